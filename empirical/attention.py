@@ -1,0 +1,160 @@
+"""Localist attention: the dial of B1 inside fused attention, without a tokens x tokens tensor.
+
+The score of query `i` and key `j` is `scaling/temperature q_i . k_j + b 1[same block]`. Appending the one-hot
+of the block id to the key, and `b` times it to the query, makes it one dot product of width
+`head + blocks`; appending it to the value makes the same call return the attention mass of every block, so
+fidelity and leak come with the output and are differentiable. Dial 1, whose `b` is infinite, puts a
+cut-off on every *other* block instead, on which the exponential underflows to an exact zero.
+
+Registered in transformers as attention and mask `localist`. The settings are read from `config.localist`
+(plain JSON): `dials` (one a layer), `block` (window length) and `temperature`. Two keyword arguments pass
+through the model's forward call: `block_ids` `(batch, tokens)` replaces the windows, and `row_sink` is
+called with each layer's `AttentionCall`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import sdpa_mask
+
+from empirical.blocks import fixed_windows, one_hot
+from empirical.schedule import dial_bias
+from theory.errors import DomainError
+
+NAME = "localist"
+
+# exp(-CUT) is 0 in float64 too, which underflows at 746; no attention score outweighs it.
+CUT = 1e5
+
+
+@dataclass(frozen=True)
+class AttentionCall:
+    """What one layer's attention saw and gave, for a sink that wants rows.
+
+    `query`, `key`, `value` are the widened tensors `(batch, heads, tokens, head + blocks)`; `scale`
+    multiplies their dot products. `output` is `(batch, heads, tokens, head)`, `masses` the same with blocks.
+    `own` is the one-hot of the queries' blocks `(batch or 1, 1, tokens, blocks)`, `ids` the block ids.
+    """
+
+    layer: int
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    scale: float
+    bias: float
+    head_width: int
+    own: Tensor
+    ids: Tensor
+    causal: bool
+    output: Tensor
+    masses: Tensor
+
+    @property
+    def leak(self) -> Tensor:
+        """Attention mass off the own block `(batch, heads, tokens)`, summed there, never `1 - F`."""
+        return (self.masses * (1 - self.own)).sum(-1)
+
+    @property
+    def fidelity(self) -> Tensor:
+        """Attention mass on the own block `(batch, heads, tokens)`."""
+        return (self.masses * self.own).sum(-1)
+
+
+def widen(
+    query: Tensor, key: Tensor, value: Tensor, ids: Tensor, scale: float, bias: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Query, key and value with the block codes appended, and the queries' one-hots.
+
+    `query` `(batch, heads, queries, head)` are the last tokens of `key` `(batch, heads, tokens, head)`.
+    """
+    codes = one_hot(ids, key.dtype)
+    own = codes[:, :, -query.shape[2] :]
+    steer = (own - 1) * (CUT / scale) if math.isinf(bias) else own * (bias / scale)
+
+    def append(states: Tensor, code: Tensor) -> Tensor:
+        return torch.cat((states, code.expand(*states.shape[:3], -1)), dim=-1)
+
+    return append(query, steer), append(key, codes), append(value, codes), own
+
+
+def localist_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    block_ids: Tensor | None = None,
+    row_sink: Callable[[AttentionCall], None] | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention function for transformers: `(batch, heads, tokens, head)` in, tokens before heads out."""
+    settings: dict[str, Any] = module.config.localist  # type: ignore[union-attr,assignment]
+    layer = int(module.layer_idx)  # type: ignore[arg-type]
+    scale = (query.shape[-1] ** -0.5 if scaling is None else scaling) / settings["temperature"]
+    bias = dial_bias(settings["dials"][layer])
+    queries, tokens = query.shape[2], key.shape[2]
+    causal = attention_mask is None and queries > 1
+    if causal and tokens > queries:
+        # A cache allocated beyond the prompt: without a mask only the prompt's own keys hold anything.
+        key, value, tokens = key[:, :, :queries], value[:, :, :queries], queries
+
+    if bias == 0 and row_sink is None:
+        output = scaled_dot_product_attention(
+            query, key, value, attn_mask=attention_mask, dropout_p=dropout, is_causal=causal, scale=scale
+        )
+        return output.transpose(1, 2).contiguous(), None
+
+    ids = fixed_windows(tokens, settings["block"], key.device) if block_ids is None else block_ids
+    if ids.shape[-1] != tokens or ids.shape[0] not in (1, query.shape[0]):
+        raise DomainError(
+            f"block ids of shape {tuple(ids.shape)} do not fit {query.shape[0]} sequences of {tokens} tokens"
+        )
+    wide_query, wide_key, wide_value, own = widen(query, key, value, ids, scale, bias)
+    wide = scaled_dot_product_attention(
+        wide_query,
+        wide_key,
+        wide_value,
+        attn_mask=attention_mask,
+        dropout_p=dropout,
+        is_causal=causal,
+        scale=scale,
+    )
+    head = value.shape[-1]
+    output = wide[..., :head]
+    if row_sink is not None:
+        row_sink(
+            AttentionCall(
+                layer=layer,
+                query=wide_query,
+                key=wide_key,
+                value=wide_value,
+                scale=scale,
+                bias=bias,
+                head_width=head,
+                own=own,
+                ids=ids,
+                causal=causal,
+                output=output,
+                masses=wide[..., head:],
+            )
+        )
+    return output.transpose(1, 2).contiguous(), None
+
+
+def register() -> None:
+    """Register attention and mask; without the mask GPT-2 would lose causality silently."""
+    AttentionInterface.register(NAME, localist_attention)
+    AttentionMaskInterface.register(NAME, sdpa_mask)
+
+
+register()

@@ -1,0 +1,62 @@
+"""Blocks: the partition of a text's tokens into segments, one block id a token.
+
+A query's target block is its own segment, so a query always sees its own token inside the block. Ids are
+integers from 0; `(batch, tokens)` tensors, or `(1, tokens)` where every sequence has the same blocks.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from theory.errors import DomainError
+
+
+def fixed_windows(tokens: int, size: int, device: torch.device | str = "cpu") -> Tensor:
+    """Block ids `(1, tokens)` of consecutive windows of `size` tokens, by absolute position.
+
+    >>> fixed_windows(5, 2).tolist()
+    [[0, 0, 1, 1, 2]]
+    """
+    if size < 1:
+        raise DomainError(f"block size {size} must be at least 1")
+    return (torch.arange(tokens, device=device) // size).unsqueeze(0)
+
+
+def one_hot(ids: Tensor, dtype: torch.dtype) -> Tensor:
+    """Ids `(batch, tokens)` as `(batch, 1, tokens, blocks)`; the head axis broadcasts. Raises DomainError."""
+    check_ids(ids)
+    blocks = int(ids.max()) + 1
+    return torch.nn.functional.one_hot(ids.long(), blocks).to(dtype).unsqueeze(1)
+
+
+def check_ids(ids: Tensor) -> None:
+    """Raise DomainError unless `ids` is a `(batch, tokens)` tensor of integers from 0."""
+    if ids.dim() != 2 or ids.is_floating_point() or ids.numel() == 0:
+        raise DomainError(
+            f"block ids must be integers of shape (batch, tokens), found {tuple(ids.shape)} of {ids.dtype}"
+        )
+    if int(ids.min()) < 0:
+        raise DomainError(f"block id {int(ids.min())} must be at least 0")
+
+
+def visible_counts(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Visible keys `n` and visible keys of the own block `m` for each query under causality.
+
+    Both `(batch, tokens)`. A query at position `i` sees keys `0..i`, itself included, so `1 <= m <= n`.
+
+    >>> n, m = visible_counts(torch.tensor([[0, 0, 1, 0]]))
+    >>> n.tolist(), m.tolist()
+    ([[1, 2, 3, 4]], [[1, 2, 1, 3]])
+    """
+    check_ids(ids)
+    n = torch.arange(1, ids.shape[1] + 1, device=ids.device).expand_as(ids)
+    # A stable sort keeps positions in order, so a key's rank in its id's run counts its visible fellows.
+    order = torch.argsort(ids, dim=1, stable=True)
+    ranked = torch.gather(ids, 1, order)
+    place = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    starts = torch.ones_like(ranked, dtype=torch.bool)
+    starts[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
+    first = torch.where(starts, place, torch.zeros_like(place)).cummax(dim=1).values
+    m = torch.empty_like(place).scatter_(1, order, place - first + 1)
+    return n, m

@@ -1,0 +1,148 @@
+"""What happens around a training step: limits of time, a clean end on Ctrl-C, a progress bar."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
+
+from empirical.records import read_json
+
+
+class Limits(TrainerCallback, ExportableState):
+    """Ends a run after `max_seconds` of training, resumptions included, and saves every so many seconds."""
+
+    # Trainer writes `state()` into its checkpoint and `elapsed_in` reads it: restored by Trainer,
+    # a new object would take the place of the one that the progress bar watches.
+
+    def __init__(
+        self, max_seconds: float | None = None, checkpoint_seconds: float = math.inf, elapsed: float = 0.0
+    ):
+        self.max_seconds = max_seconds
+        self.checkpoint_seconds = checkpoint_seconds
+        self.elapsed = elapsed
+        self._last_step = self._last_save = time.monotonic()
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"args": {}, "attributes": {"elapsed": self.elapsed}}
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Start the clocks."""
+        self._last_step = self._last_save = time.monotonic()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Stop or save where the time has come."""
+        now = time.monotonic()
+        self.elapsed += now - self._last_step
+        self._last_step = now
+        if self.max_seconds is not None and self.elapsed >= self.max_seconds:
+            control.should_training_stop = True
+        if now - self._last_save >= self.checkpoint_seconds:
+            self._last_save = now
+            control.should_save = True
+
+
+def elapsed_in(checkpoint: Path) -> float:
+    """Seconds of training that a checkpoint has behind it."""
+    stored = read_json(checkpoint / "trainer_state.json").get("stateful_callbacks", {})
+    return float(stored["Limits"]["attributes"]["elapsed"])
+
+
+class StopOnSignal(TrainerCallback):
+    """Within its context, the first SIGINT or SIGTERM ends the run after the step in progress.
+
+    It leaves a checkpoint. A second one ends it at once. Only the main thread receives signals; elsewhere
+    this does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.received = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopOnSignal:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.received:
+            raise KeyboardInterrupt
+        self.received = True
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Save and stop once a signal has come."""
+        if self.received:
+            control.should_save = control.should_training_stop = True
+
+
+class Progress(TrainerCallback):
+    """A bar on stderr within its context: the share of steps or time that is gone, and the latest loss."""
+
+    def __init__(self, name: str, steps: int | None, limits: Limits) -> None:
+        self.steps = steps
+        self.limits = limits
+        self._loss = math.nan
+        self._bars = Bars(
+            TextColumn("[progress.description]{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%  {task.fields[text]}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+        )
+        self._task: TaskID = self._bars.add_task(f"train {name}", total=1.0, text="")
+
+    def __enter__(self) -> Progress:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Take the latest loss."""
+        self._loss = (logs or {}).get("loss", self._loss)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Move the bar."""
+        shares = [state.global_step / self.steps if self.steps else 0.0]
+        if self.limits.max_seconds is not None:
+            shares.append(self.limits.elapsed / self.limits.max_seconds)
+        loss = f"loss {self._loss:.3f}" if math.isfinite(self._loss) else ""
+        self._bars.update(
+            self._task, completed=min(1.0, max(shares)), text=f"step {state.global_step}  {loss}"
+        )

@@ -1,0 +1,230 @@
+"""`localist train` and `localist measure`."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from theory.errors import DomainError, InputError
+
+Text = Annotated[
+    list[Path] | None,
+    typer.Option("--text", metavar="FILE...", help="UTF-8 text files; default: Python's own manual."),
+]
+
+
+def train(
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of the run. Default: runs/SCHEDULE-SEED.", show_default=False),
+    ] = None,
+    more_text: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            help="distributed, localist, linear, quadratic, cubic, quartic or quintic. [distributed]"
+        ),
+    ] = None,
+    largest_dial: Annotated[
+        float | None, typer.Option(help="Dial of the last layer, in [0, 1]. [0.9]")
+    ] = None,
+    block: Annotated[int | None, typer.Option(help="Block length in tokens. [32]")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Attention temperature. [1]")] = None,
+    text: Text = None,
+    model: Annotated[
+        str | None, typer.Option(help="Pretrained GPT-2: a folder, or a name where there is a network.")
+    ] = None,
+    layers: Annotated[int | None, typer.Option(help="[4]")] = None,
+    heads: Annotated[int | None, typer.Option(help="[4]")] = None,
+    width: Annotated[int | None, typer.Option(help="[128]")] = None,
+    context: Annotated[int | None, typer.Option(help="Tokens in a window. [256]")] = None,
+    vocabulary: Annotated[int | None, typer.Option(help="Tokens of the byte-level BPE. [2048]")] = None,
+    dropout: Annotated[float | None, typer.Option(help="[0]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps. [300, without --max-seconds]")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds of training.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Windows a step. [8]")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="[0.002]")] = None,
+    checkpoint_steps: Annotated[int | None, typer.Option(help="Checkpoint every so many steps too.")] = None,
+    seed: Annotated[int | None, typer.Option(help="[0]")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML or JSON with the same choices; options given here win.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in this folder.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Train a localist GPT-2; Ctrl-C leaves a checkpoint to --resume from."""
+    given: dict[str, dict[str, Any]] = {
+        "model": {
+            "pretrained": model,
+            "layers": layers,
+            "heads": heads,
+            "width": width,
+            "context": context,
+            "vocabulary": vocabulary,
+            "dropout": dropout,
+        },
+        "locality": {
+            "schedule": schedule,
+            "largest_dial": largest_dial,
+            "block": block,
+            "temperature": temperature,
+        },
+        "corpus": {"text": [str(path) for path in [*(text or []), *(more_text or [])]] or None},
+        "training": {
+            "steps": steps,
+            "max_seconds": max_seconds,
+            "batch": batch,
+            "learning_rate": learning_rate,
+            "checkpoint_steps": checkpoint_steps,
+        },
+    }
+    chosen = {part: {k: v for k, v in values.items() if v is not None} for part, values in given.items()}
+    if more_text and not text:
+        raise DomainError(f"{more_text[0]}: only one run folder can be given")
+    from empirical.config import load_config, run_config
+
+    if resume:
+        _refuse_choices(chosen, seed, config)
+        if run is None:
+            raise DomainError("--resume needs the folder of the run")
+        settings = load_config(run / "run.json")
+    else:
+        values = _read_settings(config) if config else {}
+        if seed is not None:
+            values["seed"] = seed
+        if max_seconds is not None and steps is None and "steps" not in values.get("training", {}):
+            chosen["training"]["steps"] = None
+        for part, choices in chosen.items():
+            if not isinstance(values.get(part, {}), dict):
+                raise DomainError(f"{config}: {part} must be a table")
+            values[part] = {**values.get(part, {}), **choices}
+        settings = run_config(values)
+    folder = run or Path("runs") / f"{settings.locality.schedule}-{settings.seed}"
+    if folder.is_file():
+        raise InputError(f"{folder} is a file; the run needs a folder")
+
+    from empirical.training import train as run_training
+    from empirical.training import training_summary
+
+    run_training(settings, folder, resume=resume)
+    summary = training_summary(folder)
+    shown = {
+        "run": str(folder),
+        "schedule": settings.locality.schedule,
+        **{name: summary[name] for name in ("steps", "seconds", "parameters", "final_loss", "device")},
+    }
+    if as_json:
+        typer.echo(json.dumps(shown))
+    else:
+        _print_table("trained", shown)
+
+
+def measure(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    dial: Annotated[
+        str | None,
+        typer.Option(help="Move the dial at inference: start:stop:step or a list, such as 0:1:0.1."),
+    ] = None,
+    shape: Annotated[
+        str,
+        typer.Option(help="Schedule that spreads a moved dial over the layers; localist: the same on all."),
+    ] = "localist",
+    sequences: Annotated[int | None, typer.Option(help="Held-out windows to measure. [all]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Record folder. [RUN/measured or RUN/dial]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure every attention row beside its bounds; exit status 1 if any row violates one."""
+    from empirical.measure import dial_values, measure_dial
+    from empirical.measure import measure as measure_run
+
+    if dial is None:
+        records = measure_run(run, sequences=sequences, out_dir=out)
+    else:
+        records = measure_dial(run, dial_values(dial), shape=shape, sequences=sequences, out_dir=out)
+    shown = {
+        "run": str(run),
+        "records": str(records.folder),
+        "rows": records.measured_rows,
+        "violations": records.violations,
+        "perplexity": {str(each["dial_largest"]): each["perplexity"] for each in records.manifest["passes"]},
+    }
+    if as_json:
+        typer.echo(json.dumps(shown))
+    else:
+        _print_layers(records)
+    if records.violations:
+        raise typer.Exit(1)
+
+
+def _refuse_choices(chosen: dict[str, dict[str, Any]], seed: int | None, config: Path | None) -> None:
+    names = [name for choices in chosen.values() for name in choices]
+    names += ["seed"] * (seed is not None) + ["config"] * (config is not None)
+    if names:
+        raise DomainError(f"--resume keeps the run's own configuration: drop --{names[0].replace('_', '-')}")
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    from empirical.records import read_json
+
+    if path.suffix == ".json":
+        return read_json(path)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not TOML: {error}") from error
+
+
+def _print_table(title: str, values: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, show_header=False)
+    for name, value in values.items():
+        table.add_row(name, f"{value:,.4g}" if isinstance(value, float) else str(value))
+    Console().print(table)
+
+
+def _print_layers(records: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"attention rows of {records.manifest['run']} (nats)")
+    moved = records.manifest["kind"] == "dial"
+    names = ["layer", "dial", "rows", "violations", "entropy", "bound", "fidelity", "bound"]
+    names += ["predicted entropy", "predicted fidelity"] if moved else ["least slack"]
+    for name in names:
+        table.add_column(name, justify="right")
+    slacks = [
+        column for column in records.rows.columns if column.startswith("slack_") and column.endswith("_min")
+    ]
+    for (_, layer), group in records.rows.groupby(["dial_largest", "layer"], sort=False):
+        mean = group.mean(numeric_only=True)
+        cells = [
+            f"{layer}",
+            f"{mean['dial']:.4g}",
+            f"{group['rows'].sum():,}",
+            f"{group['violations'].sum()}",
+            f"{mean['entropy_mean']:.3f}",
+            f"{mean['bound_entropy_fidelity']:.3f}",
+            f"{mean['fidelity_mean']:.4f}",
+            f"{mean['bound_fidelity_margin']:.4f}",
+        ]
+        if moved:
+            cells += [f"{mean['predicted_entropy']:.3f}", f"{mean['predicted_fidelity']:.4f}"]
+        else:
+            cells.append(f"{group[slacks].min(axis=None):.2e}")
+        table.add_row(*cells)
+    console = Console()
+    console.print(table)
+    for each in records.manifest["passes"]:
+        console.print(f"perplexity {each['perplexity']:.2f} at largest dial {each['dial_largest']:g}")
+    console.print(
+        f"{records.measured_rows:,} rows, {records.violations} violations, records in {records.folder}",
+        soft_wrap=True,
+    )

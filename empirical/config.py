@@ -1,0 +1,124 @@
+"""What a run is: every choice that its numbers depend on, checked on the way in, saved as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from empirical.schedule import SCHEDULES, layer_dials
+from theory.errors import DomainError, InputError
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ModelConfig(_Settings):
+    """Shape of a GPT-2 trained from scratch; `pretrained` replaces it by the shape of loaded weights."""
+
+    pretrained: str | None = None
+    layers: int = Field(default=4, ge=1)
+    heads: int = Field(default=4, ge=1)
+    width: int = Field(default=128, ge=1)
+    context: int = Field(default=256, ge=2)
+    vocabulary: int = Field(default=2048, ge=257)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> ModelConfig:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+        return self
+
+
+class LocalityConfig(_Settings):
+    """Blocks and dials: the schedule's largest dial, the window length in tokens, the temperature."""
+
+    schedule: str = "distributed"
+    largest_dial: float = Field(default=0.9, ge=0, le=1)
+    block: int = Field(default=32, ge=1)
+    temperature: float = Field(default=1.0, gt=0)
+
+    @field_validator("schedule")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in SCHEDULES:
+            raise ValueError(f"must be one of {', '.join(SCHEDULES)}")
+        return name
+
+    def dials(self, layers: int) -> list[float]:
+        """Dial of each of `layers` layers."""
+        return layer_dials(self.schedule, layers, self.largest_dial)
+
+
+class CorpusConfig(_Settings):
+    """Text files (none: the text that comes with Python) and the share that is held out of training."""
+
+    text: tuple[str, ...] = ()
+    held_out: float = Field(default=0.1, gt=0, lt=1)
+
+
+class TrainingConfig(_Settings):
+    """Optimisation. `steps` or `max_seconds` ends the run, whichever comes first; at least one is needed."""
+
+    steps: int | None = Field(default=300, ge=1)
+    max_seconds: float | None = Field(default=None, gt=0)
+    batch: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    warmup_steps: int = Field(default=20, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0, le=1)
+    checkpoint_seconds: float = Field(default=30.0, gt=0)
+    checkpoint_steps: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _ends(self) -> TrainingConfig:
+        if self.steps is None and self.max_seconds is None:
+            raise ValueError("give steps or max_seconds: without either the run has no end")
+        return self
+
+
+class RunConfig(_Settings):
+    """One training run. `seed` fixes initial weights, data order and dropout."""
+
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    model: ModelConfig = ModelConfig()
+    locality: LocalityConfig = LocalityConfig()
+    corpus: CorpusConfig = CorpusConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+def run_config(values: dict[str, Any], where: str = "configuration") -> RunConfig:
+    """Checked configuration from plain values. Raises DomainError, which names the value and the law.
+
+    >>> run_config({"locality": {"schedule": "quintic"}}).locality.dials(2)
+    [0.0, 0.9]
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "values"
+        if first["type"] == "extra_forbidden":
+            raise DomainError(f"{where}: {name} is not an option") from error
+        message = first["msg"].removeprefix("Value error, ")
+        shown = "" if isinstance(first["input"], dict | BaseModel) else f"={first['input']!r}"
+        raise DomainError(f"{where}: {name}{shown}: {message}") from error
+
+
+def load_config(path: Path) -> RunConfig:
+    """Configuration from a JSON file. Raises InputError or DomainError."""
+    from empirical.records import read_json
+
+    if not path.is_file():
+        raise InputError(f"{path} is missing: {path.parent} is not a run of `localist train`")
+    return run_config(read_json(path), where=str(path))
+
+
+def save_config(config: RunConfig, path: Path) -> None:
+    """Write the configuration as JSON."""
+    from empirical.records import write_text_atomically
+
+    write_text_atomically(path, json.dumps(config.model_dump(mode="json"), indent=2) + "\n")

@@ -1,0 +1,148 @@
+"""Text, its split and its tokens: real prose that comes with Python, or the user's own files.
+
+The text is cut into pieces at paragraph ends, and every so many pieces one is held out. The byte-level BPE
+is trained on the training pieces only, so nothing of the held-out text reaches the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+
+from empirical.config import CorpusConfig
+from theory.errors import InputError
+
+END_OF_TEXT = "<|endoftext|>"
+PIECE_CHARACTERS = 2000
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Training and held-out pieces of a text, its name and its SHA-256."""
+
+    name: str
+    sha256: str
+    characters: int
+    training: tuple[str, ...]
+    held_out: tuple[str, ...]
+
+    def describe(self) -> dict[str, object]:
+        """What a manifest says of the corpus."""
+        return {"name": self.name, "sha256": self.sha256, "characters": self.characters}
+
+
+def load_corpus(config: CorpusConfig) -> Corpus:
+    """Read and split the text. Raises InputError for a file that is missing, empty or not UTF-8."""
+    if config.text:
+        documents = [_read(Path(name)) for name in config.text]
+        name = ", ".join(Path(part).name for part in config.text)
+    else:
+        documents, name = python_topics(), "pydoc_data.topics"
+    pieces = [piece for document in documents for piece in _pieces(document)]
+    every = max(2, round(1 / config.held_out))
+    held_out = tuple(pieces[every - 1 :: every])
+    training = tuple(piece for index, piece in enumerate(pieces) if index % every != every - 1)
+    if not held_out:
+        raise InputError(
+            f"{name}: the text has {sum(map(len, pieces))} characters, too few to hold out a share of "
+            f"{config.held_out:g}. Give a longer text or a larger share."
+        )
+    digest = hashlib.sha256("\0".join(documents).encode("utf-8")).hexdigest()
+    return Corpus(name, digest, sum(map(len, documents)), training, held_out)
+
+
+def python_topics() -> list[str]:
+    """The reference manual's topics that come with every CPython: about 0.46 M characters of English."""
+    from pydoc_data.topics import topics
+
+    return [topics[name] for name in sorted(topics)]
+
+
+def train_tokenizer(pieces: Iterable[str], vocabulary: int) -> Tokenizer:
+    """Byte-level BPE of at most `vocabulary` tokens; token 0 ends a text."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(pieces, trainer)
+    return tokenizer
+
+
+def load_tokenizer(source: str) -> Tokenizer:
+    """Tokenizer of a model folder (`tokenizer.json`, or `vocab.json` with `merges.txt`) or of a hub name."""
+    folder = Path(source)
+    try:
+        if (folder / "tokenizer.json").is_file():
+            return Tokenizer.from_file(str(folder / "tokenizer.json"))
+        if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+            tokenizer = Tokenizer(
+                models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+            )
+            tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            tokenizer.decoder = decoders.ByteLevel()
+            return tokenizer
+        if folder.is_dir():
+            raise InputError(
+                f"{folder} holds no tokenizer: tokenizer.json, or vocab.json and merges.txt, is needed"
+            )
+        return Tokenizer.from_pretrained(source)
+    except InputError:
+        raise
+    # tokenizers raises bare Exception for a file that it cannot parse and for a hub that it cannot reach.
+    except Exception as error:
+        raise InputError(f"cannot load a tokenizer from {source}: {_first_line(error)}") from error
+
+
+def token_windows(tokenizer: Tokenizer, pieces: Iterable[str], context: int, name: str) -> Tensor:
+    """The pieces' tokens as consecutive windows `(windows, context)`; an incomplete last one is dropped."""
+    end = tokenizer.token_to_id(END_OF_TEXT)
+    stream: list[int] = []
+    for encoding in tokenizer.encode_batch(list(pieces)):
+        stream += encoding.ids
+        if end is not None:
+            stream.append(end)
+    windows = len(stream) // context
+    if windows == 0:
+        raise InputError(
+            f"{name}: {len(stream)} tokens are fewer than the context of {context}. "
+            "Give a longer text or a smaller --context."
+        )
+    return torch.tensor(stream[: windows * context], dtype=torch.long).view(windows, context)
+
+
+def _read(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read text {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"text {path} is not UTF-8: byte {error.start}") from error
+    if not text.strip():
+        raise InputError(f"text {path} is empty")
+    return text
+
+
+def _pieces(document: str) -> list[str]:
+    """Cut at the first paragraph end after each `PIECE_CHARACTERS`, else at that length twice over."""
+    pieces, start = [], 0
+    while start < len(document):
+        cut = document.find("\n\n", start + PIECE_CHARACTERS, start + 2 * PIECE_CHARACTERS)
+        stop = cut + 2 if cut >= 0 else start + 2 * PIECE_CHARACTERS
+        pieces.append(document[start:stop])
+        start = stop
+    return pieces
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

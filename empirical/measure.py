@@ -1,0 +1,296 @@
+"""Measuring a run: every row of every layer and head on held-out text, beside its bounds; and the dial moved.
+
+`measure` runs the model with its own dials. `measure_dial` moves the dial of every layer at inference,
+without retraining, and puts what B1 and B2 predict from the rows of the dial-0 pass beside what is measured.
+The prediction holds a layer's inputs fixed: it is exact in the first layer, deeper ones drift.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from transformers import GPT2LMHeadModel
+
+from empirical.attention import AttentionCall
+from empirical.checks import check_rows, limited
+from empirical.config import RunConfig, load_config
+from empirical.model import dials_moved, load_model
+from empirical.records import (
+    BOUNDS,
+    COLUMNS,
+    QUANTILES,
+    QUANTITIES,
+    Records,
+    environment,
+    sha256_of,
+    write_records,
+)
+from empirical.rows import Rows, joined, measure_rows
+from empirical.schedule import layer_dials
+from empirical.training import CONFIG_NAME, is_finished, load_held_out, training_summary
+from theory import bounds
+from theory.errors import DomainError, InputError
+
+# Names of the record folders inside a run.
+OWN_NAME = "measured"
+DIAL_NAME = "dial"
+
+BATCH = 4
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over the windows with fixed dials: rows of each layer, and nats a token on held-out text."""
+
+    dials: tuple[float, ...]
+    layers: tuple[Rows, ...]
+    loss: float
+
+    @property
+    def perplexity(self) -> float:
+        """`exp` of the mean loss."""
+        return math.exp(self.loss)
+
+
+def measure(
+    run_dir: Path | str,
+    *,
+    sequences: int | None = None,
+    out_dir: Path | str | None = None,
+    progress: bool = True,
+) -> Records:
+    """Measure a finished run with its own dials; records go to `out_dir`, by default `RUN/measured`.
+
+    `sequences` limits the held-out windows (None: all). Raises InputError, DomainError.
+    """
+    folder, config, model, windows = _open(run_dir, sequences)
+    done = run_pass(model, windows, model.config.localist["dials"], progress=progress)
+    frame = _frame(done, None)
+    manifest = _manifest(folder, config, model, windows, "rows", [done])
+    return write_records(Path(out_dir) if out_dir else folder / OWN_NAME, frame, manifest)
+
+
+def measure_dial(
+    run_dir: Path | str,
+    values: Sequence[float],
+    *,
+    shape: str = "localist",
+    sequences: int | None = None,
+    out_dir: Path | str | None = None,
+    progress: bool = True,
+) -> Records:
+    """Move the dial at inference through `values`; records go to `out_dir`, by default `RUN/dial`.
+
+    `shape` is the schedule that spreads each value over the layers: `localist` gives every layer the same
+    dial, another name gives the last layer the value. Raises InputError, DomainError.
+    """
+    if not values:
+        raise DomainError("no dial values were given")
+    folder, config, model, windows = _open(run_dir, sequences)
+    layers = model.config.n_layer
+    plans = [layer_dials(shape, layers, value) for value in values]
+    base = run_pass(model, windows, [0.0] * layers, conditionals=True, progress=progress, label="dial 0")
+    frames, passes = [], []
+    for value, dials in zip(values, plans, strict=True):
+        done = run_pass(model, windows, dials, progress=progress, label=f"dial {value:g}")
+        frames.append(_frame(done, base))
+        passes.append(done)
+    manifest = _manifest(folder, config, model, windows, "dial", passes) | {"shape": shape}
+    return write_records(
+        Path(out_dir) if out_dir else folder / DIAL_NAME, pd.concat(frames, ignore_index=True), manifest
+    )
+
+
+@torch.no_grad()
+def run_pass(
+    model: GPT2LMHeadModel,
+    windows: Tensor,
+    dials: Sequence[float],
+    *,
+    conditionals: bool = False,
+    progress: bool = False,
+    label: str = "measure",
+) -> Pass:
+    """Run `windows` `(windows, context)` through the model with these dials and keep every row's numbers."""
+    parts: list[list[Rows]] = [[] for _ in range(model.config.n_layer)]
+    total, count = 0.0, 0
+    sink = _sink(parts, conditionals)
+    batches: tuple[Tensor, ...] = torch.split(windows, BATCH)
+    with dials_moved(model, dials):
+        for batch in track(batches, label, console=Console(stderr=True), disable=not progress):
+            tokens = batch.to(model.device)
+            logits = model(tokens, row_sink=sink, use_cache=False).logits
+            losses = cross_entropy(
+                logits[:, :-1].flatten(0, 1).float(), tokens[:, 1:].flatten(), reduction="none"
+            )
+            total += losses.double().sum().item()
+            count += losses.numel()
+    return Pass(tuple(float(dial) for dial in dials), tuple(joined(part) for part in parts), total / count)
+
+
+def predicted(base: Rows, dial: float) -> tuple[np.ndarray, np.ndarray]:
+    """Fidelity (B1) and entropy in nats (B2) of each row at `dial`, from its numbers at dial 0."""
+    if base.conditional_block is None or base.conditional_rest is None:
+        raise DomainError("the dial-0 pass must be measured with conditionals=True")
+    whole = base.fidelity + base.leak
+    leak = bounds.dialled_leak(np.clip(base.leak / whole, 0.0, np.nextafter(1.0, 0.0)), dial)
+    binary = np.where(leak > 0, -leak * np.log(np.where(leak > 0, leak, 1.0)), 0.0) - (1 - leak) * np.log1p(
+        -leak
+    )
+    return 1 - leak, binary + (1 - leak) * base.conditional_block + leak * base.conditional_rest
+
+
+def dial_values(text: str) -> list[float]:
+    """Values of `start:stop:step` (ends included) or of a list `0,0.5,1`. Raises DomainError.
+
+    >>> dial_values("0:1:0.25")
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    try:
+        if ":" in text:
+            start, stop, step = (float(part) for part in text.split(":"))
+            if not (step > 0 and stop >= start):
+                raise DomainError(f"dial {text!r} must have start <= stop and a positive step")
+            count = round((stop - start) / step)
+            values = [min(start + index * step, stop) for index in range(count + 1)]
+            values = [round(value, 12) for value in values]
+        else:
+            values = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        if isinstance(error, DomainError):
+            raise
+        raise DomainError(
+            f"dial {text!r} must be start:stop:step or a list of numbers, such as 0:1:0.1"
+        ) from error
+    for value in values:
+        if not 0 <= value <= 1:
+            raise DomainError(f"dial {value:g} must lie in [0, 1]")
+    return values
+
+
+def _sink(parts: list[list[Rows]], conditionals: bool) -> Callable[[AttentionCall], None]:
+    def keep(call: AttentionCall) -> None:
+        parts[call.layer].append(measure_rows(call, conditionals=conditionals))
+
+    return keep
+
+
+def _open(run_dir: Path | str, sequences: int | None) -> tuple[Path, RunConfig, GPT2LMHeadModel, Tensor]:
+    folder = Path(run_dir)
+    if sequences is not None and sequences < 1:
+        raise DomainError(f"sequences {sequences} must be at least 1")
+    config = load_config(folder / CONFIG_NAME)
+    if not is_finished(folder):
+        raise InputError(
+            f"the run in {folder} is not finished. Continue it with `localist train {folder} --resume`."
+        )
+    windows = load_held_out(folder)
+    if config.locality.block >= windows.shape[1]:
+        raise DomainError(
+            f"block {config.locality.block} must be below the context {windows.shape[1]}: "
+            "no row has keys off its block"
+        )
+    model = load_model(folder)
+    if torch.accelerator.is_available():
+        model.to(torch.accelerator.current_accelerator())  # type: ignore[arg-type]
+    return folder, config, model, windows[:sequences]
+
+
+def _manifest(
+    folder: Path, config: RunConfig, model: GPT2LMHeadModel, windows: Tensor, kind: str, passes: list[Pass]
+) -> dict[str, Any]:
+    summary = training_summary(folder)
+    weights = sha256_of(folder / "model.safetensors")
+    return {
+        "kind": kind,
+        "run": folder.name,
+        "configuration": config.locality.schedule,
+        "seed": config.seed,
+        "perplexity": passes[0].perplexity if kind == "rows" else None,
+        "passes": [
+            {
+                "dial_largest": max(each.dials),
+                "dials": list(each.dials),
+                "loss": each.loss,
+                "perplexity": each.perplexity,
+            }
+            for each in passes
+        ],
+        "held_out_windows": windows.shape[0],
+        "held_out_tokens": windows.numel(),
+        "config": config.model_dump(mode="json"),
+        "corpus": summary.get("corpus"),
+        "training": {
+            name: summary.get(name) for name in ("steps", "seconds", "parameters", "final_loss", "device")
+        },
+        "weights_sha256": weights,
+        "device": str(model.device),
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "versions": environment(),
+    }
+
+
+def _frame(done: Pass, base: Pass | None) -> pd.DataFrame:
+    records = []
+    for layer, rows in enumerate(done.layers):
+        checks = check_rows(rows)
+        violated = np.any([check.violated for check in checks.values()], axis=0)
+        guess = predicted(base.layers[layer], done.dials[layer]) if base else None
+        fidelity_bound = bounds.fidelity_min(rows.keys, rows.block_keys, limited(rows.margin))
+        for head in range(rows.keys.shape[0]):
+            record: dict[str, Any] = dict.fromkeys(COLUMNS, math.nan)
+            record |= {
+                "layer": layer,
+                "head": head,
+                "dial_largest": max(done.dials),
+                "dial": done.dials[layer],
+                "rows": rows.keys.shape[1],
+                "violations": int(violated[head].sum()),
+                "bound_fidelity_margin": fidelity_bound[head].mean(),
+                "tolerance_entropy_max": _finite(rows.errors.entropy[head].max()),
+                "tolerance_leak_max": _finite(rows.errors.mass[head].max()),
+            }
+            for name in QUANTITIES:
+                record |= _distribution(name, getattr(rows, name)[head])
+            for name in BOUNDS:
+                check = checks[name]
+                record[f"violations_{name}"] = int(check.violated[head].sum())
+                record[f"bound_{name}"] = check.bound[head].mean()
+                slack = check.slack[head]
+                record[f"slack_{name}_min"] = slack.min()
+                for label in ("q05", "q50", "q95"):
+                    record[f"slack_{name}_{label}"] = np.quantile(slack, QUANTILES[label])
+            if guess is not None:
+                fidelity, entropy = guess[0][head], guess[1][head]
+                record |= {
+                    "predicted_fidelity": fidelity.mean(),
+                    "predicted_entropy": entropy.mean(),
+                    "prediction_error_fidelity": np.abs(fidelity - rows.fidelity[head]).max(),
+                    "prediction_error_entropy": np.abs(entropy - rows.entropy[head]).max(),
+                }
+            records.append(record)
+    return pd.DataFrame(records, columns=list(COLUMNS))
+
+
+def _distribution(name: str, values: np.ndarray) -> dict[str, float]:
+    if not np.isfinite(values).all():
+        # Infinite under the hard mask; a mean over some rows only would mean something else.
+        return {f"{name}_{label}": math.nan for label in ("mean", "min", *QUANTILES, "max")}
+    found = {f"{name}_mean": values.mean(), f"{name}_min": values.min(), f"{name}_max": values.max()}
+    quantiles = np.quantile(values, list(QUANTILES.values()))
+    return found | {f"{name}_{label}": value for label, value in zip(QUANTILES, quantiles, strict=True)}
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else math.nan

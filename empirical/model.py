@@ -1,0 +1,147 @@
+"""GPT-2 with localist attention: made, loaded and saved as ordinary transformers folders.
+
+The model is `GPT2LMHeadModel` itself; only the attention function differs. Its settings stand in
+`config.json` under `localist` as plain JSON, so a saved folder restores them here, and a stock program that
+reads the same folder gets plain GPT-2 with the same weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+from transformers.utils import logging as transformers_logging
+
+from empirical.attention import NAME
+from empirical.config import LocalityConfig, ModelConfig
+from empirical.schedule import check_dials
+from theory.errors import DomainError, InputError
+
+
+def build_model(shape: ModelConfig, locality: LocalityConfig, vocabulary: int, seed: int) -> GPT2LMHeadModel:
+    """GPT-2 of this shape with random weights fixed by `seed`, in training mode as transformers makes it."""
+    settings: dict[str, Any] = {"localist": _settings(locality, shape.layers), "attn_implementation": NAME}
+    config = GPT2Config(
+        vocab_size=vocabulary,
+        n_positions=shape.context,
+        n_embd=shape.width,
+        n_layer=shape.layers,
+        n_head=shape.heads,
+        resid_pdrop=shape.dropout,
+        embd_pdrop=shape.dropout,
+        attn_pdrop=shape.dropout,
+        bos_token_id=0,
+        eos_token_id=0,
+        **settings,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return GPT2LMHeadModel(config)
+
+
+def load_model(source: Path | str, locality: LocalityConfig | None = None) -> GPT2LMHeadModel:
+    """Load a folder or a hub name, safetensors only; `locality` replaces the settings that the folder holds.
+
+    A stock GPT-2 folder without settings is loaded as distributed, i.e. as what it is. Raises InputError.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise InputError(f"{folder} holds no config.json: it is not a model folder")
+        if not any(folder.glob("*.safetensors")):
+            raise InputError(f"{folder} holds no .safetensors weights (pickled weights are not read)")
+    try:
+        with quiet():
+            loaded: Any = GPT2LMHeadModel.from_pretrained(
+                str(source),
+                attn_implementation=NAME,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=folder.is_dir(),
+                output_loading_info=True,
+                dtype=torch.float32,
+            )
+    # transformers, huggingface_hub and safetensors each have their own error types for a bad folder or name.
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"cannot load GPT-2 weights from {source}: {first}") from error
+    model: GPT2LMHeadModel
+    model, report = loaded
+    lacking = sorted(set(report["missing_keys"])) + sorted(map(str, report.get("mismatched_keys") or []))
+    if lacking:
+        raise InputError(
+            f"{source} is not a complete GPT-2: {len(lacking)} weights are missing, first {lacking[0]}"
+        )
+    layers = model.config.n_layer
+    if locality is not None:
+        model.config.localist = _settings(locality, layers)
+    elif getattr(model.config, "localist", None) is None:
+        model.config.localist = _settings(LocalityConfig(), layers)
+    _check_settings(model.config.localist, layers, source)
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
+
+
+def parameter_count(model: GPT2LMHeadModel) -> int:
+    """Number of weights, tied ones counted once."""
+    return int(sum(parameter.numel() for parameter in model.parameters()))
+
+
+def save_model(model: GPT2LMHeadModel, folder: Path) -> None:
+    """Write `config.json` and `model.safetensors`. Raises InputError where the folder cannot be written."""
+    try:
+        with quiet():
+            model.save_pretrained(str(folder), safe_serialization=True)
+    except OSError as error:
+        raise InputError(f"cannot write the model to {folder}: {error.strerror or error}") from error
+
+
+@contextmanager
+def dials_moved(model: GPT2LMHeadModel, dials: Sequence[float]) -> Iterator[None]:
+    """Move the dial of every layer without retraining, and put the model's own back afterwards."""
+    check_dials(dials, model.config.n_layer)
+    own = model.config.localist
+    model.config.localist = {**own, "dials": [float(dial) for dial in dials]}
+    try:
+        yield
+    finally:
+        model.config.localist = own
+
+
+def _settings(locality: LocalityConfig, layers: int) -> dict[str, Any]:
+    return {
+        "schedule": locality.schedule,
+        "dials": locality.dials(layers),
+        "block": locality.block,
+        "temperature": locality.temperature,
+    }
+
+
+def _check_settings(settings: Any, layers: int, source: Path | str) -> None:
+    try:
+        check_dials([float(dial) for dial in settings["dials"]], layers)
+        usable = int(settings["block"]) >= 1 and float(settings["temperature"]) > 0
+    except (TypeError, KeyError, ValueError, DomainError) as error:
+        raise InputError(f"{source}: the localist settings in config.json cannot be used: {error}") from error
+    if not usable:
+        raise InputError(
+            f"{source}: the localist settings in config.json need a block >= 1 and a temperature > 0"
+        )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No bars and no advice from transformers: what matters of it becomes one line of ours."""
+    level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

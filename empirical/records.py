@@ -1,0 +1,232 @@
+"""Records: what a measurement leaves behind, one CSV row per layer, head and dial, and a JSON manifest.
+
+A record folder holds `rows.csv` and `manifest.json`. The manifest carries the SHA-256 of the CSV, and the
+reader refuses a folder whose rows do not match it. `COLUMNS` is the schema: every column with its meaning.
+Entropies, margins, ranges and slacks are in nats; margins and ranges are those of the scores that the
+softmax saw (dial included), divided by the temperature. An empty cell means "not defined there": margins
+and ranges under the hard mask (dial 1), predictions where no dial was moved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from theory.errors import InputError
+
+SCHEMA = 1
+ROWS_NAME = "rows.csv"
+MANIFEST_NAME = "manifest.json"
+
+# One entry a quantity that is measured on every row: its distribution over the rows of a layer and head.
+QUANTITIES: dict[str, str] = {
+    "entropy": "entropy of the attention row",
+    "fidelity": "attention mass on the query's own block",
+    "leak": "attention mass off the block, summed there and never taken as 1 - fidelity",
+    "margin": "smallest score in the block less the largest outside, over the temperature",
+    "mean_margin": "mean score in the block less the largest outside, over the temperature",
+    "soft_margin": "log-mean-exp in the block less that outside (A1)",
+    "logit_range": "largest less smallest visible score, over the temperature",
+}
+
+# One entry a checked bound: the column of its violations, mean value and slack start with this name.
+BOUNDS: dict[str, str] = {
+    "leak_margin": "A2: leak <= leak_max at the margin",
+    "leak_mean_margin": "A2: leak <= leak_max at the mean margin",
+    "entropy_fidelity": "A4: entropy <= h(F) + F log m + (1-F) log k at the measured fidelity",
+    "entropy_margin": "A4: entropy <= entropy_max at the margin (one-pair form where it is negative)",
+    "entropy_mean_margin": "A4: entropy <= entropy_max at the mean margin if >= 0, else at the margin",
+    "entropy_range": "A5: entropy >= entropy_min at the logit range",
+}
+
+QUANTILES: dict[str, float] = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+
+
+def _columns() -> dict[str, str]:
+    columns = {
+        "layer": "layer, from 0",
+        "head": "head, from 0",
+        "dial_largest": "largest dial over the layers in this pass",
+        "dial": "dial on this layer, 1 is the hard block mask",
+        "rows": "attention rows with a non-empty complement",
+        "violations": "rows that violate at least one bound beyond the derived rounding error",
+    }
+    for name, meaning in QUANTITIES.items():
+        columns[f"{name}_mean"] = f"mean: {meaning}"
+        columns[f"{name}_min"] = f"smallest: {meaning}"
+        for label, quantile in QUANTILES.items():
+            columns[f"{name}_{label}"] = f"{quantile:g} quantile: {meaning}"
+        columns[f"{name}_max"] = f"largest: {meaning}"
+    for name, meaning in BOUNDS.items():
+        columns[f"violations_{name}"] = f"rows that violate it. {meaning}"
+        columns[f"bound_{name}"] = f"mean of the bound's value. {meaning}"
+        columns[f"slack_{name}_min"] = f"smallest distance from the bound, >= 0 where it holds. {meaning}"
+        for label in ("q05", "q50", "q95"):
+            columns[f"slack_{name}_{label}"] = f"{label} of the distance from the bound. {meaning}"
+    columns |= {
+        "bound_fidelity_margin": "mean of fidelity_min at the margin (A2)",
+        "tolerance_entropy_max": "largest derived rounding error of a row's entropy",
+        "tolerance_leak_max": "largest derived relative rounding error of a row's leak",
+        "predicted_fidelity": "mean fidelity that B1 predicts from this layer's rows in the dial-0 pass",
+        "predicted_entropy": "mean entropy that B2 predicts from this layer's rows in the dial-0 pass",
+        "prediction_error_fidelity": "largest |measured - predicted| fidelity over the rows",
+        "prediction_error_entropy": "largest |measured - predicted| entropy over the rows",
+    }
+    return columns
+
+
+COLUMNS: dict[str, str] = _columns()
+COUNTS = ("layer", "head", "rows", "violations", *(f"violations_{name}" for name in BOUNDS))
+
+
+@dataclass(frozen=True)
+class Records:
+    """Rows (`COLUMNS`) and manifest of one measurement, and the folder that holds them, if any."""
+
+    rows: pd.DataFrame
+    manifest: dict[str, Any]
+    folder: Path | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of `rows.csv`: the stamp of what is drawn from these records."""
+        return str(self.manifest["rows_csv"]["sha256"])
+
+    @property
+    def measured_rows(self) -> int:
+        """Attention rows measured, over every layer, head and dial."""
+        return int(self.rows["rows"].sum())
+
+    @property
+    def violations(self) -> int:
+        """Attention rows that violate at least one bound."""
+        return int(self.rows["violations"].sum())
+
+
+def environment() -> dict[str, Any]:
+    """Versions that a measured number depends on."""
+    versions = {"python": platform.python_version()}
+    for package in ("torch", "transformers", "tokenizers", "numpy", "pandas", "localist"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old or the new one, never a part. Raises InputError."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_records(folder: Path | str, rows: pd.DataFrame, manifest: dict[str, Any]) -> Records:
+    """Write `rows.csv` and `manifest.json` into `folder` and return what a reader will read.
+
+    `manifest` is plain JSON; `schema`, `rows_csv`, `rows` and `violations` are filled in here. Floats have 17
+    significant digits, so that reading gives the same float64. Raises InputError when the folder cannot be
+    written or a column of the schema is missing.
+    """
+    folder = Path(folder)
+    _check_columns(rows, "the rows to write")
+    text = rows.loc[:, list(COLUMNS)].to_csv(index=False, float_format="%.17g", lineterminator="\n")
+    complete = {
+        "schema": SCHEMA,
+        **manifest,
+        "rows": int(rows["rows"].sum()),
+        "violations": int(rows["violations"].sum()),
+        "rows_csv": {"name": ROWS_NAME, "sha256": hashlib.sha256(text.encode("utf-8")).hexdigest()},
+    }
+    # The rows first: a manifest never stands beside rows that it does not describe without the hash telling.
+    write_text_atomically(folder / ROWS_NAME, text)
+    write_text_atomically(folder / MANIFEST_NAME, json.dumps(complete, indent=2, allow_nan=False) + "\n")
+    return read_records(folder)
+
+
+def read_records(folder: Path | str) -> Records:
+    """Read a record folder and check its hash and columns. Raises InputError with one clear line."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"no record folder at {folder}. Make one with `localist measure`.")
+    manifest_path, rows_path = folder / MANIFEST_NAME, folder / ROWS_NAME
+    for path in (manifest_path, rows_path):
+        if not path.is_file():
+            raise InputError(f"{path} is missing: {folder} is not a record folder")
+    manifest = read_json(manifest_path)
+    if manifest.get("schema") != SCHEMA:
+        raise InputError(
+            f"{manifest_path}: schema is {manifest.get('schema')!r}, this version reads {SCHEMA}"
+        )
+    stated = manifest.get("rows_csv")
+    stated = stated.get("sha256") if isinstance(stated, dict) else None
+    found = sha256_of(rows_path)
+    if stated != found:
+        raise InputError(
+            f"{rows_path} does not match its manifest: SHA-256 {found[:12]}, stated {str(stated)[:12]}"
+        )
+    try:
+        texts = pd.read_csv(rows_path, dtype=str, keep_default_na=False)
+        # Python's float rounds correctly, which pandas' own parser does not promise in every version.
+        rows = pd.DataFrame({name: _numbers(name, texts[name]) for name in texts})
+    except (ValueError, OSError) as error:
+        raise InputError(f"{rows_path} is not a CSV table: {error}") from error
+    _check_columns(rows, str(rows_path))
+    return Records(rows=rows, manifest=manifest, folder=folder)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises InputError when it is missing or is not one."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path} must hold one JSON object, found {type(value).__name__}")
+    return value
+
+
+def _numbers(name: str, texts: pd.Series) -> list[int] | list[float]:
+    if name in COUNTS:
+        return [int(text) for text in texts]
+    return [float(text) if text else math.nan for text in texts]
+
+
+def _check_columns(rows: pd.DataFrame, where: str) -> None:
+    missing = [name for name in COLUMNS if name not in rows.columns]
+    if missing:
+        raise InputError(f"{where}: {len(missing)} columns are missing, first {missing[0]!r}")
+    if rows.empty:
+        raise InputError(f"{where}: no rows")
+    for name in COLUMNS:
+        counts = name in COUNTS
+        numbers = pd.api.types.is_integer_dtype if counts else pd.api.types.is_numeric_dtype
+        if not numbers(rows[name]):
+            raise InputError(f"{where}: column {name!r} must hold {'integers' if counts else 'numbers'}")

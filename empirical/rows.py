@@ -1,0 +1,181 @@
+"""The numbers of every attention row, without a tokens x tokens tensor.
+
+Entropy is `lse - E_a[s]`, and `E_a[s] = scale q . sum_j a_j k_j`: the same fused attention, run with the keys
+in the place of the values, gives both. Fidelity and leak are block masses that the forward call returned.
+Margins and ranges need the scores themselves; they are formed for a bounded number of queries at a time,
+so memory grows linearly with the tokens. All numbers are in nats, over the temperature.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from empirical.attention import CUT, AttentionCall
+from empirical.blocks import visible_counts
+from empirical.rounding import RowErrors, row_errors
+from theory.errors import DomainError
+
+Array = NDArray[np.float64]
+
+# Scores formed at a time: 4 M numbers stay near the cache and bound the memory whatever the length.
+CHUNK_SCORES = 1 << 22
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One entry a row, `(heads, rows)` each, over rows whose complement is not empty; nats, float64.
+
+    `conditional_block` and `conditional_rest` are the entropies of the row given its block and given the
+    complement (`H_B`, `H_C`), present where they were asked for.
+    """
+
+    keys: Array
+    block_keys: Array
+    entropy: Array
+    fidelity: Array
+    leak: Array
+    margin: Array
+    mean_margin: Array
+    logit_range: Array
+    errors: RowErrors
+    conditional_block: Array | None = None
+    conditional_rest: Array | None = None
+
+    @property
+    def soft_margin(self) -> Array:
+        """Log-mean-exp of the block's scores less that of the complement's (A1); infinite without leak."""
+        with np.errstate(divide="ignore"):
+            odds = np.log(self.fidelity) - np.log(self.leak)
+        return odds - np.log(self.block_keys / (self.keys - self.block_keys))
+
+
+def joined(parts: list[Rows]) -> Rows:
+    """Rows of several batches as one."""
+
+    def join(arrays: list[Array | None]) -> Array | None:
+        present = [array for array in arrays if array is not None]
+        return np.concatenate(present, axis=1) if present else None
+
+    plain = {f.name: join([getattr(p, f.name) for p in parts]) for f in fields(Rows) if f.name != "errors"}
+    errors = {f.name: join([getattr(p.errors, f.name) for p in parts]) for f in fields(RowErrors)}
+    return Rows(**plain, errors=RowErrors(**errors))  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def measure_rows(call: AttentionCall, conditionals: bool = False, ranges: bool = True) -> Rows:
+    """Rows of one layer's call. `ranges=False` leaves margins and ranges NaN (and saves their pass)."""
+    if not call.causal:
+        raise DomainError(
+            "rows are measured on whole sequences without padding: pass no attention mask and no cache"
+        )
+    batch, heads, tokens, width = call.query.shape
+    n, m = visible_counts(call.ids.expand(batch, -1))
+    kept = m < n
+
+    def take(values: Tensor) -> Array:
+        full = values.expand(batch, heads, tokens).transpose(0, 1)[:, kept]
+        return full.double().cpu().numpy()
+
+    log_sum, mean_score = score_moments(call.query, call.key, call.scale)
+    entropy = log_sum.double() - mean_score.double()
+    extremes = score_extremes(call) if ranges else (torch.full_like(log_sum, math.nan),) * 3
+    keys, block_keys = take(n[:, None]), take(m[:, None])
+    norms = call.query[..., : call.head_width].norm(dim=-1) * _running_max(
+        call.key[..., : call.head_width].norm(dim=-1)
+    )
+    size = take(norms * call.scale) + (call.bias if math.isfinite(call.bias) else 0.0)
+    given = conditional_entropies(call) if conditionals else None
+    margin, mean_margin, logit_range = (take(value) for value in extremes)
+    return Rows(
+        keys=keys,
+        block_keys=block_keys,
+        entropy=take(entropy),
+        fidelity=take(call.fidelity),
+        leak=take(call.leak),
+        margin=margin,
+        mean_margin=mean_margin,
+        logit_range=logit_range,
+        errors=row_errors(size, keys, width, call.query.dtype),
+        conditional_block=take(given[0]) if given else None,
+        conditional_rest=take(given[1]) if given else None,
+    )
+
+
+def score_moments(query: Tensor, key: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Log-sum-exp and attention-weighted mean of the causal scores, `(batch, heads, tokens)` each, nats."""
+    if query.device.type == "cpu":
+        mean_key, log_sum = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+            query, key, key, 0.0, True, scale=scale
+        )[:2]
+        return log_sum, (query * mean_key).sum(-1) * scale
+    log_sum, mean = (query.new_empty(query.shape[:3], dtype=torch.float32) for _ in range(2))
+    for start, stop, scores in _score_chunks(query.float(), key.float(), scale):
+        future = _future(start, stop, scores.device)
+        row_sum = scores.masked_fill(future, -math.inf).logsumexp(-1)
+        weights = (scores - row_sum[..., None]).exp().masked_fill(future, 0)
+        log_sum[:, :, start:stop], mean[:, :, start:stop] = row_sum, (weights * scores).sum(-1)
+    return log_sum, mean
+
+
+def score_extremes(call: AttentionCall) -> tuple[Tensor, Tensor, Tensor]:
+    """Margin, mean margin and logit range `(batch, heads, tokens)`; rows without complement hold no meaning.
+
+    Under the hard mask all three are infinite.
+    """
+    head = call.head_width
+    query, key = call.query[..., :head], call.key[..., :head]
+    margin, mean_margin, logit_range = (
+        query.new_empty(query.shape[:3], dtype=torch.float64) for _ in range(3)
+    )
+    for start, stop, scores in _score_chunks(query, key, call.scale):
+        visible = ~_future(start, stop, scores.device)
+        same = call.ids[:, None, start:stop, None] == call.ids[:, None, None, :stop]
+        inside, outside = same & visible, ~same & visible
+        block_low = scores.masked_fill(~inside, math.inf).amin(-1).double() + call.bias
+        block_high = scores.masked_fill(~inside, -math.inf).amax(-1).double() + call.bias
+        block_mean = scores.masked_fill(~inside, 0).sum(-1).double() / inside.sum(-1) + call.bias
+        rest_high = scores.masked_fill(~outside, -math.inf).amax(-1).double()
+        rest_low = scores.masked_fill(~outside, math.inf).amin(-1).double()
+        margin[:, :, start:stop] = block_low - rest_high
+        mean_margin[:, :, start:stop] = block_mean - rest_high
+        logit_range[:, :, start:stop] = torch.maximum(block_high, rest_high) - torch.minimum(
+            block_low, rest_low
+        )
+    return margin, mean_margin, logit_range
+
+
+def conditional_entropies(call: AttentionCall) -> tuple[Tensor, Tensor]:
+    """Entropy of each row given its block and given the complement `(batch, heads, tokens)`, nats.
+
+    Conditionals do not depend on the dial (B2). Each is one more fused call with the other side cut off.
+    """
+    head = call.head_width
+    key = call.key
+    entropies = []
+    for keep in (call.own, 1 - call.own):
+        steer = ((keep - 1) * (CUT / call.scale)).expand(*call.query.shape[:3], -1)
+        log_sum, mean = score_moments(torch.cat((call.query[..., :head], steer), dim=-1), key, call.scale)
+        entropies.append(log_sum.double() - mean.double())
+    return entropies[0], entropies[1]
+
+
+def _score_chunks(query: Tensor, key: Tensor, scale: float):  # type: ignore[no-untyped-def]
+    batch, heads, tokens = query.shape[:3]
+    step = max(1, CHUNK_SCORES // (batch * heads * tokens))
+    for start in range(0, tokens, step):
+        stop = min(tokens, start + step)
+        yield start, stop, torch.matmul(query[:, :, start:stop] * scale, key[:, :, :stop].transpose(-1, -2))
+
+
+def _future(start: int, stop: int, device: torch.device) -> Tensor:
+    return torch.arange(stop, device=device) > torch.arange(start, stop, device=device)[:, None]
+
+
+def _running_max(values: Tensor) -> Tensor:
+    return values.cummax(dim=-1).values

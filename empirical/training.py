@@ -1,0 +1,261 @@
+"""Training a localist GPT-2 with the Hugging Face Trainer: resumable, on whatever device there is.
+
+A run folder holds `run.json` (the configuration), `tokenizer.json`, `held_out.safetensors` (the token
+windows that training never saw), `checkpoints/`, and at the end `config.json`, `model.safetensors` and
+`training.json` (loss by step, seconds, corpus, device, versions). A resumed run reads its own folder only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import GPT2LMHeadModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from empirical.callbacks import Limits, Progress, StopOnSignal, elapsed_in
+from empirical.config import RunConfig, load_config, save_config
+from empirical.corpus import Corpus, load_corpus, load_tokenizer, token_windows, train_tokenizer
+from empirical.model import build_model, load_model, parameter_count, quiet, save_model
+from empirical.records import environment, read_json, write_text_atomically
+from theory.errors import DomainError, InputError, LocalistError
+
+CONFIG_NAME = "run.json"
+TOKENIZER_NAME = "tokenizer.json"
+HELD_OUT_NAME = "held_out.safetensors"
+TRAINING_NAME = "training.json"
+CHECKPOINTS_NAME = "checkpoints"
+
+# transformers needs some number of steps; a run that ends by time never gets there.
+UNBOUNDED_STEPS = 10**9
+
+
+class DivergedError(LocalistError):
+    """The loss is no longer a number."""
+
+
+class Windows(Dataset[dict[str, Tensor]]):
+    """Token windows `(windows, context)` as causal language modelling examples."""
+
+    def __init__(self, windows: Tensor) -> None:
+        self.windows = windows
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        window = self.windows[index]
+        return {"input_ids": window, "labels": window}
+
+
+class LocalistTrainer(Trainer):
+    """Trainer that ends with one clear line on a bad loss and on a checkpoint that cannot be written."""
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """One step's loss, as Trainer has it. Raises Diverged."""
+        loss: Tensor = super().training_step(*args, **kwargs)
+        if not torch.isfinite(loss):
+            raise DivergedError(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1}. "
+                "Try a smaller --learning-rate."
+            )
+        return loss
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        target = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+        try:
+            super()._save_checkpoint(*args, **kwargs)
+        # OSError from the file system, RuntimeError from torch's writer, SafetensorError from safetensors.
+        except Exception as error:
+            shutil.rmtree(target, ignore_errors=True)
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise InputError(f"cannot write checkpoint {target}: {first}") from error
+
+
+def train(config: RunConfig, out_dir: Path | str, *, resume: bool = False, progress: bool = True) -> Path:
+    """Train as `config` says into `out_dir` and return that folder.
+
+    With `resume`, continue from the newest complete checkpoint (from the start where there is none); a
+    finished run is left as it is. Ctrl-C and SIGTERM end after the step in progress, with a checkpoint, as
+    KeyboardInterrupt. Raises InputError (text, folder, weights), DomainError (a value), DivergedError.
+    """
+    folder = Path(out_dir)
+    _prepare(folder, config, resume)
+    if resume and is_finished(folder):
+        return folder
+    corpus = load_corpus(config.corpus)
+    tokenizer = _tokenizer(config, corpus)
+    windows = token_windows(tokenizer, corpus.training, config.model.context, corpus.name)
+    held_out = token_windows(
+        tokenizer, corpus.held_out, config.model.context, f"held-out part of {corpus.name}"
+    )
+    model = _model(config, tokenizer)
+    if _is_main():
+        save_config(config, folder / CONFIG_NAME)
+        write_text_atomically(folder / TOKENIZER_NAME, tokenizer.to_str())
+        _save_windows(held_out, folder / HELD_OUT_NAME)
+
+    start = newest_checkpoint(folder) if resume else None
+    limits = Limits(
+        config.training.max_seconds, config.training.checkpoint_seconds, elapsed_in(start) if start else 0.0
+    )
+    stop = StopOnSignal()
+    callbacks: list[TrainerCallback] = [limits, stop]
+    with ExitStack() as stack:
+        stack.enter_context(quiet())
+        stack.enter_context(stop)
+        if progress and _is_main():
+            callbacks.append(stack.enter_context(Progress(folder.name, config.training.steps, limits)))
+        trainer = LocalistTrainer(
+            model=model, args=_arguments(config, folder), train_dataset=Windows(windows), callbacks=callbacks
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train(resume_from_checkpoint=str(start) if start else None)
+    if stop.received:
+        raise KeyboardInterrupt
+    if _is_main():
+        save_model(model, folder)
+        _write_summary(folder, config, corpus, trainer, model, limits)
+    return folder
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run in this folder has ended by its own limits."""
+    return (folder / TRAINING_NAME).is_file()
+
+
+def training_summary(folder: Path) -> dict[str, Any]:
+    """What `training.json` says of a finished run. Raises InputError."""
+    return read_json(folder / TRAINING_NAME)
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The newest complete checkpoint of a run, or None. A checkpoint that a kill cut short is passed over."""
+    found = [path for path in (folder / CHECKPOINTS_NAME).glob("checkpoint-*") if path.name[11:].isdigit()]
+    for path in sorted(found, key=lambda each: int(each.name[11:]), reverse=True):
+        # Trainer writes its state last, so a readable state means that the rest is there.
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            load_file(path / "model.safetensors")
+            torch.load(path / "optimizer.pt", map_location="cpu", weights_only=True)
+        except Exception:  # whatever is wrong with it, an older one may be right
+            continue
+        return path
+    return None
+
+
+def load_held_out(folder: Path) -> Tensor:
+    """Held-out windows `(windows, context)` of a run. Raises InputError."""
+    path = folder / HELD_OUT_NAME
+    try:
+        return load_file(path)["windows"].long()
+    except Exception as error:  # a missing file, a cut one, another's: each has its own type
+        raise InputError(f"cannot read {path}: {folder} is not a run of `localist train`") from error
+
+
+def _prepare(folder: Path, config: RunConfig, resume: bool) -> None:
+    existing = folder / CONFIG_NAME
+    if resume:
+        if load_config(existing) != config:
+            raise DomainError(f"{existing} differs from the configuration given: a resumed run keeps its own")
+    elif existing.exists():
+        raise InputError(
+            f"{folder} already holds a run. Continue it with --resume, or choose another folder."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+
+
+def _tokenizer(config: RunConfig, corpus: Corpus) -> Tokenizer:
+    if config.model.pretrained is not None:
+        return load_tokenizer(config.model.pretrained)
+    return train_tokenizer(corpus.training, config.model.vocabulary)
+
+
+def _model(config: RunConfig, tokenizer: Tokenizer) -> GPT2LMHeadModel:
+    if config.model.pretrained is None:
+        return build_model(config.model, config.locality, tokenizer.get_vocab_size(), config.seed)
+    model = load_model(config.model.pretrained, config.locality)
+    if config.model.context > model.config.n_positions:
+        raise DomainError(
+            f"context {config.model.context} must be at most the {model.config.n_positions} positions "
+            f"of {config.model.pretrained}"
+        )
+    if tokenizer.get_vocab_size() > model.config.vocab_size:
+        raise InputError(
+            f"{config.model.pretrained}: the tokenizer has {tokenizer.get_vocab_size()} tokens, "
+            f"the weights {model.config.vocab_size}"
+        )
+    model.train()
+    return model
+
+
+def _arguments(config: RunConfig, folder: Path) -> TrainingArguments:
+    training = config.training
+    accelerated = torch.accelerator.is_available()
+    return TrainingArguments(
+        output_dir=str(folder / CHECKPOINTS_NAME),
+        max_steps=training.steps if training.steps is not None else UNBOUNDED_STEPS,
+        per_device_train_batch_size=training.batch,
+        learning_rate=training.learning_rate,
+        # Without a number of steps there is nothing to decay towards.
+        lr_scheduler_type="linear" if training.steps is not None else "constant_with_warmup",
+        warmup_steps=training.warmup_steps,
+        weight_decay=training.weight_decay,
+        seed=config.seed,
+        data_seed=config.seed,
+        logging_steps=10,
+        logging_nan_inf_filter=False,
+        save_strategy="steps" if training.checkpoint_steps else "no",
+        save_steps=training.checkpoint_steps or UNBOUNDED_STEPS,
+        save_total_limit=2,
+        remove_unused_columns=False,
+        dataloader_pin_memory=accelerated,
+        use_cpu=not accelerated,
+        disable_tqdm=True,
+        report_to=[],
+    )
+
+
+def _write_summary(
+    folder: Path, config: RunConfig, corpus: Corpus, trainer: Trainer, model: GPT2LMHeadModel, limits: Limits
+) -> None:
+    losses = [
+        {"step": entry["step"], "loss": entry["loss"], "learning_rate": entry["learning_rate"]}
+        for entry in trainer.state.log_history
+        if "loss" in entry
+    ]
+    summary = {
+        "steps": trainer.state.global_step,
+        "seconds": round(limits.elapsed, 3),
+        "parameters": parameter_count(model),
+        "final_loss": losses[-1]["loss"] if losses and math.isfinite(losses[-1]["loss"]) else None,
+        "losses": losses,
+        "corpus": corpus.describe(),
+        "device": str(trainer.args.device),
+        "seed": config.seed,
+        "versions": environment(),
+    }
+    write_text_atomically(folder / TRAINING_NAME, json.dumps(summary, indent=2) + "\n")
+
+
+def _save_windows(windows: Tensor, path: Path) -> None:
+    try:
+        save_file({"windows": windows.int()}, path)
+    except Exception as error:  # safetensors has its own error for a disk that is full
+        raise InputError(f"cannot write {path}: {error}") from error
+
+
+def _is_main() -> bool:
+    return int(os.environ.get("RANK", "0")) == 0

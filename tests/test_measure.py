@@ -1,0 +1,195 @@
+"""Measured rows against their bounds, planted errors, dial predictions, and the commands' manners."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import Layer, one_thread, tiny  # noqa: F401
+
+from empirical import rounding
+from empirical.attention import localist_attention
+from empirical.checks import check_rows
+from empirical.measure import dial_values, measure, measure_dial, run_pass
+from empirical.records import BOUNDS, COLUMNS, read_records
+from empirical.rows import measure_rows
+from empirical.training import train
+from theory import bounds
+from theory.errors import DomainError, InputError
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return train(tiny(), tmp_path_factory.mktemp("measured") / "run", progress=False)
+
+
+@pytest.fixture(scope="module")
+def records(run):
+    return measure(run, progress=False)
+
+
+def rows_of(query, key, dial=0.0, tokens=40, **kwargs):
+    calls = []
+    localist_attention(Layer(dial), query, key, torch.zeros_like(key), None, row_sink=calls.append, **kwargs)
+    return measure_rows(calls[0])
+
+
+def random_rows(seed, size, dial=0.0, tokens=40):
+    generator = torch.Generator().manual_seed(seed)
+    query, key = (size * torch.randn(1, 2, tokens, 8, generator=generator) for _ in range(2))
+    return rows_of(query, key, dial)
+
+
+@given(seed=st.integers(0, 10**6), size=st.floats(0.0, 12.0), dial=st.sampled_from([0.0, 0.5, 0.99, 1.0]))
+@settings(max_examples=60, deadline=None)
+def test_no_true_row_violates(seed, size, dial):
+    for name, check in check_rows(random_rows(seed, size, dial)).items():
+        assert not check.violated.any(), name
+
+
+def test_rows_at_equality_do_not_violate():
+    """Two-level logits meet A2 and A4 exactly, so rounding puts measured values on both sides of a bound."""
+    tokens, block = 40, 8
+    query = torch.zeros(1, 1, tokens, tokens // block)
+    key = torch.zeros_like(query)
+    for position in range(tokens):
+        key[0, 0, position, position // block] = 1.0
+        query[0, 0, position, position // block] = 1.7
+    checks = check_rows(rows_of(query, key))
+    assert abs(checks["leak_margin"].slack).max() < 1e-6
+    assert (checks["leak_margin"].slack < 0).any() or (checks["entropy_margin"].slack < 0).any()
+    for name, check in checks.items():
+        assert not check.violated.any(), name
+
+
+# What a wrong measurement would look like, and the check that must see it.
+CORRUPTIONS = {
+    "leak_margin": lambda rows: {"leak": rows.leak * 1.02},
+    "leak_mean_margin": lambda rows: {"mean_margin": rows.mean_margin + 0.05},
+    "entropy_fidelity": lambda rows: {"entropy": rows.entropy * 1.02},
+    "entropy_margin": lambda rows: {"margin": rows.margin + 0.1},
+    "entropy_mean_margin": lambda rows: {"mean_margin": rows.mean_margin + 0.1},
+    "entropy_range": lambda rows: {"logit_range": rows.logit_range * 0.1, "entropy": rows.entropy * 0.9},
+}
+
+
+@pytest.mark.parametrize("name", list(BOUNDS))
+def test_a_corrupted_statistic_is_a_violation(name):
+    tokens, block = 40, 8
+    query, key = torch.zeros(1, 1, tokens, 5), torch.zeros(1, 1, tokens, 5)
+    for position in range(tokens):
+        key[0, 0, position, position // block] = 1.0
+        query[0, 0, position, position // block] = 1.7
+    rows = rows_of(query, key)
+    corrupt = dataclasses.replace(rows, **CORRUPTIONS[name](rows))
+    assert check_rows(corrupt)[name].violated.any()
+
+
+def test_a_number_that_is_none_is_a_violation():
+    rows = random_rows(0, 1.0)
+    corrupt = dataclasses.replace(rows, entropy=rows.entropy * np.nan)
+    assert check_rows(corrupt)["entropy_fidelity"].violated.all()
+
+
+def test_an_error_bound_of_nothing_would_count_rounding(monkeypatch):
+    """The derived error is needed: with none, rows at equality are counted."""
+    tokens = 40
+    query = torch.zeros(1, 1, tokens, 5)
+    key = torch.zeros_like(query)
+    for position in range(tokens):
+        key[0, 0, position, position // 8] = 1.0
+        query[0, 0, position, position // 8] = 1.7
+    monkeypatch.setattr(rounding, "unit_roundoff", lambda dtype: 0.0)
+    checks = check_rows(rows_of(query, key))
+    assert any(check.violated.any() for check in checks.values())
+
+
+def test_records_of_a_run(run, records):
+    frame = records.rows
+    assert list(frame.columns) == list(COLUMNS)
+    assert len(frame) == 3 * 2
+    windows = records.manifest["held_out_windows"]
+    assert (frame["rows"] == windows * (64 - 8)).all()
+    assert records.violations == 0
+    assert (frame["fidelity_mean"] >= frame["bound_fidelity_margin"]).all()
+    assert (frame["entropy_mean"] <= frame["bound_entropy_fidelity"]).all()
+    assert (frame["entropy_mean"] >= frame["bound_entropy_range"]).all()
+    assert frame.loc[frame["layer"] == 2, "dial"].eq(0.9).all()
+    assert 1 < records.manifest["perplexity"] < 400
+    again = read_records(records.folder)
+    pd.testing.assert_frame_equal(again.rows, frame)
+
+
+def test_measuring_again_gives_the_same_bytes(run, records, tmp_path):
+    again = measure(run, out_dir=tmp_path, progress=False)
+    assert (tmp_path / "rows.csv").read_bytes() == (records.folder / "rows.csv").read_bytes()
+    assert again.digest == records.digest
+
+
+def test_dial_curve_of_the_first_layer_is_predicted(run):
+    records = measure_dial(run, dial_values("0:1:0.25"), sequences=8, progress=False)
+    first = records.rows[records.rows["layer"] == 0]
+    assert first["prediction_error_fidelity"].max() < 1e-5
+    assert first["prediction_error_entropy"].max() < 1e-5
+    assert records.violations == 0
+    deeper = records.rows[(records.rows["layer"] == 2) & (records.rows["dial_largest"] == 0.75)]
+    assert (deeper["prediction_error_fidelity"] > 1e-5).all(), (
+        "deeper layers' inputs move, so they must drift"
+    )
+    assert np.isnan(records.rows.loc[records.rows["dial"] == 1, "margin_mean"]).all()
+    curve = first.groupby("dial_largest")["fidelity_mean"].mean()
+    assert curve.is_monotonic_increasing
+    assert curve.iloc[-1] == pytest.approx(1, abs=1e-6)
+
+
+def test_prediction_is_b1_row_by_row(run):
+    from empirical.measure import predicted
+    from empirical.model import load_model
+    from empirical.training import load_held_out
+
+    model, windows = load_model(run), load_held_out(run)[:2]
+    base = run_pass(model, windows, [0.0] * 3, conditionals=True).layers[0]
+    moved = run_pass(model, windows, [0.8] * 3).layers[0]
+    fidelity, entropy = predicted(base, 0.8)
+    odds = moved.fidelity / moved.leak / (base.fidelity / base.leak)
+    np.testing.assert_allclose(odds, 5.0, rtol=2e-5)
+    np.testing.assert_allclose(moved.leak, bounds.dialled_leak(base.leak, 0.8), atol=1e-6)
+    np.testing.assert_allclose(fidelity, moved.fidelity, atol=1e-5)
+    np.testing.assert_allclose(entropy, moved.entropy, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [("0:1:0.5", [0, 0.5, 1]), ("0.5", [0.5]), ("0,0.9", [0, 0.9]), ("0:0.3:0.1", [0, 0.1, 0.2, 0.3])],
+)
+def test_dial_values(text, values):
+    assert dial_values(text) == values
+
+
+@pytest.mark.parametrize("text", ["", "a", "0:1", "0:2:1", "1:0:0.1", "0:1:0", "-0.1", "nan"])
+def test_dial_values_refuses(text):
+    with pytest.raises(DomainError, match="dial"):
+        dial_values(text)
+
+
+def test_refuses_what_is_no_run(tmp_path):
+    with pytest.raises(InputError, match="not a run"):
+        measure(tmp_path)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(InputError, match="not finished"):
+        measure(tmp_path)
+
+
+def test_command_prints_a_table_and_json(run, capsys):
+    from empirical.commands import measure as command
+
+    command(run=run, sequences=2, as_json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["violations"] == 0
+    assert shown["rows"] == 2 * 56 * 6
+    command(run=run, dial="0,1", sequences=2, out=run / "moved")
+    assert "perplexity" in capsys.readouterr().out

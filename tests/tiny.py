@@ -1,0 +1,41 @@
+"""What the tests of `empirical` share: a configuration that trains in seconds, and one thread.
+
+Tensors this small gain nothing from a second thread, and lose a scheduler's slice at every barrier when the
+machine has other work.
+"""
+
+import pytest
+import torch
+from transformers import GPT2Config
+
+from empirical.config import RunConfig, run_config
+
+
+class Layer(torch.nn.Module):
+    """What GPT-2 hands to an attention function, for one layer."""
+
+    def __init__(self, dial, temperature=1.0, block=8):
+        super().__init__()
+        self.layer_idx = 0
+        self.config = GPT2Config()
+        self.config.localist = {"dials": [dial], "temperature": temperature, "block": block}
+
+
+def tiny(**changes) -> RunConfig:
+    """Configuration of a run of seconds; `changes` replace values part by part."""
+    values = {
+        "model": {"layers": 3, "heads": 2, "width": 32, "context": 64, "vocabulary": 400},
+        "locality": {"schedule": "quintic", "block": 8},
+        "training": {"steps": 40, "batch": 8, "learning_rate": 3e-3},
+    }
+    for part, choices in changes.items():
+        values[part] = {**values.get(part, {}), **choices} if isinstance(choices, dict) else choices
+    return run_config(values)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
