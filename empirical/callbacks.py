@@ -55,6 +55,9 @@ class Limits(TrainerCallback, ExportableState):
         if now - self._last_save >= self.checkpoint_seconds:
             self._last_save = now
             control.should_save = True
+        if control.should_save:
+            # Trainer averages the loss from one log to the next and forgets the sum when it is resumed.
+            control.should_log = True
 
 
 def elapsed_in(checkpoint: Path) -> float:

@@ -1,0 +1,268 @@
+"""Training: it learns, it resumes to the same numbers, and it ends clearly whatever goes wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import one_thread, tiny  # noqa: F401
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from empirical.commands import train as command
+from empirical.config import load_config
+from empirical.corpus import CorpusConfig, load_corpus, train_tokenizer
+from empirical.measure import measure
+from empirical.model import load_model
+from empirical.training import LocalistTrainer, is_finished, newest_checkpoint, train, training_summary
+from theory.errors import DomainError, InputError, LocalistError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def same(left, right):
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_it_learns_and_leaves_a_whole_run(tmp_path):
+    folder = train(tiny(), tmp_path / "run", progress=False)
+    summary = training_summary(folder)
+    losses = [entry["loss"] for entry in summary["losses"]]
+    assert losses[-1] < losses[0] - 0.3
+    assert summary["steps"] == 40
+    assert is_finished(folder)
+    assert load_model(folder).config.localist["dials"][-1] == 0.9
+    assert load_config(folder / "run.json") == tiny()
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path):
+    short = {"steps": 4}
+    first = train(tiny(training=short), tmp_path / "first", progress=False)
+    second = train(tiny(training=short), tmp_path / "second", progress=False)
+    other = train(tiny(training=short, seed=1), tmp_path / "other", progress=False)
+    assert same(weights(first), weights(second))
+    assert not same(weights(first), weights(other))
+
+
+class _CutError(Exception):
+    pass
+
+
+def cut_at(monkeypatch, step):
+    """Let training die at this step, as a kill would."""
+    whole = LocalistTrainer.training_step
+
+    def dying(self, *args, **kwargs):
+        if self.state.global_step == step:
+            raise _CutError
+        return whole(self, *args, **kwargs)
+
+    monkeypatch.setattr(LocalistTrainer, "training_step", dying)
+    return lambda: monkeypatch.setattr(LocalistTrainer, "training_step", whole)
+
+
+def test_a_resumed_run_has_the_numbers_of_an_uninterrupted_one(tmp_path, monkeypatch):
+    config = tiny(training={"steps": 14, "checkpoint_steps": 4}, model={"dropout": 0.1})
+    whole = train(config, tmp_path / "whole", progress=False)
+    heal = cut_at(monkeypatch, 10)
+    with pytest.raises(_CutError):
+        train(config, tmp_path / "cut", progress=False)
+    heal()
+    assert newest_checkpoint(tmp_path / "cut").name == "checkpoint-8"
+    resumed = train(config, tmp_path / "cut", resume=True, progress=False)
+    assert same(weights(whole), weights(resumed))
+    assert training_summary(resumed)["losses"] == training_summary(whole)["losses"]
+
+
+def test_a_cut_checkpoint_is_passed_over(tmp_path, monkeypatch):
+    config = tiny(training={"steps": 14, "checkpoint_steps": 4})
+    whole = train(config, tmp_path / "whole", progress=False)
+    heal = cut_at(monkeypatch, 10)
+    with pytest.raises(_CutError):
+        train(config, tmp_path / "cut", progress=False)
+    heal()
+    newest = newest_checkpoint(tmp_path / "cut")
+    optimizer = newest / "optimizer.pt"
+    optimizer.write_bytes(optimizer.read_bytes()[:1000])
+    assert newest_checkpoint(tmp_path / "cut").name == "checkpoint-4"
+    assert same(weights(whole), weights(train(config, tmp_path / "cut", resume=True, progress=False)))
+
+
+def test_a_finished_run_is_left_alone(tmp_path):
+    config = tiny(training={"steps": 2})
+    folder = train(config, tmp_path / "run", progress=False)
+    before = (folder / "model.safetensors").stat().st_mtime_ns
+    train(config, folder, resume=True, progress=False)
+    assert (folder / "model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(InputError, match="already holds a run"):
+        train(config, folder, progress=False)
+    with pytest.raises(DomainError, match="keeps its own"):
+        train(tiny(training={"steps": 3}), folder, resume=True, progress=False)
+
+
+def test_time_limit_ends_a_run(tmp_path):
+    config = tiny(training={"steps": None, "max_seconds": 0.5})
+    folder = train(config, tmp_path / "run", progress=False)
+    summary = training_summary(folder)
+    assert 0.5 <= summary["seconds"] < 30
+    assert summary["steps"] >= 1
+
+
+def test_interrupt_leaves_a_checkpoint_to_resume_from(tmp_path):
+    """Ctrl-C, sent to the real command in a process of its own."""
+    code = "import torch; torch.set_num_threads(1); import localist; localist.main()"
+    options = [
+        "--layers",
+        "2",
+        "--heads",
+        "2",
+        "--width",
+        "32",
+        "--context",
+        "64",
+        "--vocabulary",
+        "400",
+        "--block",
+        "8",
+        "--steps",
+        "100000",
+    ]
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, "train", str(tmp_path / "run"), *options],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run" / "held_out.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(2)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "Traceback" not in errors
+    assert newest_checkpoint(tmp_path / "run") is not None
+
+
+def test_pretrained_weights_from_a_folder(tmp_path):
+    stock = tmp_path / "stock"
+    GPT2LMHeadModel(
+        GPT2Config(vocab_size=300, n_positions=64, n_embd=32, n_layer=3, n_head=2)
+    ).save_pretrained(stock)
+    tokenizer = train_tokenizer(load_corpus(CorpusConfig()).training, 300)
+    tokenizer.save(str(stock / "tokenizer.json"))
+    config = tiny(
+        model={"pretrained": str(stock), "context": 64}, training={"steps": 2, "learning_rate": 1e-9}
+    )
+    folder = train(config, tmp_path / "run", progress=False)
+    trained, start = weights(folder), load_file(stock / "model.safetensors")
+    for name in start:
+        torch.testing.assert_close(trained[name], start[name], rtol=0, atol=1e-6)
+    assert load_model(folder).config.localist["schedule"] == "quintic"
+    assert measure(folder, sequences=2, progress=False).violations == 0
+
+
+def broken_model(folder, spoil):
+    GPT2LMHeadModel(
+        GPT2Config(vocab_size=300, n_positions=64, n_embd=32, n_layer=1, n_head=2)
+    ).save_pretrained(folder)
+    spoil(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda f: (f / "config.json").unlink(), "no config.json"),
+        (lambda f: (f / "model.safetensors").unlink(), "pickled weights are not read"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"junk"), "cannot load"),
+        (lambda f: (f / "config.json").write_text("{"), "cannot load"),
+        (
+            lambda f: (f / "config.json").write_text(
+                json.dumps(json.loads((f / "config.json").read_text()) | {"n_layer": 2})
+            ),
+            "weights are missing",
+        ),
+        (
+            lambda f: (f / "config.json").write_text(
+                json.dumps(json.loads((f / "config.json").read_text()) | {"localist": {"dials": [2]}})
+            ),
+            "cannot be used",
+        ),
+    ],
+)
+def test_a_model_folder_that_cannot_be_used_is_one_clear_line(tmp_path, spoil, message):
+    with pytest.raises(InputError, match=message) as caught:
+        load_model(broken_model(tmp_path / "model", spoil))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_loss_that_is_no_number(tmp_path):
+    with pytest.raises(LocalistError, match=r"the loss is nan at step .* Try a smaller"):
+        train(tiny(training={"learning_rate": 1e12, "warmup_steps": 0}), tmp_path / "run", progress=False)
+
+
+def test_a_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("transformers.trainer.Trainer._save_optimizer_and_scheduler", full)
+    config = tiny(training={"steps": 4, "checkpoint_steps": 2})
+    with pytest.raises(InputError, match=r"cannot write checkpoint .*No space left"):
+        train(config, tmp_path / "run", progress=False)
+    assert not list((tmp_path / "run" / "checkpoints").glob("checkpoint-*"))
+
+
+def test_context_above_the_weights_positions(tmp_path):
+    folder = broken_model(tmp_path / "model", lambda f: None)
+    train_tokenizer(["a b c"], 290).save(str(folder / "tokenizer.json"))
+    config = tiny(model={"pretrained": str(folder), "context": 128})
+    with pytest.raises(DomainError, match="context 128 must be at most the 64 positions"):
+        train(config, tmp_path / "run", progress=False)
+
+
+def test_command_takes_options_and_files(tmp_path, capsys):
+    settings = tmp_path / "run.toml"
+    settings.write_text(
+        "seed = 3\n[model]\nlayers = 2\nheads = 2\nwidth = 32\ncontext = 64\nvocabulary = 400\n"
+    )
+    text = tmp_path / "text.txt"
+    text.write_text("One sentence follows another, and so does this. " * 1500)
+    command(
+        run=tmp_path / "run", config=settings, schedule="linear", block=8, steps=2, text=[text], as_json=True
+    )
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["schedule"], shown["steps"]) == ("linear", 2)
+    saved = load_config(tmp_path / "run" / "run.json")
+    assert (saved.seed, saved.model.layers, saved.corpus.text) == (3, 2, (str(text),))
+    command(run=tmp_path / "run", resume=True)
+    assert "linear" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"resume": True}, "--resume needs the folder"),
+        ({"resume": True, "layers": 3}, "drop --layers"),
+        ({"resume": True, "run": Path("nowhere")}, "not a run"),
+        ({"schedule": "steep"}, "must be one of"),
+        ({"config": Path("nowhere.toml")}, "cannot read nowhere.toml"),
+        ({"run": Path("a"), "more_text": [Path("b")]}, "only one run folder"),
+        ({"run": Path(__file__)}, "is a file"),
+    ],
+)
+def test_command_refuses(options, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LocalistError, match=message):
+        command(**options)
