@@ -1,0 +1,1 @@
+"""Decides the statements of `theory` by independent methods."""

@@ -1,0 +1,259 @@
+"""Decides a claim on one instance, without a tolerance.
+
+Arb encloses both sides and decides a strict comparison as soon as the balls part; while they overlap the precision
+doubles. Where both sides are equal no precision parts them, so an exact form is tried first: exponentials of
+different rational exponents become letters, and an identity in those letters is an identity of the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from functools import lru_cache, reduce
+from typing import Any
+
+import sympy
+from flint import arb, ctx, fmpq
+from sympy import Expr, Symbol, expand_log, factor, log, together
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import And, Boolean, BooleanFalse, BooleanTrue, Equivalent, Implies
+
+from proofs_check.rows import DEFINITIONS, Arithmetic, AttentionRow, Definition
+from proofs_check.verdict import Verdict, both
+from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
+from theory.lowering import Target, Undecided, UnknownNode, arb_target, evaluate
+from theory.statement import Clause
+
+_PRECISIONS = (96, 384, 2048, 16384, 65536)
+# The exact form is tried after this precision has failed to part the sides.
+_TRY_EXACT_AT = 384
+# More different scores than this and the exact form costs more than it is worth.
+_EXACT_LEVELS = 5
+
+
+class ArbArithmetic:
+    """Balls at the precision in force."""
+
+    def __init__(self) -> None:
+        self.memo: dict[Any, Any] = {}
+
+    def number(self, value: Fraction | int) -> Any:
+        exact = Fraction(value)
+        return arb(fmpq(exact.numerator, exact.denominator))
+
+    def exp(self, exponent: Fraction) -> Any:
+        return self.number(exponent).exp()
+
+    def log(self, x: Any) -> Any:
+        return x.log()
+
+    def absolute(self, x: Any) -> Any:
+        return abs(x)
+
+
+class ExactArithmetic:
+    """Algebraic forms in which `e^q` is a positive letter for each rational `q`."""
+
+    def __init__(self) -> None:
+        self.memo: dict[Any, Any] = {}
+
+    def number(self, value: Fraction | int) -> Expr:
+        exact = Fraction(value)
+        return sympy.Rational(exact.numerator, exact.denominator)
+
+    def exp(self, exponent: Fraction) -> Expr:
+        return _power_of_e(self.number(exponent))
+
+    def log(self, x: Expr) -> Expr:
+        return log(x)
+
+    def absolute(self, x: Expr) -> Expr:
+        sign = _sign_in_arb(x)
+        if sign == 0 and not exactly_zero(x):
+            raise Undecided("the sign of a difference is not known")
+        return sign * x
+
+
+@lru_cache(maxsize=4096)
+def _letter_of(exponent: sympy.Rational) -> Symbol:
+    return Symbol(f"e^({exponent})", positive=True)
+
+
+_EXPONENTS: dict[Symbol, sympy.Rational] = {}
+
+
+def _power_of_e(exponent: Expr) -> Expr:
+    if exponent == 0:
+        return sympy.S.One
+    if not exponent.is_Rational:
+        return sympy.exp(exponent)
+    # e^q and e^-q are one letter and its inverse, so that products of them cancel.
+    letter = _letter_of(-abs(exponent))
+    _EXPONENTS[letter] = -abs(exponent)
+    return letter if exponent < 0 else 1 / letter
+
+
+def _sign_in_arb(expr: Expr) -> int:
+    values = {letter: ArbArithmetic().exp(_as_fraction(_EXPONENTS[letter])) for letter in expr.free_symbols}
+    ball = evaluate(expr, values, arb_target())
+    return 1 if ball > 0 else -1 if ball < 0 else 0
+
+
+def _as_fraction(value: sympy.Rational) -> Fraction:
+    return Fraction(int(value.p), int(value.q))
+
+
+def _exact_target() -> Target:
+    def smaller(x: Expr, y: Expr) -> Expr:
+        gap = x - y
+        sign = _sign_in_arb(gap)
+        if sign == 0 and not exactly_zero(gap):
+            raise Undecided("which of two terms is the smaller is not known")
+        return y if sign > 0 else x
+
+    def choose(branches: list[tuple[Any, Any, Expr]]) -> Expr:
+        for condition, walk, branch in branches:
+            holds = condition if condition == sympy.true else condition.func(*(walk(side) for side in condition.args))
+            if holds == sympy.true:
+                return walk(branch)
+            if holds != sympy.false:
+                raise Undecided(f"the branch {condition} is open")
+        raise Undecided("no branch applies")
+
+    def logistic(x: Expr) -> Expr:
+        # sigma(q + log c) is rational in the letter e^q, which spreading the logarithm shows.
+        rational, logarithms = expand_log(x, force=True).as_independent(log, as_Add=True)
+        odds = _power_of_e(rational) * sympy.exp(logarithms) if rational.is_Rational else sympy.exp(x)
+        return odds / (1 + odds)
+
+    def lowest_entropy(keys: Expr, span: Expr) -> Expr:
+        if keys == 1:
+            return sympy.S.Zero
+        tops = (sympy.Integer(top) for top in range(1, int(keys)))
+        return reduce(smaller, (LowestEntropy.with_top(top, keys, span, _power_of_e(span)) for top in tops))
+
+    operations = {
+        sympy.exp: _power_of_e,
+        log: log,
+        sympy.Abs: ExactArithmetic().absolute,
+        sympy.Min: lambda *xs: reduce(smaller, xs),
+        sympy.Max: lambda *xs: -reduce(smaller, [-x for x in xs]),
+        LowestEntropy: lowest_entropy,
+        Logistic: logistic,
+        Logit: lambda p: log(p / (1 - p)),
+        BinaryEntropy: lambda p: BinaryEntropy(p).expand(func=True),
+        BinaryDivergence: lambda p, q: BinaryDivergence(p, q).expand(func=True),
+    }
+    return Target("exact forms", ExactArithmetic().number, operations, choose)
+
+
+def exactly_zero(expr: Expr) -> bool:
+    """Whether an exact form is identically 0 in its letters; False when algebra does not get there."""
+    spread = expand_log(expr.replace(log, lambda x: log(factor(together(x)))), force=True, factor=True)
+    known = {log(letter): exponent for letter, exponent in _EXPONENTS.items() if letter in spread.free_symbols}
+    plain = spread.subs(known)
+    letters = {atom: sympy.Dummy() for atom in plain.atoms(log)}
+    numerator, _ = together(plain.subs(letters)).as_numer_denom()
+    return sympy.expand(numerator) == 0
+
+
+class Letters:
+    """The values of the letters on one row, each worked out once at every precision."""
+
+    def __init__(self, row: AttentionRow, definitions: Mapping[Symbol, Definition] = DEFINITIONS) -> None:
+        self.row = row
+        self._definitions = definitions
+        self._found: dict[int, tuple[Arithmetic, dict[Symbol, Any]]] = {}
+
+    def in_arb(self, letters: Iterable[Symbol]) -> dict[Symbol, Any]:
+        """Balls at the precision in force."""
+        return self._values(letters, ctx.prec, ArbArithmetic)
+
+    def exact(self, letters: Iterable[Symbol]) -> dict[Symbol, Any]:
+        """Exact forms."""
+        return self._values(letters, 0, ExactArithmetic)
+
+    def _values(self, letters: Iterable[Symbol], key: int, arithmetic: Callable[[], Arithmetic]) -> dict[Symbol, Any]:
+        by, values = self._found.setdefault(key, (arithmetic(), {}))
+        for letter in letters:
+            if letter not in values:
+                values[letter] = self._definitions[letter](self.row, by)
+        return values
+
+
+def decide_clause(clause: Clause, letters: Letters) -> Verdict:
+    """Verdict on a clause at one row; VACUOUS where its assumption, or the antecedent of its claim, fails."""
+    given = decide(clause.given, letters)
+    if given is Verdict.REFUTED:
+        return Verdict.VACUOUS
+    holds = decide(clause.holds, letters)
+    return holds if given is Verdict.PROVED or holds is not Verdict.REFUTED else Verdict.UNDECIDED
+
+
+def decide(claim: Boolean, letters: Letters) -> Verdict:
+    """Verdict on a claim at one row. Raises `TypeError` for a claim of a form it does not know."""
+    if isinstance(claim, BooleanTrue):
+        return Verdict.PROVED
+    if isinstance(claim, BooleanFalse):
+        return Verdict.REFUTED
+    if isinstance(claim, Relational):
+        return _decide_relation(claim, letters)
+    if isinstance(claim, And):
+        verdict = Verdict.PROVED
+        for part in claim.args:
+            verdict = both(verdict, decide(part, letters))
+        return verdict
+    if isinstance(claim, Implies):
+        antecedent = decide(claim.args[0], letters)
+        if antecedent is Verdict.REFUTED:
+            return Verdict.VACUOUS
+        consequent = decide(claim.args[1], letters)
+        return consequent if antecedent is Verdict.PROVED or consequent is Verdict.PROVED else Verdict.UNDECIDED
+    if isinstance(claim, Equivalent):
+        sides = {decide(part, letters) for part in claim.args}
+        if Verdict.UNDECIDED in sides or Verdict.VACUOUS in sides:
+            return Verdict.UNDECIDED
+        return Verdict.PROVED if len(sides) == 1 else Verdict.REFUTED
+    raise TypeError(f"no rule decides a claim of type {type(claim).__name__}")
+
+
+def _decide_relation(claim: Relational, letters: Letters) -> Verdict:
+    gap = claim.lhs - claim.rhs
+    for precision in _PRECISIONS:
+        sign = _enclosed_sign(gap, letters, precision)
+        if sign is not None:
+            return Verdict.PROVED if _holds(claim.rel_op, sign) else Verdict.REFUTED
+        if precision == _TRY_EXACT_AT:
+            if _exactly_equal(gap, letters):
+                return Verdict.PROVED if _holds(claim.rel_op, 0) else Verdict.REFUTED
+            if claim.rel_op == "==":
+                return Verdict.UNDECIDED
+    return Verdict.UNDECIDED
+
+
+def _enclosed_sign(gap: Expr, letters: Letters, precision: int) -> int | None:
+    with ctx.workprec(precision):
+        try:
+            ball = evaluate(gap, letters.in_arb(gap.free_symbols), arb_target())
+        except (Undecided, ZeroDivisionError):
+            return None
+        if not ball.is_finite():
+            return None
+        if ball > 0:
+            return 1
+        if ball < 0:
+            return -1
+        return 0 if ball.is_zero() else None
+
+
+def _exactly_equal(gap: Expr, letters: Letters) -> bool:
+    with ctx.workprec(_TRY_EXACT_AT):
+        try:
+            form = evaluate(gap, letters.exact(gap.free_symbols), _exact_target())
+            return form == 0 or (letters.row.levels <= _EXACT_LEVELS and exactly_zero(form))
+        except (Undecided, UnknownNode, KeyError):
+            return False
+
+
+def _holds(sign_of_relation: str, sign: int) -> bool:
+    return {"<=": sign <= 0, "<": sign < 0, ">=": sign >= 0, ">": sign > 0, "==": sign == 0}[sign_of_relation]

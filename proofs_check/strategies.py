@@ -1,0 +1,112 @@
+"""Hypothesis strategies for attention rows: the shapes on which bounds on attention tend to break.
+
+Every number drawn is a float or a ratio of integers and enters the decision exactly. Rows shrink: towards few keys,
+equal scores, temperature 1 and a dial of 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+from hypothesis import strategies as st
+from scipy.special import ndtri
+
+from proofs_check.rows import AttentionRow
+
+Scores = st.SearchStrategy[list[float]]
+
+_PROBABILITY = st.floats(min_value=2.0**-40, max_value=1 - 2.0**-40)
+_MOST_KEYS = 16
+
+
+def _gaussian(keys: int) -> Scores:
+    return st.lists(_PROBABILITY.map(lambda p: float(ndtri(p))), min_size=keys, max_size=keys)
+
+
+def _two_level(keys: int) -> Scores:
+    gap = st.floats(min_value=-40, max_value=40)
+    upper = st.lists(st.booleans(), min_size=keys, max_size=keys)
+    return st.tuples(gap, upper).map(lambda drawn: [drawn[0] if up else 0.0 for up in drawn[1]])
+
+
+def _block_level(keys: int) -> Scores:
+    """Marks the scores to be set two-level along the block once its size is drawn."""
+    return st.floats(min_value=-40, max_value=40).map(lambda gap: [gap, *[math.nan] * (keys - 1)])
+
+
+def _tied(keys: int) -> Scores:
+    few = st.sampled_from([0.0, 1.0, -2.5])
+    return st.lists(few, min_size=keys, max_size=keys)
+
+
+def _heavy_tailed(keys: int) -> Scores:
+    return st.lists(_PROBABILITY.map(lambda p: math.tan(math.pi * (p - 0.5))), min_size=keys, max_size=keys).map(
+        lambda scores: [max(-1e4, min(1e4, s)) for s in scores]
+    )
+
+
+def _one_key(keys: int) -> Scores:
+    place, height = st.integers(0, keys - 1), st.floats(min_value=-60, max_value=60)
+    return st.tuples(place, height).map(lambda drawn: [drawn[1] if i == drawn[0] else 0.0 for i in range(keys)])
+
+
+FAMILIES: dict[str, Callable[[int], Scores]] = {
+    "gaussian": _gaussian,
+    "two-level": _two_level,
+    "block-level": _block_level,
+    "tied": _tied,
+    "heavy-tailed": _heavy_tailed,
+    "one-key": _one_key,
+}
+
+
+def temperatures() -> st.SearchStrategy[Fraction]:
+    """Temperatures: usually near 1, sometimes extreme."""
+    usual = st.sampled_from([Fraction(1), Fraction(1, 2), Fraction(2), Fraction(7, 5)])
+    extreme = st.sampled_from([Fraction(1, 100), Fraction(100), Fraction(1, 16), Fraction(10**6)])
+    return st.one_of(usual, usual, extreme)
+
+
+def dials() -> st.SearchStrategy[Fraction]:
+    """Dials in [0, 1), dense near both ends."""
+    inner = st.integers(0, 63).map(lambda i: Fraction(i, 64))
+    return st.one_of(inner, st.integers(1, 40).map(lambda e: 1 - Fraction(1, 2**e)))
+
+
+def probabilities() -> st.SearchStrategy[Fraction]:
+    """Targets in (0, 1), dense near both ends."""
+    inner = st.integers(1, 63).map(lambda i: Fraction(i, 64))
+    tiny = st.integers(7, 60).map(lambda e: Fraction(1, 2**e))
+    return st.one_of(inner, tiny, tiny.map(lambda p: 1 - p))
+
+
+@st.composite
+def attention_rows(
+    draw: st.DrawFn, families: tuple[str, ...] = tuple(FAMILIES), most_keys: int = _MOST_KEYS
+) -> AttentionRow:
+    """Attention rows with a target block, of causal lengths 2 to `most_keys`, and all that statements vary on them."""
+    family = draw(st.sampled_from(families))
+    keys = draw(st.integers(2, most_keys))
+    block = draw(st.integers(1, keys - 1))
+    drawn = draw(FAMILIES[family](keys))
+    if family == "block-level":
+        drawn = [drawn[0] if i < block else 0.0 for i in range(keys)]
+    scores = tuple(Fraction(score) for score in drawn)
+    errors = draw(st.lists(st.integers(-8, 8), min_size=keys, max_size=keys))
+    values = draw(st.lists(st.integers(-16, 16), min_size=keys, max_size=keys))
+    weights = draw(st.lists(st.integers(0, 16), min_size=keys, max_size=keys).filter(any))
+    return AttentionRow(
+        scores=scores,
+        block=block,
+        temperature=draw(temperatures()),
+        dial=draw(dials()),
+        penalty=draw(st.integers(0, 80).map(lambda i: Fraction(i, 8))),
+        leak_target=draw(probabilities()),
+        fidelity_target=draw(probabilities()),
+        values=tuple(Fraction(v, 4) for v in values),
+        seen=tuple(s + Fraction(e, 16) for s, e in zip(scores, errors, strict=True)),
+        weights=tuple(weights),
+        family=family,
+    )

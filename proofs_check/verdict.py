@@ -1,0 +1,25 @@
+"""What a method can say of a statement. There is no shade of success in between, and no truth value."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Verdict(Enum):
+    """PROVED and REFUTED are certain; UNDECIDED is not success; VACUOUS means nothing met the assumptions."""
+
+    PROVED = "proved"
+    REFUTED = "refuted"
+    UNDECIDED = "undecided"
+    VACUOUS = "vacuous"
+
+    def __bool__(self) -> bool:
+        raise TypeError("a verdict has no truth value: compare it with `is`, for UNDECIDED is not success")
+
+
+def both(first: Verdict, second: Verdict) -> Verdict:
+    """Verdict on a conjunction: one refutation refutes, and only two proofs prove."""
+    for verdict in (Verdict.REFUTED, Verdict.UNDECIDED, Verdict.VACUOUS):
+        if first is verdict or second is verdict:
+            return verdict
+    return Verdict.PROVED

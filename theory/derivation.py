@@ -1,0 +1,62 @@
+"""Steps of a derivation, each a proposition that symbolic algebra can decide, with the reason it is needed.
+
+A step proves nothing by being written down: `proofs_check.symbolic` decides it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sympy import Expr, Symbol
+
+
+@dataclass(frozen=True)
+class Equal:
+    """`left == right` for every value of the letters."""
+
+    because: str
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True)
+class Positive:
+    """`expr > 0`, or `>= 0` where `strict` is false, for every value of the letters."""
+
+    because: str
+    expr: Expr
+    strict: bool = True
+
+
+@dataclass(frozen=True)
+class RisesFromZero:
+    """`expr >= 0` for `var >= 0`: it is 0 at 0 and its derivative is not negative."""
+
+    because: str
+    expr: Expr
+    var: Symbol
+
+
+@dataclass(frozen=True)
+class AboveTangent:
+    """`expr >= 0` for every `var` of its domain: it is convex and touches 0 flatly at `at`."""
+
+    because: str
+    expr: Expr
+    var: Symbol
+    at: Expr
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`expr` tends to `value` as `var` tends to `to` from the side `direction`."""
+
+    because: str
+    expr: Expr
+    var: Symbol
+    to: Expr
+    value: Expr
+    direction: str = "+"
+
+
+Step = Equal | Positive | RisesFromZero | AboveTangent | Limit

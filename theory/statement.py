@@ -1,0 +1,80 @@
+"""A theorem is a value: what it says, when, where it is sharp, where it comes from and how it is derived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from sympy import Expr, latex, true
+from sympy.logic.boolalg import Boolean
+
+from theory.derivation import Step
+from theory.symbols import VOCABULARY, Variable
+
+
+class Kind(Enum):
+    """How strong a statement is."""
+
+    IDENTITY = "identity"
+    SHARP = "sharp"
+    ONE_SIDED = "one-sided"
+    KNOWN = "known"
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One thing a statement says: `holds` wherever `given` does."""
+
+    name: str
+    holds: Boolean
+    given: Boolean = true
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A row at which a clause holds with equality: groups of (score, how many keys), in the statement's letters."""
+
+    clause: str
+    block: tuple[tuple[Expr, Expr], ...]
+    complement: tuple[tuple[Expr, Expr], ...]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A theorem as data; sampling, proofs, LaTeX and every numeric face follow from it.
+
+    `id` is the one in the project's theory, `name` the readable one. `about` names the kind of instance the
+    letters are measured on ("row": one attention row). `uses` lists the ids its derivation rests on.
+    `derive` returns the steps that symbolic algebra has to decide.
+    """
+
+    id: str
+    name: str
+    title: str
+    kind: Kind
+    claim: tuple[Clause, ...]
+    source: str
+    derive: Callable[[], tuple[Step, ...]]
+    uses: tuple[str, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+    about: str = "row"
+
+    @cached_property
+    def variables(self) -> tuple[Variable, ...]:
+        """The letters the claim uses, with their domains and meanings."""
+        used = set().union(*(c.holds.free_symbols | c.given.free_symbols for c in self.claim))
+        return tuple(variable for symbol, variable in VOCABULARY.items() if symbol in used)
+
+    def clause(self, name: str) -> Clause:
+        """The clause of that name."""
+        return next(clause for clause in self.claim if clause.name == name)
+
+    def to_latex(self) -> str:
+        """The claim as LaTeX, one line a clause, assumptions first."""
+        lines = []
+        for clause in self.claim:
+            given = "" if clause.given == true else latex(clause.given) + r" \implies "
+            lines.append(given + latex(clause.holds))
+        return r" \\ ".join(lines)

@@ -1,0 +1,83 @@
+"""The letters of the statements: each a sympy symbol with its domain and what it stands for.
+
+A statement's variables are the letters its claims use, so a letter is described here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sympy import Interval, Naturals, Set, Symbol, oo
+
+REALS = Interval(-oo, oo)
+NONNEGATIVE = Interval(0, oo)
+POSITIVE = Interval.open(0, oo)
+UNIT = Interval.open(0, 1)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One letter: its symbol, the set it ranges over, and its meaning with its unit."""
+
+    symbol: Symbol
+    domain: Set
+    meaning: str
+
+
+VOCABULARY: dict[Symbol, Variable] = {}
+
+
+def letter(name: str, domain: Set, meaning: str) -> Symbol:
+    """Declare a letter; its sympy assumptions follow from its domain."""
+    if domain is Naturals or domain == Naturals:
+        symbol = Symbol(name, integer=True, positive=True)
+    elif domain.inf == 0 and not domain.contains(0):
+        symbol = Symbol(name, positive=True)
+    elif domain.inf == 0:
+        symbol = Symbol(name, nonnegative=True)
+    else:
+        symbol = Symbol(name, real=True)
+    VOCABULARY[symbol] = Variable(symbol, domain, meaning)
+    return symbol
+
+
+m = letter("m", Naturals, "keys in the target block")
+k = letter("k", Naturals, "visible keys outside the target block, n - m")
+tau = letter("tau", POSITIVE, "temperature")
+
+F = letter("F", UNIT, "fidelity: attention mass on the target block")
+eps = letter("epsilon", UNIT, "leak: attention mass off the target block")
+delta = letter("delta", REALS, "margin: least score in the block minus largest outside")
+delta_mean = letter("delta_mean", REALS, "mean margin: mean score in the block minus largest outside")
+reach = letter("delta_top", REALS, "largest score in the block minus mean score outside")
+Delta = letter("Delta", REALS, "soft margin: log-mean-exp of s/tau in the block minus outside, nats")
+d = letter("d", REALS, "separation: margin over temperature, nats")
+d_mean = letter("d_mean", REALS, "mean margin over temperature, nats")
+r = letter("r", NONNEGATIVE, "logit range over temperature, nats")
+
+H = letter("H", NONNEGATIVE, "entropy of the row, nats")
+H_B = letter("H_B", NONNEGATIVE, "entropy of the row given the block, nats")
+H_C = letter("H_C", NONNEGATIVE, "entropy of the row given the complement, nats")
+sbar_B = letter("sbar_B", REALS, "attention-weighted mean score in the block")
+sbar_C = letter("sbar_C", REALS, "attention-weighted mean score outside the block")
+vbar_B = letter("vbar_B", REALS, "attention-weighted mean value in the block")
+vbar_C = letter("vbar_C", REALS, "attention-weighted mean value outside the block")
+spread = letter("diam_V", NONNEGATIVE, "largest distance between two values")
+
+eps_target = letter("epsilon_target", UNIT, "leak a user asks for")
+F_target = letter("F_target", UNIT, "fidelity a user asks for")
+u = letter("u", NONNEGATIVE, "largest error of a score")
+delta_seen = letter("delta_seen", REALS, "margin of scores known to within u")
+
+lam = letter("lambda", Interval.Ropen(0, 1), "locality dial")
+pen = letter("pi", NONNEGATIVE, "penalty on attention off the block")
+F_lam = letter("F_lambda", UNIT, "fidelity with the dial on")
+eps_lam = letter("epsilon_lambda", UNIT, "leak with the dial on")
+H_lam = letter("H_lambda", NONNEGATIVE, "entropy with the dial on, nats")
+H_mask = letter("H_1", NONNEGATIVE, "entropy under the hard block mask, nats")
+TV = letter("TV", NONNEGATIVE, "total variation between the rows with and without the dial")
+KL = letter("KL", NONNEGATIVE, "divergence of the dialled row from the plain one, nats")
+shift = letter("Delta_o", REALS, "move of the head's output under the dial, one coordinate")
+eps_pen = letter("epsilon_pi", UNIT, "leak of the penalised row")
+J_any = letter("J_p", REALS, "penalised objective at an arbitrary distribution")
+J_soft = letter("J_a", REALS, "penalised objective at the shifted softmax")
