@@ -39,15 +39,15 @@ CUT = 1e5
 class AttentionCall:
     """What one layer's attention saw and gave, for a sink that wants rows.
 
-    `query`, `key`, `value` are the widened tensors `(batch, heads, tokens, head + blocks)`; `scale`
-    multiplies their dot products. `output` is `(batch, heads, tokens, head)`, `masses` the same with blocks.
-    `own` is the one-hot of the queries' blocks `(batch or 1, 1, tokens, blocks)`, `ids` the block ids.
+    `query`, `key` are the widened tensors `(batch, heads, tokens, head + blocks)`; `scale` multiplies their
+    dot products. `output` is `(batch, heads, tokens, head)`. `masses`, `(batch, heads, tokens, blocks)`, is
+    the attention on each block, differentiable, and None where no gradient was asked for. `own` is the
+    one-hot of the queries' blocks `(batch or 1, 1, tokens, blocks)`, `ids` the block ids.
     """
 
     layer: int
     query: Tensor
     key: Tensor
-    value: Tensor
     scale: float
     bias: float
     head_width: int
@@ -55,34 +55,18 @@ class AttentionCall:
     ids: Tensor
     causal: bool
     output: Tensor
-    masses: Tensor
-
-    @property
-    def leak(self) -> Tensor:
-        """Attention mass off the own block `(batch, heads, tokens)`, summed there, never `1 - F`."""
-        return (self.masses * (1 - self.own)).sum(-1)
-
-    @property
-    def fidelity(self) -> Tensor:
-        """Attention mass on the own block `(batch, heads, tokens)`."""
-        return (self.masses * self.own).sum(-1)
+    masses: Tensor | None
 
 
-def widen(
-    query: Tensor, key: Tensor, value: Tensor, ids: Tensor, scale: float, bias: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Query, key and value with the block codes appended, and the queries' one-hots.
+def append(states: Tensor, codes: Tensor) -> Tensor:
+    """`(batch, heads, tokens, head)` with codes `(batch or 1, 1, tokens, blocks)` as further columns."""
+    return torch.cat((states, codes.expand(*states.shape[:3], -1)), dim=-1)
 
-    `query` `(batch, heads, queries, head)` are the last tokens of `key` `(batch, heads, tokens, head)`.
-    """
-    codes = one_hot(ids, key.dtype)
-    own = codes[:, :, -query.shape[2] :]
-    steer = (own - 1) * (CUT / scale) if math.isinf(bias) else own * (bias / scale)
 
-    def append(states: Tensor, code: Tensor) -> Tensor:
-        return torch.cat((states, code.expand(*states.shape[:3], -1)), dim=-1)
-
-    return append(query, steer), append(key, codes), append(value, codes), own
+def leak_and_fidelity(masses: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+    """Attention off and on the own block `(batch, heads, tokens)`; each a sum, never one less the other."""
+    inside = masses * own
+    return (masses - inside).sum(-1), inside.sum(-1)
 
 
 def localist_attention(
@@ -119,33 +103,37 @@ def localist_attention(
         raise DomainError(
             f"block ids of shape {tuple(ids.shape)} do not fit {query.shape[0]} sequences of {tokens} tokens"
         )
-    wide_query, wide_key, wide_value, own = widen(query, key, value, ids, scale, bias)
-    wide = scaled_dot_product_attention(
-        wide_query,
-        wide_key,
-        wide_value,
-        attn_mask=attention_mask,
-        dropout_p=dropout,
-        is_causal=causal,
-        scale=scale,
-    )
-    head = value.shape[-1]
-    output = wide[..., :head]
+    codes = one_hot(ids, key.dtype)
+    own = codes[:, :, -queries:]
+    steer = (own - 1) * (CUT / scale) if math.isinf(bias) else own * (bias / scale)
+    wide_query, wide_key = append(query, steer), append(key, codes)
+    attend: dict[str, Any] = {
+        "attn_mask": attention_mask,
+        "dropout_p": dropout,
+        "is_causal": causal,
+        "scale": scale,
+    }
+    masses = None
+    if bias == 0 and not torch.is_grad_enabled():
+        # The sink measures with a fused call of its own, so the output needs no codes.
+        output = scaled_dot_product_attention(query, key, value, **attend)
+    else:
+        wide = scaled_dot_product_attention(wide_query, wide_key, append(value, codes), **attend)
+        output, masses = torch.split(wide, [value.shape[-1], codes.shape[-1]], dim=-1)
     if row_sink is not None:
         row_sink(
             AttentionCall(
                 layer=layer,
                 query=wide_query,
                 key=wide_key,
-                value=wide_value,
                 scale=scale,
                 bias=bias,
-                head_width=head,
+                head_width=value.shape[-1],
                 own=own,
                 ids=ids,
                 causal=causal,
                 output=output,
-                masses=wide[..., head:],
+                masses=masses,
             )
         )
     return output.transpose(1, 2).contiguous(), None

@@ -17,12 +17,13 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_callback import ExportableState
 
 from empirical.records import read_json
+from theory.errors import InputError
 
 
 class Limits(TrainerCallback, ExportableState):
     """Ends a run after `max_seconds` of training, resumptions included, and saves every so many seconds."""
 
-    # Trainer writes `state()` into its checkpoint and `elapsed_in` reads it: restored by Trainer,
+    # Trainer writes `state()` into its checkpoint and `stored_attributes` reads it: restored by Trainer,
     # a new object would take the place of the one that the progress bar watches.
 
     def __init__(
@@ -60,10 +61,14 @@ class Limits(TrainerCallback, ExportableState):
             control.should_log = True
 
 
-def elapsed_in(checkpoint: Path) -> float:
-    """Seconds of training that a checkpoint has behind it."""
-    stored = read_json(checkpoint / "trainer_state.json").get("stateful_callbacks", {})
-    return float(stored["Limits"]["attributes"]["elapsed"])
+def stored_attributes(checkpoint: Path, callback: type[ExportableState]) -> dict[str, Any]:
+    """What this callback's `state` left in a checkpoint. Raises InputError."""
+    path = checkpoint / "trainer_state.json"
+    try:
+        attributes: dict[str, Any] = read_json(path)["stateful_callbacks"][callback.__name__]["attributes"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} holds no state of {callback.__name__}: it is not this run's") from error
+    return attributes
 
 
 class StopOnSignal(TrainerCallback):

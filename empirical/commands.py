@@ -22,34 +22,52 @@ def train(
         Path | None,
         typer.Argument(help="Folder of the run. Default: runs/SCHEDULE-SEED.", show_default=False),
     ] = None,
-    more_text: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
+    more_text: Annotated[
+        list[Path] | None, typer.Argument(metavar="TEXT", help="Further files of --text.")
+    ] = None,
     schedule: Annotated[
         str | None,
         typer.Option(
-            help="distributed, localist, linear, quadratic, cubic, quartic or quintic. [distributed]"
+            help="distributed, localist, linear, quadratic, cubic, quartic or quintic (distributed)"
         ),
     ] = None,
     largest_dial: Annotated[
-        float | None, typer.Option(help="Dial of the last layer, in [0, 1]. [0.9]")
+        float | None, typer.Option(help="Dial of the last layer, from 0 to 1 (0.9)")
     ] = None,
-    block: Annotated[int | None, typer.Option(help="Block length in tokens. [32]")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Attention temperature. [1]")] = None,
+    block: Annotated[int | None, typer.Option(help="Block length in tokens (32).")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Attention temperature (1).")] = None,
     text: Text = None,
     model: Annotated[
         str | None, typer.Option(help="Pretrained GPT-2: a folder, or a name where there is a network.")
     ] = None,
-    layers: Annotated[int | None, typer.Option(help="[4]")] = None,
-    heads: Annotated[int | None, typer.Option(help="[4]")] = None,
-    width: Annotated[int | None, typer.Option(help="[128]")] = None,
-    context: Annotated[int | None, typer.Option(help="Tokens in a window. [256]")] = None,
-    vocabulary: Annotated[int | None, typer.Option(help="Tokens of the byte-level BPE. [2048]")] = None,
-    dropout: Annotated[float | None, typer.Option(help="[0]")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps. [300, without --max-seconds]")] = None,
+    layers: Annotated[int | None, typer.Option(help="Transformer layers (4).")] = None,
+    heads: Annotated[int | None, typer.Option(help="Attention heads (4).")] = None,
+    width: Annotated[int | None, typer.Option(help="Width of the residual stream (128).")] = None,
+    context: Annotated[int | None, typer.Option(help="Tokens in a window (256).")] = None,
+    vocabulary: Annotated[int | None, typer.Option(help="Tokens of the byte-level BPE (2048).")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Dropout (0).")] = None,
+    off_block_penalty: Annotated[
+        float | None, typer.Option(help="Loss for each unit of attention off the block, nats (0).")
+    ] = None,
+    fidelity_floor: Annotated[
+        float | None, typer.Option(help="Penalise rows of a fidelity below this (none).")
+    ] = None,
+    floor_weight: Annotated[float | None, typer.Option(help="Weight of the fidelity floor (1).")] = None,
+    group_penalty: Annotated[
+        float | None, typer.Option(help="Group penalty on W_Q and W_K, by proximal steps (0).")
+    ] = None,
+    feature_blocks: Annotated[
+        int | None, typer.Option(help="Feature blocks of the group penalty (8).")
+    ] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adamw or sgd (adamw).")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps (300, unless --max-seconds is given).")
+    ] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds of training.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Windows a step. [8]")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="[0.002]")] = None,
+    batch: Annotated[int | None, typer.Option(help="Windows a step (8).")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate (0.002).")] = None,
     checkpoint_steps: Annotated[int | None, typer.Option(help="Checkpoint every so many steps too.")] = None,
-    seed: Annotated[int | None, typer.Option(help="[0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, data order and dropout (0).")] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML or JSON with the same choices; options given here win.")
     ] = None,
@@ -74,9 +92,17 @@ def train(
             "temperature": temperature,
         },
         "corpus": {"text": [str(path) for path in [*(text or []), *(more_text or [])]] or None},
+        "objective": {
+            "off_block_penalty": off_block_penalty,
+            "fidelity_floor": fidelity_floor,
+            "floor_weight": floor_weight,
+            "group_penalty": group_penalty,
+            "feature_blocks": feature_blocks,
+        },
         "training": {
             "steps": steps,
             "max_seconds": max_seconds,
+            "optimizer": optimizer,
             "batch": batch,
             "learning_rate": learning_rate,
             "checkpoint_steps": checkpoint_steps,
@@ -133,8 +159,8 @@ def measure(
         str,
         typer.Option(help="Schedule that spreads a moved dial over the layers; localist: the same on all."),
     ] = "localist",
-    sequences: Annotated[int | None, typer.Option(help="Held-out windows to measure. [all]")] = None,
-    out: Annotated[Path | None, typer.Option(help="Record folder. [RUN/measured or RUN/dial]")] = None,
+    sequences: Annotated[int | None, typer.Option(help="Held-out windows to measure (all).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Record folder (RUN/measured or RUN/dial).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure every attention row beside its bounds; exit status 1 if any row violates one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -61,11 +61,31 @@ class CorpusConfig(_Settings):
     held_out: float = Field(default=0.1, gt=0, lt=1)
 
 
+class ObjectiveConfig(_Settings):
+    """What is added to the language modelling loss, and the proximal step's group penalty; all off at 0.
+
+    `off_block_penalty` is in nats a unit of off-block mass. `group_penalty` multiplies the groups' norms;
+    under AdamW it is dimensionless and not comparable with a gradient.
+    """
+
+    off_block_penalty: float = Field(default=0.0, ge=0)
+    fidelity_floor: float | None = Field(default=None, gt=0, lt=1)
+    floor_weight: float = Field(default=1.0, gt=0)
+    group_penalty: float = Field(default=0.0, ge=0)
+    feature_blocks: int = Field(default=8, ge=1)
+
+    @property
+    def watches_rows(self) -> bool:
+        """Whether the loss needs the rows' masses."""
+        return self.off_block_penalty > 0 or self.fidelity_floor is not None
+
+
 class TrainingConfig(_Settings):
     """Optimisation. `steps` or `max_seconds` ends the run, whichever comes first; at least one is needed."""
 
     steps: int | None = Field(default=300, ge=1)
     max_seconds: float | None = Field(default=None, gt=0)
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     batch: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     warmup_steps: int = Field(default=20, ge=0)
@@ -87,7 +107,16 @@ class RunConfig(_Settings):
     model: ModelConfig = ModelConfig()
     locality: LocalityConfig = LocalityConfig()
     corpus: CorpusConfig = CorpusConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _groups_divide_width(self) -> RunConfig:
+        if self.objective.group_penalty and self.model.width % self.objective.feature_blocks:
+            raise ValueError(
+                f"feature_blocks {self.objective.feature_blocks} must divide the width {self.model.width}"
+            )
+        return self
 
 
 def run_config(values: dict[str, Any], where: str = "configuration") -> RunConfig:

@@ -1,7 +1,8 @@
 """The numbers of every attention row, without a tokens x tokens tensor.
 
-Entropy is `lse - E_a[s]`, and `E_a[s] = scale q . sum_j a_j k_j`: the same fused attention, run with the keys
-in the place of the values, gives both. Fidelity and leak are block masses that the forward call returned.
+Entropy is `lse - E_a[s]`, and `E_a[s] = scale q . sum_j a_j k_j`: the same fused attention, run with the
+keys in the place of the values, gives both. The block codes that the keys carry come back as the attention
+mass of every block, which makes fidelity and leak.
 Margins and ranges need the scores themselves; they are formed for a bounded number of queries at a time,
 so memory grows linearly with the tokens. All numbers are in nats, over the temperature.
 """
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from empirical.attention import CUT, AttentionCall
+from empirical.attention import CUT, AttentionCall, append, leak_and_fidelity
 from empirical.blocks import visible_counts
 from empirical.rounding import RowErrors, row_errors
 from theory.errors import DomainError
@@ -82,7 +83,9 @@ def measure_rows(call: AttentionCall, conditionals: bool = False, ranges: bool =
         full = values.expand(batch, heads, tokens).transpose(0, 1)[:, kept]
         return full.double().cpu().numpy()
 
-    log_sum, mean_score = score_moments(call.query, call.key, call.scale)
+    log_sum, mean_key = key_moments(call.query, call.key, call.scale)
+    mean_score = (call.query * mean_key).sum(-1) * call.scale
+    leak, fidelity = leak_and_fidelity(mean_key[..., call.head_width :], call.own)
     entropy = log_sum.double() - mean_score.double()
     extremes = score_extremes(call) if ranges else (torch.full_like(log_sum, math.nan),) * 3
     keys, block_keys = take(n[:, None]), take(m[:, None])
@@ -96,8 +99,8 @@ def measure_rows(call: AttentionCall, conditionals: bool = False, ranges: bool =
         keys=keys,
         block_keys=block_keys,
         entropy=take(entropy),
-        fidelity=take(call.fidelity),
-        leak=take(call.leak),
+        fidelity=take(fidelity),
+        leak=take(leak),
         margin=margin,
         mean_margin=mean_margin,
         logit_range=logit_range,
@@ -107,19 +110,20 @@ def measure_rows(call: AttentionCall, conditionals: bool = False, ranges: bool =
     )
 
 
-def score_moments(query: Tensor, key: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """Log-sum-exp and attention-weighted mean of the causal scores, `(batch, heads, tokens)` each, nats."""
+def key_moments(query: Tensor, key: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Log-sum-exp of the causal scores `(batch, heads, tokens)`, nats, and the attended mean key."""
     if query.device.type == "cpu":
         mean_key, log_sum = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
             query, key, key, 0.0, True, scale=scale
         )[:2]
-        return log_sum, (query * mean_key).sum(-1) * scale
-    log_sum, mean = (query.new_empty(query.shape[:3], dtype=torch.float32) for _ in range(2))
+        return log_sum, mean_key
+    log_sum = query.new_empty(query.shape[:3], dtype=torch.float32)
+    mean = query.new_empty(query.shape, dtype=torch.float32)
     for start, stop, scores in _score_chunks(query.float(), key.float(), scale):
         future = _future(start, stop, scores.device)
         row_sum = scores.masked_fill(future, -math.inf).logsumexp(-1)
         weights = (scores - row_sum[..., None]).exp().masked_fill(future, 0)
-        log_sum[:, :, start:stop], mean[:, :, start:stop] = row_sum, (weights * scores).sum(-1)
+        log_sum[:, :, start:stop], mean[:, :, start:stop] = row_sum, weights @ key[:, :, :stop].float()
     return log_sum, mean
 
 
@@ -156,12 +160,11 @@ def conditional_entropies(call: AttentionCall) -> tuple[Tensor, Tensor]:
     Conditionals do not depend on the dial (B2). Each is one more fused call with the other side cut off.
     """
     head = call.head_width
-    key = call.key
     entropies = []
     for keep in (call.own, 1 - call.own):
-        steer = ((keep - 1) * (CUT / call.scale)).expand(*call.query.shape[:3], -1)
-        log_sum, mean = score_moments(torch.cat((call.query[..., :head], steer), dim=-1), key, call.scale)
-        entropies.append(log_sum.double() - mean.double())
+        query = append(call.query[..., :head], (keep - 1) * (CUT / call.scale))
+        log_sum, mean_key = key_moments(query, call.key, call.scale)
+        entropies.append(log_sum.double() - ((query * mean_key).sum(-1) * call.scale).double())
     return entropies[0], entropies[1]
 
 

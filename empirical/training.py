@@ -22,10 +22,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import GPT2LMHeadModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from empirical.callbacks import Limits, Progress, StopOnSignal, elapsed_in
-from empirical.config import RunConfig, load_config, save_config
+from empirical.callbacks import Limits, Progress, StopOnSignal, stored_attributes
+from empirical.config import ObjectiveConfig, RunConfig, load_config, save_config
 from empirical.corpus import Corpus, load_corpus, load_tokenizer, token_windows, train_tokenizer
 from empirical.model import build_model, load_model, parameter_count, quiet, save_model
+from empirical.objective import AttentionObjective
+from empirical.proximal import GroupProximal
 from empirical.records import environment, read_json, write_text_atomically
 from theory.errors import DomainError, InputError, LocalistError
 
@@ -33,6 +35,7 @@ CONFIG_NAME = "run.json"
 TOKENIZER_NAME = "tokenizer.json"
 HELD_OUT_NAME = "held_out.safetensors"
 TRAINING_NAME = "training.json"
+GROUPS_NAME = "groups.json"
 CHECKPOINTS_NAME = "checkpoints"
 
 # transformers needs some number of steps; a run that ends by time never gets there.
@@ -59,6 +62,33 @@ class Windows(Dataset[dict[str, Tensor]]):
 
 class LocalistTrainer(Trainer):
     """Trainer that ends with one clear line on a bad loss and on a checkpoint that cannot be written."""
+
+    objective: ObjectiveConfig = ObjectiveConfig()
+    _leak_sum: Tensor | None = None
+    _leak_count = 0
+
+    def compute_loss(  # type: ignore[override]
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **kwargs: Any
+    ) -> Any:
+        """The model's loss, and what the attention objective adds to it."""
+        if not (self.objective.watches_rows and model.training):
+            return super().compute_loss(model, inputs, return_outputs=return_outputs, **kwargs)
+        rows = AttentionObjective(self.objective)
+        loss, outputs = super().compute_loss(
+            model, {**inputs, "row_sink": rows}, return_outputs=True, **kwargs
+        )
+        loss = loss + rows.loss() / self.args.gradient_accumulation_steps
+        leak = rows.mean_leak()
+        self._leak_sum = leak if self._leak_sum is None else self._leak_sum + leak
+        self._leak_count += 1
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Log the mean off-block mass beside the loss."""
+        if self._leak_sum is not None and "loss" in logs:
+            logs["leak"] = float(self._leak_sum) / self._leak_count
+            self._leak_sum, self._leak_count = None, 0
+        super().log(logs, *args, **kwargs)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """One step's loss, as Trainer has it. Raises Diverged."""
@@ -105,11 +135,18 @@ def train(config: RunConfig, out_dir: Path | str, *, resume: bool = False, progr
         _save_windows(held_out, folder / HELD_OUT_NAME)
 
     start = newest_checkpoint(folder) if resume else None
-    limits = Limits(
-        config.training.max_seconds, config.training.checkpoint_seconds, elapsed_in(start) if start else 0.0
-    )
+    limits = Limits(config.training.max_seconds, config.training.checkpoint_seconds)
     stop = StopOnSignal()
     callbacks: list[TrainerCallback] = [limits, stop]
+    objective = config.objective
+    groups = None
+    if objective.group_penalty:
+        groups = GroupProximal(objective.group_penalty, objective.feature_blocks, config.training.optimizer)
+        callbacks.append(groups)
+    if start:
+        limits.elapsed = float(stored_attributes(start, Limits)["elapsed"])
+        if groups:
+            groups.restore(stored_attributes(start, GroupProximal))
     with ExitStack() as stack:
         stack.enter_context(quiet())
         stack.enter_context(stop)
@@ -118,6 +155,7 @@ def train(config: RunConfig, out_dir: Path | str, *, resume: bool = False, progr
         trainer = LocalistTrainer(
             model=model, args=_arguments(config, folder), train_dataset=Windows(windows), callbacks=callbacks
         )
+        trainer.objective = objective
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=str(start) if start else None)
     if stop.received:
@@ -125,6 +163,8 @@ def train(config: RunConfig, out_dir: Path | str, *, resume: bool = False, progr
     if _is_main():
         save_model(model, folder)
         _write_summary(folder, config, corpus, trainer, model, limits)
+        if groups:
+            _write_groups(folder, groups)
     return folder
 
 
@@ -213,6 +253,7 @@ def _arguments(config: RunConfig, folder: Path) -> TrainingArguments:
         lr_scheduler_type="linear" if training.steps is not None else "constant_with_warmup",
         warmup_steps=training.warmup_steps,
         weight_decay=training.weight_decay,
+        optim="adamw_torch" if training.optimizer == "adamw" else "sgd",
         seed=config.seed,
         data_seed=config.seed,
         logging_steps=10,
@@ -232,7 +273,7 @@ def _write_summary(
     folder: Path, config: RunConfig, corpus: Corpus, trainer: Trainer, model: GPT2LMHeadModel, limits: Limits
 ) -> None:
     losses = [
-        {"step": entry["step"], "loss": entry["loss"], "learning_rate": entry["learning_rate"]}
+        {name: entry[name] for name in ("step", "loss", "learning_rate", "leak") if name in entry}
         for entry in trainer.state.log_history
         if "loss" in entry
     ]
@@ -248,6 +289,17 @@ def _write_summary(
         "versions": environment(),
     }
     write_text_atomically(folder / TRAINING_NAME, json.dumps(summary, indent=2) + "\n")
+
+
+def _write_groups(folder: Path, groups: GroupProximal) -> None:
+    report = {
+        "optimizer": groups.optimizer,
+        "group_penalty": groups.penalty,
+        "weights_in_a_group": groups.group_size,
+        "collapsed_heads": groups.collapsed(),
+        "groups": groups.groups(),
+    }
+    write_text_atomically(folder / GROUPS_NAME, json.dumps(report, indent=2) + "\n")
 
 
 def _save_windows(windows: Tensor, path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from tiny import Layer, one_thread  # noqa: F401
 from transformers import AttentionInterface, AttentionMaskInterface, GPT2Config, GPT2LMHeadModel
 
-from empirical.attention import NAME, localist_attention
+from empirical.attention import NAME, leak_and_fidelity, localist_attention
 from empirical.blocks import fixed_windows, visible_counts
 from empirical.config import LocalityConfig, ModelConfig
 from empirical.model import build_model, dials_moved, load_model, save_model
@@ -33,9 +33,17 @@ def states(size=1.0, dtype=torch.float32, seed=0, tokens=48):
 def test_rows_match_the_reference_within_the_derived_error(dial, ids, size, temperature):
     query, key, value = states(size)
     calls = []
-    output, _ = localist_attention(
-        Layer(dial, temperature), query, key, value, None, scaling=0.25, block_ids=ids, row_sink=calls.append
-    )
+    with torch.no_grad():
+        output, _ = localist_attention(
+            Layer(dial, temperature),
+            query,
+            key,
+            value,
+            None,
+            scaling=0.25,
+            block_ids=ids,
+            row_sink=calls.append,
+        )
     used = fixed_windows(48, 8) if ids is None else ids
     truth = reference_rows(query, key, value, used, 0.25 / temperature, dial_bias(dial))
     rows = measure_rows(calls[0], conditionals=True)
@@ -80,7 +88,7 @@ def test_gradients_match_the_reference_in_float64(dial):
         output, _ = localist_attention(
             Layer(dial), query, key, value, None, scaling=0.25, row_sink=calls.append
         )
-        return output.transpose(1, 2), calls[0].leak
+        return output.transpose(1, 2), leak_and_fidelity(calls[0].masses, calls[0].own)[0]
 
     def reference(query, key, value):
         rows = reference_rows(query, key, value, fixed_windows(48, 8), 0.25, dial_bias(dial))
