@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -19,6 +19,10 @@ COMMANDS = {
     "figures": "figures.commands",
     "demo": "demo",
 }
+
+
+# typer carries its own copy of click in some versions; its BadParameter leads to the one in use.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 
 class LazyCommands(TyperGroup):
@@ -50,13 +54,40 @@ def localist() -> None:
 def main() -> None:
     """Run the command line; a user's mistake ends with one line and status 2, Ctrl-C with 130."""
     try:
-        app()
+        status = app(standalone_mode=False)
     except LocalistError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; what was finished is kept", file=sys.stderr)
-        sys.exit(130)
+        _fail(str(error), 2)
+    except UsageError as error:
+        _fail(_one_line(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted; what was finished is kept", 130)
+    else:
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _one_line(error: Any) -> str:
+    """What the command line could not read, with the option's name and the value given."""
+    message = " ".join(error.format_message().split())
+    for option in getattr(getattr(error, "param", None), "opts", ()):
+        value = _given(option)
+        if value is not None and value not in message:
+            return f"{option} {value}: {message}"
+    return message
+
+
+def _given(option: str) -> str | None:
+    """The text that follows an option on the command line."""
+    for word, following in zip(sys.argv, [*sys.argv[1:], None], strict=True):
+        if word == option:
+            return following
+        if word.startswith(f"{option}="):
+            return word.removeprefix(f"{option}=")
+    return None
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ _SERIES = 0.1
 
 def binary_entropy_of_logit(x: Any, xp: Any, special: Any) -> Any:
     """`h(sigma(x))` in nats: even in x, a sum of positive terms, accurate down to the smallest normal number."""
-    size = abs(x)
-    size = xp.where(size > _SATURATED, 0 * x + _SATURATED, size)
+    size = xp.clip(abs(x), 0.0, _SATURATED)
     return xp.log1p(xp.exp(-size)) + size * special.expit(-size)
 
 
@@ -46,9 +45,9 @@ def lowest_entropy(n: Any, r: Any, xp: Any, special: Any) -> Any:
 
 def best_share(r: Any, xp: Any) -> Any:
     """Share of keys at the upper level in the large row of smallest entropy: `(z - 1)/(e^r - 1)` (A5)."""
-    small = xp.where(r < _SERIES, r, 0 * r + _SERIES)
+    small = xp.clip(r, 0.0, _SERIES)
     series = 0.5 - small / 6 + small**3 / 180 - small**5 / 5040
-    large = xp.where(r < _SERIES, 0 * r + _SERIES, r)
+    large = xp.clip(r, _SERIES, None)
     shrink = -xp.expm1(-large)
     closed = (large / shrink - 1) * xp.exp(-large) / shrink
     return xp.where(r < _SERIES, series, closed)

@@ -1,0 +1,221 @@
+"""Whether a design guarantees its targets, and the smallest setting that does: decided in exact arithmetic.
+
+The inputs are floats, hence rationals, and both questions compare a rational with exponentials and logarithms of
+rationals, so Arb at a growing precision decides them; the few possible equalities are compared exactly. A threshold is
+then the smallest float for which the decision is yes, found by bisection over the floats themselves.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from flint import arb, ctx, fmpq
+
+_PRECISIONS = (128, 512, 2048, 8192)
+_LARGEST = float.fromhex("0x1.fffffffffffffp+1023")
+_LARGEST_DIAL = float.fromhex("0x1.fffffffffffffp-1")
+
+
+@dataclass(frozen=True)
+class Design:
+    """One attention row's setting: sizes, margin, temperature, penalty and dial."""
+
+    keys: int
+    block: int
+    margin: float
+    temperature: float = 1.0
+    penalty: float = 0.0
+    dial: float = 0.0
+
+    @property
+    def rational_part(self) -> Fraction:
+        """`(margin + penalty)/temperature`, the separation without the dial's logarithm."""
+        return (Fraction(self.margin) + Fraction(self.penalty)) / Fraction(self.temperature)
+
+    def open_dial(self) -> Fraction:
+        """`1 - dial`, exactly."""
+        return 1 - Fraction(self.dial)
+
+    def separation(self) -> Any:
+        """The separation as a ball at the precision in force."""
+        return _ball(self.rational_part) - _ball(self.open_dial()).log()
+
+    def separation_sign(self) -> int:
+        """Sign of the separation; it is 0 only where margin, penalty and dial cancel as rationals."""
+        if self.rational_part == 0:
+            return 0 if self.dial == 0 else 1
+        if self.dial == 0:
+            return 1 if self.rational_part > 0 else -1
+        # -log(1 - dial) is transcendental for a dial that is not 0, so the two never cancel exactly.
+        return 1 if _certain(lambda: self.separation() > 0, lambda: self.separation() < 0) else -1
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a user asks of the row: least fidelity, largest entropy in bits; either may be left open."""
+
+    fidelity: float | None = None
+    entropy_bits: float | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a target at all."""
+        return self.fidelity is not None or self.entropy_bits is not None
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The smallest setting that guarantees every target, or the reason why there is none."""
+
+    value: float | None
+    reason: str = ""
+
+
+def guaranteed(design: Design, targets: Targets) -> bool:
+    """Whether A2 and A4 guarantee every target; True only where that is certain."""
+    return fidelity_guaranteed(design, targets) and entropy_guaranteed(design, targets)
+
+
+def fidelity_guaranteed(design: Design, targets: Targets) -> bool:
+    """Whether the leak bound (A2) keeps the fidelity target: `(k/m) e^-d <= (1 - P)/P`, in odds."""
+    if targets.fidelity is None:
+        return True
+    fidelity = Fraction(targets.fidelity)
+    allowed = (1 - fidelity) / fidelity
+    factor = Fraction(design.keys - design.block, design.block) * design.open_dial()
+    if design.rational_part == 0:
+        return factor <= allowed
+    exponent = -design.rational_part
+
+    def odds() -> Any:
+        return _ball(factor) * _ball(exponent).exp()
+
+    return _certain(lambda: odds() <= _ball(allowed), lambda: odds() > _ball(allowed))
+
+
+def entropy_guaranteed(design: Design, targets: Targets) -> bool:
+    """Whether the entropy bound at this separation (A4) keeps the entropy target."""
+    if targets.entropy_bits is None:
+        return True
+    bits = Fraction(targets.entropy_bits)
+    sign = design.separation_sign()
+    if sign == 0 and bits.denominator == 1:
+        return design.keys <= 1 << int(min(bits, 10_000))
+
+    def allowed() -> Any:
+        return _ball(bits) * arb(2).log()
+
+    def bound() -> Any:
+        return _entropy_max(design, sign)
+
+    return _certain(lambda: bound() <= allowed(), lambda: bound() > allowed())
+
+
+def _entropy_max(design: Design, sign: int) -> Any:
+    d = design.separation()
+    if sign < 0:
+        pair = d.exp() / (1 + d.exp())
+        entropy = (1 + d.exp()).log() - d * pair
+        return (design.keys - 2 + entropy.exp()).log()
+    outside = (design.keys - design.block) * (-d).exp()
+    return (design.block + outside).log() + d * outside / (design.block + outside)
+
+
+def margin_threshold(design: Design, targets: Targets) -> Threshold:
+    """Smallest margin that guarantees the targets with penalty and dial 0."""
+    bare = replace(design, penalty=0.0, dial=0.0)
+    if targets.fidelity is None and entropy_guaranteed(replace(bare, margin=0.0), targets):
+        return Threshold(None, "every margin guarantees the targets, so none is the smallest")
+    lowest = 0.0 if targets.fidelity is None else -_LARGEST
+    return _smallest(lambda x: replace(bare, margin=x), targets, lowest, _LARGEST, "margin")
+
+
+def penalty_threshold(design: Design, targets: Targets) -> Threshold:
+    """Smallest penalty, at least 0, that guarantees the targets with this margin and dial 0."""
+    bare = replace(design, dial=0.0)
+    return _smallest(lambda x: replace(bare, penalty=x), targets, 0.0, _LARGEST, "penalty")
+
+
+def dial_threshold(design: Design, targets: Targets) -> Threshold:
+    """Smallest dial in [0, 1) that guarantees the targets with this margin and penalty 0."""
+    bare = replace(design, penalty=0.0)
+    return _smallest(lambda x: replace(bare, dial=x), targets, 0.0, _LARGEST_DIAL, "dial")
+
+
+def _smallest(
+    setting: Callable[[float], Design], targets: Targets, lowest: float, largest: float, name: str
+) -> Threshold:
+    if not targets.any:
+        return Threshold(None, "no target is given")
+    floor = _floor_reason(setting(lowest), targets)
+    if floor:
+        return Threshold(None, floor)
+    if not guaranteed(setting(largest), targets):
+        if name == "dial":
+            return Threshold(None, "no dial below 1 that float64 can hold is enough; a penalty can do more")
+        return Threshold(None, f"no {name} that float64 can hold is enough")
+    start = _first(lambda x: fidelity_guaranteed(setting(x), targets), lowest, largest)
+    if guaranteed(setting(start), targets):
+        return Threshold(start)
+    # Below 0 the entropy bound rises with the separation; from 0 on it falls, and there the search is monotone.
+    upward = _first(lambda x: setting(x).separation_sign() >= 0, start, largest)
+    return Threshold(_first(lambda x: guaranteed(setting(x), targets), upward, largest))
+
+
+def _floor_reason(design: Design, targets: Targets) -> str:
+    if targets.entropy_bits is None:
+        return ""
+    bits = Fraction(targets.entropy_bits)
+    at_floor = bits.denominator == 1 and design.block == 1 << int(min(bits, 10_000))
+
+    def spare() -> Any:
+        return _ball(bits) * arb(2).log() - arb(design.block).log()
+
+    above = _certain(lambda: spare() > 0, lambda: spare() < 0)
+    if at_floor:
+        return "the entropy target is the floor log m itself, which is reached only in the limit"
+    return "" if above else "the entropy target lies below the floor log m, the entropy of a uniform block"
+
+
+def _certain(yes: Callable[[], bool], no: Callable[[], bool]) -> bool:
+    """True once `yes` is certain, False once `no` is, and False when no precision tells."""
+    for precision in _PRECISIONS:
+        with ctx.workprec(precision):
+            if yes():
+                return True
+            if no():
+                return False
+    return False
+
+
+def _first(holds: Callable[[float], bool], lowest: float, largest: float) -> float:
+    """Smallest float in the range for which a monotone condition holds; it must hold at `largest`."""
+    if holds(lowest):
+        return lowest
+    low, high = _rank(lowest), _rank(largest)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if holds(_float_of_rank(middle)):
+            high = middle
+        else:
+            low = middle
+    return _float_of_rank(high)
+
+
+def _rank(x: float) -> int:
+    """Position of a float among all floats, so that neighbours differ by 1."""
+    (bits,) = struct.unpack("<q", struct.pack("<d", x))
+    return bits if bits >= 0 else -(bits & 0x7FFF_FFFF_FFFF_FFFF)
+
+
+def _float_of_rank(rank: int) -> float:
+    (size,) = struct.unpack("<d", struct.pack("<q", abs(rank)))
+    return size if rank >= 0 else -size
+
+
+def _ball(value: Fraction) -> Any:
+    return arb(fmpq(value.numerator, value.denominator))
