@@ -31,7 +31,9 @@ def verify(
     statements = [find(key) for key in ids] if ids else list(CATALOGUE)
     if twins:
         trials = _with_progress(
-            "twins", [twin for s in statements for twin in twins_of(s)], lambda twin: try_twin(twin, rows * 4, seed)
+            "twins",
+            [twin for s in statements for twin in twins_of(s)],
+            lambda twin: try_twin(twin, rows * 4, seed),
         )
         passed = bool(trials) and all(trial.killed for trial in trials)
         _print(as_json, [_twin_json(trial) for trial in trials], lambda: _print_twins(trials))

@@ -18,7 +18,8 @@ from sympy import Expr, Symbol, expand_log, factor, log, together
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanFalse, BooleanTrue, Equivalent, Implies
 
-from proofs_check.rows import DEFINITIONS, Arithmetic, AttentionRow, Definition
+from proofs_check.instances import Definition
+from proofs_check.rows import Arithmetic
 from proofs_check.verdict import Verdict, both
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
 from theory.lowering import Target, Undecided, UnknownNode, arb_target, evaluate
@@ -28,7 +29,7 @@ _PRECISIONS = (96, 384, 2048, 16384, 65536)
 # The exact form is tried after this precision has failed to part the sides.
 _TRY_EXACT_AT = 384
 # More different scores than this and the exact form costs more than it is worth.
-_EXACT_LEVELS = 5
+_EXACT_LEVELS = 4
 
 
 class ArbArithmetic:
@@ -141,8 +142,8 @@ def _exact_target() -> Target:
         LowestEntropy: lowest_entropy,
         Logistic: logistic,
         Logit: lambda p: log(p / (1 - p)),
-        BinaryEntropy: lambda p: BinaryEntropy(p).expand(func=True),
-        BinaryDivergence: lambda p, q: BinaryDivergence(p, q).expand(func=True),
+        BinaryEntropy: lambda p: sympy.expand_func(BinaryEntropy(p)),
+        BinaryDivergence: lambda p, q: sympy.expand_func(BinaryDivergence(p, q)),
     }
     return Target("exact forms", ExactArithmetic().number, operations, choose)
 
@@ -158,10 +159,10 @@ def exactly_zero(expr: Expr) -> bool:
 
 
 class Letters:
-    """The values of the letters on one row, each worked out once at every precision."""
+    """The values of the letters on one instance, each worked out once at every precision."""
 
-    def __init__(self, row: AttentionRow, definitions: Mapping[Symbol, Definition] = DEFINITIONS) -> None:
-        self.row = row
+    def __init__(self, instance: Any, definitions: Mapping[Symbol, Definition]) -> None:
+        self.instance = instance
         self._definitions = definitions
         self._found: dict[int, tuple[Arithmetic, dict[Symbol, Any]]] = {}
 
@@ -177,12 +178,12 @@ class Letters:
         by, values = self._found.setdefault(key, (arithmetic(), {}))
         for letter in letters:
             if letter not in values:
-                values[letter] = self._definitions[letter](self.row, by)
+                values[letter] = self._definitions[letter](self.instance, by)
         return values
 
 
 def decide_clause(clause: Clause, letters: Letters) -> Verdict:
-    """Verdict on a clause at one row; VACUOUS where its assumption, or the antecedent of its claim, fails."""
+    """Verdict on a clause at one instance; VACUOUS where its assumption, or the antecedent of its claim, fails."""
     given = decide(clause.given, letters)
     if given is Verdict.REFUTED:
         return Verdict.VACUOUS
@@ -191,7 +192,7 @@ def decide_clause(clause: Clause, letters: Letters) -> Verdict:
 
 
 def decide(claim: Boolean, letters: Letters) -> Verdict:
-    """Verdict on a claim at one row. Raises `TypeError` for a claim of a form it does not know."""
+    """Verdict on a claim at one instance. Raises `TypeError` for a claim of a form it does not know."""
     if isinstance(claim, BooleanTrue):
         return Verdict.PROVED
     if isinstance(claim, BooleanFalse):
@@ -250,7 +251,7 @@ def _exactly_equal(gap: Expr, letters: Letters) -> bool:
     with ctx.workprec(_TRY_EXACT_AT):
         try:
             form = evaluate(gap, letters.exact(gap.free_symbols), _exact_target())
-            return form == 0 or (letters.row.levels <= _EXACT_LEVELS and exactly_zero(form))
+            return form == 0 or (letters.instance.levels <= _EXACT_LEVELS and exactly_zero(form))
         except (Undecided, UnknownNode, KeyError):
             return False
 

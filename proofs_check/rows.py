@@ -101,7 +101,11 @@ def _groups(row: AttentionRow) -> list[Group]:
 
 
 def _masses(
-    row: AttentionRow, by: Arithmetic, dialled: bool = False, penalised: bool = False, block_only: bool = False
+    row: AttentionRow,
+    by: Arithmetic,
+    dialled: bool = False,
+    penalised: bool = False,
+    block_only: bool = False,
 ) -> Masses:
     """Softmax mass of one key of every group, from the definition of the row, the dialled or the penalised one."""
     key = (dialled, penalised, block_only)

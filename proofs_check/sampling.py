@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from proofs_check.deciding import Letters, decide_clause
-from proofs_check.rows import AttentionRow
-from proofs_check.strategies import attention_rows
+from proofs_check.instances import KINDS
 from proofs_check.verdict import Verdict
 from theory.statement import Clause, Statement
 
 
 @dataclass(frozen=True)
 class Counterexample:
-    """A row at which a clause is certainly false."""
+    """An instance at which a clause is certainly false."""
 
     clause: Clause
-    row: AttentionRow
+    instance: Any
 
     def __str__(self) -> str:
-        return f"clause {self.clause.name!r}, {self.clause.holds}, fails at {self.row}"
+        return f"clause {self.clause.name!r}, {self.clause.holds}, fails at {self.instance}"
 
 
 @dataclass
@@ -40,7 +40,7 @@ class SamplingResult:
 
     @property
     def verdict(self) -> Verdict:
-        """REFUTED by a counterexample, VACUOUS if some clause never applied; otherwise UNDECIDED: sampling never proves."""
+        """REFUTED by a counterexample, VACUOUS if a clause never applied, else UNDECIDED: sampling never proves."""
         if self.counterexample is not None:
             return Verdict.REFUTED
         if not all(counts[Verdict.PROVED] + counts[Verdict.UNDECIDED] for counts in self.verdicts.values()):
@@ -67,6 +67,7 @@ class _Refuted(Exception):
 
 def sample(statement: Statement, rows: int = 100, random_seed: int = 0) -> SamplingResult:
     """Throw about `rows` rows at every clause of the statement; the same seed draws the same rows."""
+    kind = KINDS[statement.about]
     result = SamplingResult(verdicts={clause.name: Counter() for clause in statement.claim})
 
     @seed(random_seed)
@@ -79,14 +80,14 @@ def sample(statement: Statement, rows: int = 100, random_seed: int = 0) -> Sampl
         print_blob=False,
         report_multiple_bugs=False,
     )
-    @given(attention_rows())
-    def throw(row: AttentionRow) -> None:
+    @given(kind.strategy())
+    def throw(instance: Any) -> None:
         result.rows += 1
-        letters = Letters(row)
+        letters = Letters(instance, kind.definitions)
         for clause in statement.claim:
             verdict = decide_clause(clause, letters)
             if verdict is Verdict.REFUTED:
-                raise _Refuted(Counterexample(clause, row))
+                raise _Refuted(Counterexample(clause, instance))
             if verdict is Verdict.UNDECIDED and clause.holds.func.__name__ == "Equality":
                 # Both sides agree to hundreds of bits; too many different scores for the exact form.
                 result.agreeing += 1

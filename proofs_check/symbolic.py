@@ -133,7 +133,9 @@ def _refuting_point(step: Step) -> str:
         for _ in range(_TRIALS):
             values = {letter: _value(letter, generator) for letter in letters}
             try:
-                ball = evaluate(expr, {x: arb(fmpq(v.numerator, v.denominator)) for x, v in values.items()}, arb_target())
+                ball = evaluate(
+                    expr, {x: arb(fmpq(v.numerator, v.denominator)) for x, v in values.items()}, arb_target()
+                )
             except (Undecided, UnknownNode, ZeroDivisionError):
                 continue
             wrong = ball != 0 if isinstance(step, Equal) else ball < 0

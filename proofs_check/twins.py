@@ -84,7 +84,12 @@ _SLIPS: tuple[tuple[str, str, str, Mutation], ...] = (
     ("A4", "given fidelity", "mixing entropy dropped", in_bound(lambda bound: F * log(m) + eps * log(k))),
     ("A4", "given separation", "bound scaled by 0.99", scaled_down),
     ("A4", "given separation", "assumption d >= 0 dropped", assumption_dropped),
-    ("A4", "given separation", "linear term dropped", in_bound(lambda bound: bound - d * Logistic(-(d + log(m / k))))),
+    (
+        "A4",
+        "given separation",
+        "linear term dropped",
+        in_bound(lambda bound: bound - d * Logistic(-(d + log(m / k)))),
+    ),
     ("A4", "one pair", "one key too few", in_bound(lambda bound: bound.subs(k, k - 1))),
     ("A5", "finite", "inequality flipped", flipped),
     ("A5", "finite", "bound scaled by 1.01", scaled_up),

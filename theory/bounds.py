@@ -159,7 +159,7 @@ def dialled_leak(leak: Any, dial: Any) -> Any:
 
 
 def penalised_margin(n: Any, m: Any, leak: Any, margin: Any, temperature: Any = 1.0) -> Any:
-    """What a margin lacks for `leak`: `temperature * d*(leak) - margin`, negative where it has more than enough (A3)."""
+    """What a margin lacks for `leak`: `temperature * d*(leak) - margin`, negative where it has enough (A3)."""
     n, m = _block(n, m)
     eps = _open_unit("leak", leak)
     tau = _real("temperature", temperature)

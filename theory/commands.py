@@ -18,7 +18,8 @@ def check(
     penalty: Annotated[float, typer.Option(help="Penalty on attention off the block, at least 0.")] = 0.0,
     dial: Annotated[float, typer.Option(help="Locality dial in [0, 1).")] = 0.0,
     logit_range: Annotated[
-        float | None, typer.Option(help="Range of the scores over the temperature; gives the lower entropy bound.")
+        float | None,
+        typer.Option(help="Range of the scores over the temperature; gives the lower entropy bound."),
     ] = None,
     target_fidelity: Annotated[float | None, typer.Option(help="Least attention mass on the block, in (0, 1).")] = None,
     target_entropy_bits: Annotated[float | None, typer.Option(help="Largest entropy, in bits.")] = None,
@@ -56,13 +57,18 @@ def _print(answer: RowCheck) -> None:
 
     design, targets = answer.design, answer.targets
     console = Console()
-    bounds = Table(title=f"one row: {design.keys} keys, block of {design.block}, separation {answer.separation:.6g} nats")
+    bounds = Table(
+        title=f"one row: {design.keys} keys, block of {design.block}, separation {answer.separation:.6g} nats"
+    )
     for heading in ("quantity", "bound", "value", "statement"):
         bounds.add_column(heading, justify="right" if heading == "value" else "left")
     values = answer.bounds
     bounds.add_row("leak", "at most", f"{values['leak_max']:.6g}", "A2")
     bounds.add_row("fidelity", "at least", f"{values['fidelity_min']:.6g}", "A2")
-    for name, bound, statement in (("entropy_max_nats", "at most", "A4"), ("entropy_min_nats", "at least", "A5")):
+    for name, bound, statement in (
+        ("entropy_max_nats", "at most", "A4"),
+        ("entropy_min_nats", "at least", "A5"),
+    ):
         value = values[name]
         if value is not None:
             bounds.add_row("entropy", bound, f"{value:.6g} nats ({value / math.log(2):.6g} bits)", statement)

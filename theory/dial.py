@@ -9,14 +9,14 @@ from theory.entropy import chain_rule_step, mixture_entropy
 from theory.functions import BinaryDivergence, BinaryEntropy, Logit
 from theory.statement import Clause, Kind, Statement
 from theory.symbols import (
+    H_B,
+    H_C,
     KL,
     TV,
     F,
     F_lam,
     F_target,
     H,
-    H_B,
-    H_C,
     H_lam,
     H_mask,
     delta_mean,
@@ -48,8 +48,16 @@ def _derive_odds_law() -> tuple[Step, ...]:
     target_odds = symbols("t", positive=True)
     (needed,) = solve(Eq(odds / (1 - dial), target_odds), dial)
     return (
-        Equal("the bias multiplies the block's sum of exponentials, hence the odds", dialled_odds.subs(lam, 1 - open_dial), odds / open_dial),
-        Equal("the same law for the leak", dialled_leak.subs(lam, 1 - open_dial), DIALLED_LEAK.subs({lam: 1 - open_dial, eps: leak})),
+        Equal(
+            "the bias multiplies the block's sum of exponentials, hence the odds",
+            dialled_odds.subs(lam, 1 - open_dial),
+            odds / open_dial,
+        ),
+        Equal(
+            "the same law for the leak",
+            dialled_leak.subs(lam, 1 - open_dial),
+            DIALLED_LEAK.subs({lam: 1 - open_dial, eps: leak}),
+        ),
         Equal("solved for the dial", needed, 1 - odds / target_odds),
         Limit("dial 1 is the hard block mask", dialled_leak.simplify(), lam, S.One, S.Zero, "-"),
         Equal("dial 0 changes nothing", dialled_leak.subs(lam, 0), leak),
@@ -84,10 +92,25 @@ def _derive_entropy_along() -> tuple[Step, ...]:
     weight = exp(entropy_B) + exp(entropy_C)
     return (
         chain_rule_step(mass, part),
-        Equal("slope of the entropy in the fidelity", mixture.diff(F).subs(F, share), slope.expand(func=True).subs(F, share)),
-        Equal("each conditional entropy is a log-sum less a mean score, so that slope is a difference of mean scores", from_sums, (mean_B - mean_C) / tau),
-        Positive("the fidelity rises with the dial, so the sign of the slope decides", (1 - DIALLED_LEAK).diff(lam).subs({lam: 1 - share, eps: 1 / (1 + mass)})),
-        Equal("the slope vanishes at fidelity e^{H_B}/(e^{H_B} + e^{H_C})", slope.expand(func=True).subs(F, exp(entropy_B) / weight), S.Zero),
+        Equal(
+            "slope of the entropy in the fidelity",
+            mixture.diff(F).subs(F, share),
+            slope.expand(func=True).subs(F, share),
+        ),
+        Equal(
+            "each conditional entropy is a log-sum less a mean score, so that slope is a difference of mean scores",
+            from_sums,
+            (mean_B - mean_C) / tau,
+        ),
+        Positive(
+            "the fidelity rises with the dial, so the sign of the slope decides",
+            (1 - DIALLED_LEAK).diff(lam).subs({lam: 1 - share, eps: 1 / (1 + mass)}),
+        ),
+        Equal(
+            "the slope vanishes at fidelity e^{H_B}/(e^{H_B} + e^{H_C})",
+            slope.expand(func=True).subs(F, exp(entropy_B) / weight),
+            S.Zero,
+        ),
         Equal("where the entropy peaks", mixture.subs(F, exp(entropy_B) / weight), log(weight)),
     )
 
@@ -116,15 +139,30 @@ def _derive_cost() -> tuple[Step, ...]:
     plain, dialled, part, value = symbols("F F_lambda part v", positive=True)
     odds, dialled_odds = symbols("o p", positive=True)
     return (
-        Equal("inside, one key gains its share of F_lambda - F", dialled * part - plain * part, (dialled - plain) * part),
-        Equal("outside it loses likewise, so half the total change is F_lambda - F", (1 - plain) * part - (1 - dialled) * part, (dialled - plain) * part),
+        Equal(
+            "inside, one key gains its share of F_lambda - F",
+            dialled * part - plain * part,
+            (dialled - plain) * part,
+        ),
+        Equal(
+            "outside it loses likewise, so half the total change is F_lambda - F",
+            (1 - plain) * part - (1 - dialled) * part,
+            (dialled - plain) * part,
+        ),
         Equal(
             "one key's term of the divergence keeps the ratio of the fidelities",
             (dialled * part * log(dialled * part / (plain * part))),
             part * dialled * log(dialled / plain),
         ),
-        Equal("the output moves by the change of mass times the gap of conditional means", dialled * value + (1 - dialled) * part - plain * value - (1 - plain) * part, (dialled - plain) * (value - part)),
-        Positive("fidelity never falls under the dial", ((1 - DIALLED_LEAK) - (1 - eps)).subs({lam: odds / (1 + odds), eps: 1 / (1 + dialled_odds)})),
+        Equal(
+            "the output moves by the change of mass times the gap of conditional means",
+            dialled * value + (1 - dialled) * part - plain * value - (1 - plain) * part,
+            (dialled - plain) * (value - part),
+        ),
+        Positive(
+            "fidelity never falls under the dial",
+            ((1 - DIALLED_LEAK) - (1 - eps)).subs({lam: odds / (1 + odds), eps: 1 / (1 + dialled_odds)}),
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from theory.derivation import AboveTangent, Equal, Limit, Positive, RisesFromZer
 from theory.functions import BinaryEntropy, Logistic
 from theory.leak import LEAK_MAX
 from theory.statement import Clause, Kind, Statement, Witness
-from theory.symbols import Delta, F, H, H_B, H_C, d, d_mean, eps, k, m, tau
+from theory.symbols import H_B, H_C, Delta, F, H, d, d_mean, eps, k, m, tau
 from theory.two_level import two_level_entropy
 
 CHAIN_RULE = BinaryEntropy(eps) + F * H_B + eps * H_C
@@ -53,7 +53,11 @@ def _derive() -> tuple[Step, ...]:
     return (
         chain_rule_step(mass, part),
         log_of_size_step(),
-        Equal("the bound given the fidelity, at the leak of the separation (A1), is the two-level entropy", given_fidelity, two_level),
+        Equal(
+            "the bound given the fidelity, at the leak of the separation (A1), is the two-level entropy",
+            given_fidelity,
+            two_level,
+        ),
         Equal("the two-level entropy in closed form", two_level, TWO_LEVEL.expand(func=True)),
         Equal("its slope in the separation", two_level.diff(d), -d * leak * (1 - leak)),
         Positive(
@@ -69,8 +73,15 @@ def _derive() -> tuple[Step, ...]:
             (ratio / (1 + ratio)).subs(ratio, k / m * exp(-d)),
         ),
         Limit("the floor is the entropy of a uniform block", two_level, d, S.Infinity, log(m)),
-        Equal("below 0: the best mass of the one pair at gap d against N other keys", split.diff(share).subs(share, peak), S.Zero),
-        Positive("that is a maximum, since the mixture is concave in the mass", -split.diff(share, 2).subs(share, 1 / (1 + ratio))),
+        Equal(
+            "below 0: the best mass of the one pair at gap d against N other keys",
+            split.diff(share).subs(share, peak),
+            S.Zero,
+        ),
+        Positive(
+            "that is a maximum, since the mixture is concave in the mass",
+            -split.diff(share, 2).subs(share, 1 / (1 + ratio)),
+        ),
         Equal("and its entropy", split.subs(share, peak), log(rest + exp(pair))),
     )
 

@@ -76,11 +76,11 @@ FACES: dict[str, Callable[..., Expr]] = {
 
 _LETTERS = {str(letter): letter for letter in (m, k, d, delta, tau, eps, eps_target, F, F_target, lam)}
 _LAWS: dict[str, tuple[str, str, Callable[[Expr], bool | None]]] = {
-    "epsilon": ("leak", "lie in [0, 1)", lambda x: (x.is_nonnegative and (1 - x).is_positive)),
-    "epsilon_target": ("leak", "lie in (0, 1)", lambda x: (x.is_positive and (1 - x).is_positive)),
-    "F": ("fidelity", "lie in (0, 1)", lambda x: (x.is_positive and (1 - x).is_positive)),
-    "F_target": ("target fidelity", "lie in (0, 1)", lambda x: (x.is_positive and (1 - x).is_positive)),
-    "lambda": ("dial", "lie in [0, 1]", lambda x: (x.is_nonnegative and (1 - x).is_nonnegative)),
+    "epsilon": ("leak", "lie in [0, 1)", lambda x: x.is_nonnegative and (1 - x).is_positive),
+    "epsilon_target": ("leak", "lie in (0, 1)", lambda x: x.is_positive and (1 - x).is_positive),
+    "F": ("fidelity", "lie in (0, 1)", lambda x: x.is_positive and (1 - x).is_positive),
+    "F_target": ("target fidelity", "lie in (0, 1)", lambda x: x.is_positive and (1 - x).is_positive),
+    "lambda": ("dial", "lie in [0, 1]", lambda x: x.is_nonnegative and (1 - x).is_nonnegative),
     "tau": ("temperature", "be positive", lambda x: x.is_positive),
     "d": ("separation", "be real", lambda x: x.is_extended_real),
     "delta": ("margin", "be real", lambda x: x.is_real),

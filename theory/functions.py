@@ -32,7 +32,7 @@ class Logistic(Written):
 
     @classmethod
     def eval(cls, x: Expr) -> Expr | None:
-        if x.is_number and x.has(log) or x.is_zero:
+        if (x.is_number and x.has(log)) or x.is_zero:
             value = 1 / (1 + exp(-x))
             return value if value.is_Rational else None
         if x is S.Infinity:

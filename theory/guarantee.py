@@ -104,7 +104,7 @@ def entropy_guaranteed(design: Design, targets: Targets) -> bool:
     bits = Fraction(targets.entropy_bits)
     sign = design.separation_sign()
     if sign == 0 and bits.denominator == 1:
-        return design.keys <= 1 << int(min(bits, 10_000))
+        return design.keys <= 1 << min(bits.numerator, 10_000)
 
     def allowed() -> Any:
         return _ball(bits) * arb(2).log()
@@ -170,7 +170,7 @@ def _floor_reason(design: Design, targets: Targets) -> str:
     if targets.entropy_bits is None:
         return ""
     bits = Fraction(targets.entropy_bits)
-    at_floor = bits.denominator == 1 and design.block == 1 << int(min(bits, 10_000))
+    at_floor = bits.denominator == 1 and design.block == 1 << min(bits.numerator, 10_000)
 
     def spare() -> Any:
         return _ball(bits) * arb(2).log() - arb(design.block).log()

@@ -7,7 +7,23 @@ from sympy import Abs, Eq, Equivalent, Ge, Implies, Le, S, exp, log, oo, solve, 
 from theory.derivation import AboveTangent, Equal, Limit, Positive, RisesFromZero, Step
 from theory.functions import Logistic, Logit
 from theory.statement import Clause, Kind, Statement, Witness
-from theory.symbols import Delta, F, d, d_mean, delta, delta_mean, delta_seen, eps, eps_target, k, m, r, reach, tau, u
+from theory.symbols import (
+    Delta,
+    F,
+    d,
+    d_mean,
+    delta,
+    delta_mean,
+    delta_seen,
+    eps,
+    eps_target,
+    k,
+    m,
+    r,
+    reach,
+    tau,
+    u,
+)
 from theory.two_level import two_level_masses
 
 LEAK_MAX = Logistic(-(d + log(m / k)))
@@ -22,7 +38,11 @@ def _derive_identity() -> tuple[Step, ...]:
     fidelity = _Z_B / (_Z_B + _Z_C)
     soft_margin = log(_Z_B / m) - log(_Z_C / k)
     return (
-        Equal("fidelity and soft margin from the two partial sums of exp(s/tau)", Logit(fidelity), soft_margin + log(m / k)),
+        Equal(
+            "fidelity and soft margin from the two partial sums of exp(s/tau)",
+            Logit(fidelity),
+            soft_margin + log(m / k),
+        ),
         AboveTangent(
             "e^y >= 1 + y, averaged over deviations y from the mean: a log-mean-exp is at least the mean",
             exp(_y) - 1 - _y,
@@ -99,7 +119,13 @@ def _derive_threshold() -> tuple[Step, ...]:
             "leak <= target exactly where the soft margin reaches the threshold",
             -bound.diff(d),
         ),
-        Limit("a row far below the threshold leaks everything, so no target is met for free", bound, d, -oo, S.One),
+        Limit(
+            "a row far below the threshold leaks everything, so no target is met for free",
+            bound,
+            d,
+            -oo,
+            S.One,
+        ),
     )
 
 
@@ -124,7 +150,7 @@ def _derive_robustness() -> tuple[Step, ...]:
     block_error, outside_error = u - up, -u + down
     return (
         Positive(
-            "an error of at most u moves the least of the block up by at most u and the largest outside down by at most u",
+            "errors of at most u raise the least of the block, and lower the largest outside, by at most u",
             2 * u - (block_error - outside_error),
             strict=False,
         ),

@@ -9,7 +9,21 @@ from theory.dial import DIAL_BIAS
 from theory.functions import Logistic
 from theory.leak import LEAK_MAX, MARGIN_THRESHOLD
 from theory.statement import Clause, Kind, Statement
-from theory.symbols import Delta, J_any, J_soft, d, delta, delta_mean, eps_pen, eps_target, k, lam, m, pen, tau
+from theory.symbols import (
+    Delta,
+    J_any,
+    J_soft,
+    d,
+    delta,
+    delta_mean,
+    eps_pen,
+    eps_target,
+    k,
+    lam,
+    m,
+    pen,
+    tau,
+)
 
 SEPARATION = (delta + pen) / tau
 PENALTY_NEEDED = Max(0, tau * MARGIN_THRESHOLD - delta)
@@ -26,14 +40,27 @@ def _derive() -> tuple[Step, ...]:
             objective_term.subs(s, log(ratio * total)),
             -p * log(p / ratio) + p * log(total),
         ),
-        AboveTangent("KL >= 0, by log x <= x - 1 on each ratio: the shifted softmax maximises", x - 1 - log(x), x, S.One),
-        Equal("dial and penalty are the same shift", (DIAL_BIAS / tau).subs(lam, open_dial / (1 + open_dial)), log(1 + open_dial)),
+        AboveTangent(
+            "KL >= 0, by log x <= x - 1 on each ratio: the shifted softmax maximises",
+            x - 1 - log(x),
+            x,
+            S.One,
+        ),
         Equal(
-            "the penalty adds to the margin, so A2 holds at the shifted separation; at the threshold it gives the target",
+            "dial and penalty are the same shift",
+            (DIAL_BIAS / tau).subs(lam, open_dial / (1 + open_dial)),
+            log(1 + open_dial),
+        ),
+        Equal(
+            "the penalty adds to the margin, so A2 at the shifted separation gives the target",
             LEAK_MAX.subs(d, MARGIN_THRESHOLD).expand(func=True),
             eps_target,
         ),
-        Equal("exponential form at the shifted separation", k / m * exp(-SEPARATION), (k / m * exp(-d)).subs(d, SEPARATION)),
+        Equal(
+            "exponential form at the shifted separation",
+            k / m * exp(-SEPARATION),
+            (k / m * exp(-d)).subs(d, SEPARATION),
+        ),
     )
 
 
@@ -48,7 +75,10 @@ PENALTY_DUALITY = Statement(
         Clause("maximiser", Le(J_any, J_soft)),
         Clause("soft margin", Eq(eps_pen, Logistic(-(Delta + pen / tau + log(m / k))))),
         Clause("threshold", Implies(Ge(pen, PENALTY_NEEDED), Le(eps_pen, eps_target))),
-        Clause("mean threshold", Implies(Ge(pen, PENALTY_NEEDED.subs(delta, delta_mean)), Le(eps_pen, eps_target))),
+        Clause(
+            "mean threshold",
+            Implies(Ge(pen, PENALTY_NEEDED.subs(delta, delta_mean)), Le(eps_pen, eps_target)),
+        ),
         Clause("exact threshold", Implies(Le(eps_pen, eps_target), Ge(pen, tau * (MARGIN_THRESHOLD - Delta)))),
         Clause("exponential", Le(eps_pen, k / m * exp(-SEPARATION))),
     ),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sympy import Ge, Gt, LambertW, Le, Min, S, exp, log, symbols
+from sympy import Expr, Ge, Gt, LambertW, Le, Min, S, exp, log, symbols
 
 from theory.derivation import Equal, Limit, Positive, Step
 from theory.functions import BinaryEntropy, Logistic, LowestEntropy
 from theory.leak import LEAK_MAX
 from theory.statement import Clause, Kind, Statement
-from theory.symbols import H, d, k, m, r
+from theory.symbols import H, k, m, r
 from theory.two_level import two_level_entropy
 
 ENTROPY_MIN = LowestEntropy(m + k, r)
@@ -23,7 +23,7 @@ _FIDELITY_LEAST = 1 - LEAK_MAX
 _FIDELITY_MOST = Logistic(r + log(m / k))
 
 
-def block_entropy_min(fidelity: object) -> object:
+def block_entropy_min(fidelity: Expr) -> Expr:
     """`h(F) + F L_B + (1-F) L_C`: least entropy at that fidelity, from the finite bounds of block and complement."""
     return BinaryEntropy(fidelity) + fidelity * LowestEntropy(m, r) + (1 - fidelity) * LowestEntropy(k, r)
 
@@ -55,7 +55,11 @@ def _two_levels() -> tuple[Step, ...]:
     best_odds = (exp(gap) - 1) / (tilt - 1) - 1
     mass = exp(gap) / (exp(gap) + odds)
     return (
-        Equal("a two-level row's deficit in y, the mean of e^s over its lower level's", deficit, in_y.subs(y, at_share)),
+        Equal(
+            "a two-level row's deficit in y, the mean of e^s over its lower level's",
+            deficit,
+            in_y.subs(y, at_share),
+        ),
         Equal(
             "it rises up to y = z and falls beyond: floor and ceiling of the best number hold the finite minimum",
             in_y.diff(y),
@@ -64,7 +68,11 @@ def _two_levels() -> tuple[Step, ...]:
         Equal("its peak is the range-deficit law", in_y.subs(y, tilt), tilt - 1 - log(tilt)),
         Equal("reached where the upper share is (z - 1)/(e^r - 1)", at_share.subs(odds, best_odds), tilt),
         Equal("slope of the deficit in the range", deficit.diff(gap), gap * mass * (1 - mass)),
-        Equal("which is at most r/4, so the deficit is at most r^2/8", x * (1 - x), S.One / 4 - (x - S.Half) ** 2),
+        Equal(
+            "which is at most r/4, so the deficit is at most r^2/8",
+            x * (1 - x),
+            S.One / 4 - (x - S.Half) ** 2,
+        ),
         Limit("no range, no deficit", RANGE_DEFICIT, r, S.Zero, S.Zero),
     )
 
@@ -78,7 +86,11 @@ def _inverse() -> tuple[Step, ...]:
             log(tilt * exp(-tilt)),
             -1 - (tilt - 1 - log(tilt)),
         ),
-        Equal("and r - z solves the same equation: it is the branch W_0, so r = W_0 - W_{-1}", gap - tilt, -tilt * exp(-gap)),
+        Equal(
+            "and r - z solves the same equation: it is the branch W_0, so r = W_0 - W_{-1}",
+            gap - tilt,
+            -tilt * exp(-gap),
+        ),
     )
 
 

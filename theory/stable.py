@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 # Beyond this many nats exp(-x) underflows to 0 in float64, so a larger argument changes no result.
@@ -32,14 +33,15 @@ def lowest_entropy(n: Any, r: Any, xp: Any, special: Any) -> Any:
     `z = r/(1 - e^-r)`; one neighbour on either side is tried as well, since that number is rounded.
     """
     middle = xp.floor(best_share(r, xp) * n)
-    best = None
+    candidates = []
     for shift in (-1.0, 0.0, 1.0, 2.0):
         top = middle + shift
         top = xp.where(top > n - 1, n - 1 + 0 * top, top)
         top = xp.where(top < 1, 0 * top + 1, top)
         others = xp.where(n - top < 1, 0 * top + 1, n - top)
         entropy = mixture_entropy_of_logit(r + xp.log(top / others), top, others, xp, special)
-        best = entropy if best is None else xp.minimum(best, entropy)
+        candidates.append(entropy)
+    best = reduce(xp.minimum, candidates)
     return xp.where(n + 0 * best < 2, 0 * best, best)
 
 

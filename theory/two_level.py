@@ -1,4 +1,4 @@
-"""The extremal row of most bounds: `m` keys at one score and `k` at another, worked out by sympy from the definitions."""
+"""The extremal row of most bounds: `m` keys at one score and `k` at another, worked out by sympy."""
 
 from __future__ import annotations
 
