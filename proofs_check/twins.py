@@ -5,18 +5,24 @@ A twin changes one clause of a true statement by one mutation, the kind of slip 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from sympy import Expr, Ge, Gt, Le, Lt, Rational, log, true
-from sympy.core.relational import Relational
+from sympy import log
 
+from proofs_check.mutations import (
+    Slip,
+    assumption_dropped,
+    flipped,
+    in_bound,
+    replaced,
+    scaled_down,
+    scaled_up,
+    sizes_swapped,
+)
 from theory.catalogue import CATALOGUE
 from theory.functions import Logistic
-from theory.statement import Clause, Statement
+from theory.statement import Statement
 from theory.symbols import F, d, eps, k, lam, m, r
-
-Mutation = Callable[[Clause], Clause]
 
 
 @dataclass(frozen=True)
@@ -33,47 +39,7 @@ class Twin:
         return f"{self.of.id} {self.statement.claim[0].name}: {self.slip}"
 
 
-def flipped(clause: Clause) -> Clause:
-    """The inequality the other way round."""
-    claim = _relational(clause)
-    return replace(clause, holds=_OPPOSITE[claim.func](claim.lhs, claim.rhs))
-
-
-_OPPOSITE = {Le: Ge, Ge: Le, Lt: Gt, Gt: Lt}
-
-
-def _relational(clause: Clause) -> Relational:
-    if not isinstance(clause.holds, Relational):
-        raise TypeError(f"this slip needs a clause with two sides, and {clause.name!r} is {clause.holds}")
-    return clause.holds
-
-
-def in_bound(change: Callable[[Expr], Expr]) -> Mutation:
-    """A mutation of the right-hand side."""
-
-    def mutate(clause: Clause) -> Clause:
-        claim = _relational(clause)
-        return replace(clause, holds=claim.func(claim.lhs, change(claim.rhs), evaluate=False))
-
-    return mutate
-
-
-def replaced(old: Expr, new: Expr) -> Mutation:
-    """One expression in the place of another, in the bound."""
-    return in_bound(lambda bound: bound.subs(old, new))
-
-
-sizes_swapped = in_bound(lambda bound: bound.subs({m: k, k: m}, simultaneous=True))
-scaled_down = in_bound(lambda bound: Rational(99, 100) * bound)
-scaled_up = in_bound(lambda bound: Rational(101, 100) * bound)
-
-
-def assumption_dropped(clause: Clause) -> Clause:
-    """The claim without its assumption."""
-    return replace(clause, given=true)
-
-
-_SLIPS: tuple[tuple[str, str, str, Mutation], ...] = (
+SLIPS: tuple[Slip, ...] = (
     ("A2", "margin", "sizes swapped", sizes_swapped),
     ("A2", "margin", "inequality flipped", flipped),
     ("A2", "margin", "size ratio dropped", in_bound(lambda bound: Logistic(-d))),
@@ -108,7 +74,7 @@ def twins_of(statement: Statement) -> tuple[Twin, ...]:
     """Every planted-false twin of a statement."""
     return tuple(
         Twin(slip, statement, replace(statement, claim=(mutate(statement.clause(clause)),)))
-        for key, clause, slip, mutate in _SLIPS
+        for key, clause, slip, mutate in SLIPS
         if key == statement.id
     )
 
