@@ -1,0 +1,1 @@
+"""Figures drawn from `theory` and from recorded rows; nothing here trains."""

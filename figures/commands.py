@@ -1,0 +1,82 @@
+"""`localist figures`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from theory.errors import DomainError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAMES = ("leak-and-entropy", "dial", "layers")
+
+
+def figures(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="leak-and-entropy, dial or layers; all if none."),
+    ] = None,
+    records: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--records",
+            metavar="DIR...",
+            help="Folders of records, of runs, or of folders of runs.  [default: runs]",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("runs/figures"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the random rows in leak-and-entropy.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Draw figures as PNG and PDF, stamped with the SHA-256 of the rows they were drawn from.
+
+    Exit status: 0 drawn, 1 drawn but some rows contradict a bound (marked in red), 2 bad input.
+    """
+    wanted, folders = _split(names or [], records)
+    from figures.drawing import Drawn, draw_all
+
+    results: list[Drawn] = draw_all(wanted, folders, out, seed)
+    if as_json:
+        typer.echo(json.dumps({"figures": {each.name: each.to_json() for each in results}}, indent=2))
+    else:
+        _print(results)
+    if any(each.faults for each in results):
+        raise typer.Exit(1)
+
+
+def _split(names: Sequence[str], records: list[Path] | None) -> tuple[list[str], list[Path] | None]:
+    """Names of figures, and folders. After --records a shell's `runs/*` puts further folders among the names."""
+    wanted = list(dict.fromkeys(name for name in names if name in NAMES))
+    others = [name for name in names if name not in NAMES]
+    if records is None:
+        if others:
+            raise DomainError(f"figure {others[0]!r} must be one of {', '.join(NAMES)}")
+        return wanted or list(NAMES), None
+    for name in others:
+        if not Path(name).is_dir():
+            raise InputError(f"{name!r} is neither a figure ({', '.join(NAMES)}) nor a folder of records")
+    return wanted or list(NAMES), [*records, *(Path(name) for name in others)]
+
+
+def _print(results: Sequence[Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title="figures")
+    for heading in ("figure", "drawn from", "SHA-256"):
+        table.add_column(heading)
+    for each in results:
+        for index, source in enumerate(each.sources):
+            table.add_row("" if index else each.name, source.name, source.sha256[:16])
+    console.print(table)
+    for each in results:
+        for path in (each.png, each.pdf):
+            console.print(str(path), soft_wrap=True, highlight=False, markup=False)
+        for fault in each.faults:
+            console.print(f"{each.name}: {fault}", style="bold red", soft_wrap=True, markup=False)

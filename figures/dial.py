@@ -1,0 +1,118 @@
+"""The dial moved at inference: what B1 and B2 predict from the dial-0 pass, and what a trained model does.
+
+The prediction holds a layer's inputs fixed, so it is exact (to rounding) in the first layer only; how far
+the deeper layers drift is the lowest panel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from figures.style import GREY, INK, layer_colours, look, panels, title
+from theory.errors import DomainError
+
+NAME = "dial"
+KIND = "dial"
+
+# What the first layer is expected to keep to in float32; the line in the lowest panel.
+EXPECTED_ERROR = 1e-5
+MOST_LEGEND_ENTRIES = 12
+
+
+def first_layer_error(rows: pd.DataFrame) -> float:
+    """Largest distance of measured from predicted fidelity over the rows of the first layer."""
+    first = rows[rows["layer"] == rows["layer"].min()]
+    return float(first["prediction_error_fidelity"].max(skipna=False))
+
+
+def faults(rows: pd.DataFrame) -> list[str]:
+    """What contradicts the theory, one line each: violated bounds, a first layer off its prediction."""
+    found = []
+    for name, part in rows.groupby("configuration", sort=False):
+        violated = int(part["violations"].sum())
+        if violated:
+            found.append(f"{name}: rows that violate a bound: {violated}")
+        first = part[part["layer"] == part["layer"].min()]
+        # Every mass is within a relative rho = tolerance_leak_max of the true one (empirical.rounding): that
+        # moves the measured fidelity by at most rho, and the predicted one by at most rho/2, since
+        # the logit of a fidelity has slope 4 or more and is off by 2 rho. Second order: below the rest.
+        allowed = 2 * first["tolerance_leak_max"]
+        if not (first["prediction_error_fidelity"] <= allowed).all():
+            found.append(f"{name}: the first layer is off its prediction by {first_layer_error(part):.1e}")
+    return found
+
+
+def draw(rows: pd.DataFrame) -> Figure:
+    """Draw dial records: rows of `empirical.records` and their `configuration`, one column of panels each.
+
+    Lines are predictions, markers measurements, both means over heads. Raises DomainError for rows without
+    predictions.
+    """
+    if rows.empty or rows["predicted_fidelity"].isna().any():
+        raise DomainError("the rows hold no predictions: measure with --dial 0:1:0.1")
+    names = list(dict.fromkeys(rows["configuration"]))
+    layers = sorted(rows["layer"].unique())
+    colours = dict(zip(layers, layer_colours(len(layers)), strict=True))
+    with look():
+        figure, axes = panels(3, len(names), height=6.4, ratios=(1, 1, 0.9))
+        for column, name in enumerate(names):
+            part = rows[rows["configuration"] == name]
+            for layer, of_layer in part.groupby("layer"):
+                mean = _mean_over_heads(of_layer)
+                _curves(axes[:, column], mean, int(layer), colours[layer])
+            errors = axes[2, column]
+            errors.axhline(EXPECTED_ERROR, color=INK, linestyle=":", linewidth=0.9)
+            errors.annotate(
+                "expected of layer 0: below",
+                (0.5, EXPECTED_ERROR),
+                (0, 2),
+                textcoords="offset points",
+                ha="center",
+                fontsize=6.5,
+            )
+            errors.set(yscale="log", xlabel="dial of the layer", xlim=(-0.03, 1.03))
+            errors.minorticks_off()
+            title(axes[0, column], name, faults(part))
+        axes[0, 0].set(ylabel="fidelity (share on the block)", ylim=(0, 1.04))
+        axes[1, 0].set(ylabel="entropy (nats)")
+        axes[2, 0].set(ylabel="|measured − predicted|\nfidelity, largest row", ylim=(1e-8, 3))
+        _legend(axes, layers, colours)
+    return figure
+
+
+def _curves(axes: Any, mean: pd.DataFrame, layer: int, colour: Any) -> None:
+    marker = "osD^v<>Ph*"[layer % 10]
+    # Markers are hollow, so that one layer shows through another.
+    hollow = {"color": colour, "markerfacecolor": "none", "markersize": 4, "markeredgewidth": 0.9}
+    for axis, quantity in ((axes[0], "fidelity"), (axes[1], "entropy")):
+        axis.plot(mean["dial"], mean[f"predicted_{quantity}"], color=colour, linewidth=1.0)
+        axis.plot(mean["dial"], mean[f"{quantity}_mean"], marker, **hollow)
+    # 0 has no place on a logarithmic axis.
+    error = mean["prediction_error_fidelity"].clip(lower=1e-8)
+    axes[2].plot(mean["dial"], error, marker + "-", linewidth=0.8, **hollow)
+
+
+def _legend(axes: Any, layers: list[int], colours: dict[int, Any]) -> None:
+    axis = axes[0, 0]
+    axis.plot([], [], color=GREY, linewidth=1.0, label="predicted (B1, B2)")
+    axis.plot([], [], "o", color=GREY, markerfacecolor="none", markersize=4, label="measured")
+    step = -(-len(layers) // MOST_LEGEND_ENTRIES)
+    for layer in layers[::step]:
+        marker = "osD^v<>Ph*"[layer % 10]
+        axis.plot([], [], marker, color=colours[layer], markersize=4, label=f"layer {layer}")
+    axis.legend(loc="upper left", ncols=1 if len(layers) <= 6 else 2)
+
+
+def _mean_over_heads(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a dial: means weighted by the attention rows of each head, the largest error."""
+    weighted = ["fidelity_mean", "predicted_fidelity", "entropy_mean", "predicted_entropy"]
+    found = []
+    for dial, part in rows.groupby("dial"):
+        means = {name: np.average(part[name], weights=part["rows"]) for name in weighted}
+        largest = part["prediction_error_fidelity"].max()
+        found.append({"dial": dial, **means, "prediction_error_fidelity": largest})
+    return pd.DataFrame(found)

@@ -1,0 +1,69 @@
+"""From names of figures to files on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from figures import dial, layers, leak_and_entropy
+from figures.sources import DEFAULT_RECORDS, Material, material, read_all
+from figures.stamp import Source, csv_bytes, digest, save, write_bytes_atomically
+
+_RECORDED: dict[str, Any] = {module.NAME: module for module in (dial, layers)}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure on disk: its files, what it was drawn from, and what in it contradicts the theory."""
+
+    name: str
+    png: Path
+    pdf: Path
+    sources: tuple[Source, ...]
+    faults: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `--json` prints."""
+        return {
+            "png": str(self.png),
+            "pdf": str(self.pdf),
+            "drawn_from": [{"rows": source.name, "sha256": source.sha256} for source in self.sources],
+            "faults": list(self.faults),
+        }
+
+
+def draw_all(names: Sequence[str], folders: Sequence[Path] | None, out: Path, seed: int = 0) -> list[Drawn]:
+    """Draw the named figures into `out`; `folders` None means `runs`. Raises InputError, DomainError.
+
+    Every record is read and checked before the first figure is drawn.
+    """
+    recorded = [name for name in names if name in _RECORDED]
+    if folders is None:
+        folders = [DEFAULT_RECORDS] if DEFAULT_RECORDS.is_dir() else []
+    records = read_all(folders) if recorded else []
+    materials = {name: material(records, _RECORDED[name].KIND, name) for name in recorded}
+    return [
+        _draw_recorded(name, materials[name], out) if name in materials else _draw_random(out, seed) for name in names
+    ]
+
+
+def _draw_recorded(name: str, given: Material, out: Path) -> Drawn:
+    module = _RECORDED[name]
+    figure: Figure = module.draw(given.rows)
+    png, pdf = save(figure, name, given.sources, out)
+    return Drawn(name, png, pdf, given.sources, tuple(module.faults(given.rows)))
+
+
+def _draw_random(out: Path, seed: int) -> Drawn:
+    name = leak_and_entropy.NAME
+    rows = leak_and_entropy.random_rows(seed)
+    data = csv_bytes(rows)
+    # The rows lie beside the picture, so that the stamp can be checked with sha256sum.
+    write_bytes_atomically(out / f"{name}.csv", data)
+    sources = (Source(f"{name}.csv", digest(data)),)
+    png, pdf = save(leak_and_entropy.draw(rows), name, sources, out)
+    return Drawn(name, png, pdf, sources, tuple(leak_and_entropy.faults(rows)))

@@ -1,0 +1,121 @@
+"""Measured entropy between its bounds, layer by layer and head by head.
+
+A mean entropy may be compared with the mean of its bound over the same rows. Quantiles may not, because each
+row has a bound of its own: for them the lower panels show the rows' distances from their bounds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from figures.style import ALARM, BLUE, GREEN, GREY, INK, ORANGE, PALE, look, panels, title
+from theory.errors import DomainError
+
+NAME = "layers"
+KIND = "rows"
+
+UPPER, LOWER = "bound_entropy_fidelity", "bound_entropy_range"
+MOST_TICKS = 8
+
+
+def outside(rows: pd.DataFrame) -> pd.Series:
+    """Which rows of the record violate a bound, or state a mean entropy that no rows within bounds have."""
+    # A mean is off by no more than the largest of the errors in it; 1e-12 covers its own summation.
+    error = rows["tolerance_entropy_max"] + 1e-12 * rows["entropy_mean"].abs()
+    inside = (rows["entropy_mean"] <= rows[UPPER] + error) & (rows["entropy_mean"] >= rows[LOWER] - error)
+    return (rows["violations"] > 0) | ~inside
+
+
+def faults(rows: pd.DataFrame) -> list[str]:
+    """What contradicts the theory, one line each."""
+    found = []
+    for name, part in rows.groupby("configuration", sort=False):
+        violated = int(part["violations"].sum())
+        bad = part[outside(part)]
+        if violated:
+            found.append(f"{name}: rows that violate a bound: {violated}")
+        elif len(bad):
+            first = bad.iloc[0]
+            where = f"layer {first['layer']:g}, head {first['head']:g}"
+            found.append(f"{name}: mean entropy outside its bounds, {where}")
+    return found
+
+
+def draw(rows: pd.DataFrame) -> Figure:
+    """Draw records: rows of `empirical.records` and their `configuration`, one column of panels each.
+
+    Heads that contradict a bound are marked in red. Raises DomainError where there is nothing to draw.
+    """
+    if rows.empty or rows[["entropy_mean", UPPER, LOWER]].isna().any(axis=None):
+        raise DomainError("the rows hold no entropies with their bounds: measure a run first")
+    names = list(dict.fromkeys(rows["configuration"]))
+    with look():
+        figure, axes = panels(2, len(names), height=4.6, ratios=(1.25, 1))
+        for column, name in enumerate(names):
+            part = rows[rows["configuration"] == name]
+            _means(axes[0, column], part)
+            _distances(axes[1, column], part)
+            counts = f"{int(part['rows'].sum()):,} rows, {int(part['violations'].sum())} violations"
+            title(axes[0, column], name, faults(part), counts)
+            _ticks(axes[1, column], part)
+        axes[0, 0].set(ylabel="mean entropy (nats)")
+        axes[1, 0].set(ylabel="distance from the bound (nats)", yscale="log")
+        axes[0, 0].set_ylim(bottom=0)
+        axes[1, 0].minorticks_off()
+        above, below = (axis.get_legend_handles_labels() for axis in axes[:, 0])
+        # By columns: the two bounds, the two distances, what was measured.
+        handles, labels = (a[:2] + b + a[2:] for a, b in zip(above, below, strict=True))
+        figure.legend(handles, labels, loc="outside upper left", ncols=2 if len(names) == 1 else 3)
+    return figure
+
+
+def _means(axis: Any, rows: pd.DataFrame) -> None:
+    x, width = _places(rows)
+    half, size = 0.42 * width, _marker_size(rows)
+    axis.bar(x, rows[UPPER] - rows[LOWER], width=2 * half, bottom=rows[LOWER], color=PALE)
+    axis.hlines(rows[UPPER], x - half, x + half, color=INK, linewidth=1.2, label="A4: largest, given fidelity")
+    axis.hlines(rows[LOWER], x - half, x + half, color=GREY, linewidth=1.2, label="A5: least, given range")
+    axis.plot(x, rows["entropy_mean"], "o", color=GREEN, markersize=size, label="measured, mean of a head")
+    bad = outside(rows).to_numpy()
+    if bad.any():
+        axis.plot(x[bad], rows["entropy_mean"][bad], "X", color=ALARM, markersize=8, label="CONTRADICTS A BOUND")
+
+
+def _distances(axis: Any, rows: pd.DataFrame) -> None:
+    """Each layer's heads twice: on the left their distances below A4, on the right those above A5."""
+    x, _ = _places(rows)
+    size = 0.7 * _marker_size(rows)
+    for side, bound, colour, label in (
+        (-1, "entropy_fidelity", BLUE, "below A4: 5, 50, 95 % of rows"),
+        (1, "entropy_range", ORANGE, "above A5: 5, 50, 95 % of rows"),
+    ):
+        places = rows["layer"] + (x - rows["layer"]) / 2 + side * 0.21
+        low, middle, high = (rows[f"slack_{bound}_{part}"].to_numpy() for part in ("q05", "q50", "q95"))
+        # Rows at equality are at distance 0, or a rounding error below it: 1e-6 is below every other row's.
+        low, middle, high = (np.maximum(values, 1e-6) for values in (low, middle, high))
+        axis.vlines(places, low, high, color=colour, linewidth=0.4 * size)
+        axis.plot(places, middle, "o", color=colour, markersize=size, label=label)
+
+
+def _places(rows: pd.DataFrame) -> tuple[np.ndarray, float]:
+    """Where each head stands: its layer's number is the middle of the layer's heads."""
+    heads = int(rows["head"].max()) + 1
+    width = 0.8 / heads
+    places = rows["layer"] + (rows["head"] - (heads - 1) / 2) * width
+    return places.to_numpy(dtype=float), width
+
+
+def _marker_size(rows: pd.DataFrame) -> float:
+    """In points, so that the markers of neighbouring heads do not hide each other."""
+    return float(np.clip(90 / len(rows), 0.9, 3.2))
+
+
+def _ticks(axis: Any, rows: pd.DataFrame) -> None:
+    dials = rows.groupby("layer")["dial"].first()
+    shown = dials.iloc[:: -(-len(dials) // MOST_TICKS)]
+    axis.set_xticks(list(shown.index), [f"{layer}\n{dial:.2g}" for layer, dial in shown.items()])
+    axis.set_xlabel("layer, and its dial below")

@@ -1,0 +1,96 @@
+"""How every figure looks: sizes for a text column, colours that colour-blind readers can tell apart."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, in an order that keeps neighbours apart in luminance too.
+BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+)
+INK, GREY, PALE = "#222222", "#777777", "#DDDDDD"
+# Kept for what must not be: nothing else is drawn in it.
+ALARM = "#C00000"
+
+# Inches. One column of a two-column page; each further panel beside it needs less, having no axis labels.
+COLUMN = 3.5
+FURTHER = 2.3
+
+# Any: newer versions of matplotlib type the keys one by one, older ones not at all.
+RC: Any = {
+    # Shipped with matplotlib, so that the same rows give the same picture on every machine.
+    "font.family": "DejaVu Sans",
+    "font.size": 7.5,
+    "axes.labelsize": 7.5,
+    "axes.titlesize": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": PALE,
+    "grid.linewidth": 0.4,
+    "lines.linewidth": 1.3,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 300,
+    "path.simplify": True,
+    "figure.facecolor": "white",
+}
+
+
+def look() -> AbstractContextManager[Any]:
+    """The style as a context: drawing and saving both happen in it."""
+    return matplotlib.rc_context(RC)
+
+
+def panels(rows: int, columns: int, height: float, ratios: Sequence[float] | None = None) -> tuple[Figure, Any]:
+    """A figure of `height` inches and its axes `(rows, columns)`; x is shared in columns, y along rows."""
+    figure = Figure(figsize=(COLUMN + FURTHER * (columns - 1), height), layout="constrained")
+    axes = figure.subplots(
+        rows,
+        columns,
+        sharex="col",
+        sharey="row",
+        squeeze=False,
+        gridspec_kw={"height_ratios": ratios} if ratios else None,
+    )
+    return figure, axes
+
+
+def title(axis: Any, name: str, faults: Sequence[str], otherwise: str = "") -> None:
+    """Name a column of panels; below it, in red, what in it contradicts the theory, or `otherwise`."""
+    lines = [line.removeprefix(f"{name}: ") for line in faults] or [otherwise]
+    # As wide as the narrowest panel.
+    wrapped = [part for line in lines for part in textwrap.wrap(line, 34)]
+    # A run's name may hold a "$" that is no formula.
+    axis.set_title("\n".join([name, *wrapped]), loc="left", color=ALARM if faults else INK, parse_math=False)
+
+
+def layer_colours(layers: int) -> list[Any]:
+    """One colour a layer, dark to light, equally spaced for colour-blind readers too."""
+    # The lightest tenth of the map is too faint for thin lines on white.
+    share = [0.0] if layers == 1 else [0.88 * index / (layers - 1) for index in range(layers)]
+    return [matplotlib.colormaps["viridis"](value) for value in share]
