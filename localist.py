@@ -76,13 +76,14 @@ def _one_line(error: Any) -> str:
 
 
 def _given(option: str) -> str | None:
-    """The text that follows an option on the command line."""
+    """The text that last follows an option on the command line."""
+    value = None
     for word, following in zip(sys.argv, [*sys.argv[1:], None], strict=True):
         if word == option:
-            return following
-        if word.startswith(f"{option}="):
-            return word.removeprefix(f"{option}=")
-    return None
+            value = following
+        elif word.startswith(f"{option}="):
+            value = word.removeprefix(f"{option}=")
+    return value
 
 
 def _fail(message: str, status: int) -> NoReturn:

@@ -1,0 +1,126 @@
+"""`localist check` as a user meets it: tables, JSON, exit statuses, one-line errors, and how little it imports."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+
+import localist
+from theory import bounds
+
+BASE = ["check", "--keys", "1024", "--block", "64", "--margin", "6"]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["localist", *words])
+        with pytest.raises(SystemExit) as stop:
+            localist.main()
+        printed = capsys.readouterr()
+        return stop.value.code, printed.out, printed.err
+
+    return call
+
+
+def test_json_has_the_promised_shape(run):
+    status, out, _ = run(*BASE, "--logit-range", "9", "--target-fidelity", "0.99", "--dial", "0.5", "--json")
+    answer = json.loads(out)
+    assert set(answer) == {"inputs", "bounds", "thresholds", "guaranteed"}
+    assert set(answer["bounds"]) == {"leak_max", "fidelity_min", "entropy_max_nats", "entropy_min_nats"}
+    assert set(answer["thresholds"]) == {"margin", "penalty", "dial"}
+    d = 6 + math.log(2)
+    assert answer["bounds"]["leak_max"] == pytest.approx(bounds.leak_max(1024, 64, d), rel=1e-12)
+    assert answer["bounds"]["entropy_max_nats"] == pytest.approx(bounds.entropy_max(1024, 64, d), rel=1e-12)
+    assert answer["bounds"]["entropy_min_nats"] == bounds.entropy_min(1024, 9.0)
+    assert answer["thresholds"]["margin"] == pytest.approx(bounds.margin_needed(1024, 64, 0.01))
+    assert (status, answer["guaranteed"]) == (1, False)
+
+
+def test_without_targets_nothing_is_promised_or_needed(run):
+    status, out, _ = run(*BASE, "--json")
+    answer = json.loads(out)
+    assert status == 0
+    assert answer["guaranteed"] is None
+    assert answer["bounds"]["entropy_min_nats"] is None
+    assert set(answer["thresholds"].values()) == {None}
+
+
+def test_thresholds_fed_back_are_guaranteed(run):
+    goals = ["--target-fidelity", "0.97", "--target-entropy-bits", "6.2", "--json"]
+    _, out, _ = run(*BASE, *goals)
+    thresholds = json.loads(out)["thresholds"]
+    for name, value in thresholds.items():
+        words = [*BASE, *goals] + ([f"--{name}", repr(value)] if name != "margin" else [])
+        if name == "margin":
+            words[words.index("--margin") + 1] = repr(value)
+        status, out, _ = run(*words)
+        assert (status, json.loads(out)["guaranteed"]) == (0, True)
+
+
+def test_the_table_gives_bounds_thresholds_and_the_decision(run):
+    status, out, _ = run(*BASE, "--target-entropy-bits", "5")
+    assert status == 1
+    assert "not guaranteed" in out
+    assert "log m" in out
+    assert "none" in out
+
+
+BAD = [
+    (["--block", "1024"], "block=1024 must satisfy 1 <= block < keys=1024"),
+    (["--temperature", "0"], "temperature=0 must be positive"),
+    (["--dial", "1"], "dial=1 must lie in [0, 1)"),
+    (["--dial", "-0.1"], "dial=-0.1 must lie in [0, 1)"),
+    (["--margin", "nan"], "margin=nan must be finite"),
+    (["--margin", "inf"], "margin=inf must be finite"),
+    (["--penalty", "-1"], "penalty=-1 must be at least 0"),
+    (["--logit-range", "-1"], "logit range=-1 must be at least 0"),
+    (["--target-fidelity", "1"], "target fidelity=1 must lie in (0, 1)"),
+    (["--target-fidelity", "0"], "target fidelity=0 must lie in (0, 1)"),
+    (["--keys", "10.5"], "10.5"),
+    (["--keys", "many"], "many"),
+    (["--colour", "red"], "--colour"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), BAD)
+def test_bad_input_is_one_line_and_status_2(run, words, message):
+    status, out, err = run(*BASE, *words)
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_a_missing_option_is_one_line(run):
+    status, _, err = run("check", "--keys", "8")
+    assert status == 2
+    assert err.count("\n") == 1
+    assert "--block" in err
+
+
+def test_an_unknown_command_is_one_line(run):
+    status, _, err = run("chekc")
+    assert status == 2
+    assert "chekc" in err
+
+
+def imported_by(*words):
+    code = (
+        "import sys, localist\n"
+        f"sys.argv = {['localist', *words]!r}\n"
+        "try:\n    localist.main()\nexcept SystemExit:\n    pass\n"
+        "print('\\n'.join(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("words", [["--help"], ["check", "--help"], ["train", "--help"], BASE])
+def test_help_and_check_import_nothing_heavy(words):
+    loaded = imported_by(*words)
+    assert "localist" in loaded
+    assert not loaded & {"torch", "transformers", "matplotlib", "sympy", "hypothesis"}

@@ -1,0 +1,128 @@
+"""The exact decision behind `localist check`: thresholds are the smallest floats for which the answer is yes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory import bounds
+from theory.guarantee import (
+    Design,
+    Targets,
+    dial_threshold,
+    guaranteed,
+    margin_threshold,
+    penalty_threshold,
+)
+
+
+@st.composite
+def designs(draw):
+    keys = draw(st.integers(2, 4096))
+    return Design(
+        keys,
+        draw(st.integers(1, keys - 1)),
+        margin=draw(st.floats(-12, 30)),
+        temperature=draw(st.sampled_from([1.0, 0.25, 3.0])),
+        penalty=draw(st.sampled_from([0.0, 0.0, 2.5])),
+        dial=draw(st.sampled_from([0.0, 0.0, 0.75])),
+    )
+
+
+fidelities = st.one_of(st.none(), st.floats(0.01, 1 - 1e-9))
+entropies = st.one_of(st.none(), st.floats(0, 13))
+targets = st.builds(Targets, fidelities, entropies).filter(lambda t: t.any)
+
+
+@settings(max_examples=40)
+@given(designs(), targets)
+def test_thresholds_guarantee_and_nothing_smaller_does(design, goals):
+    bare = replace(design, penalty=0.0, dial=0.0)
+    cases = [
+        (margin_threshold(design, goals).value, lambda x: replace(bare, margin=x), -math.inf),
+        (penalty_threshold(design, goals).value, lambda x: replace(bare, penalty=x), 0.0),
+        (dial_threshold(design, goals).value, lambda x: replace(bare, dial=x), 0.0),
+    ]
+    for value, setting, least in cases:
+        if value is None:
+            continue
+        assert guaranteed(setting(value), goals)
+        if value > least:
+            assert not guaranteed(setting(math.nextafter(value, -math.inf)), goals)
+
+
+@settings(max_examples=40)
+@given(designs(), st.floats(0.05, 0.999))
+def test_fidelity_thresholds_agree_with_the_closed_forms(design, fidelity):
+    goals = Targets(fidelity)
+    n, m, tau = design.keys, design.block, design.temperature
+    margin = margin_threshold(design, goals).value
+    assert math.isclose(margin, bounds.margin_needed(n, m, 1 - fidelity, tau), rel_tol=1e-9, abs_tol=1e-9)
+    penalty = penalty_threshold(design, goals).value
+    closed = bounds.penalty_needed(n, m, 1 - fidelity, design.margin, tau)
+    assert math.isclose(penalty, closed, rel_tol=1e-9, abs_tol=1e-9)
+
+
+@settings(max_examples=40)
+@given(designs(), targets)
+def test_the_decision_agrees_with_the_bounds_away_from_the_border(design, goals):
+    d = (design.margin + design.penalty) / design.temperature - math.log1p(-design.dial)
+    kept = True
+    if goals.fidelity is not None:
+        slack = bounds.fidelity_min(design.keys, design.block, d) - goals.fidelity
+        if abs(slack) < 1e-9:
+            return
+        kept = kept and slack > 0
+    if goals.entropy_bits is not None:
+        slack = goals.entropy_bits * math.log(2) - bounds.entropy_max(design.keys, design.block, d)
+        if abs(slack) < 1e-9:
+            return
+        kept = kept and slack > 0
+    assert guaranteed(design, goals) == kept
+
+
+def test_equality_is_decided_exactly():
+    even = Design(keys=2, block=1, margin=0.0)
+    assert guaranteed(even, Targets(0.5, 1.0))
+    assert not guaranteed(even, Targets(math.nextafter(0.5, 1)))
+    assert not guaranteed(even, Targets(entropy_bits=math.nextafter(1.0, 0)))
+    dialled = Design(keys=10, block=1, margin=0.0, dial=0.75)
+    assert guaranteed(dialled, Targets(4 / 13 - 1e-16))
+    assert not guaranteed(dialled, Targets(4 / 13 + 1e-16))
+
+
+@pytest.mark.parametrize(
+    ("design", "goals", "threshold", "reason"),
+    [
+        (Design(64, 8, 1.0), Targets(entropy_bits=2.9), margin_threshold, "below the floor log m"),
+        (Design(64, 8, 1.0), Targets(entropy_bits=3.0), penalty_threshold, "only in the limit"),
+        (Design(64, 8, 1.0), Targets(entropy_bits=6.0), margin_threshold, "every margin"),
+        (Design(64, 8, -60.0), Targets(0.9), dial_threshold, "no dial below 1"),
+        (Design(64, 8, -60.0), Targets(), dial_threshold, "no target"),
+    ],
+)
+def test_a_missing_threshold_says_why(design, goals, threshold, reason):
+    found = threshold(design, goals)
+    assert found.value is None
+    assert reason in found.reason
+
+
+def test_below_zero_the_entropy_bound_rises_and_the_search_knows():
+    """A margin far below 0 keeps an entropy a little under log n; raising it to -1 breaks the promise."""
+    goals = Targets(0.001, entropy_bits=math.log2(3.5))
+    far, near = Design(4, 1, -6.0), Design(4, 1, -1.0)
+    assert guaranteed(replace(far, margin=-5.0), goals)
+    assert not guaranteed(near, goals)
+    assert penalty_threshold(near, goals).value > 1
+    assert margin_threshold(far, goals).value < -5
+
+
+def test_extremes_are_decided():
+    huge = Design(keys=10**12, block=1, margin=1e308, temperature=1e-300)
+    assert guaranteed(huge, Targets(1 - 2**-53, 1e-9))
+    assert not guaranteed(replace(huge, margin=-1e308), Targets(1e-300))
+    assert penalty_threshold(replace(huge, margin=-1e308), Targets(0.5)).value == pytest.approx(1e308)
