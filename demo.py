@@ -33,7 +33,7 @@ VERIFY_ROWS = 25
 PLAN_NAME = "demo.json"
 SUMMARY_NAME = "summary.json"
 FIGURES_NAME = "figures"
-_PROBE_STEPS = 12
+_PROBE_STEPS = 24
 
 
 @dataclass(frozen=True)
