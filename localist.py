@@ -25,6 +25,10 @@ COMMANDS = {
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 
+_INTERRUPTED = 130
+_KEPT = "interrupted; what was finished is kept"
+
+
 class LazyCommands(TyperGroup):
     """Sub-commands by name; the module that holds one is imported when it is asked for."""
 
@@ -60,9 +64,10 @@ def main() -> None:
     except UsageError as error:
         _fail(_one_line(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; what was finished is kept", 130)
-    else:
-        sys.exit(status if isinstance(status, int) else 0)
+        _fail(_KEPT, _INTERRUPTED)
+    if status == _INTERRUPTED:
+        _fail(_KEPT, _INTERRUPTED)
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 def _one_line(error: Any) -> str:

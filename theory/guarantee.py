@@ -16,8 +16,8 @@ from typing import Any
 from flint import arb, ctx, fmpq
 
 _PRECISIONS = (128, 512, 2048, 8192)
-_LARGEST = float.fromhex("0x1.fffffffffffffp+1023")
-_LARGEST_DIAL = float.fromhex("0x1.fffffffffffffp-1")
+LARGEST_FLOAT = float.fromhex("0x1.fffffffffffffp+1023")
+LARGEST_DIAL = float.fromhex("0x1.fffffffffffffp-1")
 
 
 @dataclass(frozen=True)
@@ -130,20 +130,20 @@ def margin_threshold(design: Design, targets: Targets) -> Threshold:
     bare = replace(design, penalty=0.0, dial=0.0)
     if targets.fidelity is None and entropy_guaranteed(replace(bare, margin=0.0), targets):
         return Threshold(None, "every margin guarantees the targets, so none is the smallest")
-    lowest = 0.0 if targets.fidelity is None else -_LARGEST
-    return _smallest(lambda x: replace(bare, margin=x), targets, lowest, _LARGEST, "margin")
+    lowest = 0.0 if targets.fidelity is None else -LARGEST_FLOAT
+    return _smallest(lambda x: replace(bare, margin=x), targets, lowest, LARGEST_FLOAT, "margin")
 
 
 def penalty_threshold(design: Design, targets: Targets) -> Threshold:
     """Smallest penalty, at least 0, that guarantees the targets with this margin and dial 0."""
     bare = replace(design, dial=0.0)
-    return _smallest(lambda x: replace(bare, penalty=x), targets, 0.0, _LARGEST, "penalty")
+    return _smallest(lambda x: replace(bare, penalty=x), targets, 0.0, LARGEST_FLOAT, "penalty")
 
 
 def dial_threshold(design: Design, targets: Targets) -> Threshold:
     """Smallest dial in [0, 1) that guarantees the targets with this margin and penalty 0."""
     bare = replace(design, penalty=0.0)
-    return _smallest(lambda x: replace(bare, dial=x), targets, 0.0, _LARGEST_DIAL, "dial")
+    return _smallest(lambda x: replace(bare, dial=x), targets, 0.0, LARGEST_DIAL, "dial")
 
 
 def _smallest(
@@ -158,12 +158,12 @@ def _smallest(
         if name == "dial":
             return Threshold(None, "no dial below 1 that float64 can hold is enough; a penalty can do more")
         return Threshold(None, f"no {name} that float64 can hold is enough")
-    start = _first(lambda x: fidelity_guaranteed(setting(x), targets), lowest, largest)
+    start = smallest_float(lambda x: fidelity_guaranteed(setting(x), targets), lowest, largest)
     if guaranteed(setting(start), targets):
         return Threshold(start)
     # Below 0 the entropy bound rises with the separation; from 0 on it falls, and there the search is monotone.
-    upward = _first(lambda x: setting(x).separation_sign() >= 0, start, largest)
-    return Threshold(_first(lambda x: guaranteed(setting(x), targets), upward, largest))
+    upward = smallest_float(lambda x: setting(x).separation_sign() >= 0, start, largest)
+    return Threshold(smallest_float(lambda x: guaranteed(setting(x), targets), upward, largest))
 
 
 def _floor_reason(design: Design, targets: Targets) -> str:
@@ -192,7 +192,7 @@ def _certain(yes: Callable[[], bool], no: Callable[[], bool]) -> bool:
     return False
 
 
-def _first(holds: Callable[[float], bool], lowest: float, largest: float) -> float:
+def smallest_float(holds: Callable[[float], bool], lowest: float, largest: float) -> float:
     """Smallest float in the range for which a monotone condition holds; it must hold at `largest`."""
     if holds(lowest):
         return lowest
