@@ -103,7 +103,7 @@ def _derive_entropy_along() -> tuple[Step, ...]:
             (mean_B - mean_C) / tau,
         ),
         Positive(
-            "the fidelity rises with the dial, so the sign of the slope decides",
+            "the fidelity rises with the dial, so the sign of that gap plus the dial's bias decides",
             (1 - DIALLED_LEAK).diff(lam).subs({lam: 1 - share, eps: 1 / (1 + mass)}),
         ),
         Equal(
@@ -128,6 +128,7 @@ ENTROPY_ALONG_DIAL = Statement(
         Clause("falls", Le(H_lam, H), Ge(sbar_B, sbar_C)),
         Clause("rises first", Ge(H_lam, H), Le(DIAL_BIAS, sbar_C - sbar_B)),
         Clause("peak", Le(H_lam, log(exp(H_B) + exp(H_C)))),
+        Clause("score gap", Ge(sbar_B - sbar_C, delta_mean)),
         Clause("mean margin suffices", Le(H_lam, H), Ge(delta_mean, 0)),
         Clause("whole way", Equivalent(Le(H_mask, H), Le(eps * (H_B - H_C), BinaryEntropy(F)))),
     ),

@@ -15,7 +15,7 @@ from theory.symbols import VOCABULARY, Variable
 
 
 class Kind(Enum):
-    """How strong a statement is."""
+    """How strong a statement is: an equality or an equivalence, an attained bound, a bound, somebody else's result."""
 
     IDENTITY = "identity"
     SHARP = "sharp"
