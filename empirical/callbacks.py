@@ -26,9 +26,7 @@ class Limits(TrainerCallback, ExportableState):
     # Trainer writes `state()` into its checkpoint and `stored_attributes` reads it: restored by Trainer,
     # a new object would take the place of the one that the progress bar watches.
 
-    def __init__(
-        self, max_seconds: float | None = None, checkpoint_seconds: float = math.inf, elapsed: float = 0.0
-    ):
+    def __init__(self, max_seconds: float | None = None, checkpoint_seconds: float = math.inf, elapsed: float = 0.0):
         self.max_seconds = max_seconds
         self.checkpoint_seconds = checkpoint_seconds
         self.elapsed = elapsed
@@ -44,9 +42,7 @@ class Limits(TrainerCallback, ExportableState):
         """Start the clocks."""
         self._last_step = self._last_save = time.monotonic()
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Stop or save where the time has come."""
         now = time.monotonic()
         self.elapsed += now - self._last_step
@@ -99,9 +95,7 @@ class StopOnSignal(TrainerCallback):
             raise KeyboardInterrupt
         self.received = True
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Save and stop once a signal has come."""
         if self.received:
             control.should_save = control.should_training_stop = True
@@ -143,14 +137,10 @@ class Progress(TrainerCallback):
         """Take the latest loss."""
         self._loss = (logs or {}).get("loss", self._loss)
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Move the bar."""
         shares = [state.global_step / self.steps if self.steps else 0.0]
         if self.limits.max_seconds is not None:
             shares.append(self.limits.elapsed / self.limits.max_seconds)
         loss = f"loss {self._loss:.3f}" if math.isfinite(self._loss) else ""
-        self._bars.update(
-            self._task, completed=min(1.0, max(shares)), text=f"step {state.global_step}  {loss}"
-        )
+        self._bars.update(self._task, completed=min(1.0, max(shares)), text=f"step {state.global_step}  {loss}")

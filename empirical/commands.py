@@ -1,4 +1,4 @@
-"""`localist train` and `localist measure`."""
+"""`localist train`, `localist measure` and `localist bench`."""
 
 from __future__ import annotations
 
@@ -22,18 +22,12 @@ def train(
         Path | None,
         typer.Argument(help="Folder of the run. Default: runs/SCHEDULE-SEED.", show_default=False),
     ] = None,
-    more_text: Annotated[
-        list[Path] | None, typer.Argument(metavar="TEXT", help="Further files of --text.")
-    ] = None,
+    more_text: Annotated[list[Path] | None, typer.Argument(metavar="TEXT", help="Further files of --text.")] = None,
     schedule: Annotated[
         str | None,
-        typer.Option(
-            help="distributed, localist, linear, quadratic, cubic, quartic or quintic (distributed)"
-        ),
+        typer.Option(help="distributed, localist, linear, quadratic, cubic, quartic or quintic (distributed)"),
     ] = None,
-    largest_dial: Annotated[
-        float | None, typer.Option(help="Dial of the last layer, from 0 to 1 (0.9)")
-    ] = None,
+    largest_dial: Annotated[float | None, typer.Option(help="Dial of the last layer, from 0 to 1 (0.9)")] = None,
     block: Annotated[int | None, typer.Option(help="Block length in tokens (32).")] = None,
     temperature: Annotated[float | None, typer.Option(help="Attention temperature (1).")] = None,
     text: Text = None,
@@ -49,20 +43,14 @@ def train(
     off_block_penalty: Annotated[
         float | None, typer.Option(help="Loss for each unit of attention off the block, nats (0).")
     ] = None,
-    fidelity_floor: Annotated[
-        float | None, typer.Option(help="Penalise rows of a fidelity below this (none).")
-    ] = None,
+    fidelity_floor: Annotated[float | None, typer.Option(help="Penalise rows of a fidelity below this (none).")] = None,
     floor_weight: Annotated[float | None, typer.Option(help="Weight of the fidelity floor (1).")] = None,
     group_penalty: Annotated[
         float | None, typer.Option(help="Group penalty on W_Q and W_K, by proximal steps (0).")
     ] = None,
-    feature_blocks: Annotated[
-        int | None, typer.Option(help="Feature blocks of the group penalty (8).")
-    ] = None,
+    feature_blocks: Annotated[int | None, typer.Option(help="Feature blocks of the group penalty (8).")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adamw or sgd (adamw).")] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Optimiser steps (300, unless --max-seconds is given).")
-    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps (300, unless --max-seconds is given).")] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds of training.")] = None,
     batch: Annotated[int | None, typer.Option(help="Windows a step (8).")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate (0.002).")] = None,
@@ -186,6 +174,41 @@ def measure(
         raise typer.Exit(1)
 
 
+def bench(
+    tokens: Annotated[list[int] | None, typer.Option(help="Lengths to measure at (256, 1024, 2048).")] = None,
+    layers: Annotated[int, typer.Option(help="Transformer layers.")] = 12,
+    heads: Annotated[int, typer.Option(help="Attention heads.")] = 12,
+    width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 768,
+    block: Annotated[int, typer.Option(help="Block length in tokens.")] = 64,
+    rounds: Annotated[int, typer.Option(help="Times each variant runs.")] = 5,
+    training_tokens: Annotated[int, typer.Option(help="Length of the training step.")] = 1024,
+    memory: Annotated[bool, typer.Option(help="Take peak memory, each in a process of its own.")] = True,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the result.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Time measuring and training beside plain GPT-2 (default: GPT-2 small, random weights)."""
+    from empirical.bench import BenchShape
+    from empirical.bench import bench as run_bench
+    from empirical.records import write_text_atomically
+
+    if min(layers, heads, width, block) < 1 or width % heads:
+        raise DomainError(f"width {width} must be a multiple of heads {heads}, and all sizes at least 1")
+    report = run_bench(
+        tokens or (256, 1024, 2048),
+        shape=BenchShape(layers=layers, heads=heads, width=width, block=block),
+        rounds=rounds,
+        training_length=training_tokens,
+        memory=memory,
+    )
+    text = json.dumps(report, indent=2)
+    if out:
+        write_text_atomically(out, text + "\n")
+    if as_json:
+        typer.echo(text)
+    else:
+        _print_bench(report)
+
+
 def _refuse_choices(chosen: dict[str, dict[str, Any]], seed: int | None, config: Path | None) -> None:
     names = [name for choices in chosen.values() for name in choices]
     names += ["seed"] * (seed is not None) + ["config"] * (config is not None)
@@ -226,9 +249,7 @@ def _print_layers(records: Any) -> None:
     names += ["predicted entropy", "predicted fidelity"] if moved else ["least slack"]
     for name in names:
         table.add_column(name, justify="right")
-    slacks = [
-        column for column in records.rows.columns if column.startswith("slack_") and column.endswith("_min")
-    ]
+    slacks = [column for column in records.rows.columns if column.startswith("slack_") and column.endswith("_min")]
     for (_, layer), group in records.rows.groupby(["dial_largest", "layer"], sort=False):
         mean = group.mean(numeric_only=True)
         cells = [
@@ -254,3 +275,25 @@ def _print_layers(records: Any) -> None:
         f"{records.measured_rows:,} rows, {records.violations} violations, records in {records.folder}",
         soft_wrap=True,
     )
+
+
+def _print_bench(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"time beside plain GPT-2 on {report['device']}, {report['threads']} threads")
+    for name in ("task", "tokens", "dropout", "variant", "seconds", "ratio", "processor ratio", "extra MiB"):
+        table.add_column(name, justify="left" if name in ("task", "variant") else "right")
+    for each in report["results"]:
+        extra = each.get("extra_mib")
+        table.add_row(
+            each["task"],
+            f"{each['tokens']}",
+            f"{each['dropout']:g}",
+            each["variant"],
+            f"{each['seconds']:.3f}",
+            f"{each['ratio']:.3f}",
+            f"{each['processor_ratio']:.3f}",
+            "" if extra is None else f"{extra:.0f}",
+        )
+    Console().print(table)

@@ -113,9 +113,7 @@ class RunConfig(_Settings):
     @model_validator(mode="after")
     def _groups_divide_width(self) -> RunConfig:
         if self.objective.group_penalty and self.model.width % self.objective.feature_blocks:
-            raise ValueError(
-                f"feature_blocks {self.objective.feature_blocks} must divide the width {self.model.width}"
-            )
+            raise ValueError(f"feature_blocks {self.objective.feature_blocks} must divide the width {self.model.width}")
         return self
 
 

@@ -86,16 +86,12 @@ def load_tokenizer(source: str) -> Tokenizer:
         if (folder / "tokenizer.json").is_file():
             return Tokenizer.from_file(str(folder / "tokenizer.json"))
         if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-            tokenizer = Tokenizer(
-                models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
-            )
+            tokenizer = Tokenizer(models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
             tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
             tokenizer.decoder = decoders.ByteLevel()
             return tokenizer
         if folder.is_dir():
-            raise InputError(
-                f"{folder} holds no tokenizer: tokenizer.json, or vocab.json and merges.txt, is needed"
-            )
+            raise InputError(f"{folder} holds no tokenizer: tokenizer.json, or vocab.json and merges.txt, is needed")
         return Tokenizer.from_pretrained(source)
     except InputError:
         raise

@@ -36,7 +36,7 @@ from empirical.records import (
     sha256_of,
     write_records,
 )
-from empirical.rows import Rows, joined, measure_rows
+from empirical.rows import RowMeter, Rows, joined
 from empirical.schedule import layer_dials
 from empirical.training import CONFIG_NAME, is_finished, load_held_out, training_summary
 from theory import bounds
@@ -131,9 +131,7 @@ def run_pass(
         for batch in track(batches, label, console=Console(stderr=True), disable=not progress):
             tokens = batch.to(model.device)
             logits = model(tokens, row_sink=sink, use_cache=False).logits
-            losses = cross_entropy(
-                logits[:, :-1].flatten(0, 1).float(), tokens[:, 1:].flatten(), reduction="none"
-            )
+            losses = cross_entropy(logits[:, :-1].flatten(0, 1).float(), tokens[:, 1:].flatten(), reduction="none")
             total += losses.double().sum().item()
             count += losses.numel()
     return Pass(tuple(float(dial) for dial in dials), tuple(joined(part) for part in parts), total / count)
@@ -145,9 +143,7 @@ def predicted(base: Rows, dial: float) -> tuple[np.ndarray, np.ndarray]:
         raise DomainError("the dial-0 pass must be measured with conditionals=True")
     whole = base.fidelity + base.leak
     leak = bounds.dialled_leak(np.clip(base.leak / whole, 0.0, np.nextafter(1.0, 0.0)), dial)
-    binary = np.where(leak > 0, -leak * np.log(np.where(leak > 0, leak, 1.0)), 0.0) - (1 - leak) * np.log1p(
-        -leak
-    )
+    binary = np.where(leak > 0, -leak * np.log(np.where(leak > 0, leak, 1.0)), 0.0) - (1 - leak) * np.log1p(-leak)
     return 1 - leak, binary + (1 - leak) * base.conditional_block + leak * base.conditional_rest
 
 
@@ -170,9 +166,7 @@ def dial_values(text: str) -> list[float]:
     except ValueError as error:
         if isinstance(error, DomainError):
             raise
-        raise DomainError(
-            f"dial {text!r} must be start:stop:step or a list of numbers, such as 0:1:0.1"
-        ) from error
+        raise DomainError(f"dial {text!r} must be start:stop:step or a list of numbers, such as 0:1:0.1") from error
     for value in values:
         if not 0 <= value <= 1:
             raise DomainError(f"dial {value:g} must lie in [0, 1]")
@@ -180,8 +174,10 @@ def dial_values(text: str) -> list[float]:
 
 
 def _sink(parts: list[list[Rows]], conditionals: bool) -> Callable[[AttentionCall], None]:
+    meter = RowMeter(conditionals)
+
     def keep(call: AttentionCall) -> None:
-        parts[call.layer].append(measure_rows(call, conditionals=conditionals))
+        parts[call.layer].append(meter(call))
 
     return keep
 
@@ -192,14 +188,11 @@ def _open(run_dir: Path | str, sequences: int | None) -> tuple[Path, RunConfig, 
         raise DomainError(f"sequences {sequences} must be at least 1")
     config = load_config(folder / CONFIG_NAME)
     if not is_finished(folder):
-        raise InputError(
-            f"the run in {folder} is not finished. Continue it with `localist train {folder} --resume`."
-        )
+        raise InputError(f"the run in {folder} is not finished. Continue it with `localist train {folder} --resume`.")
     windows = load_held_out(folder)
     if config.locality.block >= windows.shape[1]:
         raise DomainError(
-            f"block {config.locality.block} must be below the context {windows.shape[1]}: "
-            "no row has keys off its block"
+            f"block {config.locality.block} must be below the context {windows.shape[1]}: no row has keys off its block"
         )
     model = load_model(folder)
     if torch.accelerator.is_available():
@@ -231,9 +224,7 @@ def _manifest(
         "held_out_tokens": windows.numel(),
         "config": config.model_dump(mode="json"),
         "corpus": summary.get("corpus"),
-        "training": {
-            name: summary.get(name) for name in ("steps", "seconds", "parameters", "final_loss", "device")
-        },
+        "training": {name: summary.get(name) for name in ("steps", "seconds", "parameters", "final_loss", "device")},
         "weights_sha256": weights,
         "device": str(model.device),
         "dtype": str(model.dtype).removeprefix("torch."),

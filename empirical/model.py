@@ -73,9 +73,7 @@ def load_model(source: Path | str, locality: LocalityConfig | None = None) -> GP
     model, report = loaded
     lacking = sorted(set(report["missing_keys"])) + sorted(map(str, report.get("mismatched_keys") or []))
     if lacking:
-        raise InputError(
-            f"{source} is not a complete GPT-2: {len(lacking)} weights are missing, first {lacking[0]}"
-        )
+        raise InputError(f"{source} is not a complete GPT-2: {len(lacking)} weights are missing, first {lacking[0]}")
     layers = model.config.n_layer
     if locality is not None:
         model.config.localist = _settings(locality, layers)
@@ -128,9 +126,7 @@ def _check_settings(settings: Any, layers: int, source: Path | str) -> None:
     except (TypeError, KeyError, ValueError, DomainError) as error:
         raise InputError(f"{source}: the localist settings in config.json cannot be used: {error}") from error
     if not usable:
-        raise InputError(
-            f"{source}: the localist settings in config.json need a block >= 1 and a temperature > 0"
-        )
+        raise InputError(f"{source}: the localist settings in config.json need a block >= 1 and a temperature > 0")
 
 
 @contextmanager

@@ -96,9 +96,7 @@ class GroupProximal(TrainerCallback, ExportableState):
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        kept = {
-            name: [each.tolist() for each in getattr(self, name)] for name in ("start", "reach", "extinct")
-        }
+        kept = {name: [each.tolist() for each in getattr(self, name)] for name in ("start", "reach", "extinct")}
         return {"args": {}, "attributes": {"rates": self.rates, "group_size": self.group_size, **kept}}
 
     def restore(self, attributes: dict[str, Any]) -> None:
@@ -153,9 +151,7 @@ class GroupProximal(TrainerCallback, ExportableState):
             if rate > 0:
                 moved = self._norms(weight.detach() - self._before[layer], heads) / rate
                 alive = self.extinct[layer] == 0
-                self.reach[layer] = torch.where(
-                    alive, torch.maximum(self.reach[layer], moved), self.reach[layer]
-                )
+                self.reach[layer] = torch.where(alive, torch.maximum(self.reach[layer], moved), self.reach[layer])
             shrink_groups(weight, heads, self.feature_blocks, rate * self.penalty)
             zero = self._norms(weight, heads) == 0
             born = zero & (self.extinct[layer] == 0)

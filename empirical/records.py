@@ -180,16 +180,12 @@ def read_records(folder: Path | str) -> Records:
             raise InputError(f"{path} is missing: {folder} is not a record folder")
     manifest = read_json(manifest_path)
     if manifest.get("schema") != SCHEMA:
-        raise InputError(
-            f"{manifest_path}: schema is {manifest.get('schema')!r}, this version reads {SCHEMA}"
-        )
+        raise InputError(f"{manifest_path}: schema is {manifest.get('schema')!r}, this version reads {SCHEMA}")
     stated = manifest.get("rows_csv")
     stated = stated.get("sha256") if isinstance(stated, dict) else None
     found = sha256_of(rows_path)
     if stated != found:
-        raise InputError(
-            f"{rows_path} does not match its manifest: SHA-256 {found[:12]}, stated {str(stated)[:12]}"
-        )
+        raise InputError(f"{rows_path} does not match its manifest: SHA-256 {found[:12]}, stated {str(stated)[:12]}")
     try:
         texts = pd.read_csv(rows_path, dtype=str, keep_default_na=False)
         # Python's float rounds correctly, which pandas' own parser does not promise in every version.

@@ -28,9 +28,7 @@ class ReferenceRows:
     conditional_rest: Tensor
 
 
-def reference_rows(
-    query: Tensor, key: Tensor, value: Tensor, ids: Tensor, scale: float, bias: float
-) -> ReferenceRows:
+def reference_rows(query: Tensor, key: Tensor, value: Tensor, ids: Tensor, scale: float, bias: float) -> ReferenceRows:
     """Causal localist attention from its definition; differentiable.
 
     `query`, `key`, `value` are `(batch, heads, tokens, head)`, `ids` `(batch or 1, tokens)`, and

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,8 +34,9 @@ CHUNK_SCORES = 1 << 22
 class Rows:
     """One entry a row, `(heads, rows)` each, over rows whose complement is not empty; nats, float64.
 
+    `size` bounds the row's scores (`rounding`), which were dot products of `width` entries of type `dtype`.
     `conditional_block` and `conditional_rest` are the entropies of the row given its block and given the
-    complement (`H_B`, `H_C`), present where they were asked for.
+    complement (`H_B`, `H_C`), present where they were asked for; margins and ranges are NaN where not.
     """
 
     keys: Array
@@ -41,12 +44,19 @@ class Rows:
     entropy: Array
     fidelity: Array
     leak: Array
+    size: Array
     margin: Array
     mean_margin: Array
     logit_range: Array
-    errors: RowErrors
+    width: int
+    dtype: torch.dtype
     conditional_block: Array | None = None
     conditional_rest: Array | None = None
+
+    @cached_property
+    def errors(self) -> RowErrors:
+        """How far rounding can have moved these numbers."""
+        return row_errors(self.size, self.keys, self.width, self.dtype)
 
     @property
     def soft_margin(self) -> Array:
@@ -58,56 +68,75 @@ class Rows:
 
 def joined(parts: list[Rows]) -> Rows:
     """Rows of several batches as one."""
-
-    def join(arrays: list[Array | None]) -> Array | None:
-        present = [array for array in arrays if array is not None]
-        return np.concatenate(present, axis=1) if present else None
-
-    plain = {f.name: join([getattr(p, f.name) for p in parts]) for f in fields(Rows) if f.name != "errors"}
-    errors = {f.name: join([getattr(p.errors, f.name) for p in parts]) for f in fields(RowErrors)}
-    return Rows(**plain, errors=RowErrors(**errors))  # type: ignore[arg-type]
+    together: dict[str, Any] = {}
+    for field in fields(Rows):
+        values = [getattr(part, field.name) for part in parts]
+        whole = isinstance(values[0], np.ndarray)
+        together[field.name] = np.concatenate(values, axis=1) if whole else values[0]
+    return Rows(**together)
 
 
-@torch.no_grad()
-def measure_rows(call: AttentionCall, conditionals: bool = False, ranges: bool = True) -> Rows:
-    """Rows of one layer's call. `ranges=False` leaves margins and ranges NaN (and saves their pass)."""
-    if not call.causal:
-        raise DomainError(
-            "rows are measured on whole sequences without padding: pass no attention mask and no cache"
+class RowMeter:
+    """Measures the rows of one call after another.
+
+    `ranges=False` saves the pass over the scores, `conditionals` adds the two passes that B2 needs. Which rows
+    have a complement depends on the blocks alone, so that is worked out once for all layers.
+    """
+
+    def __init__(self, conditionals: bool = False, ranges: bool = True) -> None:
+        self.conditionals = conditionals
+        self.ranges = ranges
+        self._ids: Tensor | None = None
+        self._kept = self._keys = self._block_keys = torch.empty(0)
+
+    @torch.no_grad()
+    def __call__(self, call: AttentionCall) -> Rows:
+        """Rows of one layer's call. Raises DomainError for padded or cached sequences."""
+        if not call.causal:
+            raise DomainError(
+                "rows are measured on whole sequences without padding: pass no attention mask and no cache"
+            )
+        batch, heads, _, width = call.query.shape
+        self._count(call.ids.expand(batch, -1))
+        log_sum, mean_key = key_moments(call.query, call.key, call.scale)
+        mean_score = (call.query * mean_key).sum(-1) * call.scale
+        leak, fidelity = leak_and_fidelity(mean_key[..., call.head_width :], call.own)
+        found = {
+            "entropy": log_sum.double() - mean_score.double(),
+            "fidelity": fidelity,
+            "leak": leak,
+            "size": _sizes(call),
+        }
+        if self.ranges:
+            found |= zip(("margin", "mean_margin", "logit_range"), score_extremes(call), strict=True)
+        if self.conditionals:
+            found |= zip(("conditional_block", "conditional_rest"), conditional_entropies(call), strict=True)
+        stacked = torch.stack([values.double() for values in found.values()])
+        rows = stacked.transpose(1, 2).reshape(len(found), heads, -1)[:, :, self._kept].cpu().numpy()
+        numbers = dict(zip(found, rows, strict=True))
+        if not self.ranges:
+            numbers |= dict.fromkeys(("margin", "mean_margin", "logit_range"), np.full_like(rows[0], np.nan))
+        shape = rows.shape[1:]
+        return Rows(
+            keys=np.broadcast_to(self._keys.numpy(), shape),
+            block_keys=np.broadcast_to(self._block_keys.numpy(), shape),
+            width=width,
+            dtype=call.query.dtype,
+            **numbers,
         )
-    batch, heads, tokens, width = call.query.shape
-    n, m = visible_counts(call.ids.expand(batch, -1))
-    kept = m < n
 
-    def take(values: Tensor) -> Array:
-        full = values.expand(batch, heads, tokens).transpose(0, 1)[:, kept]
-        return full.double().cpu().numpy()
+    def _count(self, ids: Tensor) -> None:
+        if self._ids is not None and torch.equal(ids, self._ids):
+            return
+        n, m = visible_counts(ids)
+        self._ids = ids
+        self._kept = (m < n).flatten().nonzero().squeeze(1)
+        self._keys, self._block_keys = (counts.flatten()[self._kept].double().cpu() for counts in (n, m))
 
-    log_sum, mean_key = key_moments(call.query, call.key, call.scale)
-    mean_score = (call.query * mean_key).sum(-1) * call.scale
-    leak, fidelity = leak_and_fidelity(mean_key[..., call.head_width :], call.own)
-    entropy = log_sum.double() - mean_score.double()
-    extremes = score_extremes(call) if ranges else (torch.full_like(log_sum, math.nan),) * 3
-    keys, block_keys = take(n[:, None]), take(m[:, None])
-    norms = call.query[..., : call.head_width].norm(dim=-1) * _running_max(
-        call.key[..., : call.head_width].norm(dim=-1)
-    )
-    size = take(norms * call.scale) + (call.bias if math.isfinite(call.bias) else 0.0)
-    given = conditional_entropies(call) if conditionals else None
-    margin, mean_margin, logit_range = (take(value) for value in extremes)
-    return Rows(
-        keys=keys,
-        block_keys=block_keys,
-        entropy=take(entropy),
-        fidelity=take(fidelity),
-        leak=take(leak),
-        margin=margin,
-        mean_margin=mean_margin,
-        logit_range=logit_range,
-        errors=row_errors(size, keys, width, call.query.dtype),
-        conditional_block=take(given[0]) if given else None,
-        conditional_rest=take(given[1]) if given else None,
-    )
+
+def measure_rows(call: AttentionCall, conditionals: bool = False, ranges: bool = True) -> Rows:
+    """Rows of a single call; see `RowMeter`."""
+    return RowMeter(conditionals, ranges)(call)
 
 
 def key_moments(query: Tensor, key: Tensor, scale: float) -> tuple[Tensor, Tensor]:
@@ -134,9 +163,7 @@ def score_extremes(call: AttentionCall) -> tuple[Tensor, Tensor, Tensor]:
     """
     head = call.head_width
     query, key = call.query[..., :head], call.key[..., :head]
-    margin, mean_margin, logit_range = (
-        query.new_empty(query.shape[:3], dtype=torch.float64) for _ in range(3)
-    )
+    margin, mean_margin, logit_range = (query.new_empty(query.shape[:3], dtype=torch.float64) for _ in range(3))
     for start, stop, scores in _score_chunks(query, key, call.scale):
         visible = ~_future(start, stop, scores.device)
         same = call.ids[:, None, start:stop, None] == call.ids[:, None, None, :stop]
@@ -148,9 +175,7 @@ def score_extremes(call: AttentionCall) -> tuple[Tensor, Tensor, Tensor]:
         rest_low = scores.masked_fill(~outside, math.inf).amin(-1).double()
         margin[:, :, start:stop] = block_low - rest_high
         mean_margin[:, :, start:stop] = block_mean - rest_high
-        logit_range[:, :, start:stop] = torch.maximum(block_high, rest_high) - torch.minimum(
-            block_low, rest_low
-        )
+        logit_range[:, :, start:stop] = torch.maximum(block_high, rest_high) - torch.minimum(block_low, rest_low)
     return margin, mean_margin, logit_range
 
 
@@ -180,5 +205,9 @@ def _future(start: int, stop: int, device: torch.device) -> Tensor:
     return torch.arange(stop, device=device) > torch.arange(start, stop, device=device)[:, None]
 
 
-def _running_max(values: Tensor) -> Tensor:
-    return values.cummax(dim=-1).values
+def _sizes(call: AttentionCall) -> Tensor:
+    """Largest possible score of each row: Cauchy-Schwarz over its visible keys, plus the bias."""
+    query, key = call.query[..., : call.head_width], call.key[..., : call.head_width]
+    longest: Tensor = torch.linalg.vector_norm(key, dim=-1).cummax(dim=-1).values
+    sizes: Tensor = torch.linalg.vector_norm(query, dim=-1) * longest * call.scale
+    return sizes + call.bias if math.isfinite(call.bias) else sizes

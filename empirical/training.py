@@ -74,9 +74,7 @@ class LocalistTrainer(Trainer):
         if not (self.objective.watches_rows and model.training):
             return super().compute_loss(model, inputs, return_outputs=return_outputs, **kwargs)
         rows = AttentionObjective(self.objective)
-        loss, outputs = super().compute_loss(
-            model, {**inputs, "row_sink": rows}, return_outputs=True, **kwargs
-        )
+        loss, outputs = super().compute_loss(model, {**inputs, "row_sink": rows}, return_outputs=True, **kwargs)
         loss = loss + rows.loss() / self.args.gradient_accumulation_steps
         leak = rows.mean_leak()
         self._leak_sum = leak if self._leak_sum is None else self._leak_sum + leak
@@ -95,8 +93,7 @@ class LocalistTrainer(Trainer):
         loss: Tensor = super().training_step(*args, **kwargs)
         if not torch.isfinite(loss):
             raise DivergedError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1}. "
-                "Try a smaller --learning-rate."
+                f"the loss is {loss.item()} at step {self.state.global_step + 1}. Try a smaller --learning-rate."
             )
         return loss
 
@@ -125,9 +122,7 @@ def train(config: RunConfig, out_dir: Path | str, *, resume: bool = False, progr
     corpus = load_corpus(config.corpus)
     tokenizer = _tokenizer(config, corpus)
     windows = token_windows(tokenizer, corpus.training, config.model.context, corpus.name)
-    held_out = token_windows(
-        tokenizer, corpus.held_out, config.model.context, f"held-out part of {corpus.name}"
-    )
+    held_out = token_windows(tokenizer, corpus.held_out, config.model.context, f"held-out part of {corpus.name}")
     model = _model(config, tokenizer)
     if _is_main():
         save_config(config, folder / CONFIG_NAME)
@@ -208,9 +203,7 @@ def _prepare(folder: Path, config: RunConfig, resume: bool) -> None:
         if load_config(existing) != config:
             raise DomainError(f"{existing} differs from the configuration given: a resumed run keeps its own")
     elif existing.exists():
-        raise InputError(
-            f"{folder} already holds a run. Continue it with --resume, or choose another folder."
-        )
+        raise InputError(f"{folder} already holds a run. Continue it with --resume, or choose another folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -85,9 +85,7 @@ def test_gradients_match_the_reference_in_float64(dial):
 
     def fused(query, key, value):
         calls = []
-        output, _ = localist_attention(
-            Layer(dial), query, key, value, None, scaling=0.25, row_sink=calls.append
-        )
+        output, _ = localist_attention(Layer(dial), query, key, value, None, scaling=0.25, row_sink=calls.append)
         return output.transpose(1, 2), leak_and_fidelity(calls[0].masses, calls[0].own)[0]
 
     def reference(query, key, value):
@@ -115,9 +113,7 @@ def test_the_causality_test_can_fail():
     """Without the registered mask GPT-2 gets none, and an attention that trusts it sees the future."""
 
     def careless(module, query, key, value, attention_mask, dropout=0.0, scaling=None, **kwargs):
-        output = torch.nn.functional.scaled_dot_product_attention(
-            query, key, value, attention_mask, scale=scaling
-        )
+        output = torch.nn.functional.scaled_dot_product_attention(query, key, value, attention_mask, scale=scaling)
         return output.transpose(1, 2), None
 
     AttentionInterface.register("careless", careless)

@@ -137,9 +137,7 @@ def test_dial_curve_of_the_first_layer_is_predicted(run):
     assert first["prediction_error_entropy"].max() < 1e-5
     assert records.violations == 0
     deeper = records.rows[(records.rows["layer"] == 2) & (records.rows["dial_largest"] == 0.75)]
-    assert (deeper["prediction_error_fidelity"] > 1e-5).all(), (
-        "deeper layers' inputs move, so they must drift"
-    )
+    assert (deeper["prediction_error_fidelity"] > 1e-5).all(), "deeper layers' inputs move, so they must drift"
     assert np.isnan(records.rows.loc[records.rows["dial"] == 1, "margin_mean"]).all()
     curve = first.groupby("dial_largest")["fidelity_mean"].mean()
     assert curve.is_monotonic_increasing

@@ -35,10 +35,7 @@ def test_loss_and_gradients_match_the_reference(dial):
 
     def leaves():
         generator = torch.Generator().manual_seed(0)
-        return [
-            torch.randn(2, 3, 24, 8, generator=generator, dtype=torch.float64).requires_grad_()
-            for _ in range(2)
-        ]
+        return [torch.randn(2, 3, 24, 8, generator=generator, dtype=torch.float64).requires_grad_() for _ in range(2)]
 
     query, key = leaves()
     rows = AttentionObjective(config)
@@ -70,18 +67,14 @@ def test_penalty_moves_attention_into_the_block(tmp_path):
         tmp_path / "pressed",
         progress=False,
     )
-    leaks = [
-        measure(folder, sequences=4, progress=False).rows["leak_mean"].mean() for folder in (plain, pressed)
-    ]
+    leaks = [measure(folder, sequences=4, progress=False).rows["leak_mean"].mean() for folder in (plain, pressed)]
     assert leaks[1] < leaks[0] - 0.05
     logged = [entry["leak"] for entry in training_summary(pressed)["losses"]]
     assert logged[-1] < logged[0]
 
 
 def test_groups_are_the_heads_and_blocks_of_query_and_key():
-    model = build_model(
-        ModelConfig(layers=1, heads=2, width=8, context=8, vocabulary=300), LocalityConfig(), 300, 0
-    )
+    model = build_model(ModelConfig(layers=1, heads=2, width=8, context=8, vocabulary=300), LocalityConfig(), 300, 0)
     weight = model.transformer.h[0].attn.c_attn.weight.detach()
     view = group_view(weight, heads=2, blocks=4)
     assert torch.equal(view[3, :, 1, 1], weight[6:8, 8 + 4 : 8 + 8])
@@ -157,9 +150,7 @@ def test_groups_die_by_the_predicted_step(tmp_path, optimizer, penalty, rate):
         assert all(group["predicted_step_universal"] for group in report["groups"])
     weight = load_model(folder).transformer.h[0].attn.c_attn.weight
     dead = {
-        (g["feature_block"], g["matrix"], g["head"])
-        for g in report["groups"]
-        if g["layer"] == 0 and g["extinct_step"]
+        (g["feature_block"], g["matrix"], g["head"]) for g in report["groups"] if g["layer"] == 0 and g["extinct_step"]
     }
     zeros = {
         (block, ("query", "key")[matrix], head)

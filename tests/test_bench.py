@@ -1,0 +1,54 @@
+"""The bench runs, compares like with like, and its variants measure the same numbers."""
+
+import json
+
+import pytest
+import torch
+from tiny import one_thread  # noqa: F401
+
+from empirical.bench import BenchShape, bench, measuring_variants, training_variants
+from empirical.commands import bench as command
+from theory.errors import DomainError
+
+SMALL = BenchShape(layers=2, heads=2, width=32, vocabulary=50, block=8)
+
+
+def test_a_report_has_every_variant():
+    report = bench((32,), shape=SMALL, rounds=2, training_length=32, dropouts=(0.0,), memory=False, progress=False)
+    variants = [(each["task"], each["variant"]) for each in report["results"]]
+    assert variants == [
+        ("measuring", "plain"),
+        ("measuring", "entropy and fidelity"),
+        ("measuring", "all statistics"),
+        ("measuring", "eager maps"),
+        ("training", "plain"),
+        ("training", "localist"),
+    ]
+    for each in report["results"]:
+        assert each["seconds"] > 0
+        assert each["variant"] != "plain" or each["ratio"] == 1
+    json.dumps(report, allow_nan=False)
+
+
+def test_variants_run_on_their_own():
+    torch.manual_seed(0)
+    for variant in measuring_variants(SMALL, 32, torch.device("cpu")).values():
+        variant()
+    for variant in training_variants(SMALL, 32, 0.1, torch.device("cpu")).values():
+        variant()
+
+
+def test_command_writes_its_result(tmp_path, capsys):
+    path = tmp_path / "bench.json"
+    command(tokens=[32], layers=1, heads=2, width=32, block=8, rounds=1, training_tokens=32, memory=False, out=path)
+    assert "beside plain GPT-2" in capsys.readouterr().out
+    assert json.loads(path.read_text())["shape"]["layers"] == 1
+
+
+def test_refuses():
+    with pytest.raises(DomainError, match="length 8 must exceed the block of 8"):
+        bench((8,), shape=SMALL, training_length=32)
+    with pytest.raises(DomainError, match="rounds 0"):
+        bench((32,), shape=SMALL, training_length=32, rounds=0)
+    with pytest.raises(DomainError, match="width 30 must be a multiple of heads 4"):
+        command(width=30, heads=4)
