@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -98,12 +99,14 @@ def localist_attention(
         )
         return output.transpose(1, 2).contiguous(), None
 
-    ids = fixed_windows(tokens, settings["block"], key.device) if block_ids is None else block_ids
+    if block_ids is None:
+        ids, codes = _window_codes(tokens, settings["block"], key.device, key.dtype)
+    else:
+        ids, codes = block_ids, one_hot(block_ids, key.dtype)
     if ids.shape[-1] != tokens or ids.shape[0] not in (1, query.shape[0]):
         raise DomainError(
             f"block ids of shape {tuple(ids.shape)} do not fit {query.shape[0]} sequences of {tokens} tokens"
         )
-    codes = one_hot(ids, key.dtype)
     own = codes[:, :, -queries:]
     steer = (own - 1) * (CUT / scale) if math.isinf(bias) else own * (bias / scale)
     wide_query, wide_key = append(query, steer), append(key, codes)
@@ -137,6 +140,15 @@ def localist_attention(
             )
         )
     return output.transpose(1, 2).contiguous(), None
+
+
+@lru_cache(maxsize=16)
+def _window_codes(tokens: int, size: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    # The same for every layer and step; counting the blocks anew would make a GPU wait each time. Made outside
+    # inference mode, since what is kept from there cannot take part in a backward pass.
+    with torch.inference_mode(False):
+        ids = fixed_windows(tokens, size, device)
+        return ids, one_hot(ids, dtype)
 
 
 def register() -> None:

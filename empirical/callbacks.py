@@ -52,7 +52,7 @@ class Limits(TrainerCallback, ExportableState):
         if now - self._last_save >= self.checkpoint_seconds:
             self._last_save = now
             control.should_save = True
-        if control.should_save:
+        if control.should_save or control.should_training_stop:
             # Trainer averages the loss from one log to the next and forgets the sum when it is resumed.
             control.should_log = True
 

@@ -240,35 +240,39 @@ def _print_table(title: str, values: dict[str, Any]) -> None:
 
 
 def _print_layers(records: Any) -> None:
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"attention rows of {records.manifest['run']} (nats)")
+    table = Table(title=f"attention rows of {records.manifest['run']} (nats, means)", box=SIMPLE)
+    table.pad_edge, table.collapse_padding = False, True
     moved = records.manifest["kind"] == "dial"
-    names = ["layer", "dial", "rows", "violations", "entropy", "bound", "fidelity", "bound"]
-    names += ["predicted entropy", "predicted fidelity"] if moved else ["least slack"]
+    names = ["layer", "dial", "rows", "violated", "entropy", "≤ A4", "fidelity", "≥ A2"]
+    names += ["B2", "B1"] if moved else ["slack"]
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     slacks = [column for column in records.rows.columns if column.startswith("slack_") and column.endswith("_min")]
     for (_, layer), group in records.rows.groupby(["dial_largest", "layer"], sort=False):
         mean = group.mean(numeric_only=True)
         cells = [
             f"{layer}",
-            f"{mean['dial']:.4g}",
-            f"{group['rows'].sum():,}",
+            f"{mean['dial']:.3g}",
+            f"{group['rows'].sum()}",
             f"{group['violations'].sum()}",
             f"{mean['entropy_mean']:.3f}",
             f"{mean['bound_entropy_fidelity']:.3f}",
-            f"{mean['fidelity_mean']:.4f}",
-            f"{mean['bound_fidelity_margin']:.4f}",
+            f"{mean['fidelity_mean']:.3f}",
+            f"{mean['bound_fidelity_margin']:.3f}",
         ]
         if moved:
-            cells += [f"{mean['predicted_entropy']:.3f}", f"{mean['predicted_fidelity']:.4f}"]
+            cells += [f"{mean['predicted_entropy']:.3f}", f"{mean['predicted_fidelity']:.3f}"]
         else:
-            cells.append(f"{group[slacks].min(axis=None):.2e}")
+            cells.append(f"{group[slacks].min(axis=None):.0e}")
         table.add_row(*cells)
     console = Console()
     console.print(table)
+    if moved:
+        console.print("B2 and B1: entropy and fidelity predicted from the rows at dial 0")
     for each in records.manifest["passes"]:
         console.print(f"perplexity {each['perplexity']:.2f} at largest dial {each['dial_largest']:g}")
     console.print(

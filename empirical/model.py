@@ -7,12 +7,14 @@ reads the same folder gets plain GPT-2 with the same weights.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.utils import logging as hub_logging
 from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.utils import logging as transformers_logging
 
@@ -131,13 +133,16 @@ def _check_settings(settings: Any, layers: int, source: Path | str) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No bars and no advice from transformers: what matters of it becomes one line of ours."""
+    """No bars and no advice from transformers and its hub: what matters of it becomes one line of ours."""
     level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    hub_level = hub_logging.get_verbosity()
+    hub_logging.set_verbosity(logging.CRITICAL)
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         transformers_logging.set_verbosity(level)
+        hub_logging.set_verbosity(hub_level)
         if bars:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -212,7 +212,8 @@ def _prepare(folder: Path, config: RunConfig, resume: bool) -> None:
 
 def _tokenizer(config: RunConfig, corpus: Corpus) -> Tokenizer:
     if config.model.pretrained is not None:
-        return load_tokenizer(config.model.pretrained)
+        with quiet():
+            return load_tokenizer(config.model.pretrained)
     return train_tokenizer(corpus.training, config.model.vocabulary)
 
 

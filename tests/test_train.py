@@ -39,6 +39,7 @@ def test_it_learns_and_leaves_a_whole_run(tmp_path):
     losses = [entry["loss"] for entry in summary["losses"]]
     assert losses[-1] < losses[0] - 0.3
     assert summary["steps"] == 40
+    assert summary["final_loss"] == losses[-1]
     assert is_finished(folder)
     assert load_model(folder).config.localist["dials"][-1] == 0.9
     assert load_config(folder / "run.json") == tiny()
@@ -115,6 +116,7 @@ def test_time_limit_ends_a_run(tmp_path):
     summary = training_summary(folder)
     assert 0.5 <= summary["seconds"] < 30
     assert summary["steps"] >= 1
+    assert summary["final_loss"] is not None
 
 
 def test_interrupt_leaves_a_checkpoint_to_resume_from(tmp_path):
@@ -157,14 +159,10 @@ def test_interrupt_leaves_a_checkpoint_to_resume_from(tmp_path):
 
 def test_pretrained_weights_from_a_folder(tmp_path):
     stock = tmp_path / "stock"
-    GPT2LMHeadModel(
-        GPT2Config(vocab_size=300, n_positions=64, n_embd=32, n_layer=3, n_head=2)
-    ).save_pretrained(stock)
+    GPT2LMHeadModel(GPT2Config(vocab_size=300, n_positions=64, n_embd=32, n_layer=3, n_head=2)).save_pretrained(stock)
     tokenizer = train_tokenizer(load_corpus(CorpusConfig()).training, 300)
     tokenizer.save(str(stock / "tokenizer.json"))
-    config = tiny(
-        model={"pretrained": str(stock), "context": 64}, training={"steps": 2, "learning_rate": 1e-9}
-    )
+    config = tiny(model={"pretrained": str(stock), "context": 64}, training={"steps": 2, "learning_rate": 1e-9})
     folder = train(config, tmp_path / "run", progress=False)
     trained, start = weights(folder), load_file(stock / "model.safetensors")
     for name in start:
@@ -174,9 +172,7 @@ def test_pretrained_weights_from_a_folder(tmp_path):
 
 
 def broken_model(folder, spoil):
-    GPT2LMHeadModel(
-        GPT2Config(vocab_size=300, n_positions=64, n_embd=32, n_layer=1, n_head=2)
-    ).save_pretrained(folder)
+    GPT2LMHeadModel(GPT2Config(vocab_size=300, n_positions=64, n_embd=32, n_layer=1, n_head=2)).save_pretrained(folder)
     spoil(folder)
     return folder
 
@@ -234,14 +230,10 @@ def test_context_above_the_weights_positions(tmp_path):
 
 def test_command_takes_options_and_files(tmp_path, capsys):
     settings = tmp_path / "run.toml"
-    settings.write_text(
-        "seed = 3\n[model]\nlayers = 2\nheads = 2\nwidth = 32\ncontext = 64\nvocabulary = 400\n"
-    )
+    settings.write_text("seed = 3\n[model]\nlayers = 2\nheads = 2\nwidth = 32\ncontext = 64\nvocabulary = 400\n")
     text = tmp_path / "text.txt"
     text.write_text("One sentence follows another, and so does this. " * 1500)
-    command(
-        run=tmp_path / "run", config=settings, schedule="linear", block=8, steps=2, text=[text], as_json=True
-    )
+    command(run=tmp_path / "run", config=settings, schedule="linear", block=8, steps=2, text=[text], as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert (shown["schedule"], shown["steps"]) == ("linear", 2)
     saved = load_config(tmp_path / "run" / "run.json")
