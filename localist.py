@@ -13,6 +13,8 @@ from theory.errors import LocalistError
 
 COMMANDS = {
     "check": "theory.commands",
+    "design": "theory.commands",
+    "theorems": "theory.commands",
     "verify": "proofs_check.commands",
     "train": "empirical.commands",
     "measure": "empirical.commands",

@@ -2,101 +2,187 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from theory.errors import DomainError
+
 if TYPE_CHECKING:
-    from theory.row_check import RowCheck
+    from theory.run_file import Run
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
 def check(
-    keys: Annotated[int, typer.Option(help="Keys the query can see.")],
-    block: Annotated[int, typer.Option(help="Keys in its target block, fewer than --keys.")],
-    margin: Annotated[float, typer.Option(help="Least score in the block minus the largest outside.")],
-    temperature: Annotated[float, typer.Option(help="Temperature of the softmax, positive.")] = 1.0,
-    penalty: Annotated[float, typer.Option(help="Penalty on attention off the block, at least 0.")] = 0.0,
-    dial: Annotated[float, typer.Option(help="Locality dial in [0, 1).")] = 0.0,
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN.toml]", help="A whole run, in the place of a row.")
+    ] = None,
+    keys: Annotated[int | None, typer.Option(help="Keys the query can see.")] = None,
+    block: Annotated[int | None, typer.Option(help="Keys in its target block, fewer than --keys.")] = None,
+    margin: Annotated[float | None, typer.Option(help="Least score in the block minus the largest outside.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Temperature of the softmax, positive; 1 if left out.")
+    ] = None,
+    penalty: Annotated[float | None, typer.Option(help="Penalty on attention off the block; 0 if left out.")] = None,
+    dial: Annotated[float | None, typer.Option(help="Locality dial in [0, 1); 0 if left out.")] = None,
     logit_range: Annotated[
-        float | None,
-        typer.Option(help="Range of the scores over the temperature; gives the lower entropy bound."),
+        float | None, typer.Option(help="Range of the scores over the temperature; gives the lower entropy bound.")
     ] = None,
     target_fidelity: Annotated[float | None, typer.Option(help="Least attention mass on the block, in (0, 1).")] = None,
     target_entropy_bits: Annotated[float | None, typer.Option(help="Largest entropy, in bits.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(help="Sweep a number of RUN.toml: NAME=START:STOP:STEP or NAME=A,B,C; repeatable."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="File of the sweep, .csv or .parquet.")] = Path("grid.csv"),
+    as_json: AsJson = False,
 ) -> None:
-    """Check the thresholds and bounds of one attention row.
+    """Check thresholds and bounds: of one attention row by options, or of a whole run by its file.
 
-    Exit status: 0 guaranteed or no target given, 1 not guaranteed, 2 bad input.
+    Exit status: 0 guaranteed or no target given, 1 not guaranteed, 2 bad input. A sweep exits with 0 once written.
     """
+    row = {
+        "--keys": keys, "--block": block, "--margin": margin, "--temperature": temperature, "--penalty": penalty,
+        "--dial": dial, "--logit-range": logit_range, "--target-fidelity": target_fidelity,
+        "--target-entropy-bits": target_entropy_bits,
+    }  # fmt: skip
+    if run is not None:
+        if given := [name for name, value in row.items() if value is not None]:
+            raise DomainError(f"{given[0]} must be given in {run}, not beside it")
+        if grid:
+            _sweep(run, grid, out, as_json)
+        else:
+            _check_run(run, as_json)
+        return
+    if grid:
+        raise DomainError("--grid sweeps the numbers of a RUN.toml, which must be given")
+    if keys is None or block is None or margin is None:
+        missing = next(name for name in ("--keys", "--block", "--margin") if row[name] is None)
+        raise DomainError(f"{missing} must be given, or a RUN.toml in the place of the options")
     from theory.guarantee import Design, Targets
     from theory.row_check import check_row
 
     answer = check_row(
-        Design(keys, block, margin, temperature, penalty, dial),
+        Design(
+            keys, block, margin,
+            1.0 if temperature is None else temperature,
+            0.0 if penalty is None else penalty,
+            0.0 if dial is None else dial,
+        ),
         Targets(target_fidelity, target_entropy_bits),
         logit_range,
-    )
+    )  # fmt: skip
     if as_json:
-        import json
-
-        print(json.dumps(answer.to_json(), allow_nan=False, indent=2))
+        _print_json(answer.to_json())
     else:
-        _print(answer)
+        from theory.row_table import print_row
+
+        print_row(answer)
     if answer.guaranteed is False:
         raise typer.Exit(1)
 
 
-def _print(answer: RowCheck) -> None:
-    import math
+def _check_run(path: Path, as_json: bool) -> None:
+    from theory.run_check import check_run
+    from theory.run_file import read_run
 
+    answer = check_run(read_run(path))
+    if as_json:
+        _print_json(answer.to_json())
+    else:
+        from theory.run_table import print_run
+
+        print_run(answer)
+    if answer.guaranteed is False:
+        raise typer.Exit(1)
+
+
+def _sweep(path: Path, axes: list[str], out: Path, as_json: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.progress import Progress
 
-    from theory.bounds import entropy_max
+    from theory.grid import make_grid, parse_axis, write_grid
+    from theory.run_file import read_values
 
-    design, targets = answer.design, answer.targets
-    console = Console()
-    bounds = Table(
-        title=f"one row: {design.keys} keys, block of {design.block}, separation {answer.separation:.6g} nats"
-    )
-    for heading in ("quantity", "bound", "value", "statement"):
-        bounds.add_column(heading, justify="right" if heading == "value" else "left")
-    values = answer.bounds
-    bounds.add_row("leak", "at most", f"{values['leak_max']:.6g}", "A2")
-    bounds.add_row("fidelity", "at least", f"{values['fidelity_min']:.6g}", "A2")
-    for name, bound, statement in (
-        ("entropy_max_nats", "at most", "A4"),
-        ("entropy_min_nats", "at least", "A5"),
-    ):
-        value = values[name]
-        if value is not None:
-            bounds.add_row("entropy", bound, f"{value:.6g} nats ({value / math.log(2):.6g} bits)", statement)
-    floor = float(entropy_max(design.keys, design.block, math.inf))
-    bounds.add_row("entropy floor log m", "", f"{floor:.6g} nats ({floor / math.log(2):.6g} bits)", "A4")
-    console.print(bounds)
-    if not targets.any:
-        return
-    asked = []
-    if targets.fidelity is not None:
-        asked.append(f"fidelity >= {targets.fidelity:g}")
-    if targets.entropy_bits is not None:
-        asked.append(f"entropy <= {targets.entropy_bits:g} bits")
-    thresholds = Table(title="smallest setting that guarantees " + " and ".join(asked))
-    for heading in ("setting", "threshold", "the others"):
-        thresholds.add_column(heading, justify="right" if heading == "threshold" else "left")
-    others = {
-        "margin": "penalty 0, dial 0",
-        "penalty": f"margin {design.margin:g}, dial 0",
-        "dial": f"margin {design.margin:g}, penalty 0",
-    }
-    for name, threshold in answer.thresholds.items():
-        shown = "none" if threshold.value is None else f"{threshold.value:.10g}"
-        thresholds.add_row(name, shown, threshold.reason or others[name])
-    console.print(thresholds)
-    console.print("[bold green]guaranteed[/]" if answer.guaranteed else "[bold red]not guaranteed[/]")
-    if answer.logit_range is not None and answer.logit_range < abs(answer.separation):
-        console.print(
-            f"note: no row has this separation: a logit range of {answer.logit_range:g} holds none beyond it",
-            style="yellow",
-        )
+    grid = make_grid(read_values(path), [parse_axis(text) for text in axes], str(path))
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("sweeping", total=grid.points)
+        guaranteed = write_grid(grid, out, lambda rows: progress.advance(task, rows))
+    summary = {"file": str(out), "points": grid.points, "guaranteed": guaranteed}
+    if as_json:
+        _print_json(summary)
+    else:
+        Console().print(f"{guaranteed} of {grid.points} points guaranteed; written to {out}", soft_wrap=True)
+
+
+def design(
+    run: Annotated[Path, typer.Argument(metavar="RUN.toml", help='A run with "solve" for what is left open.')],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the run with the answers filled in to this TOML file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the smallest settings that guarantee a run's targets, or the constraint that makes it impossible.
+
+    Exit status: 0 everything found, 1 something has no answer, 2 bad input.
+    """
+    from theory.run_design import design_run
+    from theory.run_file import read_run
+
+    answer = design_run(read_run(run))
+    if as_json:
+        _print_json(answer.to_json())
+    else:
+        from theory.run_table import print_design
+
+        print_design(answer)
+    if any(solved.name == "locality.schedule" for solved in answer.solved):
+        from rich.console import Console
+
+        from theory.schedule_bounds import BUDGET_WARNING
+
+        Console(stderr=True).print(f"warning: {BUDGET_WARNING}", style="yellow")
+    if answer.run is None:
+        raise typer.Exit(1)
+    if out is not None:
+        _write_run(answer.run, out)
+
+
+def _write_run(run: Run, out: Path) -> None:
+    from theory.errors import InputError
+    from theory.run_file import to_toml
+
+    try:
+        out.write_text(to_toml(run), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror}") from None
+
+
+def theorems(
+    statement: Annotated[str | None, typer.Argument(metavar="[ID]", help="One statement, by id or name.")] = None,
+    graph: Annotated[bool, typer.Option("--graph", help="Print what rests on what, as Graphviz.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the statements, or print one in full: assumptions, claim, where it is sharp, what it uses, LaTeX."""
+    from theory.catalogue import CATALOGUE, find
+    from theory.listing import describe, graphviz, print_list, print_statement
+
+    if graph:
+        print(graphviz(CATALOGUE))
+    elif statement is None:
+        if as_json:
+            _print_json([describe(each) for each in CATALOGUE])
+        else:
+            print_list(CATALOGUE)
+    elif as_json:
+        _print_json(describe(find(statement)))
+    else:
+        print_statement(find(statement))
+
+
+def _print_json(answer: Any) -> None:
+    import json
+
+    print(json.dumps(answer, allow_nan=False, indent=2))

@@ -5,6 +5,7 @@ Every table but `[model]` and `[locality]` may be left out. `"solve"` stands for
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -168,9 +169,7 @@ class Run(Table):
             if not keys:
                 raise ValueError(f"rules.{name}.keys must name at least one key")
             if keys[-1] >= self.model.context:
-                raise ValueError(
-                    f"rules.{name}.keys: key {keys[-1]} must be below model.context={self.model.context}"
-                )
+                raise ValueError(f"rules.{name}.keys: key {keys[-1]} must be below model.context={self.model.context}")
         return self
 
     @property
@@ -196,17 +195,49 @@ def open_settings(run: Run) -> list[str]:
 
 def read_run(path: Path) -> Run:
     """Read and validate a run file; `InputError` is one line with the place in the file and the law broken."""
+    text = _read_text(path)
+    return parse_run(_parse_toml(text, path), str(path), text)
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """The tables of a run file, validated but as written."""
+    text = _read_text(path)
+    values = _parse_toml(text, path)
+    parse_run(values, str(path), text)
+    return values
+
+
+def to_toml(run: Run) -> str:
+    """A run as the text of a run file; reading it gives the same run."""
+    lines: list[str] = []
+
+    def write(values: dict[str, Any], path: str) -> None:
+        plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
+        if path and (plain or not values):
+            lines.extend([f"[{path}]", *(f"{key} = {json.dumps(value)}" for key, value in plain.items()), ""])
+        for key, value in values.items():
+            if isinstance(value, dict) and value:
+                quoted = key if re.fullmatch(r"[\w-]+", key) else json.dumps(key)
+                write(value, f"{path}.{quoted}" if path else quoted)
+
+    write(run.model_dump(exclude_none=True, exclude_unset=True), "")
+    return "\n".join(lines)
+
+
+def _read_text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text") from None
+
+
+def _parse_toml(text: str, path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not TOML: {error}") from None
-    return parse_run(values, str(path), text)
 
 
 def parse_run(values: dict[str, Any], name: str = "run", text: str = "") -> Run:

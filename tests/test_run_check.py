@@ -1,0 +1,176 @@
+"""`localist check RUN.toml`: each part of the answer against the statement it comes from."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+
+import numpy as np
+import pytest
+from runs import RUN, run_values
+
+import localist
+from theory import bounds
+from theory.run_check import Standing, check_run
+from theory.run_file import parse_run
+
+
+def checked(**changes):
+    return check_run(parse_run(run_values(**changes)))
+
+
+def test_layers_follow_the_schedule_and_the_bounds():
+    answer = checked()
+    dials = [0.97 * (layer / 5) ** 3 for layer in range(6)]
+    assert [layer.dial for layer in answer.layers] == pytest.approx(dials)
+    for layer, dial in zip(answer.layers, dials, strict=True):
+        d = 3.0 - math.log1p(-dial)
+        assert layer.leak_max == pytest.approx(bounds.leak_max(256, 32, d), rel=1e-12)
+        assert layer.entropy_max_nats == pytest.approx(bounds.entropy_max(256, 32, d), rel=1e-12)
+        assert layer.entropy_min_nats == pytest.approx(bounds.entropy_min(256, 9.0 - math.log1p(-dial)), rel=1e-12)
+        kept = bounds.fidelity_min(256, 32, d) >= 0.8
+        assert layer.standing is (Standing.GUARANTEED if kept else Standing.POSSIBLE)
+    assert answer.schedule["localised_layers"] == sum(
+        dial >= layer.dial_needed for layer, dial in zip(answer.layers, dials, strict=True)
+    )
+
+
+def test_guaranteed_possible_and_impossible():
+    """A3 both ways: 256 keys, a block of 32 and a fidelity of 0.8 need a soft margin of log(7 * 4) = 3.33 nats."""
+    needed = math.log(28)
+    at_zero = {"locality__dial": 0.0, "optimizer": None, "rules": None}
+    for margin, logit_range, standing in [
+        (needed + 1e-9, 9.0, Standing.GUARANTEED),
+        (needed - 1e-9, 9.0, Standing.POSSIBLE),
+        (0.0, needed + 1e-9, Standing.POSSIBLE),
+        (0.0, needed - 1e-9, Standing.IMPOSSIBLE),
+    ]:
+        answer = checked(locality__margin=margin, locality__logit_range=logit_range, **at_zero)
+        assert {layer.standing for layer in answer.layers} == {standing}
+
+
+def test_an_entropy_below_reach_is_impossible():
+    answer = checked(
+        targets__fidelity=None,
+        targets__entropy_bits=5.5,
+        locality__margin=0.0,
+        locality__logit_range=1.0,
+        locality__dial=0.0,
+    )
+    assert {layer.standing for layer in answer.layers} == {Standing.IMPOSSIBLE}
+
+
+def first_step_emptied(size, penalty, rate=1e-3, norm=1.5):
+    """C5 from its formula: the first N at which the sum of eta (lam - sqrt(p) c_t) reaches the norm."""
+    reached, t, ratio = 0.0, 0, 0.9**2 / 0.999
+    while reached < norm:
+        t += 1
+        c = 0.1 / (1 - 0.9**t) * math.sqrt((1 - 0.999**t) / 0.001 * (1 - ratio**t) / (1 - ratio))
+        reached += rate * (penalty - math.sqrt(size) * c)
+    return t
+
+
+def test_weight_blocks_by_adam_whatever_the_loss():
+    answer = checked(optimizer__penalty=240.0)
+    assert [group.size for group in answer.groups] == [256, 1024]
+    for group in answer.groups:
+        assert group.extinction_step == first_step_emptied(group.size, 240.0)
+        assert group.standing is Standing.GUARANTEED
+
+
+def test_a_penalty_below_adams_limit_promises_nothing():
+    answer = checked(optimizer__penalty=100.0)
+    assert answer.groups[0].standing is Standing.POSSIBLE
+    assert answer.groups[0].extinction_step is None
+    assert any("not sure to be zero" in reason for reason in answer.unmet)
+
+
+def descent(**changes):
+    values = run_values()
+    values["optimizer"] = {
+        "kind": "proximal-sgd", "learning_rate": 0.5, "steps": 10, "penalty": 2.0, "block_norm": 4.0,
+        "group_sizes": [64], "gradient_bound": 1.0, **changes,
+    }  # fmt: skip
+    return check_run(parse_run(values)).groups[0]
+
+
+def test_weight_blocks_by_descent():
+    assert descent().extinction_step == 8
+    assert descent().standing is Standing.GUARANTEED
+    assert descent(steps=7).standing is Standing.POSSIBLE
+    assert descent(penalty=0.5).extinction_step is None
+    assert descent(penalty=0.5, gradient_least=0.75).standing is Standing.IMPOSSIBLE
+
+
+def test_anchors_give_the_margin_and_the_scale():
+    answer = checked(
+        locality__margin=None, locality__anchors={"number": 8, "coherence": 0.0, "distance": 0.1, "scale": 5.0}
+    )
+    phi = 2 * math.asin(0.05)
+    assert answer.margin == pytest.approx(5 * (math.cos(phi) - math.cos(math.pi / 2 - phi)))
+    crowded = checked(
+        locality__margin=None,
+        model__head_width=4,
+        locality__anchors={"number": 9, "coherence": -0.1, "distance": 0.1, "scale": 5.0},
+    )
+    assert any("D2" in reason for reason in crowded.unmet)
+    assert crowded.guaranteed is False
+
+
+def test_rules_that_promise_too_much_come_with_a_certificate():
+    answer = checked(rules__verb={"keys": [40, 41], "promise": 0.6})
+    weights = answer.rules["certificate"]
+    assert answer.rules["possible"] is False
+    assert sum(weights[name] * answer.rules["promises"][name] for name in weights) > max(weights.values())
+    assert checked().rules["certificate"] is None
+
+
+def test_sparse_attention_needs_no_penalty_past_a_margin():
+    assert checked(locality__sparse={"penalty": 0.0}).sparse["penalty_needed"] == 0
+    needy = checked(locality__margin=-1.0, locality__sparse={"penalty": 2.0, "group": 4})
+    assert needy.sparse["penalty_needed"] == pytest.approx(2 * (1 / 32 + 1.0))
+    assert needy.sparse["standing"] == "possible"
+
+
+def test_warnings_are_given_where_they_apply():
+    with_adam = " ".join(checked(locality__dial=0.9999).warnings)
+    assert "strict local minimum" in with_adam
+    assert "dimensionless" in with_adam
+    assert "coarse in float32" in with_adam
+    assert checked(optimizer=None, locality__dial=0.5).warnings == ()
+
+
+@pytest.mark.parametrize(("changes", "status"), [({}, 0), ({"fidelity = 0.8": "fidelity = 0.99"}, 1)])
+def test_the_exit_status_is_the_decision(tmp_path, monkeypatch, capsys, changes, status):
+    text = RUN
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    path = tmp_path / "RUN.toml"
+    path.write_text(text)
+    for words in ([], ["--json"]):
+        monkeypatch.setattr(sys, "argv", ["localist", "check", str(path), *words])
+        with pytest.raises(SystemExit) as stop:
+            localist.main()
+        printed = capsys.readouterr().out
+        assert stop.value.code == status
+        if words:
+            assert json.loads(printed)["guaranteed"] is (status == 0)
+        else:
+            assert ("not guaranteed" in printed) is (status == 1)
+
+
+def test_options_beside_a_file_are_refused(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "RUN.toml"
+    path.write_text(RUN)
+    monkeypatch.setattr(sys, "argv", ["localist", "check", str(path), "--margin", "3"])
+    with pytest.raises(SystemExit) as stop:
+        localist.main()
+    assert stop.value.code == 2
+    assert "--margin must be given in" in capsys.readouterr().err
+
+
+def test_no_target_no_decision():
+    answer = checked(targets=None, optimizer=None, rules=None)
+    assert answer.guaranteed is None
+    assert np.isfinite(answer.layers[0].leak_max)

@@ -1,0 +1,115 @@
+"""`localist design`: its answers are guaranteed by `check`, and where a threshold is sharp 1 % less is not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from runs import run_values
+
+from theory.run_check import check_run
+from theory.run_design import design_run
+from theory.run_file import parse_run
+
+
+def designed(**changes):
+    return design_run(parse_run(run_values(**changes)))
+
+
+def is_guaranteed(run, **changes):
+    values = run.model_dump(exclude_unset=True, exclude_none=True)
+    for name, value in changes.items():
+        *tables, key = name.split("__")
+        target = values
+        for table in tables:
+            target = target[table]
+        target[key] = value
+    return check_run(parse_run(values)).guaranteed
+
+
+SHARP = ["locality__margin", "locality__penalty", "locality__dial", "optimizer__penalty", "optimizer__steps"]
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from(SHARP),
+    st.floats(0.05, 0.999),
+    st.sampled_from(["linear", "cubic", "quintic", "localist"]),
+    st.integers(1, 5),
+    st.floats(-1, 6),
+    st.sampled_from([None, 5.2, 6.5]),
+)
+def test_answers_are_guaranteed_and_a_little_less_is_not(name, fidelity, schedule, layers, margin, bits):
+    changes = {
+        "rules": None,
+        "locality__margin": margin,
+        "locality__schedule": schedule,
+        "locality__dial": 0.9,
+        "targets__fidelity": fidelity,
+        "targets__entropy_bits": bits,
+        "targets__localised_layers": layers,
+        "optimizer__group_sizes": [256],
+    }
+    if name.startswith("optimizer"):
+        changes |= {"targets__fidelity": None, "targets__entropy_bits": None}
+    else:
+        changes["optimizer"] = None
+    found = designed(**{**changes, name: "solve"})
+    assume(found.run is not None)
+    (solved,) = found.solved
+    assert is_guaranteed(found.run)
+    if solved.value == 0:
+        return
+    less = solved.value - 1 if name.endswith("steps") else solved.value - abs(solved.value) * 0.01
+    assert not is_guaranteed(found.run, **{name: less})
+
+
+def test_anchor_scale():
+    anchors = {"number": 8, "coherence": 0.2, "distance": 0.1, "scale": "solve"}
+    found = designed(locality__margin=None, locality__anchors=anchors, optimizer=None)
+    scale = found.solved[0].value
+    assert is_guaranteed(found.run)
+    assert not is_guaranteed(found.run, locality__anchors={**anchors, "scale": 0.99 * scale})
+
+
+def test_the_cheapest_schedule_that_keeps_the_targets():
+    found = designed(locality__schedule="solve", locality__dial=0.9, locality__margin=2.0, optimizer=None)
+    assert is_guaranteed(found.run)
+    order = ["quintic", "quartic", "cubic", "quadratic", "linear", "localist"]
+    for steeper in order[: order.index(found.solved[0].value)]:
+        assert not is_guaranteed(found.run, locality__schedule=steeper)
+
+
+def test_schedule_and_dial_together_spend_least():
+    found = designed(locality__schedule="solve", locality__dial="solve", locality__margin=1.0, optimizer=None)
+    assert [solved.name for solved in found.solved] == ["locality.schedule", "locality.dial"]
+    assert is_guaranteed(found.run)
+    spent = check_run(found.run).schedule["budget"]
+    for name in ("linear", "cubic", "quintic", "localist"):
+        other = designed(locality__schedule=name, locality__dial="solve", locality__margin=1.0, optimizer=None)
+        if other.run is not None:
+            assert check_run(other.run).schedule["budget"] >= spent - 1e-12
+
+
+IMPOSSIBLE = [
+    ({"locality__dial": "solve", "targets__localised_layers": 6}, "keeps at 0"),
+    ({"locality__margin": "solve", "targets__fidelity": None, "targets__entropy_bits": 4.0}, "floor log m"),
+    ({"locality__margin": "solve", "targets": None}, "no target"),
+    ({"locality__dial": "solve", "locality__margin": -60.0}, "no dial below 1"),
+    ({"locality__schedule": "solve", "locality__dial": 0.1, "locality__margin": 0.0}, "no schedule"),
+    ({"optimizer__steps": "solve", "optimizer__penalty": 10.0}, "does not surely extinguish"),
+    (
+        {
+            "locality__margin": None,
+            "locality__anchors": {"number": 4, "coherence": 0.9, "distance": 1.0, "scale": "solve"},
+        },
+        "no margin at any scale",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), IMPOSSIBLE, ids=lambda x: x if isinstance(x, str) else "")
+def test_what_cannot_be_solved_says_what_binds(changes, reason):
+    found = designed(**changes)
+    assert found.run is None
+    assert reason in found.solved[-1].reason

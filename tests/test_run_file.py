@@ -1,0 +1,117 @@
+"""`RUN.toml`: every mistake is one line with its place, and no file, however broken, gives a traceback."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from runs import RUN, run_values
+
+import localist
+from theory.errors import InputError, LocalistError
+from theory.run_check import check_run
+from theory.run_design import design_run
+from theory.run_file import open_settings, parse_run, read_run, to_toml
+
+BROKEN = [
+    ("layers = 6", "layers = 1", "line 3: model.layers=1: must be greater than or equal to 2"),
+    ("layers = 6", "layers = 6.0", "model.layers=6.0: must be a valid integer"),
+    ("block = 32", "block = 256", "locality.block=256 must be smaller than model.context=256"),
+    ("block = 32", "blok = 32", "line 9: locality.blok: no such key"),
+    ("margin = 3.0", "", "exactly one of margin and anchors must be given"),
+    ("margin = 3.0", "margin = nan", "locality.margin=nan: must be"),
+    ("margin = 3.0", 'margin = "solv"', "locality.margin='solv': must be 'solve' or must be a valid number"),
+    ('"cubic"', '"sextic"', "locality.schedule='sextic': must be"),
+    ("dial = 0.97", "dial = 1.0", "locality.dial=1.0: must be"),
+    ("dial = 0.97", "dial = true", "locality.dial=True"),
+    ('"adamw"', '"adam"', "line 17: optimizer.kind='adam': must be 'proximal-sgd' or 'adamw'"),
+    ('"adamw"', '"proximal-sgd"', "proximal-sgd needs gradient_bound"),
+    ("penalty = 300.0", "penalty = 300.0\nmomentum = 0.9", "adamw takes no momentum"),
+    ("penalty = 300.0", "penalty = 300.0\nbetas = [0.99, 0.9]", "beta1^2 < beta2"),
+    ("[256, 1024]", "[]", "optimizer.group_sizes=[]"),
+    ("[256, 1024]", "[256, 0]", "optimizer.group_sizes.1=0"),
+    ('"0:32"', '"0-32"', "rules.subject.keys='0-32'"),
+    ('"0:32"', '"32:0"', "rules.subject.keys must name at least one key"),
+    ('"0:32"', '"0:3200"', "rules.subject.keys: key 3199 must be below model.context=256"),
+    ("promise = 0.5", "promise = 1.5", "rules.subject.promise=1.5: must be less than 1"),
+    ("[model]", "[modle]", "line 2: modle: no such key"),
+    ("fidelity = 0.8", "fidelity = 0", "targets.fidelity=0: must be greater than 0"),
+    ("localised_layers = 2", "localised_layers = 20", "targets.localised_layers=20 must be at most model.layers=6"),
+    ("[targets]", "[[targets]]", "targets=[{"),
+    ("[targets]", "[targets", "is not TOML"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), BROKEN)
+def test_a_mistake_is_one_line_with_its_place(tmp_path, monkeypatch, capsys, old, new, message):
+    assert old in RUN
+    path = tmp_path / "RUN.toml"
+    path.write_text(RUN.replace(old, new, 1))
+    monkeypatch.setattr(sys, "argv", ["localist", "check", str(path)])
+    with pytest.raises(SystemExit) as stop:
+        localist.main()
+    printed = capsys.readouterr()
+    assert (stop.value.code, printed.out) == (2, "")
+    assert printed.err.count("\n") == 1
+    assert message in printed.err
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", b"[" * 5000])
+def test_an_unreadable_file_is_one_line(tmp_path, content):
+    path = tmp_path / "RUN.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match="RUN.toml"):
+        read_run(path)
+
+
+def test_a_written_run_reads_back_the_same(tmp_path):
+    run = parse_run(tomllib.loads(RUN))
+    path = tmp_path / "again.toml"
+    path.write_text(to_toml(run))
+    assert read_run(path) == run
+
+
+def test_open_settings_are_named():
+    run = parse_run(run_values(locality__margin="solve", optimizer__steps="solve"))
+    assert open_settings(run) == ["locality.margin", "optimizer.steps"]
+    with pytest.raises(InputError, match=r"locality.margin, optimizer.steps must be a number here"):
+        check_run(run)
+
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 5000),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from(["solve", "cubic", "adamw", "0:5", ""]),
+    st.lists(st.integers(-1, 300), max_size=4),
+    st.dictionaries(st.sampled_from(["keys", "promise", "scale", "number"]), st.integers(0, 9), max_size=3),
+)
+paths = st.sampled_from(
+    [f"{table}__{key}" for table, content in tomllib.loads(RUN).items() for key in content]
+    + ["locality__anchors", "locality__sparse", "locality__penalty", "optimizer__momentum", "optimizer__gradient_bound"]
+    + ["model", "locality", "optimizer", "rules", "targets", "extra", "targets__entropy_bits", "optimizer__betas"]
+)
+
+
+@settings(max_examples=150)
+@given(st.dictionaries(paths, scalars, min_size=1, max_size=3))
+def test_no_run_file_gives_a_traceback(changes):
+    nested = {name: value for name, value in changes.items() if "__" in name}
+    whole = {name: value for name, value in changes.items() if "__" not in name}
+    values = run_values(**nested)
+    values.update(whole)
+    answer, complaint = {}, ""
+    try:
+        run = parse_run(values)
+        answer = design_run(run).to_json() if open_settings(run) else check_run(run).to_json()
+    except LocalistError as error:
+        complaint = str(error)
+    assert "\n" not in complaint
+    assert bool(answer) != bool(complaint)
+    json.dumps(answer, allow_nan=False)

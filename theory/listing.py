@@ -1,0 +1,98 @@
+"""The catalogue as people read it: a list, one statement in full, and the graph of what rests on what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from sympy import latex, true
+
+from theory.statement import Statement
+
+
+def describe(statement: Statement) -> dict[str, Any]:
+    """A statement as the object that `--json` prints."""
+    from theory.catalogue import CATALOGUE
+
+    return {
+        "id": statement.id,
+        "name": statement.name,
+        "title": statement.title,
+        "kind": statement.kind.value,
+        "source": statement.source,
+        "about": statement.about,
+        "variables": [
+            {"symbol": str(v.symbol), "domain": str(v.domain), "meaning": v.meaning} for v in statement.variables
+        ],
+        "claim": [
+            {
+                "name": clause.name,
+                "given": None if clause.given == true else str(clause.given),
+                "holds": str(clause.holds),
+                "latex": latex(clause.holds),
+            }
+            for clause in statement.claim
+        ],
+        "sharp_at": [
+            {
+                "clause": witness.clause,
+                "block": [[str(score), str(count)] for score, count in witness.block],
+                "complement": [[str(score), str(count)] for score, count in witness.complement],
+            }
+            for witness in statement.witnesses
+        ],
+        "derivation": [step.because for step in statement.derive()],
+        "uses": list(statement.uses),
+        "used_by": [other.id for other in CATALOGUE if statement.id in other.uses],
+    }
+
+
+def print_list(statements: Sequence[Statement]) -> None:
+    """Every statement in a table."""
+    table = Table(title="statements")
+    for heading in ("id", "name", "kind", "says", "source", "uses"):
+        table.add_column(heading, no_wrap=heading in ("id", "name"))
+    for s in statements:
+        origin = s.source.replace(";", ",").split(",")[0]
+        table.add_row(s.id, s.name, s.kind.value, s.title, origin, ", ".join(s.uses))
+    Console().print(table)
+
+
+def print_statement(statement: Statement) -> None:
+    """One statement in full."""
+    console = Console()
+    described = describe(statement)
+    console.print(f"[bold]{statement.id} {statement.name}[/] ({statement.kind.value})", highlight=False)
+    console.print(statement.title, markup=False, highlight=False)
+    console.print(f"source: {statement.source}", markup=False, highlight=False)
+    console.print(f"about: one {statement.about}", markup=False, highlight=False)
+    letters = Table(title="letters", title_justify="left", show_header=False, box=None)
+    for v in described["variables"]:
+        letters.add_row(v["symbol"], v["domain"], v["meaning"])
+    console.print(letters)
+    for clause in described["claim"]:
+        console.print(f"\n[bold]{clause['name']}[/]", highlight=False)
+        if clause["given"]:
+            console.print(f"  given  {clause['given']}", markup=False, highlight=False)
+        console.print(f"  holds  {clause['holds']}", markup=False, highlight=False)
+        console.print(f"  LaTeX  {clause['latex']}", markup=False, highlight=False, soft_wrap=True)
+    for witness in described["sharp_at"]:
+        groups = [f"{count} at {score}" for score, count in witness["block"]]
+        others = [f"{count} at {score}" for score, count in witness["complement"]]
+        text = f"\nsharp in {witness['clause']!r}: block keys {', '.join(groups)}; others {', '.join(others)}"
+        console.print(text, markup=False, highlight=False)
+    console.print("\nderivation")
+    for number, because in enumerate(described["derivation"], 1):
+        console.print(f"  {number}. {because}", markup=False, highlight=False)
+    console.print(f"\nuses: {', '.join(described['uses']) or 'nothing'}", highlight=False)
+    console.print(f"used by: {', '.join(described['used_by']) or 'nothing'}", highlight=False)
+
+
+def graphviz(statements: Sequence[Statement]) -> str:
+    """What rests on what, as a Graphviz digraph: an arrow leads from a statement to one that it uses."""
+    lines = ["digraph statements {", "  rankdir=BT;"]
+    lines += [f'  "{s.id}" [label="{s.id} {s.name}"];' for s in statements]
+    lines += [f'  "{s.id}" -> "{used}";' for s in statements for used in s.uses]
+    return "\n".join([*lines, "}"])

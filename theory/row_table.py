@@ -1,0 +1,60 @@
+"""The answer of `localist check` for one row, as tables for a terminal."""
+
+from __future__ import annotations
+
+import math
+
+from rich.console import Console
+from rich.table import Table
+
+from theory.bounds import entropy_max
+from theory.row_check import RowCheck
+
+
+def print_row(answer: RowCheck) -> None:
+    """Bounds, thresholds and the decision, or the bounds alone without a target."""
+    design, targets = answer.design, answer.targets
+    console = Console()
+    bounds = Table(
+        title=f"one row: {design.keys} keys, block of {design.block}, separation {answer.separation:.6g} nats"
+    )
+    for heading in ("quantity", "bound", "value", "statement"):
+        bounds.add_column(heading, justify="right" if heading == "value" else "left")
+    values = answer.bounds
+    bounds.add_row("leak", "at most", f"{values['leak_max']:.6g}", "A2")
+    bounds.add_row("fidelity", "at least", f"{values['fidelity_min']:.6g}", "A2")
+    for name, bound, statement in (
+        ("entropy_max_nats", "at most", "A4"),
+        ("entropy_min_nats", "at least", "A5"),
+    ):
+        value = values[name]
+        if value is not None:
+            bounds.add_row("entropy", bound, f"{value:.6g} nats ({value / math.log(2):.6g} bits)", statement)
+    floor = float(entropy_max(design.keys, design.block, math.inf))
+    bounds.add_row("entropy floor log m", "", f"{floor:.6g} nats ({floor / math.log(2):.6g} bits)", "A4")
+    console.print(bounds)
+    if not targets.any:
+        return
+    asked = []
+    if targets.fidelity is not None:
+        asked.append(f"fidelity >= {targets.fidelity:g}")
+    if targets.entropy_bits is not None:
+        asked.append(f"entropy <= {targets.entropy_bits:g} bits")
+    thresholds = Table(title="smallest setting that guarantees " + " and ".join(asked))
+    for heading in ("setting", "threshold", "the others"):
+        thresholds.add_column(heading, justify="right" if heading == "threshold" else "left")
+    others = {
+        "margin": "penalty 0, dial 0",
+        "penalty": f"margin {design.margin:g}, dial 0",
+        "dial": f"margin {design.margin:g}, penalty 0",
+    }
+    for name, threshold in answer.thresholds.items():
+        shown = "none" if threshold.value is None else f"{threshold.value:.10g}"
+        thresholds.add_row(name, shown, threshold.reason or others[name])
+    console.print(thresholds)
+    console.print("[bold green]guaranteed[/]" if answer.guaranteed else "[bold red]not guaranteed[/]")
+    if answer.logit_range is not None and answer.logit_range < abs(answer.separation):
+        console.print(
+            f"note: no row has this separation: a logit range of {answer.logit_range:g} holds none beyond it",
+            style="yellow",
+        )

@@ -1,0 +1,312 @@
+"""What `localist check RUN.toml` says of a whole run: layer by layer, block by block, rule by rule."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from theory import anchor_bounds, bounds, rule_bounds, weight_bounds
+from theory.errors import InputError
+from theory.extinction import ADAM_WARNING
+from theory.group_lasso import COLLAPSE_WARNING
+from theory.guarantee import Design, Targets, dial_threshold, guaranteed
+from theory.needed import separation_needed
+from theory.run_file import Optimizer, Run, open_settings
+from theory.schedule_bounds import schedule_budget, schedule_dials
+
+# Where the dial's bias in float32 has lost half of its digits (B1): float32 saturates near 17 nats.
+_COARSE_DIAL = 17 / 2
+_CERTAIN = 1e-12
+
+
+class Standing(Enum):
+    """What a necessary and a sufficient condition together say."""
+
+    GUARANTEED = "guaranteed"
+    POSSIBLE = "possible"
+    IMPOSSIBLE = "impossible"
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """One layer: its dial, the dial its targets need, its bounds in nats, and whether they are kept."""
+
+    layer: int
+    dial: float
+    dial_needed: float | None
+    separation: float
+    leak_max: float
+    fidelity_min: float
+    entropy_max_nats: float
+    entropy_min_nats: float | None
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class GroupCheck:
+    """One size of penalised weight block: the penalty that surely extinguishes it, and when it is zero."""
+
+    size: int
+    penalty_needed: float
+    extinction_step: int | None
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class RunCheck:
+    """The whole answer; `guaranteed` is None where nothing was asked for."""
+
+    run: Run
+    margin: float
+    layers: tuple[LayerCheck, ...]
+    schedule: dict[str, float]
+    groups: tuple[GroupCheck, ...] = ()
+    anchors: dict[str, Any] | None = None
+    sparse: dict[str, Any] | None = None
+    rules: dict[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
+    guaranteed: bool | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `--json` prints."""
+        return {
+            "run": self.run.model_dump(),
+            "margin": self.margin,
+            "layers": [{**vars(layer), "standing": layer.standing.value} for layer in self.layers],
+            "schedule": self.schedule,
+            "groups": [{**vars(group), "standing": group.standing.value} for group in self.groups],
+            "anchors": self.anchors,
+            "sparse": self.sparse,
+            "rules": self.rules,
+            "warnings": list(self.warnings),
+            "unmet": list(self.unmet),
+            "guaranteed": self.guaranteed,
+        }
+
+
+@dataclass
+class _Findings:
+    warnings: list[str] = field(default_factory=list)
+    unmet: list[str] = field(default_factory=list)
+    asked: bool = False
+
+
+def row_targets(run: Run) -> Targets:
+    """The targets of one row in a localised layer."""
+    return Targets(run.targets.fidelity, run.targets.entropy_bits)
+
+
+def run_margin(run: Run) -> float:
+    """The margin given, or the one that the anchors promise (D1)."""
+    locality = run.locality
+    if locality.anchors is not None:
+        anchors = locality.anchors
+        return float(anchor_bounds.anchor_margin(anchors.coherence, anchors.distance, anchors.scale))
+    return float(locality.margin)  # type: ignore[arg-type]  # the validator saw to it that one is given
+
+
+def layer_design(run: Run, margin: float, dial: float) -> Design:
+    """The row of a layer with that dial."""
+    locality = run.locality
+    return Design(run.model.context, locality.block, margin, locality.temperature, float(locality.penalty), float(dial))
+
+
+def check_run(run: Run) -> RunCheck:
+    """Check a run whose settings are all given; `InputError` names the ones left to `localist design`."""
+    if still_open := open_settings(run):
+        raise InputError(f"{', '.join(still_open)} must be a number here; `localist design` solves for it")
+    findings = _Findings()
+    margin = run_margin(run)
+    dials = [float(x) for x in schedule_dials(run.locality.schedule, run.model.layers, run.locality.dial)]
+    layers = tuple(_layer(run, margin, index, dial) for index, dial in enumerate(dials))
+    schedule = _schedule(run, dials, layers, findings)
+    anchors = _anchors(run, findings)
+    groups = _groups(run.optimizer, findings)
+    rules = _rules(run, findings)
+    sparse = _sparse(run, margin, findings)
+    decision = not findings.unmet if findings.asked else None
+    return RunCheck(
+        run, margin, layers, schedule, groups, anchors, sparse, rules,
+        tuple(findings.warnings), tuple(findings.unmet), decision,
+    )  # fmt: skip
+
+
+def _layer(run: Run, margin: float, index: int, dial: float) -> LayerCheck:
+    design, targets = layer_design(run, margin, dial), row_targets(run)
+    n, m = design.keys, design.block
+    bias = -math.log1p(-dial)
+    d = (design.margin + design.penalty) / design.temperature + bias
+    logit_range = run.locality.logit_range
+    lowest = None
+    if logit_range is not None:
+        # The dial and the penalty widen the range of what the softmax sees by their biases at most.
+        logit_range += bias + design.penalty / design.temperature
+        lowest = float(bounds.entropy_min(n, logit_range))
+    return LayerCheck(
+        layer=index,
+        dial=dial,
+        dial_needed=_dial_needed(design, targets),
+        separation=d,
+        leak_max=float(bounds.leak_max(n, m, d)),
+        fidelity_min=float(bounds.fidelity_min(n, m, d)),
+        entropy_max_nats=float(bounds.entropy_max(n, m, d)),
+        entropy_min_nats=lowest,
+        standing=_standing(design, targets, logit_range, lowest),
+    )
+
+
+def _dial_needed(design: Design, targets: Targets) -> float | None:
+    """Smallest dial with this margin and this penalty."""
+    shifted = Design(design.keys, design.block, design.margin + design.penalty, design.temperature)
+    return dial_threshold(shifted, targets).value
+
+
+def _standing(design: Design, targets: Targets, logit_range: float | None, lowest: float | None) -> Standing:
+    if guaranteed(design, targets):
+        return Standing.GUARANTEED
+    if logit_range is not None and lowest is not None:
+        if targets.fidelity is not None:
+            needed = separation_needed(design.keys, design.block, Targets(targets.fidelity))
+            if logit_range < needed - _CERTAIN * (1 + abs(needed)):
+                return Standing.IMPOSSIBLE
+        if targets.entropy_bits is not None and lowest * (1 - _CERTAIN) > targets.entropy_bits * math.log(2):
+            return Standing.IMPOSSIBLE
+    return Standing.POSSIBLE
+
+
+def _schedule(run: Run, dials: list[float], layers: tuple[LayerCheck, ...], findings: _Findings) -> dict[str, float]:
+    kept = sum(layer.standing is Standing.GUARANTEED for layer in layers)
+    if row_targets(run).any:
+        findings.asked = True
+        if kept < run.localised_layers:
+            findings.unmet.append(
+                f"{run.localised_layers} layers must keep the targets and {kept} of {len(layers)} are guaranteed to"
+            )
+    largest = float(run.locality.dial)
+    if -math.log1p(-largest) > _COARSE_DIAL:
+        findings.warnings.append(
+            f"dial {largest:g} is coarse in float32: carry its bias log(1/(1 - dial)) = "
+            f"{-math.log1p(-largest):.4g} nats instead (B1)"
+        )
+    if run.model.context // max(1, run.locality.block) < 2:
+        findings.warnings.append("the block is more than half of the context: fidelity says little")
+    return {
+        "budget": float(sum(dials)),
+        "mean_dial": float(sum(dials)) / len(dials),
+        "closed_form_budget": largest * float(schedule_budget(run.locality.schedule, run.model.layers)),
+        "localised_layers": kept,
+        "required_layers": run.localised_layers,
+    }
+
+
+def _anchors(run: Run, findings: _Findings) -> dict[str, Any] | None:
+    anchors = run.locality.anchors
+    if anchors is None:
+        return None
+    possible = float(anchor_bounds.coherence_possible(run.model.head_width, anchors.number))
+    if anchors.coherence < possible - _CERTAIN:
+        findings.asked = True
+        findings.unmet.append(
+            f"{anchors.number} anchors in {run.model.head_width} dimensions cannot all have coherence at most "
+            f"{anchors.coherence:g}: the least is {possible:g} (D2)"
+        )
+    needed = separation_needed(run.model.context, run.locality.block, row_targets(run))
+    scale = None
+    if math.isfinite(needed):
+        # The most dialled layer needs the least of its anchors.
+        bias = -math.log1p(-float(run.locality.dial))
+        lacking = run.locality.temperature * (needed - bias) - float(run.locality.penalty)
+        scale = float(anchor_bounds.anchor_scale_needed(anchors.coherence, anchors.distance, max(lacking, 0.0)))
+    return {
+        "number": anchors.number,
+        "dimension": run.model.head_width,
+        "least_coherence": possible,
+        "scale_needed": None if scale is None or math.isinf(scale) else scale,
+        "feasible": scale is None or math.isfinite(scale),
+    }
+
+
+def learning_rates(optimizer: Optimizer, steps: int) -> Any:
+    """The learning rate of every planned step."""
+    import numpy as np
+
+    if optimizer.learning_rate_schedule == "constant":
+        return np.full(steps, optimizer.learning_rate)
+    return optimizer.learning_rate * (1 - np.arange(steps) / steps)
+
+
+def _groups(optimizer: Optimizer | None, findings: _Findings) -> tuple[GroupCheck, ...]:
+    if optimizer is None:
+        return ()
+    findings.asked = True
+    findings.warnings.append(COLLAPSE_WARNING)
+    if optimizer.kind == "adamw":
+        findings.warnings.append(ADAM_WARNING)
+    groups = tuple(check_group(optimizer, size) for size in sorted(set(optimizer.group_sizes)))
+    for group in groups:
+        if group.standing is not Standing.GUARANTEED:
+            findings.unmet.append(
+                f"blocks of {group.size} weights are not sure to be zero within {optimizer.steps} steps: "
+                f"that takes a penalty of {group.penalty_needed:.6g}"
+            )
+    return groups
+
+
+def check_group(optimizer: Optimizer, size: int) -> GroupCheck:
+    """When a penalised block of `size` weights is surely zero (C4, C5), against the planned steps."""
+    steps, penalty = int(optimizer.steps), float(optimizer.penalty)
+    rates = learning_rates(optimizer, steps)
+    if optimizer.kind == "adamw":
+        beta1, beta2 = optimizer.betas
+        needed = float(weight_bounds.adam_penalty_needed(optimizer.block_norm, rates, size, beta1, beta2))
+        step = weight_bounds.extinction_step_adam(optimizer.block_norm, rates, penalty, size, beta1, beta2)
+    else:
+        bound = float(optimizer.gradient_bound or 0.0)
+        needed = float(weight_bounds.sgd_penalty_needed(optimizer.block_norm, rates, bound, optimizer.momentum))
+        step = weight_bounds.extinction_step_sgd(optimizer.block_norm, rates, penalty, bound, optimizer.momentum)
+    if step is not None and step <= steps:
+        standing = Standing.GUARANTEED
+    elif optimizer.gradient_least is not None and penalty < optimizer.gradient_least:
+        standing = Standing.IMPOSSIBLE
+    else:
+        standing = Standing.POSSIBLE
+    return GroupCheck(size, needed, step, standing)
+
+
+def _rules(run: Run, findings: _Findings) -> dict[str, Any] | None:
+    if not run.rules:
+        return None
+    findings.asked = True
+    names = list(run.rules)
+    keys = sorted({key for rule in run.rules.values() for key in rule.targets()})
+    memberships = [[int(key in set(run.rules[name].targets())) for key in keys] for name in names]
+    promises = [run.rules[name].promise for name in names]
+    shared = rule_bounds.promise_sup(memberships)
+    verdict = rule_bounds.promises_possible(memberships, promises)
+    if not verdict.possible:
+        findings.unmet.append("the rules promise more than any attention row can give (E2)")
+    return {
+        "shared_sup": float(shared.value),
+        "promises": dict(zip(names, promises, strict=True)),
+        "possible": verdict.possible,
+        "certificate": None
+        if verdict.certificate is None
+        else {name: float(weight) for name, weight in zip(names, verdict.certificate, strict=True)},
+    }
+
+
+def _sparse(run: Run, margin: float, findings: _Findings) -> dict[str, Any] | None:
+    sparse = run.locality.sparse
+    if sparse is None:
+        return None
+    findings.asked = True
+    needed = float(
+        weight_bounds.sparse_penalty_needed(run.locality.block, sparse.group, margin, run.locality.temperature)
+    )
+    standing = Standing.GUARANTEED if sparse.penalty >= needed else Standing.POSSIBLE
+    if standing is not Standing.GUARANTEED:
+        findings.unmet.append(f"the sparse penalty {sparse.penalty:g} is below {needed:g}, which suffices (B5)")
+    return {"penalty_needed": needed, "standing": standing.value}

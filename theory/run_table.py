@@ -1,0 +1,115 @@
+"""The answers of `localist check RUN.toml` and `localist design`, as tables for a terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from theory.run_check import RunCheck, Standing
+from theory.run_design import RunDesign
+
+_COLOURS = {Standing.GUARANTEED: "green", Standing.POSSIBLE: "yellow", Standing.IMPOSSIBLE: "red"}
+
+
+def print_run(answer: RunCheck) -> None:
+    """Layers, weight blocks, anchors, rules, warnings and the decision."""
+    console = Console()
+    console.print(_layers(answer))
+    schedule = answer.schedule
+    console.print(
+        f"budget {schedule['budget']:.4g} (mean dial {schedule['mean_dial']:.4g}); "
+        f"{schedule['localised_layers']:.0f} layers guaranteed, {schedule['required_layers']:.0f} required",
+        highlight=False,
+    )
+    if answer.groups:
+        console.print(_groups(answer))
+    if answer.anchors is not None:
+        needed = answer.anchors["scale_needed"]
+        console.print(
+            f"anchors: {answer.anchors['number']} in {answer.anchors['dimension']} dimensions, coherence at least "
+            f"{answer.anchors['least_coherence']:.4g} (D2); margin {answer.margin:.6g} (D1); scale needed "
+            + ("none is enough" if needed is None else f"{needed:.6g}"),
+            highlight=False,
+        )
+    if answer.sparse is not None:
+        console.print(
+            f"sparse attention: a group penalty of {answer.sparse['penalty_needed']:.6g} empties the rest of the row "
+            f"(B5): {answer.sparse['standing']}",
+            highlight=False,
+        )
+    if answer.rules is not None:
+        possible = "possible together" if answer.rules["possible"] else "impossible together"
+        console.print(
+            f"rules: all may be promised up to {answer.rules['shared_sup']:.6g} alike; these promises are {possible}"
+            + _certificate(answer.rules["certificate"]),
+            highlight=False,
+        )
+    for reason in answer.unmet:
+        console.print(f"unmet: {reason}", style="red", highlight=False)
+    for warning in answer.warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False)
+    if answer.guaranteed is not None:
+        console.print("[bold green]guaranteed[/]" if answer.guaranteed else "[bold red]not guaranteed[/]")
+
+
+def _certificate(weights: dict[str, float] | None) -> str:
+    if weights is None:
+        return ""
+    return " (E2; weights " + ", ".join(f"{name} {weight:.4g}" for name, weight in weights.items()) + ")"
+
+
+def _layers(answer: RunCheck) -> Table:
+    run = answer.run
+    title = f"layers: {run.model.context} keys, block of {run.locality.block}, margin {answer.margin:.6g}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    headings = (
+        "layer",
+        "dial",
+        "needed",
+        "leak\n<=",
+        "fidelity\n>=",
+        "entropy\n<= nats",
+        "entropy\n>= nats",
+        "targets",
+    )
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "targets" else "right", no_wrap=True)
+    for layer in answer.layers:
+        lowest = layer.entropy_min_nats
+        colour = _COLOURS[layer.standing]
+        table.add_row(
+            str(layer.layer),
+            f"{layer.dial:.4g}",
+            "none" if layer.dial_needed is None else f"{layer.dial_needed:.4g}",
+            f"{layer.leak_max:.3g}",
+            f"{layer.fidelity_min:.4g}",
+            f"{layer.entropy_max_nats:.4g}",
+            "" if lowest is None else f"{lowest:.4g}",
+            f"[{colour}]{layer.standing.value}[/]",
+        )
+    return table
+
+
+def _groups(answer: RunCheck) -> Table:
+    optimizer = answer.run.optimizer
+    planned = "" if optimizer is None else f": {optimizer.kind}, {optimizer.steps} steps planned"
+    table = Table(title=f"penalised weight blocks{planned}")
+    for heading in ("weights", "penalty needed", "surely zero from step", "standing"):
+        table.add_column(heading, justify="left" if heading == "standing" else "right")
+    for group in answer.groups:
+        step = "never" if group.extinction_step is None else str(group.extinction_step)
+        colour = _COLOURS[group.standing]
+        table.add_row(str(group.size), f"{group.penalty_needed:.6g}", step, f"[{colour}]{group.standing.value}[/]")
+    return table
+
+
+def print_design(answer: RunDesign) -> None:
+    """Every open setting with its answer, or with the constraint that binds."""
+    table = Table(title="smallest settings that guarantee the targets")
+    for heading in ("setting", "value", "reason"):
+        table.add_column(heading)
+    for solved in answer.solved:
+        shown = "none" if solved.value is None else str(solved.value)
+        table.add_row(solved.name, shown, solved.reason)
+    Console().print(table)
