@@ -65,7 +65,7 @@ def test_an_unreadable_file_is_one_line(tmp_path, content):
     path = tmp_path / "RUN.toml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match="RUN.toml"):
+    with pytest.raises(InputError, match=r"RUN\.toml"):
         read_run(path)
 
 
