@@ -86,6 +86,9 @@ _EXPONENTS: dict[Symbol, sympy.Rational] = {}
 def _power_of_e(exponent: Expr) -> Expr:
     if exponent == 0:
         return sympy.S.One
+    if exponent.is_number and exponent.is_algebraic and not exponent.is_Rational:
+        # No letter stands for it, and sympy would evaluate it to as many digits as it takes.
+        raise Undecided(f"the exponent {exponent} is not rational")
     if not exponent.is_Rational:
         return sympy.exp(exponent)
     # e^q and e^-q are one letter and its inverse, so that products of them cancel.
@@ -136,13 +139,19 @@ def _exact_target() -> Target:
     operations = {
         sympy.exp: _power_of_e,
         log: log,
+        sympy.Pow: sympy.sqrt,
+        sympy.cos: lambda x: sympy.expand(sympy.expand_trig(sympy.cos(x))),
+        sympy.acos: sympy.acos,
+        sympy.asin: sympy.asin,
+        sympy.ceiling: sympy.ceiling,
         sympy.Abs: ExactArithmetic().absolute,
         sympy.Min: lambda *xs: reduce(smaller, xs),
         sympy.Max: lambda *xs: -reduce(smaller, [-x for x in xs]),
         LowestEntropy: lowest_entropy,
         Logistic: logistic,
         Logit: lambda p: log(p / (1 - p)),
-        BinaryEntropy: lambda p: sympy.expand_func(BinaryEntropy(p)),
+        # At 0 and 1 the form written out holds 0 log 0.
+        BinaryEntropy: lambda p: sympy.S.Zero if p in (0, 1) else sympy.expand_func(BinaryEntropy(p)),
         BinaryDivergence: lambda p, q: sympy.expand_func(BinaryDivergence(p, q)),
     }
     return Target("exact forms", ExactArithmetic().number, operations, choose)

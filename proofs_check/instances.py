@@ -13,7 +13,19 @@ from typing import Any
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check import rows
+from proofs_check import (
+    adam_runs,
+    anchor_instances,
+    heads,
+    known_instances,
+    rows,
+    rule_instances,
+    schedule_instances,
+    sparse_rows,
+    stationary_heads,
+    surviving_blocks,
+    weight_blocks,
+)
 from proofs_check.strategies import attention_rows
 
 Definition = Callable[[Any, Any], Any]
@@ -32,4 +44,18 @@ class InstanceKind:
 
 KINDS: dict[str, InstanceKind] = {
     "row": InstanceKind(attention_rows, rows.DEFINITIONS),
+    "anchored head": InstanceKind(anchor_instances.anchored_heads, anchor_instances.HEAD_DEFINITIONS),
+    "anchor set": InstanceKind(anchor_instances.anchor_sets, anchor_instances.SET_DEFINITIONS),
+    "pointer channel": InstanceKind(anchor_instances.pointer_channels, anchor_instances.CHANNEL_DEFINITIONS),
+    "rule set": InstanceKind(rule_instances.rule_sets, rule_instances.RULE_DEFINITIONS),
+    "checker": InstanceKind(rule_instances.checkers, rule_instances.CHECKER_DEFINITIONS),
+    "schedule": InstanceKind(schedule_instances.schedules, schedule_instances.SCHEDULE_DEFINITIONS),
+    "row beside another": InstanceKind(attention_rows, known_instances.KNOWN_DEFINITIONS),
+    "sparse row": InstanceKind(sparse_rows.sparse_rows, sparse_rows.DEFINITIONS),
+    "weight block": InstanceKind(weight_blocks.weight_blocks, weight_blocks.BLOCK_DEFINITIONS),
+    "head": InstanceKind(heads.heads, heads.HEAD_DEFINITIONS),
+    "stationary head": InstanceKind(stationary_heads.stationary_heads, stationary_heads.STATIONARY_DEFINITIONS),
+    "descent": InstanceKind(weight_blocks.descents, weight_blocks.DESCENT_DEFINITIONS),
+    "adam run": InstanceKind(adam_runs.adam_runs, adam_runs.ADAM_DEFINITIONS),
+    "surviving block": InstanceKind(surviving_blocks.surviving_blocks, surviving_blocks.SURVIVING_DEFINITIONS),
 }

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from theory.anchors import ANCHOR_CAPACITY, ANCHOR_MARGIN, POINTER_INFORMATION
 from theory.dial import DIAL_COST, ENTROPY_ALONG_DIAL, ODDS_LAW
 from theory.entropy import ENTROPY_BOUND
 from theory.errors import DomainError
+from theory.extinction import EXTINCTION_BY_ADAM, EXTINCTION_BY_DESCENT
+from theory.gradient_bound import GRADIENT_BOUND
+from theory.group_lasso import SELF_CONSISTENT_THRESHOLD, STATIONARITY
+from theory.known import ENTROPY_CONTINUITY, SOFTMAX_LIPSCHITZ, SURPRISE_VARIANCE, ZHAI_ENTROPY
 from theory.leak import LEAK_BOUND, MARGIN_THRESHOLD_STATEMENT, ROBUSTNESS, SOFTMAX_IDENTITY
 from theory.penalty import PENALTY_DUALITY
 from theory.range_deficit import RANGE_DEFICIT_LAW
+from theory.rules import IMPERFECT_CHECKER, ODDS_COMPOSITION, RULE_SET_PROMISE
+from theory.schedules import LOCALISED_DEPTH, SCHEDULE_BUDGET, SCHEDULE_COST
+from theory.sparse_attention import SPARSE_ATTENTION
 from theory.statement import Statement
+from theory.weights_to_attention import WEIGHTS_TO_ATTENTION
 
 CATALOGUE: tuple[Statement, ...] = (
     SOFTMAX_IDENTITY,
@@ -21,6 +30,26 @@ CATALOGUE: tuple[Statement, ...] = (
     ENTROPY_ALONG_DIAL,
     DIAL_COST,
     PENALTY_DUALITY,
+    SPARSE_ATTENTION,
+    STATIONARITY,
+    GRADIENT_BOUND,
+    SELF_CONSISTENT_THRESHOLD,
+    EXTINCTION_BY_DESCENT,
+    EXTINCTION_BY_ADAM,
+    WEIGHTS_TO_ATTENTION,
+    ANCHOR_MARGIN,
+    ANCHOR_CAPACITY,
+    POINTER_INFORMATION,
+    ODDS_COMPOSITION,
+    RULE_SET_PROMISE,
+    IMPERFECT_CHECKER,
+    SCHEDULE_BUDGET,
+    LOCALISED_DEPTH,
+    SCHEDULE_COST,
+    ZHAI_ENTROPY,
+    ENTROPY_CONTINUITY,
+    SOFTMAX_LIPSCHITZ,
+    SURPRISE_VARIANCE,
 )
 
 

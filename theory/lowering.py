@@ -17,6 +17,7 @@ from sympy import Expr, Symbol
 from sympy.core.relational import Relational
 
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
+from theory.sphere import CapShare
 from theory.stable import lowest_entropy
 
 Operation = Callable[..., Any]
@@ -81,6 +82,8 @@ def evaluate(expr: Expr, values: Mapping[Symbol, Any], target: Target) -> Any:
             return walk(base) ** int(exponent)
         if exponent.is_Integer:
             return 1 / walk(base) ** -int(exponent)
+        if base.is_positive:
+            return walk(base) ** walk(exponent)
         raise UnknownNode(f"{target.name} has no meaning for the power {node}")
 
     return walk(sympy.sympify(expr))
@@ -113,6 +116,10 @@ def array_target(xp: Any, special: Any) -> Target:
     operations: dict[type, Operation] = {
         sympy.exp: xp.exp,
         sympy.log: xp.log,
+        sympy.cos: xp.cos,
+        sympy.acos: xp.arccos,
+        sympy.asin: xp.arcsin,
+        sympy.ceiling: xp.ceil,
         sympy.Abs: xp.abs,
         sympy.Max: lambda *xs: _fold(xp.maximum, xs),
         sympy.Min: lambda *xs: _fold(xp.minimum, xs),
@@ -127,6 +134,8 @@ def array_target(xp: Any, special: Any) -> Target:
     }
     if hasattr(special, "lambertw"):
         operations[sympy.LambertW] = lambda x, branch=0: special.lambertw(x, int(branch)).real
+    if hasattr(special, "betainc"):
+        operations[CapShare] = lambda p, t: special.betainc((p - 1) / 2, 0.5, (1 - t) * (1 + t)) / 2
     return Target(xp.__name__, float, operations, choose)
 
 
@@ -178,6 +187,10 @@ def arb_target() -> Target:
     operations: dict[type, Operation] = {
         sympy.exp: lambda x: x.exp(),
         sympy.log: lambda x: x.log(),
+        sympy.cos: lambda x: x.cos(),
+        sympy.acos: lambda x: x.acos(),
+        sympy.asin: lambda x: x.asin(),
+        sympy.ceiling: lambda x: x.ceil(),
         sympy.Abs: abs,
         sympy.Max: lambda *xs: _reduce(lambda a, b: a.max(b), xs),
         sympy.Min: lambda *xs: _reduce(lambda a, b: a.min(b), xs),
@@ -187,6 +200,7 @@ def arb_target() -> Target:
         BinaryEntropy: lambda p: entropy_term(p) + entropy_term(1 - p),
         BinaryDivergence: lambda p, q: -entropy_term(p) - entropy_term(1 - p) - p * q.log() - (1 - p) * (1 - q).log(),
         LowestEntropy: _lowest_entropy_in_arb,
+        CapShare: lambda p, t: (1 - t * t).beta_lower((p - 1) / 2, arb(1) / 2, regularized=True) / 2,
         sympy.LambertW: lambda x, branch=None: x.lambertw(0 if branch is None else int(branch.unique_fmpz())),
         type(sympy.E): lambda: arb.const_e(),
         type(sympy.pi): lambda: arb.pi(),

@@ -1,0 +1,78 @@
+"""Arguments of the numeric faces, validated: float64 arrays in, or a `DomainError` with the value and the law."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory.errors import DomainError
+
+Array = NDArray[np.float64]
+
+
+def is_exact(*values: Any) -> bool:
+    """Whether one of the values is a sympy number, which asks for an exact answer."""
+    sympy = sys.modules.get("sympy")
+    return sympy is not None and any(isinstance(value, sympy.Basic) for value in values)
+
+
+def real(name: str, value: Any) -> Array:
+    """A finite float64 array."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DomainError(f"{name}={value!r} must be a real number") from None
+    require(np.isfinite(array), name, array, "be finite")
+    return array
+
+
+def count(name: str, value: Any, at_least: int) -> Array:
+    """An array of integers, as float64, none below `at_least`."""
+    array = real(name, value)
+    require(array == np.floor(array), name, array, "be an integer")
+    require(array >= at_least, name, array, f"be at least {at_least}")
+    return array
+
+
+def between(name: str, value: Any, low: float, high: float) -> Array:
+    """An array within `[low, high]`."""
+    array = real(name, value)
+    require((array >= low) & (array <= high), name, array, f"lie in [{low:g}, {high:g}]")
+    return array
+
+
+def open_unit(name: str, value: Any) -> Array:
+    """An array within `(0, 1)`."""
+    array = real(name, value)
+    require((array > 0) & (array < 1), name, array, "lie in (0, 1)")
+    return array
+
+
+def positive(name: str, value: Any) -> Array:
+    """An array of positive numbers."""
+    array = real(name, value)
+    require(array > 0, name, array, "be positive")
+    return array
+
+
+def require(holds: Any, name: str, value: Array, law: str) -> None:
+    """Raise `DomainError` with the first value that breaks the law."""
+    if not np.all(holds):
+        offender = np.broadcast_to(value, np.shape(holds))[~np.asarray(holds)].flat[0]
+        raise DomainError(f"{name}={offender:g} must {law}")
+
+
+def scalar(array: Any) -> Any:
+    """A numpy number where the array has no axes."""
+    return np.asarray(array)[()]
+
+
+def single_count(name: str, value: Any, at_least: int) -> int:
+    """One integer, not an array of them."""
+    array = count(name, value, at_least)
+    if array.ndim:
+        raise DomainError(f"{name}={value!r} must be a single integer")
+    return int(array)

@@ -1,0 +1,108 @@
+"""G1-G4: results of others on one row, stated beside ours so that the same methods check both.
+
+A statement without steps here has a citation for its proof; G3's is short enough to be derived.
+"""
+
+from __future__ import annotations
+
+from sympy import Abs, Ge, Gt, Le, Rational, exp, log, sqrt, symbols
+
+from theory.derivation import Equal, Positive, Step
+from theory.design_symbols import H_any, TV_any, moved_row, moved_scores, norm, surprise_variance
+from theory.functions import BinaryEntropy
+from theory.statement import Clause, Kind, Statement
+from theory.symbols import H, k, m
+
+_n = m + k
+_STRETCHED = norm * sqrt(_n / (_n - 1))
+_REST = (_n - 1) * exp(-_STRETCHED)
+ENTROPY_MIN_ZHAI = log(1 + _REST) + _STRETCHED * _REST / (1 + _REST)
+
+
+def _cited() -> tuple[Step, ...]:
+    return ()
+
+
+ZHAI_ENTROPY = Statement(
+    id="G1",
+    name="zhai-entropy-below",
+    title="The entropy of a row is at least that of one key above the others, at the same norm of the scores",
+    kind=Kind.KNOWN,
+    source="Zhai et al. 2023, arXiv 2303.06296, theorem 3.1, whose N is a spectral norm of the logits, at least the "
+    "Euclidean norm of every row less its mean; the bound falls in N, so this form implies theirs",
+    uses=("A5",),
+    about="row beside another",
+    claim=(Clause("norm", Ge(H, ENTROPY_MIN_ZHAI)),),
+    derive=_cited,
+)
+
+ENTROPY_CONTINUITY = Statement(
+    id="G2",
+    name="entropy-continuity",
+    title="Rows close in total variation are close in entropy",
+    kind=Kind.KNOWN,
+    source="Audenaert 2007, A sharp continuity estimate for the von Neumann entropy, after Fannes 1973; classical case",
+    about="row beside another",
+    claim=(
+        Clause(
+            "entropies",
+            Le(Abs(H - H_any), TV_any * log(_n - 1) + BinaryEntropy(TV_any)),
+            Gt(TV_any, 0),
+        ),
+    ),
+    derive=_cited,
+)
+
+
+def _derive_lipschitz() -> tuple[Step, ...]:
+    x, y, mass, slack = symbols("x y a v", real=True)
+    share = symbols("o", positive=True)
+    inside = 1 / (1 + share)
+    return (
+        Equal(
+            "the Jacobian's quadratic form is the variance of the direction under the row, at most the mean square "
+            "about the middle of its range",
+            mass * x**2 + (1 - mass) * y**2 - (mass * x + (1 - mass) * y) ** 2,
+            mass * (x - (x + y) / 2) ** 2
+            + (1 - mass) * (y - (x + y) / 2) ** 2
+            - (mass * x + (1 - mass) * y - (x + y) / 2) ** 2,
+        ),
+        Positive(
+            "every entry lies within half the range of that middle: the variance is at most a quarter of its square",
+            ((x - y) ** 2 / 4 - inside * (1 - inside) * (x - y) ** 2),
+            strict=False,
+        ),
+        Equal(
+            "and the squared range at most twice the squared norm: the Jacobian's norm is at most 1/2",
+            2 * (x**2 + y**2) - (x - y) ** 2,
+            (x + y) ** 2,
+        ),
+        Equal(
+            "attained in the limit: two keys alike, moved apart",
+            Rational(1, 2) * (1 - Rational(1, 2)) * (2 * slack) ** 2,
+            Rational(1, 2) * (2 * slack**2),
+        ),
+    )
+
+
+SOFTMAX_LIPSCHITZ = Statement(
+    id="G3",
+    name="softmax-lipschitz",
+    title="Softmax moves at most half as far as its scores, over the temperature",
+    kind=Kind.KNOWN,
+    source="Nair 2025, arXiv 2510.23012, for every p-norm; in the Euclidean norm by Popoviciu's inequality",
+    about="row beside another",
+    claim=(Clause("Euclidean", Le(4 * moved_row, moved_scores)),),
+    derive=_derive_lipschitz,
+)
+
+SURPRISE_VARIANCE = Statement(
+    id="G4",
+    name="surprise-variance",
+    title="The variance of the surprise is at most a quarter of log^2(n-1), plus 1",
+    kind=Kind.KNOWN,
+    source="Reeb and Wolf 2015, Tight bound on relative entropy by entropy difference (arXiv 1304.0036)",
+    about="row beside another",
+    claim=(Clause("variance", Le(surprise_variance, log(_n - 1) ** 2 / 4 + 1)),),
+    derive=_cited,
+)
