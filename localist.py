@@ -18,6 +18,7 @@ COMMANDS = {
     "verify": "proofs_check.commands",
     "train": "empirical.commands",
     "measure": "empirical.commands",
+    "bench": "empirical.commands",
     "figures": "figures.commands",
     "demo": "demo",
 }
