@@ -178,7 +178,7 @@ def margin_from_weights(block_score: Any, off_target: Any, pull: Any, width: Any
     score, reach, pulled = real("block score", block_score), _size("off-target norm", off_target), _size("pull", pull)
     keys = count("width", width, 1)
     score, reach, pulled, keys = (np.array(x) for x in np.broadcast_arrays(score, reach, pulled, keys))
-    margin = score - reach * pulled / np.sqrt(keys)
+    margin = np.asarray(score - reach * pulled / np.sqrt(keys))
     for index in zip(*np.nonzero(np.atleast_1d(np.abs(margin) < _CANCELLED * np.abs(score))), strict=True):
         at = index if margin.ndim else ()
         margin[at] = _margin_in_arb(score[at], reach[at], pulled[at], keys[at])
