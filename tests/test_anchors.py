@@ -57,6 +57,15 @@ def test_planar_heads_attain_the_margin_exactly(apart, off, scale):
         assert decide(Eq(delta, alpha * BRACKET * Rational(101, 100)), letters) is not Verdict.PROVED
 
 
+@pytest.mark.parametrize(("apart", "off"), [(Fraction(2, 3), Fraction(1, 20)), (Fraction(1, 9), Fraction(2, 5))])
+def test_the_witness_names_the_scores_of_planar_heads(apart, off):
+    head = planar_head(apart, off, Fraction(3), temperature=Fraction(1), leak_target=Fraction(1, 10))
+    letters = Letters(head, HEAD_DEFINITIONS)
+    (witness,) = ANCHOR_MARGIN.witnesses
+    for ((score, _),), actual in zip((witness.block, witness.complement), head.row.scores, strict=True):
+        assert decide(Eq(score, Rational(actual)), letters) is Verdict.PROVED
+
+
 @given(st.integers(2, 6), st.integers(1, 30), st.integers(1, 6))
 def test_symmetric_pointers_attain_fano_exactly(blocks, right, wrong):
     letters = Letters(symmetric_channel(blocks, right, wrong), CHANNEL_DEFINITIONS)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import entropy, norm
-from sympy import Eq
+from sympy import Eq, Rational
 
 from proofs_check.deciding import Letters, decide
 from proofs_check.known_instances import KNOWN_DEFINITIONS
@@ -48,7 +48,10 @@ def test_the_lipschitz_constant_is_derived():
 @given(st.integers(2, 8), st.integers(1, 40))
 def test_one_key_above_the_others_attains_zhai(keys, height):
     row = AttentionRow(scores=(Fraction(height, 8), *[Fraction(0)] * (keys - 1)), block=1)
-    assert decide(Eq(H, ENTROPY_MIN_ZHAI), Letters(row, KNOWN_DEFINITIONS)) is Verdict.PROVED
+    letters = Letters(row, KNOWN_DEFINITIONS)
+    assert decide(Eq(H, ENTROPY_MIN_ZHAI), letters) is Verdict.PROVED
+    ((score, _),) = ZHAI_ENTROPY.witnesses[0].block
+    assert decide(Eq(score, Rational(row.scores[0])), letters) is Verdict.PROVED
 
 
 def test_audenaert_is_attained_and_sharp():

@@ -44,8 +44,8 @@ from theory.entropy import chain_rule_step
 from theory.functions import BinaryEntropy
 from theory.leak import MARGIN_THRESHOLD
 from theory.sphere import CapShare
-from theory.statement import Clause, Kind, Statement
-from theory.symbols import delta, eps, eps_target, tau
+from theory.statement import Clause, Kind, Statement, Witness
+from theory.symbols import delta, eps, eps_target, k, m, tau
 
 ANCHOR_ANGLE = acos(coherence)
 KEY_ANGLE = 2 * asin(distance / 2)
@@ -118,6 +118,13 @@ ANCHOR_MARGIN = Statement(
         Clause("simple", Ge(delta, alpha * BRACKET_SIMPLE)),
         Clause("sign", Equivalent(Gt(BRACKET, 0), Lt(2 * KEY_ANGLE, ANCHOR_ANGLE))),
         Clause("scale", Implies(Ge(alpha, SCALE_NEEDED), Le(eps, eps_target)), Lt(2 * KEY_ANGLE, ANCHOR_ANGLE)),
+    ),
+    witnesses=(
+        Witness(
+            "margin",
+            block=((alpha * cos(KEY_ANGLE), m),),
+            complement=((alpha * cos(Max(0, ANCHOR_ANGLE - KEY_ANGLE)), k),),
+        ),
     ),
     derive=_derive_margin,
 )

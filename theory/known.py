@@ -5,13 +5,13 @@ A statement without steps here has a citation for its proof; G3's is short enoug
 
 from __future__ import annotations
 
-from sympy import Abs, Ge, Gt, Le, Rational, exp, log, sqrt, symbols
+from sympy import Abs, Ge, Gt, Le, Rational, S, exp, log, sqrt, symbols
 
 from theory.derivation import Equal, Positive, Step
 from theory.design_symbols import H_any, TV_any, moved_row, moved_scores, norm, surprise_variance
 from theory.functions import BinaryEntropy
-from theory.statement import Clause, Kind, Statement
-from theory.symbols import H, k, m
+from theory.statement import Clause, Kind, Statement, Witness
+from theory.symbols import H, k, m, tau
 
 _n = m + k
 _STRETCHED = norm * sqrt(_n / (_n - 1))
@@ -33,6 +33,7 @@ ZHAI_ENTROPY = Statement(
     uses=("A5",),
     about="row beside another",
     claim=(Clause("norm", Ge(H, ENTROPY_MIN_ZHAI)),),
+    witnesses=(Witness("norm", block=((tau * _STRETCHED, S.One),), complement=((0 * tau, _n - 1),)),),
     derive=_cited,
 )
 
