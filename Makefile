@@ -1,5 +1,7 @@
 PYTHON ?= python3
 VENV ?= .venv
+# Idle OpenMP threads that spin starve whatever else runs on a small machine.
+export OMP_WAIT_POLICY ?= PASSIVE
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
