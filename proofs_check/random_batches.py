@@ -1,0 +1,211 @@
+"""Draws batches of random rows, in the shapes on which bounds on attention tend to break; a seed repeats them.
+
+Scores are `jitter * noise + height * pattern`: noise is Gaussian or heavy-tailed, the pattern raises nothing, the
+block, one key, or a random half. The noise of one draw serves several batches with fresh jitters, heights, block
+sizes and temperatures: the rows differ, their directions repeat, and drawing costs less than the softmax does.
+Temperatures keep the logit range below 600 nats, since masses below the smallest float are for the exact methods.
+Rows exactly on a pattern attain equalities, which no float can decide: a fixed number comes first, whatever the
+number of samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from proofs_check.batches import Batch, Columns, Scratch
+
+FAMILIES = ("gaussian", "heavy-tailed", "block-level", "one-key", "two-level", "tied")
+_EQUALITY_FAMILIES = ("block-level", "two-level", "tied", "one-key")
+_EQUALITY_ROWS = 1
+_EQUALITY_KEYS = (2, 3, 8)
+# Causal lengths, cycled through; most rows are of the lengths attention has.
+_KEYS = (64, 128, 64, 256, 64, 128, 16, 64, 512, 128, 5, 64, 128, 256, 3, 64)
+# Rows of few keys lie near equalities more often than they teach anything.
+_ROWS_PER_KEY = 64
+_WINDOWS = 12
+_ERA = 64
+_TEMPERATURES = (1.0, 0.5, 2.0, 1.4)
+_RARE_TEMPERATURES = (0.01, 100.0, 0.0625, 5.0)
+_RAREST_TEMPERATURE = 1e6
+_LARGEST_RANGE = 600.0
+_LARGEST_NOISE = {"normal": 6.0, "heavy": 300.0}
+
+
+class Draws(Protocol):
+    """A seeded source of float64 arrays."""
+
+    xp: Any
+
+    def normal(self, *shape: int) -> Any:
+        """Standard normals."""
+
+    def uniform(self, *shape: int) -> Any:
+        """Uniforms in [0, 1)."""
+
+
+class NumpyDraws:
+    """numpy's generator."""
+
+    def __init__(self, *seed: int) -> None:
+        import numpy as np
+
+        self.xp = np
+        self._generator = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
+
+    def normal(self, *shape: int) -> Any:
+        return self._generator.standard_normal(shape)
+
+    def uniform(self, *shape: int) -> Any:
+        return self._generator.random(shape)
+
+
+class TorchDraws:
+    """torch's generator on one device."""
+
+    def __init__(self, device: str, *seed: int) -> None:
+        import torch
+
+        self.xp = torch
+        self._device = device
+        mixed = 0
+        for part in seed:
+            mixed = (mixed * 1_000_003 + part + 1) % 2**63
+        self._generator = torch.Generator(device).manual_seed(mixed)
+
+    def normal(self, *shape: int) -> Any:
+        return self.xp.randn(*shape, generator=self._generator, dtype=self.xp.float64, device=self._device)
+
+    def uniform(self, *shape: int) -> Any:
+        return self.xp.rand(*shape, generator=self._generator, dtype=self.xp.float64, device=self._device)
+
+
+class BatchSource:
+    """Batches of about `elements` scores; the same seed and device give the same rows."""
+
+    def __init__(self, seed: int, device: str | None = None, elements: int = 2**18) -> None:
+        self._seed, self._device, self._elements = seed, device, elements
+        self.xp = self._draws(0).xp
+        self.scratch = Scratch(self.xp)
+        self._pools: dict[tuple[int, str], tuple[int, Any]] = {}
+
+    def _draws(self, *purpose: int) -> Draws:
+        if self._device is None:
+            return NumpyDraws(self._seed % 2**32, *purpose)
+        return TorchDraws(self._device, self._seed, *purpose)
+
+    def batches(self, samples: int) -> Iterator[Batch]:
+        """Batches of `samples` rows in total, those on which equalities hold first."""
+        left, index = samples, 0
+        for keys in _EQUALITY_KEYS:
+            for family in _EQUALITY_FAMILIES:
+                rows = min(_EQUALITY_ROWS, left)
+                if rows:
+                    yield self._batch(index, keys, rows, family, on_pattern=True)
+                left, index = left - rows, index + 1
+        while left > 0:
+            keys = _KEYS[index % len(_KEYS)]
+            rows = min(left, max(1, self._elements // keys), _ROWS_PER_KEY * keys)
+            # 5 families against 16 lengths: every pair comes up.
+            yield self._batch(index, keys, rows, FAMILIES[index % 5], on_pattern=False)
+            left, index = left - rows, index + 1
+
+    def _batch(self, index: int, keys: int, rows: int, family: str, on_pattern: bool) -> Batch:
+        draws = self._draws(1, index)
+        xp = self.xp
+        first, second = (float(x) for x in draws.uniform(2))
+        block = self._block(keys, first, second)
+        height = 80 * draws.uniform(rows) - 40 if index % 2 else 8 * draws.uniform(rows) - 4
+        if on_pattern:
+            jitter = 0 * height
+        elif family == "gaussian":
+            jitter = 10 ** (2.5 * draws.uniform(rows) - 1)
+        else:
+            jitter = 10 ** (4 * draws.uniform(rows) - 3.5)
+        kind = "heavy" if family == "heavy-tailed" else "normal"
+        noise = self._noise(index, keys, rows, kind, 0)
+        least = (2 * _LARGEST_NOISE[kind] * jitter + abs(height) + 2.5) / _LARGEST_RANGE
+        scores = self.scratch.like("scores", noise) if not on_pattern else xp.empty_like(noise)
+        xp.multiply(noise, jitter, out=scores)
+        if family == "block-level":
+            scores[:block] += height
+        elif family == "one-key":
+            scores[int(second * keys)] += height
+        elif family in ("two-level", "tied"):
+            pattern = self._noise(index, keys, rows, "normal", 7)
+            levels = (pattern > 0) * 1.0 if family == "two-level" else (pattern > 0) * 1.0 - (pattern > 1) * 2.5
+            scores += levels * height if family == "two-level" else levels
+        columns = Columns(lambda name: self._column(index, batch, name))
+        columns["least_temperature"] = least
+        batch = Batch(scores, block, columns, family, xp)
+        batch.scratch = self.scratch
+        return batch
+
+    @staticmethod
+    def _block(keys: int, first: float, second: float) -> int:
+        choices = (1, 2, keys // 8, keys // 2, keys - 1, 1 + int(second * (keys - 1)))
+        return min(keys - 1, max(1, choices[int(first * len(choices))]))
+
+    def _noise(self, index: int, keys: int, rows: int, kind: str, lag: int) -> Any:
+        """A window of the pool of that shape; windows of the same pool overlap, and the pool is drawn anew in time."""
+        era, key = (index + lag) // _ERA, (keys * 2**32 + rows, kind)
+        if self._pools.get(key, (-1, None))[0] != era:
+            draws = self._draws(2, era, keys, rows, 0 if kind == "normal" else 1)
+            pool = draws.normal(keys + _WINDOWS, rows)
+            if kind == "heavy":
+                pool = pool / abs(draws.normal(keys + _WINDOWS, rows))
+            pool = self.xp.clip(pool, -_LARGEST_NOISE[kind], _LARGEST_NOISE[kind])
+            self._pools[key] = (era, pool)
+        start = (index + lag) % _WINDOWS
+        return self._pools[key][1][start : start + keys]
+
+    def _column(self, index: int, batch: Batch, name: str) -> Any:
+        draws = self._draws(3, index, sum(name.encode()))
+        xp, rows, keys = self.xp, batch.rows, batch.keys
+        if name == "temperature":
+            return self._temperatures(draws, rows, batch.columns["least_temperature"])
+        if name == "dial":
+            inner = xp.floor(64 * draws.uniform(rows)) / 64
+            far = 1 - 2.0 ** -xp.floor(1 + 40 * draws.uniform(rows))
+            return xp.where(draws.uniform(rows) < 0.5, inner, far)
+        if name == "penalty":
+            return 10 * draws.uniform(rows)
+        if name in ("leak_target", "fidelity_target"):
+            return self._target(draws, batch, name)
+        if name == "values":
+            return 8 * draws.uniform(keys, rows) - 4
+        if name == "seen":
+            return batch.scores + (draws.uniform(keys, rows) - 0.5)
+        if name == "weights":
+            weights = xp.floor(17 * draws.uniform(keys, rows))
+            weights[0] += 1
+            return weights
+        raise KeyError(name)
+
+    def _temperatures(self, draws: Draws, rows: int, least: Any) -> Any:
+        xp, which = self.xp, draws.uniform(rows)
+        result = 0 * which + _TEMPERATURES[0]
+        for i, temperature in enumerate(_TEMPERATURES[1:], 1):
+            result = xp.where(which > i / len(_TEMPERATURES), temperature, result)
+        rare = draws.uniform(rows)
+        for i, temperature in enumerate(_RARE_TEMPERATURES):
+            result = xp.where(rare < 2.0 ** -(5 + i), temperature, result)
+        return xp.maximum(xp.where(rare < 2.0**-13, _RAREST_TEMPERATURE, result), least)
+
+    def _target(self, draws: Draws, batch: Batch, name: str) -> Any:
+        """Targets in (0, 1): near both ends, and near what the row, or its changed form, attains."""
+        xp, rows = self.xp, batch.rows
+        least = 2.0**-60
+        anywhere = xp.exp(math.log(least) * draws.uniform(rows))
+        anywhere = xp.where(draws.uniform(rows) < 0.5, anywhere, 1 - anywhere)
+        own, changed = ("plain", "penalised") if name == "leak_target" else ("plain", "dialled")
+        near = []
+        for mixture in (own, changed):
+            mix = batch.mixture(mixture)
+            mass = mix.outside if name == "leak_target" else mix.inside
+            nudge = (draws.uniform(rows) - 0.5) * 10 ** (-6 * draws.uniform(rows))
+            near.append(mass.value * (1 + nudge))
+        which = draws.uniform(rows)
+        target = xp.where(which < 1 / 3, near[0], xp.where(which < 2 / 3, near[1], anywhere))
+        return xp.clip(target, least, 1 - 2.0**-53)

@@ -1,0 +1,378 @@
+"""Numbers that carry a bound on their own rounding error, as a target for a statement's expressions.
+
+Running error analysis (Wilkinson; Higham, *Accuracy and Stability of Numerical Algorithms*, section 3.3): every
+operation bounds how far its float64 result lies from the exact result at the exact arguments. The rules assume
+
+- `+ - * /` and square roots rounded to nearest, with unit roundoff `UNIT = 2^-53`, and results below the smallest
+  normal number, `TINY = 2^-1022`, wrong by at most that number (so flushing them to 0 is covered);
+- `exp`, `log` and `log1p` within `LIBRARY_ULPS` units in the last place, hence `2 LIBRARY_ULPS` unit roundoffs;
+  numpy and torch promise less than 4, and a test compares them with Arb;
+- a sum of `n` terms, in any order, wrong by at most `(n - 1) UNIT sum |terms|`.
+
+The bounds are themselves computed in float64, from nonnegative terms only: each is right to a relative `2 N UNIT`
+for `N` operations on the way. Terms of second order in `UNIT` are left out likewise. `INFLATION` covers both for
+every `N` below 2^30 and is applied where a bound is used, in `parted`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import sympy
+from sympy import Expr
+
+from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
+from theory.lowering import Target, UnknownNode, relation
+from theory.stable import best_share
+
+UNIT = 2.0**-53
+TINY = 2.0**-1022
+LIBRARY_ULPS = 4
+LIBRARY = 2 * LIBRARY_ULPS * UNIT
+INFLATION = 1 + 2.0**-20
+
+Truth = tuple[Any, Any]
+
+
+class Tracked:
+    """A float64 array (or number) with a bound on its distance from the exact value.
+
+    `one_minus`, where known, is `1 - self` with an error of its own: masses near 1 keep their complement accurate.
+    """
+
+    __slots__ = ("error", "negated", "one_minus", "value", "xp")
+
+    def __init__(self, value: Any, error: Any, xp: Any, one_minus: Tracked | None = None) -> None:
+        self.value = value
+        self.error = error
+        self.xp = xp
+        self.one_minus = one_minus
+        self.negated: Tracked | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the value is known to carry no error at all."""
+        return isinstance(self.error, float) and self.error == 0.0
+
+    def _lift(self, other: Any) -> Tracked:
+        return other if isinstance(other, Tracked) else Tracked(float(other), 0.0, self.xp)
+
+    def __neg__(self) -> Tracked:
+        result = Tracked(-self.value, self.error, self.xp)
+        result.negated = self
+        return result
+
+    def __add__(self, other: Any) -> Tracked:
+        other = self._lift(other)
+        for one, rest in ((self, other), (other, self)):
+            if _is(one, 1.0) and rest.negated is not None and rest.negated.one_minus is not None:
+                return rest.negated.one_minus
+            if _is(one, 0.0):
+                return rest
+        if _scalars(self, other):
+            result = _rounded(Fraction(self.value) + Fraction(other.value), self.xp)
+        else:
+            value = self.value + other.value
+            result = Tracked(value, abs(value) * UNIT + _sum(self.error, other.error), self.xp)
+        for one, rest in ((self, other), (other, self)):
+            if _is(one, 1.0) and rest.negated is not None:
+                result.one_minus = rest.negated
+        return result
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Tracked:
+        if other is self:
+            return Tracked(0 * self.value, 0.0, self.xp)
+        return self + (-self._lift(other))
+
+    def __rsub__(self, other: Any) -> Tracked:
+        return self._lift(other) + (-self)
+
+    def __mul__(self, other: Any) -> Tracked:
+        other = self._lift(other)
+        for one, rest in ((self, other), (other, self)):
+            if _is(one, 1.0):
+                return rest
+            if _is(one, -1.0):
+                return -rest
+            if one.negated is not None:
+                return -(one.negated * rest)
+        if _scalars(self, other):
+            return _rounded(Fraction(self.value) * Fraction(other.value), self.xp)
+        value = self.value * other.value
+        error = abs(value) * UNIT + TINY
+        if not self.exact:
+            error = error + (abs(other.value) + other.error) * self.error
+        if not other.exact:
+            error = error + abs(self.value) * other.error
+        return Tracked(value, error, self.xp)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Tracked:
+        # a'/b' - a/b = ((a' - a) - (a/b)(b' - b)) / b' for the exact a', b'.
+        other = self._lift(other)
+        if _is(other, 1.0):
+            return self
+        if _scalars(self, other) and other.value:
+            return _rounded(Fraction(self.value) / Fraction(other.value), self.xp)
+        value = self.value / other.value
+        error = abs(value) * UNIT + TINY
+        if not (self.exact and other.exact):
+            moved = self.error if other.exact else self.error + (abs(value) + TINY) * other.error
+            error = error + moved / positive_part(abs(other.value) - other.error, self.xp)
+        return Tracked(value, error, self.xp)
+
+    def __rtruediv__(self, other: Any) -> Tracked:
+        return self._lift(other) / self
+
+    def __pow__(self, exponent: Any) -> Tracked:
+        if isinstance(exponent, int):
+            result = self
+            for _ in range(exponent - 1):
+                result = result * self
+            return result
+        return exp(self._lift(exponent) * log(self))
+
+    def __abs__(self) -> Tracked:
+        return Tracked(abs(self.value), self.error, self.xp)
+
+
+def _is(number: Tracked, value: float) -> bool:
+    return isinstance(number.value, float) and number.value == value and number.exact
+
+
+def _scalars(x: Tracked, y: Tracked) -> bool:
+    return x.exact and y.exact and isinstance(x.value, float) and isinstance(y.value, float)
+
+
+def _rounded(value: Fraction, xp: Any) -> Tracked:
+    nearest = float(value)
+    return Tracked(nearest, 0.0 if Fraction(nearest) == value else abs(nearest) * UNIT + TINY, xp)
+
+
+def _sum(a: Any, b: Any) -> Any:
+    return b if isinstance(a, float) and a == 0.0 else a if isinstance(b, float) and b == 0.0 else a + b
+
+
+def as_array(value: Any, xp: Any) -> Any:
+    """The value as something the library's functions accept, float64."""
+    return xp.asarray(value, dtype=xp.float64) if isinstance(value, float) else value
+
+
+def positive_part(value: Any, xp: Any) -> Any:
+    """`max(value, 0)`: a divisor of 0 makes the bound infinite, which is what an unknown sign deserves."""
+    return xp.clip(as_array(value, xp), 0.0, None)
+
+
+def exp(x: Tracked) -> Tracked:
+    """`e^x`: `|e^t - 1| <= t + t^2` for `|t| <= 1`, and no bound where the argument is less certain."""
+    value = x.xp.exp(as_array(x.value, x.xp))
+    if x.exact:
+        return Tracked(value, (value + TINY) * LIBRARY + TINY, x.xp)
+    spread = LIBRARY + x.error + x.error * x.error
+    spread = x.xp.where(as_array(x.error, x.xp) <= 1.0, spread, float("inf"))
+    return Tracked(value, (value + TINY) * spread + TINY, x.xp)
+
+
+def log(x: Tracked) -> Tracked:
+    """`log x`, by `log1p` of the complement where that is known and the smaller."""
+    xp = x.xp
+    plain_value = xp.log(as_array(x.value, xp))
+    plain = Tracked(plain_value, _log_error(plain_value, x.value, x, xp), xp)
+    rest = x.one_minus
+    if rest is None:
+        return plain
+    value = xp.log1p(-as_array(rest.value, xp))
+    near_one = as_array(rest.value, xp) < 0.5
+    error = _log_error(value, 1 - rest.value, rest, xp)
+    return Tracked(xp.where(near_one, value, plain.value), xp.where(near_one, error, plain.error), xp)
+
+
+def log1p(x: Tracked) -> Tracked:
+    """`log(1 + x)` for `x >= 0`."""
+    value = x.xp.log1p(as_array(x.value, x.xp))
+    return Tracked(value, _log_error(value, 1 + x.value, x, x.xp), x.xp)
+
+
+def _log_error(value: Any, argument: Any, source: Tracked, xp: Any) -> Any:
+    rounding = abs(value) * LIBRARY
+    return rounding if source.exact else rounding + source.error / positive_part(argument - source.error, xp)
+
+
+def sqrt(x: Tracked) -> Tracked:
+    """Square root: `|sqrt(x') - sqrt(x)| <= |x' - x| / sqrt(x)`."""
+    value = x.xp.sqrt(as_array(x.value, x.xp))
+    return Tracked(value, value * UNIT if x.exact else value * UNIT + x.error / value, x.xp)
+
+
+def larger(x: Tracked, y: Tracked, sign: int = 1) -> Tracked:
+    """`max(x, y)`, or with sign -1 `min(x, y)`: the term not taken matters only where its error bridges the gap."""
+    xp = x.xp
+    pick = xp.maximum if sign > 0 else xp.minimum
+    value = pick(as_array(x.value, xp), as_array(y.value, xp))
+    rest = [_complement_of(z) for z in (x, y)]
+    mirrored = None if None in rest else larger(*rest, -sign)
+    if x.exact and y.exact:
+        return Tracked(value, 0.0, xp, mirrored)
+    first = (x.value >= y.value) if sign > 0 else (x.value <= y.value)
+    own, other = xp.where(first, x.error, y.error), xp.where(first, y.error, x.error)
+    return Tracked(value, xp.maximum(as_array(own, xp), as_array(other - abs(x.value - y.value), xp)), xp, mirrored)
+
+
+def _complement_of(x: Tracked) -> Tracked | None:
+    """The accurate complement, also that of a number; without one of its own, so that there is an end to it."""
+    if isinstance(x.value, float) and x.exact:
+        return Tracked(1.0 - x.value, 0.0, x.xp) if x.value in (0.0, 1.0) else None
+    return None if x.one_minus is None else Tracked(x.one_minus.value, x.one_minus.error, x.xp)
+
+
+def logistic(x: Tracked) -> Tracked:
+    """`sigma(x)` with its complement.
+
+    Its logarithm moves by at most `|x' - x|`, and `t/(1 + t)` from `t = e^-|x|` is right to `2 LIBRARY + 2 UNIT`.
+    """
+    xp = x.xp
+    value = as_array(x.value, xp)
+    small = xp.exp(-abs(value))
+    upper = 1 / (1 + small)
+    lower = small * upper
+    spread = 2 * LIBRARY + 3 * UNIT
+    if not x.exact:
+        spread = xp.where(as_array(x.error, xp) <= 1.0, x.error + x.error * x.error + spread, float("inf"))
+    inside = Tracked(xp.where(value >= 0, upper, lower), 0.0, xp)
+    outside = Tracked(xp.where(value >= 0, lower, upper), 0.0, xp)
+    for mass, other in ((inside, outside), (outside, inside)):
+        mass.error = (mass.value + TINY) * spread + TINY
+        mass.one_minus = other
+    return inside
+
+
+def complement(p: Tracked) -> Tracked:
+    """`1 - p`, from the accurate complement where there is one."""
+    return 1 - p
+
+
+def _entropy_term(p: Tracked) -> Tracked:
+    term = -(p * log(p))
+    if not p.exact:
+        return term
+    zero = as_array(p.value, p.xp) == 0
+    return Tracked(p.xp.where(zero, 0.0, term.value), p.xp.where(zero, 0.0, term.error), p.xp)
+
+
+def binary_entropy(p: Tracked) -> Tracked:
+    """`h(p)`, a sum of two positive terms."""
+    q = complement(p)
+    return _entropy_term(p) + _entropy_term(Tracked(q.value, q.error, q.xp, one_minus=p))
+
+
+def logit(p: Tracked) -> Tracked:
+    """`log p - log(1 - p)`."""
+    q = complement(p)
+    return log(p) - log(Tracked(q.value, q.error, q.xp, one_minus=p))
+
+
+def binary_divergence(p: Tracked, q: Tracked) -> Tracked:
+    """`kl(p||q)` as written."""
+    other_p, other_q = complement(p), complement(q)
+    return p * (log(p) - log(q)) + other_p * (log(other_p) - log(other_q))
+
+
+def lowest_entropy(n: Tracked, r: Tracked) -> Tracked:
+    """A5's finite minimum over the number of upper keys, for an exact number `n` of keys and `r >= 0`.
+
+    The entropy falls and then rises in that number, so the least one sits beside the real minimiser `n share(r)`. The
+    share is right to 2^-30 and has slope at most 1/6, so two neighbours below and two above catch it while `n` is
+    below 2^24 and `n` times the error of `r` below 1; elsewhere the bound is infinite.
+    """
+    xp, keys = r.xp, n.value
+    if not (n.exact and isinstance(keys, float)):
+        raise UnknownNode("the error bound of the lowest entropy needs a number of keys known exactly")
+    if keys < 2:
+        return Tracked(0.0, 0.0, xp)
+    span = as_array(r.value, xp)
+    middle = xp.floor(best_share(span, xp) * keys)
+    shrink = exp(Tracked(-span, r.error, xp))
+
+    def entropy(shift: float) -> Tracked:
+        upper = Tracked(xp.clip(middle + shift, 1.0, keys - 1), 0.0, xp)
+        below = Tracked(keys - upper.value, 0.0, xp) / upper * shrink
+        return log(upper) + log1p(below) + r * below / (1 + below)
+
+    best = _fold(tuple(entropy(shift) for shift in (-1.0, 0.0, 1.0, 2.0)), -1)
+    trusted = (keys * as_array(r.error, xp) < 1) & (keys < 2.0**24)
+    return Tracked(best.value, xp.where(trusted, best.error, float("inf")), xp)
+
+
+def parted(sign: str, left: Tracked, right: Tracked) -> Truth:
+    """Where `left sign right` is certainly true, and where certainly false; neither where the errors decide."""
+    truth = _parted(sign, left - right)
+    if left.one_minus is None or right.one_minus is None:
+        return truth
+    # Near 1 the complements tell masses apart that the masses themselves no longer do.
+    mirrored = _parted(sign, right.one_minus - left.one_minus)
+    return truth[0] | mirrored[0], truth[1] | mirrored[1]
+
+
+def _parted(sign: str, gap: Tracked) -> Truth:
+    value, bound = as_array(gap.value, gap.xp), gap.error * INFLATION
+    above, below = value > bound, value < -bound
+    at_least, at_most = value >= bound, value <= -bound
+    return {
+        "<=": (at_most, above),
+        "<": (below, at_least),
+        ">=": (at_least, below),
+        ">": (above, at_most),
+        "==": (at_least & at_most, above | below),
+        "!=": (above | below, at_least & at_most),
+    }[sign]
+
+
+def error_target(xp: Any) -> Target:
+    """Target whose numbers are `Tracked` arrays of the library `xp` (numpy or torch)."""
+
+    def number(value: Fraction) -> Tracked:
+        return _rounded(value, xp)
+
+    def choose(branches: list[tuple[Any, Callable[..., Any], Expr]]) -> Tracked:
+        *conditional, (last_condition, walk, last) = branches
+        if last_condition != sympy.true:
+            raise UnknownNode("a Piecewise must end with a branch that always applies")
+        chosen = walk(last)
+        for condition, walk, branch in reversed(conditional):
+            left, sign, right = relation(condition, walk)
+            holds, fails = parted(sign, left, right)
+            taken = walk(branch)
+            value = xp.where(holds, taken.value, chosen.value)
+            error = xp.where(holds, taken.error, xp.where(fails, chosen.error, float("inf")))
+            chosen = Tracked(value, error, xp)
+        return chosen
+
+    operations: dict[type, Callable[..., Any]] = {
+        sympy.exp: exp,
+        sympy.log: log,
+        sympy.Abs: abs,
+        sympy.Max: lambda *xs: _fold(xs, 1),
+        sympy.Min: lambda *xs: _fold(xs, -1),
+        sympy.Pow: sqrt,
+        Logistic: logistic,
+        Logit: logit,
+        BinaryEntropy: binary_entropy,
+        BinaryDivergence: binary_divergence,
+        LowestEntropy: lowest_entropy,
+        type(sympy.E): lambda: Tracked(float(sympy.E), float(sympy.E) * UNIT, xp),
+        type(sympy.pi): lambda: Tracked(float(sympy.pi), float(sympy.pi) * UNIT, xp),
+    }
+    return Target(f"running error in {xp.__name__}", number, operations, choose)
+
+
+def _fold(terms: tuple[Tracked, ...], sign: int) -> Tracked:
+    total = terms[0]
+    for term in terms[1:]:
+        total = larger(total, term, sign)
+    return total
