@@ -41,10 +41,12 @@ Entries = tuple[tuple[Fraction, ...], ...]
 
 
 def matrix(entries: Entries) -> list[list[Quantity]]:
+    """The entries as exact quantities."""
     return [vector(row) for row in entries]
 
 
 def shown(entries: Entries) -> str:
+    """The entries to read, rows apart by semicolons."""
     return "[" + "; ".join(" ".join(f"{float(x):.4g}" for x in row) for row in entries) + "]"
 
 
@@ -111,6 +113,7 @@ def _softmax(logits: list[Quantity]) -> list[Quantity]:
 
 
 def run_head(head: Head, sequence: Sequence) -> Pass:
+    """One sequence through the head and back."""
     inputs, values, pull = matrix(sequence.inputs), matrix(sequence.values), matrix(sequence.pull)
     queries, keys = times(inputs, matrix(head.query)), times(inputs, matrix(head.key))
     tau, width = rational(head.temperature), root(fmpq(head.width))
@@ -191,11 +194,13 @@ HEAD_DEFINITIONS: Mapping[Symbol, Any] = {
 
 
 def entries_of(height: int, width: int) -> st.SearchStrategy[Entries]:
+    """Matrices of quarters between -3 and 3."""
     row = st.lists(st.integers(-12, 12).map(lambda i: Fraction(i, 4)), min_size=width, max_size=width).map(tuple)
     return st.lists(row, min_size=height, max_size=height).map(tuple)
 
 
 def opposed(size: Fraction) -> Entries:
+    """Two tokens with one feature each, of opposite sign."""
     return ((size,), (-size,))
 
 

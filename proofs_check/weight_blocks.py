@@ -31,10 +31,13 @@ Vector = tuple[Fraction, ...]
 
 
 def listed(vectors: Sequence[Sequence[Fraction]]) -> str:
+    """The vectors to read."""
     return "; ".join("(" + ", ".join(f"{float(x):.6g}" for x in each) + ")" for each in vectors)
 
 
 def norm_of(entries: Callable[[Any], Sequence[Quantity]]) -> Any:
+    """The definition of a letter that is the norm of these entries."""
+
     def definition(instance: Any, by: Arithmetic) -> Any:
         values = entries(instance)
         return root_as(by, dot(values, values))
@@ -157,6 +160,7 @@ def _units(size: int) -> st.SearchStrategy[Vector]:
 
 
 def vectors(size: int) -> st.SearchStrategy[Vector]:
+    """Vectors of eighths between -3 and 3."""
     return st.lists(st.integers(-24, 24).map(lambda i: Fraction(i, 8)), min_size=size, max_size=size).map(tuple)
 
 

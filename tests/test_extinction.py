@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,9 +13,14 @@ from flint import arb, ctx, fmpq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from sympy import Eq
 
+from proofs_check.adam_runs import ADAM_DEFINITIONS, AdamRun
+from proofs_check.deciding import Letters, decide
+from proofs_check.verdict import Verdict
+from proofs_check.weight_blocks import DESCENT_DEFINITIONS, Descent
 from theory.errors import DomainError
-from theory.extinction import ADAM_WARNING
+from theory.extinction import ADAM_WARNING, EXTINCTION_BY_ADAM, STEPS
 from theory.weight_bounds import (
     adam_penalty_needed,
     adam_threshold,
@@ -24,6 +30,7 @@ from theory.weight_bounds import (
     extinction_step_sgd,
     sgd_penalty_needed,
 )
+from theory.weight_symbols import N
 
 BETAS = [(0.9, 0.999), (0.9, 0.95), (0.5, 0.3), (0.0, 0.99)]
 
@@ -51,6 +58,26 @@ def test_one_sequence_attains_the_bound_at_every_step(beta1, beta2):
         )
 
 
+def test_the_update_clause_holds_with_equality_there():
+    first, second = Fraction(9, 10), Fraction(999, 1000)
+    gradients = tuple(((second / first) ** i,) for i in range(1, 8))
+    run = AdamRun((Fraction(1),), gradients, (Fraction(1),) * 7, Fraction(1), first, second)
+    holds = EXTINCTION_BY_ADAM.clause("update").holds
+    letters = Letters(run, ADAM_DEFINITIONS)
+    assert decide(Eq(holds.lhs, holds.rhs), letters) is Verdict.PROVED
+    spoilt = replace(run, gradients=(*gradients[:-1], (Fraction(2),)))
+    assert decide(Eq(holds.lhs, holds.rhs), Letters(spoilt, ADAM_DEFINITIONS)) is Verdict.REFUTED
+
+
+def test_the_first_zero_step_is_the_count_under_the_worst_gradients():
+    away = (Fraction(-3, 5), Fraction(-4, 5))
+    run = Descent((Fraction(3), Fraction(4)), (away,) * 12, Fraction(1, 2), Fraction(2), buffer=(Fraction(0),) * 2)
+    letters = Letters(run, DESCENT_DEFINITIONS)
+    # Five units at half a unit a step.
+    assert decide(Eq(N, STEPS), letters) is Verdict.PROVED
+    assert decide(Eq(N, 10), letters) is Verdict.PROVED
+
+
 @pytest.mark.parametrize(("beta1", "beta2"), BETAS)
 def test_no_search_for_a_larger_update_finds_one(beta1, beta2):
     steps = 12
@@ -76,11 +103,11 @@ def in_arb(step, beta1, beta2):
 
 
 NEAR_ONE = st.integers(1, 52).map(lambda e: 1 - 2.0**-e)
-STEPS = st.one_of(st.integers(1, 50), st.integers(1, 10**9))
+STEP_COUNTS = st.one_of(st.integers(1, 50), st.integers(1, 10**9))
 
 
 @settings(max_examples=150)
-@given(STEPS, st.one_of(NEAR_ONE, st.floats(1e-6, 0.999)), st.one_of(NEAR_ONE, st.floats(1e-3, 0.9999)))
+@given(STEP_COUNTS, st.one_of(NEAR_ONE, st.floats(1e-6, 0.999)), st.one_of(NEAR_ONE, st.floats(1e-3, 0.9999)))
 def test_the_bound_keeps_twelve_digits(step, beta1, beta2):
     if not Fraction(beta1) ** 2 < Fraction(beta2):
         with pytest.raises(DomainError, match="square below beta2"):

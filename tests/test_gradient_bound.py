@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -11,14 +13,18 @@ import torch
 from flint import arb, ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Rational
+from sympy import Eq, Rational
 
-from proofs_check.deciding import Letters
-from proofs_check.heads import HEAD_DEFINITIONS, heads
+from proofs_check.deciding import Letters, decide
+from proofs_check.heads import HEAD_DEFINITIONS, Head, Sequence, heads
+from proofs_check.surviving_blocks import SURVIVING_DEFINITIONS, SurvivingBlock
+from proofs_check.verdict import Verdict
 from theory.errors import DomainError
+from theory.gradient_bound import GRADIENT_BOUND
 from theory.group_lasso import COLLAPSE_WARNING
 from theory.weight_bounds import collapse_radius, gradient_bound, group_threshold, margin_from_weights
 from theory.weight_symbols import grad_K, grad_Q, k_norm, v_norm, x_g
+from theory.weights_to_attention import WEIGHTS_TO_ATTENTION
 
 FLOAT = torch.float64
 
@@ -94,6 +100,33 @@ def test_two_tokens_attain_it():
     root = math.sqrt(2)
     bound = float(gradient_bound(root, root, 3 * root, root, 1, 0.5))
     assert float(query.grad.norm()) == pytest.approx(bound, rel=1e-14)
+
+
+def test_the_bounds_are_attained_exactly():
+    one, two = Fraction(1), Fraction(2)
+    column = ((one,), (-one,))
+    for width in (1, 2):
+        still, live = ((Fraction(0),) * width,), ((two,) * width,)
+        head = Head((Sequence(column, column, column),), still, live, 1, Fraction(1, 3), vector=(one, -one))
+        for name in ("query", "query, centred", "jacobian", "jacobian, of this row"):
+            holds = GRADIENT_BOUND.clause(name).holds
+            assert decide(Eq(holds.lhs, holds.rhs), Letters(head, HEAD_DEFINITIONS)) is Verdict.PROVED
+        holds = GRADIENT_BOUND.clause("key").holds
+        swapped = replace(head, query=live, key=still)
+        assert decide(Eq(holds.lhs, holds.rhs), Letters(swapped, HEAD_DEFINITIONS)) is Verdict.PROVED
+        moved = replace(head, query=live, key=live)
+        assert decide(Eq(holds.lhs, holds.rhs), Letters(moved, HEAD_DEFINITIONS)) is Verdict.REFUTED
+
+
+def test_keys_along_the_query_attain_the_margin_from_weights():
+    query, key = (
+        (Fraction(1), Fraction(-2), Fraction(0), Fraction(1)),
+        ((Fraction(1), Fraction(1), Fraction(3), Fraction(0)),),
+    )
+    off = (Fraction(-1, 2),)
+    head = SurvivingBlock(query, key, ((Fraction(-4),), (Fraction(-6),), off, off), 2, Fraction(1, 2))
+    holds = WEIGHTS_TO_ATTENTION.clause("margin").holds
+    assert decide(Eq(holds.lhs, holds.rhs), Letters(head, SURVIVING_DEFINITIONS)) is Verdict.PROVED
 
 
 def objective(weights, inputs, values, pull, penalty, blocks):

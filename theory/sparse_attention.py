@@ -10,8 +10,8 @@ from sympy import Eq, Equivalent, Ge, Implies, Le, Max, S, log, solve, sqrt, sym
 
 from theory.derivation import Equal, Positive, Step
 from theory.entropy import log_of_size_step
-from theory.statement import Clause, Kind, Statement
-from theory.symbols import J_any, delta, delta_mean, m, tau
+from theory.statement import Clause, Kind, Statement, Witness
+from theory.symbols import J_any, delta, delta_mean, k, m, tau
 from theory.weight_symbols import H_sparse, J_sparse, eps_sparse, lam_each, level, nu, over
 
 SPARSE_PENALTY = Max(0, tau / m - delta)
@@ -91,6 +91,7 @@ SPARSE_ATTENTION = Statement(
     title="A group penalty empties the complement exactly when it covers each group's scores above the water level",
     kind=Kind.SHARP,
     source="own, after seed claim that group penalties localise attention (arXiv 2510.09338); cf. sparsemax",
+    uses=("A4",),
     about="sparse row",
     claim=(
         Clause("maximiser", Le(J_any, J_sparse)),
@@ -101,5 +102,6 @@ SPARSE_ATTENTION = Statement(
         Clause("wide margin", Eq(eps_sparse, 0), Ge(delta_mean, tau / m)),
         Clause("entropy", Le(H_sparse, log(m)), Eq(eps_sparse, S.Zero)),
     ),
+    witnesses=(Witness("margin", block=((delta, m),), complement=((0 * delta, k),)),),
     derive=_derive,
 )

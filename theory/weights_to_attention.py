@@ -8,8 +8,8 @@ from theory.derivation import Equal, Step
 from theory.entropy import TWO_LEVEL
 from theory.leak import LEAK_MAX
 from theory.sparse_attention import cauchy_schwarz_step
-from theory.statement import Clause, Kind, Statement
-from theory.symbols import H, d, delta, eps, tau
+from theory.statement import Clause, Kind, Statement, Witness
+from theory.symbols import H, d, delta, eps, k, m, tau
 from theory.weight_symbols import d_k, pull, reach_off, s_in
 
 MARGIN_FROM_WEIGHTS = s_in - reach_off * pull / sqrt(d_k)
@@ -41,5 +41,6 @@ WEIGHTS_TO_ATTENTION = Statement(
         Clause("leak", Le(eps, LEAK_MAX.subs(d, _SEPARATION))),
         Clause("entropy", Le(H, TWO_LEVEL.subs(d, _SEPARATION)), Ge(_SEPARATION, 0)),
     ),
+    witnesses=(Witness("margin", block=((s_in, m),), complement=((reach_off * pull / sqrt(d_k), k),)),),
     derive=_derive,
 )
