@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sympy import Expr, Ge, Gt, Le, Lt, Max, Rational, S, ceiling, cos, log, sqrt
-from sympy.logic.boolalg import Boolean, Equivalent, Implies
+from sympy.logic.boolalg import Equivalent, Implies
 
 from proofs_check.mutations import (
     Mutation,
     Slip,
+    assuming,
     assumption_dropped,
+    claiming,
     flipped,
     in_bound,
     replaced,
@@ -30,26 +30,7 @@ from theory.functions import BinaryEntropy, Logit
 from theory.rules import STRENGTH_NEEDED
 from theory.schedules import EDGE
 from theory.sphere import CapShare
-from theory.statement import Clause
 from theory.symbols import F, eps, eps_target, k, m, tau
-
-
-def _says(holds: Boolean) -> Mutation:
-    """The clause with another claim."""
-
-    def mutate(clause: Clause) -> Clause:
-        return replace(clause, holds=holds)
-
-    return mutate
-
-
-def _given(assumption: Boolean) -> Mutation:
-    """The clause under another assumption."""
-
-    def mutate(clause: Clause) -> Clause:
-        return replace(clause, given=assumption)
-
-    return mutate
 
 
 def _edge(power: Expr) -> Expr:
@@ -57,19 +38,19 @@ def _edge(power: Expr) -> Expr:
 
 
 def _localised_from(power: Expr) -> Mutation:
-    return _says(Equivalent(Ge(letters.dial_here, letters.dial_needed), Ge(letters.layer, _edge(power))))
+    return claiming(Equivalent(Ge(letters.dial_here, letters.dial_needed), Ge(letters.layer, _edge(power))))
 
 
 def _scale(needed: Expr) -> Mutation:
-    return _says(Implies(Ge(letters.alpha, needed), Le(eps, eps_target)))
+    return claiming(Implies(Ge(letters.alpha, needed), Le(eps, eps_target)))
 
 
 def _strength(needed: Expr) -> Mutation:
-    return _says(Equivalent(Ge(letters.strength, needed), Ge(letters.F_ruled, letters.promise)))
+    return claiming(Equivalent(Ge(letters.strength, needed), Ge(letters.F_ruled, letters.promise)))
 
 
 def _random(coherence: Expr) -> Mutation:
-    return _says(Le(PAIRS * CapShare(letters.dimension, coherence), letters.failure))
+    return claiming(Le(PAIRS * CapShare(letters.dimension, coherence), letters.failure))
 
 
 def _budget_slips(beta: int) -> tuple[Slip, ...]:
@@ -103,7 +84,7 @@ _anchor_slips: tuple[Slip, ...] = (
         "distance counted once",
         replaced(letters.distance, letters.distance / 2),
     ),
-    ("D1", "sign", "angle counted once", _says(Equivalent(Gt(BRACKET, 0), Lt(KEY_ANGLE, ANCHOR_ANGLE)))),
+    ("D1", "sign", "angle counted once", claiming(Equivalent(Gt(BRACKET, 0), Lt(KEY_ANGLE, ANCHOR_ANGLE)))),
     ("D1", "scale", "half the scale", _scale(SCALE_NEEDED / 2)),
     (
         "D1",
@@ -121,12 +102,12 @@ _anchor_slips: tuple[Slip, ...] = (
     ("D2", "simplex least", "inequality flipped", flipped),
     ("D2", "simplex least", "anchors taken to be orthogonal at best", in_bound(lambda bound: S.Zero)),
     ("D2", "simplex attained", "dimension for anchors", in_bound(lambda bound: -1 / letters.dimension)),
-    ("D2", "orthoplex least", "strict", _says(Gt(letters.coherence, 0))),
+    ("D2", "orthoplex least", "strict", claiming(Gt(letters.coherence, 0))),
     (
         "D2",
         "orthoplex least",
         "one anchor too few",
-        _given(Gt(letters.anchors, letters.dimension)),
+        assuming(Gt(letters.anchors, letters.dimension)),
     ),
     ("D2", "orthoplex attained", "sizes not bounded", assumption_dropped),
     (
@@ -168,7 +149,7 @@ _rule_slips: tuple[Slip, ...] = (
         "E1",
         "one rule",
         "log for logit",
-        _says(
+        claiming(
             Equivalent(
                 Ge(letters.strength, Max(0, tau * (log(letters.promise) - log(F)))),
                 Ge(letters.F_ruled, letters.promise),
@@ -179,7 +160,7 @@ _rule_slips: tuple[Slip, ...] = (
         "E1",
         "one rule",
         "fidelity and promise swapped",
-        _says(
+        claiming(
             Equivalent(
                 Ge(letters.strength, Max(0, tau * (Logit(F) - Logit(letters.promise)))),
                 Ge(letters.F_ruled, letters.promise),
@@ -205,7 +186,7 @@ _rule_slips: tuple[Slip, ...] = (
         "E2",
         "certificate",
         "an eighth too low",
-        _says(Equivalent(Lt(letters.slack, Rational(-1, 8)), Lt(letters.slack_dual, 0))),
+        claiming(Equivalent(Lt(letters.slack, Rational(-1, 8)), Lt(letters.slack_dual, 0))),
     ),
     ("E3", "expectation", "probabilities swapped", replaced(letters.missed, 1 - letters.missed)),
     ("E3", "expectation", "misses thought independent", replaced(letters.mean_missed, letters.mean_plain)),

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sympy import Expr, Ge, Gt, Le, Lt, Rational, true
 from sympy.core.relational import Relational
+from sympy.logic.boolalg import Boolean
 
 from theory.statement import Clause
 from theory.symbols import k, m
@@ -54,3 +55,13 @@ scaled_up = in_bound(lambda bound: Rational(101, 100) * bound)
 def assumption_dropped(clause: Clause) -> Clause:
     """The claim without its assumption."""
     return replace(clause, given=true)
+
+
+def claiming(holds: Boolean) -> Mutation:
+    """A mutation of the whole claim."""
+    return lambda clause: replace(clause, holds=holds)
+
+
+def assuming(given: Boolean) -> Mutation:
+    """A mutation of the assumption."""
+    return lambda clause: replace(clause, given=given)

@@ -10,7 +10,9 @@ from sympy.logic.boolalg import Boolean
 from proofs_check.mutations import (
     Mutation,
     Slip,
+    assuming,
     assumption_dropped,
+    claiming,
     flipped,
     in_bound,
     replaced,
@@ -49,24 +51,6 @@ from theory.weight_symbols import (
     x_centred,
     x_g,
 )
-
-
-def assuming(given: Boolean) -> Mutation:
-    """A mutation of the assumption."""
-
-    def mutate(clause: Clause) -> Clause:
-        return replace(clause, given=given)
-
-    return mutate
-
-
-def claiming(holds: Boolean) -> Mutation:
-    """A mutation of the whole claim."""
-
-    def mutate(clause: Clause) -> Clause:
-        return replace(clause, holds=holds)
-
-    return mutate
 
 
 def within(old: Boolean, new: Boolean) -> Mutation:

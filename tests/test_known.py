@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from fractions import Fraction
 
 import mpmath
@@ -19,7 +18,7 @@ from proofs_check.rows import AttentionRow
 from proofs_check.sampling import sample
 from proofs_check.symbolic import check_derivation
 from proofs_check.verdict import Verdict
-from theory import bounds, known_bounds
+from theory import bounds
 from theory.errors import DomainError
 from theory.known import (
     ENTROPY_CONTINUITY,
@@ -97,9 +96,3 @@ def test_errors_name_the_value_and_the_law():
         entropy_min_zhai(4, -1)
     with pytest.raises(DomainError, match="n=1 must be at least 2"):
         entropy_min_zhai(1, 1)
-
-
-def test_docstrings_compute_what_they_say():
-    outcome = doctest.testmod(known_bounds)
-    assert outcome.attempted
-    assert not outcome.failed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import math
 from fractions import Fraction
 
@@ -147,9 +146,3 @@ def test_gain_is_the_fidelity_gained(leak, dial):
 def test_errors_name_the_value_and_the_law(call, message):
     with pytest.raises(DomainError, match=message):
         call()
-
-
-def test_docstrings_compute_what_they_say():
-    outcome = doctest.testmod(bounds)
-    assert outcome.attempted
-    assert not outcome.failed

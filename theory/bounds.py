@@ -11,19 +11,16 @@ Entropies are in nats.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 from scipy.special import expit
 
+from theory.checked import Array, between, count, is_exact, number, open_unit, positive, real, require, scalar
 from theory.errors import DomainError
 from theory.stable import binary_entropy_of_logit, lowest_entropy, mixture_entropy_of_logit
-
-Array = NDArray[np.float64]
 
 # A difference smaller than this share of its terms has lost more digits than the promised error allows.
 _CANCELLED = 1e-2
@@ -41,10 +38,10 @@ def leak_max(n: Any, m: Any, separation: Any) -> Any:
     >>> leak_max(n=8, m=2, separation=Integer(0))
     3/4
     """
-    if _is_exact(n, m, separation):
+    if is_exact(n, m, separation):
         return _exact("leak_max", n=n, m=m, separation=separation)
     n, m, d = _block_and_separation(n, m, separation)
-    return _scalar(expit(-(d + _log_ratio(m, n - m))))
+    return scalar(expit(-(d + _log_ratio(m, n - m))))
 
 
 def fidelity_min(n: Any, m: Any, separation: Any) -> Any:
@@ -54,10 +51,10 @@ def fidelity_min(n: Any, m: Any, separation: Any) -> Any:
     >>> fidelity_min(n=8, m=2, separation=log(12))
     4/5
     """
-    if _is_exact(n, m, separation):
+    if is_exact(n, m, separation):
         return _exact("fidelity_min", n=n, m=m, separation=separation)
     n, m, d = _block_and_separation(n, m, separation)
-    return _scalar(expit(d + _log_ratio(m, n - m)))
+    return scalar(expit(d + _log_ratio(m, n - m)))
 
 
 def entropy_max(n: Any, m: Any, separation: Any) -> Any:
@@ -70,15 +67,15 @@ def entropy_max(n: Any, m: Any, separation: Any) -> Any:
     >>> entropy_max(n=1024, m=64, separation=Integer(0))
     log(1024)
     >>> entropy_max(n=2, m=1, separation=log(3))
-    log(4/3) + log(3)/4
+    log(4*3**(1/4)/3)
     """
-    if _is_exact(n, m, separation):
+    if is_exact(n, m, separation):
         return _exact("entropy_max", n=n, m=m, separation=separation)
     n, m, d = _block_and_separation(n, m, separation)
     above = mixture_entropy_of_logit(d + _log_ratio(m, n - m), m, n - m, np, special)
     pair = np.expm1(binary_entropy_of_logit(d, np, special))
     below = np.log(n - 1) + np.log1p(pair / (n - 1))
-    return _scalar(np.where(d >= 0, above, below))
+    return scalar(np.where(d >= 0, above, below))
 
 
 def entropy_min(n: Any, logit_range: Any) -> Any:
@@ -90,15 +87,15 @@ def entropy_min(n: Any, logit_range: Any) -> Any:
     >>> entropy_min(n=16, logit_range=Integer(0))
     log(16)
     >>> entropy_min(n=2, logit_range=log(3))
-    log(4/3) + log(3)/4
+    log(4*3**(1/4)/3)
     """
-    if _is_exact(n, logit_range):
+    if is_exact(n, logit_range):
         return _exact("entropy_min", n=n, logit_range=logit_range)
-    n = _count("n", n, at_least=2)
-    r = _real("logit range", logit_range)
-    _require(r >= 0, "logit range", r, "be at least 0")
+    n = count("n", n, at_least=2)
+    r = real("logit range", logit_range)
+    require(r >= 0, "logit range", r, "be at least 0")
     n, r = np.broadcast_arrays(n, r)
-    return _scalar(lowest_entropy(n, r, np, special))
+    return scalar(lowest_entropy(n, r, np, special))
 
 
 def margin_needed(n: Any, m: Any, leak: Any, temperature: Any = 1.0) -> Any:
@@ -108,7 +105,7 @@ def margin_needed(n: Any, m: Any, leak: Any, temperature: Any = 1.0) -> Any:
     >>> margin_needed(n=128, m=16, leak=Rational(1, 100))
     log(693)
     """
-    if _is_exact(n, m, leak, temperature):
+    if is_exact(n, m, leak, temperature):
         return _exact("margin_needed", n=n, m=m, leak=leak, temperature=temperature)
     return penalised_margin(n, m, leak, 0.0, temperature)
 
@@ -122,9 +119,9 @@ def penalty_needed(n: Any, m: Any, leak: Any, margin: Any, temperature: Any = 1.
     >>> penalty_needed(n=128, m=16, leak=Rational(1, 100), margin=Integer(7))
     0
     """
-    if _is_exact(n, m, leak, margin, temperature):
+    if is_exact(n, m, leak, margin, temperature):
         return _exact("penalty_needed", n=n, m=m, leak=leak, margin=margin, temperature=temperature)
-    return _scalar(np.maximum(0.0, penalised_margin(n, m, leak, margin, temperature)))
+    return scalar(np.maximum(0.0, penalised_margin(n, m, leak, margin, temperature)))
 
 
 def dial_needed(fidelity: Any, target: Any) -> Any:
@@ -134,11 +131,11 @@ def dial_needed(fidelity: Any, target: Any) -> Any:
     >>> dial_needed(fidelity=Rational(1, 2), target=Rational(9, 10))
     8/9
     """
-    if _is_exact(fidelity, target):
+    if is_exact(fidelity, target):
         return _exact("dial_needed", fidelity=fidelity, target=target)
-    start, goal = _open_unit("fidelity", fidelity), _open_unit("target fidelity", target)
+    start, goal = open_unit("fidelity", fidelity), open_unit("target fidelity", target)
     # 1 - odds(start)/odds(goal) over a common denominator, which leaves one exact subtraction.
-    return _scalar(np.maximum(0.0, (goal - start) / ((1 - start) * goal)))
+    return scalar(np.maximum(0.0, (goal - start) / ((1 - start) * goal)))
 
 
 def dialled_leak(leak: Any, dial: Any) -> Any:
@@ -148,23 +145,20 @@ def dialled_leak(leak: Any, dial: Any) -> Any:
     >>> dialled_leak(leak=Rational(1, 2), dial=Rational(8, 9))
     1/10
     """
-    if _is_exact(leak, dial):
+    if is_exact(leak, dial):
         return _exact("dialled_leak", leak=leak, dial=dial)
-    eps, lam = _real("leak", leak), _real("dial", dial)
-    _require((eps >= 0) & (eps <= 1), "leak", eps, "lie in [0, 1]")
-    _require((lam >= 0) & (lam <= 1), "dial", lam, "lie in [0, 1]")
-    _require((eps < 1) | (lam < 1), "leak", eps, "be below 1 where the dial is 1, a hard mask")
+    eps, lam = between("leak", leak, 0, 1), between("dial", dial, 0, 1)
+    require((eps < 1) | (lam < 1), "leak", eps, "be below 1 where the dial is 1, a hard mask")
     # 1 - lam*eps, written as a sum of positive terms.
-    return _scalar((1 - lam) * eps / ((1 - lam) + lam * (1 - eps)))
+    return scalar((1 - lam) * eps / ((1 - lam) + lam * (1 - eps)))
 
 
 def penalised_margin(n: Any, m: Any, leak: Any, margin: Any, temperature: Any = 1.0) -> Any:
     """What a margin lacks for `leak`: `temperature * d*(leak) - margin`, negative where it has enough (A3)."""
     n, m = _block(n, m)
-    eps = _open_unit("leak", leak)
-    tau = _real("temperature", temperature)
-    _require(tau > 0, "temperature", tau, "be positive")
-    delta = _real("margin", margin)
+    eps = open_unit("leak", leak)
+    tau = positive("temperature", temperature)
+    delta = real("margin", margin)
     shape = np.broadcast_shapes(n.shape, m.shape, eps.shape, tau.shape, delta.shape)
     n, m, eps, tau, delta = (np.broadcast_to(np.atleast_1d(x), shape or (1,)) for x in (n, m, eps, tau, delta))
     terms = _log_ratio(n - m, m), np.log1p(-eps), -np.log(eps)
@@ -172,7 +166,7 @@ def penalised_margin(n: Any, m: Any, leak: Any, margin: Any, temperature: Any = 
     largest = np.maximum(np.abs(delta), tau * np.maximum.reduce([np.abs(term) for term in terms]))
     for index in zip(*np.nonzero(np.abs(lacking) < _CANCELLED * largest), strict=True):
         lacking[index] = _lacking_in_arb(n[index], m[index], eps[index], tau[index], delta[index])
-    return _scalar(lacking.reshape(shape))
+    return scalar(lacking.reshape(shape))
 
 
 def _lacking_in_arb(n: float, m: float, eps: float, tau: float, delta: float) -> float:
@@ -188,7 +182,7 @@ def _log_ratio(a: Array, b: Array) -> Array:
 
 
 def _block(n: Any, m: Any) -> tuple[Array, Array]:
-    n, m = _count("n", n, at_least=2), _count("m", m, at_least=1)
+    n, m = count("n", n, at_least=2), count("m", m, at_least=1)
     n, m = np.broadcast_arrays(n, m)
     bad = ~(m < n)
     if np.any(bad):
@@ -198,51 +192,10 @@ def _block(n: Any, m: Any) -> tuple[Array, Array]:
 
 def _block_and_separation(n: Any, m: Any, separation: Any) -> tuple[Array, Array, Array]:
     n, m = _block(n, m)
-    d = _float64("separation", separation)
-    _require(~np.isnan(d), "separation", d, "be a number")
+    d = number("separation", separation)
+    require(~np.isnan(d), "separation", d, "be a number")
     n, m, d = np.broadcast_arrays(n, m, d)
     return n, m, d
-
-
-def _count(name: str, value: Any, at_least: int) -> Array:
-    array = _float64(name, value)
-    _require(np.isfinite(array) & (array == np.floor(array)), name, array, "be an integer")
-    _require(array >= at_least, name, array, f"be at least {at_least}")
-    return array
-
-
-def _open_unit(name: str, value: Any) -> Array:
-    array = _real(name, value)
-    _require((array > 0) & (array < 1), name, array, "lie in (0, 1)")
-    return array
-
-
-def _real(name: str, value: Any) -> Array:
-    array = _float64(name, value)
-    _require(np.isfinite(array), name, array, "be finite")
-    return array
-
-
-def _float64(name: str, value: Any) -> Array:
-    try:
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DomainError(f"{name}={value!r} must be a real number") from None
-
-
-def _require(holds: NDArray[np.bool_], name: str, value: Array, law: str) -> None:
-    if not np.all(holds):
-        offender = np.broadcast_to(value, np.shape(holds))[~holds].flat[0]
-        raise DomainError(f"{name}={offender:g} must {law}")
-
-
-def _scalar(array: Array) -> Any:
-    return np.asarray(array)[()]
-
-
-def _is_exact(*values: Any) -> bool:
-    sympy = sys.modules.get("sympy")
-    return sympy is not None and any(isinstance(value, sympy.Basic) for value in values)
 
 
 def _exact(name: str, **values: Any) -> Any:

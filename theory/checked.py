@@ -19,12 +19,17 @@ def is_exact(*values: Any) -> bool:
     return sympy is not None and any(isinstance(value, sympy.Basic) for value in values)
 
 
-def real(name: str, value: Any) -> Array:
-    """A finite float64 array."""
+def number(name: str, value: Any) -> Array:
+    """A float64 array, which may hold infinities and NaN."""
     try:
-        array = np.asarray(value, dtype=np.float64)
+        return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise DomainError(f"{name}={value!r} must be a real number") from None
+
+
+def real(name: str, value: Any) -> Array:
+    """A finite float64 array."""
+    array = number(name, value)
     require(np.isfinite(array), name, array, "be finite")
     return array
 
