@@ -36,7 +36,9 @@ _LARGEST_NOISE = {"normal": 6.0, "heavy": 300.0}
 class Draws(Protocol):
     """A seeded source of float64 arrays."""
 
-    xp: Any
+    @property
+    def xp(self) -> Any:
+        """The library the arrays are of."""
 
     def normal(self, *shape: int) -> Any:
         """Standard normals."""

@@ -1,4 +1,4 @@
-"""Numbers that carry a bound on their own rounding error, as a target for a statement's expressions.
+"""Numbers that carry a bound on their own rounding error.
 
 Running error analysis (Wilkinson; Higham, *Accuracy and Stability of Numerical Algorithms*, section 3.3): every
 operation bounds how far its float64 result lies from the exact result at the exact arguments. The rules assume
@@ -16,17 +16,8 @@ every `N` below 2^30 and is applied where a bound is used, in `parted`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
-
-import sympy
-from sympy import Expr
-
-from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
-from theory.lowering import Target, UnknownNode, relation
-from theory.stable import best_share
 
 UNIT = 2.0**-53
 TINY = 2.0**-1022
@@ -73,7 +64,7 @@ class Tracked:
             if _is(one, 0.0):
                 return rest
         if _scalars(self, other):
-            result = _rounded(Fraction(self.value) + Fraction(other.value), self.xp)
+            result = nearest_float(Fraction(self.value) + Fraction(other.value), self.xp)
         else:
             value = self.value + other.value
             result = Tracked(value, abs(value) * UNIT + _sum(self.error, other.error), self.xp)
@@ -102,7 +93,7 @@ class Tracked:
             if one.negated is not None:
                 return -(one.negated * rest)
         if _scalars(self, other):
-            return _rounded(Fraction(self.value) * Fraction(other.value), self.xp)
+            return nearest_float(Fraction(self.value) * Fraction(other.value), self.xp)
         value = self.value * other.value
         error = abs(value) * UNIT + TINY
         if not self.exact:
@@ -119,7 +110,7 @@ class Tracked:
         if _is(other, 1.0):
             return self
         if _scalars(self, other) and other.value:
-            return _rounded(Fraction(self.value) / Fraction(other.value), self.xp)
+            return nearest_float(Fraction(self.value) / Fraction(other.value), self.xp)
         value = self.value / other.value
         error = abs(value) * UNIT + TINY
         if not (self.exact and other.exact):
@@ -150,7 +141,8 @@ def _scalars(x: Tracked, y: Tracked) -> bool:
     return x.exact and y.exact and isinstance(x.value, float) and isinstance(y.value, float)
 
 
-def _rounded(value: Fraction, xp: Any) -> Tracked:
+def nearest_float(value: Fraction, xp: Any) -> Tracked:
+    """A rational as the float nearest to it, exact where it is one."""
     nearest = float(value)
     return Tracked(nearest, 0.0 if Fraction(nearest) == value else abs(nearest) * UNIT + TINY, xp)
 
@@ -215,8 +207,8 @@ def larger(x: Tracked, y: Tracked, sign: int = 1) -> Tracked:
     xp = x.xp
     pick = xp.maximum if sign > 0 else xp.minimum
     value = pick(as_array(x.value, xp), as_array(y.value, xp))
-    rest = [_complement_of(z) for z in (x, y)]
-    mirrored = None if None in rest else larger(*rest, -sign)
+    rest, other_rest = _complement_of(x), _complement_of(y)
+    mirrored = None if rest is None or other_rest is None else larger(rest, other_rest, -sign)
     if x.exact and y.exact:
         return Tracked(value, 0.0, xp, mirrored)
     first = (x.value >= y.value) if sign > 0 else (x.value <= y.value)
@@ -231,82 +223,12 @@ def _complement_of(x: Tracked) -> Tracked | None:
     return None if x.one_minus is None else Tracked(x.one_minus.value, x.one_minus.error, x.xp)
 
 
-def logistic(x: Tracked) -> Tracked:
-    """`sigma(x)` with its complement.
-
-    Its logarithm moves by at most `|x' - x|`, and `t/(1 + t)` from `t = e^-|x|` is right to `2 LIBRARY + 2 UNIT`.
-    """
-    xp = x.xp
-    value = as_array(x.value, xp)
-    small = xp.exp(-abs(value))
-    upper = 1 / (1 + small)
-    lower = small * upper
-    spread = 2 * LIBRARY + 3 * UNIT
-    if not x.exact:
-        spread = xp.where(as_array(x.error, xp) <= 1.0, x.error + x.error * x.error + spread, float("inf"))
-    inside = Tracked(xp.where(value >= 0, upper, lower), 0.0, xp)
-    outside = Tracked(xp.where(value >= 0, lower, upper), 0.0, xp)
-    for mass, other in ((inside, outside), (outside, inside)):
-        mass.error = (mass.value + TINY) * spread + TINY
-        mass.one_minus = other
-    return inside
-
-
-def complement(p: Tracked) -> Tracked:
-    """`1 - p`, from the accurate complement where there is one."""
-    return 1 - p
-
-
-def _entropy_term(p: Tracked) -> Tracked:
-    term = -(p * log(p))
-    if not p.exact:
-        return term
-    zero = as_array(p.value, p.xp) == 0
-    return Tracked(p.xp.where(zero, 0.0, term.value), p.xp.where(zero, 0.0, term.error), p.xp)
-
-
-def binary_entropy(p: Tracked) -> Tracked:
-    """`h(p)`, a sum of two positive terms."""
-    q = complement(p)
-    return _entropy_term(p) + _entropy_term(Tracked(q.value, q.error, q.xp, one_minus=p))
-
-
-def logit(p: Tracked) -> Tracked:
-    """`log p - log(1 - p)`."""
-    q = complement(p)
-    return log(p) - log(Tracked(q.value, q.error, q.xp, one_minus=p))
-
-
-def binary_divergence(p: Tracked, q: Tracked) -> Tracked:
-    """`kl(p||q)` as written."""
-    other_p, other_q = complement(p), complement(q)
-    return p * (log(p) - log(q)) + other_p * (log(other_p) - log(other_q))
-
-
-def lowest_entropy(n: Tracked, r: Tracked) -> Tracked:
-    """A5's finite minimum over the number of upper keys, for an exact number `n` of keys and `r >= 0`.
-
-    The entropy falls and then rises in that number, so the least one sits beside the real minimiser `n share(r)`. The
-    share is right to 2^-30 and has slope at most 1/6, so two neighbours below and two above catch it while `n` is
-    below 2^24 and `n` times the error of `r` below 1; elsewhere the bound is infinite.
-    """
-    xp, keys = r.xp, n.value
-    if not (n.exact and isinstance(keys, float)):
-        raise UnknownNode("the error bound of the lowest entropy needs a number of keys known exactly")
-    if keys < 2:
-        return Tracked(0.0, 0.0, xp)
-    span = as_array(r.value, xp)
-    middle = xp.floor(best_share(span, xp) * keys)
-    shrink = exp(Tracked(-span, r.error, xp))
-
-    def entropy(shift: float) -> Tracked:
-        upper = Tracked(xp.clip(middle + shift, 1.0, keys - 1), 0.0, xp)
-        below = Tracked(keys - upper.value, 0.0, xp) / upper * shrink
-        return log(upper) + log1p(below) + r * below / (1 + below)
-
-    best = _fold(tuple(entropy(shift) for shift in (-1.0, 0.0, 1.0, 2.0)), -1)
-    trusted = (keys * as_array(r.error, xp) < 1) & (keys < 2.0**24)
-    return Tracked(best.value, xp.where(trusted, best.error, float("inf")), xp)
+def largest(terms: tuple[Tracked, ...], sign: int = 1) -> Tracked:
+    """The largest of several, or with sign -1 the smallest."""
+    total = terms[0]
+    for term in terms[1:]:
+        total = larger(total, term, sign)
+    return total
 
 
 def parted(sign: str, left: Tracked, right: Tracked) -> Truth:
@@ -331,48 +253,3 @@ def _parted(sign: str, gap: Tracked) -> Truth:
         "==": (at_least & at_most, above | below),
         "!=": (above | below, at_least & at_most),
     }[sign]
-
-
-def error_target(xp: Any) -> Target:
-    """Target whose numbers are `Tracked` arrays of the library `xp` (numpy or torch)."""
-
-    def number(value: Fraction) -> Tracked:
-        return _rounded(value, xp)
-
-    def choose(branches: list[tuple[Any, Callable[..., Any], Expr]]) -> Tracked:
-        *conditional, (last_condition, walk, last) = branches
-        if last_condition != sympy.true:
-            raise UnknownNode("a Piecewise must end with a branch that always applies")
-        chosen = walk(last)
-        for condition, walk, branch in reversed(conditional):
-            left, sign, right = relation(condition, walk)
-            holds, fails = parted(sign, left, right)
-            taken = walk(branch)
-            value = xp.where(holds, taken.value, chosen.value)
-            error = xp.where(holds, taken.error, xp.where(fails, chosen.error, float("inf")))
-            chosen = Tracked(value, error, xp)
-        return chosen
-
-    operations: dict[type, Callable[..., Any]] = {
-        sympy.exp: exp,
-        sympy.log: log,
-        sympy.Abs: abs,
-        sympy.Max: lambda *xs: _fold(xs, 1),
-        sympy.Min: lambda *xs: _fold(xs, -1),
-        sympy.Pow: sqrt,
-        Logistic: logistic,
-        Logit: logit,
-        BinaryEntropy: binary_entropy,
-        BinaryDivergence: binary_divergence,
-        LowestEntropy: lowest_entropy,
-        type(sympy.E): lambda: Tracked(float(sympy.E), float(sympy.E) * UNIT, xp),
-        type(sympy.pi): lambda: Tracked(float(sympy.pi), float(sympy.pi) * UNIT, xp),
-    }
-    return Target(f"running error in {xp.__name__}", number, operations, choose)
-
-
-def _fold(terms: tuple[Tracked, ...], sign: int) -> Tracked:
-    total = terms[0]
-    for term in terms[1:]:
-        total = larger(total, term, sign)
-    return total

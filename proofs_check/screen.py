@@ -23,9 +23,10 @@ from sympy.logic.boolalg import And, Boolean, BooleanFalse, BooleanTrue, Equival
 from proofs_check.batch_letters import on_batch
 from proofs_check.batches import Batch
 from proofs_check.deciding import Letters, decide_clause
+from proofs_check.error_target import error_target
 from proofs_check.instances import KINDS
 from proofs_check.random_batches import BatchSource
-from proofs_check.running_error import Tracked, Truth, error_target, parted
+from proofs_check.running_error import Tracked, Truth, parted
 from proofs_check.sampling import Counterexample
 from proofs_check.verdict import Verdict
 from theory.errors import DomainError
