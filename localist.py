@@ -17,6 +17,7 @@ COMMANDS = {
     "theorems": "theory.commands",
     "verify": "proofs_check.commands",
     "train": "empirical.commands",
+    "sweep": "empirical.sweep_command",
     "measure": "empirical.commands",
     "bench": "empirical.commands",
     "figures": "figures.commands",

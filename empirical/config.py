@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from empirical.schedule import SCHEDULES, layer_dials
 from theory.errors import DomainError, InputError
 
+Kind = TypeVar("Kind", bound=BaseModel)
 
-class _Settings(BaseModel):
+
+class Settings(BaseModel):
+    """A table of choices: unknown names, infinities and NaN are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class ModelConfig(_Settings):
+class ModelConfig(Settings):
     """Shape of a GPT-2 trained from scratch; `pretrained` replaces it by the shape of loaded weights."""
 
     pretrained: str | None = None
@@ -34,7 +38,7 @@ class ModelConfig(_Settings):
         return self
 
 
-class LocalityConfig(_Settings):
+class LocalityConfig(Settings):
     """Blocks and dials: the schedule's largest dial, the window length in tokens, the temperature."""
 
     schedule: str = "distributed"
@@ -54,14 +58,14 @@ class LocalityConfig(_Settings):
         return layer_dials(self.schedule, layers, self.largest_dial)
 
 
-class CorpusConfig(_Settings):
+class CorpusConfig(Settings):
     """Text files (none: the text that comes with Python) and the share that is held out of training."""
 
     text: tuple[str, ...] = ()
     held_out: float = Field(default=0.1, gt=0, lt=1)
 
 
-class ObjectiveConfig(_Settings):
+class ObjectiveConfig(Settings):
     """What is added to the language modelling loss, and the proximal step's group penalty; all off at 0.
 
     `off_block_penalty` is in nats a unit of off-block mass. `group_penalty` multiplies the groups' norms;
@@ -80,7 +84,7 @@ class ObjectiveConfig(_Settings):
         return self.off_block_penalty > 0 or self.fidelity_floor is not None
 
 
-class TrainingConfig(_Settings):
+class TrainingConfig(Settings):
     """Optimisation. `steps` or `max_seconds` ends the run, whichever comes first; at least one is needed."""
 
     steps: int | None = Field(default=300, ge=1)
@@ -100,7 +104,7 @@ class TrainingConfig(_Settings):
         return self
 
 
-class RunConfig(_Settings):
+class RunConfig(Settings):
     """One training run. `seed` fixes initial weights, data order and dropout."""
 
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -123,8 +127,13 @@ def run_config(values: dict[str, Any], where: str = "configuration") -> RunConfi
     >>> run_config({"locality": {"schedule": "quintic"}}).locality.dials(2)
     [0.0, 0.9]
     """
+    return checked(RunConfig, values, where)
+
+
+def checked(kind: type[Kind], values: dict[str, Any], where: str) -> Kind:
+    """Plain values as this kind of settings. Raises DomainError, which names the value and the law."""
     try:
-        return RunConfig.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "values"

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -108,12 +109,20 @@ class LocalistTrainer(Trainer):
             raise InputError(f"cannot write checkpoint {target}: {first}") from error
 
 
-def train(config: RunConfig, out_dir: Path | str, *, resume: bool = False, progress: bool = True) -> Path:
+def train(
+    config: RunConfig,
+    out_dir: Path | str,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    watchers: Sequence[TrainerCallback] = (),
+) -> Path:
     """Train as `config` says into `out_dir` and return that folder.
 
     With `resume`, continue from the newest complete checkpoint (from the start where there is none); a
-    finished run is left as it is. Ctrl-C and SIGTERM end after the step in progress, with a checkpoint, as
-    KeyboardInterrupt. Raises InputError (text, folder, weights), DomainError (a value), DivergedError.
+    finished run is left as it is. `watchers` are further callbacks of the Trainer. Ctrl-C and SIGTERM end after
+    the step in progress, with a checkpoint, as KeyboardInterrupt. Raises InputError (text, folder, weights),
+    DomainError (a value), DivergedError.
     """
     folder = Path(out_dir)
     _prepare(folder, config, resume)
@@ -132,7 +141,7 @@ def train(config: RunConfig, out_dir: Path | str, *, resume: bool = False, progr
     start = newest_checkpoint(folder) if resume else None
     limits = Limits(config.training.max_seconds, config.training.checkpoint_seconds)
     stop = StopOnSignal()
-    callbacks: list[TrainerCallback] = [limits, stop]
+    callbacks: list[TrainerCallback] = [limits, stop, *watchers]
     objective = config.objective
     groups = None
     if objective.group_penalty:

@@ -15,7 +15,8 @@ def test_dials_follow_the_power_law(name):
     beta = SCHEDULES[name]
     for layer, dial in enumerate(dials):
         expected = 0.0 if beta is None else largest * (layer / (layers - 1)) ** beta
-        assert dial == pytest.approx(expected, abs=0)
+        # numpy's power may differ from Python's in the last place.
+        assert dial == pytest.approx(expected, rel=4e-16, abs=0)
 
 
 def test_largest_dial_for_a_mean_gives_that_mean():
@@ -33,11 +34,11 @@ def test_bias_keeps_small_and_large_dials():
     ("call", "message"),
     [
         (lambda: layer_dials("steep", 4, 0.5), "'steep' must be one of"),
-        (lambda: layer_dials("cubic", 4, 1.5), r"1.5 must lie in \[0, 1\]"),
-        (lambda: layer_dials("cubic", 0, 0.5), "layers=0 must satisfy"),
+        (lambda: layer_dials("cubic", 4, 1.5), r"1.5 .*\[0, 1\]"),
+        (lambda: layer_dials("cubic", 0, 0.5), "layers=0 must"),
         (lambda: dial_bias(math.nan), "nan must lie"),
-        (lambda: largest_for_mean("quintic", 4, 0.9), "needs a largest dial above 1"),
-        (lambda: largest_for_mean("distributed", 4, 0.1), "needs a largest dial above 1"),
+        (lambda: largest_for_mean("quintic", 4, 0.9), "mean dial=0.9 must be at most 0.28"),
+        (lambda: largest_for_mean("distributed", 4, 0.1), "must be at most 0 on the distributed"),
         (lambda: check_dials([0.1], 2), "1 dials were given for 2 layers"),
         (lambda: check_dials([0.1, -1], 2), "-1 must lie"),
     ],
