@@ -11,7 +11,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from hypothesis import strategies as st
-from scipy.special import ndtri
+from scipy.special import expit, ndtri, softmax
 
 from proofs_check.rows import AttentionRow
 
@@ -36,6 +36,12 @@ def _block_level(keys: int) -> Scores:
     return st.floats(min_value=-40, max_value=40).map(lambda gap: [gap, *[math.nan] * (keys - 1)])
 
 
+def _near_threshold(keys: int) -> Scores:
+    """Likewise, with a separation at which thresholds of the leak lie, whatever the temperature: there they bind."""
+    gap = st.floats(min_value=0.25, max_value=8)
+    return gap.map(lambda gap: [gap, *[math.nan] * (keys - 1)])
+
+
 def _tied(keys: int) -> Scores:
     few = st.sampled_from([0.0, 1.0, -2.5])
     return st.lists(few, min_size=keys, max_size=keys)
@@ -56,6 +62,7 @@ FAMILIES: dict[str, Callable[[int], Scores]] = {
     "gaussian": _gaussian,
     "two-level": _two_level,
     "block-level": _block_level,
+    "near-threshold": _near_threshold,
     "tied": _tied,
     "heavy-tailed": _heavy_tailed,
     "one-key": _one_key,
@@ -82,6 +89,33 @@ def probabilities() -> st.SearchStrategy[Fraction]:
     return st.one_of(inner, tiny, tiny.map(lambda p: 1 - p))
 
 
+def targets_near(share: float) -> st.SearchStrategy[Fraction]:
+    """Targets in (0, 1) whose log-odds lie within 1 % of those of a share of the attention, where thresholds bind."""
+    share = min(max(share, 2.0**-60), 1 - 2.0**-53)
+    log_odds = math.log(share) - math.log1p(-share)
+
+    def moved(step: int) -> Fraction:
+        near = float(expit(log_odds + step / 500 * (1 + abs(log_odds))))
+        return Fraction(min(max(near, 2.0**-60), 1 - 2.0**-53))
+
+    return st.integers(-4, 4).map(moved)
+
+
+def _leak(scores: list[float], block: int, temperature: Fraction, penalty: Fraction = Fraction(0)) -> float:
+    """Attention off the block, in floats: only to aim a target."""
+    shifted = [s - float(penalty) * (i >= block) for i, s in enumerate(scores)]
+    masses = softmax([s / float(temperature) for s in shifted])
+    return float(masses[block:].sum())
+
+
+_ERRORS = st.integers(-8, 8)
+
+
+def _against(keys: int, block: int) -> Callable[[int], list[int]]:
+    """Errors that move the margin most: one way in the block, the other way outside."""
+    return lambda error: [error if i < block else -error for i in range(keys)]
+
+
 @st.composite
 def attention_rows(
     draw: st.DrawFn, families: tuple[str, ...] = tuple(FAMILIES), most_keys: int = _MOST_KEYS
@@ -91,20 +125,26 @@ def attention_rows(
     keys = draw(st.integers(2, most_keys))
     block = draw(st.integers(1, keys - 1))
     drawn = draw(FAMILIES[family](keys))
-    if family == "block-level":
-        drawn = [drawn[0] if i < block else 0.0 for i in range(keys)]
+    temperature = draw(temperatures())
+    if family in ("block-level", "near-threshold"):
+        upper = drawn[0] if family == "block-level" else drawn[0] * float(temperature)
+        drawn = [upper if i < block else 0.0 for i in range(keys)]
     scores = tuple(Fraction(score) for score in drawn)
-    errors = draw(st.lists(st.integers(-8, 8), min_size=keys, max_size=keys))
+    errors = draw(st.one_of(st.lists(_ERRORS, min_size=keys, max_size=keys), _ERRORS.map(_against(keys, block))))
     values = draw(st.lists(st.integers(-16, 16), min_size=keys, max_size=keys))
     weights = draw(st.lists(st.integers(0, 16), min_size=keys, max_size=keys).filter(any))
+    penalty = draw(st.integers(0, 80).map(lambda i: Fraction(i, 8)))
+    leak = _leak(drawn, block, temperature)
+    penalised = _leak(drawn, block, temperature, penalty)
+    anywhere = st.nothing() if family == "near-threshold" else probabilities()
     return AttentionRow(
         scores=scores,
         block=block,
-        temperature=draw(temperatures()),
+        temperature=temperature,
         dial=draw(dials()),
-        penalty=draw(st.integers(0, 80).map(lambda i: Fraction(i, 8))),
-        leak_target=draw(probabilities()),
-        fidelity_target=draw(probabilities()),
+        penalty=penalty,
+        leak_target=draw(st.one_of(anywhere, targets_near(leak), targets_near(penalised))),
+        fidelity_target=draw(st.one_of(probabilities(), targets_near(1 - leak))),
         values=tuple(Fraction(v, 4) for v in values),
         seen=tuple(s + Fraction(e, 16) for s, e in zip(scores, errors, strict=True)),
         weights=tuple(weights),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from sympy import log
 
-from proofs_check import design_twins, weight_twins
+from proofs_check import design_twins, row_twins, weight_twins
 from proofs_check.mutations import (
     Slip,
     assumption_dropped,
@@ -75,7 +75,7 @@ def twins_of(statement: Statement) -> tuple[Twin, ...]:
     """Every planted-false twin of a statement."""
     return tuple(
         Twin(slip, statement, replace(statement, claim=(mutate(statement.clause(clause)),)))
-        for key, clause, slip, mutate in (*SLIPS, *weight_twins.SLIPS, *design_twins.SLIPS)
+        for key, clause, slip, mutate in (*SLIPS, *row_twins.SLIPS, *weight_twins.SLIPS, *design_twins.SLIPS)
         if key == statement.id
     )
 
