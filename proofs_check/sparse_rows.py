@@ -67,14 +67,14 @@ class SparseRow:
 
     @cached_property
     def block_level(self) -> Fraction:
-        """Level at which the block alone takes all mass, by dropping keys below it until none is left below."""
-        kept = list(self.scores[: self.block])
-        while True:
-            at = (sum(kept, Fraction(0)) - self.temperature) / len(kept)
-            above = [score for score in kept if score > at]
-            if len(above) == len(kept):
-                return at
-            kept = above
+        """Level at which the block alone takes all mass."""
+        return _level(self.scores[: self.block], self.temperature)
+
+    @cached_property
+    def tops_level(self) -> Fraction:
+        """Level at which the block and the top key of each group do; alone in its group, a penalty shifts its score."""
+        tops = [max(scores) - penalty for scores, penalty in zip(self.groups, self.penalties, strict=True)]
+        return _level([*self.scores[: self.block], *tops], self.temperature)
 
     @cached_property
     def water_level(self) -> Fraction:
@@ -87,9 +87,24 @@ class SparseRow:
         return sum((max(score - at, Fraction(0)) ** 2 for score in self.groups[group]), Fraction(0))
 
     @cached_property
-    def empty_outside(self) -> bool:
-        """Whether the masses at the block's level add up to 1 without the groups."""
-        return all(self.square_above(i, self.block_level) <= penalty**2 for i, penalty in enumerate(self.penalties))
+    def rational(self) -> bool:
+        """Whether the maximiser has at most the top key of each group: its masses are rational then."""
+        at = self.tops_level
+        return all(
+            sorted(scores)[-2:-1] <= [at] if max(scores) - penalty > at else self.square_above(i, at) <= penalty**2
+            for i, (scores, penalty) in enumerate(zip(self.groups, self.penalties, strict=True))
+        )
+
+
+def _level(scores: Sequence[Fraction], temperature: Fraction) -> Fraction:
+    """Where `sum of max(s - level, 0)` is the temperature: keys below are dropped until none is left below."""
+    kept = list(scores)
+    while True:
+        at = (sum(kept, Fraction(0)) - temperature) / len(kept)
+        above = [score for score in kept if score > at]
+        if len(above) == len(kept):
+            return at
+        kept = above
 
 
 @dataclass(frozen=True)
@@ -136,13 +151,17 @@ def _maximiser(row: SparseRow, by: Arithmetic) -> _Maximiser:
 
 
 def _solve(row: SparseRow) -> _Maximiser:
-    if row.empty_outside:
-        at = rational(row.block_level)
-        block = [_above(rational(s), at) / rational(row.temperature) for s in row.scores[: row.block]]
-        return _Maximiser(block, [[fmpq(0)] * len(group) for group in row.groups], [fmpq(0)] * len(row.groups))
+    if row.rational:
+        level, tau = row.tops_level, row.temperature
+        block = [rational(max(score - level, Fraction(0)) / tau) for score in row.scores[: row.block]]
+        groups = [
+            [rational(max(score - penalty - level, Fraction(0)) / tau) for score in scores]
+            for scores, penalty in zip(row.groups, row.penalties, strict=True)
+        ]
+        return _Maximiser(block, groups, [total(group) for group in groups])
     if ctx.prec > _MOST_BITS:
         raise Undecided("the multiplier is not sought to so many bits")
-    low, high = arb(rational(row.block_level)).lower(), arb(rational(max(row.scores))).upper()
+    low, high = arb(rational(row.tops_level)).lower(), arb(rational(max(row.scores))).upper()
     for trial in range(2 * ctx.prec):
         # Not always the middle: the multiplier itself may be that number, and its mass then no ball parts from 1.
         split = arb(8 if trial % 2 else 7) / 16
@@ -224,7 +243,8 @@ def sparse_rows(draw: st.DrawFn, most_keys: int = 8) -> SparseRow:
         gap = draw(st.integers(-8, 8).map(lambda i: Fraction(i, 8)))
         scores = (gap,) * block + (Fraction(0),) * (keys - block)
     else:
-        scores = tuple(Fraction(score) for score in draw(FAMILIES[family](keys)))
+        # A grid: logarithms of the masses enter exact forms, which factor them.
+        scores = tuple(Fraction(round(1024 * score), 1024) for score in draw(FAMILIES[family](keys)))
     cuts = sorted(draw(st.sets(st.integers(block + 1, keys - 1)))) if keys - block > 1 else []
     ends = [block, *cuts, keys]
     sizes = tuple(b - a for a, b in pairwise(ends))
