@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "empirical.commands",
     "sweep": "empirical.sweep_command",
     "measure": "empirical.commands",
+    "generate": "empirical.generate_command",
     "bench": "empirical.commands",
     "figures": "figures.commands",
     "demo": "demo",

@@ -1,0 +1,105 @@
+"""Continuing a prompt with the dial moved at inference: one trained model, any locality, no retraining.
+
+Keys and values are cached. A cached key keeps its position, and blocks go by absolute position, so a token
+generated later sees the blocks that a pass over the whole text would give it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers import GPT2LMHeadModel
+
+from empirical.corpus import END_OF_TEXT, load_tokenizer
+from empirical.model import dials_moved, load_model
+from empirical.schedule import layer_dials
+from theory.errors import DomainError
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """A prompt continued: the dial of each layer, the text that came after the prompt, its nats a token."""
+
+    dials: tuple[float, ...]
+    text: str
+    loss: float
+
+
+def generate(
+    source: Path | str,
+    prompt: str = "",
+    *,
+    dials: Sequence[float] | None = None,
+    shape: str = "localist",
+    tokens: int = 60,
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> list[Continuation]:
+    """Continue the prompt once for each dial; None: once with the model's own dials.
+
+    `source` is a finished run or another GPT-2 folder, `shape` the schedule that spreads a dial over the layers.
+    Every dial samples with the same `seed`, and `temperature` 0 takes the likeliest token. An empty prompt
+    starts a new text. Raises InputError (folder), DomainError (a value).
+    """
+    if tokens < 1:
+        raise DomainError(f"tokens {tokens} must be at least 1")
+    if not (math.isfinite(temperature) and temperature >= 0):
+        raise DomainError(f"temperature {temperature} must be finite and at least 0")
+    model, tokenizer = load_model(source), load_tokenizer(str(source))
+    start = _encoded(tokenizer, prompt)
+    positions = model.config.n_positions
+    if start.shape[1] + tokens > positions:
+        raise DomainError(
+            f"a prompt of {start.shape[1]} tokens and {tokens} new ones exceed the model's {positions} positions. "
+            "Shorten the prompt or give a smaller --tokens."
+        )
+    layers = model.config.n_layer
+    plans = [model.config.localist["dials"]] if dials is None else [layer_dials(shape, layers, dial) for dial in dials]
+    if torch.accelerator.is_available():
+        model.to(torch.accelerator.current_accelerator())  # type: ignore[arg-type]
+    found = []
+    for plan in plans:
+        with dials_moved(model, plan):
+            ids, loss = continued(model, start.to(model.device), tokens, temperature, seed)
+        text = tokenizer.decode(ids[0, start.shape[1] :].tolist(), skip_special_tokens=False)
+        found.append(Continuation(tuple(plan), text, loss))
+    return found
+
+
+@torch.no_grad()
+def continued(
+    model: GPT2LMHeadModel, start: Tensor, tokens: int, temperature: float, seed: int
+) -> tuple[Tensor, float]:
+    """`start` `(1, prompt)` with `tokens` more, and their mean surprise in nats under the model itself."""
+    # On the CPU, so that a seed means the same draws everywhere.
+    generator = torch.Generator().manual_seed(seed)
+    ids, step, cache = start, start, None
+    surprise = 0.0
+    for _ in range(tokens):
+        output = model(step, past_key_values=cache, use_cache=True)
+        cache = output.past_key_values
+        logits = output.logits[:, -1].double().cpu()
+        if temperature == 0:
+            chosen = logits.argmax(-1, keepdim=True)
+        else:
+            chosen = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
+        surprise -= logits.log_softmax(-1).gather(1, chosen).item()
+        step = chosen.to(ids.device)
+        ids = torch.cat((ids, step), dim=1)
+    return ids, surprise / tokens
+
+
+def _encoded(tokenizer: Tokenizer, prompt: str) -> Tensor:
+    ids = tokenizer.encode(prompt).ids
+    if not ids:
+        end = tokenizer.token_to_id(END_OF_TEXT)
+        if end is None:
+            raise DomainError(f"the prompt is empty, and this tokenizer has no {END_OF_TEXT} to start a text with")
+        ids = [end]
+    return torch.tensor([ids], dtype=torch.long)

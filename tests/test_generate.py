@@ -1,0 +1,89 @@
+"""Generation: the cache gives what a pass over the whole text gives, at every dial, and seeds repeat."""
+
+import json
+
+import pytest
+import torch
+from tiny import one_thread, tiny  # noqa: F401
+
+from empirical.config import LocalityConfig, ModelConfig
+from empirical.corpus import load_corpus, train_tokenizer
+from empirical.generate import continued, generate
+from empirical.generate_command import generate as command
+from empirical.model import build_model, dials_moved, save_model
+from theory.errors import DomainError, InputError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model")
+    shape = ModelConfig(layers=2, heads=2, width=32, context=48, vocabulary=300)
+    model = build_model(shape, LocalityConfig(schedule="linear", block=5), 300, 0)
+    with torch.no_grad():
+        # Random weights of the usual size give uniform attention, on which no dial shows.
+        for block in model.transformer.h:
+            block.attn.c_attn.weight *= 20
+    save_model(model, path)
+    train_tokenizer(load_corpus(tiny().corpus).training[:20], 300).save(str(path / "tokenizer.json"))
+    return path
+
+
+@pytest.mark.parametrize("dial", [0.0, 0.7, 1.0])
+def test_cached_steps_equal_whole_passes(folder, dial):
+    from empirical.model import load_model
+
+    model = load_model(folder).double()
+    start = torch.arange(7)[None]
+    with dials_moved(model, [dial, dial]), torch.no_grad():
+        ids, surprise = continued(model, start, 30, temperature=1.0, seed=0)
+        whole = model(ids, use_cache=False).logits.log_softmax(-1)
+        nats = -whole[0, 6:-1].gather(1, ids[0, 7:, None]).mean().item()
+        greedy, _ = continued(model, start, 30, temperature=0.0, seed=0)
+        best = model(greedy, use_cache=False).logits[0, 6:-1].argmax(-1)
+    assert surprise == pytest.approx(nats, rel=1e-12)
+    assert torch.equal(greedy[0, 7:], best)
+
+
+def test_the_dial_is_felt(folder):
+    low, high = generate(folder, "The value of", dials=[0.0, 1.0], tokens=20)
+    assert low.loss != high.loss
+    assert high.dials == (1.0, 1.0)
+
+
+def test_own_dials_and_seeds(folder):
+    (own,) = generate(folder, "import", tokens=10)
+    assert own.dials == (0.0, 0.9)
+    assert generate(folder, "import", tokens=10)[0] == own
+    assert generate(folder, "import", tokens=10, seed=1)[0] != own
+    (spread,) = generate(folder, "import", dials=[0.9], shape="linear", tokens=10)
+    assert spread == own
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tokens": 0}, "tokens 0"),
+        ({"tokens": 48}, "exceed the model's 48 positions"),
+        ({"temperature": -1.0}, "temperature -1"),
+        ({"temperature": float("nan")}, "temperature nan"),
+        ({"tokens": 5, "dials": [1.5]}, r"1.5 .*\[0, 1\]"),
+        ({"tokens": 5, "dials": [0.5], "shape": "steep"}, "'steep' must be one of"),
+    ],
+)
+def test_refuses(folder, options, message):
+    with pytest.raises(DomainError, match=message) as caught:
+        generate(folder, "a", **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_model_is_one_clear_line(tmp_path):
+    with pytest.raises(InputError, match=r"no config\.json"):
+        generate(tmp_path, "a")
+
+
+def test_command(folder, capsys):
+    command(folder, prompt="def", dial="0,1", tokens=5, as_json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert [each["dials"] for each in shown["continuations"]] == [[0, 0], [1, 1]]
+    command(folder, tokens=5, temperature=0)
+    assert "nats a token" in capsys.readouterr().out
