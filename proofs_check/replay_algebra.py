@@ -1,0 +1,356 @@
+"""The replay's algebra: expressions as quotients of polynomials in letters, exponentials and logarithms.
+
+Two expressions with the same quotient are equal wherever both have values; so a quotient 0 decides an identity, and a
+quotient that is not 0 decides nothing. Shares no code with the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from math import lcm
+from typing import Any
+
+from flint import Ordering, fmpq, fmpq_mpoly_ctx, fmpz
+
+_SLOTS = 28
+
+
+class Unreadable(ValueError):
+    """An expression that this algebra has no rule for, or that divides by 0."""
+
+
+class _Again(Exception):
+    """A finer unit of an exponent, or of a root, has been found: the quotients have to be built anew."""
+
+
+class Quotient:
+    """`top/bottom`, in lowest terms."""
+
+    __slots__ = ("bottom", "top")
+
+    def __init__(self, top: Any, bottom: Any) -> None:
+        if bottom.is_zero():
+            raise Unreadable("an expression divides by 0")
+        common = top.gcd(bottom)
+        if not common.is_one() and not common.is_zero():
+            top, bottom = _divided(top, common), _divided(bottom, common)
+        lead = bottom.leading_coefficient()
+        self.top, self.bottom = top / lead, bottom / lead
+
+    def __add__(self, other: Quotient) -> Quotient:
+        return Quotient(self.top * other.bottom + other.top * self.bottom, self.bottom * other.bottom)
+
+    def __sub__(self, other: Quotient) -> Quotient:
+        return Quotient(self.top * other.bottom - other.top * self.bottom, self.bottom * other.bottom)
+
+    def __mul__(self, other: Quotient) -> Quotient:
+        return Quotient(self.top * other.top, self.bottom * other.bottom)
+
+    def __truediv__(self, other: Quotient) -> Quotient:
+        return Quotient(self.top * other.bottom, self.bottom * other.top)
+
+    def raised(self, n: int) -> Quotient:
+        """Its `n`-th power."""
+        return Quotient(self.top**n, self.bottom**n) if n >= 0 else Quotient(self.bottom**-n, self.top**-n)
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether it is 0 identically."""
+        return bool(self.top.is_zero())
+
+    def key(self) -> str:
+        """A text that only equal quotients share."""
+        return f"{self.top}|{self.bottom}"
+
+
+def _whole_root(u: Quotient, n: int) -> Fraction | None:
+    """The rational root of a rational number, if it has one."""
+    if u.is_zero:
+        return Fraction(0)
+    if not (u.top.is_constant() and u.bottom.is_constant()):
+        return None
+    value = u.top.leading_coefficient() / u.bottom.leading_coefficient()
+    parts = []
+    for part in (int(value.p), int(value.q)):
+        guess = round(max(part, 0) ** (1 / n)) if part < 2**52 else -1
+        if guess < 0 or guess**n != part:
+            return None
+        parts.append(guess)
+    return Fraction(*parts)
+
+
+def _divided(a: Any, b: Any) -> Any:
+    quotient, rest = divmod(a, b)
+    if not rest.is_zero():
+        raise Unreadable("a division left a remainder")
+    return quotient
+
+
+class Algebra:
+    """Quotients over some letters. A `nonnegative` letter may stand under a root: it is a power of a finer letter."""
+
+    def __init__(self, letters: list[str], nonnegative: frozenset[str]) -> None:
+        self.letters = letters
+        self.nonnegative = nonnegative
+        self._roots: dict[str, int] = {}
+        self._units: dict[str, int] = {}
+        self._reset()
+
+    def _reset(self) -> None:
+        names = [f"u{i}" for i in range(len(self.letters))] + [f"v{i}" for i in range(_SLOTS)]
+        self._ring = fmpq_mpoly_ctx.get(names, Ordering.lex)
+        self._generators = list(self._ring.gens())
+        self._slots: dict[str, int] = {}
+        self._made: dict[int, tuple[str, Any]] = {}
+
+    def decide(self, question: Callable[[], Any]) -> Any:
+        """Answer a question about quotients, starting over while exponents need a finer unit."""
+        for _ in range(12):
+            try:
+                return question()
+            except _Again:
+                self._reset()
+        raise Unreadable("the exponents have no common unit")
+
+    def number(self, value: Fraction) -> Quotient:
+        """A rational number."""
+        one = self._generators[0] ** 0
+        return Quotient(one * fmpq(value.numerator, value.denominator), one)
+
+    def letter(self, name: str) -> Quotient:
+        """A letter, or the power of the finer one that it is."""
+        return self._generator(self.letters.index(name)).raised(self._roots.get(name, 1))
+
+    def _generator(self, index: int) -> Quotient:
+        return Quotient(self._generators[index], self._generators[0] ** 0)
+
+    def _slot(self, kind: str, key: str, argument: Any) -> int:
+        """The generator of a function's value, made when first asked for."""
+        name = f"{kind} {key}"
+        if name not in self._slots:
+            if len(self._slots) == _SLOTS:
+                raise Unreadable(f"more than {_SLOTS} different functions")
+            index = len(self.letters) + len(self._slots)
+            self._slots[name] = index
+            self._made[index] = (kind, argument)
+        return self._slots[name]
+
+    def exp(self, u: Quotient) -> Quotient:
+        """`e^u`; a whole multiple of a logarithm in `u` becomes a power."""
+        one = self.number(Fraction(1))
+        total = one
+        parts: list[tuple[Any, Any, Any]] = []
+        if u.bottom.is_constant():
+            unit = u.bottom.leading_coefficient()
+            parts = [(exponents, c / unit, None) for exponents, c in u.top.to_dict().items()]
+        elif not u.is_zero:
+            parts = [(None, u.top.leading_coefficient(), None)]
+        for exponents, c, _ in parts:
+            power = Fraction(int(c.p), int(c.q))
+            if exponents is None:
+                base = Quotient(u.top / c, u.bottom)
+            else:
+                base = self.number(Fraction(1))
+                for index, n in enumerate(exponents):
+                    base = base * self._generator(index).raised(int(n))
+            total = total * self._exp_of(base, power)
+        return total
+
+    def _exp_of(self, base: Quotient, power: Fraction) -> Quotient:
+        for index, (kind, argument) in self._made.items():
+            whole = kind == "log" and power.denominator == 1 and base.key() == self._generator(index).key()
+            # The generator is log |p|, so e to it is p only where p cannot be negative.
+            if whole and self._is_plainly_positive(argument):
+                return argument.raised(power.numerator)
+        key = base.key()
+        unit = self._units.get(key, 1)
+        times = power * unit
+        if times.denominator != 1:
+            self._units[key] = lcm(unit, power.denominator)
+            raise _Again
+        small = base * self.number(Fraction(1, unit))
+        return self._generator(self._slot("exp", key, small)).raised(int(times))
+
+    def _is_plainly_positive(self, u: Quotient) -> bool:
+        """Whether only plus signs join letters that are not negative, exponentials and roots."""
+        for poly in (u.top, u.bottom):
+            for exponents, c in poly.to_dict().items():
+                if c < 0:
+                    return False
+                for index, n in enumerate(exponents):
+                    if n and index < len(self.letters) and self.letters[index] not in self.nonnegative:
+                        return False
+                    if n and index >= len(self.letters) and self._made[index][0] not in ("exp", "root2", "pi"):
+                        return False
+        return True
+
+    def log(self, u: Quotient) -> Quotient:
+        """`log u` for `u > 0`, as a sum over its factors `p` of `log |p|`."""
+        if u.is_zero:
+            raise Unreadable("the logarithm of 0")
+        total = self.number(Fraction(0))
+        for poly, sign in ((u.top, 1), (u.bottom, -1)):
+            constant, factors = poly.factor()
+            for factor, times in factors:
+                lead = factor.leading_coefficient()
+                constant = constant * lead ** int(times)
+                total = total + self._log_of(factor / lead) * self.number(Fraction(sign * int(times)))
+            total = total + self._log_number(constant) * self.number(Fraction(sign))
+        return total
+
+    def _log_of(self, factor: Any) -> Quotient:
+        whole = Quotient(factor, self._generators[0] ** 0)
+        for index, (kind, argument) in self._made.items():
+            if kind == "exp" and whole.key() == self._generator(index).key():
+                return argument
+        return self._generator(self._slot("log", whole.key(), whole))
+
+    def _log_number(self, constant: Any) -> Quotient:
+        total = self.number(Fraction(0))
+        for number, sign in ((abs(int(constant.p)), 1), (int(constant.q), -1)):
+            for prime, times in fmpz(number).factor() if number > 1 else ():
+                log_prime = self._generator(self._slot("log", str(prime), self.number(Fraction(int(prime)))))
+                total = total + log_prime * self.number(Fraction(sign * int(times)))
+        return total
+
+    def root(self, u: Quotient, n: int, name: str | None) -> Quotient:
+        """The `n`-th root of `u >= 0`: of a nonnegative letter a power of its finer letter, else a new function."""
+        if name is not None and name in self.nonnegative:
+            have = self._roots.get(name, 1)
+            if have % n:
+                self._roots[name] = lcm(have, n)
+                raise _Again
+            return self._generator(self.letters.index(name)).raised(have // n)
+        exactly = _whole_root(u, n)
+        if exactly is not None:
+            return self.number(exactly)
+        return self._generator(self._slot(f"root{n}", u.key(), (n, u)))
+
+    def wave(self, kind: str, u: Quotient) -> Quotient:
+        """`cos`, `sin`, `acos` or `asin` of `u`, a new function; `cos 0` and `sin 0` are known."""
+        if u.is_zero and kind in ("cos", "sin", "asin"):
+            return self.number(Fraction(kind == "cos"))
+        return self._generator(self._slot(kind, u.key(), u))
+
+    def pi(self) -> Quotient:
+        """The number pi, of which nothing is known here."""
+        return self._generator(self._slot("pi", "", None))
+
+    def slope(self, u: Quotient, name: str) -> Quotient:
+        """The derivative of `u` in a letter."""
+        top = bottom = self.number(Fraction(0))
+        used = {i for poly in (u.top, u.bottom) for i, n in enumerate(poly.degrees()) if n}
+        for index in sorted(used):
+            inner = self._slope_of(index, name)
+            if inner.is_zero:
+                continue
+            one = self._generators[0] ** 0
+            top = top + Quotient(u.top.derivative(index), one) * inner
+            bottom = bottom + Quotient(u.bottom.derivative(index), one) * inner
+        whole = Quotient(u.bottom, self._generators[0] ** 0)
+        return (top * whole - bottom * Quotient(u.top, self._generators[0] ** 0)) / (whole * whole)
+
+    def _slope_of(self, index: int, name: str) -> Quotient:
+        if index < len(self.letters):
+            if self.letters[index] != name:
+                return self.number(Fraction(0))
+            n = self._roots.get(name, 1)
+            return self._generator(index).raised(1 - n) * self.number(Fraction(1, n))
+        kind, argument = self._made[index]
+        own = self._generator(index)
+        if kind == "pi":
+            return self.number(Fraction(0))
+        if kind.startswith("root"):
+            n, u = argument
+            return self.slope(u, name) * own.raised(1 - n) * self.number(Fraction(1, n))
+        inner = self.slope(argument, name)
+        if inner.is_zero or kind == "exp":
+            return inner * own
+        if kind == "log":
+            return inner / argument
+        if kind == "cos":
+            return inner * self.wave("sin", argument) * self.number(Fraction(-1))
+        if kind == "sin":
+            return inner * self.wave("cos", argument)
+        square = self.root(self.number(Fraction(1)) - argument * argument, 2, None)
+        return inner / square * self.number(Fraction(1 if kind == "asin" else -1))
+
+
+def read(
+    algebra: Algebra, nodes: list[list[Any]], index: int, place: Mapping[str, Quotient], choices: Mapping[int, bool]
+) -> Quotient:
+    """The quotient of a node, letters in `place` replaced, kinks resolved by `choices`."""
+    known: dict[int, Quotient] = {}
+    one = algebra.number(Fraction(1))
+
+    def walk(i: int) -> Quotient:
+        if i not in known:
+            known[i] = kink(i) if nodes[i][0] in ("abs", "max", "min", "case") else step(nodes[i])
+        return known[i]
+
+    def chosen(i: int) -> bool:
+        if i not in choices:
+            raise Unreadable("a kink without a choice")
+        return choices[i]
+
+    def step(node: list[Any]) -> Quotient:
+        op, *parts = node
+        if op == "x":
+            return place[parts[0]] if parts[0] in place else algebra.letter(parts[0])
+        if op == "q":
+            return algebra.number(Fraction(parts[0]))
+        if op == "pi":
+            return algebra.pi()
+        if op in ("+", "*"):
+            total = walk(parts[0])
+            for part in parts[1:]:
+                total = total + walk(part) if op == "+" else total * walk(part)
+            return total
+        if op == "^":
+            return walk(parts[0]).raised(parts[1])
+        if op == "root":
+            inner = nodes[parts[1]]
+            name = inner[1] if inner[0] == "x" and inner[1] not in place else None
+            return algebra.root(walk(parts[1]), parts[0], name)
+        if op in ("exp", "log"):
+            return algebra.exp(walk(parts[0])) if op == "exp" else algebra.log(walk(parts[0]))
+        if op in ("cos", "sin", "acos", "asin"):
+            return algebra.wave(op, walk(parts[0]))
+        if op == "moment":
+            return moment(walk(parts[1]), parts[0])
+        return field(op, [walk(part) for part in parts])
+
+    def kink(i: int) -> Quotient:
+        op, *parts = nodes[i]
+        if op == "abs":
+            value = walk(parts[0])
+            return value if chosen(i) else algebra.number(Fraction(0)) - value
+        return walk(parts[-2] if chosen(i) else parts[-1])
+
+    def moment(u: Quotient, order: int) -> Quotient:
+        if u.is_zero:
+            return algebra.number(Fraction(1, order + 1))
+        rise = algebra.exp(u)
+        total = (rise - one) / u
+        for k in range(1, order + 1):
+            total = (rise - algebra.number(Fraction(k)) * total) / u
+        return total
+
+    def field(op: str, args: list[Quotient]) -> Quotient:
+        p = args[0]
+        if op == "logistic":
+            return one / (one + algebra.exp(algebra.number(Fraction(0)) - p))
+        if op == "logit":
+            return algebra.log(p) - algebra.log(one - p)
+        if op == "entropy":
+            return algebra.number(Fraction(0)) - weighted(p, p) - weighted(one - p, one - p)
+        if op == "kl":
+            q = args[1]
+            return weighted(p, p) - weighted(p, q) + weighted(one - p, one - p) - weighted(one - p, one - q)
+        raise Unreadable(f"no rule for {op!r}")
+
+    def weighted(weight: Quotient, p: Quotient) -> Quotient:
+        return weight if weight.is_zero else weight * algebra.log(p)
+
+    return walk(index)
