@@ -65,8 +65,9 @@ def drawn(generator, tokens, features, width, scale):
     return [scale * torch.randn(shape, generator=generator, dtype=FLOAT) for shape in shapes]
 
 
-@pytest.mark.parametrize("scale", [0.1, 0.5, 2.0])
-def test_random_heads_stay_within_the_bound(scale, record_property):
+@pytest.mark.parametrize(("scale", "median_share"), [(0.1, (0.01, 0.03)), (0.5, (0.01, 0.03)), (2.0, (1e-5, 1e-3))])
+def test_random_heads_stay_within_the_bound(scale, median_share):
+    """How loose it is: the median gradient is a fiftieth of the bound, far less where the softmax saturates."""
     generator = torch.Generator().manual_seed(3)
     tightness = []
     for _ in range(30):
@@ -88,9 +89,9 @@ def test_random_heads_stay_within_the_bound(scale, record_property):
                 )
                 tightness.append(float(slope[block].norm()) / float(bound))
     assert max(tightness) <= 1 + 1e-12
-    record_property("median share of the bound", float(np.median(tightness)))
-    # A bound that random heads come nowhere near, or a gradient of nothing, would be no test.
-    assert max(tightness) > 1e-3
+    # Random heads stay far below the bound, but a gradient of nothing would be no test of it.
+    low, high = median_share
+    assert low < np.median(tightness) < high
 
 
 def test_two_tokens_attain_it():
