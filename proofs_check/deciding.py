@@ -98,9 +98,16 @@ def _power_of_e(exponent: Expr) -> Expr:
 
 
 def _sign_in_arb(expr: Expr) -> int:
-    values = {letter: ArbArithmetic().exp(_as_fraction(_EXPONENTS[letter])) for letter in expr.free_symbols}
-    ball = evaluate(expr, values, arb_target())
-    return 1 if ball > 0 else -1 if ball < 0 else 0
+    """Sign of an exact form, 0 where no precision parts it from 0."""
+    for precision in _PRECISIONS:
+        with ctx.workprec(precision):
+            values = {letter: ArbArithmetic().exp(_as_fraction(_EXPONENTS[letter])) for letter in expr.free_symbols}
+            ball = evaluate(expr, values, arb_target())
+        if ball > 0 or ball < 0:
+            return 1 if ball > 0 else -1
+        if precision >= _TRY_EXACT_AT and exactly_zero(expr):
+            return 0
+    return 0
 
 
 def _as_fraction(value: sympy.Rational) -> Fraction:
