@@ -29,6 +29,17 @@ def train(
     ] = None,
     largest_dial: Annotated[float | None, typer.Option(help="Dial of the last layer, from 0 to 1 (0.9)")] = None,
     block: Annotated[int | None, typer.Option(help="Block length in tokens (32).")] = None,
+    blocks: Annotated[
+        str | None,
+        typer.Option(
+            help="windows, sentences, paragraphs, segments (change points on the embeddings of --model, --block "
+            "tokens on average; they look at the whole window) or file (windows)"
+        ),
+    ] = None,
+    block_file: Annotated[
+        str | None,
+        typer.Option(help='JSON for --blocks file: {"TEXT": [characters at which a block begins]}.'),
+    ] = None,
     temperature: Annotated[float | None, typer.Option(help="Attention temperature (1).")] = None,
     text: Text = None,
     model: Annotated[
@@ -77,6 +88,8 @@ def train(
             "schedule": schedule,
             "largest_dial": largest_dial,
             "block": block,
+            "blocks": blocks,
+            "block_file": block_file,
             "temperature": temperature,
         },
         "corpus": {"text": [str(path) for path in [*(text or []), *(more_text or [])]] or None},

@@ -39,10 +39,17 @@ class ModelConfig(Settings):
 
 
 class LocalityConfig(Settings):
-    """Blocks and dials: the schedule's largest dial, the window length in tokens, the temperature."""
+    """Blocks and dials: the schedule's largest dial, the window length in tokens, the temperature.
+
+    `blocks` may follow the text instead (`segments`): change points make segments of `block` tokens on average,
+    and `file` takes the places from `block_file`, a JSON object of text file names, each with the characters
+    at which its blocks begin.
+    """
 
     schedule: str = "distributed"
     largest_dial: float = Field(default=0.9, ge=0, le=1)
+    blocks: Literal["windows", "sentences", "paragraphs", "segments", "file"] = "windows"
+    block_file: str | None = None
     block: int = Field(default=32, ge=1)
     temperature: float = Field(default=1.0, gt=0)
 
@@ -52,6 +59,12 @@ class LocalityConfig(Settings):
         if name not in SCHEDULES:
             raise ValueError(f"must be one of {', '.join(SCHEDULES)}")
         return name
+
+    @model_validator(mode="after")
+    def _file_and_kind_agree(self) -> LocalityConfig:
+        if (self.blocks == "file") != (self.block_file is not None):
+            raise ValueError("blocks 'file' and a block_file go together")
+        return self
 
     def dials(self, layers: int) -> list[float]:
         """Dial of each of `layers` layers."""
@@ -113,6 +126,12 @@ class RunConfig(Settings):
     corpus: CorpusConfig = CorpusConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _segments_need_embeddings(self) -> RunConfig:
+        if self.locality.blocks == "segments" and self.model.pretrained is None:
+            raise ValueError("blocks 'segments' need trained token embeddings: give --model")
+        return self
 
     @model_validator(mode="after")
     def _groups_divide_width(self) -> RunConfig:

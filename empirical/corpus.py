@@ -23,14 +23,33 @@ PIECE_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A stretch of a document: the document's name, the stretch's first character, its text."""
+
+    document: str
+    start: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Corpus:
     """Training and held-out pieces of a text, its name and its SHA-256."""
 
     name: str
     sha256: str
     characters: int
-    training: tuple[str, ...]
-    held_out: tuple[str, ...]
+    training_pieces: tuple[Piece, ...]
+    held_out_pieces: tuple[Piece, ...]
+
+    @property
+    def training(self) -> tuple[str, ...]:
+        """Texts of the training pieces."""
+        return tuple(piece.text for piece in self.training_pieces)
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """Texts of the held-out pieces."""
+        return tuple(piece.text for piece in self.held_out_pieces)
 
     def describe(self) -> dict[str, object]:
         """What a manifest says of the corpus."""
@@ -40,17 +59,18 @@ class Corpus:
 def load_corpus(config: CorpusConfig) -> Corpus:
     """Read and split the text. Raises InputError for a file that is missing, empty or not UTF-8."""
     if config.text:
-        documents = [_read(Path(name)) for name in config.text]
+        documents, names = [_read(Path(name)) for name in config.text], list(config.text)
         name = ", ".join(Path(part).name for part in config.text)
     else:
         documents, name = python_topics(), "pydoc_data.topics"
-    pieces = [piece for document in documents for piece in _pieces(document)]
+        names = [f"{name} {index}" for index in range(len(documents))]
+    pieces = [piece for each, document in zip(names, documents, strict=True) for piece in _pieces(each, document)]
     every = max(2, round(1 / config.held_out))
     held_out = tuple(pieces[every - 1 :: every])
     training = tuple(piece for index, piece in enumerate(pieces) if index % every != every - 1)
     if not held_out:
         raise InputError(
-            f"{name}: the text has {sum(map(len, pieces))} characters, too few to hold out a share of "
+            f"{name}: the text has {sum(map(len, documents))} characters, too few to hold out a share of "
             f"{config.held_out:g}. Give a longer text or a larger share."
         )
     digest = hashlib.sha256("\0".join(documents).encode("utf-8")).hexdigest()
@@ -129,13 +149,13 @@ def _read(path: Path) -> str:
     return text
 
 
-def _pieces(document: str) -> list[str]:
+def _pieces(name: str, document: str) -> list[Piece]:
     """Cut at the first paragraph end after each `PIECE_CHARACTERS`, else at that length twice over."""
     pieces, start = [], 0
     while start < len(document):
         cut = document.find("\n\n", start + PIECE_CHARACTERS, start + 2 * PIECE_CHARACTERS)
         stop = cut + 2 if cut >= 0 else start + 2 * PIECE_CHARACTERS
-        pieces.append(document[start:stop])
+        pieces.append(Piece(name, start, document[start:stop]))
         start = stop
     return pieces
 

@@ -52,6 +52,9 @@ def generate(
     if not (math.isfinite(temperature) and temperature >= 0):
         raise DomainError(f"temperature {temperature} must be finite and at least 0")
     model, tokenizer = load_model(source), load_tokenizer(str(source))
+    kind = model.config.localist.get("blocks", "windows")
+    if kind != "windows":
+        raise DomainError(f"the blocks of {source} are its text's {kind}: only fixed windows continue past a prompt")
     start = _encoded(tokenizer, prompt)
     positions = model.config.n_positions
     if start.shape[1] + tokens > positions:

@@ -38,7 +38,7 @@ from empirical.records import (
 )
 from empirical.rows import RowMeter, Rows, joined
 from empirical.schedule import layer_dials
-from empirical.training import CONFIG_NAME, is_finished, load_held_out, training_summary
+from empirical.training import CONFIG_NAME, is_finished, load_held_out, load_held_out_blocks, training_summary
 from theory import bounds
 from theory.errors import DomainError, InputError
 
@@ -74,8 +74,8 @@ def measure(
 
     `sequences` limits the held-out windows (None: all). Raises InputError, DomainError.
     """
-    folder, config, model, windows = _open(run_dir, sequences)
-    done = run_pass(model, windows, model.config.localist["dials"], progress=progress)
+    folder, config, model, windows, blocks = _open(run_dir, sequences)
+    done = run_pass(model, windows, model.config.localist["dials"], blocks=blocks, progress=progress)
     frame = _frame(done, None)
     manifest = _manifest(folder, config, model, windows, "rows", [done])
     return write_records(Path(out_dir) if out_dir else folder / OWN_NAME, frame, manifest)
@@ -97,13 +97,13 @@ def measure_dial(
     """
     if not values:
         raise DomainError("no dial values were given")
-    folder, config, model, windows = _open(run_dir, sequences)
+    folder, config, model, windows, blocks = _open(run_dir, sequences)
     layers = model.config.n_layer
     plans = [layer_dials(shape, layers, value) for value in values]
-    base = run_pass(model, windows, [0.0] * layers, conditionals=True, progress=progress, label="dial 0")
+    base = run_pass(model, windows, [0.0] * layers, blocks=blocks, conditionals=True, progress=progress, label="dial 0")
     frames, passes = [], []
     for value, dials in zip(values, plans, strict=True):
-        done = run_pass(model, windows, dials, progress=progress, label=f"dial {value:g}")
+        done = run_pass(model, windows, dials, blocks=blocks, progress=progress, label=f"dial {value:g}")
         frames.append(_frame(done, base))
         passes.append(done)
     manifest = _manifest(folder, config, model, windows, "dial", passes) | {"shape": shape}
@@ -118,23 +118,36 @@ def run_pass(
     windows: Tensor,
     dials: Sequence[float],
     *,
+    blocks: Tensor | None = None,
     conditionals: bool = False,
     progress: bool = False,
     label: str = "measure",
 ) -> Pass:
-    """Run `windows` `(windows, context)` through the model with these dials and keep every row's numbers."""
+    """Run `windows` `(windows, context)` through the model with these dials and keep every row's numbers.
+
+    `blocks` are the windows' block ids, None for the model's fixed windows. Raises DomainError where no row
+    has a key off its block.
+    """
     parts: list[list[Rows]] = [[] for _ in range(model.config.n_layer)]
     total, count = 0.0, 0
     sink = _sink(parts, conditionals)
-    batches: tuple[Tensor, ...] = torch.split(windows, BATCH)
+    batches = (
+        list(zip(torch.split(windows, BATCH), torch.split(blocks, BATCH), strict=True))
+        if blocks is not None
+        else [(batch, None) for batch in torch.split(windows, BATCH)]
+    )
     with dials_moved(model, dials):
-        for batch in track(batches, label, console=Console(stderr=True), disable=not progress):
+        for batch, ids in track(batches, label, console=Console(stderr=True), disable=not progress):
             tokens = batch.to(model.device)
-            logits = model(tokens, row_sink=sink, use_cache=False).logits
+            chosen = {} if ids is None else {"block_ids": ids.to(model.device)}
+            logits = model(tokens, row_sink=sink, use_cache=False, **chosen).logits
             losses = cross_entropy(logits[:, :-1].flatten(0, 1).float(), tokens[:, 1:].flatten(), reduction="none")
             total += losses.double().sum().item()
             count += losses.numel()
-    return Pass(tuple(float(dial) for dial in dials), tuple(joined(part) for part in parts), total / count)
+    layers = tuple(joined(part) for part in parts)
+    if layers[0].keys.shape[1] == 0:
+        raise DomainError("no row has keys off its block: the blocks are as long as the windows")
+    return Pass(tuple(float(dial) for dial in dials), layers, total / count)
 
 
 def predicted(base: Rows, dial: float) -> tuple[np.ndarray, np.ndarray]:
@@ -182,7 +195,7 @@ def _sink(parts: list[list[Rows]], conditionals: bool) -> Callable[[AttentionCal
     return keep
 
 
-def _open(run_dir: Path | str, sequences: int | None) -> tuple[Path, RunConfig, GPT2LMHeadModel, Tensor]:
+def _open(run_dir: Path | str, sequences: int | None) -> tuple[Path, RunConfig, GPT2LMHeadModel, Tensor, Tensor | None]:
     folder = Path(run_dir)
     if sequences is not None and sequences < 1:
         raise DomainError(f"sequences {sequences} must be at least 1")
@@ -190,14 +203,15 @@ def _open(run_dir: Path | str, sequences: int | None) -> tuple[Path, RunConfig, 
     if not is_finished(folder):
         raise InputError(f"the run in {folder} is not finished. Continue it with `localist train {folder} --resume`.")
     windows = load_held_out(folder)
-    if config.locality.block >= windows.shape[1]:
+    blocks = load_held_out_blocks(folder)
+    if blocks is None and config.locality.block >= windows.shape[1]:
         raise DomainError(
             f"block {config.locality.block} must be below the context {windows.shape[1]}: no row has keys off its block"
         )
     model = load_model(folder)
     if torch.accelerator.is_available():
         model.to(torch.accelerator.current_accelerator())  # type: ignore[arg-type]
-    return folder, config, model, windows[:sequences]
+    return folder, config, model, windows[:sequences], None if blocks is None else blocks[:sequences]
 
 
 def _manifest(

@@ -117,6 +117,7 @@ def _settings(locality: LocalityConfig, layers: int) -> dict[str, Any]:
         "schedule": locality.schedule,
         "dials": locality.dials(layers),
         "block": locality.block,
+        "blocks": locality.blocks,
         "temperature": locality.temperature,
     }
 

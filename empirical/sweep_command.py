@@ -52,7 +52,7 @@ def _print_summary(done: Any) -> None:
 
     table = Table(title="held-out perplexity and its ratio to the baseline, 95 % intervals over seeds", box=SIMPLE)
     table.pad_edge, table.collapse_padding = False, True
-    for name in ("budget", "configuration", "largest", "mean", "perplexity", "ratio", "fidelity", "violated"):
+    for name in ("budget", "configuration", "max", "mean", "perplexity", "ratio", "fidelity"):
         table.add_column(name, justify="left" if name in ("budget", "configuration") else "right", no_wrap=True)
     before = None
     for line in done.summary.to_dict("records"):
@@ -62,17 +62,17 @@ def _print_summary(done: Any) -> None:
         table.add_row(
             line["budget"],
             line["configuration"],
-            f"{line['largest_dial']:.3f}",
-            f"{line['mean_dial']:.3f}",
+            f"{line['largest_dial']:.2f}",
+            f"{line['mean_dial']:.2f}",
             _with_interval(line, "perplexity", 2),
             _with_interval(line, "ratio", 4),
             f"{line['fidelity']:.3f}",
-            f"{line['violations']}",
         )
     console = Console()
     console.print(table)
     rows, violations = done.summary["rows"].sum(), done.summary["violations"].sum()
     console.print(f"{rows:,} rows, {violations} violations, records in {done.folder}", soft_wrap=True)
+    console.print("max, mean: dial over the layers")
     console.print(f"largest: {done.manifest['warning']}", highlight=False)
 
 

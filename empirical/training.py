@@ -30,6 +30,7 @@ from empirical.model import build_model, load_model, parameter_count, quiet, sav
 from empirical.objective import AttentionObjective
 from empirical.proximal import GroupProximal
 from empirical.records import environment, read_json, write_text_atomically
+from empirical.segments import window_blocks
 from theory.errors import DomainError, InputError, LocalistError
 
 CONFIG_NAME = "run.json"
@@ -48,17 +49,19 @@ class DivergedError(LocalistError):
 
 
 class Windows(Dataset[dict[str, Tensor]]):
-    """Token windows `(windows, context)` as causal language modelling examples."""
+    """Token windows `(windows, context)`, with their block ids if any, as causal language modelling examples."""
 
-    def __init__(self, windows: Tensor) -> None:
+    def __init__(self, windows: Tensor, blocks: Tensor | None = None) -> None:
         self.windows = windows
+        self.blocks = blocks
 
     def __len__(self) -> int:
         return len(self.windows)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         window = self.windows[index]
-        return {"input_ids": window, "labels": window}
+        example = {"input_ids": window, "labels": window}
+        return example if self.blocks is None else {**example, "block_ids": self.blocks[index]}
 
 
 class LocalistTrainer(Trainer):
@@ -133,10 +136,13 @@ def train(
     windows = token_windows(tokenizer, corpus.training, config.model.context, corpus.name)
     held_out = token_windows(tokenizer, corpus.held_out, config.model.context, f"held-out part of {corpus.name}")
     model = _model(config, tokenizer)
+    embedding = model.transformer.wte.weight
+    blocks = window_blocks(config.locality, tokenizer, corpus.training_pieces, windows, embedding)
+    held_out_blocks = window_blocks(config.locality, tokenizer, corpus.held_out_pieces, held_out, embedding)
     if _is_main():
         save_config(config, folder / CONFIG_NAME)
         write_text_atomically(folder / TOKENIZER_NAME, tokenizer.to_str())
-        _save_windows(held_out, folder / HELD_OUT_NAME)
+        _save_windows(held_out, held_out_blocks, folder / HELD_OUT_NAME)
 
     start = newest_checkpoint(folder) if resume else None
     limits = Limits(config.training.max_seconds, config.training.checkpoint_seconds)
@@ -157,7 +163,7 @@ def train(
         if progress and _is_main():
             callbacks.append(stack.enter_context(Progress(folder.name, config.training.steps, limits)))
         trainer = LocalistTrainer(
-            model=model, args=_arguments(config, folder), train_dataset=Windows(windows), callbacks=callbacks
+            model=model, args=_arguments(config, folder), train_dataset=Windows(windows, blocks), callbacks=callbacks
         )
         trainer.objective = objective
         trainer.remove_callback(PrinterCallback)
@@ -199,9 +205,20 @@ def newest_checkpoint(folder: Path) -> Path | None:
 
 def load_held_out(folder: Path) -> Tensor:
     """Held-out windows `(windows, context)` of a run. Raises InputError."""
+    return _held_out(folder)["windows"].long()
+
+
+def load_held_out_blocks(folder: Path) -> Tensor | None:
+    """Block ids of the held-out windows; None where they are fixed windows. Raises InputError."""
+    blocks = _held_out(folder).get("block_ids")
+    return None if blocks is None else blocks.long()
+
+
+def _held_out(folder: Path) -> dict[str, Tensor]:
     path = folder / HELD_OUT_NAME
     try:
-        return load_file(path)["windows"].long()
+        found = load_file(path)
+        return {"windows": found["windows"], **found}
     except Exception as error:  # a missing file, a cut one, another's: each has its own type
         raise InputError(f"cannot read {path}: {folder} is not a run of `localist train`") from error
 
@@ -305,9 +322,10 @@ def _write_groups(folder: Path, groups: GroupProximal) -> None:
     write_text_atomically(folder / GROUPS_NAME, json.dumps(report, indent=2) + "\n")
 
 
-def _save_windows(windows: Tensor, path: Path) -> None:
+def _save_windows(windows: Tensor, blocks: Tensor | None, path: Path) -> None:
+    kept = {"windows": windows.int()} | ({} if blocks is None else {"block_ids": blocks.int()})
     try:
-        save_file({"windows": windows.int()}, path)
+        save_file(kept, path)
     except Exception as error:  # safetensors has its own error for a disk that is full
         raise InputError(f"cannot write {path}: {error}") from error
 

@@ -314,3 +314,15 @@ def test_a_changed_summary_is_refused(whole, tmp_path):
     (tmp_path / "summary.csv").write_text("budget\n")
     with pytest.raises(InputError, match=r"summary.csv .*does not match"):
         read_summary(tmp_path)
+
+
+def test_the_reference_sweep_is_whole():
+    """The records kept in the repository are those of their own SWEEP.toml, every task and row of it."""
+    folder = ROOT / "records" / "reference"
+    config = load_sweep(folder / "SWEEP.toml")
+    found = read_summary(folder)
+    assert sweep_config(found.manifest["sweep"]) == config
+    assert [task["name"] for task in found.manifest["tasks"]] == [task.name for task in plan(config, 4)]
+    assert found.manifest["failed"] == {}
+    assert found.summary["violations"].sum() == 0
+    assert (found.summary["seeds"] == 3).all()
