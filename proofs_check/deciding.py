@@ -30,6 +30,7 @@ _PRECISIONS = (96, 384, 2048, 16384, 65536)
 _TRY_EXACT_AT = 384
 # More different scores than this and the exact form costs more than it is worth.
 _EXACT_LEVELS = 4
+_LARGEST_POWER = 64
 
 
 class ArbArithmetic:
@@ -166,6 +167,9 @@ def _exact_target() -> Target:
 
 def exactly_zero(expr: Expr) -> bool:
     """Whether an exact form is identically 0 in its letters; False when algebra does not get there."""
+    if any(not power.exp.is_Integer or abs(power.exp) > _LARGEST_POWER for power in expr.atoms(sympy.Pow)):
+        # A dense polynomial of that degree would fill the memory.
+        return False
     spread = expand_log(expr.replace(log, lambda x: log(factor(together(x)))), force=True, factor=True)
     known = {log(letter): exponent for letter, exponent in _EXPONENTS.items() if letter in spread.free_symbols}
     plain = spread.subs(known)
