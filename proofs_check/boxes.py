@@ -117,14 +117,27 @@ def simplest(low: Fraction, high: Fraction) -> Fraction:
         return Fraction(0)
     if low < 0:
         return -simplest(-high, -low)
-    unit = Fraction(1)
-    while unit * 2 <= high:
-        unit *= 2
-    while True:
-        first = -(-low // unit) * unit
-        if first <= high:
-            return first
-        unit /= 2
+    # Multiples of 2^k lie between them for every k up to some largest, which bisection finds.
+    least, most = _log2(high - low) - 1, _log2(high) + 1
+    while least < most:
+        middle = -((-least - most) // 2)
+        if _multiple(low, middle) <= high:
+            least = middle
+        else:
+            most = middle - 1
+    return _multiple(low, least)
+
+
+def _log2(x: Fraction) -> int:
+    """The power of 2 at or below a positive number, or the one below that."""
+    return x.numerator.bit_length() - x.denominator.bit_length() - 1
+
+
+def _multiple(x: Fraction, k: int) -> Fraction:
+    """The least multiple of `2^k` from a number on."""
+    if k >= 0:
+        return Fraction(-(-x.numerator // (x.denominator << k)) << k)
+    return Fraction(-(-(x.numerator << -k) // x.denominator), 1 << -k)
 
 
 def split(side: Side, at: Fraction) -> tuple[Side, Side]:

@@ -25,6 +25,8 @@ VALUE: Slope = ()
 _FACTOR_LIMIT = 160
 _ORDER_LIMIT = 6
 _FORMS = 6
+# Algebra on logarithms factors whole numbers, which must stay small enough for that.
+_TALLEST = 2**20
 
 
 class Piece:
@@ -187,6 +189,8 @@ def defined_at(expr: Expr, place: dict[Symbol, Expr]) -> bool:
 
 def zero_at(expr: Expr, place: dict[Symbol, Expr]) -> bool:
     """Whether the expression is 0 there for every value of the letters left, screened by numbers and then decided."""
+    if any(x.is_Rational and abs(x.p) + x.q > _TALLEST for x in place.values()):
+        return False
     value = expr.subs(place)
     if value == 0:
         return True
