@@ -41,9 +41,9 @@ class AttentionCall:
     """What one layer's attention saw and gave, for a sink that wants rows.
 
     `query`, `key` are the widened tensors `(batch, heads, tokens, head + blocks)`; `scale` multiplies their
-    dot products. `output` is `(batch, heads, tokens, head)`. `masses`, `(batch, heads, tokens, blocks)`, is
-    the attention on each block, differentiable, and None where no gradient was asked for. `own` is the
-    one-hot of the queries' blocks `(batch or 1, 1, tokens, blocks)`, `ids` the block ids.
+    dot products. `value` and `output` are `(batch, heads, tokens, head)`. `masses`, `(batch, heads, tokens,
+    blocks)`, is the attention on each block, differentiable, and None where no gradient was asked for. `own` is
+    the one-hot of the queries' blocks `(batch or 1, 1, tokens, blocks)`, `ids` the block ids.
     """
 
     layer: int
@@ -55,6 +55,7 @@ class AttentionCall:
     own: Tensor
     ids: Tensor
     causal: bool
+    value: Tensor
     output: Tensor
     masses: Tensor | None
 
@@ -135,6 +136,7 @@ def localist_attention(
                 own=own,
                 ids=ids,
                 causal=causal,
+                value=value,
                 output=output,
                 masses=masses,
             )

@@ -260,32 +260,28 @@ def _print_layers(records: Any) -> None:
     table = Table(title=f"attention rows of {records.manifest['run']} (nats, means)", box=SIMPLE)
     table.pad_edge, table.collapse_padding = False, True
     moved = records.manifest["kind"] == "dial"
-    names = ["layer", "dial", "rows", "violated", "entropy", "≤ A4", "fidelity", "≥ A2"]
-    names += ["B2", "B1"] if moved else ["slack"]
+    names = ["layer", "dial", "rows", "violated", "entropy", "≤ A4", "fidelity", "≥ A2", "slack"]
+    if moved:
+        names = ["layer", "dial", "violated", "entropy", "B2", "fidelity", "B1", "shift", "B3"]
     for name in names:
         table.add_column(name, justify="right", overflow="fold")
     slacks = [column for column in records.rows.columns if column.startswith("slack_") and column.endswith("_min")]
     for (_, layer), group in records.rows.groupby(["dial_largest", "layer"], sort=False):
         mean = group.mean(numeric_only=True)
-        cells = [
-            f"{layer}",
-            f"{mean['dial']:.3g}",
-            f"{group['rows'].sum()}",
-            f"{group['violations'].sum()}",
-            f"{mean['entropy_mean']:.3f}",
-            f"{mean['bound_entropy_fidelity']:.3f}",
-            f"{mean['fidelity_mean']:.3f}",
-            f"{mean['bound_fidelity_margin']:.3f}",
-        ]
+        violated = f"{group['violations'].sum()}"
+        cells = [f"{layer}", f"{mean['dial']:.3g}"]
         if moved:
-            cells += [f"{mean['predicted_entropy']:.3f}", f"{mean['predicted_fidelity']:.3f}"]
+            columns = ["entropy_mean", "predicted_entropy", "fidelity_mean", "predicted_fidelity"]
+            cells += [violated, *(f"{mean[name]:.3f}" for name in (*columns, "shift_mean", "predicted_shift"))]
         else:
+            columns = ["entropy_mean", "bound_entropy_fidelity", "fidelity_mean", "bound_fidelity_margin"]
+            cells += [f"{group['rows'].sum()}", violated, *(f"{mean[name]:.3f}" for name in columns)]
             cells.append(f"{group[slacks].min(axis=None):.0e}")
         table.add_row(*cells)
     console = Console()
     console.print(table)
     if moved:
-        console.print("B2 and B1: entropy and fidelity predicted from the rows at dial 0")
+        console.print("B2, B1, B3: entropy, fidelity and shift of the output, predicted from the rows at dial 0")
     for each in records.manifest["passes"]:
         console.print(f"perplexity {each['perplexity']:.2f} at largest dial {each['dial_largest']:g}")
     console.print(

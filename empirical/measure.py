@@ -1,14 +1,14 @@
 """Measuring a run: every row of every layer and head on held-out text, beside its bounds; and the dial moved.
 
 `measure` runs the model with its own dials. `measure_dial` moves the dial of every layer at inference,
-without retraining, and puts what B1 and B2 predict from the rows of the dial-0 pass beside what is measured.
+without retraining, and puts what B1, B2 and B3 predict from the rows of the dial-0 pass beside what is measured.
 The prediction holds a layer's inputs fixed: it is exact in the first layer, deeper ones drift.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from empirical.records import (
 )
 from empirical.rows import RowMeter, Rows, joined
 from empirical.schedule import layer_dials
+from empirical.shift import Shift, ShiftMeter
 from empirical.training import CONFIG_NAME, is_finished, load_held_out, load_held_out_blocks, training_summary
 from theory import bounds
 from theory.errors import DomainError, InputError
@@ -47,15 +48,20 @@ OWN_NAME = "measured"
 DIAL_NAME = "dial"
 
 BATCH = 4
+SHIFT_PARTS = ("measured", "predicted", "error")
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass over the windows with fixed dials: rows of each layer, and nats a token on held-out text."""
+    """One pass over the windows with fixed dials: rows of each layer, and nats a token on held-out text.
+
+    `shifts`, one a layer, are there where the pass was compared with one at dial 0.
+    """
 
     dials: tuple[float, ...]
     layers: tuple[Rows, ...]
     loss: float
+    shifts: tuple[Shift, ...] = ()
 
     @property
     def perplexity(self) -> float:
@@ -100,19 +106,14 @@ def measure_dial(
     folder, config, model, windows, blocks = _open(run_dir, sequences)
     layers = model.config.n_layer
     plans = [layer_dials(shape, layers, value) for value in values]
-    base = run_pass(model, windows, [0.0] * layers, blocks=blocks, conditionals=True, progress=progress, label="dial 0")
-    frames, passes = [], []
-    for value, dials in zip(values, plans, strict=True):
-        done = run_pass(model, windows, dials, blocks=blocks, progress=progress, label=f"dial {value:g}")
-        frames.append(_frame(done, base))
-        passes.append(done)
+    base, passes = run_dial(model, windows, plans, blocks=blocks, progress=progress)
+    frames = [_frame(done, base) for done in passes]
     manifest = _manifest(folder, config, model, windows, "dial", passes) | {"shape": shape}
     return write_records(
         Path(out_dir) if out_dir else folder / DIAL_NAME, pd.concat(frames, ignore_index=True), manifest
     )
 
 
-@torch.no_grad()
 def run_pass(
     model: GPT2LMHeadModel,
     windows: Tensor,
@@ -121,33 +122,95 @@ def run_pass(
     blocks: Tensor | None = None,
     conditionals: bool = False,
     progress: bool = False,
-    label: str = "measure",
 ) -> Pass:
     """Run `windows` `(windows, context)` through the model with these dials and keep every row's numbers.
 
     `blocks` are the windows' block ids, None for the model's fixed windows. Raises DomainError where no row
     has a key off its block.
     """
-    parts: list[list[Rows]] = [[] for _ in range(model.config.n_layer)]
-    total, count = 0.0, 0
-    sink = _sink(parts, conditionals)
-    batches = (
-        list(zip(torch.split(windows, BATCH), torch.split(blocks, BATCH), strict=True))
-        if blocks is not None
-        else [(batch, None) for batch in torch.split(windows, BATCH)]
-    )
-    with dials_moved(model, dials):
-        for batch, ids in track(batches, label, console=Console(stderr=True), disable=not progress):
-            tokens = batch.to(model.device)
-            chosen = {} if ids is None else {"block_ids": ids.to(model.device)}
+    kept = _Kept(dials, RowMeter(conditionals))
+    for tokens, ids in _batches(windows, blocks, "measure", progress):
+        kept.run(model, tokens, ids, kept.measure)
+    return kept.joined()
+
+
+def run_dial(
+    model: GPT2LMHeadModel,
+    windows: Tensor,
+    plans: Sequence[Sequence[float]],
+    *,
+    blocks: Tensor | None = None,
+    progress: bool = False,
+) -> tuple[Pass, list[Pass]]:
+    """A pass at dial 0, and one with each plan's dials whose outputs are compared with it, batch by batch.
+
+    So only one batch's outputs are held at a time. Raises DomainError as `run_pass` does.
+    """
+    base = _Kept([0.0] * model.config.n_layer, RowMeter(conditionals=True))
+    moved = [_Kept(plan, RowMeter()) for plan in plans]
+    for tokens, ids in _batches(windows, blocks, "measure, dial moved", progress):
+        shifts = ShiftMeter()
+
+        def hold(call: AttentionCall, shifts: ShiftMeter = shifts) -> None:
+            base.measure(call)
+            shifts.hold(call)
+
+        base.run(model, tokens, ids, hold)
+        for each in moved:
+
+            def compare(call: AttentionCall, each: _Kept = each, shifts: ShiftMeter = shifts) -> None:
+                each.measure(call)
+                leak = base.parts[call.layer][-1].leak
+                each.shifts[call.layer].append(shifts.compare(call, leak, each.dials[call.layer], each.meter))
+
+            each.run(model, tokens, ids, compare)
+    return base.joined(), [each.joined() for each in moved]
+
+
+class _Kept:
+    """Rows, shifts and losses of one set of dials, batch after batch."""
+
+    def __init__(self, dials: Sequence[float], meter: RowMeter) -> None:
+        self.dials = tuple(float(dial) for dial in dials)
+        self.meter = meter
+        self.parts: list[list[Rows]] = [[] for _ in self.dials]
+        self.shifts: list[list[Shift]] = [[] for _ in self.dials]
+        self.total, self.count = 0.0, 0
+
+    def measure(self, call: AttentionCall) -> None:
+        self.parts[call.layer].append(self.meter(call))
+
+    @torch.no_grad()
+    def run(
+        self, model: GPT2LMHeadModel, batch: Tensor, ids: Tensor | None, sink: Callable[[AttentionCall], None]
+    ) -> None:
+        tokens = batch.to(model.device)
+        chosen = {} if ids is None else {"block_ids": ids.to(model.device)}
+        with dials_moved(model, self.dials):
             logits = model(tokens, row_sink=sink, use_cache=False, **chosen).logits
-            losses = cross_entropy(logits[:, :-1].flatten(0, 1).float(), tokens[:, 1:].flatten(), reduction="none")
-            total += losses.double().sum().item()
-            count += losses.numel()
-    layers = tuple(joined(part) for part in parts)
-    if layers[0].keys.shape[1] == 0:
-        raise DomainError("no row has keys off its block: the blocks are as long as the windows")
-    return Pass(tuple(float(dial) for dial in dials), layers, total / count)
+        losses = cross_entropy(logits[:, :-1].flatten(0, 1).float(), tokens[:, 1:].flatten(), reduction="none")
+        self.total += losses.double().sum().item()
+        self.count += losses.numel()
+
+    def joined(self) -> Pass:
+        layers = tuple(joined(part) for part in self.parts)
+        if layers[0].keys.shape[1] == 0:
+            raise DomainError("no row has keys off its block: the blocks are as long as the windows")
+        shifts = tuple(
+            Shift(*(np.concatenate([getattr(each, name) for each in part], axis=1) for name in SHIFT_PARTS))
+            for part in self.shifts
+            if part
+        )
+        return Pass(self.dials, layers, self.total / self.count, shifts)
+
+
+def _batches(
+    windows: Tensor, blocks: Tensor | None, label: str, progress: bool
+) -> Iterable[tuple[Tensor, Tensor | None]]:
+    whole = torch.split(windows, BATCH)
+    ids: Sequence[Tensor | None] = [None] * len(whole) if blocks is None else torch.split(blocks, BATCH)
+    pairs = list(zip(whole, ids, strict=True))
+    return track(pairs, label, console=Console(stderr=True), disable=not progress)
 
 
 def predicted(base: Rows, dial: float) -> tuple[np.ndarray, np.ndarray]:
@@ -184,15 +247,6 @@ def dial_values(text: str) -> list[float]:
         if not 0 <= value <= 1:
             raise DomainError(f"dial {value:g} must lie in [0, 1]")
     return values
-
-
-def _sink(parts: list[list[Rows]], conditionals: bool) -> Callable[[AttentionCall], None]:
-    meter = RowMeter(conditionals)
-
-    def keep(call: AttentionCall) -> None:
-        parts[call.layer].append(meter(call))
-
-    return keep
 
 
 def _open(run_dir: Path | str, sequences: int | None) -> tuple[Path, RunConfig, GPT2LMHeadModel, Tensor, Tensor | None]:
@@ -283,6 +337,13 @@ def _frame(done: Pass, base: Pass | None) -> pd.DataFrame:
                     "predicted_entropy": entropy.mean(),
                     "prediction_error_fidelity": np.abs(fidelity - rows.fidelity[head]).max(),
                     "prediction_error_entropy": np.abs(entropy - rows.entropy[head]).max(),
+                }
+            if done.shifts:
+                shift = done.shifts[layer]
+                record |= {
+                    "shift_mean": shift.measured[head].mean(),
+                    "predicted_shift": shift.predicted[head].mean(),
+                    "prediction_error_shift": shift.error[head].max(),
                 }
             records.append(record)
     return pd.DataFrame(records, columns=list(COLUMNS))

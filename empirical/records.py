@@ -81,6 +81,9 @@ def _columns() -> dict[str, str]:
         "predicted_entropy": "mean entropy that B2 predicts from this layer's rows in the dial-0 pass",
         "prediction_error_fidelity": "largest |measured - predicted| fidelity over the rows",
         "prediction_error_entropy": "largest |measured - predicted| entropy over the rows",
+        "shift_mean": "mean length of the head's output less that in the dial-0 pass",
+        "predicted_shift": "mean length of that shift as B3 predicts it from the dial-0 pass",
+        "prediction_error_shift": "largest length of measured less predicted shift over the rows",
     }
     return columns
 

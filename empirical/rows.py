@@ -125,6 +125,11 @@ class RowMeter:
             **numbers,
         )
 
+    def kept(self, values: Tensor) -> Array:
+        """Values `(batch, heads, tokens, width)` of the rows last measured, as `(heads, rows, width)`."""
+        flat: Array = values.transpose(0, 1).flatten(1, 2)[:, self._kept].cpu().numpy()
+        return flat
+
     def _count(self, ids: Tensor) -> None:
         if self._ids is not None and torch.equal(ids, self._ids):
             return

@@ -13,11 +13,16 @@ from tiny import Layer, one_thread, tiny  # noqa: F401
 
 from empirical import rounding
 from empirical.attention import localist_attention
+from empirical.blocks import fixed_windows
 from empirical.checks import check_rows
-from empirical.measure import dial_values, measure, measure_dial, run_pass
+from empirical.measure import dial_values, measure, measure_dial, run_dial, run_pass
+from empirical.model import load_model
 from empirical.records import BOUNDS, COLUMNS, read_records
-from empirical.rows import measure_rows
-from empirical.training import train
+from empirical.reference import reference_rows
+from empirical.rows import RowMeter, measure_rows
+from empirical.schedule import dial_bias
+from empirical.shift import ShiftMeter
+from empirical.training import load_held_out, train
 from theory import bounds
 from theory.errors import DomainError, InputError
 
@@ -135,6 +140,7 @@ def test_dial_curve_of_the_first_layer_is_predicted(run):
     first = records.rows[records.rows["layer"] == 0]
     assert first["prediction_error_fidelity"].max() < 1e-5
     assert first["prediction_error_entropy"].max() < 1e-5
+    assert first["prediction_error_shift"].max() < 1e-5
     assert records.violations == 0
     deeper = records.rows[(records.rows["layer"] == 2) & (records.rows["dial_largest"] == 0.75)]
     assert (deeper["prediction_error_fidelity"] > 1e-5).all(), "deeper layers' inputs move, so they must drift"
@@ -146,8 +152,6 @@ def test_dial_curve_of_the_first_layer_is_predicted(run):
 
 def test_prediction_is_b1_row_by_row(run):
     from empirical.measure import predicted
-    from empirical.model import load_model
-    from empirical.training import load_held_out
 
     model, windows = load_model(run), load_held_out(run)[:2]
     base = run_pass(model, windows, [0.0] * 3, conditionals=True).layers[0]
@@ -158,6 +162,47 @@ def test_prediction_is_b1_row_by_row(run):
     np.testing.assert_allclose(moved.leak, bounds.dialled_leak(base.leak, 0.8), atol=1e-6)
     np.testing.assert_allclose(fidelity, moved.fidelity, atol=1e-5)
     np.testing.assert_allclose(entropy, moved.entropy, atol=1e-5)
+
+
+def test_the_output_moves_as_b3_says(run):
+    """In float64 the first layer's shift is B3's to rounding; deeper layers' inputs move, so they drift."""
+    model, windows = load_model(run).double(), load_held_out(run)[:3]
+    _, (moved, masked) = run_dial(model, windows, [[0.8] * 3, [1.0] * 3])
+    for done in (moved, masked):
+        first = done.shifts[0]
+        assert first.measured.shape == done.layers[0].leak.shape
+        assert first.measured.max() > 1e-3
+        np.testing.assert_allclose(first.measured, first.predicted, rtol=1e-9, atol=1e-12)
+        assert first.error.max() < 1e-12
+        assert done.shifts[2].error.max() > 1e-6
+
+
+def test_a_wrong_gain_would_be_seen(run, monkeypatch):
+    monkeypatch.setattr("empirical.shift.dial_gain", lambda leak, dial: dial * leak)
+    model, windows = load_model(run).double(), load_held_out(run)[:1]
+    _, (moved,) = run_dial(model, windows, [[0.8] * 3])
+    assert moved.shifts[0].error.max() > 1e-4
+
+
+def test_shifts_against_the_reference():
+    generator = torch.Generator().manual_seed(3)
+    query, key, value = (torch.randn(2, 2, 24, 8, generator=generator, dtype=torch.float64) for _ in range(3))
+    ids = fixed_windows(24, 6)
+    outputs = [reference_rows(query, key, value, ids, 8**-0.5, dial_bias(dial)).output for dial in (0.0, 0.7)]
+    calls = []
+    for dial in (0.0, 0.7):
+        localist_attention(Layer(dial, block=6), query, key, value, None, row_sink=calls.append)
+    meter, shifts = RowMeter(), ShiftMeter()
+    leak = meter(calls[0]).leak
+    shifts.hold(calls[0])
+    found = shifts.compare(calls[1], leak, 0.7, meter)
+    exact = torch.linalg.vector_norm(outputs[1] - outputs[0], dim=-1)[:, :, 6:].transpose(0, 1).flatten(1)
+    np.testing.assert_allclose(found.measured, exact.numpy(), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(found.predicted, exact.numpy(), rtol=1e-11, atol=1e-14)
+    with pytest.raises(DomainError, match="must have dial 0"):
+        ShiftMeter().hold(calls[1])
+    with pytest.raises(DomainError, match="no pass at dial 0"):
+        ShiftMeter().compare(calls[1], leak, 0.7, meter)
 
 
 @pytest.mark.parametrize(
