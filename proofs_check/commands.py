@@ -19,7 +19,7 @@ def verify(
     seed: Annotated[int, typer.Option(help="Seed of the random instances.")] = 0,
     twins: Annotated[bool, typer.Option("--twins", help="Try the planted-false twins instead.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Run every method, and write what each found.")] = False,
-    samples: Annotated[float, typer.Option(min=1, help="Rows screened in floats, with --full.")] = 1e6,
+    samples: Annotated[float, typer.Option(min=1, help="Rows screened in floats, with --full.")] = 2e5,
     lemma_seconds: Annotated[
         float, typer.Option(min=0.1, help="Interval search for one inequality, with --full.")
     ] = 20,

@@ -91,7 +91,8 @@ def _power_of_e(exponent: Expr) -> Expr:
         # No letter stands for it, and sympy would evaluate it to as many digits as it takes.
         raise Undecided(f"the exponent {exponent} is not rational")
     if not exponent.is_Rational:
-        return sympy.exp(exponent)
+        rational, rest = exponent.as_coeff_Add()
+        return _power_of_e(rational) * sympy.exp(rest)
     # e^q and e^-q are one letter and its inverse, so that products of them cancel.
     letter = _letter_of(-abs(exponent))
     _EXPONENTS[letter] = -abs(exponent)
@@ -167,8 +168,9 @@ def _exact_target() -> Target:
 
 def exactly_zero(expr: Expr) -> bool:
     """Whether an exact form is identically 0 in its letters; False when algebra does not get there."""
-    if any(not power.exp.is_Integer or abs(power.exp) > _LARGEST_POWER for power in expr.atoms(sympy.Pow)):
-        # A dense polynomial of that degree would fill the memory.
+    dense = any(not power.exp.is_Integer or abs(power.exp) > _LARGEST_POWER for power in expr.atoms(sympy.Pow))
+    if dense or any(not power.exp.free_symbols for power in expr.atoms(sympy.exp)):
+        # Taken as a dense polynomial, a high power or a power of e that no letter stands for would fill the memory.
         return False
     spread = expand_log(expr.replace(log, lambda x: log(factor(together(x)))), force=True, factor=True)
     known = {log(letter): exponent for letter, exponent in _EXPONENTS.items() if letter in spread.free_symbols}
