@@ -26,6 +26,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_callback import ExportableState
 
 from theory.errors import DomainError
+from theory.weight_bounds import adam_update_bound
 
 MATRICES = ("query", "key")
 
@@ -53,30 +54,21 @@ def shrink_groups(weight: Tensor, heads: int, blocks: int, amount: float) -> Non
     group_view(weight, heads, blocks).mul_(factor[:, None, :, :, None])
 
 
-def adam_reach(step: int, beta1: float = 0.9, beta2: float = 0.999) -> float:
-    """Largest size `c_t` of one coordinate of AdamW's bias-corrected update at step `t >= 1` (C5).
-
-    >>> adam_reach(1)
-    1.0
-    >>> round(adam_reach(10**6), 2)
-    7.27
-    """
-    if not beta1**2 < beta2 < 1:
-        raise DomainError(f"betas ({beta1}, {beta2}) must satisfy beta1^2 < beta2 < 1")
-    rho = beta1**2 / beta2
-    first = (1 - beta1) / (1 - beta1**step)
-    second = math.sqrt((1 - beta2**step) / (1 - beta2))
-    return first * second * math.sqrt((1 - rho**step) / (1 - rho))
-
-
 def predicted_step(start: float, gains: NDArray[np.float64]) -> int | None:
-    """First step, from 1, at which the gains of the steps so far reach `start`; None where they never do.
+    """First step, from 1, at which the gains of the steps so far reach `start`, if the block stays zero from there.
+
+    None where they never do, or where a later gain is negative: such a step may revive the block (C4, C5).
 
     >>> predicted_step(1.0, np.array([0.0, 0.6, 0.6]))
     3
+    >>> predicted_step(1.0, np.array([0.6, 0.6, -0.1])) is None
+    True
     """
     reached = np.cumsum(gains) >= start
-    return int(reached.argmax()) + 1 if reached.any() else None
+    if not reached.any():
+        return None
+    first = int(reached.argmax())
+    return first + 1 if np.all(gains[first:] >= 0) else None
 
 
 class GroupProximal(TrainerCallback, ExportableState):
@@ -160,7 +152,7 @@ class GroupProximal(TrainerCallback, ExportableState):
     def groups(self) -> list[dict[str, Any]]:
         """One record a group: norm at the start, longest step, extinction measured and predicted."""
         rates = np.array(self.rates)
-        reaches = np.array([adam_reach(step) for step in range(1, len(rates) + 1)])
+        reaches = adam_update_bound(np.arange(1, len(rates) + 1))
         universal = rates * (self.penalty - math.sqrt(self.group_size) * reaches)
         adam = self.optimizer == "adamw"
         records = []

@@ -17,7 +17,6 @@ from empirical.model import build_model, load_model
 from empirical.objective import AttentionObjective
 from empirical.proximal import (
     GroupProximal,
-    adam_reach,
     group_norms,
     group_view,
     predicted_step,
@@ -27,6 +26,7 @@ from empirical.reference import reference_rows
 from empirical.schedule import dial_bias
 from empirical.training import train, training_summary
 from theory.errors import DomainError
+from theory.weight_bounds import adam_update_bound
 
 
 @pytest.mark.parametrize("dial", [0.0, 0.6])
@@ -103,7 +103,7 @@ def test_shrinking_meets_the_optimality_conditions(amount):
             torch.testing.assert_close(start - end, amount * end / torch.linalg.norm(end))
 
 
-def test_adam_reach_is_attained_and_never_passed():
+def test_adams_reach_is_attained_and_never_passed():
     beta1, beta2 = 0.9, 0.999
 
     def update(gradients):
@@ -116,13 +116,13 @@ def test_adam_reach_is_attained_and_never_passed():
 
     for steps in (1, 2, 7, 40):
         worst = [(beta2 / beta1) ** index for index in range(steps)]
-        assert update(worst) == pytest.approx(adam_reach(steps), rel=1e-12)
+        assert update(worst) == pytest.approx(adam_update_bound(steps), rel=1e-12)
     generator = np.random.default_rng(0)
     for _ in range(50):
         steps = int(generator.integers(1, 60))
-        assert abs(update(generator.standard_cauchy(steps))) <= adam_reach(steps) * (1 + 1e-12)
+        assert abs(update(generator.standard_cauchy(steps))) <= adam_update_bound(steps) * (1 + 1e-12)
     with pytest.raises(DomainError, match="beta1"):
-        adam_reach(3, 0.99, 0.9)
+        adam_update_bound(3, 0.99, 0.9)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +188,8 @@ def test_group_record_survives_a_checkpoint():
 
 def test_prediction_of_a_step():
     assert predicted_step(1.0, np.array([0.5, 0.5])) == 2
+    # A later step that may lengthen the block may revive it.
+    assert predicted_step(1.0, np.array([0.5, 0.5, -0.1])) is None
     assert predicted_step(1.0, np.array([0.5, -0.5, 0.9])) is None
 
 
