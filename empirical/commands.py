@@ -42,6 +42,9 @@ def train(
     ] = None,
     temperature: Annotated[float | None, typer.Option(help="Attention temperature (1).")] = None,
     text: Text = None,
+    builtin: Annotated[
+        str | None, typer.Option(help="Text where no files are given: topics or docstrings (topics).")
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Pretrained GPT-2: a folder, or a name where there is a network.")
     ] = None,
@@ -92,7 +95,7 @@ def train(
             "block_file": block_file,
             "temperature": temperature,
         },
-        "corpus": {"text": [str(path) for path in [*(text or []), *(more_text or [])]] or None},
+        "corpus": {"text": [str(path) for path in [*(text or []), *(more_text or [])]] or None, "builtin": builtin},
         "objective": {
             "off_block_penalty": off_block_penalty,
             "fidelity_floor": fidelity_floor,

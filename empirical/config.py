@@ -72,9 +72,13 @@ class LocalityConfig(Settings):
 
 
 class CorpusConfig(Settings):
-    """Text files (none: the text that comes with Python) and the share that is held out of training."""
+    """Text files, or none for a text that comes with Python; and the share that is held out of training.
+
+    `builtin` is `topics`, the reference manual's, or the larger `docstrings` of the standard library.
+    """
 
     text: tuple[str, ...] = ()
+    builtin: Literal["topics", "docstrings"] = "topics"
     held_out: float = Field(default=0.1, gt=0, lt=1)
 
 

@@ -7,6 +7,7 @@ is trained on the training pieces only, so nothing of the held-out text reaches 
 from __future__ import annotations
 
 import hashlib
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
 from empirical.config import CorpusConfig
+from empirical.docstrings import library_docstrings
 from theory.errors import InputError
 
 END_OF_TEXT = "<|endoftext|>"
@@ -62,7 +64,10 @@ def load_corpus(config: CorpusConfig) -> Corpus:
         documents, names = [_read(Path(name)) for name in config.text], list(config.text)
         name = ", ".join(Path(part).name for part in config.text)
     else:
-        documents, name = python_topics(), "pydoc_data.topics"
+        if config.builtin == "topics":
+            documents, name = python_topics(), "pydoc_data.topics"
+        else:
+            documents, name = library_docstrings(), f"docstrings of Python {platform.python_version()}"
         names = [f"{name} {index}" for index in range(len(documents))]
     pieces = [piece for each, document in zip(names, documents, strict=True) for piece in _pieces(each, document)]
     every = max(2, round(1 / config.held_out))

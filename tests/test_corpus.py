@@ -5,6 +5,7 @@ from tokenizers import Tokenizer
 
 from empirical.config import CorpusConfig, load_config, run_config, save_config
 from empirical.corpus import END_OF_TEXT, load_corpus, load_tokenizer, token_windows, train_tokenizer
+from empirical.docstrings import library_docstrings
 from theory.errors import DomainError, InputError
 
 
@@ -16,6 +17,26 @@ def test_default_corpus_is_split_without_loss():
     assert 0.07 < share < 0.13
     assert not set(corpus.held_out) & set(corpus.training)
     assert load_corpus(CorpusConfig()).sha256 == corpus.sha256
+
+
+def test_docstrings_are_read_and_not_run(tmp_path):
+    long = "A docstring that is long enough to be worth reading."
+    (tmp_path / "a.py").write_text(f'"""{long}"""\nraise SystemExit\ndef f():\n    """short"""\n')
+    (tmp_path / "b.py").write_text(f'class C:\n    """{long}"""\n    def f(self):\n        r"""{long}\\w Again."""\n')
+    (tmp_path / "broken.py").write_text("def (")
+    (tmp_path / "bytes.py").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "c.py").write_text(f'"""{long} Of a test."""')
+    first, second = library_docstrings(tmp_path)
+    assert first.strip() == long
+    assert second.strip() == long + "\\w Again."
+
+
+def test_the_library_is_a_larger_corpus():
+    corpus = load_corpus(CorpusConfig(builtin="docstrings"))
+    assert corpus.characters > 2 * load_corpus(CorpusConfig()).characters
+    assert corpus.name.startswith("docstrings of Python 3.")
+    assert not set(corpus.held_out) & set(corpus.training)
 
 
 def test_files_are_read_and_hashed(tmp_path):
@@ -91,6 +112,7 @@ def test_a_folder_without_a_tokenizer(tmp_path, name, content):
     ("values", "message"),
     [
         ({"modle": {}}, "modle is not an option"),
+        ({"corpus": {"builtin": "novels"}}, "corpus.builtin='novels'"),
         ({"model": {"depth": 3}}, "model.depth is not an option"),
         ({"model": {"layers": 0}}, "model.layers=0: .*greater than or equal to 1"),
         ({"model": {"width": 30, "heads": 4}}, "width 30 must be a multiple of heads 4"),
