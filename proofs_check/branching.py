@@ -125,7 +125,7 @@ class Search:
 
     def _look_at(self, cell: Cell, precision: int) -> dict[str, Fraction] | None:
         """Settle the cell, or return a point of it at which the claim is false."""
-        # A difference that touches 0 is as small as the square of the box, so digits grow twice as fast as boxes shrink.
+        # Where it touches 0 the difference is as small as the square of the box: digits grow faster than boxes halve.
         working = precision + 32 * (cell.depth // 16)
         with ctx.workprec(working):
             inside = Enclosure(self.question.pool, cell.box)
@@ -166,6 +166,8 @@ class Search:
                     side = None
                 if side is not None:
                     chosen[index] = side
+        if not self._settled(chosen):
+            return None
         key = tuple(sorted(chosen.items()))
         if key not in self._by_choices:
             expr = resolved(self.question.expr, self.question.pool, chosen)
@@ -177,6 +179,21 @@ class Search:
             base = None if claimed else self.question.difference
             self.pieces.append(Piece(expr, base, claimed, self.question.pool))
         return self._by_choices[key]
+
+    def _settled(self, chosen: dict[int, bool]) -> bool:
+        """Whether every kink that the difference can still reach has a branch."""
+        pool = self.question.pool
+        waiting = [self.question.difference]
+        while waiting:
+            index = waiting.pop()
+            if pool.nodes[index][0] not in KINKS:
+                waiting.extend(pool.children(index))
+            elif index not in chosen:
+                return False
+            else:
+                branches = pool.children(index)
+                waiting.append(branches[-2] if chosen[index] and len(branches) > 1 else branches[-1])
+        return True
 
     def _split(self, cell: Cell) -> bool:
         cut = self._at_kink(cell.box) or self._at_middle(cell)
@@ -204,9 +221,9 @@ class Search:
                     continue
             except NoValue:
                 continue
-            affine = pool.affine(parts[1] if op == "case" else parts[0])
+            affine = inside.affine(parts[1] if op == "case" else parts[0])
             if op in ("max", "min") and affine is not None:
-                other = pool.affine(parts[1])
+                other = inside.affine(parts[1])
                 if other is None:
                     continue
                 affine = {n: affine.get(n, Fraction(0)) - other.get(n, Fraction(0)) for n in {*affine, *other}}

@@ -174,12 +174,26 @@ class Enclosure:
         opposite = otherwise or {">=": "<", "<=": ">", ">": "<=", "<": ">="}[sign]
         return False if tests[opposite] else None
 
+    def affine(self, index: int) -> dict[str, Fraction] | None:
+        """Coefficients of a node that is affine all over the box, kinks by the branch they take there."""
+        return self.pool.affine(index, self._affine_branch)
+
+    def _affine_branch(self, index: int) -> dict[str, Fraction] | None:
+        op, *parts = self.pool.nodes[index]
+        side = self.chooses(index)
+        if side is None:
+            return None
+        form = self.affine(parts[0] if op == "abs" else parts[-2] if side else parts[-1])
+        if form is None or op != "abs" or side:
+            return form
+        return {name: -value for name, value in form.items()}
+
     def _range(self, index: int) -> Span:
-        affine = self.pool.affine(index)
+        affine = self.affine(index)
         return self.span(index) if affine is None else affine_range(affine, self.box)
 
     def _difference(self, first: int, second: int) -> Span:
-        a, b = self.pool.affine(first), self.pool.affine(second)
+        a, b = self.affine(first), self.affine(second)
         if a is None or b is None:
             return spans.add(self.span(first), spans.negate(self.span(second)))
         total = dict(a)

@@ -5,7 +5,7 @@ The node `["+", 3, 5]` adds nodes 3 and 5. Numbers are exact rationals, as text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -141,16 +141,23 @@ class Pool:
                 waiting.extend(self.children(index))
         return sorted(seen)
 
-    def affine(self, index: int) -> dict[str, Fraction] | None:
-        """Coefficients by letter, the constant under "", where the node is affine with rational coefficients."""
+    def affine(
+        self, index: int, of_kink: Callable[[int], dict[str, Fraction] | None] = lambda index: None
+    ) -> dict[str, Fraction] | None:
+        """Coefficients by letter, the constant under "", where the node is affine with rational coefficients.
+
+        `of_kink` gives those of a kink, where it is known which branch it takes.
+        """
         op, *parts = self.nodes[index]
         if op == "x":
             return {parts[0]: Fraction(1)}
         if op == "q":
             return {"": Fraction(parts[0])}
+        if op in KINKS:
+            return of_kink(index)
         if op not in ("+", "*"):
             return None
-        terms = [self.affine(part) for part in parts]
+        terms = [self.affine(part, of_kink) for part in parts]
         if any(term is None for term in terms):
             return None
         total: dict[str, Fraction] = {}

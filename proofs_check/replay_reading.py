@@ -136,12 +136,11 @@ class Reading:
         if taken is not None:
             return self.range_of(parts[-2] if taken else parts[-1])
         first, second = self.range_of(parts[-2]), self.range_of(parts[-1])
-        both = cover(first, second, False)
-        if op == "max":
-            return Range(max(first.least, second.least), both.most, False, both.most_missed, False)
+        if op == "case":
+            return cover(first, second, False)
         if op == "min":
-            return Range(both.least, min(first.most, second.most), both.least_missed, False, False)
-        return both
+            return _larger(first.opposite(), second.opposite()).opposite()
+        return _larger(first, second)
 
     def branch(self, i: int) -> bool | None:
         """Whether a kink takes its first branch on all of the box, its second on all of it, or neither."""
@@ -169,6 +168,8 @@ class Reading:
             return {parts[0]: Fraction(1)}
         if op == "q":
             return {"": Fraction(parts[0])}
+        if op in ("abs", "max", "min", "case"):
+            return self._linear_branch(i, op, parts)
         if op not in ("+", "*"):
             return None
         inner = [self._linear(part) for part in parts]
@@ -185,6 +186,15 @@ class Reading:
             else:
                 return None
         return total
+
+    def _linear_branch(self, i: int, op: str, parts: list[Any]) -> dict[str, Fraction] | None:
+        taken = self.branch(i)
+        if taken is None:
+            return None
+        form = self._linear(parts[0] if op == "abs" else parts[-2] if taken else parts[-1])
+        if form is None or op != "abs" or taken:
+            return form
+        return {name: -c for name, c in form.items()}
 
     def _exact(self, form: Mapping[str, Fraction] | None) -> Range | None:
         """The range of an affine form in exact arithmetic, of which only the signs of the limits are kept."""
@@ -224,3 +234,11 @@ def _holds(value: Range, sign: str) -> bool | None:
     if value.not_below_zero():
         return True
     return False if value.opposite().above_zero() else None
+
+
+def _larger(a: Range, b: Range) -> Range:
+    """The larger of two numbers: not below either, so a limit that one of them misses is missed."""
+    least = max(a.least, b.least)
+    missed = any(r.least_missed for r in (a, b) if r.least == least)
+    both = cover(a, b, False)
+    return Range(least, both.most, missed, both.most_missed, False)

@@ -68,6 +68,8 @@ TRUE = {
     "kink": (Ge(Abs(x), x), {x: REALS}),
     "kink at 1/3": (Ge(Abs(x - Rational(1, 3)) + x, Rational(1, 3)), {x: REALS}),
     "larger of two": (Ge(Max(x, 1 - x), Rational(1, 2)), {x: REALS}),
+    "a kink within a kink": (Ge(exp(Max(2 * x, Abs(x))), 1 / exp(1)), {x: Interval(-1, 1)}),
+    "strict across a kink": (Gt(Max(-x / 2, x**2 + x), 0), {x: Interval.open(-oo, 0)}),
     "cases": (Ge(Piecewise((x**2, x < 0), (x, True)), 0), {x: REALS}),
     "logistic": (Lt(Logistic(x), 1), {x: REALS}),
     "log-odds": (Ge(Logit(x), 4 * x - 2), {x: Interval.Ropen(Rational(1, 2), 1)}),
