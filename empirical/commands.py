@@ -137,10 +137,12 @@ def train(
     if folder.is_file():
         raise InputError(f"{folder} is a file; the run needs a folder")
 
+    from empirical.training import is_main, training_summary
     from empirical.training import train as run_training
-    from empirical.training import training_summary
 
     run_training(settings, folder, resume=resume)
+    if not is_main():
+        return
     summary = training_summary(folder)
     shown = {
         "run": str(folder),

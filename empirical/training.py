@@ -139,7 +139,7 @@ def train(
     embedding = model.transformer.wte.weight
     blocks = window_blocks(config.locality, tokenizer, corpus.training_pieces, windows, embedding)
     held_out_blocks = window_blocks(config.locality, tokenizer, corpus.held_out_pieces, held_out, embedding)
-    if _is_main():
+    if is_main():
         save_config(config, folder / CONFIG_NAME)
         write_text_atomically(folder / TOKENIZER_NAME, tokenizer.to_str())
         _save_windows(held_out, held_out_blocks, folder / HELD_OUT_NAME)
@@ -160,7 +160,7 @@ def train(
     with ExitStack() as stack:
         stack.enter_context(quiet())
         stack.enter_context(stop)
-        if progress and _is_main():
+        if progress and is_main():
             callbacks.append(stack.enter_context(Progress(folder.name, config.training.steps, limits)))
         trainer = LocalistTrainer(
             model=model, args=_arguments(config, folder), train_dataset=Windows(windows, blocks), callbacks=callbacks
@@ -170,11 +170,14 @@ def train(
         trainer.train(resume_from_checkpoint=str(start) if start else None)
     if stop.received:
         raise KeyboardInterrupt
-    if _is_main():
+    if is_main():
         save_model(model, folder)
         _write_summary(folder, config, corpus, trainer, model, limits)
         if groups:
             _write_groups(folder, groups)
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        # Nobody looks for the finished run before it is written.
+        torch.distributed.barrier()
     return folder
 
 
@@ -228,7 +231,8 @@ def _prepare(folder: Path, config: RunConfig, resume: bool) -> None:
     if resume:
         if load_config(existing) != config:
             raise DomainError(f"{existing} differs from the configuration given: a resumed run keeps its own")
-    elif existing.exists():
+    elif existing.exists() and is_main():
+        # Under torchrun the main process has written this run's own by the time that another one looks.
         raise InputError(f"{folder} already holds a run. Continue it with --resume, or choose another folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -330,5 +334,6 @@ def _save_windows(windows: Tensor, blocks: Tensor | None, path: Path) -> None:
         raise InputError(f"cannot write {path}: {error}") from error
 
 
-def _is_main() -> bool:
+def is_main() -> bool:
+    """Whether this is the process that writes: the only one, or the first of `torchrun`."""
     return int(os.environ.get("RANK", "0")) == 0

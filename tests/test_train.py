@@ -15,10 +15,10 @@ from tiny import one_thread, tiny  # noqa: F401
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from empirical.commands import train as command
-from empirical.config import load_config
+from empirical.config import LocalityConfig, load_config
 from empirical.corpus import CorpusConfig, load_corpus, train_tokenizer
 from empirical.measure import measure
-from empirical.model import load_model
+from empirical.model import build_model, load_model
 from empirical.training import LocalistTrainer, is_finished, newest_checkpoint, train, training_summary
 from theory.errors import DomainError, InputError, LocalistError
 
@@ -155,6 +155,30 @@ def test_interrupt_leaves_a_checkpoint_to_resume_from(tmp_path):
     assert child.returncode == 130
     assert "Traceback" not in errors
     assert newest_checkpoint(tmp_path / "run") is not None
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(tmp_path):
+    """torchrun with two processes of 4 windows each takes the steps of one process with 8."""
+    options = ["--layers", "2", "--heads", "2", "--width", "32", "--context", "64", "--vocabulary", "400"]
+    options += ["--block", "8", "--schedule", "linear", "--off-block-penalty", "0.5", "--optimizer", "sgd"]
+    options += ["--steps", "6", "--learning-rate", "0.1"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "localist"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    for words in (
+        [*launch, "train", str(tmp_path / "two"), "--batch", "4", *options],
+        [sys.executable, "-m", "localist", "train", str(tmp_path / "one"), "--batch", "8", *options],
+    ):
+        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.count("trained") == 1
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    start = build_model(load_config(tmp_path / "one" / "run.json").model, LocalityConfig(), 400, 0).state_dict()
+    moved = max((one[name] - start[name]).abs().max() for name in one)
+    assert moved > 1e-3
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=0, atol=1e-3 * float(moved))
+    assert training_summary(tmp_path / "two")["steps"] == 6
 
 
 def test_pretrained_weights_from_a_folder(tmp_path):
