@@ -112,6 +112,7 @@ def _product(a: tuple[arb, bool], b: tuple[arb, bool]) -> tuple[arb, bool]:
 
 
 def cover(a: Range, b: Range, tame: bool) -> Range:
+    """The smallest range that holds both."""
     if a.least == b.least:
         least_missed = a.least_missed and b.least_missed
     else:
@@ -183,10 +184,12 @@ def _bits() -> int:
 
 
 def single(x: arb) -> Range:
+    """The range of one number."""
     return Range(x, x, False, False, True)
 
 
 def exactly(x: Fraction) -> arb:
+    """A rational as a ball."""
     return arb(fmpq(x.numerator, x.denominator))
 
 
@@ -220,6 +223,7 @@ def _log(x: Range) -> Range:
 
 
 def root(x: Range, n: int) -> Range:
+    """The `n`-th root of what is not negative."""
     if not x.not_below_zero():
         raise Nowhere("a root of what may be negative")
     low = arb(0) if x.least == 0 else x.least.root(n)
