@@ -8,24 +8,20 @@ The prediction holds a layer's inputs fixed: it is exact in the first layer, dee
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from transformers import GPT2LMHeadModel
 
-from empirical.attention import AttentionCall
 from empirical.checks import check_rows, limited
 from empirical.config import RunConfig, load_config
-from empirical.model import dials_moved, load_model
+from empirical.model import load_model
+from empirical.passes import Pass, run_dial, run_pass
 from empirical.records import (
     BOUNDS,
     COLUMNS,
@@ -36,9 +32,8 @@ from empirical.records import (
     sha256_of,
     write_records,
 )
-from empirical.rows import RowMeter, Rows, joined
+from empirical.rows import Rows
 from empirical.schedule import layer_dials
-from empirical.shift import Shift, ShiftMeter
 from empirical.training import CONFIG_NAME, is_finished, load_held_out, load_held_out_blocks, training_summary
 from theory import bounds
 from theory.errors import DomainError, InputError
@@ -46,27 +41,6 @@ from theory.errors import DomainError, InputError
 # Names of the record folders inside a run.
 OWN_NAME = "measured"
 DIAL_NAME = "dial"
-
-BATCH = 4
-SHIFT_PARTS = ("measured", "predicted", "error")
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One pass over the windows with fixed dials: rows of each layer, and nats a token on held-out text.
-
-    `shifts`, one a layer, are there where the pass was compared with one at dial 0.
-    """
-
-    dials: tuple[float, ...]
-    layers: tuple[Rows, ...]
-    loss: float
-    shifts: tuple[Shift, ...] = ()
-
-    @property
-    def perplexity(self) -> float:
-        """`exp` of the mean loss."""
-        return math.exp(self.loss)
 
 
 def measure(
@@ -112,105 +86,6 @@ def measure_dial(
     return write_records(
         Path(out_dir) if out_dir else folder / DIAL_NAME, pd.concat(frames, ignore_index=True), manifest
     )
-
-
-def run_pass(
-    model: GPT2LMHeadModel,
-    windows: Tensor,
-    dials: Sequence[float],
-    *,
-    blocks: Tensor | None = None,
-    conditionals: bool = False,
-    progress: bool = False,
-) -> Pass:
-    """Run `windows` `(windows, context)` through the model with these dials and keep every row's numbers.
-
-    `blocks` are the windows' block ids, None for the model's fixed windows. Raises DomainError where no row
-    has a key off its block.
-    """
-    kept = _Kept(dials, RowMeter(conditionals))
-    for tokens, ids in _batches(windows, blocks, "measure", progress):
-        kept.run(model, tokens, ids, kept.measure)
-    return kept.joined()
-
-
-def run_dial(
-    model: GPT2LMHeadModel,
-    windows: Tensor,
-    plans: Sequence[Sequence[float]],
-    *,
-    blocks: Tensor | None = None,
-    progress: bool = False,
-) -> tuple[Pass, list[Pass]]:
-    """A pass at dial 0, and one with each plan's dials whose outputs are compared with it, batch by batch.
-
-    So only one batch's outputs are held at a time. Raises DomainError as `run_pass` does.
-    """
-    base = _Kept([0.0] * model.config.n_layer, RowMeter(conditionals=True))
-    moved = [_Kept(plan, RowMeter()) for plan in plans]
-    for tokens, ids in _batches(windows, blocks, "measure, dial moved", progress):
-        shifts = ShiftMeter()
-
-        def hold(call: AttentionCall, shifts: ShiftMeter = shifts) -> None:
-            base.measure(call)
-            shifts.hold(call)
-
-        base.run(model, tokens, ids, hold)
-        for each in moved:
-
-            def compare(call: AttentionCall, each: _Kept = each, shifts: ShiftMeter = shifts) -> None:
-                each.measure(call)
-                leak = base.parts[call.layer][-1].leak
-                each.shifts[call.layer].append(shifts.compare(call, leak, each.dials[call.layer], each.meter))
-
-            each.run(model, tokens, ids, compare)
-    return base.joined(), [each.joined() for each in moved]
-
-
-class _Kept:
-    """Rows, shifts and losses of one set of dials, batch after batch."""
-
-    def __init__(self, dials: Sequence[float], meter: RowMeter) -> None:
-        self.dials = tuple(float(dial) for dial in dials)
-        self.meter = meter
-        self.parts: list[list[Rows]] = [[] for _ in self.dials]
-        self.shifts: list[list[Shift]] = [[] for _ in self.dials]
-        self.total, self.count = 0.0, 0
-
-    def measure(self, call: AttentionCall) -> None:
-        self.parts[call.layer].append(self.meter(call))
-
-    @torch.no_grad()
-    def run(
-        self, model: GPT2LMHeadModel, batch: Tensor, ids: Tensor | None, sink: Callable[[AttentionCall], None]
-    ) -> None:
-        tokens = batch.to(model.device)
-        chosen = {} if ids is None else {"block_ids": ids.to(model.device)}
-        with dials_moved(model, self.dials):
-            logits = model(tokens, row_sink=sink, use_cache=False, **chosen).logits
-        losses = cross_entropy(logits[:, :-1].flatten(0, 1).float(), tokens[:, 1:].flatten(), reduction="none")
-        self.total += losses.double().sum().item()
-        self.count += losses.numel()
-
-    def joined(self) -> Pass:
-        layers = tuple(joined(part) for part in self.parts)
-        if layers[0].keys.shape[1] == 0:
-            raise DomainError("no row has keys off its block: the blocks are as long as the windows")
-        shifts = tuple(
-            Shift(*(np.concatenate([getattr(each, name) for each in part], axis=1) for name in SHIFT_PARTS))
-            for part in self.shifts
-            if part
-        )
-        return Pass(self.dials, layers, self.total / self.count, shifts)
-
-
-def _batches(
-    windows: Tensor, blocks: Tensor | None, label: str, progress: bool
-) -> Iterable[tuple[Tensor, Tensor | None]]:
-    whole = torch.split(windows, BATCH)
-    ids: Sequence[Tensor | None] = [None] * len(whole) if blocks is None else torch.split(blocks, BATCH)
-    pairs = list(zip(whole, ids, strict=True))
-    return track(pairs, label, console=Console(stderr=True), disable=not progress)
 
 
 def predicted(base: Rows, dial: float) -> tuple[np.ndarray, np.ndarray]:

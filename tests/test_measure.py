@@ -15,8 +15,9 @@ from empirical import rounding
 from empirical.attention import localist_attention
 from empirical.blocks import fixed_windows
 from empirical.checks import check_rows
-from empirical.measure import dial_values, measure, measure_dial, run_dial, run_pass
+from empirical.measure import dial_values, measure, measure_dial
 from empirical.model import load_model
+from empirical.passes import run_dial, run_pass
 from empirical.records import BOUNDS, COLUMNS, read_records
 from empirical.reference import reference_rows
 from empirical.rows import RowMeter, measure_rows

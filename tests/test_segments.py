@@ -8,8 +8,9 @@ from tiny import one_thread, tiny  # noqa: F401
 
 from empirical.config import LocalityConfig, run_config
 from empirical.corpus import CorpusConfig, Piece, load_corpus, python_topics, token_windows, train_tokenizer
-from empirical.measure import measure, measure_dial, run_pass
+from empirical.measure import measure, measure_dial
 from empirical.model import build_model
+from empirical.passes import run_pass
 from empirical.segments import block_ids, change_points, window_blocks
 from empirical.training import load_held_out, load_held_out_blocks, train
 from theory.errors import DomainError, InputError
