@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 from sympy.core.relational import Relational
-from sympy.logic.boolalg import And, Boolean, Equivalent, Implies, Not, Or, true
+from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
 
 from proofs_check.batch_letters import on_batch
 from proofs_check.batches import Batch, Columns
@@ -36,7 +36,6 @@ Population = dict[str, Any]
 SHAPES = ((1, 2), (2, 3), (3, 5), (1, 7), (4, 1), (32, 96))
 _CHILDREN = 768
 _PARENTS = 24
-_GENERATIONS = 60
 # Score of a row outside the assumption, times how far outside.
 _WORST = -1e6
 _DECIDED = 6
@@ -61,7 +60,7 @@ class Tightness:
     counterexample: Counterexample | None = None
 
 
-def tightness(statement: Statement, clause: Clause, seed: int = 0) -> Tightness:
+def tightness(statement: Statement, clause: Clause, seed: int = 0, generations: int = 60) -> Tightness:
     """Search for the row at which a clause about rows is nearest to equality; the same seed repeats the search.
 
     A row at which the clause is certainly false gives REFUTED with the counterexample; PROVED means that the clause
@@ -73,7 +72,7 @@ def tightness(statement: Statement, clause: Clause, seed: int = 0) -> Tightness:
     for index, (block, rest) in enumerate(SHAPES):
         search = _Search(statement, clause, block, rest, np.random.default_rng([seed, index]))
         with np.errstate(all="ignore"):
-            best += search.run()
+            best += search.run(generations)
         if max((ratio for ratio, _ in best), default=0) >= _NEAR_ENOUGH:
             break
     best.sort(key=lambda found: -found[0])
@@ -92,8 +91,8 @@ def tightness(statement: Statement, clause: Clause, seed: int = 0) -> Tightness:
 
 def closeness(claim: Boolean, values: Mapping[Any, Tracked]) -> tuple[Any, Any]:
     """How near to false a claim is on each row, above 1 where it is false: a lower and an upper bound."""
-    if claim == true:
-        return -np.inf, -np.inf
+    if isinstance(claim, BooleanAtom):
+        return (-np.inf, -np.inf) if claim == true else (2.0, 2.0)
     if isinstance(claim, Relational):
         return _relation_closeness(claim, values)
     parts = [closeness(part, values) for part in claim.args]
@@ -158,11 +157,11 @@ class _Search:
         self.given, self.claim = _split(clause)
         self.letters = self.given.free_symbols | self.claim.free_symbols
 
-    def run(self) -> list[tuple[float, AttentionRow]]:
+    def run(self, generations: int) -> list[tuple[float, AttentionRow]]:
         """The nearest rows found, each with its ratio."""
         population = self.start()
         scores = self.score(population)
-        for _ in range(_GENERATIONS):
+        for _ in range(generations):
             if scores.max() >= _NEAR_ENOUGH:
                 break
             parents = np.argsort(-scores)[:_PARENTS]

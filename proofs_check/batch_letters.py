@@ -86,9 +86,11 @@ def _mean_value(batch: Batch, inside: bool) -> Tracked:
     return batch.weighted_values(part, chosen) / part.total
 
 
-def _output(batch: Batch, name: str) -> Tracked:
-    mix = batch.mixture(name)
-    return mix.inside * _mean_value(batch, True) + mix.outside * _mean_value(batch, False)
+def _output_shift(batch: Batch) -> Tracked:
+    # Conditional means stay, so the outputs' difference is that of the masses times them, without their cancellation.
+    plain, dialled = batch.mixture("plain"), batch.mixture("dialled")
+    inside = (dialled.inside - plain.inside) * _mean_value(batch, True)
+    return inside + (dialled.outside - plain.outside) * _mean_value(batch, False)
 
 
 def _total_variation(batch: Batch) -> Tracked:
@@ -168,7 +170,7 @@ LETTERS: Mapping[Symbol, Callable[[Batch], Tracked]] = {
     letters.H_mask: lambda batch: batch.part_entropy(batch.inside),
     letters.TV: _total_variation,
     letters.KL: _divergence,
-    letters.shift: lambda batch: _output(batch, "dialled") - _output(batch, "plain"),
+    letters.shift: _output_shift,
     letters.eps_pen: lambda batch: batch.mixture("penalised").outside,
     letters.J_any: _objective_of_any,
     letters.J_soft: _objective_of_softmax,

@@ -189,7 +189,7 @@ class Batch:
             total = Tracked(value, error, xp)
             return total, log(total)
         at_top = depths == 0
-        count = xp.sum(at_top * 1.0, 0)
+        count = xp.sum(at_top, 0, dtype=xp.float64)
         rest_weights = xp.where(at_top, 0.0, weights)
         rest = xp.sum(rest_weights, 0)
         moment = -xp.einsum("ij,ij->j", depths, rest_weights)

@@ -15,6 +15,7 @@ from proofs_check.running_error import (
     UNIT,
     Tracked,
     as_array,
+    either,
     exp,
     largest,
     log,
@@ -43,7 +44,7 @@ def logistic(x: Tracked) -> Tracked:
     lower = small * upper
     spread = 2 * LIBRARY + 3 * UNIT
     if not x.exact:
-        spread = xp.where(as_array(x.error, xp) <= 1.0, x.error + x.error * x.error + spread, float("inf"))
+        spread = either(as_array(x.error, xp) <= 1.0, x.error + x.error * x.error + spread, float("inf"), xp)
     inside = Tracked(xp.where(value >= 0, upper, lower), 0.0, xp)
     outside = Tracked(xp.where(value >= 0, lower, upper), 0.0, xp)
     for mass, other in ((inside, outside), (outside, inside)):
@@ -62,7 +63,7 @@ def _entropy_term(p: Tracked) -> Tracked:
     if not p.exact:
         return term
     zero = as_array(p.value, p.xp) == 0
-    return Tracked(p.xp.where(zero, 0.0, term.value), p.xp.where(zero, 0.0, term.error), p.xp)
+    return Tracked(either(zero, 0.0, term.value, p.xp), either(zero, 0.0, term.error, p.xp), p.xp)
 
 
 def binary_entropy(p: Tracked) -> Tracked:
@@ -106,7 +107,7 @@ def lowest_entropy(n: Tracked, r: Tracked) -> Tracked:
 
     best = largest(tuple(entropy(shift) for shift in (-1.0, 0.0, 1.0, 2.0)), -1)
     trusted = (keys * as_array(r.error, xp) < 1) & (keys < 2.0**24)
-    return Tracked(best.value, xp.where(trusted, best.error, float("inf")), xp)
+    return Tracked(best.value, either(trusted, best.error, float("inf"), xp), xp)
 
 
 def lambert_w(x: Tracked, branch: Tracked | None = None) -> Tracked:
@@ -150,8 +151,8 @@ def error_target(xp: Any) -> Target:
             left, sign, right = relation(condition, walk)
             holds, fails = parted(sign, left, right)
             taken = walk(branch)
-            value = xp.where(holds, taken.value, chosen.value)
-            error = xp.where(holds, taken.error, xp.where(fails, chosen.error, float("inf")))
+            value = either(holds, taken.value, chosen.value, xp)
+            error = either(holds, taken.error, either(fails, chosen.error, float("inf"), xp), xp)
             chosen = Tracked(value, error, xp)
         return chosen
 

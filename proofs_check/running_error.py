@@ -63,6 +63,9 @@ class Tracked:
                 return rest.negated.one_minus
             if _is(one, 0.0):
                 return rest
+        for one, rest in ((self, other), (other, self)):
+            if rest.negated is not None and one.one_minus is not None and rest.negated.one_minus is not None:
+                return _difference(one, rest.negated)
         if _scalars(self, other):
             result = nearest_float(Fraction(self.value) + Fraction(other.value), self.xp)
         else:
@@ -133,6 +136,21 @@ class Tracked:
         return Tracked(abs(self.value), self.error, self.xp)
 
 
+def _difference(x: Tracked, y: Tracked) -> Tracked:
+    """`x - y` or `(1 - y) - (1 - x)`, whichever is the more certain: masses near 1 differ through their complements."""
+    direct, mirrored = (_plain_difference(a, b) for a, b in ((x, y), (y.one_minus, x.one_minus)))
+    better = as_array(direct.error, x.xp) <= as_array(mirrored.error, x.xp)
+    value = either(better, direct.value, mirrored.value, x.xp)
+    return Tracked(value, either(better, direct.error, mirrored.error, x.xp), x.xp)
+
+
+def _plain_difference(x: Tracked | None, y: Tracked | None) -> Tracked:
+    if x is None or y is None:
+        raise ValueError("a difference of complements needs both")
+    value = x.value - y.value
+    return Tracked(value, abs(value) * UNIT + _sum(x.error, y.error), x.xp)
+
+
 def _is(number: Tracked, value: float) -> bool:
     return isinstance(number.value, float) and number.value == value and number.exact
 
@@ -156,6 +174,11 @@ def as_array(value: Any, xp: Any) -> Any:
     return xp.asarray(value, dtype=xp.float64) if isinstance(value, float) else value
 
 
+def either(condition: Any, first: Any, second: Any, xp: Any) -> Any:
+    """`first` where the condition holds, else `second`; torch would make two plain numbers a float32 array."""
+    return xp.where(condition, as_array(first, xp), as_array(second, xp))
+
+
 def positive_part(value: Any, xp: Any) -> Any:
     """`max(value, 0)`: a divisor of 0 makes the bound infinite, which is what an unknown sign deserves."""
     return xp.clip(as_array(value, xp), 0.0, None)
@@ -167,7 +190,7 @@ def exp(x: Tracked) -> Tracked:
     if x.exact:
         return Tracked(value, (value + TINY) * LIBRARY + TINY, x.xp)
     spread = LIBRARY + x.error + x.error * x.error
-    spread = x.xp.where(as_array(x.error, x.xp) <= 1.0, spread, float("inf"))
+    spread = either(as_array(x.error, x.xp) <= 1.0, spread, float("inf"), x.xp)
     return Tracked(value, (value + TINY) * spread + TINY, x.xp)
 
 
@@ -182,7 +205,7 @@ def log(x: Tracked) -> Tracked:
     value = xp.log1p(-as_array(rest.value, xp))
     near_one = as_array(rest.value, xp) < 0.5
     error = _log_error(value, 1 - rest.value, rest, xp)
-    return Tracked(xp.where(near_one, value, plain.value), xp.where(near_one, error, plain.error), xp)
+    return Tracked(either(near_one, value, plain.value, xp), either(near_one, error, plain.error, xp), xp)
 
 
 def log1p(x: Tracked) -> Tracked:
@@ -206,14 +229,15 @@ def larger(x: Tracked, y: Tracked, sign: int = 1) -> Tracked:
     """`max(x, y)`, or with sign -1 `min(x, y)`: the term not taken matters only where its error bridges the gap."""
     xp = x.xp
     pick = xp.maximum if sign > 0 else xp.minimum
-    value = pick(as_array(x.value, xp), as_array(y.value, xp))
+    one, two = as_array(x.value, xp), as_array(y.value, xp)
+    value = pick(one, two)
     rest, other_rest = _complement_of(x), _complement_of(y)
     mirrored = None if rest is None or other_rest is None else larger(rest, other_rest, -sign)
     if x.exact and y.exact:
         return Tracked(value, 0.0, xp, mirrored)
-    first = (x.value >= y.value) if sign > 0 else (x.value <= y.value)
-    own, other = xp.where(first, x.error, y.error), xp.where(first, y.error, x.error)
-    return Tracked(value, xp.maximum(as_array(own, xp), as_array(other - abs(x.value - y.value), xp)), xp, mirrored)
+    first = one >= two if sign > 0 else one <= two
+    own, other = either(first, x.error, y.error, xp), either(first, y.error, x.error, xp)
+    return Tracked(value, xp.maximum(own, other - abs(one - two)), xp, mirrored)
 
 
 def _complement_of(x: Tracked) -> Tracked | None:

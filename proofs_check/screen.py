@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, reduce
 from operator import or_
 from typing import Any
@@ -28,6 +28,7 @@ from proofs_check.instances import KINDS
 from proofs_check.random_batches import BatchSource
 from proofs_check.running_error import Tracked, Truth, parted
 from proofs_check.sampling import Counterexample
+from proofs_check.screen_result import ClauseScreen, ScreenResult
 from proofs_check.verdict import Verdict
 from theory.errors import DomainError
 from theory.lowering import UnknownNode, evaluate
@@ -38,102 +39,21 @@ Progress = Callable[[int], None]
 _TIMED = 8
 
 
-@dataclass
-class ClauseScreen:
-    """Counts for one clause; every row is in exactly one of `clear`, `not_applying`, `agreeing` and `suspicious`.
-
-    `agreeing` rows are those of an equality whose sides part by no more than the error bound. Of the suspicious,
-    `decided` were decided for the claim (or found outside its assumption), `open` were not decided, `left` were not
-    tried because the limit was reached. `broken` counts rows certainly false in floats and true exactly, which shows
-    an error bound wrong.
-    """
-
-    clear: int = 0
-    not_applying: int = 0
-    agreeing: int = 0
-    suspicious: int = 0
-    decided: int = 0
-    open: int = 0
-    left: int = 0
-    broken: int = 0
-    skipped: str = ""
-
-    @property
-    def clean(self) -> bool:
-        """Whether every row was decided for the claim, in floats or exactly, and the claim applied to some row."""
-        applied = self.clear + self.decided > 0
-        return applied and not (self.agreeing or self.open or self.left or self.broken or self.skipped)
-
-
-@dataclass
-class ScreenResult:
-    """What the screen saw. `seconds` is everything; its parts are drawing, float evaluation and exact decisions."""
-
-    rows: int = 0
-    seconds: float = 0.0
-    drawing_seconds: float = 0.0
-    evaluation_seconds: float = 0.0
-    decision_seconds: float = 0.0
-    softmax_seconds: float = 0.0
-    clauses: dict[str, ClauseScreen] = field(default_factory=dict)
-    counterexample: Counterexample | None = None
-    interrupted: bool = False
-
-    @property
-    def rows_per_second(self) -> float:
-        """Rows screened a second, drawing and decisions included."""
-        return self.rows / self.seconds if self.seconds else 0.0
-
-    @property
-    def softmax_ratio(self) -> float:
-        """Time of the letters and clauses, in units of the softmax alone on the same rows and device."""
-        return self.evaluation_seconds / self.softmax_seconds if self.softmax_seconds else float("nan")
-
-    @property
-    def suspicious(self) -> int:
-        """Rows handed to the exact decision, or left over, summed over the clauses."""
-        return sum(clause.suspicious for clause in self.clauses.values())
-
-    @property
-    def decided(self) -> int:
-        """Suspicious rows decided exactly for the claim."""
-        return sum(clause.decided for clause in self.clauses.values())
-
-    @property
-    def verdict(self) -> Verdict:
-        """REFUTED by an exact counterexample, VACUOUS if a clause never applied, else UNDECIDED: never proved."""
-        if self.counterexample is not None:
-            return Verdict.REFUTED
-        for clause in self.clauses.values():
-            if not clause.skipped and self.rows and clause.not_applying == self.rows:
-                return Verdict.VACUOUS
-        return Verdict.UNDECIDED
-
-    @property
-    def clean(self) -> bool:
-        """Whether every clause but equalities is clean, and no equality was refuted."""
-        if self.counterexample is not None or self.interrupted or not self.rows:
-            return False
-        return all(
-            clause.clean or (clause.agreeing and not (clause.open or clause.left or clause.broken))
-            for clause in self.clauses.values()
-        )
-
-
 def screen(
     statement: Statement,
     samples: float = 1e6,
     seed: int = 0,
     device: str | None = None,
     progress: Progress | None = None,
-    decide_at_most: int = 1000,
+    decide_at_most: int = 200,
     source: BatchSource | None = None,
 ) -> ScreenResult:
     """Throw `samples` random rows at every clause of a statement about rows; the same seed draws the same rows.
 
     `device` None screens in numpy; "cpu" or "cuda" in torch. `progress` is told the rows of each batch. At most
-    `decide_at_most` suspicious rows a clause are decided exactly. Interrupted (Ctrl-C), it returns what it has.
-    Raises `DomainError` for a statement about something else, or for fewer than 1 sample.
+    `decide_at_most` rows a clause that floats cannot settle are decided exactly, and all that floats find false.
+    Interrupted (Ctrl-C), it returns what it has. Raises `DomainError` for a statement about something else, or for
+    fewer than 1 sample.
     """
     if statement.about != "row":
         raise DomainError(f"statement {statement.id} is about a {statement.about}: only rows have a screen")
@@ -312,15 +232,19 @@ def _decide(
     # Rows certainly false in floats first: they refute.
     order = sorted(range(len(chosen)), key=lambda i: not surely_against[i])
     for done, i in enumerate(order):
-        if result.counterexample is not None or counts.decided + counts.open >= decide_at_most:
+        if result.counterexample is not None or (counts.tried >= decide_at_most and not surely_against[i]):
             counts.left += len(order) - done
             return
+        counts.tried += 1
         row = batch.row(chosen[i])
         verdict = decide_clause(clause, Letters(row, KINDS["row"].definitions))
         if verdict is Verdict.REFUTED:
             result.counterexample = result.counterexample or Counterexample(clause, row)
         elif verdict is Verdict.UNDECIDED:
             counts.open += 1
+        elif verdict is Verdict.VACUOUS:
+            counts.not_applying += 1
+            counts.broken += surely_against[i]
         else:
             counts.decided += 1
             counts.broken += surely_against[i]

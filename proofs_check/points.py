@@ -1,0 +1,103 @@
+"""Decides a claim at one exact point of real numbers by Arb: certainly true, certainly false, or undecided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from flint import arb, ctx, fmpq
+from sympy import Expr, Symbol
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
+
+from proofs_check.verdict import Verdict
+from theory.errors import DomainError
+from theory.lowering import Undecided, arb_target, evaluate
+
+CONNECTIVES = (And, Or, Not, Implies, Equivalent)
+_PRECISIONS = (96, 384, 2048)
+
+
+def decide_at(claim: Boolean, point: Mapping[Symbol, Fraction]) -> Verdict:
+    """PROVED or REFUTED at one exact point by Arb, or UNDECIDED; sides that agree are told equal only if exact."""
+    if isinstance(claim, BooleanAtom):
+        return Verdict.PROVED if claim == true else Verdict.REFUTED
+    if isinstance(claim, Relational):
+        sign = _sign(claim.lhs - claim.rhs, point)
+        if sign is None:
+            return Verdict.UNDECIDED
+        holds = {"<=": sign <= 0, "<": sign < 0, ">=": sign >= 0, ">": sign > 0, "==": sign == 0, "!=": sign != 0}
+        return Verdict.PROVED if holds[claim.rel_op] else Verdict.REFUTED
+    parts = [decide_at(part, point) for part in claim.args]
+    if isinstance(claim, Not):
+        return _OPPOSITE[parts[0]]
+    if isinstance(claim, Implies):
+        parts = [_OPPOSITE[parts[0]], parts[1]]
+    if isinstance(claim, And):
+        return _all(parts)
+    if isinstance(claim, Or | Implies):
+        return _OPPOSITE[_all([_OPPOSITE[part] for part in parts])]
+    if Verdict.UNDECIDED in parts:
+        return Verdict.UNDECIDED
+    return Verdict.PROVED if len(set(parts)) == 1 else Verdict.REFUTED
+
+
+_OPPOSITE = {
+    Verdict.PROVED: Verdict.REFUTED,
+    Verdict.REFUTED: Verdict.PROVED,
+    Verdict.UNDECIDED: Verdict.UNDECIDED,
+}
+
+
+def _all(parts: list[Verdict]) -> Verdict:
+    for verdict in (Verdict.REFUTED, Verdict.UNDECIDED):
+        if verdict in parts:
+            return verdict
+    return Verdict.PROVED
+
+
+def _sign(gap: Expr, point: Mapping[Symbol, Fraction]) -> int | None:
+    for precision in _PRECISIONS:
+        with ctx.workprec(precision):
+            values = {x: arb(fmpq(v.numerator, v.denominator)) for x, v in point.items()}
+            try:
+                ball = evaluate(gap, values, arb_target())
+            except (Undecided, ZeroDivisionError):
+                continue
+            if not ball.is_finite():
+                continue
+            if ball > 0 or ball < 0:
+                return 1 if ball > 0 else -1
+            if ball.is_zero():
+                return 0
+    return None
+
+
+def slack_at(claim: Boolean, point: Mapping[Symbol, Fraction] | None, otherwise: float) -> float:
+    """`(rhs - lhs)/(|lhs| + |rhs|)` of one relation at a point, by Arb; `otherwise` where that is not known."""
+    if point is None or not isinstance(claim, Relational):
+        return otherwise
+    with ctx.workprec(1024):
+        values = {x: arb(fmpq(v.numerator, v.denominator)) for x, v in point.items()}
+        try:
+            left, right = (evaluate(side, values, arb_target()) for side in (claim.lhs, claim.rhs))
+        except (Undecided, ZeroDivisionError):
+            return otherwise
+        if left == right:
+            return 0.0
+        gap = (right - left) / (abs(left) + abs(right))
+        if claim.rel_op in (">=", ">"):
+            gap = -gap
+        return float(-abs(gap) if claim.rel_op == "==" else gap) if gap.is_finite() else otherwise
+
+
+def check_form(claim: Boolean, connectives: tuple[Any, ...] = CONNECTIVES) -> None:
+    """Raise `DomainError` unless the claim is built from relations by the connectives."""
+    if isinstance(claim, Relational | BooleanAtom):
+        return
+    if not isinstance(claim, connectives):
+        names = ", ".join(connective.__name__ for connective in connectives)
+        raise DomainError(f"claim {claim} must be built from relations by {names}")
+    for part in claim.args:
+        check_form(part, connectives)

@@ -1,0 +1,140 @@
+"""Attacks on a user's claim: false ones fall, wherever they are false; true ones are never refuted and never proved."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from sympy import And, Eq, Equivalent, Ge, Implies, Interval, Le, Ne, Or, Rational, Symbol, exp, gamma, log, oo, symbols
+
+from proofs_check.attack import attack, attack_row
+from proofs_check.points import decide_at
+from proofs_check.verdict import Verdict
+from theory.errors import DomainError
+from theory.known import ENTROPY_MIN_ZHAI
+from theory.symbols import F, H, H_lam, d, eps, k, m, r
+
+x, y = symbols("x y", real=True)
+p = Symbol("p", positive=True)
+n = Symbol("n", integer=True, positive=True)
+
+UNIT = {x: Interval(0, 1)}
+SQUARE = {x: Interval(0, 1), y: Interval(0, 1)}
+HALF_LINE = {p: Interval(0, oo)}
+
+FALSE = {
+    "in a disc of radius 1e-5": ((x - Rational(1, 3)) ** 2 + (y - Rational(2, 7)) ** 2 >= Rational(1, 10**10), SQUARE),
+    "on a bump of width 1e-4": (exp(-(((x - Rational(7123, 10000)) * 10**4) ** 2)) <= Rational(1, 2), UNIT),
+    "beyond 69": (exp(-p) >= Rational(1, 10**30), HALF_LINE),
+    "beyond 7e10": (log(1 + p) <= 25, HALF_LINE),
+    "beyond 1e12": (p <= 10**12, HALF_LINE),
+    "below -1e12": (x >= -(10**12), {x: Interval(-oo, 0)}),
+    "near 0 only": (p**2 >= p / 10**6, HALF_LINE),
+    "at a closed end only": (x < 1, UNIT),
+    "at one corner only": (x + y < 2, SQUARE),
+    "at one integer only": (Ne(n**2 - n + 41, 41 * 41), {n: Interval(1, 60)}),
+    "by a millionth": (exp(p) <= 1 + p + p**2 / 2 + Rational(1, 10**6), {p: Interval(0, Rational(1, 10))}),
+    "an implication": (Implies(x > y, x**2 > y**2), {x: Interval(-3, 3), y: Interval(-3, 3)}),
+    "a conjunction": (And(x <= 1, x >= Rational(1, 10**9)), UNIT),
+    "a disjunction": (Or(x < Rational(1, 2), x > Rational(501, 1000)), UNIT),
+    "an equivalence": (Equivalent(x > y, x**3 > y**3 + Rational(1, 10**4)), SQUARE),
+    "an identity": (Eq((x + y) ** 2, x**2 + y**2, evaluate=False), SQUARE),
+}
+
+TRUE = {
+    "tangent": (log(1 + p) <= p, HALF_LINE),
+    "equality inside": ((x - y) ** 2 >= 0, SQUARE),
+    "open end": (x < 1, {x: Interval.Ropen(0, 1)}),
+    "identity": (Eq((x + y) ** 2, x**2 + 2 * x * y + y**2, evaluate=False), SQUARE),
+    "implication": (Implies(x > y, exp(x) > exp(y)), SQUARE),
+    "integers": (Ge(n, 1), {n: Interval(Rational(1, 2), 9)}),
+    "cancelling": (Ge((exp(p) - 1) - p, 0), HALF_LINE),
+}
+
+
+@pytest.mark.parametrize("name", FALSE)
+def test_a_false_claim_is_refuted_at_an_exact_point(name):
+    claim, domain = FALSE[name]
+    found = attack(claim, domain, samples=40_000)
+    assert found.verdict is Verdict.REFUTED
+    assert decide_at(claim, found.point) is Verdict.REFUTED
+    for letter, interval in domain.items():
+        assert interval.contains(Rational(found.point[letter].numerator, found.point[letter].denominator))
+
+
+@pytest.mark.parametrize("name", TRUE)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_true_claim_is_neither_refuted_nor_proved(name, seed):
+    claim, domain = TRUE[name]
+    found = attack(claim, domain, samples=5_000, seed=seed)
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.point is None
+    assert set(found.nearest) == set(domain)
+
+
+def test_the_nearest_miss_is_reported():
+    found = attack(Le(x * (1 - x), Rational(1, 3)), UNIT, samples=4_000)
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.slack == pytest.approx(1 / 7, abs=1e-6)
+    assert float(found.nearest[x]) == pytest.approx(0.5, abs=1e-2)
+
+
+def test_a_seed_repeats_the_attack():
+    claim, domain = FALSE["in a disc of radius 1e-5"]
+    assert attack(claim, domain, 4_000, 3) == attack(claim, domain, 4_000, 3)
+
+
+def test_no_verdict_from_a_ball_that_is_not_finite():
+    assert decide_at(Ge(1 / x, 0), {x: Fraction(0)}) is Verdict.UNDECIDED
+    assert decide_at(Ge(log(x), 0), {x: Fraction(-1)}) is Verdict.UNDECIDED
+    assert decide_at(Eq(log(x**2), 2 * log(x), evaluate=False), {x: Fraction(3)}) is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("claim", "domain", "law"),
+    [
+        (x < y, UNIT, "letter y"),
+        (x < 1, {x: Interval.open(1, 1)}, "not empty"),
+        (x < 1, {x: symbols("S")}, "sympy Interval"),
+        (gamma(p) > x, {**HALF_LINE, **UNIT}, "gamma"),
+        (x, UNIT, "built from relations"),
+    ],
+)
+def test_what_cannot_be_attacked_says_so(claim, domain, law):
+    with pytest.raises(DomainError, match=law):
+        attack(claim, domain)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        Ge(H, log(m + k) - r**2 / 9),
+        Le(eps, exp(-d)),
+        Le(H_lam, H),
+        Ge(H, ENTROPY_MIN_ZHAI * Rational(101, 100)),
+    ],
+)
+def test_a_false_claim_about_rows_is_refuted_by_a_row(claim):
+    found = attack_row(claim, samples=1e4)
+    assert found.verdict is Verdict.REFUTED
+    assert "fails at" in str(found.counterexample)
+
+
+@pytest.mark.parametrize("claim", [Ge(H, log(m + k) - r**2 / 8), Le(eps, (k / m) * exp(-d)), Ge(H, ENTROPY_MIN_ZHAI)])
+def test_a_true_claim_about_rows_stands(claim):
+    found = attack_row(claim, samples=5e3)
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.counterexample is None
+    assert not found.ratio > 1
+
+
+def test_a_claim_under_an_assumption_no_row_meets_is_vacuous():
+    assert attack_row(Le(eps, 0), given=F > 2, samples=1e3).verdict is Verdict.VACUOUS
+
+
+@pytest.mark.parametrize(
+    ("claim", "law"), [(Le(eps, p), "letter p"), (Or(eps < 1, F < 1), "built from"), (eps <= gamma(1 + r), "gamma")]
+)
+def test_what_rows_cannot_be_attacked_with_says_so(claim, law):
+    with pytest.raises(DomainError, match=law):
+        attack_row(claim, samples=500)
