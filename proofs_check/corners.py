@@ -52,8 +52,8 @@ def settle(box: Box, piece: Piece, number: int, question: Question) -> Leaf | No
             return Leaf("direct", number, tuple(faces))
         if not strict and faces and _zero(here, piece):
             return Leaf("zero", number, tuple(faces))
-        for details in _taylor(here, piece, strict, question):
-            return Leaf("taylor", number, tuple(faces), details)
+        for expansion in _taylor(here, piece, strict, question):
+            return Leaf("taylor", number, tuple(faces), expansion)
         found = _slide(here, piece, inside)
         if found is None:
             break

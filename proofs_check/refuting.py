@@ -28,8 +28,8 @@ def scan(question: Question) -> Point | None:
     generator = random.Random(0)
     choices = {name: list(_candidates(side)) for name, side in question.sides.items()}
     size = 1
-    for values in choices.values():
-        size *= len(values)
+    for candidates in choices.values():
+        size *= len(candidates)
     if size <= _SCAN:
         points: Iterator[tuple[Fraction, ...]] = itertools.product(*choices.values())
     else:

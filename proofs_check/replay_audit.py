@@ -145,10 +145,11 @@ class Audit:
             if any(self.nodes[i][0] == "moment" for i in below(self.nodes, node) | below(self.nodes, other)):
                 raise Broken("an alias has no moments")
 
-            def gap(node: int = node, other: int = other) -> Quotient:
-                return read(self.algebra, self.nodes, node, {}, {}) - read(self.algebra, self.nodes, other, {}, {})
+            def agree(node: int = node, other: int = other) -> bool:
+                gap = read(self.algebra, self.nodes, node, {}, {}) - read(self.algebra, self.nodes, other, {}, {})
+                return gap.is_zero
 
-            if not self.algebra.decide(lambda gap=gap: gap().is_zero):
+            if not self.algebra.decide(agree):
                 raise Broken("an alias does not have the value it is said to")
             found.setdefault(natural(node), []).append(natural(other))
         return found

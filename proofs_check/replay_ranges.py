@@ -129,11 +129,9 @@ def common(a: Range, b: Range) -> Range:
     low, high = max(a.least, b.least), min(a.most, b.most)
     if not low <= high:
         raise ArithmeticError("two forms of one value disagree")
-    missed = [
-        any(r.least_missed for r in (a, b) if r.least == low),
-        any(r.most_missed for r in (a, b) if r.most == high),
-    ]
-    return Range(low, high, *missed, a.tame)
+    least_missed = any(r.least_missed for r in (a, b) if r.least == low)
+    most_missed = any(r.most_missed for r in (a, b) if r.most == high)
+    return Range(low, high, least_missed, most_missed, a.tame)
 
 
 def rising(x: Range, f: Any, floor: arb, ceiling: arb, tame: bool) -> Range:

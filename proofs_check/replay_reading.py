@@ -152,7 +152,7 @@ class Reading:
         else:
             first, second = self._linear(parts[0]), self._linear(parts[1])
             if first is not None and second is not None:
-                gap = {name: first.get(name, 0) - second.get(name, 0) for name in {*first, *second}}
+                gap = {name: first.get(name, Fraction(0)) - second.get(name, Fraction(0)) for name in {*first, *second}}
                 value = self._exact(gap) or self.range_of(parts[0])
             else:
                 value = self.range_of(parts[0]).plus(self.range_of(parts[1]).opposite())
