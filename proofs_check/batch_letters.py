@@ -23,10 +23,6 @@ def _exact(batch: Batch, value: object) -> Tracked:
     return Tracked(value, 0.0, batch.xp)
 
 
-def _least(batch: Batch, part: Part) -> Tracked:
-    return _exact(batch, batch.xp.amin(part.scores, 0))
-
-
 def _top(batch: Batch, part: Part) -> Tracked:
     return _exact(batch, part.top)
 
@@ -34,7 +30,7 @@ def _top(batch: Batch, part: Part) -> Tracked:
 def _margin(batch: Batch) -> Tracked:
     if batch.block == 1:
         return batch.gap
-    return _least(batch, batch.inside) - _top(batch, batch.outside)
+    return batch.inside.least() - _top(batch, batch.outside)
 
 
 def _mean_margin(batch: Batch) -> Tracked:
@@ -52,7 +48,7 @@ def _reach(batch: Batch) -> Tracked:
 def _range(batch: Batch) -> Tracked:
     xp = batch.xp
     top = xp.maximum(batch.inside.top, batch.outside.top)
-    least = xp.minimum(xp.amin(batch.inside.scores, 0), xp.amin(batch.outside.scores, 0))
+    least = xp.minimum(batch.inside.least().value, batch.outside.least().value)
     return (_exact(batch, top) - _exact(batch, least)) / batch.tau
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -59,6 +59,7 @@ class Part:
     weights: Any
     total: Tracked
     log_total: Tracked
+    least: Callable[[], Tracked]
     depth_sum: Callable[[], Tracked]
     weighted_depth: Callable[[], Tracked]
 
@@ -87,6 +88,7 @@ class Batch:
     xp: Any
     careful: bool = False
     scratch: Scratch | None = None
+    _buffers: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -140,19 +142,20 @@ class Batch:
 
     @cached_property
     def inside(self) -> Part:
-        return self._part("inside", self.scores[: self.block])
+        return self._part(slice(None, self.block))
 
     @cached_property
     def outside(self) -> Part:
-        return self._part("outside", self.scores[self.block :])
+        return self._part(slice(self.block, None))
 
-    def _part(self, name: str, scores: Any) -> Part:
+    def _part(self, which: slice) -> Part:
+        scores = self.scores[which]
         xp, keys = self.xp, int(scores.shape[0])
         top = xp.amax(scores, 0)
-        depths = self._buffer(f"{name} depths", scores)
+        depths = self._buffer("depths")[which]
         xp.subtract(scores, top, out=depths)
         xp.divide(depths, self.columns["temperature"], out=depths)
-        weights = self._buffer(f"{name} weights", scores)
+        weights = self._buffer("weights")[which]
         xp.exp(depths, out=weights)
         total, log_total = self._sums(keys, depths, weights)
 
@@ -169,10 +172,15 @@ class Batch:
             error = (LIBRARY + (keys + 2) * UNIT) * value + 2 * UNIT * second + 1024 * keys * TINY
             return Tracked(value, error, xp)
 
-        return Part(keys, scores, top, weights, total, log_total, _once(depth_sum), _once(weighted_depth))
+        least = _once(lambda: Tracked(xp.amin(scores, 0), 0.0, xp))
+        return Part(keys, scores, top, weights, total, log_total, least, _once(depth_sum), _once(weighted_depth))
 
-    def _buffer(self, name: str, like: Any) -> Any:
-        return self.xp.empty_like(like) if self.scratch is None else self.scratch.like(name, like)
+    def _buffer(self, name: str) -> Any:
+        if self.scratch is not None:
+            return self.scratch.like(name, self.scores)
+        if name not in self._buffers:
+            self._buffers[name] = self.xp.empty_like(self.scores)
+        return self._buffers[name]
 
     def _sums(self, keys: int, depths: Any, weights: Any) -> tuple[Tracked, Tracked]:
         """Sum of the weights and its logarithm.

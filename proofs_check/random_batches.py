@@ -139,7 +139,7 @@ class BatchSource:
             scores[int(second * keys)] += height
         elif family in ("two-level", "tied"):
             pattern = self._noise(index, keys, rows, "normal", 7)
-            above, far = (xp.heaviside(pattern - end, 0 * height) for end in (0.0, 1.0))
+            above, far = (xp.where(pattern > end, 0 * height + 1, 0 * height) for end in (0.0, 1.0))
             levels = above if family == "two-level" else above - 2.5 * far
             scores += levels * height if family == "two-level" else levels
         columns = Columns(lambda name: self._column(index, batch, name))
