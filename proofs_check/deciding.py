@@ -71,7 +71,7 @@ class ExactArithmetic:
 
     def absolute(self, x: Expr) -> Expr:
         sign = _sign_in_arb(x)
-        if sign == 0 and not exactly_zero(x):
+        if sign == 0 and not _cheaply_zero(x):
             raise Undecided("the sign of a difference is not known")
         return sign * x
 
@@ -107,9 +107,14 @@ def _sign_in_arb(expr: Expr) -> int:
             ball = evaluate(expr, values, arb_target())
         if ball > 0 or ball < 0:
             return 1 if ball > 0 else -1
-        if precision >= _TRY_EXACT_AT and exactly_zero(expr):
+        if precision >= _TRY_EXACT_AT and _cheaply_zero(expr):
             return 0
     return 0
+
+
+def _cheaply_zero(expr: Expr) -> bool:
+    """`exactly_zero` where few different exponentials keep it from taking seconds."""
+    return expr == 0 or (len(expr.free_symbols) <= _EXACT_LEVELS and exactly_zero(expr))
 
 
 def _as_fraction(value: sympy.Rational) -> Fraction:
@@ -120,7 +125,7 @@ def _exact_target() -> Target:
     def smaller(x: Expr, y: Expr) -> Expr:
         gap = x - y
         sign = _sign_in_arb(gap)
-        if sign == 0 and not exactly_zero(gap):
+        if sign == 0 and not _cheaply_zero(gap):
             raise Undecided("which of two terms is the smaller is not known")
         return y if sign > 0 else x
 
