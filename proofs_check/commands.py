@@ -81,11 +81,13 @@ def _print_evidence(objects: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from proofs_check.evidence import screened
+
     table = Table(title="statements by method", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("id", "symbolic", "random", "screen", "tightest", "intervals", "status"):
         table.add_column(heading, no_wrap=True)
     for each in objects:
-        screened, lemmas = each["screen"], each["interval"]
+        lemmas = each["interval"]
         ratios = [a["tightness"] for a in each["adversarial"] or [] if a["tightness"] is not None]
         steps = each["symbolic"]["steps"]
         good = each["status"] in ("certified", "derived", "sampled")
@@ -93,9 +95,7 @@ def _print_evidence(objects: list[dict[str, Any]]) -> None:
             each["id"],
             f"{steps - len(each['symbolic']['open_steps'])}/{steps}" if steps else "cited",
             ("clean " if each["random"]["clean"] else "not clean ") + str(each["random"]["rows"]),
-            ""
-            if screened is None
-            else ("clean " if screened["clean"] else "not clean ") + f"{screened['rows']:.0e}".replace("e+0", "e"),
+            screened(each["screen"]),
             f"{max(ratios):.6f}" if ratios else "",
             f"{sum(lemma['verdict'] == 'proved' for lemma in lemmas)}/{len(lemmas)}" if lemmas else "",
             f"[{'green' if good else 'red'}]{each['status']}[/]",

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from proofs_check.certificates import speaks_of
 from proofs_check.evidence import CERTIFICATES, claims_page, gather, read, statement_hash, status
+from proofs_check.lemmas import lemmas_of
 from proofs_check.replay import replay
 from theory.catalogue import CATALOGUE, find
 from theory.errors import InputError
@@ -79,6 +81,12 @@ def test_the_page_of_claims_is_current():
 def test_the_recorded_evidence_is_of_todays_statements_and_in_their_favour(statement):
     recorded = read(EVIDENCE / f"{statement.id}.json")
     assert status(recorded, statement) in ("certified", "derived", "sampled")
+
+
+@pytest.mark.parametrize("statement", CATALOGUE, ids=lambda s: s.id)
+def test_every_certificate_speaks_of_its_inequality(statement):
+    for lemma in lemmas_of(statement):
+        assert speaks_of(EVIDENCE / CERTIFICATES / f"{lemma.name}.json", lemma.claim, lemma.domain)
 
 
 def test_every_recorded_certificate_replays():
