@@ -70,6 +70,13 @@ def test_the_table_gives_bounds_thresholds_and_the_decision(run):
     assert "none" in out
 
 
+def test_the_table_tells_possible_from_impossible(run):
+    goal = ["--target-fidelity", "0.99"]
+    assert "possible for some rows" in run(*BASE, *goal)[1]
+    assert "possible for some rows" in run(*BASE, *goal, "--logit-range", "8")[1]
+    assert "impossible: no row" in run(*BASE, *goal, "--logit-range", "7")[1]
+
+
 BAD = [
     (["--block", "1024"], "block=1024 must satisfy 1 <= block < keys=1024"),
     (["--temperature", "0"], "temperature=0 must be positive"),

@@ -13,7 +13,8 @@ from runs import RUN, run_values
 import localist
 from theory.errors import DomainError, LocalistError
 from theory.grid import make_grid, parse_axis, write_grid
-from theory.run_check import Standing, check_run
+from theory.needed import Standing
+from theory.run_check import check_run
 from theory.run_file import parse_run
 
 

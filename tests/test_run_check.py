@@ -12,7 +12,8 @@ from runs import RUN, run_values
 
 import localist
 from theory import bounds
-from theory.run_check import Standing, check_run
+from theory.needed import Standing
+from theory.run_check import check_run
 from theory.run_file import parse_run
 
 
@@ -131,6 +132,12 @@ def test_sparse_attention_needs_no_penalty_past_a_margin():
     needy = checked(locality__margin=-1.0, locality__sparse={"penalty": 2.0, "group": 4})
     assert needy.sparse["penalty_needed"] == pytest.approx(2 * (1 / 32 + 1.0))
     assert needy.sparse["standing"] == "possible"
+    flat = checked(locality__margin=0.0, locality__logit_range=0.01, locality__sparse={"penalty": 0.02})
+    assert flat.sparse["standing"] == "impossible"
+    assert (
+        checked(locality__margin=0.0, locality__logit_range=0.02, locality__sparse={"penalty": 0.02}).sparse["standing"]
+        == "possible"
+    )
 
 
 def test_warnings_are_given_where_they_apply():

@@ -1,11 +1,24 @@
-"""The separation that a row's targets need, so that whole runs and grids compare one number a row (A3, A4)."""
+"""What a row's targets need: a separation that suffices, and a logit range without which they are impossible."""
 
 from __future__ import annotations
 
 import math
+from enum import Enum
 from functools import lru_cache
 
-from theory.guarantee import Design, Targets, margin_threshold
+from theory.bounds import entropy_min
+from theory.guarantee import Design, Targets, guaranteed, margin_threshold
+
+# Relative error of the float bounds, within which nothing is called impossible.
+_CERTAIN = 1e-12
+
+
+class Standing(Enum):
+    """What a necessary and a sufficient condition together say."""
+
+    GUARANTEED = "guaranteed"
+    POSSIBLE = "possible"
+    IMPOSSIBLE = "impossible"
 
 
 @lru_cache(maxsize=65536)
@@ -23,3 +36,21 @@ def separation_needed(keys: int, block: int, targets: Targets) -> float:
             always = threshold.reason.startswith("every margin")
             needed = max(needed, threshold.value if threshold.value is not None else -math.inf if always else math.inf)
     return needed
+
+
+def row_standing(design: Design, targets: Targets, logit_range: float | None) -> Standing:
+    """Whether every row, some row or no row of this separation and logit range can keep the targets (A3, A5).
+
+    `logit_range` is that of the scores the softmax sees, over the temperature; without it nothing is impossible.
+    """
+    if guaranteed(design, targets):
+        return Standing.GUARANTEED
+    if logit_range is not None and targets.fidelity is not None:
+        needed = separation_needed(design.keys, design.block, Targets(targets.fidelity))
+        if logit_range < needed - _CERTAIN * (1 + abs(needed)):
+            return Standing.IMPOSSIBLE
+    if logit_range is not None and targets.entropy_bits is not None:
+        least = float(entropy_min(design.keys, logit_range)) * (1 - _CERTAIN)
+        if least > targets.entropy_bits * math.log(2):
+            return Standing.IMPOSSIBLE
+    return Standing.POSSIBLE

@@ -8,7 +8,14 @@ from rich.console import Console
 from rich.table import Table
 
 from theory.bounds import entropy_max
+from theory.needed import Standing, row_standing
 from theory.row_check import RowCheck
+
+_DECISIONS = {
+    Standing.GUARANTEED: "[bold green]guaranteed[/]",
+    Standing.POSSIBLE: "[bold red]not guaranteed[/], possible for some rows",
+    Standing.IMPOSSIBLE: "[bold red]not guaranteed[/], impossible: no row of that logit range keeps the targets",
+}
 
 
 def print_row(answer: RowCheck) -> None:
@@ -52,7 +59,7 @@ def print_row(answer: RowCheck) -> None:
         shown = "none" if threshold.value is None else f"{threshold.value:.10g}"
         thresholds.add_row(name, shown, threshold.reason or others[name])
     console.print(thresholds)
-    console.print("[bold green]guaranteed[/]" if answer.guaranteed else "[bold red]not guaranteed[/]")
+    console.print(_DECISIONS[row_standing(design, targets, answer.logit_range)])
     if answer.logit_range is not None and answer.logit_range < abs(answer.separation):
         console.print(
             f"note: no row has this separation: a logit range of {answer.logit_range:g} holds none beyond it",

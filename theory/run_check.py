@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from theory import anchor_bounds, bounds, rule_bounds, weight_bounds
 from theory.errors import InputError
 from theory.extinction import ADAM_WARNING
 from theory.group_lasso import COLLAPSE_WARNING
-from theory.guarantee import Design, Targets, dial_threshold, guaranteed
-from theory.needed import separation_needed
+from theory.guarantee import Design, Targets, dial_threshold
+from theory.needed import Standing, row_standing, separation_needed
 from theory.run_file import Optimizer, Run, open_settings
 from theory.schedule_bounds import schedule_budget, schedule_dials
 
 # Where the dial's bias in float32 has lost half of its digits (B1): float32 saturates near 17 nats.
 _COARSE_DIAL = 17 / 2
 _CERTAIN = 1e-12
-
-
-class Standing(Enum):
-    """What a necessary and a sufficient condition together say."""
-
-    GUARANTEED = "guaranteed"
-    POSSIBLE = "possible"
-    IMPOSSIBLE = "impossible"
 
 
 @dataclass(frozen=True)
@@ -154,7 +145,7 @@ def _layer(run: Run, margin: float, index: int, dial: float) -> LayerCheck:
         fidelity_min=float(bounds.fidelity_min(n, m, d)),
         entropy_max_nats=float(bounds.entropy_max(n, m, d)),
         entropy_min_nats=lowest,
-        standing=_standing(design, targets, logit_range, lowest),
+        standing=row_standing(design, targets, logit_range),
     )
 
 
@@ -162,19 +153,6 @@ def _dial_needed(design: Design, targets: Targets) -> float | None:
     """Smallest dial with this margin and this penalty."""
     shifted = Design(design.keys, design.block, design.margin + design.penalty, design.temperature)
     return dial_threshold(shifted, targets).value
-
-
-def _standing(design: Design, targets: Targets, logit_range: float | None, lowest: float | None) -> Standing:
-    if guaranteed(design, targets):
-        return Standing.GUARANTEED
-    if logit_range is not None and lowest is not None:
-        if targets.fidelity is not None:
-            needed = separation_needed(design.keys, design.block, Targets(targets.fidelity))
-            if logit_range < needed - _CERTAIN * (1 + abs(needed)):
-                return Standing.IMPOSSIBLE
-        if targets.entropy_bits is not None and lowest * (1 - _CERTAIN) > targets.entropy_bits * math.log(2):
-            return Standing.IMPOSSIBLE
-    return Standing.POSSIBLE
 
 
 def _schedule(run: Run, dials: list[float], layers: tuple[LayerCheck, ...], findings: _Findings) -> dict[str, float]:
@@ -306,7 +284,14 @@ def _sparse(run: Run, margin: float, findings: _Findings) -> dict[str, Any] | No
     needed = float(
         weight_bounds.sparse_penalty_needed(run.locality.block, sparse.group, margin, run.locality.temperature)
     )
-    standing = Standing.GUARANTEED if sparse.penalty >= needed else Standing.POSSIBLE
+    logit_range, tau = run.locality.logit_range, run.locality.temperature
+    # The water level is at most tau/m below the block's largest score, which a range of r lifts by at most tau r.
+    least = 0.0 if logit_range is None else tau * (1 / run.locality.block - logit_range)
+    standing = Standing.POSSIBLE
+    if sparse.penalty >= needed:
+        standing = Standing.GUARANTEED
+    elif sparse.penalty < least * (1 - _CERTAIN):
+        standing = Standing.IMPOSSIBLE
     if standing is not Standing.GUARANTEED:
         findings.unmet.append(f"the sparse penalty {sparse.penalty:g} is below {needed:g}, which suffices (B5)")
     return {"penalty_needed": needed, "standing": standing.value}

@@ -14,8 +14,8 @@ from typing import Any
 
 from theory import anchor_bounds
 from theory.guarantee import LARGEST_DIAL, LARGEST_FLOAT, guaranteed, smallest_float
-from theory.needed import separation_needed
-from theory.run_check import Standing, check_group, layer_design, row_targets, run_margin
+from theory.needed import Standing, separation_needed
+from theory.run_check import check_group, layer_design, row_targets, run_margin
 from theory.run_file import Optimizer, Run, ScheduleName, open_settings
 from theory.schedule_bounds import schedule_budget, schedule_dials
 

@@ -6,7 +6,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from theory.run_check import RunCheck, Standing
+from theory.needed import Standing
+from theory.run_check import RunCheck
 from theory.run_design import RunDesign
 
 _COLOURS = {Standing.GUARANTEED: "green", Standing.POSSIBLE: "yellow", Standing.IMPOSSIBLE: "red"}
