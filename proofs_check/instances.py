@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from sympy import Symbol
 
@@ -40,6 +41,28 @@ class InstanceKind:
 
     strategy: Callable[[], st.SearchStrategy[Any]]
     definitions: Mapping[Symbol, Definition]
+
+    def each(self, look: Callable[[Any], None], instances: int, random_seed: int, shrink: bool = False) -> None:
+        """Draw that many instances and show each to `look`; the same seed draws the same.
+
+        An error that `look` raises ends the drawing and is passed on, from the shrunk instance if `shrink` is set.
+        """
+
+        @seed(random_seed)
+        @settings(
+            max_examples=instances,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+            print_blob=False,
+            report_multiple_bugs=False,
+        )
+        @given(self.strategy())
+        def draw(instance: Any) -> None:
+            look(instance)
+
+        draw()
 
 
 KINDS: dict[str, InstanceKind] = {

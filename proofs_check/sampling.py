@@ -10,8 +10,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-
 from proofs_check.deciding import Letters, decide_clause
 from proofs_check.instances import KINDS
 from proofs_check.verdict import Verdict
@@ -73,17 +71,6 @@ def sample(statement: Statement, rows: int = 100, random_seed: int = 0, shrink: 
     kind = KINDS[statement.about]
     result = SamplingResult(verdicts={clause.name: Counter() for clause in statement.claim})
 
-    @seed(random_seed)
-    @settings(
-        max_examples=rows,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-        print_blob=False,
-        report_multiple_bugs=False,
-    )
-    @given(kind.strategy())
     def throw(instance: Any) -> None:
         result.rows += 1
         letters = Letters(instance, kind.definitions)
@@ -98,7 +85,7 @@ def sample(statement: Statement, rows: int = 100, random_seed: int = 0, shrink: 
                 result.verdicts[clause.name][verdict] += 1
 
     try:
-        throw()
+        kind.each(throw, rows, random_seed, shrink)
     except _Refuted as refuted:
         result.counterexample = refuted.counterexample
     return result

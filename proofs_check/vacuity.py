@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from sympy.logic.boolalg import And, Boolean, Implies
 
 from proofs_check.deciding import Letters, decide
@@ -54,17 +53,6 @@ def check_vacuity(statement: Statement, random_seed: int = 0, instances: int = 6
     kind = KINDS[statement.about]
     result = VacuityResult({clause.name: None for clause in statement.claim})
 
-    @seed(random_seed)
-    @settings(
-        max_examples=instances,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-        print_blob=False,
-        report_multiple_bugs=False,
-    )
-    @given(kind.strategy())
     def draw(instance: Any) -> None:
         result.instances += 1
         letters = Letters(instance, kind.definitions)
@@ -75,5 +63,5 @@ def check_vacuity(statement: Statement, random_seed: int = 0, instances: int = 6
             raise _AllWitnessed
 
     with suppress(_AllWitnessed):
-        draw()
+        kind.each(draw, instances, random_seed)
     return result

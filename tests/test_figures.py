@@ -198,6 +198,7 @@ def test_one_head_many_heads_and_awkward_names(name, tmp_path):
         rows = recorded_rows(count, count, (0.0, 1.0) if name == "dial" else (None,))
         figure = MODULES[name].draw(rows.assign(configuration=label))
         save(figure, name, (Source(label, "0" * 64),), tmp_path)
+        assert all((tmp_path / f"{name}{suffix}").stat().st_size > 0 for suffix in (".png", ".pdf"))
 
 
 def test_records_of_the_wrong_kind_cannot_be_drawn():
