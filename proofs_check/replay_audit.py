@@ -9,7 +9,7 @@ from typing import Any
 
 from flint import ctx
 
-from proofs_check.replay_algebra import Algebra, Quotient, read
+from proofs_check.replay_algebra import Algebra, Quotient
 from proofs_check.replay_boxes import (
     Box,
     Broken,
@@ -32,6 +32,7 @@ from proofs_check.replay_boxes import (
     valid_node,
 )
 from proofs_check.replay_forms import Forms
+from proofs_check.replay_nodes import read
 from proofs_check.replay_ranges import Nowhere, Range, limits
 from proofs_check.replay_reading import Reading
 

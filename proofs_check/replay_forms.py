@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from proofs_check.replay_algebra import Algebra, Unreadable, read
+from proofs_check.replay_algebra import Algebra, Unreadable
 from proofs_check.replay_boxes import Box, Broken, Place, below, letters_below, natural
+from proofs_check.replay_nodes import read
 from proofs_check.replay_ranges import Nowhere, Range, common
 from proofs_check.replay_reading import Reading
 
