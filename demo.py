@@ -129,7 +129,8 @@ def _draw(console: Console, out: Path) -> list[str]:
 
     _title(console, "5/5 Figures")
     records = [out / name for name in CONFIGURATIONS]
-    status = _command(console, figures, records=records, out=out / FIGURES_NAME)
+    names = ["thresholds", "leak-and-entropy", "dial", "layers"]
+    status = _command(console, figures, names, records=records, out=out / FIGURES_NAME)
     return ["a figure shows rows that contradict a bound"] if status else []
 
 
@@ -216,9 +217,11 @@ def _new_plan(console: Console, out: Path, seconds: float) -> Plan:
     return plan
 
 
-def _command(console: Console, function: Callable[..., None], *arguments: Path, **options: Any) -> int:
+def _command(console: Console, function: Callable[..., None], *arguments: Path | list[str], **options: Any) -> int:
     """Print a command line, run the function behind it, and return its exit status."""
-    words = ["localist", function.__name__, *map(str, arguments)]
+    words = ["localist", function.__name__]
+    for argument in arguments:
+        words += argument if isinstance(argument, list) else [str(argument)]
     for name, value in options.items():
         flag = "--json" if name == "as_json" else f"--{name.replace('_', '-')}"
         for each in value if isinstance(value, list) else [value]:

@@ -13,20 +13,20 @@ from theory.errors import DomainError, InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NAMES = ("leak-and-entropy", "dial", "layers")
+NAMES = ("thresholds", "leak-and-entropy", "dial", "layers", "schedules")
 
 
 def figures(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="leak-and-entropy, dial or layers; all if none."),
+        typer.Argument(metavar="[NAME]...", help=f"{', '.join(NAMES)}; all there are records for if none."),
     ] = None,
     records: Annotated[
         list[Path] | None,
         typer.Option(
             "--records",
             metavar="DIR...",
-            help="Folders of records, of runs, or of folders of runs.  [default: runs]",
+            help="Folders of records, of runs, of sweeps, or of folders of these.  [default: runs]",
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("runs/figures"),
@@ -38,14 +38,15 @@ def figures(
     Exit status: 0 drawn, 1 drawn but some rows contradict a bound (marked in red), 2 bad input.
     """
     wanted, folders = _split(names or [], records)
-    from figures.drawing import Drawn, draw_all
+    from figures.drawing import draw_all
 
-    results: list[Drawn] = draw_all(wanted, folders, out, seed)
+    found = draw_all(wanted or NAMES, folders, out, seed, where_possible=not wanted)
     if as_json:
-        typer.echo(json.dumps({"figures": {each.name: each.to_json() for each in results}}, indent=2))
+        shown = {each.name: each.to_json() for each in found.drawn}
+        typer.echo(json.dumps({"figures": shown, "left_out": found.left_out}, indent=2))
     else:
-        _print(results)
-    if any(each.faults for each in results):
+        _print(found.drawn, found.left_out)
+    if any(each.faults for each in found.drawn):
         raise typer.Exit(1)
 
 
@@ -56,14 +57,14 @@ def _split(names: Sequence[str], records: list[Path] | None) -> tuple[list[str],
     if records is None:
         if others:
             raise DomainError(f"figure {others[0]!r} must be one of {', '.join(NAMES)}")
-        return wanted or list(NAMES), None
+        return wanted, None
     for name in others:
         if not Path(name).is_dir():
             raise InputError(f"{name!r} is neither a figure ({', '.join(NAMES)}) nor a folder of records")
-    return wanted or list(NAMES), [*records, *(Path(name) for name in others)]
+    return wanted, [*records, *(Path(name) for name in others)]
 
 
-def _print(results: Sequence[Any]) -> None:
+def _print(results: Sequence[Any], left_out: dict[str, str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -80,3 +81,5 @@ def _print(results: Sequence[Any]) -> None:
             console.print(str(path), soft_wrap=True, highlight=False, markup=False)
         for fault in each.faults:
             console.print(f"{each.name}: {fault}", style="bold red", soft_wrap=True, markup=False)
+    for reason in left_out.values():
+        console.print(f"not drawn: {reason}", soft_wrap=True, highlight=False, markup=False)

@@ -9,11 +9,14 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from figures import dial, layers, leak_and_entropy
+from figures import dial, layers, leak_and_entropy, schedules, thresholds
 from figures.sources import DEFAULT_RECORDS, Material, material, read_all
 from figures.stamp import Source, csv_bytes, digest, save, write_bytes_atomically
+from theory.errors import InputError
 
-_RECORDED: dict[str, Any] = {module.NAME: module for module in (dial, layers)}
+# Modules whose `KIND` of records is read, and modules that make their own rows.
+_RECORDED: dict[str, Any] = {module.NAME: module for module in (dial, layers, schedules)}
+_MADE: dict[str, Any] = {module.NAME: module for module in (leak_and_entropy, thresholds)}
 
 
 @dataclass(frozen=True)
@@ -36,19 +39,41 @@ class Drawn:
         }
 
 
-def draw_all(names: Sequence[str], folders: Sequence[Path] | None, out: Path, seed: int = 0) -> list[Drawn]:
+@dataclass(frozen=True)
+class Drawing:
+    """Figures drawn, and by name why one was not."""
+
+    drawn: tuple[Drawn, ...]
+    left_out: dict[str, str]
+
+
+def draw_all(
+    names: Sequence[str], folders: Sequence[Path] | None, out: Path, seed: int = 0, *, where_possible: bool = False
+) -> Drawing:
     """Draw the named figures into `out`; `folders` None means `runs`. Raises InputError, DomainError.
 
-    Every record is read and checked before the first figure is drawn.
+    Every record is read and checked before the first figure is drawn. With `where_possible` a figure for which the
+    folders hold no records, or more than it has room for, is left out.
     """
     recorded = [name for name in names if name in _RECORDED]
     if folders is None:
         folders = [DEFAULT_RECORDS] if DEFAULT_RECORDS.is_dir() else []
     records = read_all(folders) if recorded else []
-    materials = {name: material(records, _RECORDED[name].KIND, name) for name in recorded}
-    return [
-        _draw_recorded(name, materials[name], out) if name in materials else _draw_random(out, seed) for name in names
+    materials: dict[str, Material] = {}
+    left_out: dict[str, str] = {}
+    for name in recorded:
+        try:
+            materials[name] = material(records, _RECORDED[name].KIND, name)
+        except InputError as error:
+            if not where_possible:
+                raise
+            left_out[name] = str(error)
+    drawn = [
+        _draw_recorded(name, materials[name], out) if name in materials else _draw_made(name, out, seed)
+        for name in names
+        if name not in left_out
     ]
+    return Drawing(tuple(drawn), left_out)
 
 
 def _draw_recorded(name: str, given: Material, out: Path) -> Drawn:
@@ -58,12 +83,12 @@ def _draw_recorded(name: str, given: Material, out: Path) -> Drawn:
     return Drawn(name, png, pdf, given.sources, tuple(module.faults(given.rows)))
 
 
-def _draw_random(out: Path, seed: int) -> Drawn:
-    name = leak_and_entropy.NAME
-    rows = leak_and_entropy.random_rows(seed)
+def _draw_made(name: str, out: Path, seed: int) -> Drawn:
+    module = _MADE[name]
+    rows = module.make_rows(seed)
     data = csv_bytes(rows)
     # The rows lie beside the picture, so that the stamp can be checked with sha256sum.
     write_bytes_atomically(out / f"{name}.csv", data)
     sources = (Source(f"{name}.csv", digest(data)),)
-    png, pdf = save(leak_and_entropy.draw(rows), name, sources, out)
-    return Drawn(name, png, pdf, sources, tuple(leak_and_entropy.faults(rows)))
+    png, pdf = save(module.draw(rows), name, sources, out)
+    return Drawn(name, png, pdf, sources, tuple(module.faults(rows)))

@@ -29,7 +29,7 @@ KEYS, BLOCK = 16, 4
 ROWS_PER_FAMILY = 150
 WIDEST = 14.0
 
-# theory.bounds promises 1e-12. A row of `random_rows` has n = 16 scores that span R < 100: with unit roundoff
+# theory.bounds promises 1e-12. A row of `make_rows` has n = 16 scores that span R < 100: with unit roundoff
 # u = 1.1e-16 its leak is off by less than (2R + 2n + 5) u = 3e-14 of itself, its entropy by less than
 # 2 (R + n + 4) R u = 3e-12, and the separation's own rounding, R u, moves either bound by less than that.
 LEAK_ERROR = 2e-12
@@ -47,7 +47,7 @@ LOOKS: dict[str, tuple[str, str]] = {
 AT_EQUALITY = ("two-level", "one pair")
 
 
-def random_rows(seed: int = 0, per_family: int = ROWS_PER_FAMILY) -> pd.DataFrame:
+def make_rows(seed: int = 0, per_family: int = ROWS_PER_FAMILY) -> pd.DataFrame:
     """Rows of every family: `family`, `n`, `m`, `separation`, `leak`, `entropy` (nats)."""
     if per_family < 1:
         raise DomainError(f"per_family={per_family} must be at least 1")
@@ -88,7 +88,7 @@ def faults(rows: pd.DataFrame) -> list[str]:
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """Draw rows (as of `random_rows`) under the curves of their `n` and `m`; rows above one are marked in red.
+    """Draw rows (as of `make_rows`) under the curves of their `n` and `m`; rows above one are marked in red.
 
     Raises DomainError unless all rows have the same `n` and `m`, for which alone there is one curve.
     """

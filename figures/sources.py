@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from empirical.records import MANIFEST_NAME, ROWS_NAME, Records, read_records
+from empirical.records import MANIFEST_NAME, ROWS_NAME, read_json, read_records
+from empirical.sweep_summary import SUMMARY_NAME, read_summary
 from figures.stamp import Source
 from theory.errors import InputError
 
@@ -18,6 +20,24 @@ DEFAULT_RECORDS = Path("runs")
 # Columns of panels that still fit a page.
 MOST_RECORDS = 6
 LONGEST_NAME = 28
+
+# How records of each kind are made.
+_COMMANDS = {
+    "rows": "localist measure RUN",
+    "dial": "localist measure RUN --dial 0:1:0.1",
+    "sweep": "localist sweep SWEEP.toml RUNS",
+}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One folder's rows and manifest, the kind of records they are, and the file they were read from."""
+
+    kind: str
+    rows: pd.DataFrame
+    manifest: dict[str, Any]
+    file: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -28,37 +48,54 @@ class Material:
     sources: tuple[Source, ...]
 
 
-def read_all(folders: Sequence[Path]) -> list[Records]:
-    """Every record in the folders, which may hold records, runs, or folders of runs. Raises InputError."""
-    found: dict[Path, Records] = {}
+def read_all(folders: Sequence[Path]) -> list[Recorded]:
+    """Every record in the folders, which may hold records, runs, sweeps, or folders of these. Raises InputError."""
+    found: dict[Path, Recorded] = {}
     for folder in folders:
         for path in _record_folders(folder):
             if path.resolve() not in found:
-                found[path.resolve()] = read_records(path)
+                found[path.resolve()] = _read(path)
     return list(found.values())
 
 
-def material(records: Sequence[Records], kind: str, figure: str) -> Material:
+def material(records: Sequence[Recorded], kind: str, figure: str) -> Material:
     """The rows of all records of this kind. Raises InputError when there are none, or too many to draw."""
-    chosen = [each for each in records if each.manifest.get("kind") == kind]
+    chosen = [each for each in records if each.kind == kind]
     if not chosen:
-        command = "localist measure RUN" + (" --dial 0:1:0.1" if kind == "dial" else "")
         raise InputError(
             f"figure {figure!r} needs records of kind {kind!r}, none given. "
-            f"Make them with `{command}` and name their folder with --records."
+            f"Make them with `{_COMMANDS[kind]}` and name their folder with --records."
         )
-    if len(chosen) > MOST_RECORDS:
+    most = 1 if kind == "sweep" else MOST_RECORDS
+    if len(chosen) > most:
         raise InputError(
-            f"figure {figure!r}: {len(chosen)} records of kind {kind!r} are more than the {MOST_RECORDS} that "
-            "fit. Name some of them with --records."
+            f"figure {figure!r}: {len(chosen)} records of kind {kind!r} are more than the {most} that "
+            f"{'fits' if most == 1 else 'fit'}. Name {'one' if most == 1 else 'some'} of them with --records."
         )
+    if kind == "sweep":
+        (one,) = chosen
+        return Material(one.rows, (Source(one.file, one.digest),))
     names = _names(chosen)
     parts = [each.rows.assign(configuration=name) for each, name in zip(chosen, names, strict=True)]
     moved = ", dial moved" if kind == "dial" else ""
     sources = tuple(
-        Source(f"{name}{moved}: {ROWS_NAME}", each.digest) for each, name in zip(chosen, names, strict=True)
+        Source(f"{name}{moved}: {each.file}", each.digest) for each, name in zip(chosen, names, strict=True)
     )
     return Material(pd.concat(parts, ignore_index=True), sources)
+
+
+def _read(folder: Path) -> Recorded:
+    if _is_sweep(folder):
+        sweep = read_summary(folder)
+        stamp = str(sweep.manifest["summary_csv"]["sha256"])
+        return Recorded("sweep", sweep.summary, sweep.manifest, SUMMARY_NAME, stamp)
+    records = read_records(folder)
+    return Recorded(str(records.manifest.get("kind")), records.rows, records.manifest, ROWS_NAME, records.digest)
+
+
+def _is_sweep(folder: Path) -> bool:
+    path = folder / MANIFEST_NAME
+    return path.is_file() and read_json(path).get("kind") == "sweep"
 
 
 def _record_folders(folder: Path) -> list[Path]:
@@ -66,16 +103,19 @@ def _record_folders(folder: Path) -> list[Path]:
         raise InputError(f"no folder of records at {folder}")
     if (folder / MANIFEST_NAME).is_file() or (folder / ROWS_NAME).is_file():
         return [folder]
-    # A run keeps its records one level down, `runs` two, a demo in `runs` three.
-    depths = ("*", "*/*", "*/*/*")
-    found = {path.parent for depth in depths for path in folder.glob(f"{depth}/{ROWS_NAME}")}
-    found |= {path.parent for depth in depths for path in folder.glob(f"{depth}/{MANIFEST_NAME}")}
+    # A run keeps its records one level down, `runs` two, a demo in `runs` three; a sweep's tasks are its own.
+    found: set[Path] = set()
+    for depth in ("*", "*/*", "*/*/*"):
+        for name in (ROWS_NAME, MANIFEST_NAME):
+            found |= {path.parent for path in folder.glob(f"{depth}/{name}")}
+    sweeps = {path for path in found if _is_sweep(path)}
+    found = {path for path in found if not sweeps & set(path.parents)}
     if not found:
         raise InputError(f"no records in {folder}. Make some with `localist measure`.")
     return sorted(found)
 
 
-def _names(records: Sequence[Records]) -> list[str]:
+def _names(records: Sequence[Recorded]) -> list[str]:
     """A readable name each, unique among these: the configuration, its seed and run where that is needed."""
     plain = [str(each.manifest.get("configuration", "unnamed")) for each in records]
     seeded = [f"{name}, seed {each.manifest.get('seed')}" for name, each in zip(plain, records, strict=True)]

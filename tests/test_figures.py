@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,19 +16,21 @@ from PIL import Image
 from recorded import recorded, recorded_rows
 
 import localist
-from figures import dial, layers, leak_and_entropy
+from empirical.sweep_summary import read_summary
+from figures import dial, layers, leak_and_entropy, schedules, thresholds
 from figures.commands import NAMES, figures
 from figures.stamp import Source, csv_bytes, digest, save
 from figures.style import ALARM
 from theory import bounds
 from theory.errors import DomainError, InputError
 
-MODULES = {module.NAME: module for module in (leak_and_entropy, dial, layers)}
+MODULES = {module.NAME: module for module in (thresholds, leak_and_entropy, dial, layers, schedules)}
+REFERENCE = Path(__file__).parents[1] / "records" / "reference"
 
 
 @pytest.fixture(scope="module")
 def random_rows():
-    return leak_and_entropy.random_rows()
+    return leak_and_entropy.make_rows()
 
 
 @pytest.fixture
@@ -35,13 +39,20 @@ def runs(tmp_path):
     recorded(folder / "distributed-0" / "measured", configuration="distributed")
     recorded(folder / "quintic-0" / "measured")
     recorded(folder / "quintic-0" / "dial", kind="dial")
+    shutil.copytree(REFERENCE, folder / "swept")
+    # A sweep's tasks are its own: they are not records to draw beside the others.
+    recorded(folder / "swept" / "tasks" / "linear-0.9-0" / "measured")
     return folder
 
 
 def rows_of(name):
     """Rows that the figure is drawn from."""
     if name == "leak-and-entropy":
-        return leak_and_entropy.random_rows(per_family=20)
+        return leak_and_entropy.make_rows(per_family=20)
+    if name == "thresholds":
+        return thresholds.make_rows()
+    if name == "schedules":
+        return read_summary(REFERENCE).summary
     rows = recorded_rows(dials=(0.0, 0.5, 1.0)) if name == "dial" else recorded_rows()
     return pd.concat([rows.assign(configuration=each) for each in ("linear", "quintic")], ignore_index=True)
 
@@ -71,7 +82,7 @@ def test_a_figure_says_what_it_shows_and_writes_nothing(name, tmp_path, monkeypa
     first_column = [axis for axis in figure.axes if axis.get_subplotspec().is_first_col()]
     assert all(axis.get_ylabel() for axis in first_column)
     assert all(axis.get_xlabel() for axis in figure.axes if axis.get_subplotspec().is_last_row())
-    assert any("nats" in axis.get_ylabel() for axis in first_column)
+    assert name == "schedules" or any("nats" in axis.get_ylabel() for axis in first_column)
     assert figure.legends or any(axis.get_legend() for axis in figure.axes)
     assert MODULES[name].faults(rows) == []
     assert not drawn_in_red(figure)
@@ -122,9 +133,9 @@ def test_rows_at_equality_touch_the_curves(random_rows):
 
 
 def test_the_seed_decides_the_random_rows(random_rows):
-    assert leak_and_entropy.random_rows(0).equals(random_rows)
-    assert not leak_and_entropy.random_rows(1).equals(random_rows)
-    assert leak_and_entropy.faults(leak_and_entropy.random_rows(1)) == []
+    assert leak_and_entropy.make_rows(0).equals(random_rows)
+    assert not leak_and_entropy.make_rows(1).equals(random_rows)
+    assert leak_and_entropy.faults(leak_and_entropy.make_rows(1)) == []
 
 
 @pytest.mark.parametrize(
@@ -158,7 +169,7 @@ def test_rows_of_two_sizes_have_no_common_curve(random_rows):
     with pytest.raises(DomainError, match="same n and m"):
         leak_and_entropy.draw(random_rows.assign(n=np.arange(len(random_rows)) + 16))
     with pytest.raises(DomainError, match="per_family"):
-        leak_and_entropy.random_rows(per_family=0)
+        leak_and_entropy.make_rows(per_family=0)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +179,7 @@ def test_rows_of_two_sizes_have_no_common_curve(random_rows):
         ("layers", "entropy_mean", 4.001, "outside its bounds, layer 1, head 0"),
         ("layers", "entropy_mean", 1.999, "outside its bounds, layer 1, head 0"),
         ("dial", "violations", 3, "rows that violate a bound: 3"),
+        ("schedules", "violations", 3, "rows that violate a bound: 3"),
         ("dial", "prediction_error_fidelity", 3e-4, "off its prediction by 3.0e-04"),
         ("dial", "prediction_error_fidelity", np.nan, "off its prediction by nan"),
     ],
@@ -178,11 +190,12 @@ def test_a_record_that_contradicts_a_bound_is_marked(name, column, value, fault)
     rows.loc[2 if name == "layers" else 0, column] = value
     found = MODULES[name].faults(rows)
     assert len(found) == 1
-    assert found[0].startswith("linear: ")
+    panel = "same largest dial: " if name == "schedules" else "linear: "
+    assert found[0].startswith(panel)
     assert fault in found[0]
     figure = MODULES[name].draw(rows)
     wrapped = " ".join(texts(figure).split())
-    assert found[0].removeprefix("linear: ") in wrapped
+    assert found[0].removeprefix(panel) in wrapped
     assert name == "dial" or drawn_in_red(figure)
 
 
@@ -214,7 +227,9 @@ def test_command_draws_all_with_verifiable_stamps(runs, tmp_path, capsys):
     shown = json.loads(capsys.readouterr().out)["figures"]
     assert list(shown) == list(NAMES)
     csv = {
+        "thresholds": [out / "thresholds.csv"],
         "leak-and-entropy": [out / "leak-and-entropy.csv"],
+        "schedules": [runs / "swept" / "summary.csv"],
         "dial": [runs / "quintic-0" / "dial" / "rows.csv"],
         "layers": [runs / run / "measured" / "rows.csv" for run in ("distributed-0", "quintic-0")],
     }
@@ -225,6 +240,36 @@ def test_command_draws_all_with_verifiable_stamps(runs, tmp_path, capsys):
             assert all(stamp in image.text["Source"] for stamp in stamps)
         assert shown[name]["faults"] == []
     assert not list(out.glob("*.partial"))
+
+
+def test_without_names_what_there_are_records_for_is_drawn(runs, tmp_path, capsys):
+    figures(records=[runs / "distributed-0"], out=tmp_path / "out")
+    shown = capsys.readouterr().out
+    assert "not drawn: figure 'dial' needs records" in shown
+    assert "not drawn: figure 'schedules' needs records" in shown
+    drawn = {path.stem for path in (tmp_path / "out").glob("*.png")}
+    assert drawn == {"thresholds", "leak-and-entropy", "layers"}
+
+
+def test_a_sweep_is_one_figure_and_two_are_too_many(runs, tmp_path):
+    figures(["schedules"], records=[runs / "swept"], out=tmp_path / "out")
+    assert (tmp_path / "out" / "schedules.pdf").is_file()
+    shutil.copytree(REFERENCE, runs / "again")
+    with pytest.raises(InputError, match="2 records of kind 'sweep' are more than the 1 that fits"):
+        figures(["schedules"], records=[runs], out=tmp_path / "out")
+    with pytest.raises(DomainError, match="one sweep"):
+        schedules.draw(pd.concat([rows_of("schedules")] * 2, ignore_index=True))
+    with pytest.raises(DomainError, match="lacks the configuration 'distributed'"):
+        schedules.draw(rows_of("schedules").query("configuration != 'distributed'"))
+
+
+def test_a_sharp_threshold_above_the_weaker_one_is_a_fault():
+    rows = rows_of("thresholds")
+    assert thresholds.faults(rows) == []
+    rows.loc[0, "y"] += 5
+    assert thresholds.faults(rows) == ["sharp thresholds above the exponential ones: 1"]
+    with pytest.raises(DomainError, match="no curve for the panel 'range'"):
+        thresholds.draw(rows[rows["panel"] != "range"])
 
 
 def test_command_prints_where_the_pictures_are(runs, tmp_path, monkeypatch, capsys):
@@ -284,7 +329,7 @@ def test_a_spoilt_record_is_refused_before_anything_is_drawn(tmp_path, spoil, me
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["layer"], "figure 'layer' must be one of leak-and-entropy, dial, layers"),
+        (["layer"], "figure 'layer' must be one of thresholds, leak-and-entropy, dial, layers, schedules"),
         (["layers"], "needs records of kind 'rows'"),
         (["layers", "--records", "none"], "no folder of records at none"),
         (["layers", "--records", "empty"], "no records in empty"),

@@ -1,0 +1,94 @@
+"""What a fidelity takes and what a range costs: separation by context, dial by separation, entropy by range.
+
+Rows are points of the curves, so that this picture is a function of a table like every other one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from figures.style import BLUE, COLUMN, GREEN, GREY, ORANGE, VERMILION, look
+from theory import bounds
+from theory.errors import DomainError
+
+NAME = "thresholds"
+
+BLOCK, KEYS = 64, 1024
+FIDELITIES = (0.5, 0.9, 0.99, 0.999)
+SEPARATIONS = (0.0, 2.0, 4.0, 6.0)
+_COLOURS = (BLUE, GREEN, ORANGE, VERMILION)
+# Panel: what is on its axes.
+PANELS = {
+    "context": ("visible keys", "separation that\nguarantees it (nats)"),
+    "dial": ("dial", "fidelity guaranteed"),
+    "range": ("logit range / temperature (nats)", "entropy below log n (nats)"),
+}
+
+
+def make_rows(seed: int = 0) -> pd.DataFrame:
+    """Points of every curve: `panel`, `curve`, `sharp` (or a weaker form), `x`, `y`. The seed changes nothing."""
+    keys = np.unique(np.round(BLOCK * np.geomspace(1.05, 2**14, 200)))
+    parts = []
+    for fidelity in FIDELITIES:
+        sharp = bounds.margin_needed(keys, BLOCK, 1 - fidelity)
+        parts.append(_curve("context", f"fidelity {fidelity:g}", True, keys, sharp))
+        # A2's exponential form solved for the separation.
+        weaker = np.log((keys - BLOCK) / (BLOCK * (1 - fidelity)))
+        parts.append(_curve("context", f"fidelity {fidelity:g}", False, keys, weaker))
+    dials = np.linspace(0, 1, 401)[:-1]
+    for separation in SEPARATIONS:
+        leak = bounds.leak_max(KEYS, BLOCK, separation)
+        parts.append(_curve("dial", f"separation {separation:g}", True, dials, 1 - bounds.dialled_leak(leak, dials)))
+    ranges = np.linspace(0, 8, 201)
+    for keys_seen in (16, KEYS):
+        lost = np.log(keys_seen) - bounds.entropy_min(keys_seen, ranges)
+        parts.append(_curve("range", f"most, {keys_seen} keys (A5)", True, ranges, lost))
+    parts.append(_curve("range", "range$^2$/8", False, ranges, ranges**2 / 8))
+    return pd.concat(parts, ignore_index=True)
+
+
+def faults(rows: pd.DataFrame) -> list[str]:
+    """What contradicts the theory, one line each: a sharp curve that asks for more than a weaker one."""
+    context = rows[rows["panel"] == "context"].pivot_table(index=["curve", "x"], columns="sharp", values="y")
+    above = int((~(context[True] <= context[False])).sum()) if len(context) else 0
+    return [f"sharp thresholds above the exponential ones: {above}"] if above else []
+
+
+def draw(rows: pd.DataFrame) -> Figure:
+    """Draw the curves of `make_rows`, one panel each. Raises DomainError for rows without them."""
+    missing = [panel for panel in PANELS if panel not in set(rows["panel"])]
+    if missing:
+        raise DomainError(f"the rows hold no curve for the panel {missing[0]!r}")
+    with look():
+        figure = Figure(figsize=(COLUMN, 6.6), layout="constrained")
+        axes = dict(zip(PANELS, figure.subplots(3, 1), strict=True))
+        for panel, (across, up) in PANELS.items():
+            _curves(axes[panel], rows[rows["panel"] == panel])
+            axes[panel].set(xlabel=across, ylabel=up)
+        axes["context"].set(xscale="log", ylim=(min(-1.0, rows["y"].min()), None))
+        axes["context"].minorticks_off()
+        axes["dial"].set(xlim=(0, 1), ylim=(0, 1.02))
+        axes["range"].set(xlim=(0, None), ylim=(0, 1.05 * rows.loc[rows["panel"] == "range", "y"][rows["sharp"]].max()))
+        axes["context"].set_title(f"Block of {BLOCK} keys; dotted: exponential form", loc="left")
+        axes["dial"].set_title(f"{KEYS} keys, block of {BLOCK}", loc="left")
+        # In each panel's widest gap.
+        for panel, place in (("context", "lower right"), ("dial", (0.02, 0.42)), ("range", "upper left")):
+            axes[panel].legend(loc=place)
+    return figure
+
+
+def _curves(axis: Any, rows: pd.DataFrame) -> None:
+    for index, (curve, part) in enumerate(rows.groupby("curve", sort=False)):
+        colour = _COLOURS[index % len(_COLOURS)]
+        for sharp, points in part.groupby("sharp"):
+            alone = len(part) == len(points)
+            style = {"color": colour} if sharp else {"color": GREY if alone else colour, "linestyle": ":"}
+            axis.plot(points["x"], points["y"], label=str(curve) if sharp or alone else None, **style)
+
+
+def _curve(panel: str, curve: str, sharp: bool, x: Any, y: Any) -> pd.DataFrame:
+    return pd.DataFrame({"panel": panel, "curve": curve, "sharp": sharp, "x": x, "y": y})
