@@ -1,1 +1,33 @@
-"""Decides the statements of `theory` by independent methods."""
+"""Decides the statements of `theory` by independent methods, and a user's own claims by the same.
+
+`certify` proves an inequality over a box or refutes it at a point; `attack` and `attack_row` look for a counterexample
+over a box or over attention rows; each says a `Verdict`. `strategies` draws instances for property tests.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from proofs_check import strategies
+    from proofs_check.attacking import attack, attack_row
+    from proofs_check.interval import certify
+    from proofs_check.verdict import Verdict
+
+__all__ = ["Verdict", "attack", "attack_row", "certify", "strategies"]
+
+_HOMES = {"Verdict": "verdict", "attack": "attacking", "attack_row": "attacking", "certify": "interval"}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: scipy, hypothesis and Arb take a second that the command line need not spend.
+    if name == "strategies":
+        return importlib.import_module("proofs_check.strategies")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"proofs_check.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'proofs_check' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

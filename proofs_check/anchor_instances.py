@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sympy import Symbol
 
 from proofs_check import rows
+from proofs_check.row_strategies import probabilities, temperatures
 from proofs_check.rows import AttentionRow, Definition
-from proofs_check.strategies import probabilities, temperatures
 from theory import design_symbols as letters
 from theory import symbols as row_letters
 

@@ -206,7 +206,12 @@ def opposed(size: Fraction) -> Entries:
 
 @st.composite
 def heads(draw: st.DrawFn) -> Head:
-    """Heads of width 1 or 2 on one or two short sequences; a third of them attain the bound, on two tokens."""
+    """Heads of width 1 or 2 on one or two short sequences; a third of them attain the bound, on two tokens.
+
+    >>> from hypothesis import find
+    >>> find(heads(), lambda head: head.temperature == 1).split
+    1
+    """
     temperature = draw(st.sampled_from([Fraction(1), Fraction(1, 4), Fraction(3)]))
     family = draw(st.sampled_from(["any", "any", "attaining"]))
     if family == "attaining":

@@ -27,7 +27,7 @@ from proofs_check import (
     surviving_blocks,
     weight_blocks,
 )
-from proofs_check.strategies import attention_rows
+from proofs_check.row_strategies import attention_rows
 
 Definition = Callable[[Any, Any], Any]
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sympy import Symbol
 
 from proofs_check.games import Matrix, highest_floor, lowest_ceiling
-from proofs_check.strategies import probabilities, temperatures
+from proofs_check.row_strategies import probabilities, temperatures
 from theory import design_symbols as letters
 from theory import symbols as row_letters
 
@@ -152,7 +152,13 @@ RULE_DEFINITIONS: Mapping[Symbol, Any] = {
 
 @st.composite
 def rule_sets(draw: st.DrawFn) -> RuleSet:
-    """Up to three rules on up to six keys, disjoint or overlapping; no target is empty, the first not everything."""
+    """Up to three rules on up to six keys, disjoint or overlapping; no target is empty, the first not everything.
+
+    >>> from hypothesis import find
+    >>> rules = find(rule_sets(), lambda rules: len(rules.weights) > 2)
+    >>> rules.weights, rules.gains, rules.temperature
+    ((1, 1, 1), (Fraction(1, 1),), Fraction(1, 1))
+    """
     keys = draw(st.integers(2, 6))
     count = draw(st.integers(1, min(3, keys - 1)))
     if draw(st.booleans()):

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.strategies import probabilities
+from proofs_check.row_strategies import probabilities
 from theory import design_symbols as letters
 from theory import symbols as row_letters
 
@@ -96,7 +96,13 @@ def _dials_up_to(largest: Fraction, grid: Sequence[Fraction]) -> st.SearchStrate
 
 @st.composite
 def schedules(draw: st.DrawFn) -> ScheduleInstance:
-    """Schedules of two to nine layers, two exponents from 0 to 6, dials up to the hard mask."""
+    """Schedules of two to nine layers, two exponents from 0 to 6, dials up to the hard mask.
+
+    >>> from hypothesis import find
+    >>> schedule = find(schedules(), lambda schedule: schedule.layers > 2)
+    >>> schedule.layers, schedule.exponent, schedule.largest
+    (3, 0, Fraction(1, 16))
+    """
     layers = draw(st.integers(2, 9))
     exponent = draw(st.integers(0, 5))
     largest = draw(st.one_of(st.integers(1, 16).map(lambda i: Fraction(i, 16)), probabilities()))

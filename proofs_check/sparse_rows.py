@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from sympy import Symbol
 
 from proofs_check.quantities import Quantity, exactly, given_as, norm, rational, root_as, total
+from proofs_check.row_strategies import FAMILIES
 from proofs_check.rows import Arithmetic
-from proofs_check.strategies import FAMILIES
 from theory import symbols as letters
 from theory import weight_symbols as sparse
 from theory.lowering import Undecided

@@ -170,7 +170,12 @@ def _scaled(vector: Vector, by: Fraction) -> Vector:
 
 @st.composite
 def weight_blocks(draw: st.DrawFn) -> WeightBlock:
-    """Blocks with their gradient; most are stationary, and many of those on the edge."""
+    """Blocks with their gradient; most are stationary, and many of those on the edge.
+
+    >>> from hypothesis import find
+    >>> print(find(weight_blocks(), lambda block: any(block.weights)))
+    weights (-0.125), gradient (1), penalty 1
+    """
     size = draw(st.integers(1, 3))
     penalty = draw(st.sampled_from([Fraction(1), Fraction(1, 3), Fraction(5, 2)]))
     rate = draw(st.sampled_from([Fraction(1), Fraction(1, 7), Fraction(3)]))

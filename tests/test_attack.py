@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from sympy import And, Eq, Equivalent, Ge, Implies, Interval, Le, Ne, Or, Rational, Symbol, exp, gamma, log, oo, symbols
 
-from proofs_check.attack import attack, attack_row
+from proofs_check import attack, attack_row
 from proofs_check.points import decide_at
 from proofs_check.verdict import Verdict
 from theory.errors import DomainError
