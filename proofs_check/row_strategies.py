@@ -7,66 +7,86 @@ equal scores, temperature 1 and a dial of 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from hypothesis import strategies as st
 from scipy.special import expit, ndtri, softmax
 
 from proofs_check.rows import AttentionRow
 
-Scores = st.SearchStrategy[list[float]]
-
+Level = float | bool
 _PROBABILITY = st.floats(min_value=2.0**-40, max_value=1 - 2.0**-40)
 _MOST_KEYS = 16
 
 
-def _gaussian(keys: int) -> Scores:
-    return st.lists(_PROBABILITY.map(lambda p: float(ndtri(p))), min_size=keys, max_size=keys)
+@dataclass(frozen=True)
+class Family:
+    """A shape of scores: what all keys share, what each has of its own, and the scores the two make.
+
+    Own parts are drawn key by key, so that a row shrinks by losing keys. `scores(shared, own, block, temperature)` is
+    finite, one float a key, block first.
+    """
+
+    shared: st.SearchStrategy[Any]
+    own: st.SearchStrategy[Level]
+    scores: Callable[[Any, Sequence[Level], int, float], list[float]]
+
+    def of_size(self, keys: int, block: int) -> st.SearchStrategy[list[float]]:
+        """Scores of exactly so many keys at temperature 1."""
+        own = st.lists(self.own, min_size=keys, max_size=keys)
+        return st.tuples(self.shared, own).map(lambda drawn: self.scores(drawn[0], drawn[1], block, 1.0))
 
 
-def _two_level(keys: int) -> Scores:
-    gap = st.floats(min_value=-40, max_value=40)
-    upper = st.lists(st.booleans(), min_size=keys, max_size=keys)
-    return st.tuples(gap, upper).map(lambda drawn: [drawn[0] if up else 0.0 for up in drawn[1]])
+def _gaussian(shared: None, own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    return [float(ndtri(p)) for p in own]
 
 
-def _block_level(keys: int) -> Scores:
-    """Marks the scores to be set two-level along the block once its size is drawn."""
-    return st.floats(min_value=-40, max_value=40).map(lambda gap: [gap, *[math.nan] * (keys - 1)])
+def _two_level(gap: float, own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    return [gap if up else 0.0 for up in own]
 
 
-def _near_threshold(keys: int) -> Scores:
-    """Likewise, with a separation at which thresholds of the leak lie, whatever the temperature: there they bind."""
-    gap = st.floats(min_value=0.25, max_value=8)
-    return gap.map(lambda gap: [gap, *[math.nan] * (keys - 1)])
+def _block_level(gap: float, own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    return [gap if i < block else 0.0 for i in range(len(own))]
 
 
-def _tied(keys: int) -> Scores:
-    few = st.sampled_from([0.0, 1.0, -2.5])
-    return st.lists(few, min_size=keys, max_size=keys)
+def _near_threshold(gap: float, own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    """A separation at which thresholds of the leak lie, whatever the temperature: there they bind."""
+    return _block_level(gap * temperature, own, block, temperature)
 
 
-def _heavy_tailed(keys: int) -> Scores:
-    return st.lists(_PROBABILITY.map(lambda p: math.tan(math.pi * (p - 0.5))), min_size=keys, max_size=keys).map(
-        lambda scores: [max(-1e4, min(1e4, s)) for s in scores]
-    )
+def _tied(shared: None, own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    return [float(score) for score in own]
 
 
-def _one_key(keys: int) -> Scores:
-    place, height = st.integers(0, keys - 1), st.floats(min_value=-60, max_value=60)
-    return st.tuples(place, height).map(lambda drawn: [drawn[1] if i == drawn[0] else 0.0 for i in range(keys)])
+def _heavy_tailed(shared: None, own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    return [max(-1e4, min(1e4, math.tan(math.pi * (p - 0.5)))) for p in own]
 
 
-FAMILIES: dict[str, Callable[[int], Scores]] = {
-    "gaussian": _gaussian,
-    "two-level": _two_level,
-    "block-level": _block_level,
-    "near-threshold": _near_threshold,
-    "tied": _tied,
-    "heavy-tailed": _heavy_tailed,
-    "one-key": _one_key,
+def _one_key(shared: tuple[int, float], own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    place, height = shared
+    return [height if i == place % len(own) else 0.0 for i in range(len(own))]
+
+
+_GAP = st.floats(min_value=-40, max_value=40)
+_NOTHING = st.just(0.0)
+_SPIKE = st.tuples(st.integers(0, _MOST_KEYS - 1), st.floats(min_value=-60, max_value=60))
+
+FAMILIES: dict[str, Family] = {
+    "gaussian": Family(st.none(), _PROBABILITY, _gaussian),
+    "two-level": Family(_GAP, st.booleans(), _two_level),
+    "block-level": Family(_GAP, _NOTHING, _block_level),
+    "near-threshold": Family(st.floats(min_value=0.25, max_value=8), _NOTHING, _near_threshold),
+    "tied": Family(st.none(), st.sampled_from([0.0, 1.0, -2.5]), _tied),
+    "heavy-tailed": Family(st.none(), _PROBABILITY, _heavy_tailed),
+    "one-key": Family(_SPIKE, _NOTHING, _one_key),
 }
+
+
+# Rows on which a threshold binds are what tells a true one from one a percent off.
+_OFTEN = (*FAMILIES, "near-threshold")
 
 
 def temperatures() -> st.SearchStrategy[Fraction]:
@@ -111,9 +131,9 @@ def _leak(scores: list[float], block: int, temperature: Fraction, penalty: Fract
 _ERRORS = st.integers(-8, 8)
 
 
-def _against(keys: int, block: int) -> Callable[[int], list[int]]:
+def _against(keys: int, block: int, error: int) -> tuple[int, ...]:
     """Errors that move the margin most: one way in the block, the other way outside."""
-    return lambda error: [error if i < block else -error for i in range(keys)]
+    return tuple(error if i < block else -error for i in range(keys))
 
 
 @st.composite
@@ -130,9 +150,7 @@ def blocks(draw: st.DrawFn, most_tokens: int = 64) -> tuple[int, ...]:
 
 
 @st.composite
-def attention_rows(
-    draw: st.DrawFn, families: tuple[str, ...] = tuple(FAMILIES), most_keys: int = _MOST_KEYS
-) -> AttentionRow:
+def attention_rows(draw: st.DrawFn, families: tuple[str, ...] = _OFTEN, most_keys: int = _MOST_KEYS) -> AttentionRow:
     """Attention rows with a target block, of causal lengths 2 to `most_keys`, and all that statements vary on them.
 
     >>> from hypothesis import find
@@ -141,17 +159,17 @@ def attention_rows(
     ([Fraction(0, 1), Fraction(4, 1)], 1, Fraction(1, 1))
     """
     family = draw(st.sampled_from(families))
-    keys = draw(st.integers(2, most_keys))
+    shape = FAMILIES[family]
+    shared, temperature = draw(shape.shared), draw(temperatures())
+    each = st.tuples(shape.own, _ERRORS, st.integers(-16, 16), st.integers(0, 16))
+    drawn_keys = draw(st.lists(each, min_size=2, max_size=most_keys))
+    own, own_errors, values, weights = zip(*drawn_keys, strict=True)
+    keys = len(own)
     block = draw(st.integers(1, keys - 1))
-    drawn = draw(FAMILIES[family](keys))
-    temperature = draw(temperatures())
-    if family in ("block-level", "near-threshold"):
-        upper = drawn[0] if family == "block-level" else drawn[0] * float(temperature)
-        drawn = [upper if i < block else 0.0 for i in range(keys)]
+    drawn = shape.scores(shared, own, block, float(temperature))
     scores = tuple(Fraction(score) for score in drawn)
-    errors = draw(st.one_of(st.lists(_ERRORS, min_size=keys, max_size=keys), _ERRORS.map(_against(keys, block))))
-    values = draw(st.lists(st.integers(-16, 16), min_size=keys, max_size=keys))
-    weights = draw(st.lists(st.integers(0, 16), min_size=keys, max_size=keys).filter(any))
+    aimed = draw(st.one_of(st.none(), _ERRORS))
+    errors = own_errors if aimed is None else _against(keys, block, aimed)
     penalty = draw(st.integers(0, 80).map(lambda i: Fraction(i, 8)))
     leak = _leak(drawn, block, temperature)
     penalised = _leak(drawn, block, temperature, penalty)
@@ -166,6 +184,6 @@ def attention_rows(
         fidelity_target=draw(st.one_of(probabilities(), targets_near(1 - leak))),
         values=tuple(Fraction(v, 4) for v in values),
         seen=tuple(s + Fraction(e, 16) for s, e in zip(scores, errors, strict=True)),
-        weights=tuple(weights),
+        weights=weights if any(weights) else (1, *weights[1:]),
         family=family,
     )

@@ -244,7 +244,7 @@ def sparse_rows(draw: st.DrawFn, most_keys: int = 8) -> SparseRow:
         scores = (gap,) * block + (Fraction(0),) * (keys - block)
     else:
         # A grid: logarithms of the masses enter exact forms, which factor them.
-        scores = tuple(Fraction(round(1024 * score), 1024) for score in draw(FAMILIES[family](keys)))
+        scores = tuple(Fraction(round(1024 * score), 1024) for score in draw(FAMILIES[family].of_size(keys, block)))
     cuts = sorted(draw(st.sets(st.integers(block + 1, keys - 1)))) if keys - block > 1 else []
     ends = [block, *cuts, keys]
     sizes = tuple(b - a for a, b in pairwise(ends))
