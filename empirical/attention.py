@@ -9,7 +9,7 @@ cut-off on every *other* block instead, on which the exponential underflows to a
 Registered in transformers as attention and mask `localist`. The settings are read from `config.localist`
 (plain JSON): `dials` (one a layer), `block` (window length) and `temperature`. Two keyword arguments pass
 through the model's forward call: `block_ids` `(batch, tokens)` replaces the windows, and `row_sink` is
-called with each layer's `AttentionCall`.
+called with each layer's `AttentionCall`, which it may ask for the rows' numbers (`row_pass`) or masses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -27,6 +27,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
 from empirical.blocks import fixed_windows, one_hot
+from empirical.row_pass import RowPass, pass_rows
 from empirical.schedule import dial_bias
 from theory.errors import DomainError
 
@@ -36,28 +37,80 @@ NAME = "localist"
 CUT = 1e5
 
 
-@dataclass(frozen=True)
+@dataclass
 class AttentionCall:
-    """What one layer's attention saw and gave, for a sink that wants rows.
+    """One layer's attention: what goes into it, and on demand its output, block masses and row numbers.
 
-    `query`, `key` are the widened tensors `(batch, heads, tokens, head + blocks)`; `scale` multiplies their
-    dot products. `value` and `output` are `(batch, heads, tokens, head)`. `masses`, `(batch, heads, tokens,
-    blocks)`, is the attention on each block, differentiable, and None where no gradient was asked for. `own` is
-    the one-hot of the queries' blocks `(batch or 1, 1, tokens, blocks)`, `ids` the block ids.
+    `query`, `key`, `value` are `(batch, heads, tokens, head)`, and `scale` multiplies the dot products of the
+    first two. `ids` `(batch or 1, tokens)` are the blocks of the keys, `codes` their one-hot `(batch or 1, 1,
+    tokens, blocks)`, and `bias` is added to the scores of a query's own block. What a sink asks for decides
+    how the output is computed, so that what it has seen need not be computed twice.
     """
 
     layer: int
     query: Tensor
     key: Tensor
+    value: Tensor
+    ids: Tensor
+    codes: Tensor
     scale: float
     bias: float
-    head_width: int
-    own: Tensor
-    ids: Tensor
     causal: bool
-    value: Tensor
-    output: Tensor
-    masses: Tensor | None
+    mask: Tensor | None = None
+    dropout: float = 0.0
+    _seen: RowPass | None = None
+
+    @property
+    def own(self) -> Tensor:
+        """One-hot of the queries' blocks `(batch or 1, 1, queries, blocks)`."""
+        return self.codes[:, :, -self.query.shape[2] :]
+
+    @property
+    def masses(self) -> Tensor:
+        """Attention on each block `(batch, heads, tokens, blocks)`, differentiable; 1/(1-dropout) at most."""
+        return self._wide[1]
+
+    @cached_property
+    def output(self) -> Tensor:
+        """Attended values `(batch, heads, tokens, head)`, differentiable."""
+        if self._seen is not None and not torch.is_grad_enabled():
+            return self._seen.output
+        if self.bias == 0 and "_wide" not in self.__dict__:
+            return self._attend(self.query, self.key, self.value)
+        return self._wide[0]
+
+    def rows(self, ranges: bool) -> RowPass:
+        """The numbers of every row, without gradients; `ranges` adds margins and ranges.
+
+        Raises DomainError for padded or cached sequences, and under dropout.
+        """
+        if not self.causal:
+            raise DomainError(
+                "rows are measured on whole sequences without padding: pass no attention mask and no cache"
+            )
+        if self.dropout:
+            raise DomainError(f"rows are measured without dropout, found {self.dropout}: call model.eval()")
+        self._seen = pass_rows(self.query, self.key, self.value, self.ids, self.scale, self.bias, ranges=ranges)
+        return self._seen
+
+    @cached_property
+    def _wide(self) -> tuple[Tensor, Tensor]:
+        bias = self.bias
+        steer = (self.own - 1) * (CUT / self.scale) if math.isinf(bias) else self.own * (bias / self.scale)
+        wide = self._attend(append(self.query, steer), append(self.key, self.codes), append(self.value, self.codes))
+        output, masses = torch.split(wide, [self.value.shape[-1], self.codes.shape[-1]], dim=-1)
+        return output, masses
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=self.mask,
+            dropout_p=self.dropout,
+            is_causal=self.causal,
+            scale=self.scale,
+        )
 
 
 def append(states: Tensor, codes: Tensor) -> Tensor:
@@ -108,40 +161,10 @@ def localist_attention(
         raise DomainError(
             f"block ids of shape {tuple(ids.shape)} do not fit {query.shape[0]} sequences of {tokens} tokens"
         )
-    own = codes[:, :, -queries:]
-    steer = (own - 1) * (CUT / scale) if math.isinf(bias) else own * (bias / scale)
-    wide_query, wide_key = append(query, steer), append(key, codes)
-    attend: dict[str, Any] = {
-        "attn_mask": attention_mask,
-        "dropout_p": dropout,
-        "is_causal": causal,
-        "scale": scale,
-    }
-    masses = None
-    if bias == 0 and not torch.is_grad_enabled():
-        # The sink measures with a fused call of its own, so the output needs no codes.
-        output = scaled_dot_product_attention(query, key, value, **attend)
-    else:
-        wide = scaled_dot_product_attention(wide_query, wide_key, append(value, codes), **attend)
-        output, masses = torch.split(wide, [value.shape[-1], codes.shape[-1]], dim=-1)
+    call = AttentionCall(layer, query, key, value, ids, codes, scale, bias, causal, attention_mask, dropout)
     if row_sink is not None:
-        row_sink(
-            AttentionCall(
-                layer=layer,
-                query=wide_query,
-                key=wide_key,
-                scale=scale,
-                bias=bias,
-                head_width=value.shape[-1],
-                own=own,
-                ids=ids,
-                causal=causal,
-                value=value,
-                output=output,
-                masses=masses,
-            )
-        )
-    return output.transpose(1, 2).contiguous(), None
+        row_sink(call)
+    return call.output.transpose(1, 2).contiguous(), None
 
 
 @lru_cache(maxsize=16)

@@ -2,51 +2,34 @@
 
 Every round runs each variant once, in turn, so that a change of the machine's load meets all of them; a ratio
 is the median over rounds of the variant's time over the plain pass of the same round. Peak memory is taken in
-a fresh process for each variant on a CPU, and from the allocator on a GPU.
+a process of its own on a CPU, and from the allocator on a GPU.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 from rich.progress import Progress
-from torch import Tensor
-from transformers import GPT2Config, GPT2LMHeadModel
 
-from empirical.attention import NAME
-from empirical.blocks import fixed_windows
-from empirical.config import ObjectiveConfig
+from empirical.bench_variants import BenchShape, Variants, attention_variants, measuring_variants, training_variants
 from empirical.model import quiet
-from empirical.objective import AttentionObjective
 from empirical.records import environment
-from empirical.rows import RowMeter
-from theory.errors import DomainError
+from theory.errors import DomainError, LocalistError
 
-MEASURING = ("plain", "entropy and fidelity", "all statistics", "eager maps")
-TRAINING = ("plain", "localist")
-
-
-@dataclass(frozen=True)
-class BenchShape:
-    """The GPT-2 that is timed; the default is GPT-2 small."""
-
-    layers: int = 12
-    heads: int = 12
-    width: int = 768
-    vocabulary: int = 50257
-    block: int = 64
+# Beyond this length a round takes so long that fewer have to do.
+LONG = 1024
+FEWEST_ROUNDS = 3
 
 
 def bench(
@@ -59,7 +42,11 @@ def bench(
     memory: bool = True,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Time measuring at each length and a training step at each dropout; a plain JSON object. Raises DomainError."""
+    """Time measuring at each length and a training step at each dropout; a plain JSON object.
+
+    `results` has one entry a task, length and variant; `eager_over_fused`, one a task and length, how much longer
+    the stored maps take than the fused pass, and how many times its memory above the plain pass. Raises DomainError.
+    """
     shape = shape or BenchShape()
     for tokens in (*lengths, training_length):
         if tokens <= shape.block:
@@ -68,87 +55,55 @@ def bench(
         raise DomainError(f"rounds {rounds} must be at least 1")
     device = _device()
     results: list[dict[str, Any]] = []
+    compared: list[dict[str, Any]] = []
     with quiet(), Progress(console=Console(stderr=True), disable=not progress) as bars:
-        task = bars.add_task("bench", total=len(lengths) + len(dropouts))
+        bar = bars.add_task("bench", total=(2 + memory) * len(lengths) + len(dropouts))
+
+        def take(task: str, tokens: int, dropout: float, variants: Variants) -> list[dict[str, Any]]:
+            bars.update(bar, description=f"{task}, {tokens} tokens")
+            turns = rounds if tokens <= LONG else min(rounds, max(FEWEST_ROUNDS, rounds * LONG // tokens))
+            wall, used = _timed(variants, turns)
+            if "eager" in variants:
+                compared.append({"task": task, "tokens": tokens, "time": _ratio(wall["eager"], wall["fused"])})
+            found = [
+                {
+                    "task": task,
+                    "tokens": tokens,
+                    "dropout": dropout,
+                    "variant": name,
+                    "rounds": turns,
+                    "seconds": statistics.median(wall[name]),
+                    "ratio": _ratio(wall[name], wall["plain"]),
+                    # Processor time: what the ratio would be if no other program ran.
+                    "processor_ratio": _ratio(used[name], used["plain"]),
+                }
+                for name in variants
+            ]
+            results.extend(found)
+            bars.advance(bar)
+            return found
+
         for tokens in lengths:
-            bars.update(task, description=f"measuring, {tokens} tokens")
-            found = _timed(measuring_variants(shape, tokens, device), rounds)
+            take("attention", tokens, 0.0, attention_variants(shape, tokens, device))
+            found = take("measuring", tokens, 0.0, measuring_variants(shape, tokens, device))
             if memory:
-                _add_memory(found, shape, tokens, device)
-            results += [{"task": "measuring", "tokens": tokens, "dropout": 0.0, **each} for each in found]
-            bars.advance(task)
+                bars.update(bar, description=f"memory, {tokens} tokens")
+                compared[-1]["memory"] = _add_memory(found, shape, tokens, device)
+                bars.advance(bar)
         for dropout in dropouts:
-            bars.update(task, description=f"training, dropout {dropout:g}")
-            found = _timed(training_variants(shape, training_length, dropout, device), rounds)
-            results += [{"task": "training", "tokens": training_length, "dropout": dropout, **each} for each in found]
-            bars.advance(task)
+            take("training", training_length, dropout, training_variants(shape, training_length, dropout, device))
     return {
         "shape": asdict(shape),
-        "rounds": rounds,
         "device": torch.cuda.get_device_name() if device.type == "cuda" else _processor(),
         "threads": torch.get_num_threads(),
         "versions": environment(),
         "results": results,
+        "eager_over_fused": compared,
     }
 
 
-def measuring_variants(shape: BenchShape, tokens: int, device: torch.device) -> dict[str, Callable[[], Any]]:
-    """One forward pass over `tokens` tokens: plain, with fused statistics, and with stored attention maps."""
-    model = _model(shape, tokens, 0.0, [0.0] * shape.layers).to(device).eval()  # type: ignore[arg-type]
-    ids = _ids(shape, tokens, device)
-    own = (fixed_windows(tokens, shape.block)[0][:, None] == fixed_windows(tokens, shape.block)).to(device)
-
-    def run(implementation: str, **options: Any) -> Any:
-        model.set_attn_implementation(implementation)
-        with torch.no_grad():
-            return model(ids, use_cache=False, **options)
-
-    def measured(ranges: bool) -> None:
-        meter = RowMeter(ranges=ranges)
-        rows: list[Any] = []
-        run(NAME, row_sink=lambda call: rows.append(meter(call)))
-
-    def eager() -> None:
-        kept = []
-        for weights in run("eager", output_attentions=True).attentions:
-            entropy = -torch.special.xlogy(weights, weights).sum(-1)
-            kept.append((entropy, (weights * own).sum(-1), (weights * ~own).sum(-1)))
-
-    return {
-        "plain": lambda: run("sdpa"),
-        "entropy and fidelity": lambda: measured(False),
-        "all statistics": lambda: measured(True),
-        "eager maps": eager,
-    }
-
-
-def training_variants(
-    shape: BenchShape, tokens: int, dropout: float, device: torch.device
-) -> dict[str, Callable[[], Any]]:
-    """One training step, AdamW included: plain GPT-2, and with dial and off-block penalty on every layer."""
-    objective = ObjectiveConfig(off_block_penalty=0.1)
-    ids = _ids(shape, tokens, device)
-
-    def stepper(implementation: str) -> Callable[[], None]:
-        model = _model(shape, tokens, dropout, [0.5] * shape.layers).to(device)  # type: ignore[arg-type]
-        model.set_attn_implementation(implementation)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-
-        def step() -> None:
-            rows = AttentionObjective(objective) if implementation == NAME else None
-            loss = model(ids, labels=ids, use_cache=False, row_sink=rows).loss
-            if rows is not None:
-                loss = loss + rows.loss()
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-
-        return step
-
-    return {"plain": stepper("sdpa"), "localist": stepper(NAME)}
-
-
-def _timed(variants: dict[str, Callable[[], Any]], rounds: int) -> list[dict[str, Any]]:
+def _timed(variants: Variants, rounds: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Wall and processor seconds of each variant, a number a round."""
     wall: dict[str, list[float]] = {name: [] for name in variants}
     used: dict[str, list[float]] = {name: [] for name in variants}
     for turn in range(rounds + 1):
@@ -161,88 +116,71 @@ def _timed(variants: dict[str, Callable[[], Any]], rounds: int) -> list[dict[str
             if turn:
                 wall[name].append(time.perf_counter() - start)
                 used[name].append(time.process_time() - start_used)
-    plain = next(iter(variants))
-
-    def ratio(times: dict[str, list[float]], name: str) -> float:
-        return statistics.median(a / b for a, b in zip(times[name], times[plain], strict=True))
-
-    return [
-        {
-            "variant": name,
-            "seconds": statistics.median(wall[name]),
-            "ratio": ratio(wall, name),
-            # Processor time: what the ratio would be if no other program ran.
-            "processor_ratio": ratio(used, name),
-        }
-        for name in variants
-    ]
+    return wall, used
 
 
-def _add_memory(found: list[dict[str, Any]], shape: BenchShape, tokens: int, device: torch.device) -> None:
-    peaks = {each["variant"]: _peak(shape, tokens, each["variant"], device) for each in found}
+def _ratio(times: list[float], others: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(times, others, strict=True))
+
+
+def _add_memory(found: list[dict[str, Any]], shape: BenchShape, tokens: int, device: torch.device) -> float | None:
+    """Note peaks; how many times the fused pass's memory above the plain pass's the maps take, None if unknown."""
+    peaks = _peaks(shape, tokens, device)
     for each in found:
-        peak = peaks[each["variant"]]
-        known = math.isfinite(peak)
-        each["peak_mib"] = peak if known else None
-        each["extra_mib"] = peak - peaks["plain"] if known else None
+        each["peak_mib"] = peaks.get(each["variant"])
+        each["extra_mib"] = peaks[each["variant"]] - peaks["plain"] if peaks else None
+    extra = {each["variant"]: each["extra_mib"] for each in found}
+    # Where the fused pass needs no more than the plain one there is no ratio.
+    return extra["eager"] / extra["fused"] if peaks and extra["fused"] > 0 else None
 
 
-def _peak(shape: BenchShape, tokens: int, variant: str, device: torch.device) -> float:
-    """Peak memory of one pass above what the model itself takes, MiB; NaN where the system does not tell."""
+def _peaks(shape: BenchShape, tokens: int, device: torch.device) -> dict[str, float]:
+    """Peak memory of one pass of each variant above what the model itself takes, MiB; empty where no system tells."""
     if device.type == "cuda":
-        run = measuring_variants(shape, tokens, device)[variant]
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        run()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
-    code = "import sys; from empirical.bench import _report_peak; _report_peak(*sys.argv[1:])"
-    command = [sys.executable, "-c", code, json.dumps(asdict(shape)), str(tokens), variant]
+        peaks = {}
+        for name, run in measuring_variants(shape, tokens, device).items():
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+            run()
+            peaks[name] = (torch.cuda.max_memory_allocated() - before) / 2**20
+        return peaks
+    code = "import sys; from empirical.bench import _report_peaks; _report_peaks(*sys.argv[1:])"
+    command = [sys.executable, "-c", code, json.dumps(asdict(shape)), str(tokens), str(torch.get_num_threads())]
     # glibc: give freed tensors back at once, so that the peak is of living ones and not of the heap's gaps.
     variables = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=variables)
-    return float(done.stdout.split()[-1])
+    done = subprocess.run(command, capture_output=True, text=True, env=variables)
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise LocalistError(f"the process that takes the memory of {tokens} tokens ended: {why}. Try --no-memory.")
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
-def _report_peak(shape: str, tokens: str, variant: str) -> None:
+def _report_peaks(shape: str, tokens: str, threads: str) -> None:
+    torch.set_num_threads(int(threads))
+    peaks: dict[str, float] = {}
     with quiet():
-        run = measuring_variants(BenchShape(**json.loads(shape)), int(tokens), torch.device("cpu"))[variant]
-        try:
-            # Linux: forget the peak of making the model.
-            Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
-            before = _status("VmRSS")
+        # Program and libraries are read in by what calls them first, which is no variant's own memory.
+        for run in measuring_variants(BenchShape(1, 2, 32, 50, 8), 256, torch.device("cpu")).values():
             run()
-            peak = _status("VmHWM") - before
+        variants = measuring_variants(BenchShape(**json.loads(shape)), int(tokens), torch.device("cpu"))
+        variants["plain"]()
+        try:
+            for name, run in variants.items():
+                # Linux: forget the peak so far.
+                Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+                before = _status("VmRSS")
+                run()
+                peaks[name] = _status("VmHWM") - before
         except OSError:
-            peak = math.nan
-    sys.stdout.write(f"{peak}\n")
+            peaks = {}
+    sys.stdout.write(json.dumps(peaks) + "\n")
 
 
 def _status(name: str) -> float:
     """An entry of this process's memory status, MiB."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(name)) / 2**10
-
-
-def _model(shape: BenchShape, tokens: int, dropout: float, dials: list[float]) -> GPT2LMHeadModel:
-    config = GPT2Config(
-        vocab_size=shape.vocabulary,
-        n_positions=tokens,
-        n_embd=shape.width,
-        n_layer=shape.layers,
-        n_head=shape.heads,
-        resid_pdrop=dropout,
-        embd_pdrop=dropout,
-        attn_pdrop=dropout,
-    )
-    config.localist = {"dials": dials, "block": shape.block, "temperature": 1.0}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return GPT2LMHeadModel(config)
-
-
-def _ids(shape: BenchShape, tokens: int, device: torch.device) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, shape.vocabulary, (1, tokens), generator=generator).to(device)
 
 
 def _device() -> torch.device:

@@ -205,8 +205,9 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Time measuring and training beside plain GPT-2 (default: GPT-2 small, random weights)."""
-    from empirical.bench import BenchShape
     from empirical.bench import bench as run_bench
+    from empirical.bench_table import print_bench
+    from empirical.bench_variants import BenchShape
     from empirical.records import write_text_atomically
 
     if min(layers, heads, width, block) < 1 or width % heads:
@@ -224,7 +225,7 @@ def bench(
     if as_json:
         typer.echo(text)
     else:
-        _print_bench(report)
+        print_bench(report)
 
 
 def _refuse_choices(chosen: dict[str, dict[str, Any]], seed: int | None, config: Path | None) -> None:
@@ -293,25 +294,3 @@ def _print_layers(records: Any) -> None:
         f"{records.measured_rows:,} rows, {records.violations} violations, records in {records.folder}",
         soft_wrap=True,
     )
-
-
-def _print_bench(report: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"time beside plain GPT-2 on {report['device']}, {report['threads']} threads")
-    for name in ("task", "tokens", "dropout", "variant", "seconds", "ratio", "processor ratio", "extra MiB"):
-        table.add_column(name, justify="left" if name in ("task", "variant") else "right")
-    for each in report["results"]:
-        extra = each.get("extra_mib")
-        table.add_row(
-            each["task"],
-            f"{each['tokens']}",
-            f"{each['dropout']:g}",
-            each["variant"],
-            f"{each['seconds']:.3f}",
-            f"{each['ratio']:.3f}",
-            f"{each['processor_ratio']:.3f}",
-            "" if extra is None else f"{extra:.0f}",
-        )
-    Console().print(table)

@@ -31,7 +31,7 @@ class AttentionObjective:
 
     def __call__(self, call: AttentionCall) -> None:
         """Take one layer's masses."""
-        if call.masses is None:
+        if not torch.is_grad_enabled():
             raise DomainError("the objective needs gradients: call the model outside torch.no_grad()")
         leak, fidelity = leak_and_fidelity(call.masses, call.own)
         kept, rows = self._rows(call)

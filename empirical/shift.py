@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
-from empirical.attention import CUT, AttentionCall, append
-from empirical.rows import RowMeter
+from empirical.attention import AttentionCall
+from empirical.rows import RowMeter, kept_rows
 from theory.errors import DomainError
 from theory.schedule_bounds import dial_gain
 
@@ -44,7 +43,7 @@ class ShiftMeter:
         if call.bias != 0:
             raise DomainError(f"the pass that shifts are taken from must have dial 0, its bias is {call.bias}")
         self._outputs[call.layer] = call.output
-        self._directions[call.layer] = conditional_values(call, call.own) - conditional_values(call, 1 - call.own)
+        self._directions[call.layer] = kept_rows(call, "block").output - kept_rows(call, "rest").output
 
     @torch.no_grad()
     def compare(self, call: AttentionCall, base_leak: Array, dial: float, meter: RowMeter) -> Shift:
@@ -56,12 +55,3 @@ class ShiftMeter:
         gain = dial_gain(np.clip(base_leak, 0.0, np.nextafter(1.0, 0.0)), dial)
         guess = meter.kept(self._directions[call.layer].double()) * np.asarray(gain)[..., None]
         return Shift(*(np.linalg.norm(each, axis=-1) for each in (moved, guess, moved - guess)))
-
-
-def conditional_values(call: AttentionCall, keep: Tensor) -> Tensor:
-    """Attended mean value over the keys of the blocks that `keep` marks `(batch, heads, tokens, head)`.
-
-    A row that sees no such key holds no meaning.
-    """
-    query = append(call.query[..., : call.head_width], (keep - 1) * (CUT / call.scale))
-    return scaled_dot_product_attention(query, call.key, call.value, is_causal=True, scale=call.scale)

@@ -8,6 +8,7 @@ import torch
 from tiny import Layer, one_thread  # noqa: F401
 from transformers import AttentionInterface, AttentionMaskInterface, GPT2Config, GPT2LMHeadModel
 
+from empirical import row_pass
 from empirical.attention import NAME, leak_and_fidelity, localist_attention
 from empirical.blocks import fixed_windows, visible_counts
 from empirical.config import LocalityConfig, ModelConfig
@@ -26,6 +27,20 @@ def states(size=1.0, dtype=torch.float32, seed=0, tokens=48):
     return [size * torch.randn(2, 2, tokens, 16, generator=generator, dtype=dtype) for _ in range(3)]
 
 
+@pytest.fixture(params=["one piece", "many pieces", "many threads"])
+def pieces(request, monkeypatch):
+    """The pass over the scores whole, cut into pieces that end anywhere in a block, and shared between threads."""
+    before = torch.get_num_threads()
+    if request.param != "one piece":
+        monkeypatch.setattr(row_pass, "QUERIES", 7)
+        monkeypatch.setattr(row_pass, "CPU_SCORES", 7 * 48)
+    if request.param == "many threads":
+        torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("pieces")
 @pytest.mark.parametrize("dial", [0.0, 0.3, 0.999, 1.0])
 @pytest.mark.parametrize("ids", [None, IRREGULAR], ids=["windows", "irregular"])
 @pytest.mark.parametrize("size", [0.2, 1.0, 6.0])
@@ -72,6 +87,42 @@ def test_rows_match_the_reference_within_the_derived_error(dial, ids, size, temp
     assert (abs(rows.conditional_block - of(truth.conditional_block)) <= 2 * error.entropy).all()
     assert (abs(rows.conditional_rest - of(truth.conditional_rest)) <= 2 * error.entropy).all()
     assert error.entropy.max() < 0.05, "an error bound that large would decide nothing"
+
+
+def test_half_formats_are_measured_in_float32():
+    query, key, value = states(dtype=torch.bfloat16)
+    calls = []
+    localist_attention(Layer(0.6), query, key, value, None, row_sink=calls.append)
+    rows = measure_rows(calls[0])
+    truth = reference_rows(query, key, value, fixed_windows(48, 8), 0.25, dial_bias(0.6))
+    for name, error in (("entropy", rows.errors.entropy), ("margin", 2 * rows.errors.score)):
+        exact = getattr(truth, name)[:, :, 8:].transpose(0, 1).flatten(1).numpy()
+        assert (abs(getattr(rows, name) - exact) <= error).all()
+    assert calls[0].output.dtype == torch.bfloat16
+    assert rows.errors.entropy.max() < 1e-3
+
+
+def test_measuring_leaves_logits_and_gradients_alone():
+    model = build_model(SHAPE, LocalityConfig(schedule="linear", block=8), 300, seed=5)
+    tokens = torch.randint(0, 300, (2, 48), generator=torch.Generator().manual_seed(6))
+    with torch.no_grad():
+        plain = model(tokens).logits
+        measured = model(tokens, row_sink=measure_rows).logits
+    assert (measured - plain).abs().max() <= 1e-6 * plain.abs().max()
+    gradients = []
+    for options in ({}, {"row_sink": measure_rows}):
+        model.zero_grad()
+        model(tokens, labels=tokens, **options).loss.backward()
+        gradients.append(model.transformer.h[0].attn.c_attn.weight.grad.clone())
+    assert torch.equal(*gradients)
+
+
+def test_rows_under_dropout_or_padding_are_refused():
+    query, key, value = states()
+    with pytest.raises(DomainError, match=r"without dropout, found 0.1"):
+        localist_attention(Layer(0.5), query, key, value, None, dropout=0.1, row_sink=measure_rows)
+    with pytest.raises(DomainError, match="without padding"):
+        localist_attention(Layer(0.5), query, key, value, torch.ones(48, 48, dtype=torch.bool), row_sink=measure_rows)
 
 
 @pytest.mark.parametrize("dial", [0.0, 0.7, 1.0])

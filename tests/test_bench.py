@@ -1,12 +1,14 @@
 """The bench runs, compares like with like, and its variants measure the same numbers."""
 
 import json
+import time
 
 import pytest
 import torch
 from tiny import one_thread  # noqa: F401
 
-from empirical.bench import BenchShape, bench, measuring_variants, training_variants
+from empirical.bench import _peaks, _ratio, _timed, bench
+from empirical.bench_variants import BenchShape, attention_variants, measuring_variants, training_variants
 from empirical.commands import bench as command
 from theory.errors import DomainError
 
@@ -17,35 +19,56 @@ def test_a_report_has_every_variant():
     report = bench((32,), shape=SMALL, rounds=2, training_length=32, dropouts=(0.0,), memory=False, progress=False)
     variants = [(each["task"], each["variant"]) for each in report["results"]]
     assert variants == [
-        ("measuring", "plain"),
-        ("measuring", "entropy and fidelity"),
-        ("measuring", "all statistics"),
-        ("measuring", "eager maps"),
+        *((task, name) for task in ("attention", "measuring") for name in ("plain", "fused", "fused, all", "eager")),
         ("training", "plain"),
         ("training", "localist"),
     ]
     for each in report["results"]:
         assert each["seconds"] > 0
         assert each["variant"] != "plain" or each["ratio"] == 1
+    assert [each["task"] for each in report["eager_over_fused"]] == ["attention", "measuring"]
     json.dumps(report, allow_nan=False)
+
+
+def test_a_slower_variant_has_the_larger_ratio():
+    wall, _ = _timed({"plain": lambda: time.sleep(0.002), "slow": lambda: time.sleep(0.02)}, rounds=3)
+    assert len(wall["slow"]) == 3
+    assert _ratio(wall["slow"], wall["plain"]) > 2
+
+
+@pytest.mark.slow
+def test_memory_is_taken_in_a_process_of_its_own():
+    peaks = _peaks(SMALL, 1024, torch.device("cpu"))
+    if not peaks:
+        pytest.skip("this system does not tell a process's peak memory")
+    # Two layers' maps of 2 heads take 16 MiB.
+    assert peaks["eager"] > 16
+    assert peaks["eager"] - peaks["fused"] > 8
 
 
 def test_variants_run_on_their_own():
     torch.manual_seed(0)
     cpu = torch.device("cpu")
     ran = []
-    for variants in (measuring_variants(SMALL, 32, cpu), training_variants(SMALL, 32, 0.1, cpu)):
+    for variants in (
+        measuring_variants(SMALL, 32, cpu),
+        attention_variants(SMALL, 32, cpu),
+        training_variants(SMALL, 32, 0.1, cpu),
+    ):
         for name, variant in variants.items():
             variant()
             ran.append(name)
-    assert ran.count("plain") == 2
-    assert len(ran) > 4
+    assert ran.count("plain") == 3
+    assert len(ran) == 10
 
 
 def test_command_writes_its_result(tmp_path, capsys):
     path = tmp_path / "bench.json"
     command(tokens=[32], layers=1, heads=2, width=32, block=8, rounds=1, training_tokens=32, memory=False, out=path)
-    assert "beside plain GPT-2" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "beside plain GPT-2" in shown
+    assert "eager over fused, measuring, 32 tokens" in shown
+    assert max(map(len, shown.splitlines())) <= 80
     assert json.loads(path.read_text())["shape"]["layers"] == 1
 
 
