@@ -43,7 +43,18 @@ def train(
     temperature: Annotated[float | None, typer.Option(help="Attention temperature (1).")] = None,
     text: Text = None,
     builtin: Annotated[
-        str | None, typer.Option(help="Text where no files are given: topics or docstrings (topics).")
+        str | None,
+        typer.Option(
+            help="Text where no files are given: topics, docstrings (of Python's library) or packages (docstrings of "
+            "installed packages; all take minutes) (topics)."
+        ),
+    ] = None,
+    package: Annotated[
+        list[str] | None, typer.Option(metavar="NAME...", help="Only these of --builtin packages.")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Hugging Face dataset: a folder, or a name where there is a network; a part: --config."),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Pretrained GPT-2: a folder, or a name where there is a network.")
@@ -95,7 +106,12 @@ def train(
             "block_file": block_file,
             "temperature": temperature,
         },
-        "corpus": {"text": [str(path) for path in [*(text or []), *(more_text or [])]] or None, "builtin": builtin},
+        "corpus": {
+            "text": [str(path) for path in [*(text or []), *(more_text or [])]] or None,
+            "builtin": builtin or ("packages" if package else None),
+            "packages": package,
+            "dataset": dataset,
+        },
         "objective": {
             "off_block_penalty": off_block_penalty,
             "fidelity_floor": fidelity_floor,

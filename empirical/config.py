@@ -72,14 +72,29 @@ class LocalityConfig(Settings):
 
 
 class CorpusConfig(Settings):
-    """Text files, or none for a text that comes with Python; and the share that is held out of training.
+    """Where text comes from: files, a dataset, or what is installed here; and the share held out of training.
 
-    `builtin` is `topics`, the reference manual's, or the larger `docstrings` of the standard library.
+    `builtin` is `topics`, the reference manual's, `docstrings` of the standard library, or `packages`: the
+    docstrings of installed packages, of those named in `packages` or of all. `dataset` is one of Hugging Face's,
+    by name or folder, of which `subset`, `split` and `column` choose a part.
     """
 
     text: tuple[str, ...] = ()
-    builtin: Literal["topics", "docstrings"] = "topics"
+    builtin: Literal["topics", "docstrings", "packages"] = "topics"
+    packages: tuple[str, ...] = ()
+    dataset: str | None = None
+    subset: str | None = None
+    split: str = "train"
+    column: str = "text"
     held_out: float = Field(default=0.1, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> CorpusConfig:
+        if self.text and self.dataset is not None:
+            raise ValueError("text and dataset exclude each other")
+        if self.packages and self.builtin != "packages":
+            raise ValueError("packages go with builtin 'packages'")
+        return self
 
 
 class ObjectiveConfig(Settings):

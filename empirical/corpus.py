@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import LocalEntryNotFoundError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
 from empirical.config import CorpusConfig
-from empirical.docstrings import library_docstrings
+from empirical.docstrings import library_docstrings, package_docstrings
+from empirical.hub import hub_is_reachable, unreachable
+from empirical.hub_text import dataset_text
 from theory.errors import InputError
 
 END_OF_TEXT = "<|endoftext|>"
@@ -35,13 +39,14 @@ class Piece:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Training and held-out pieces of a text, its name and its SHA-256."""
+    """Training and held-out pieces of a text, its name and SHA-256, and versions of the packages it was read from."""
 
     name: str
     sha256: str
     characters: int
     training_pieces: tuple[Piece, ...]
     held_out_pieces: tuple[Piece, ...]
+    packages: dict[str, str]
 
     @property
     def training(self) -> tuple[str, ...]:
@@ -55,19 +60,27 @@ class Corpus:
 
     def describe(self) -> dict[str, object]:
         """What a manifest says of the corpus."""
-        return {"name": self.name, "sha256": self.sha256, "characters": self.characters}
+        described = {"name": self.name, "sha256": self.sha256, "characters": self.characters}
+        return {**described, "packages": self.packages} if self.packages else described
 
 
 def load_corpus(config: CorpusConfig) -> Corpus:
-    """Read and split the text. Raises InputError for a file that is missing, empty or not UTF-8."""
+    """Read and split the text. Raises InputError for what is missing, empty or not UTF-8."""
+    packages: dict[str, str] = {}
     if config.text:
         documents, names = [_read(Path(name)) for name in config.text], list(config.text)
         name = ", ".join(Path(part).name for part in config.text)
     else:
-        if config.builtin == "topics":
+        if config.dataset is not None:
+            documents = dataset_text(config.dataset, config.subset, config.split, config.column)
+            name = " ".join(part for part in (config.dataset, config.subset, config.split, config.column) if part)
+        elif config.builtin == "topics":
             documents, name = python_topics(), "pydoc_data.topics"
-        else:
+        elif config.builtin == "docstrings":
             documents, name = library_docstrings(), f"docstrings of Python {platform.python_version()}"
+        else:
+            documents, packages = package_docstrings(config.packages)
+            name = f"docstrings of {', '.join(config.packages) or f'{len(packages)} packages'}"
         names = [f"{name} {index}" for index in range(len(documents))]
     pieces = [piece for each, document in zip(names, documents, strict=True) for piece in _pieces(each, document)]
     every = max(2, round(1 / config.held_out))
@@ -79,7 +92,7 @@ def load_corpus(config: CorpusConfig) -> Corpus:
             f"{config.held_out:g}. Give a longer text or a larger share."
         )
     digest = hashlib.sha256("\0".join(documents).encode("utf-8")).hexdigest()
-    return Corpus(name, digest, sum(map(len, documents)), training, held_out)
+    return Corpus(name, digest, sum(map(len, documents)), training, held_out, packages)
 
 
 def python_topics() -> list[str]:
@@ -117,9 +130,12 @@ def load_tokenizer(source: str) -> Tokenizer:
             return tokenizer
         if folder.is_dir():
             raise InputError(f"{folder} holds no tokenizer: tokenizer.json, or vocab.json and merges.txt, is needed")
-        return Tokenizer.from_pretrained(source)
+        found = hf_hub_download(source, "tokenizer.json", local_files_only=not hub_is_reachable())
+        return Tokenizer.from_file(found)
     except InputError:
         raise
+    except LocalEntryNotFoundError as error:
+        raise InputError(f"cannot load a tokenizer from {source}: {unreachable()}") from error
     # tokenizers raises bare Exception for a file that it cannot parse and for a hub that it cannot reach.
     except Exception as error:
         raise InputError(f"cannot load a tokenizer from {source}: {_first_line(error)}") from error

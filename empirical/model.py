@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from empirical.attention import NAME
 from empirical.config import LocalityConfig, ModelConfig
+from empirical.hub import hub_is_reachable, unreachable
 from empirical.schedule import check_dials
 from theory.errors import DomainError, InputError
 
@@ -56,6 +57,7 @@ def load_model(source: Path | str, locality: LocalityConfig | None = None) -> GP
             raise InputError(f"{folder} holds no config.json: it is not a model folder")
         if not any(folder.glob("*.safetensors")):
             raise InputError(f"{folder} holds no .safetensors weights (pickled weights are not read)")
+    local = folder.is_dir() or not hub_is_reachable()
     try:
         with quiet():
             loaded: Any = GPT2LMHeadModel.from_pretrained(
@@ -63,14 +65,16 @@ def load_model(source: Path | str, locality: LocalityConfig | None = None) -> GP
                 attn_implementation=NAME,
                 use_safetensors=True,
                 trust_remote_code=False,
-                local_files_only=folder.is_dir(),
+                local_files_only=local,
                 output_loading_info=True,
                 dtype=torch.float32,
             )
     # transformers, huggingface_hub and safetensors each have their own error types for a bad folder or name.
     except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"cannot load GPT-2 weights from {source}: {first}") from error
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if local and isinstance(error, OSError) and not folder.is_dir():
+            why = unreachable()
+        raise InputError(f"cannot load GPT-2 weights from {source}: {why}") from error
     model: GPT2LMHeadModel
     model, report = loaded
     lacking = sorted(set(report["missing_keys"])) + sorted(map(str, report.get("mismatched_keys") or []))

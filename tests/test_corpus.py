@@ -1,11 +1,20 @@
 """Texts, their split, their tokens, and the configuration that names them."""
 
+import json
+import socket
+import sys
+import threading
+import time
+import types
+
 import pytest
 from tokenizers import Tokenizer
 
 from empirical.config import CorpusConfig, load_config, run_config, save_config
 from empirical.corpus import END_OF_TEXT, load_corpus, load_tokenizer, token_windows, train_tokenizer
-from empirical.docstrings import library_docstrings
+from empirical.docstrings import library_docstrings, package_docstrings
+from empirical.hub import hub_is_reachable
+from empirical.model import load_model
 from theory.errors import DomainError, InputError
 
 
@@ -32,11 +41,177 @@ def test_docstrings_are_read_and_not_run(tmp_path):
     assert second.strip() == long + "\\w Again."
 
 
+@pytest.mark.slow
 def test_the_library_is_a_larger_corpus():
     corpus = load_corpus(CorpusConfig(builtin="docstrings"))
     assert corpus.characters > 2 * load_corpus(CorpusConfig()).characters
     assert corpus.name.startswith("docstrings of Python 3.")
     assert not set(corpus.held_out) & set(corpus.training)
+
+
+LONG = "A docstring that is long enough to be worth reading."
+
+
+def install(site, name, version, files):
+    """A package as installers leave it, with a list of its files."""
+    folder = site / f"{name}-{version}.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (folder / "RECORD").write_text("".join(f"{path},,\n" for path in files))
+    for path, text in files.items():
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_text(text)
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """Two packages in a folder of their own, and nothing else installed."""
+    install(tmp_path, "Zeta_One", "2.0", {"zeta/b.py": f'"""{LONG} Z b."""', "zeta/a.py": f'"""{LONG} Z a."""\n1 / 0'})
+    install(
+        tmp_path,
+        "alpha",
+        "1.5",
+        {
+            "alpha.py": f'"""{LONG} A."""\nraise SystemExit',
+            "tests/t.py": f'"""{LONG} T."""',
+            "../outside.py": "",
+            "half.py": f'"""{LONG} \\ud800 half."""',
+        },
+    )
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    package_docstrings.cache_clear()
+    yield tmp_path
+    package_docstrings.cache_clear()
+
+
+@pytest.mark.usefixtures("site")
+def test_packages_are_read_in_order_and_not_run():
+    documents, versions = package_docstrings()
+    assert versions == {"alpha": "1.5", "zeta-one": "2.0"}
+    assert [each.removeprefix(LONG).split() for each in documents] == [["A."], ["half."], ["Z", "a."], ["Z", "b."]]
+    chosen, only = package_docstrings(("Zeta.One",))
+    assert only == {"zeta-one": "2.0"}
+    assert chosen == documents[2:]
+
+
+@pytest.mark.usefixtures("site")
+def test_packages_and_their_versions_are_recorded(monkeypatch):
+    monkeypatch.setattr("empirical.corpus.PIECE_CHARACTERS", 20)
+    corpus = load_corpus(CorpusConfig(builtin="packages", held_out=0.4))
+    assert corpus.describe()["packages"] == {"alpha": "1.5", "zeta-one": "2.0"}
+    assert len(str(corpus.describe()["sha256"])) == 64
+    assert "packages" not in load_corpus(CorpusConfig()).describe()
+
+
+@pytest.mark.usefixtures("site")
+def test_a_package_that_is_not_installed_is_one_clear_line():
+    with pytest.raises(InputError, match="package numpi is not installed"):
+        load_corpus(CorpusConfig(builtin="packages", packages=("numpi",)))
+
+
+class Column(list):
+    column_names = ("text", "label")
+
+    def __getitem__(self, name):
+        return list(self)
+
+
+def stub(monkeypatch, load):
+    """A `datasets` library whose `load_dataset` is this."""
+    module = types.ModuleType("datasets")
+    module.load_dataset = load
+    switches = {"is_progress_bar_enabled": bool, "disable_progress_bar": bool, "enable_progress_bar": bool}
+    module.utils = types.SimpleNamespace(logging=types.SimpleNamespace(**switches))
+    monkeypatch.setitem(sys.modules, "datasets", module)
+
+
+def test_a_dataset_is_read(tmp_path, monkeypatch):
+    asked = []
+
+    def load(name, subset, split):
+        asked.append((name, subset, split))
+        return Column(["One story. " * 400, "", None, "Another one. " * 400])
+
+    stub(monkeypatch, load)
+    corpus = load_corpus(CorpusConfig(dataset=str(tmp_path), subset="small", split="train[:4]", held_out=0.4))
+    assert asked == [(str(tmp_path), "small", "train[:4]")]
+    assert corpus.name == f"{tmp_path} small train[:4] text"
+    assert corpus.characters == 400 * 24
+    with pytest.raises(InputError, match=r"has no column 'story', only text, label"):
+        load_corpus(CorpusConfig(dataset=str(tmp_path), column="story"))
+
+
+def test_a_dataset_that_cannot_be_had_is_one_clear_line(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise RuntimeError("Dataset scripts are no longer supported\nand more")
+
+    stub(monkeypatch, refuse)
+    with pytest.raises(InputError, match=r"cannot load dataset .*: Dataset scripts are no longer supported$"):
+        load_corpus(CorpusConfig(dataset=str(tmp_path)))
+    stub(monkeypatch, lambda *args, **kwargs: Column([" "]))
+    with pytest.raises(InputError, match="holds no text"):
+        load_corpus(CorpusConfig(dataset=str(tmp_path)))
+    monkeypatch.setattr("empirical.hub_text.hub_is_reachable", lambda: False)
+    with pytest.raises(InputError, match=r"dataset some/name is no folder here, and .* cannot be reached"):
+        load_corpus(CorpusConfig(dataset="some/name"))
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(InputError, match=r"pip install 'localist\[datasets\]'"):
+        load_corpus(CorpusConfig(dataset="some/name"))
+
+
+@pytest.mark.slow
+def test_a_folder_of_files_is_a_dataset(tmp_path, monkeypatch):
+    """The real library, which brings no program of the folder's to run."""
+    pytest.importorskip("datasets")
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "a.jsonl").write_text("".join(json.dumps({"text": f"Story {i}. " * 300}) + "\n" for i in range(5)))
+    corpus = load_corpus(CorpusConfig(dataset=str(data), split="train[:4]", held_out=0.4))
+    assert corpus.characters == 4 * 300 * len("Story 0. ")
+    scripted = tmp_path / "scripted"
+    scripted.mkdir()
+    (scripted / "scripted.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(InputError, match="cannot load dataset"):
+        load_corpus(CorpusConfig(dataset=str(scripted)))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("load", [load_model, load_tokenizer], ids=["weights", "tokenizer"])
+def test_a_name_that_cannot_be_looked_up_is_one_clear_line(load, monkeypatch):
+    for module in ("model", "corpus"):
+        monkeypatch.setattr(f"empirical.{module}.hub_is_reachable", lambda: False)
+    before = time.monotonic()
+    with pytest.raises(InputError, match=r"no folder here, not in the local cache, and \S+ cannot be reached$"):
+        load("nobody-has/a-model-of-this-name")
+    assert time.monotonic() - before < 3
+
+
+def test_whether_the_hub_answers_is_known_within_seconds(monkeypatch):
+    monkeypatch.setattr("empirical.hub.PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    before = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert not hub_is_reachable.__wrapped__(), "it takes the call and says nothing"
+        threading.Thread(target=answer, args=(server,), daemon=True).start()
+        assert hub_is_reachable.__wrapped__()
+        # Closing alone leaves it open for the thread that waits for a call.
+        server.shutdown(socket.SHUT_RDWR)
+    assert not hub_is_reachable.__wrapped__(), "nobody is there"
+    assert time.monotonic() - before < 3
+
+
+def answer(server):
+    """Answer every call with an empty page."""
+    while True:
+        try:
+            call, _ = server.accept()
+        except OSError:
+            return
+        with call:
+            call.recv(4096)
+            call.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
 def test_files_are_read_and_hashed(tmp_path):
@@ -113,6 +288,8 @@ def test_a_folder_without_a_tokenizer(tmp_path, name, content):
     [
         ({"modle": {}}, "modle is not an option"),
         ({"corpus": {"builtin": "novels"}}, "corpus.builtin='novels'"),
+        ({"corpus": {"text": ["a"], "dataset": "b"}}, "text and dataset exclude each other"),
+        ({"corpus": {"packages": ["numpy"]}}, "packages go with builtin 'packages'"),
         ({"model": {"depth": 3}}, "model.depth is not an option"),
         ({"model": {"layers": 0}}, "model.layers=0: .*greater than or equal to 1"),
         ({"model": {"width": 30, "heads": 4}}, "width 30 must be a multiple of heads 4"),
