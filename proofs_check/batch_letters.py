@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from sympy import Symbol
 
 from proofs_check.batches import Batch, Part
-from proofs_check.running_error import LIBRARY, UNIT, Tracked, log
+from proofs_check.linear_forms import shared
+from proofs_check.running_error import LIBRARY, UNIT, Tracked
+from proofs_check.tracked_functions import log
 from theory import symbols as letters
 
 
@@ -19,74 +21,57 @@ def on_batch(batch: Batch, wanted: Iterable[Symbol], found: dict[Symbol, Tracked
     return found
 
 
-def _exact(batch: Batch, value: object) -> Tracked:
-    return Tracked(value, 0.0, batch.xp)
-
-
-def _top(batch: Batch, part: Part) -> Tracked:
-    return _exact(batch, part.top)
-
-
 def _margin(batch: Batch) -> Tracked:
-    if batch.block == 1:
-        return batch.gap
-    return batch.inside.least() - _top(batch, batch.outside)
+    return batch.gap if batch.block == 1 else batch.inside.least - batch.outside.highest
 
 
 def _mean_margin(batch: Batch) -> Tracked:
-    if batch.block == 1:
-        return batch.gap
-    return batch.gap - batch.plain_mean(batch.inside)
+    return batch.gap if batch.block == 1 else batch.inside.plain_mean - batch.outside.highest
 
 
 def _reach(batch: Batch) -> Tracked:
-    if batch.outside.keys == 1:
-        return batch.gap
-    return batch.gap + batch.plain_mean(batch.outside)
+    return batch.gap if batch.outside.keys == 1 else batch.inside.highest - batch.outside.plain_mean
+
+
+def _over_temperature(margin: Callable[[Batch], Tracked]) -> Callable[[Batch], Tracked]:
+    # Where they are the same number, the row's own separation, so that differences know.
+    return lambda batch: shared(batch.separation if margin(batch) is batch.gap else margin(batch) / batch.tau)
 
 
 def _range(batch: Batch) -> Tracked:
-    xp = batch.xp
-    top = xp.maximum(batch.inside.top, batch.outside.top)
-    least = xp.minimum(batch.inside.least().value, batch.outside.least().value)
-    return (_exact(batch, top) - _exact(batch, least)) / batch.tau
+    xp, inside, outside = batch.xp, batch.inside, batch.outside
+    top = shared(batch.exactly(xp.maximum(inside.highest.value, outside.highest.value)))
+    least = shared(batch.exactly(xp.minimum(inside.least.value, outside.least.value)))
+    return (top - least) / batch.tau
 
 
 def _soft_margin(batch: Batch) -> Tracked:
     def log_mean(part: Part) -> Tracked:
         return part.log_total - log(batch.number(part.keys))
 
-    return batch.gap / batch.tau + (log_mean(batch.inside) - log_mean(batch.outside))
+    return shared(batch.separation + (log_mean(batch.inside) - log_mean(batch.outside)))
 
 
 def _largest_error(batch: Batch) -> Tracked:
     value = batch.xp.amax(abs(batch.scores - batch.columns["seen"]), 0)
-    return Tracked(value, value * UNIT, batch.xp)
+    return Tracked(value, 0.0, batch.xp, relative=UNIT, loose=not batch.careful)
 
 
 def _margin_seen(batch: Batch) -> Tracked:
     xp, seen = batch.xp, batch.columns["seen"]
-    least, top = xp.amin(seen[: batch.block], 0), xp.amax(seen[batch.block :], 0)
-    return _exact(batch, least) - _exact(batch, top)
+    return batch.exactly(xp.amin(seen[: batch.block], 0)) - batch.exactly(xp.amax(seen[batch.block :], 0))
 
 
 def _spread(batch: Batch) -> Tracked:
     xp, values = batch.xp, batch.columns["values"]
-    return _exact(batch, xp.amax(values, 0)) - _exact(batch, xp.amin(values, 0))
-
-
-def _mean_value(batch: Batch, inside: bool) -> Tracked:
-    part = batch.inside if inside else batch.outside
-    values = batch.columns["values"]
-    chosen = values[: batch.block] if inside else values[batch.block :]
-    return batch.weighted_values(part, chosen) / part.total
+    return batch.exactly(xp.amax(values, 0)) - batch.exactly(xp.amin(values, 0))
 
 
 def _output_shift(batch: Batch) -> Tracked:
     # Conditional means stay, so the outputs' difference is that of the masses times them, without their cancellation.
     plain, dialled = batch.mixture("plain"), batch.mixture("dialled")
-    inside = (dialled.inside - plain.inside) * _mean_value(batch, True)
-    return inside + (dialled.outside - plain.outside) * _mean_value(batch, False)
+    inside = (dialled.inside - plain.inside) * batch.inside.mean_value
+    return inside + (dialled.outside - plain.outside) * batch.outside.mean_value
 
 
 def _total_variation(batch: Batch) -> Tracked:
@@ -105,23 +90,26 @@ def _divergence(batch: Batch) -> Tracked:
 
 def _objective_of_any(batch: Batch) -> Tracked:
     xp, weights, scores = batch.xp, batch.columns["weights"], batch.scores
-    total = _exact(batch, xp.sum(weights, 0))
-    off = _exact(batch, xp.sum(weights[batch.block :], 0))
+    total = batch.exactly(xp.sum(weights, 0))
+    off = batch.exactly(xp.sum(weights[batch.block :], 0))
     linear = xp.einsum("ij,ij->j", weights, scores)
-    size = xp.einsum("ij,ij->j", weights, abs(scores))
+    # Weights are not negative: no sum of their products with scores exceeds the total times the largest.
+    size = total.value * xp.maximum(abs(batch.inside.highest.value), abs(batch.outside.highest.value))
+    size = xp.maximum(size, total.value * abs(xp.minimum(batch.inside.least.value, batch.outside.least.value)))
     # 0 log 0 = 0: the logarithm of 1 stands in.
     spread = xp.einsum("ij,ij->j", weights, xp.log(xp.clip(weights, 1.0, None)))
-    scored = Tracked(linear, size * (batch.keys + 1) * UNIT, xp)
-    spread_sum = Tracked(spread, spread * (LIBRARY + (batch.keys + 1) * UNIT), xp)
+    loose = not batch.careful
+    scored = Tracked(linear, size * (batch.keys + 1) * UNIT, xp, loose=loose)
+    spread_sum = Tracked(spread, 0.0, xp, relative=LIBRARY + (batch.keys + 1) * UNIT, loose=loose)
     entropy = log(total) - spread_sum / total
     return scored / total - batch.column("penalty") * (off / total) + batch.tau * entropy
 
 
 def _objective_of_softmax(batch: Batch) -> Tracked:
     mix = batch.mixture("penalised")
-    inside = mix.inside * batch.mean_score(batch.inside)
-    outside = mix.outside * (batch.mean_score(batch.outside) - batch.column("penalty"))
-    return inside + outside + batch.tau * batch.entropy("penalised")
+    inside = mix.inside * batch.inside.mean_score
+    outside = mix.outside * (batch.outside.mean_score - batch.column("penalty"))
+    return inside + outside + batch.tau * mix.entropy
 
 
 def _with_complement(name: str) -> Callable[[Batch], Tracked]:
@@ -144,8 +132,8 @@ LETTERS: Mapping[Symbol, Callable[[Batch], Tracked]] = {
     letters.delta: _margin,
     letters.delta_mean: _mean_margin,
     letters.reach: _reach,
-    letters.d: lambda batch: _margin(batch) / batch.tau,
-    letters.d_mean: lambda batch: _mean_margin(batch) / batch.tau,
+    letters.d: _over_temperature(_margin),
+    letters.d_mean: _over_temperature(_mean_margin),
     letters.r: _range,
     letters.u: _largest_error,
     letters.delta_seen: _margin_seen,
@@ -153,17 +141,17 @@ LETTERS: Mapping[Symbol, Callable[[Batch], Tracked]] = {
     letters.F: lambda batch: batch.mixture("plain").inside,
     letters.eps: lambda batch: batch.mixture("plain").outside,
     letters.Delta: _soft_margin,
-    letters.H: lambda batch: batch.entropy("plain"),
-    letters.H_B: lambda batch: batch.part_entropy(batch.inside),
-    letters.H_C: lambda batch: batch.part_entropy(batch.outside),
-    letters.sbar_B: lambda batch: batch.mean_score(batch.inside),
-    letters.sbar_C: lambda batch: batch.mean_score(batch.outside),
-    letters.vbar_B: lambda batch: _mean_value(batch, True),
-    letters.vbar_C: lambda batch: _mean_value(batch, False),
+    letters.H: lambda batch: batch.mixture("plain").entropy,
+    letters.H_B: lambda batch: batch.inside.entropy,
+    letters.H_C: lambda batch: batch.outside.entropy,
+    letters.sbar_B: lambda batch: batch.inside.mean_score,
+    letters.sbar_C: lambda batch: batch.outside.mean_score,
+    letters.vbar_B: lambda batch: batch.inside.mean_value,
+    letters.vbar_C: lambda batch: batch.outside.mean_value,
     letters.F_lam: lambda batch: batch.mixture("dialled").inside,
     letters.eps_lam: lambda batch: batch.mixture("dialled").outside,
-    letters.H_lam: lambda batch: batch.entropy("dialled"),
-    letters.H_mask: lambda batch: batch.part_entropy(batch.inside),
+    letters.H_lam: lambda batch: batch.mixture("dialled").entropy,
+    letters.H_mask: lambda batch: batch.inside.entropy,
     letters.TV: _total_variation,
     letters.KL: _divergence,
     letters.shift: _output_shift,

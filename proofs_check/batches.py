@@ -1,4 +1,4 @@
-"""Many random attention rows at once, and the value of every letter on each, with a bound on its rounding error.
+"""Many random attention rows at once, and the sums over their keys, with a bound on their rounding error.
 
 Scores are arrays of shape (keys, rows), block first, all rows of a batch with the same sizes. Letters follow from the
 theory's table of definitions through the sums of `e^(s - top)` over the block and over the rest, `top` the largest
@@ -8,78 +8,160 @@ score of each part, so that neither sum underflows and masses keep their relativ
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+from proofs_check.key_sums import Scratch, key_sums
+from proofs_check.linear_forms import shared
+from proofs_check.mixtures import Mixture
 from proofs_check.rows import AttentionRow
-from proofs_check.running_error import LIBRARY, TINY, UNIT, Tracked, exp, larger, log, log1p
+from proofs_check.running_error import INFLATION, LIBRARY, TINY, UNIT, Tracked
+from proofs_check.tracked_functions import log, log1p
 
-# x e^-x <= 1/e and x^2 e^-x <= 4/e^2 for x >= 0.
+# x e^-x <= 1/e for x >= 0.
 _LARGEST_MOMENT = 1 / math.e
-_LARGEST_SECOND_MOMENT = 4 / math.e**2
-
-
-class Scratch:
-    """Buffers kept between batches: fresh pages cost as much as the arithmetic."""
-
-    def __init__(self, xp: Any) -> None:
-        self._xp = xp
-        self._held: dict[tuple[str, tuple[int, ...]], Any] = {}
-
-    def like(self, name: str, array: Any) -> Any:
-        """A buffer of that name and of the array's shape, its content left over."""
-        key = (name, tuple(array.shape))
-        if key not in self._held:
-            self._held[key] = self._xp.empty_like(array)
-        return self._held[key]
+# Deeper than this, e^-x is below the smallest float and weighs less than TINY.
+_DEEPEST = 746.0
 
 
 class Columns(dict[str, Any]):
-    """What a row has beside its scores, each made when first asked for: most statements use few."""
+    """What a row has beside its scores, each made when first asked for: most statements use few.
 
-    def __init__(self, make: Callable[[str], Any]) -> None:
+    `seconds` is the time that making them took, without that of what they are made from: `before` works that out.
+    """
+
+    def __init__(self, make: Callable[[str], Any], before: Callable[[str], None] = lambda name: None) -> None:
         super().__init__()
         self._make = make
+        self._before = before
+        self.seconds = 0.0
 
     def __missing__(self, name: str) -> Any:
+        self._before(name)
+        begun = time.perf_counter()
         self[name] = self._make(name)
+        self.seconds += time.perf_counter() - begun
         return self[name]
 
 
-@dataclass(frozen=True)
 class Part:
-    """Sums over the block or over the rest, with weights `w = e^x` and depths `x = (s - top)/tau <= 0`."""
+    """Sums over the block or over the rest, with weights `w = e^x` and depths `x = (s - top)/tau <= 0`.
 
-    keys: int
-    scores: Any
-    top: Any
-    weights: Any
-    total: Tracked
-    log_total: Tracked
-    least: Callable[[], Tracked]
-    depth_sum: Callable[[], Tracked]
-    weighted_depth: Callable[[], Tracked]
+    Those that earlier batches asked for, the batch's plan, are made together in one pass over the scores.
+    """
 
+    def __init__(self, batch: Batch, which: slice) -> None:
+        self.batch, self.xp, self.which = batch, batch.xp, which
+        self.scores = batch.scores[which]
+        self.keys = int(self.scores.shape[0])
+        self._found: dict[str, Any] = {}
 
-@dataclass(frozen=True)
-class Mixture:
-    """The row whose block's scores are raised by `offset` nats against the rest, both measured from their tops."""
+    def _array(self, name: str) -> Any:
+        if name not in self._found:
+            plan, batch = self.batch.plan, self.batch
+            if name != "top":
+                plan.add(name)
+            values = batch.columns["values"][self.which] if "value" in plan else None
+            wanted = frozenset(plan - self._found.keys())
+            self._found |= key_sums(self.scores, batch.columns["temperature"], values, wanted, batch.room, self.xp)
+        return self._found[name]
 
-    inside: Tracked
-    outside: Tracked
-    log_total: Tracked
-    weight_inside: Tracked
-    weight_outside: Tracked
-    raised_inside: Tracked
-    raised_outside: Tracked
+    def _tracked(self, value: Any, absolute: Any, relative: float) -> Tracked:
+        return Tracked(value, absolute, self.xp, relative=relative, loose=not self.batch.careful)
+
+    @cached_property
+    def highest(self) -> Tracked:
+        """The largest score."""
+        return shared(self.batch.exactly(self.scores[0] if self.keys == 1 else self._array("top")))
+
+    @cached_property
+    def least(self) -> Tracked:
+        """The least score."""
+        return self.highest if self.keys == 1 else shared(self.batch.exactly(self._array("least")))
+
+    @cached_property
+    def _sums(self) -> tuple[Tracked, Tracked]:
+        """Sum of the weights and its logarithm.
+
+        A depth is right to a relative `2 UNIT`, so a weight to `LIBRARY + 2 UNIT |x|`; the largest weight is exactly 1.
+        """
+        keys = self.keys
+        if keys == 1:
+            return self.batch.number(1.0), self.batch.number(0.0)
+        if not self.batch.careful:
+            moment = _LARGEST_MOMENT * (keys - 1)
+            relative = LIBRARY + keys * UNIT + 2 * UNIT * moment + keys * TINY
+            total = self._tracked(self._array("total"), 0.0, relative)
+            return total, log(total)
+        moment = 2 * UNIT * INFLATION * self._array("depth") + keys * TINY
+        others = self._tracked(self._array("others"), moment, LIBRARY + keys * UNIT)
+        ties = self._tracked(self._array("ties"), 0.0, 0.0)
+        return ties + others, log(ties) + log1p(others / ties)
+
+    @property
+    def total(self) -> Tracked:
+        """Sum of the weights."""
+        return self._sums[0]
+
+    @property
+    def log_total(self) -> Tracked:
+        """Logarithm of the sum of the weights."""
+        return self._sums[1]
+
+    @cached_property
+    def depth(self) -> Tracked:
+        """Mean depth of the keys, each weighed by its mass, as a positive number.
+
+        Each depth moves its product by `(1 + |x|) 2 UNIT`. Loose, `|x|` is at most 746: beyond, a weight is below the
+        smallest float and its product below `2^20 TINY`.
+        """
+        if self.keys == 1:
+            return self.batch.number(0.0)
+        absolute, relative = 2**20 * self.keys * TINY, LIBRARY + (self.keys + 2) * UNIT
+        if not self.batch.careful:
+            return self._tracked(self._array("depth"), absolute, relative + 2 * _DEEPEST * UNIT) / self.total
+        absolute = absolute + 2 * UNIT * INFLATION * self._array("square")
+        return self._tracked(self._array("depth"), absolute, relative) / self.total
+
+    @cached_property
+    def entropy(self) -> Tracked:
+        """Entropy of the row given this part, nats."""
+        return shared(self.log_total + self.depth)
+
+    @cached_property
+    def mean_score(self) -> Tracked:
+        """Attention-weighted mean score."""
+        return self.highest - self.batch.tau * self.depth
+
+    @cached_property
+    def plain_mean(self) -> Tracked:
+        """Unweighted mean score."""
+        if self.keys == 1:
+            return self.highest
+        return self.highest + self._tracked(self._array("fall"), 0.0, self.keys * UNIT) / float(self.keys)
+
+    @cached_property
+    def mean_value(self) -> Tracked:
+        """Attention-weighted mean of the values."""
+        if self.keys == 1:
+            return self.batch.exactly(self.batch.columns["values"][self.which][0])
+        keys, size = self.keys, self.batch.largest_value
+        slack = (LIBRARY + (keys + 2) * UNIT) * self.total.size + 2 * UNIT * _LARGEST_MOMENT * keys
+        absolute = size * slack + keys * TINY * (1 + size)
+        return self._tracked(self._array("value"), absolute, 0.0) / self.total
 
 
 @dataclass
 class Batch:
-    """Rows with the same sizes. `careful` sums exclude the largest key, so that tiny entropies keep their accuracy."""
+    """Rows with the same sizes.
+
+    `careful` sums exclude the largest key, so that tiny entropies keep their accuracy, and their errors are bounded
+    for every row; else one bound serves all rows.
+    """
 
     scores: Any
     block: int
@@ -88,7 +170,11 @@ class Batch:
     xp: Any
     careful: bool = False
     scratch: Scratch | None = None
-    _buffers: dict[str, Any] = field(default_factory=dict)
+    plan: set[str] = field(default_factory=set)
+    _mixtures: dict[str, Mixture] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.room = self.scratch or Scratch(self.xp)
 
     @property
     def rows(self) -> int:
@@ -103,7 +189,7 @@ class Batch:
     def only(self, chosen: Any) -> Batch:
         """The chosen rows again, with careful sums."""
         columns = Columns(lambda name: self.columns[name][..., chosen])
-        return Batch(self.scores[:, chosen], self.block, columns, self.family, self.xp, careful=True)
+        return Batch(self.scores[:, chosen], self.block, columns, self.family, self.xp, True, self.room)
 
     def row(self, index: int) -> AttentionRow:
         """One row as exact data: its floats, as the rationals they are."""
@@ -128,12 +214,16 @@ class Batch:
             family=self.family,
         )
 
+    def exactly(self, floats: Any) -> Tracked:
+        """Floats as the exact numbers they are."""
+        return Tracked(floats, 0.0, self.xp, loose=not self.careful)
+
     def column(self, name: str) -> Tracked:
         """One of the exact numbers a row has beside its scores."""
-        return Tracked(self.columns[name], 0.0, self.xp)
+        return self.exactly(self.columns[name])
 
     def number(self, value: float) -> Tracked:
-        """A float as an exact number."""
+        """A float as an exact number, the same for all rows."""
         return Tracked(float(value), 0.0, self.xp)
 
     @cached_property
@@ -141,155 +231,43 @@ class Batch:
         return self.column("temperature")
 
     @cached_property
+    def largest_value(self) -> float:
+        """The largest size of the values of any row."""
+        values = self.columns["values"]
+        return max(-float(values.min()), float(values.max()))
+
+    @cached_property
     def inside(self) -> Part:
-        return self._part(slice(None, self.block))
+        return Part(self, slice(None, self.block))
 
     @cached_property
     def outside(self) -> Part:
-        return self._part(slice(self.block, None))
-
-    def _part(self, which: slice) -> Part:
-        scores = self.scores[which]
-        xp, keys = self.xp, int(scores.shape[0])
-        top = xp.amax(scores, 0)
-        depths = self._buffer("depths")[which]
-        xp.subtract(scores, top, out=depths)
-        xp.divide(depths, self.columns["temperature"], out=depths)
-        weights = self._buffer("weights")[which]
-        xp.exp(depths, out=weights)
-        total, log_total = self._sums(keys, depths, weights)
-
-        def depth_sum() -> Tracked:
-            value = -xp.sum(depths, 0)
-            return Tracked(value, (keys + 1) * UNIT * value + keys * TINY, xp)
-
-        def weighted_depth() -> Tracked:
-            value = -xp.einsum("ij,ij->j", depths, weights)
-            if self.careful:
-                second = xp.einsum("ij,ij,ij->j", depths, depths, weights)
-            else:
-                second = _LARGEST_SECOND_MOMENT * (keys - 1)
-            error = (LIBRARY + (keys + 2) * UNIT) * value + 2 * UNIT * second + 1024 * keys * TINY
-            return Tracked(value, error, xp)
-
-        least = _once(lambda: Tracked(xp.amin(scores, 0), 0.0, xp))
-        return Part(keys, scores, top, weights, total, log_total, least, _once(depth_sum), _once(weighted_depth))
-
-    def _buffer(self, name: str) -> Any:
-        if self.scratch is not None:
-            return self.scratch.like(name, self.scores)
-        if name not in self._buffers:
-            self._buffers[name] = self.xp.empty_like(self.scores)
-        return self._buffers[name]
-
-    def _sums(self, keys: int, depths: Any, weights: Any) -> tuple[Tracked, Tracked]:
-        """Sum of the weights and its logarithm.
-
-        A depth is right to a relative `2 UNIT`, so a weight to `LIBRARY + 2 UNIT |x|`; the largest weight is exactly 1.
-        """
-        xp = self.xp
-        if keys == 1:
-            return self.number(1.0), self.number(0.0)
-        if not self.careful:
-            value = xp.sum(weights, 0)
-            moment = _LARGEST_MOMENT * (keys - 1)
-            error = (LIBRARY + keys * UNIT) * value + (2 * UNIT * moment + keys * TINY)
-            total = Tracked(value, error, xp)
-            return total, log(total)
-        at_top = depths == 0
-        count = xp.sum(at_top, 0, dtype=xp.float64)
-        rest_weights = xp.where(at_top, 0.0, weights)
-        rest = xp.sum(rest_weights, 0)
-        moment = -xp.einsum("ij,ij->j", depths, rest_weights)
-        rest_tracked = Tracked(rest, (LIBRARY + keys * UNIT) * rest + 2 * UNIT * moment + keys * TINY, xp)
-        counted = Tracked(count, 0.0, xp)
-        return counted + rest_tracked, log(counted) + log1p(rest_tracked / counted)
+        return Part(self, slice(self.block, None))
 
     @cached_property
     def gap(self) -> Tracked:
         """Largest score in the block minus largest outside."""
-        return Tracked(self.inside.top, 0.0, self.xp) - Tracked(self.outside.top, 0.0, self.xp)
+        return self.inside.highest - self.outside.highest
 
-    def mixture(self, name: str) -> Mixture:
-        """The plain row, or the one with the dial or the penalty on."""
-        key = f"mixture {name}"
-        if key not in self.__dict__:
-            self.__dict__[key] = self._mixed(self._offset(name))
-        return self.__dict__[key]
-
-    def _offset(self, name: str) -> Tracked:
-        if name == "plain":
-            return self.gap / self.tau
-        if name == "penalised":
-            return (self.gap + self.column("penalty")) / self.tau
-        return self.gap / self.tau + self.dial_bias
+    @cached_property
+    def separation(self) -> Tracked:
+        """The same over the temperature, nats."""
+        return self.gap / self.tau
 
     @cached_property
     def dial_bias(self) -> Tracked:
         """`-log(1 - dial)`, nats."""
         return -log(1 - self.column("dial"))
 
-    def _mixed(self, offset: Tracked) -> Mixture:
-        # Both parts are scaled by e^-max(offset, 0), so that the larger top has weight 1.
-        zero = self.number(0.0)
-        raised_inside, raised_outside = larger(offset, zero, -1), larger(-offset, zero, -1)
-        scale_inside, scale_outside = exp(raised_inside), exp(raised_outside)
-        inside, outside = scale_inside * self.inside.total, scale_outside * self.outside.total
-        total = inside + outside
-        mass_inside, mass_outside = inside / total, outside / total
-        mass_inside.one_minus, mass_outside.one_minus = mass_outside, mass_inside
-        return Mixture(
-            mass_inside,
-            mass_outside,
-            log(total) if not self.careful else self._careful_log(offset, inside, outside),
-            scale_inside,
-            scale_outside,
-            raised_inside,
-            raised_outside,
-        )
+    def mixture(self, name: str) -> Mixture:
+        """The plain row, or the one with the dial or the penalty on."""
+        if name not in self._mixtures:
+            self._mixtures[name] = Mixture(self.inside, self.outside, self._offset(name))
+        return self._mixtures[name]
 
-    def _careful_log(self, offset: Tracked, inside: Tracked, outside: Tracked) -> Tracked:
-        xp = self.xp
-        first = self.inside.log_total + log1p(outside / inside)
-        second = self.outside.log_total + log1p(inside / outside)
-        upper = offset.value >= 0
-        # Where the block's top is the larger, log of the total measured from it; likewise outside.
-        return Tracked(xp.where(upper, first.value, second.value), xp.where(upper, first.error, second.error), xp)
-
-    def entropy(self, name: str) -> Tracked:
-        """`-sum a log a` with `log a = x + raised - log total`, for the plain, dialled or penalised row."""
-        mix = self.mixture(name)
-        depth = mix.inside * (self.inside.weighted_depth() / self.inside.total - mix.raised_inside)
-        other = mix.outside * (self.outside.weighted_depth() / self.outside.total - mix.raised_outside)
-        return mix.log_total + depth + other
-
-    def part_entropy(self, part: Part) -> Tracked:
-        """Entropy of the row given one part."""
-        return part.log_total + part.weighted_depth() / part.total
-
-    def mean_score(self, part: Part) -> Tracked:
-        """Attention-weighted mean score over one part."""
-        return Tracked(part.top, 0.0, self.xp) - self.tau * (part.weighted_depth() / part.total)
-
-    def plain_mean(self, part: Part) -> Tracked:
-        """Distance of the part's unweighted mean score below its top."""
-        return self.tau * part.depth_sum() / float(part.keys)
-
-    def weighted_values(self, part: Part, values: Any) -> Tracked:
-        """`sum w v` over one part."""
-        xp = self.xp
-        value = xp.einsum("ij,ij->j", part.weights, values)
-        largest = xp.amax(abs(values), 0)
-        slack = (LIBRARY + (part.keys + 2) * UNIT) * part.total.value + 2 * UNIT * _LARGEST_MOMENT * part.keys
-        return Tracked(value, largest * slack + part.keys * TINY * (1 + largest), xp)
-
-
-def _once(compute: Callable[[], Tracked]) -> Callable[[], Tracked]:
-    found: list[Tracked] = []
-
-    def value() -> Tracked:
-        if not found:
-            found.append(compute())
-        return found[0]
-
-    return value
+    def _offset(self, name: str) -> Tracked:
+        if name == "plain":
+            return self.separation
+        if name == "penalised":
+            return (self.gap + self.column("penalty")) / self.tau
+        return self.separation + self.dial_bias

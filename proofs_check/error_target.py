@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -9,27 +10,19 @@ from typing import Any
 import sympy
 from sympy import Expr
 
-from proofs_check.running_error import (
-    LIBRARY,
-    TINY,
-    UNIT,
-    Tracked,
-    as_array,
-    either,
-    exp,
-    largest,
-    log,
-    log1p,
-    nearest_float,
-    parted,
-    sqrt,
-)
+from proofs_check.comparing import parted
+from proofs_check.running_error import LIBRARY, TINY, UNIT, Tracked, as_array, either, nearest_float
+from proofs_check.tracked_functions import exp, largest, log, log1p, moved_by, spread_of, sqrt
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
 from theory.lowering import Target, UnknownNode, relation
 from theory.stable import best_share
 
-# Half-widths tried for the enclosure of an inverse, from the last digits to useless.
-_WIDTHS = tuple(2.0**-power for power in range(50, 0, -4))
+# Relative half-widths tried for the enclosure of an inverse, the narrowest last.
+_WIDTHS = tuple(2.0**-power for power in range(2, 50, 4))
+_LOOSE_WIDTHS = (2.0**-20,)
+_FEW_STEPS, _MANY_STEPS = 4, 8
+# What the best share may be off by, beside the slope times the error of the range.
+_SHARE_ERROR = 2.0**-29
 
 
 def logistic(x: Tracked) -> Tracked:
@@ -42,40 +35,42 @@ def logistic(x: Tracked) -> Tracked:
     small = xp.exp(-abs(value))
     upper = 1 / (1 + small)
     lower = small * upper
-    spread = 2 * LIBRARY + 3 * UNIT
-    if not x.exact:
-        spread = either(as_array(x.error, xp) <= 1.0, x.error + x.error * x.error + spread, float("inf"), xp)
-    inside = Tracked(xp.where(value >= 0, upper, lower), 0.0, xp)
-    outside = Tracked(xp.where(value >= 0, lower, upper), 0.0, xp)
-    for mass, other in ((inside, outside), (outside, inside)):
-        mass.error = (mass.value + TINY) * spread + TINY
-        mass.one_minus = other
+    spread = 2 * LIBRARY + 3 * UNIT + spread_of(x)
+    positive = value >= 0
+    masses = xp.where(positive, upper, lower), xp.where(positive, lower, upper)
+    if isinstance(spread, float) and spread < 1:
+        absolute = TINY * (1 + spread)
+        inside, outside = (Tracked(mass, absolute, xp, relative=spread, loose=x.loose) for mass in masses)
+    else:
+        inside, outside = (Tracked(mass, (mass + TINY) * spread + TINY, xp, loose=x.loose) for mass in masses)
+    inside.one_minus, outside.one_minus = outside, inside
     return inside
 
 
 def complement(p: Tracked) -> Tracked:
-    """`1 - p`, from the accurate complement where there is one."""
-    return 1 - p
+    """`1 - p`, from the accurate complement where there is one, and knowing its own."""
+    q = 1 - p
+    if q.one_minus is None:
+        q.one_minus = p
+    return q
 
 
 def _entropy_term(p: Tracked) -> Tracked:
     term = -(p * log(p))
-    if not p.exact:
+    if not p.exact or p.extremes[0] > 0:
         return term
     zero = as_array(p.value, p.xp) == 0
-    return Tracked(either(zero, 0.0, term.value, p.xp), either(zero, 0.0, term.error, p.xp), p.xp)
+    return Tracked(either(zero, 0.0, term.value, p.xp), either(zero, 0.0, term.error, p.xp), p.xp, loose=p.loose)
 
 
 def binary_entropy(p: Tracked) -> Tracked:
     """`h(p)`, a sum of two positive terms."""
-    q = complement(p)
-    return _entropy_term(p) + _entropy_term(Tracked(q.value, q.error, q.xp, one_minus=p))
+    return _entropy_term(p) + _entropy_term(complement(p))
 
 
 def logit(p: Tracked) -> Tracked:
     """`log p - log(1 - p)`."""
-    q = complement(p)
-    return log(p) - log(Tracked(q.value, q.error, q.xp, one_minus=p))
+    return log(p) - log(complement(p))
 
 
 def binary_divergence(p: Tracked, q: Tracked) -> Tracked:
@@ -89,51 +84,74 @@ def lowest_entropy(n: Tracked, r: Tracked) -> Tracked:
 
     The entropy falls and then rises in that number, so the least one sits beside the real minimiser `n share(r)`. The
     share is right to 2^-30 and has slope at most 1/6, so two neighbours below and two above catch it while `n` is
-    below 2^24 and `n` times the error of `r` below 1; elsewhere the bound is infinite.
+    below 2^24 and `n` times the error of `r` below 1; elsewhere the bound is infinite. Loose, only the neighbours are
+    tried, and rows whose minimiser is too near a whole number for that are NaN, which no comparison settles.
     """
     xp, keys = r.xp, n.value
-    if not (n.exact and isinstance(keys, float)):
+    if not n.plain:
         raise UnknownNode("the error bound of the lowest entropy needs a number of keys known exactly")
     if keys < 2:
         return Tracked(0.0, 0.0, xp)
-    span = as_array(r.value, xp)
-    middle = xp.floor(best_share(span, xp) * keys)
-    shrink = exp(Tracked(-span, r.error, xp))
+    share, shrink = _share_and_shrink(r)
+    best = share * keys
+    middle = xp.floor(best)
 
     def entropy(shift: float) -> Tracked:
-        upper = Tracked(xp.clip(middle + shift, 1.0, keys - 1), 0.0, xp)
-        below = Tracked(keys - upper.value, 0.0, xp) / upper * shrink
-        return log(upper) + log1p(below) + r * below / (1 + below)
+        upper = Tracked(xp.clip(middle + shift, 1.0, keys - 1), 0.0, xp, loose=r.loose)
+        below = (keys - upper) / upper * shrink
+        return log(upper) + log1p(below) + r * (below / (1 + below))
 
-    best = largest(tuple(entropy(shift) for shift in (-1.0, 0.0, 1.0, 2.0)), -1)
-    trusted = (keys * as_array(r.error, xp) < 1) & (keys < 2.0**24)
-    return Tracked(best.value, either(trusted, best.error, float("inf"), xp), xp)
+    if not r.loose:
+        least = largest(tuple(entropy(shift) for shift in (-1.0, 0.0, 1.0, 2.0)), -1)
+        trusted = (keys * as_array(r.error, xp) < 1) & (keys < 2.0**24)
+        return Tracked(least.value, either(trusted, least.error, float("inf"), xp), xp)
+    least = largest((entropy(0.0), entropy(1.0)), -1)
+    margin = keys * (moved_by(r) + _SHARE_ERROR)
+    past = best - middle
+    unsure = ((past < margin) & (middle >= 1)) | (past > 1 - margin)
+    least._value = either(unsure, math.nan, least.value, xp)
+    return least
+
+
+def _share_and_shrink(r: Tracked) -> tuple[Any, Tracked]:
+    """The share of upper keys and `e^-r`, worked out once for the numbers of keys that share a range."""
+    if r.memo is None:
+        r.memo = best_share(as_array(r.value, r.xp), r.xp), exp(-r)
+    return r.memo
 
 
 def lambert_w(x: Tracked, branch: Tracked | None = None) -> Tracked:
     """`W(x)` on `[-1/e, 0)`, branch 0 or -1, enclosed by its own equation rather than by trust in a library.
 
-    With `v = -W`, `v - log v = -log(-x) =: c`, which falls in `v` below 1 and rises above. Newton's method finds `v`;
-    the error is the smallest width at whose ends that function, with its rounding error, lies on either side of `c`.
+    With `v = -W`, `f(v) = v - log v = -log(-x) =: c`, which falls in `v` below 1 and rises above. Newton's method finds
+    `v`. On `v (1 - w) .. v (1 + w)`, within one branch, `|f'| = |1 - 1/v|` is at least its value at the end nearer 1;
+    where `|f(v) - c|`, its error added, is at most `w v` times that, the root lies there, no farther than the quotient.
     """
     xp = x.xp
     upper = branch is not None and branch.value == -1
     goal = -log(-x)
     level = xp.clip(as_array(goal.value, xp), 1.0, None)
+    v = _newton(level, upper, _FEW_STEPS if x.loose else _MANY_STEPS, xp)
+    point = Tracked(v, 0.0, xp)
+    residual = point - log(point) - goal
+    miss = (abs(residual.value) + residual.error) * (1 + 4 * UNIT)
+    error = 0 * v + float("inf")
+    for width in _LOOSE_WIDTHS if x.loose else _WIDTHS:
+        slope = 1 - 1 / (v * (1 - width)) if upper else 1 / (v * (1 + width)) - 1
+        slope = slope - 8 * UNIT * (1 + 1 / v)
+        held = (slope > 0) & (miss <= (width * slope) * v)
+        error = xp.where(held, miss / slope * (1 + 8 * UNIT) + TINY, error)
+    return Tracked(-v, error, xp, loose=x.loose)
+
+
+def _newton(level: Any, upper: bool, steps: int, xp: Any) -> Any:
+    """Root of `v - log v = level >= 1` above or below 1, to the last digits but for few rows."""
     root = xp.sqrt(2 * (level - 1))
     v = 1 + root + root * root / 3 if upper else xp.where(root < 1, 1 - root + root * root / 3, xp.exp(-level))
-    for _ in range(8):
+    for _ in range(steps):
         step = (v - xp.log(v) - level) * v / (v - 1)
         v = xp.where(abs(step) < abs(v - 1), v - step, v)
-    error = 0 * v + float("inf")
-    for width in reversed(_WIDTHS):
-        ends = (Tracked(v - width * v, 0.0, xp), Tracked(v + width * v, 0.0, xp))
-        low, high = (end - log(end) - goal for end in (ends if upper else ends[::-1]))
-        held = parted("<=", low, Tracked(0.0, 0.0, xp))[0] & parted(">=", high, Tracked(0.0, 0.0, xp))[0]
-        # Both ends on one side of 1: each branch has a root of its own.
-        held = held & (ends[0].value >= 1 if upper else ends[1].value <= 1)
-        error = xp.where(held, (width + 4 * UNIT) * v + TINY, error)
-    return Tracked(-v, error, xp)
+    return v
 
 
 def error_target(xp: Any) -> Target:

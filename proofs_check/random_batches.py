@@ -14,7 +14,8 @@ import math
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from proofs_check.batches import Batch, Columns, Scratch
+from proofs_check.batches import Batch, Columns
+from proofs_check.key_sums import Scratch
 
 FAMILIES = ("gaussian", "heavy-tailed", "block-level", "one-key", "two-level", "tied")
 _EQUALITY_FAMILIES = ("block-level", "two-level", "tied", "one-key")
@@ -22,8 +23,10 @@ _EQUALITY_ROWS = 1
 _EQUALITY_KEYS = (2, 3, 8)
 # Causal lengths, cycled through; most rows are of the lengths attention has.
 _KEYS = (64, 128, 64, 256, 64, 128, 16, 64, 512, 128, 5, 64, 128, 256, 3, 64)
-# Rows of few keys lie near equalities more often than they teach anything.
-_ROWS_PER_KEY = 64
+# Rows of few keys lie near equalities more often than they teach anything: at 64 keys and above a batch is full.
+_ELEMENTS_PER_ROW_AND_KEY = 64 * 64
+# Longer rows get larger batches, so that there are rows enough to make work on whole columns pay.
+_KEYS_AT_MOST = 128
 _WINDOWS = 12
 _ERA = 64
 _TEMPERATURES = (1.0, 0.5, 2.0, 1.4)
@@ -31,6 +34,10 @@ _RARE_TEMPERATURES = (0.01, 100.0, 0.0625, 5.0)
 _RAREST_TEMPERATURE = 1e6
 _LARGEST_RANGE = 600.0
 _LARGEST_NOISE = {"normal": 6.0, "heavy": 300.0}
+
+
+# The mixtures of the row that targets are drawn near.
+_ATTAINED = {"leak_target": ("plain", "penalised"), "fidelity_target": ("plain", "dialled")}
 
 
 class Draws(Protocol):
@@ -83,6 +90,11 @@ class TorchDraws:
         return self.xp.rand(*shape, generator=self._generator, dtype=self.xp.float64, device=self._device)
 
 
+def _before(batch: Batch, name: str) -> None:
+    for mixture in _ATTAINED.get(name, ()):
+        batch.mixture(mixture)
+
+
 class BatchSource:
     """Batches of about `elements` scores; the same seed and device give the same rows.
 
@@ -111,7 +123,8 @@ class BatchSource:
                 left, index = left - rows, index + 1
         while left > 0:
             keys = _KEYS[index % len(_KEYS)]
-            rows = min(left, max(1, self._elements // keys), _ROWS_PER_KEY * keys)
+            most = max(1, self._elements // min(keys, _KEYS_AT_MOST))
+            rows = min(left, most, max(1, keys * self._elements // _ELEMENTS_PER_ROW_AND_KEY))
             # 5 families against 16 lengths: every pair comes up.
             yield self._batch(index, keys, rows, FAMILIES[index % 5], on_pattern=False)
             left, index = left - rows, index + 1
@@ -142,10 +155,9 @@ class BatchSource:
             above, far = (xp.where(pattern > end, 0 * height + 1, 0 * height) for end in (0.0, 1.0))
             levels = above if family == "two-level" else above - 2.5 * far
             scores += levels * height if family == "two-level" else levels
-        columns = Columns(lambda name: self._column(index, batch, name))
+        columns = Columns(lambda name: self._column(index, batch, name), lambda name: _before(batch, name))
         columns["least_temperature"] = least
-        batch = Batch(scores, block, columns, family, xp)
-        batch.scratch = self.scratch
+        batch = Batch(scores, block, columns, family, xp, scratch=self.scratch)
         return batch
 
     @staticmethod
@@ -177,7 +189,8 @@ class BatchSource:
             far = 1 - 2.0 ** -xp.floor(1 + 40 * draws.uniform(rows))
             return xp.where(draws.uniform(rows) < 0.5, inner, far)
         if name == "penalty":
-            return 10 * draws.uniform(rows)
+            # At most 60 nats: with the range, which is below 600, the masses stay above the smallest float.
+            return xp.minimum(10 * draws.uniform(rows), 60 * batch.columns["temperature"])
         if name in ("leak_target", "fidelity_target"):
             return self._target(draws, batch, name)
         if name == "values":
@@ -206,9 +219,8 @@ class BatchSource:
         least = 2.0**-60
         anywhere = xp.exp(math.log(least) * draws.uniform(rows))
         anywhere = xp.where(draws.uniform(rows) < 0.5, anywhere, 1 - anywhere)
-        own, changed = ("plain", "penalised") if name == "leak_target" else ("plain", "dialled")
         near = []
-        for mixture in (own, changed):
+        for mixture in _ATTAINED[name]:
             mix = batch.mixture(mixture)
             mass = mix.outside if name == "leak_target" else mix.inside
             nudge = (draws.uniform(rows) - 0.5) * 10 ** (-6 * draws.uniform(rows))

@@ -11,27 +11,22 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import reduce
 from operator import or_
 from typing import Any
 
-from sympy import Expr, Symbol
-from sympy.core.relational import Equality, Relational
-from sympy.logic.boolalg import And, Boolean, BooleanFalse, BooleanTrue, Equivalent, Implies, Not, Or
+from sympy.core.relational import Equality
 
-from proofs_check.batch_letters import on_batch
 from proofs_check.batches import Batch
 from proofs_check.deciding import Letters, decide_clause
-from proofs_check.error_target import error_target
 from proofs_check.instances import KINDS
+from proofs_check.judging import Judge, Judged
+from proofs_check.key_sums import now, softmax_alone
 from proofs_check.random_batches import BatchSource
-from proofs_check.running_error import Tracked, Truth, parted
 from proofs_check.sampling import Counterexample
 from proofs_check.screen_result import ClauseScreen, ScreenResult
 from proofs_check.verdict import Verdict
 from theory.errors import DomainError
-from theory.lowering import UnknownNode, evaluate
 from theory.statement import Clause, Statement
 
 Progress = Callable[[int], None]
@@ -64,14 +59,22 @@ def screen(
     begun = time.perf_counter()
     with contextlib.suppress(KeyboardInterrupt), _quiet(source.xp):
         result.interrupted = True
-        _screen_batches(statement, source, int(samples), result, progress, decide_at_most)
+        _screen_batches(_Judges(statement, source.xp), source, int(samples), result, progress, decide_at_most)
         result.interrupted = False
     result.seconds = time.perf_counter() - begun
     return result
 
 
+class _Judges:
+    """A statement's clauses read once for loose bounds and once for careful ones."""
+
+    def __init__(self, statement: Statement, xp: Any) -> None:
+        self.clauses = {clause.name: clause for clause in statement.claim}
+        self.loose, self.careful = Judge(statement, xp, loose=True), Judge(statement, xp, loose=False)
+
+
 def _screen_batches(
-    statement: Statement,
+    judges: _Judges,
     source: BatchSource,
     samples: int,
     result: ScreenResult,
@@ -81,22 +84,22 @@ def _screen_batches(
     batches = source.batches(samples)
     timed_seconds, timed_scores, scores, number = 0.0, 0, 0, 0
     while True:
-        start = _now(source.xp)
+        start = now(source.xp)
         batch = next(batches, None)
         if batch is None:
             break
         _ = batch.columns["temperature"]
-        drawn = _now(source.xp)
+        drawn = now(source.xp)
         result.drawing_seconds += drawn - start
         if number % _TIMED == 0:
             _softmax(batch)
-            warm = _now(source.xp)
+            warm = now(source.xp)
             _softmax(batch)
-            timed_seconds += _now(source.xp) - warm
+            timed_seconds += now(source.xp) - warm
             timed_scores += batch.rows * batch.keys
         number += 1
         scores += batch.rows * batch.keys
-        _screen_batch(statement, batch, result, decide_at_most)
+        _screen_batch(judges, batch, result, decide_at_most)
         result.rows += batch.rows
         result.softmax_seconds = timed_seconds / timed_scores * scores
         if progress is not None:
@@ -105,118 +108,43 @@ def _screen_batches(
             break
 
 
-@dataclass
-class _Judged:
-    """One clause on one batch: rows certainly for it, certainly against it, and certainly outside its assumption."""
-
-    for_claim: Any
-    against: Any
-    outside: Any
-
-    def doubtful(self, clause: Clause) -> Any:
-        """Rows that are not settled; for an equality, which floats never prove, those certainly against it."""
-        return self.against if isinstance(clause.holds, Equality) else ~(self.for_claim | self.outside)
-
-    def count(self, clause: Clause, counts: ClauseScreen) -> None:
-        """Add the rows that are settled to the counts."""
-        counts.clear += int(self.for_claim.sum())
-        counts.not_applying += int((self.outside & ~self.for_claim).sum())
-        if isinstance(clause.holds, Equality):
-            counts.agreeing += int((~(self.for_claim | self.outside | self.against)).sum())
-
-    def __getitem__(self, chosen: Any) -> _Judged:
-        return _Judged(self.for_claim[chosen], self.against[chosen], self.outside[chosen])
+def _count(judged: Judged, clause: Clause, counts: ClauseScreen, xp: Any) -> None:
+    """Add the rows that are settled to the counts."""
+    clear = int(xp.count_nonzero(judged.for_claim))
+    counts.clear += clear
+    counts.not_applying += int(xp.count_nonzero(judged.outside & ~judged.for_claim))
+    if isinstance(clause.holds, Equality):
+        counts.agreeing += int(xp.count_nonzero(~(judged.for_claim | judged.outside | judged.against)))
 
 
-def _screen_batch(statement: Statement, batch: Batch, result: ScreenResult, decide_at_most: int) -> None:
-    before, xp = _now(batch.xp), batch.xp
-    clauses = {clause.name: clause for clause in statement.claim}
-    judged = _judge_all(statement, batch, result)
-    masks = {name: seen.doubtful(clauses[name]) for name, seen in judged.items()}
+def _screen_batch(judges: _Judges, batch: Batch, result: ScreenResult, decide_at_most: int) -> None:
+    before, drawn, xp = now(batch.xp), batch.columns.seconds, batch.xp
+    judged = judges.loose.judge(batch)
+    masks = {name: seen.doubtful(judges.clauses[name]) for name, seen in judged.items()}
     for name, seen in judged.items():
-        seen.count(clauses[name], result.clauses[name])
+        _count(seen, judges.clauses[name], result.clauses[name], xp)
     chosen = xp.where(reduce(or_, masks.values()))[0] if masks else ()
     pending = []
     if len(chosen):
-        for name, seen in _judge_all(statement, batch.only(chosen), result).items():
-            mine = xp.where(masks[name][chosen])[0]
-            careful = seen[mine]
-            careful.count(clauses[name], result.clauses[name])
-            still = careful.doubtful(clauses[name])
-            pending.append((clauses[name], chosen[mine][still], careful.against[still]))
-    result.evaluation_seconds += _now(xp) - before
+        masks = {name: mask for name, mask in masks.items() if bool(mask.any())}
+        again = judges.careful.judge(batch.only(chosen), masks)
+        for name, mask in masks.items():
+            clause = judges.clauses[name]
+            mine = xp.where(mask[chosen])[0]
+            careful = again[name][mine]
+            _count(careful, clause, result.clauses[name], xp)
+            still = careful.doubtful(clause)
+            pending.append((clause, chosen[mine][still], careful.against[still]))
+    drawn = batch.columns.seconds - drawn
+    result.drawing_seconds += drawn
+    result.evaluation_seconds += now(xp) - before - drawn
     before = time.perf_counter()
     for clause, rows, against in pending:
         counts = result.clauses[clause.name]
         _decide(clause, batch, [int(i) for i in rows], [bool(x) for x in against], counts, result, decide_at_most)
     result.decision_seconds += time.perf_counter() - before
-
-
-def _judge_all(statement: Statement, batch: Batch, result: ScreenResult) -> dict[str, _Judged]:
-    found: dict[Symbol, Tracked] = {}
-    judged = {}
-    for clause in statement.claim:
-        counts = result.clauses[clause.name]
-        if counts.skipped:
-            continue
-        try:
-            judged[clause.name] = _judge_clause(clause, batch, found)
-        except UnknownNode as unknown:
-            counts.skipped = str(unknown)
-    return judged
-
-
-@lru_cache(maxsize=512)
-def _letters_of(clause: Clause) -> frozenset[Symbol]:
-    return frozenset(clause.holds.free_symbols | clause.given.free_symbols)
-
-
-def _judge_clause(clause: Clause, batch: Batch, found: dict[Symbol, Tracked]) -> _Judged:
-    values = on_batch(batch, _letters_of(clause), found)
-    claim, given = clause.holds, clause.given
-    if isinstance(claim, Implies):
-        given, claim = And(given, claim.args[0]), claim.args[1]
-    shape = batch.columns["temperature"]
-    holds, fails = (_full(x, shape) for x in judge(claim, values, batch.xp))
-    applies, not_applying = (_full(x, shape) for x in judge(given, values, batch.xp))
-    return _Judged(holds & ~not_applying, fails & applies, not_applying)
-
-
-def _full(truth: Any, like: Any) -> Any:
-    return (like == like) & truth
-
-
-def judge(claim: Boolean, values: dict[Symbol, Tracked], xp: Any) -> Truth:
-    """Where a claim is certainly true and where certainly false (Kleene's logic). `TypeError` for an unknown form."""
-    if isinstance(claim, BooleanTrue | BooleanFalse):
-        return bool(claim), not bool(claim)
-    if isinstance(claim, Relational):
-        target = error_target(xp)
-
-        def side(expr: Expr) -> Tracked:
-            return evaluate(expr, values, target)
-
-        return parted(claim.rel_op, side(claim.lhs), side(claim.rhs))
-    parts = [judge(part, values, xp) for part in claim.args]
-    if isinstance(claim, Not):
-        return parts[0][1], parts[0][0]
-    if isinstance(claim, And):
-        true, false = parts[0]
-        for also, not_also in parts[1:]:
-            true, false = true & also, false | not_also
-        return true, false
-    if isinstance(claim, Or):
-        true, false = parts[0]
-        for also, not_also in parts[1:]:
-            true, false = true | also, false & not_also
-        return true, false
-    if isinstance(claim, Implies):
-        (first, not_first), (then, not_then) = parts
-        return not_first | then, first & not_then
-    if isinstance(claim, Equivalent) and len(parts) == 2:
-        (one, not_one), (other, not_other) = parts
-        return (one & other) | (not_one & not_other), (one & not_other) | (not_one & other)
-    raise TypeError(f"no rule judges a claim of type {type(claim).__name__}")
+    for name, why in {**judges.loose.skipped, **judges.careful.skipped}.items():
+        result.clauses[name].skipped = why
 
 
 def _decide(
@@ -250,21 +178,8 @@ def _decide(
             counts.broken += surely_against[i]
 
 
-def _softmax(batch: Batch) -> Any:
-    """The softmax alone, in the screen's own layout and with its own buffers: what the screen is compared with."""
-    xp, scores = batch.xp, batch.scores
-    row = batch.scratch.like("softmax", scores) if batch.scratch is not None else xp.empty_like(scores)
-    xp.divide(scores, batch.columns["temperature"], out=row)
-    xp.subtract(row, xp.amax(row, 0), out=row)
-    xp.exp(row, out=row)
-    return xp.divide(row, xp.sum(row, 0), out=row)
-
-
-def _now(xp: Any) -> float:
-    """Seconds, once the device has finished what it was given."""
-    if xp.__name__ == "torch" and xp.cuda.is_available():
-        xp.cuda.synchronize()
-    return time.perf_counter()
+def _softmax(batch: Batch) -> None:
+    softmax_alone(batch.scores, batch.columns["temperature"], batch.room, batch.xp)
 
 
 def _quiet(xp: Any) -> Any:

@@ -1,0 +1,102 @@
+"""Sums over the keys of a block or of the rest, for many rows, in tiles that stay in the cache.
+
+Scores have shape (keys, rows). Depths are `x = (s - top)/tau <= 0` and weights `w = e^x`, `top` the largest score of a
+row's keys. Each sum is an array with one entry a row.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+# Scores of one tile: its depths and weights fit in a cache of a few MiB.
+TILE = 2**17
+
+_FROM_WEIGHTS = frozenset({"total", "depth", "square", "value", "others"})
+
+
+def now(xp: Any) -> float:
+    """Seconds, once the device has finished what it was given."""
+    if xp.__name__ == "torch" and xp.cuda.is_available():
+        xp.cuda.synchronize()
+    return time.perf_counter()
+
+
+class Scratch:
+    """Buffers kept between batches: fresh pages cost as much as the arithmetic."""
+
+    def __init__(self, xp: Any) -> None:
+        self._xp = xp
+        self._held: dict[str, Any] = {}
+
+    def like(self, name: str, array: Any) -> Any:
+        """Room of the array's shape, its content left over; every room of a name is the same memory."""
+        entries = array.shape[0] * array.shape[1]
+        held = self._held.get(name)
+        if held is None or held.shape[0] < entries:
+            held = self._held[name] = self._xp.empty_like(array).reshape(-1)
+        return held[:entries].reshape(array.shape)
+
+
+def key_sums(scores: Any, temperature: Any, values: Any, wanted: frozenset[str], scratch: Scratch, xp: Any) -> Any:
+    """The largest score of every row, "top", and the wanted among these, by name.
+
+    "least" is the least score, "fall" the sum of `s - top`, "total" of `w`, "depth" of `-x w`, "square" of `x^2 w`, "value" of
+    `w v` for the values `v`; "others" is the sum of `w` without the keys at the top, and "ties" how many those are.
+    """
+    keys, rows = scores.shape
+    like = scores[0]
+    names = {"top", *wanted} | ({"ties"} if "others" in wanted else set())
+    found = {name: xp.empty_like(like) for name in names}
+    width = max(1, TILE // keys)
+    for first in range(0, rows, width):
+        which = slice(first, min(rows, first + width))
+        tile = scores[:, which]
+        into = {name: array[which] for name, array in found.items()}
+        _tile_sums(tile, temperature[which], None if values is None else values[:, which], into, scratch, xp)
+    return found
+
+
+def _tile_sums(scores: Any, temperature: Any, values: Any, into: dict[str, Any], scratch: Scratch, xp: Any) -> None:
+    xp.amax(scores, 0, out=into["top"])
+    if "least" in into:
+        xp.amin(scores, 0, out=into["least"])
+    if "fall" not in into and not _FROM_WEIGHTS & into.keys():
+        return
+    depths = scratch.like("depths", scores)
+    xp.subtract(scores, into["top"], out=depths)
+    if "fall" in into:
+        xp.sum(depths, 0, out=into["fall"])
+    if not _FROM_WEIGHTS & into.keys():
+        return
+    weights = depths
+    xp.divide(depths, temperature, out=depths)
+    if {"depth", "square", "others"} & into.keys():
+        weights = scratch.like("weights", scores)
+    xp.exp(depths, out=weights)
+    if "total" in into:
+        xp.sum(weights, 0, out=into["total"])
+    if "value" in into:
+        into["value"][...] = xp.einsum("ij,ij->j", weights, values)
+    if "depth" in into:
+        into["depth"][...] = xp.einsum("ij,ij->j", depths, weights)
+        xp.negative(into["depth"], out=into["depth"])
+    if "square" in into:
+        into["square"][...] = xp.einsum("ij,ij->j", depths * depths, weights)
+    if "others" in into:
+        at_top = depths == 0
+        into["ties"][...] = xp.sum(at_top, 0, dtype=xp.float64)
+        into["others"][...] = xp.sum(xp.where(at_top, 0.0, weights), 0)
+
+
+def softmax_alone(scores: Any, temperature: Any, scratch: Scratch, xp: Any) -> None:
+    """The softmax of every row in the same layout and tiles: what a screen of the rows is compared with."""
+    keys, rows = scores.shape
+    width = max(1, TILE // keys)
+    for first in range(0, rows, width):
+        tile = scores[:, first : first + width]
+        masses = scratch.like("softmax", tile)
+        xp.divide(tile, temperature[first : first + width], out=masses)
+        xp.subtract(masses, xp.amax(masses, 0), out=masses)
+        xp.exp(masses, out=masses)
+        xp.divide(masses, xp.sum(masses, 0), out=masses)
