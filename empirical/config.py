@@ -153,6 +153,15 @@ class RunConfig(Settings):
         return self
 
     @model_validator(mode="after")
+    def _blocks_leave_keys_out(self) -> RunConfig:
+        if self.locality.blocks in ("windows", "segments") and self.locality.block >= self.model.context:
+            raise ValueError(
+                f"block {self.locality.block} must be below the context {self.model.context}: "
+                "no row has keys off its block"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _groups_divide_width(self) -> RunConfig:
         if self.objective.group_penalty and self.model.width % self.objective.feature_blocks:
             raise ValueError(f"feature_blocks {self.objective.feature_blocks} must divide the width {self.model.width}")
@@ -177,9 +186,14 @@ def checked(kind: type[Kind], values: dict[str, Any], where: str) -> Kind:
         name = ".".join(str(part) for part in first["loc"]) or "values"
         if first["type"] == "extra_forbidden":
             raise DomainError(f"{where}: {name} is not an option") from error
-        message = first["msg"].removeprefix("Value error, ")
+        message = first_message(error)
         shown = "" if isinstance(first["input"], dict | BaseModel) else f"={first['input']!r}"
         raise DomainError(f"{where}: {name}{shown}: {message}") from error
+
+
+def first_message(error: ValidationError) -> str:
+    """What is wrong with the first value, without its place."""
+    return error.errors()[0]["msg"].removeprefix("Value error, ")
 
 
 def load_config(path: Path) -> RunConfig:

@@ -55,7 +55,7 @@ def load_model(source: Path | str, locality: LocalityConfig | None = None) -> GP
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise InputError(f"{folder} holds no config.json: it is not a model folder")
-        if not any(folder.glob("*.safetensors")):
+        if not any(folder.glob("model*.safetensors")):
             raise InputError(f"{folder} holds no .safetensors weights (pickled weights are not read)")
     local = folder.is_dir() or not hub_is_reachable()
     try:
@@ -100,8 +100,10 @@ def save_model(model: GPT2LMHeadModel, folder: Path) -> None:
     try:
         with quiet():
             model.save_pretrained(str(folder), safe_serialization=True)
-    except OSError as error:
-        raise InputError(f"cannot write the model to {folder}: {error.strerror or error}") from error
+    # OSError from the file system, SafetensorError for a disk that is full.
+    except Exception as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"cannot write the model to {folder}: {why}") from error
 
 
 @contextmanager

@@ -21,6 +21,8 @@ from empirical.shift import Shift, ShiftMeter
 from theory.errors import DomainError
 
 BATCH = 4
+# exp overflows float64 just above; no model that predicts anything comes near.
+LARGEST_LOSS = 700.0
 SHIFT_PARTS = ("measured", "predicted", "error")
 
 
@@ -124,12 +126,18 @@ class _Kept:
         layers = tuple(joined(part) for part in self.parts)
         if layers[0].keys.shape[1] == 0:
             raise DomainError("no row has keys off its block: the blocks are as long as the windows")
+        loss = self.total / self.count
+        if not loss < LARGEST_LOSS:
+            raise DomainError(
+                f"the held-out loss is {loss:g} nats a token: these weights diverged. "
+                "Train them again with a smaller learning rate."
+            )
         shifts = tuple(
             Shift(*(np.concatenate([getattr(each, name) for each in part], axis=1) for name in SHIFT_PARTS))
             for part in self.shifts
             if part
         )
-        return Pass(self.dials, layers, self.total / self.count, shifts)
+        return Pass(self.dials, layers, loss, shifts)
 
 
 def _batches(

@@ -26,13 +26,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from empirical.checkpoints import CHECKPOINTS_NAME
 from empirical.config import RunConfig, load_config, run_config
 from empirical.measure import OWN_NAME, measure
 from empirical.model import load_model
 from empirical.records import read_records, write_text_atomically
 from empirical.sweep_plan import SweepConfig, Task, base_run, check_same_sweep, plain, plan, task_run
 from empirical.sweep_summary import Finished, Sweep, write_summary
-from empirical.training import CHECKPOINTS_NAME, CONFIG_NAME, is_finished, train
+from empirical.training import CONFIG_NAME, is_finished, train
 from theory.errors import InputError, LocalistError
 
 SWEEP_NAME = "sweep.json"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from empirical.config import (
     CorpusConfig,
@@ -24,6 +24,7 @@ from empirical.config import (
     Settings,
     TrainingConfig,
     checked,
+    first_message,
 )
 from empirical.records import read_json
 from empirical.schedule import SCHEDULES, largest_for_mean, layer_dials
@@ -82,6 +83,15 @@ class SweepConfig(Settings):
         for name in ("schedule", "largest_dial"):
             if name in self.locality.model_fields_set:
                 raise ValueError(f"locality.{name} is what a sweep varies: use configurations and largest_dial")
+        return self
+
+    @model_validator(mode="after")
+    def _runs_are_possible(self) -> SweepConfig:
+        try:
+            base_run(self)
+            task_run(self, Task(BASELINE, 0.0, 0, BUDGETS), "base")
+        except ValidationError as error:
+            raise ValueError(first_message(error)) from error
         return self
 
 

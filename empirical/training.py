@@ -1,8 +1,9 @@
 """Training a localist GPT-2 with the Hugging Face Trainer: resumable, on whatever device there is.
 
-A run folder holds `run.json` (the configuration), `tokenizer.json`, `held_out.safetensors` (the token
-windows that training never saw), `checkpoints/`, and at the end `config.json`, `model.safetensors` and
-`training.json` (loss by step, seconds, corpus, device, versions). A resumed run reads its own folder only.
+A run folder holds `run.json` (the configuration), `corpus.json` (what the text was), `tokenizer.json`,
+`held_out.safetensors` (the token windows that training never saw), `checkpoints/`, and at the end `config.json`,
+`model.safetensors` and `training.json` (loss by step, seconds, corpus, device, versions). A resumed run reads its
+own folder and the text, which must not have changed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch.utils.data import Dataset
 from transformers import GPT2LMHeadModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from empirical.callbacks import Limits, Progress, StopOnSignal, stored_attributes
+from empirical.checkpoints import CHECKPOINTS_NAME, checkpoint_folder, newest_checkpoint, seal
 from empirical.config import ObjectiveConfig, RunConfig, load_config, save_config
 from empirical.corpus import Corpus, load_corpus, load_tokenizer, token_windows, train_tokenizer
 from empirical.model import build_model, load_model, parameter_count, quiet, save_model
@@ -38,7 +40,7 @@ TOKENIZER_NAME = "tokenizer.json"
 HELD_OUT_NAME = "held_out.safetensors"
 TRAINING_NAME = "training.json"
 GROUPS_NAME = "groups.json"
-CHECKPOINTS_NAME = "checkpoints"
+CORPUS_NAME = "corpus.json"
 
 # transformers needs some number of steps; a run that ends by time never gets there.
 UNBOUNDED_STEPS = 10**9
@@ -102,9 +104,11 @@ class LocalistTrainer(Trainer):
         return loss
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
-        target = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+        target = checkpoint_folder(Path(str(self.args.output_dir)).parent, self.state.global_step)
         try:
             super()._save_checkpoint(*args, **kwargs)
+            if is_main():
+                seal(target)
         # OSError from the file system, RuntimeError from torch's writer, SafetensorError from safetensors.
         except Exception as error:
             shutil.rmtree(target, ignore_errors=True)
@@ -132,6 +136,7 @@ def train(
     if resume and is_finished(folder):
         return folder
     corpus = load_corpus(config.corpus)
+    _check_same_text(folder, corpus)
     tokenizer = _tokenizer(config, corpus)
     windows = token_windows(tokenizer, corpus.training, config.model.context, corpus.name)
     held_out = token_windows(tokenizer, corpus.held_out, config.model.context, f"held-out part of {corpus.name}")
@@ -141,6 +146,7 @@ def train(
     held_out_blocks = window_blocks(config.locality, tokenizer, corpus.held_out_pieces, held_out, embedding)
     if is_main():
         save_config(config, folder / CONFIG_NAME)
+        write_text_atomically(folder / CORPUS_NAME, json.dumps(corpus.describe(), indent=2) + "\n")
         write_text_atomically(folder / TOKENIZER_NAME, tokenizer.to_str())
         _save_windows(held_out, held_out_blocks, folder / HELD_OUT_NAME)
 
@@ -171,10 +177,12 @@ def train(
     if stop.received:
         raise KeyboardInterrupt
     if is_main():
+        _check_weights(model, trainer.state.global_step)
         save_model(model, folder)
-        _write_summary(folder, config, corpus, trainer, model, limits)
         if groups:
             _write_groups(folder, groups)
+        # Last, because it says that the run is finished.
+        _write_summary(folder, config, corpus, trainer, model, limits)
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         # Nobody looks for the finished run before it is written.
         torch.distributed.barrier()
@@ -189,21 +197,6 @@ def is_finished(folder: Path) -> bool:
 def training_summary(folder: Path) -> dict[str, Any]:
     """What `training.json` says of a finished run. Raises InputError."""
     return read_json(folder / TRAINING_NAME)
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint of a run, or None. A checkpoint that a kill cut short is passed over."""
-    found = [path for path in (folder / CHECKPOINTS_NAME).glob("checkpoint-*") if path.name[11:].isdigit()]
-    for path in sorted(found, key=lambda each: int(each.name[11:]), reverse=True):
-        # Trainer writes its state last, so a readable state means that the rest is there.
-        try:
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-            load_file(path / "model.safetensors")
-            torch.load(path / "optimizer.pt", map_location="cpu", weights_only=True)
-        except Exception:  # whatever is wrong with it, an older one may be right
-            continue
-        return path
-    return None
 
 
 def load_held_out(folder: Path) -> Tensor:
@@ -238,6 +231,20 @@ def _prepare(folder: Path, config: RunConfig, resume: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+
+
+def _check_same_text(folder: Path, corpus: Corpus) -> None:
+    path = folder / CORPUS_NAME
+    if path.exists() and read_json(path).get("sha256") != corpus.sha256:
+        raise InputError(
+            f"{folder} was begun on another text: {corpus.name} has changed since. Bring it back, or begin a new run."
+        )
+
+
+def _check_weights(model: GPT2LMHeadModel, step: int) -> None:
+    for name, weight in model.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise DivergedError(f"{name} is not finite after step {step}. Try a smaller --learning-rate.")
 
 
 def _tokenizer(config: RunConfig, corpus: Corpus) -> Tokenizer:

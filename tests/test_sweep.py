@@ -14,12 +14,13 @@ import pytest
 from scipy import stats
 from tiny import one_thread  # noqa: F401
 
+from empirical.checkpoints import newest_checkpoint
 from empirical.corpus import python_topics
 from empirical.sweep import run_task, sweep
 from empirical.sweep_command import sweep as command
 from empirical.sweep_plan import BASELINE, load_sweep, mean_dial, plan, sweep_config
 from empirical.sweep_summary import SUMMARY, interval, read_summary
-from empirical.training import LocalistTrainer, newest_checkpoint
+from empirical.training import LocalistTrainer
 from theory.errors import DomainError, InputError, LocalistError
 
 ROOT = Path(__file__).resolve().parent.parent

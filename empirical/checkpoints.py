@@ -1,0 +1,69 @@
+"""Which checkpoint a run can go on from: complete, and byte for byte what was written.
+
+Trainer writes a checkpoint file by file. When it has, `seal` adds the SHA-256 of each file, so that one that a kill
+cut short has no seal and one that was damaged does not match its own.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from empirical.records import read_json, sha256_of, write_text_atomically
+from theory.errors import InputError
+
+CHECKPOINTS_NAME = "checkpoints"
+SEAL_NAME = "sha256.json"
+_PREFIX = "checkpoint-"
+
+
+def checkpoint_folder(run: Path, step: int) -> Path:
+    """Where the checkpoint of this step is."""
+    return run / CHECKPOINTS_NAME / f"{_PREFIX}{step}"
+
+
+def seal(checkpoint: Path) -> None:
+    """Write down what the checkpoint's files are. Raises InputError where that cannot be written."""
+    # Under torchrun every process writes its own random state, perhaps after this.
+    files = [path for path in sorted(checkpoint.iterdir()) if not path.name.startswith("rng_state_")]
+    digests = {path.name: sha256_of(path) for path in files if path.is_file() and path.name != SEAL_NAME}
+    write_text_atomically(checkpoint / SEAL_NAME, json.dumps(digests, indent=2) + "\n")
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """The newest checkpoint of a run that is whole, or None; those passed over are named on stderr."""
+    folder = run / CHECKPOINTS_NAME
+    steps = [path.name.removeprefix(_PREFIX) for path in folder.glob(f"{_PREFIX}*")]
+    skipped = []
+    chosen = None
+    for step in sorted((int(step) for step in steps if step.isdigit()), reverse=True):
+        path = checkpoint_folder(run, step)
+        why = _damage(path)
+        if why is None:
+            chosen = path
+            break
+        skipped.append(f"{path.name} {why}")
+    if skipped:
+        onward = f"going on from {chosen.name}" if chosen else "beginning anew"
+        message = f"{run}: {', '.join(skipped)}: {onward}"
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(message)
+    return chosen
+
+
+def _damage(checkpoint: Path) -> str | None:
+    """What is wrong with a checkpoint, None for nothing."""
+    try:
+        digests = read_json(checkpoint / SEAL_NAME)
+    except InputError:
+        return "is incomplete"
+    for name, digest in digests.items():
+        path = checkpoint / Path(name).name
+        try:
+            same = sha256_of(path) == digest
+        except OSError:
+            return f"lacks {path.name}"
+        if not same:
+            return f"has a damaged {path.name}"
+    return None
