@@ -16,7 +16,13 @@ def sweep(
     out: Annotated[
         Path | None, typer.Argument(help="Folder of the sweep. Default: runs/NAME of the file.", show_default=False)
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Tasks at a time; -1: one a core.")] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(help="Tasks at a time; -1: one a core (1, on a cluster one a worker).")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers run the tasks, such as tcp://host:8786."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Fine-tune every configuration from one base model with several seeds, at two budgets, and compare.
@@ -31,7 +37,15 @@ def sweep(
 
     from empirical.sweep import sweep as run_sweep
 
-    done = run_sweep(config, out or Path("runs") / plan.stem, n_jobs=jobs)
+    folder = out or Path("runs") / plan.stem
+    if cluster is None:
+        done = run_sweep(config, folder, n_jobs=jobs)
+    else:
+        from empirical.cluster import on_cluster
+
+        with on_cluster(cluster):
+            # Workers elsewhere know nothing of the folder that this program was called in.
+            done = run_sweep(config, folder.absolute(), n_jobs=-1 if jobs is None else jobs)
     if as_json:
         typer.echo(json.dumps(_plain(done)))
     else:
