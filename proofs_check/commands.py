@@ -1,23 +1,27 @@
-"""The sub-commands that decide statements; what they need is imported when they run."""
+"""The sub-command that decides statements; what it needs is imported when it runs."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from proofs_check.verification import TwinTrial, Verification
+    from proofs_check.gathering import Effort
+    from proofs_check.replay import Replayed
+    from proofs_check.running import Report, Run
+    from proofs_check.verification import Verification
 
 
 def verify(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Statements; all if none.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Random instances thrown at each statement.")] = 60,
     seed: Annotated[int, typer.Option(help="Seed of the random instances.")] = 0,
-    twins: Annotated[bool, typer.Option("--twins", help="Try the planted-false twins instead.")] = False,
+    twins: Annotated[bool, typer.Option("--twins", help="Try planted falsehoods on every road instead.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Run every method, and write what each found.")] = False,
     samples: Annotated[float, typer.Option(min=1, help="Rows screened in floats, with --full.")] = 2e5,
     lemma_seconds: Annotated[
@@ -26,6 +30,7 @@ def verify(
     evidence: Annotated[Path, typer.Option(help="Folder of the evidence, with --full.")] = Path("evidence"),
     claims: Annotated[Path | None, typer.Option(help="Write the page of claims, with --full.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Replay the certificates in this folder instead.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if not given.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Decide statements by independent methods, one row a statement, one column a method.
@@ -33,74 +38,85 @@ def verify(
     Symbolic: sympy decided that many of the derivation's steps. Random: that many instances were drawn and each was
     decided in exact arithmetic for every clause. With --full also: rows screened in floats with a derived error bound,
     a search for the row nearest to equality, and certificates for every inequality; what is finished is kept, so a run
-    broken off goes on where it stopped. Exit status: 0 if every statement is proved or sampled clean (with --twins: if
-    every twin is refuted; with --replay: if every certificate holds), 1 otherwise.
+    broken off goes on where it stopped. With --twins every method is tried on statements, steps and inequalities made
+    false on purpose. Exit status: 0 if every statement is proved or sampled clean (with --twins: if no falsehood passes
+    a complete road; with --replay: if every certificate holds), 1 otherwise, 130 after Ctrl-C.
     """
-    from proofs_check.verification import try_twin
-    from proofs_check.verification import verify as verify_statement
     from theory.catalogue import CATALOGUE, find
 
+    chosen = [find(key).id for key in ids] if ids else [statement.id for statement in CATALOGUE]
     if replay is not None:
-        passed = _replay(replay, as_json)
+        passed = _replay(replay, jobs, as_json)
     elif twins:
-        from proofs_check.twins import twins_of
+        passed = _twins(chosen, seed, jobs, as_json)
+    elif full:
+        from proofs_check.gathering import Effort
 
-        chosen = [find(key) for key in ids] if ids else list(CATALOGUE)
-        planted = [twin for statement in chosen for twin in twins_of(statement)]
-        trials = _with_progress("twins", planted, lambda twin: try_twin(twin, rows * 10, seed))
-        passed = bool(trials) and all(trial.killed for trial in trials)
-        _print(as_json, [_twin_json(trial) for trial in trials], lambda: _print_twins(trials))
+        passed = _full(chosen, evidence, Effort(rows, samples, lemma_seconds, seed), jobs, as_json)
+        if claims is not None:
+            _write_claims(claims, evidence)
     else:
-        statements = [find(key) for key in ids] if ids else list(CATALOGUE)
-        if full:
-            passed = _full(statements, evidence, rows, samples, lemma_seconds, seed, as_json)
-            if claims is not None:
-                _write_claims(claims, evidence)
-        else:
-            results = _with_progress("verifying", statements, lambda s: verify_statement(s, rows, seed))
-            passed = all(result.passed for result in results)
-            _print(as_json, [result.to_json() for result in results], lambda: _print_table(results))
+        passed = _quick(chosen, rows, seed, jobs, as_json)
     if not passed:
         raise typer.Exit(1)
 
 
-def _full(
-    statements: list[Any], folder: Path, rows: int, samples: float, seconds: float, seed: int, as_json: bool
-) -> bool:
-    from proofs_check.evidence import gather, status
+def _quick(chosen: Sequence[str], rows: int, seed: int, jobs: int | None, as_json: bool) -> bool:
+    from proofs_check.running import each
+    from proofs_check.tables import print_quick, printed
 
-    found = _with_progress("verifying", statements, lambda s: gather(s, folder, rows, samples, seconds, seed))
-    standing = [status(each, statement) for each, statement in zip(found, statements, strict=True)]
-    objects = [{**each, "status": word} for each, word in zip(found, standing, strict=True)]
-    _print(as_json, objects, lambda: _print_evidence(objects))
-    return all(word in ("certified", "derived", "sampled") for word in standing)
+    run = each(partial(verify_one, rows=rows, seed=seed), chosen, "verifying", jobs)
+    printed(as_json, [result.to_json() for result in run.found], lambda: print_quick(run.found))
+    _stop_if_interrupted(run, f"{len(run.found)} of {len(chosen)} statements were verified")
+    return all(result.passed for result in run.found)
 
 
-def _print_evidence(objects: list[dict[str, Any]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+def verify_one(key: str, report: Report, rows: int, seed: int) -> Verification:
+    """The quick methods on one statement."""
+    from proofs_check.verification import verify as verify_statement
+    from theory.catalogue import find
 
-    from proofs_check.evidence import screened
+    return verify_statement(find(key), rows, seed)
 
-    table = Table(title="statements by method", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("id", "symbolic", "random", "screen", "tightest", "intervals", "status"):
-        table.add_column(heading, no_wrap=True)
-    for each in objects:
-        lemmas = each["interval"]
-        ratios = [a["tightness"] for a in each["adversarial"] or [] if a["tightness"] is not None]
-        steps = each["symbolic"]["steps"]
-        good = each["status"] in ("certified", "derived", "sampled")
-        table.add_row(
-            each["id"],
-            f"{steps - len(each['symbolic']['open_steps'])}/{steps}" if steps else "cited",
-            ("clean " if each["random"]["clean"] else "not clean ") + str(each["random"]["rows"]),
-            screened(each["screen"]),
-            f"{max(ratios):.6f}" if ratios else "",
-            f"{sum(lemma['verdict'] == 'proved' for lemma in lemmas)}/{len(lemmas)}" if lemmas else "",
-            f"[{'green' if good else 'red'}]{each['status']}[/]",
-        )
-    Console().print(table)
+
+def _twins(chosen: Sequence[str], seed: int, jobs: int | None, as_json: bool) -> bool:
+    from proofs_check import kill_table
+    from proofs_check.running import each
+    from proofs_check.tables import print_kill_table, printed
+
+    run = each(partial(kill_table.try_statement, seed=seed), chosen, "planting falsehoods", jobs)
+    trials = [trial for tried in run.found for trial in tried]
+    printed(as_json, [trial.to_json() for trial in trials], lambda: print_kill_table(trials))
+    _stop_if_interrupted(run, f"{len(run.found)} of {len(chosen)} statements were tried")
+    return kill_table.holds(trials)
+
+
+def _full(chosen: Sequence[str], folder: Path, effort: Effort, jobs: int | None, as_json: bool) -> bool:
+    from proofs_check.evidence import GOOD, status
+    from proofs_check.running import each
+    from proofs_check.tables import print_full, printed
+    from theory.catalogue import find
+
+    run = each(partial(gather_one, folder=folder, effort=effort), chosen, "verifying", jobs)
+    objects = [{**found, "status": status(found, find(found["id"]), folder)} for found in run.found]
+    printed(as_json, objects, lambda: print_full(objects))
+    kept = f"{len(run.found)} of {len(chosen)} statements are finished in {folder}"
+    _stop_if_interrupted(run, f"{kept}; the same command goes on from there")
+    return all(found["status"] in GOOD for found in objects)
+
+
+def gather_one(key: str, report: Report, folder: Path, effort: Effort) -> dict[str, Any]:
+    """Every method on one statement, with its evidence written."""
+    from proofs_check.gathering import gather
+    from theory.catalogue import find
+
+    return gather(find(key), folder, effort, report)
+
+
+def _stop_if_interrupted(run: Run[Any], so_far: str) -> None:
+    if run.interrupted:
+        typer.echo(so_far, err=True)
+        raise KeyboardInterrupt
 
 
 def _write_claims(page: Path, folder: Path) -> None:
@@ -114,101 +130,38 @@ def _write_claims(page: Path, folder: Path) -> None:
         raise InputError(f"cannot write {page}: {error.strerror}") from None
 
 
-def _replay(folder: Path, as_json: bool) -> bool:
+def _replay(folder: Path, jobs: int | None, as_json: bool) -> bool:
     from rich.console import Console
 
-    from proofs_check.replay import replay
+    from proofs_check.running import each
+    from proofs_check.tables import printed
     from theory.errors import InputError
 
-    paths = sorted(folder.rglob("*.json")) if folder.is_dir() else []
+    paths = sorted(map(str, folder.rglob("*.json"))) if folder.is_dir() else []
     if not paths:
         raise InputError(f"{folder} holds no certificates")
-    found = _with_progress("replaying", paths, replay)
+    # All of them take less time than starting a process.
+    run = each(replay_one, paths, "replaying", jobs or 1)
     objects = [
-        {"certificate": str(path), "holds": each.holds, "reason": each.reason}
-        for path, each in zip(paths, found, strict=True)
+        {"certificate": path, "holds": found.holds, "reason": found.reason}
+        for path, found in zip(paths, run.found, strict=False)
     ]
 
     def print_failures() -> None:
-        for each in objects:
-            if not each["holds"]:
-                Console().print(f"{each['certificate']}: {each['reason']}", style="red", markup=False, soft_wrap=True)
-        held = sum(bool(each["holds"]) for each in objects)
+        for found in objects:
+            if not found["holds"]:
+                text = f"{found['certificate']}: {found['reason']}"
+                Console().print(text, style="red", markup=False, soft_wrap=True)
+        held = sum(bool(found["holds"]) for found in objects)
         Console().print(f"{held} of {len(objects)} certificates hold")
 
-    _print(as_json, objects, print_failures)
-    return all(each["holds"] for each in objects)
+    printed(as_json, objects, print_failures)
+    _stop_if_interrupted(run, f"{len(run.found)} of {len(paths)} certificates were replayed")
+    return all(found.holds for found in run.found)
 
 
-def _with_progress(title: str, items: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:
-    from rich.console import Console
-    from rich.progress import track
+def replay_one(path: str, report: Report) -> Replayed:
+    """Replay one certificate."""
+    from proofs_check.replay import replay
 
-    return [work(item) for item in track(items, title, console=Console(stderr=True), transient=True)]
-
-
-def _print(as_json: bool, objects: list[dict[str, Any]], print_tables: Callable[[], None]) -> None:
-    if as_json:
-        import json
-
-        print(json.dumps(objects, allow_nan=False, indent=2))
-    else:
-        print_tables()
-
-
-def _print_table(results: list[Verification]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    from proofs_check.verdict import Verdict
-
-    table = Table(title="statements by method", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("id", "statement", "symbolic", "random", "status", "s"):
-        table.add_column(heading, justify="right" if heading == "s" else "left", no_wrap=True)
-    console = Console()
-    for result in results:
-        random, steps = result.random, result.symbolic.steps
-        proved = sum(step.verdict is Verdict.PROVED for step in steps)
-        derived = f"{result.symbolic.verdict.value} {proved}/{len(steps)}" if steps else "cited"
-        seen = f"clean {random.rows}" if random.clean else f"{random.verdict.value} {random.rows}"
-        colour = "green" if result.passed else "red"
-        table.add_row(
-            result.statement.id,
-            result.statement.name,
-            derived,
-            seen,
-            f"[{colour}]{result.status}[/]",
-            f"{result.seconds:.1f}",
-        )
-    console.print(table)
-    for result in results:
-        for step in result.symbolic.steps:
-            if step.verdict is not Verdict.PROVED:
-                console.print(f"{result.statement.id}: step {step.verdict.value}: {step.step.because} {step.point}")
-        if result.random.counterexample is not None:
-            console.print(f"{result.statement.id}: {result.random.counterexample}")
-
-
-def _twin_json(trial: TwinTrial) -> dict[str, Any]:
-    return {
-        "twin": trial.twin.name,
-        "killed": trial.killed,
-        "rows": trial.random.rows,
-        "counterexample": None if trial.random.counterexample is None else str(trial.random.counterexample),
-    }
-
-
-def _print_twins(trials: list[TwinTrial]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="planted-false twins: every one must be refuted", show_lines=True)
-    for heading in ("false statement", "random", "counterexample"):
-        table.add_column(heading)
-    for trial in trials:
-        seen = "[green]refuted[/]" if trial.killed else "[red]NOT REFUTED[/]"
-        table.add_row(trial.twin.name, seen, str(trial.random.counterexample or ""))
-    console = Console()
-    console.print(table)
-    console.print(f"{sum(trial.killed for trial in trials)} of {len(trials)} refuted")
+    return replay(Path(path))

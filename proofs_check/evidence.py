@@ -1,31 +1,31 @@
 """Evidence on disk: what every method found of a statement, and the status that follows from it, never set by hand.
 
-One JSON file a statement, with the hash of what it is about; certificates of the interval method lie beside. A file
-whose hash is not that of today's statement is stale and counts for nothing.
+One JSON file a statement, with the hash of what it is about; certificates of the interval method lie beside it, and the
+file holds their hashes. Evidence of another statement, of an older form, or whose certificates are not the ones it
+names is stale and counts for nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sympy import srepr
 
-from proofs_check.adversary import tightness
-from proofs_check.lemmas import certify_statement
-from proofs_check.screen import screen
-from proofs_check.vacuity import check_vacuity
-from proofs_check.verification import verify
+from proofs_check.certificates import speaks_of
+from proofs_check.lemmas import Lemma, lemmas_of
+from proofs_check.replay import replay
+from proofs_check.verdict import Verdict
 from theory.errors import InputError
 from theory.statement import Statement
 
 CERTIFICATES = "certificates"
-# Doubtful rows of a clause that the screen decides exactly; more cost minutes and are counted as left.
-_DECIDED = 100
+FORMAT = "localist evidence 2"
+# Statuses that carry a statement, the strongest first.
+GOOD = ("kernel-checked", "certified", "derived", "sampled")
 
 
 def statement_hash(statement: Statement) -> str:
@@ -36,79 +36,12 @@ def statement_hash(statement: Statement) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def gather(statement: Statement, folder: Path, rows: int, samples: float, seconds: float, seed: int) -> dict[str, Any]:
-    """Run every method on a statement and write what it found; what was found with the same effort is kept.
-
-    `rows` instances are decided exactly, `samples` rows screened in floats (statements about rows only), and `seconds`
-    bound the interval search for each inequality.
-    """
-    effort = {"rows": rows, "samples": samples, "seconds_per_lemma": seconds, "seed": seed}
-    path = folder / f"{statement.id}.json"
-    found = read(path) if path.exists() else {}
-    if found.get("statement_sha256") == statement_hash(statement) and found.get("effort") == effort:
-        return found
-    quick = verify(statement, rows, seed).to_json()
-    found = {
-        "id": statement.id,
-        "statement_sha256": statement_hash(statement),
-        "effort": effort,
-        "symbolic": quick["symbolic"],
-        "random": quick["random"],
-        "vacuity": {"verdict": check_vacuity(statement, seed).verdict.value},
-        "screen": _screened(statement, samples, seed) if statement.about == "row" else None,
-        "adversarial": _attacked(statement, seed) if statement.about == "row" else None,
-        "interval": _certified(statement, folder / CERTIFICATES, seconds),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
-    return found
-
-
-def _screened(statement: Statement, samples: float, seed: int) -> dict[str, Any]:
-    result = screen(statement, samples, seed, decide_at_most=_DECIDED)
-    if result.interrupted:
-        raise KeyboardInterrupt
-    return {
-        "verdict": result.verdict.value,
-        "clean": result.clean,
-        "rows": result.rows,
-        "suspicious": result.suspicious,
-        "decided": result.decided,
-        "left": sum(clause.left for clause in result.clauses.values()),
-        "rows_per_second": round(result.rows_per_second),
-        "softmax_ratio": round(result.softmax_ratio, 2),
-        "counterexample": None if result.counterexample is None else str(result.counterexample),
-    }
-
-
-def _attacked(statement: Statement, seed: int) -> list[dict[str, Any]]:
-    found = [tightness(statement, clause, seed) for clause in statement.claim]
-    return [
-        {
-            "clause": each.clause,
-            "tightness": None if each.ratio != each.ratio else each.ratio,
-            "verdict": each.verdict.value,
-            "row": None if each.row is None else str(each.row),
-        }
-        for each in found
-    ]
-
-
-def _certified(statement: Statement, folder: Path, seconds: float) -> list[dict[str, Any]]:
-    folder.mkdir(parents=True, exist_ok=True)
-    return [
-        {
-            "lemma": result.lemma.name,
-            "because": result.lemma.because,
-            "verdict": result.verdict.value,
-            "certificate": None if result.path is None else result.path.name,
-            "boxes": result.boxes,
-            "reason": result.reason,
-        }
-        for result in certify_statement(statement, folder, seconds=seconds).lemmas
-    ]
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes; `InputError` where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -122,29 +55,59 @@ def read(path: Path) -> dict[str, Any]:
     return found
 
 
-def status(found: Mapping[str, Any], statement: Statement) -> str:
-    """The status that the evidence carries, the worst finding first.
+def status(found: Mapping[str, Any], statement: Statement, folder: Path) -> str:
+    """The status that the evidence in a folder carries, the worst finding first.
 
-    `refuted`, `vacuous`; `certified`: every derivation step decided by sympy and every inequality among them certified
-    by intervals as well; `derived`: every step decided by sympy; `sampled`: instances only, all decided for it;
-    `undecided`: less than that; `stale`: the evidence is about another statement.
+    `stale`: it is of another statement or form, or a certificate that it names is not there, is not the file it names,
+    speaks of something else or does not replay. `refuted`, `vacuous`, `undecided`: what a method found. `sampled`:
+    instances only, all decided for it. `derived`: every derivation step decided by sympy. `certified`: and every
+    inequality among them by intervals.
     """
-    if found.get("statement_sha256") != statement_hash(statement):
+    if found.get("format") != FORMAT or found.get("statement_sha256") != statement_hash(statement):
         return "stale"
+    try:
+        if _misplaced(found["interval"], statement, folder / CERTIFICATES):
+            return "stale"
+        return _standing(found)
+    except (KeyError, TypeError):
+        # Of today's form by name only.
+        return "stale"
+
+
+def _standing(found: Mapping[str, Any]) -> str:
     lemmas = found["interval"]
     verdicts = [found["symbolic"]["verdict"], found["random"]["verdict"], found["vacuity"]["verdict"]]
     verdicts += [lemma["verdict"] for lemma in lemmas]
     verdicts += [found["screen"]["verdict"]] if found["screen"] else []
     verdicts += [each["verdict"] for each in found["adversarial"] or []]
-    for bad in ("refuted", "vacuous"):
+    for bad in (Verdict.REFUTED.value, Verdict.VACUOUS.value):
         if bad in verdicts:
             return bad
     if not found["random"]["clean"]:
         return "undecided"
-    if found["symbolic"]["verdict"] != "proved":
+    if found["symbolic"]["verdict"] != Verdict.PROVED.value:
         return "sampled"
-    certified = bool(lemmas) and all(lemma["verdict"] == "proved" for lemma in lemmas)
+    certified = bool(lemmas) and all(lemma["verdict"] == Verdict.PROVED.value for lemma in lemmas)
     return "certified" if certified else "derived"
+
+
+def _misplaced(recorded: list[Mapping[str, Any]], statement: Statement, certificates: Path) -> list[str]:
+    """Lemmas whose record is not of today's lemma, or whose certificate does not bear it out."""
+    lemmas = lemmas_of(statement)
+    if [each["lemma"] for each in recorded] != [lemma.name for lemma in lemmas]:
+        return [lemma.name for lemma in lemmas] or ["more than there are"]
+    return [
+        lemma.name
+        for each, lemma in zip(recorded, lemmas, strict=True)
+        if each["verdict"] == Verdict.PROVED.value and not _borne_out(each, lemma, certificates)
+    ]
+
+
+def _borne_out(recorded: Mapping[str, Any], lemma: Lemma, certificates: Path) -> bool:
+    path = certificates / f"{lemma.name}.json"
+    if recorded["certificate"] != path.name or not path.is_file() or file_hash(path) != recorded["sha256"]:
+        return False
+    return speaks_of(path, lemma.claim, lemma.domain) and replay(path).holds
 
 
 def screened(found: Mapping[str, Any] | None) -> str:
@@ -181,13 +144,17 @@ def claims_page(statements: Iterable[Statement], folder: Path) -> str:
             lines.append(f"| {statement.id} | {statement.title} | no evidence | | | | | |")
             continue
         found = read(path)
+        standing = status(found, statement, folder)
+        if standing == "stale":
+            lines.append(f"| {statement.id} | {statement.title} | stale | | | | | |")
+            continue
         lemmas = found["interval"]
         ratios = [each["tightness"] for each in found["adversarial"] or [] if each["tightness"] is not None]
         steps = found["symbolic"]["steps"]
         cells = [
             statement.id,
             statement.title,
-            status(found, statement),
+            standing,
             f"{steps - len(found['symbolic']['open_steps'])}/{steps} steps" if steps else "cited",
             f"{found['random']['rows']} instances",
             screened(found["screen"]),

@@ -16,13 +16,14 @@ from proofs_check.branching import Progress
 from proofs_check.certificates import speaks_of
 from proofs_check.interval import Certified, Finding, certify
 from proofs_check.replay import replay
+from proofs_check.step_claims import domain_of
 from proofs_check.verdict import Verdict
 from theory.derivation import AboveTangent, Positive, RisesFromZero
 from theory.dial import DIALLED_LEAK
 from theory.errors import DomainError
 from theory.range_deficit import QUADRATIC, RANGE_DEFICIT, TILT
 from theory.statement import Statement
-from theory.symbols import NONNEGATIVE, POSITIVE, REALS, UNIT, VOCABULARY, eps, lam, r
+from theory.symbols import NONNEGATIVE, POSITIVE, UNIT, eps, lam, r
 
 SECONDS = 30.0
 
@@ -145,19 +146,6 @@ def _from_steps(statement: Statement) -> Iterator[tuple[str, Any, Mapping[Symbol
 
 def _letters(expr: Expr) -> list[Symbol]:
     return sorted(expr.free_symbols, key=lambda symbol: symbol.name)
-
-
-def domain_of(symbol: Symbol) -> Set:
-    """Where a letter ranges: its declared domain, else what sympy assumes of it; integers relaxed to reals."""
-    declared = VOCABULARY.get(symbol)
-    if declared is not None:
-        domain = declared.domain
-        return domain if isinstance(domain, Interval) else Interval(domain.inf, S.Infinity)
-    if symbol.is_integer and symbol.is_positive:
-        return Interval(1, S.Infinity)
-    if symbol.is_positive:
-        return POSITIVE
-    return NONNEGATIVE if symbol.is_nonnegative else REALS
 
 
 def certify_statement(

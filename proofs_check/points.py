@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+import sympy
 from flint import arb, ctx, fmpq
-from sympy import Expr, Symbol
+from sympy import Expr, Rational, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
 
 from proofs_check.verdict import Verdict
 from theory.errors import DomainError
-from theory.lowering import Undecided, arb_target, evaluate
+from theory.lowering import Target, Undecided, UnknownNode, arb_target, evaluate
 
 CONNECTIVES = (And, Or, Not, Implies, Equivalent)
 _PRECISIONS = (96, 384, 2048)
+
+
+def real_target() -> Target:
+    """Arb's balls, with the trigonometric and hyperbolic functions that derivations use beside the theorems' own."""
+    plain = arb_target()
+    more = {
+        sympy.sin: lambda x: x.sin(),
+        sympy.tan: lambda x: x.tan(),
+        sympy.sinh: lambda x: x.sinh(),
+        sympy.cosh: lambda x: x.cosh(),
+        sympy.tanh: lambda x: x.tanh(),
+    }
+    return replace(plain, operations={**plain.operations, **more})
 
 
 def decide_at(claim: Boolean, point: Mapping[Symbol, Fraction]) -> Verdict:
@@ -24,7 +39,7 @@ def decide_at(claim: Boolean, point: Mapping[Symbol, Fraction]) -> Verdict:
     if isinstance(claim, BooleanAtom):
         return Verdict.PROVED if claim == true else Verdict.REFUTED
     if isinstance(claim, Relational):
-        sign = _sign(claim.lhs - claim.rhs, point)
+        sign = _sign(claim, point)
         if sign is None:
             return Verdict.UNDECIDED
         holds = {"<=": sign <= 0, "<": sign < 0, ">=": sign >= 0, ">": sign > 0, "==": sign == 0, "!=": sign != 0}
@@ -57,21 +72,40 @@ def _all(parts: list[Verdict]) -> Verdict:
     return Verdict.PROVED
 
 
-def _sign(gap: Expr, point: Mapping[Symbol, Fraction]) -> int | None:
+def _sign(claim: Relational, point: Mapping[Symbol, Fraction]) -> int | None:
+    """Sign of the left side less the right, None where it is not known or a side has no value."""
+    # Algebra may cancel what has no value at the point, so each side must have one of its own.
+    asked, defined = [claim.lhs - claim.rhs, claim.lhs, claim.rhs], False
     for precision in _PRECISIONS:
         with ctx.workprec(precision):
-            values = {x: arb(fmpq(v.numerator, v.denominator)) for x, v in point.items()}
             try:
-                ball = evaluate(gap, values, arb_target())
+                gap, *sides = _balls(asked, point)
             except (Undecided, ZeroDivisionError):
                 continue
-            if not ball.is_finite():
+            if not all(each.is_finite() for each in (gap, *sides)):
                 continue
-            if ball > 0 or ball < 0:
-                return 1 if ball > 0 else -1
-            if ball.is_zero():
+            if gap > 0 or gap < 0:
+                return 1 if gap > 0 else -1
+            if gap.is_zero():
                 return 0
-    return None
+            defined = True
+    if not defined or not asked[0].is_rational_function(*point):
+        return None
+    # Rational at a rational point: where it is 0 no precision parts it from 0, and none need.
+    exact = asked[0].xreplace({x: Rational(v.numerator, v.denominator) for x, v in point.items()})
+    return int(sympy.sign(exact)) if exact.is_Rational else None
+
+
+def _balls(exprs: list[Expr], point: Mapping[Symbol, Fraction]) -> list[Any]:
+    values = {x: arb(fmpq(v.numerator, v.denominator)) for x, v in point.items()}
+    target = real_target()
+    try:
+        return [evaluate(each, values, target) for each in exprs]
+    except UnknownNode:
+        # Letters that sympy knows to be positive where they are let it tell more powers.
+        signed = {x: sympy.Dummy(x.name, positive=True, integer=x.is_integer) for x, v in point.items() if v > 0}
+        values |= {new: values[x] for x, new in signed.items()}
+        return [evaluate(each.xreplace(signed), values, target) for each in exprs]
 
 
 def slack_at(claim: Boolean, point: Mapping[Symbol, Fraction] | None, otherwise: float) -> float:
@@ -81,7 +115,7 @@ def slack_at(claim: Boolean, point: Mapping[Symbol, Fraction] | None, otherwise:
     with ctx.workprec(1024):
         values = {x: arb(fmpq(v.numerator, v.denominator)) for x, v in point.items()}
         try:
-            left, right = (evaluate(side, values, arb_target()) for side in (claim.lhs, claim.rhs))
+            left, right = (evaluate(side, values, real_target()) for side in (claim.lhs, claim.rhs))
         except (Undecided, ZeroDivisionError):
             return otherwise
         if left == right:

@@ -53,7 +53,7 @@ def _candidates(side: Side) -> Iterator[Fraction]:
     for whole in (-2, -1, 0, 1, 2, 3, 5, 10, 100):
         found[Fraction(whole)] = None
     for part in (Fraction(1, 2), Fraction(1, 3), Fraction(2, 3), Fraction(1, 4), Fraction(3, 4), Fraction(1, 10)):
-        found[part] = None
+        found |= {part: None, -part: None}
     return (x for x in found if side.holds(x))
 
 

@@ -8,17 +8,20 @@ from fractions import Fraction
 from functools import singledispatch
 
 import sympy
-from flint import arb, ctx, fmpq
-from sympy import Expr, Symbol, expand_func, expand_log, factor, log, simplify, together
+from sympy import Expr, Interval, Symbol, expand_func, expand_log, factor, log, simplify, together
 
+from proofs_check.points import decide_at
+from proofs_check.step_claims import holds, said_by
 from proofs_check.verdict import Verdict
 from theory.derivation import AboveTangent, Equal, Limit, Positive, RisesFromZero, Step
-from theory.lowering import Undecided, UnknownNode, arb_target, evaluate
+from theory.lowering import UnknownNode
 from theory.statement import Statement
-from theory.symbols import VOCABULARY
 
-_TRIALS = 24
-_PRECISION = 256
+_TRIALS = 400
+_USUAL = 24
+_POWERS = (0, 0, -1, 1, -2, -4, 4, -8, 8)
+_AT_END = 0.2
+_SIMPLE, _SIMPLY = (-1, 0, 1), 0.4
 
 
 @dataclass(frozen=True)
@@ -124,30 +127,35 @@ def _as_fraction(expr: Expr) -> Expr:
 
 def _refuting_point(step: Step) -> str:
     """A point at which Arb shows the step false, or the empty string."""
-    if isinstance(step, Limit):
-        return ""
-    expr = step.left - step.right if isinstance(step, Equal) else step.expr
-    letters = sorted(sympy.sympify(expr).free_symbols, key=str)
+    claim, domain = said_by(step)
+    letters = sorted(domain, key=lambda letter: letter.name)
     generator = random.Random(0)
-    with ctx.workprec(_PRECISION):
-        for _ in range(_TRIALS):
-            values = {letter: _value(letter, generator) for letter in letters}
-            try:
-                ball = evaluate(
-                    expr, {x: arb(fmpq(v.numerator, v.denominator)) for x, v in values.items()}, arb_target()
-                )
-            except (Undecided, UnknownNode, ZeroDivisionError):
-                continue
-            wrong = ball != 0 if isinstance(step, Equal) else ball < 0
-            if ball.is_finite() and wrong:
-                return ", ".join(f"{x}={v}" for x, v in values.items())
+    for trial in range(_TRIALS if letters else 1):
+        point = {letter: _value(letter, domain[letter], generator, trial) for letter in letters}
+        try:
+            if decide_at(claim, point) is Verdict.REFUTED:
+                return ", ".join(f"{letter}={value}" for letter, value in point.items()) or "everywhere"
+        except UnknownNode:
+            return ""
     return ""
 
 
-def _value(letter: Symbol, generator: random.Random) -> Fraction:
+def _value(letter: Symbol, domain: Interval, generator: random.Random, trial: int) -> Fraction:
+    """A number of the letter's domain: of usual size first, then of any size, and now and then a closed end."""
+    low, high = (Fraction(int(end.p), int(end.q)) if end.is_Rational else None for end in (domain.start, domain.end))
+    if trial >= _USUAL and generator.random() < _SIMPLY:
+        # Sides often meet where letters are 0, 1 or alike.
+        simple = Fraction(generator.choice(_SIMPLE))
+        if holds(domain, simple):
+            return simple
     if letter.is_integer:
-        return Fraction(generator.randint(1, 20))
-    if letter in VOCABULARY and VOCABULARY[letter].domain.sup == 1:
-        return Fraction(generator.randint(1, 99), 100)
-    size = Fraction(generator.randint(1, 400), 100)
-    return size if letter.is_nonnegative else generator.choice((-1, 1)) * size
+        return (low or Fraction(0)) + generator.randint(0, 20)
+    power = 0 if trial < _USUAL else generator.choice(_POWERS)
+    size = Fraction(generator.randint(1, 400), 100) * Fraction(10) ** power
+    if trial >= _USUAL and low is not None and not domain.left_open and generator.random() < _AT_END:
+        return low
+    if low is not None and high is not None:
+        return low + (high - low) * size / (1 + size)
+    if low is not None:
+        return low + size
+    return high - size if high is not None else generator.choice((-1, 1)) * size

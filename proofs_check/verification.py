@@ -8,7 +8,6 @@ from typing import Any
 
 from proofs_check.sampling import SamplingResult, sample
 from proofs_check.symbolic import SymbolicResult, check_derivation
-from proofs_check.twins import Twin
 from proofs_check.verdict import Verdict
 from theory.statement import Statement
 
@@ -29,9 +28,9 @@ class Verification:
         for bad in (Verdict.REFUTED, Verdict.VACUOUS):
             if bad in verdicts:
                 return bad.value
-        if self.symbolic.verdict is Verdict.PROVED:
-            return "proved"
-        return "sampled" if self.random.clean else "undecided"
+        if not self.random.clean:
+            return "undecided"
+        return "proved" if self.symbolic.verdict is Verdict.PROVED else "sampled"
 
     @property
     def passed(self) -> bool:
@@ -44,25 +43,35 @@ class Verification:
             "id": self.statement.id,
             "name": self.statement.name,
             "status": self.status,
-            "symbolic": {
-                "verdict": self.symbolic.verdict.value,
-                "steps": len(self.symbolic.steps),
-                "open_steps": [
-                    {"because": s.step.because, "verdict": s.verdict.value, "point": s.point}
-                    for s in self.symbolic.steps
-                    if s.verdict is not Verdict.PROVED
-                ],
-            },
-            "random": {
-                "verdict": self.random.verdict.value,
-                "clean": self.random.clean,
-                "rows": self.random.rows,
-                "undecided": self.random.undecided,
-                "agreeing": self.random.agreeing,
-                "counterexample": None if self.random.counterexample is None else str(self.random.counterexample),
-            },
+            "symbolic": symbolic_json(self.symbolic),
+            "random": random_json(self.random),
             "seconds": round(self.seconds, 3),
         }
+
+
+def symbolic_json(found: SymbolicResult) -> dict[str, Any]:
+    """What the symbolic method found, for `--json` and the evidence."""
+    return {
+        "verdict": found.verdict.value,
+        "steps": len(found.steps),
+        "open_steps": [
+            {"because": s.step.because, "verdict": s.verdict.value, "point": s.point}
+            for s in found.steps
+            if s.verdict is not Verdict.PROVED
+        ],
+    }
+
+
+def random_json(found: SamplingResult) -> dict[str, Any]:
+    """What the random method found, for `--json` and the evidence."""
+    return {
+        "verdict": found.verdict.value,
+        "clean": found.clean,
+        "rows": found.rows,
+        "undecided": found.undecided,
+        "agreeing": found.agreeing,
+        "counterexample": None if found.counterexample is None else str(found.counterexample),
+    }
 
 
 def verify(statement: Statement, rows: int = 100, random_seed: int = 0) -> Verification:
@@ -71,21 +80,3 @@ def verify(statement: Statement, rows: int = 100, random_seed: int = 0) -> Verif
     symbolic = check_derivation(statement)
     random = sample(statement, rows, random_seed)
     return Verification(statement, symbolic, random, time.perf_counter() - begun)
-
-
-@dataclass(frozen=True)
-class TwinTrial:
-    """A planted-false twin and what the random method made of it."""
-
-    twin: Twin
-    random: SamplingResult
-
-    @property
-    def killed(self) -> bool:
-        """Whether the twin was refuted, as it must be."""
-        return self.random.verdict is Verdict.REFUTED
-
-
-def try_twin(twin: Twin, rows: int = 400, random_seed: int = 0) -> TwinTrial:
-    """Throw rows at a twin until one refutes it."""
-    return TwinTrial(twin, sample(twin.statement, rows, random_seed))

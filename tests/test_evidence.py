@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from sympy import Ge, Interval, Symbol, oo
 
-from proofs_check.certificates import speaks_of
-from proofs_check.evidence import CERTIFICATES, claims_page, gather, read, statement_hash, status
+from proofs_check import gathering
+from proofs_check.certificates import Certificate, speaks_of
+from proofs_check.commands import gather_one
+from proofs_check.evidence import CERTIFICATES, GOOD, claims_page, file_hash, read, statement_hash, status
+from proofs_check.gathering import Effort, gather
+from proofs_check.interval import certify
 from proofs_check.lemmas import lemmas_of
 from proofs_check.replay import replay
+from proofs_check.running import each
 from theory.catalogue import CATALOGUE, find
 from theory.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = ROOT / "evidence"
+EFFORT = Effort(rows=20, samples=2000, seconds_per_lemma=5, seed=0)
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evidence")
-    return folder, gather(find("A6"), folder, rows=20, samples=2000, seconds=5, seed=0)
+    return folder, gather(find("A6"), folder, EFFORT)
+
+
+@pytest.fixture
+def copied(found, tmp_path):
+    """The evidence in a folder of its own, to spoil."""
+    shutil.copytree(found[0], tmp_path / "evidence")
+    return tmp_path / "evidence", json.loads(json.dumps(found[1]))
 
 
 def test_what_was_gathered_is_kept(found):
@@ -30,9 +46,9 @@ def test_what_was_gathered_is_kept(found):
     path = folder / "A6.json"
     assert read(path) == first
     before = path.stat().st_mtime_ns
-    assert gather(find("A6"), folder, rows=20, samples=2000, seconds=5, seed=0) == first
+    assert gather(find("A6"), folder, EFFORT) == first
     assert path.stat().st_mtime_ns == before
-    assert status(first, find("A6")) == "certified"
+    assert status(first, find("A6"), folder) == "certified"
 
 
 PLANTED = [
@@ -46,6 +62,14 @@ PLANTED = [
     (("symbolic", "verdict"), "undecided", "sampled"),
     (("random", "clean"), False, "undecided"),
     (("statement_sha256",), "0" * 64, "stale"),
+    (("format",), "localist evidence 1", "stale"),
+    (("interval", 0, "sha256"), "0" * 64, "stale"),
+    (("interval", 0, "sha256"), None, "stale"),
+    (("interval", 0, "certificate"), "A6-1.json", "stale"),
+    (("interval", 0, "lemma"), "A6-7", "stale"),
+    (("interval",), [], "stale"),
+    (("interval",), None, "stale"),
+    (("random",), {}, "stale"),
 ]
 
 
@@ -56,13 +80,87 @@ def test_the_status_follows_from_the_evidence(found, place, value, expected):
     for key in place[:-1]:
         target = target[key]
     target[place[-1]] = value
-    assert status(planted, find("A6")) == expected
+    assert status(planted, find("A6"), found[0]) == expected
+
+
+def test_evidence_of_an_older_form_is_stale_and_gathered_anew(copied):
+    folder, old = copied
+    del old["format"], old["interval"][0]["sha256"]
+    (folder / "A6.json").write_text(json.dumps(old))
+    assert status(old, find("A6"), folder) == "stale"
+    assert "| stale |" in claims_page([find("A6")], folder)
+    assert status(gather(find("A6"), folder, EFFORT), find("A6"), folder) == "certified"
+
+
+def foreign():
+    """A certificate that replays, of something else."""
+    x = Symbol("x", positive=True)
+    return certify(Ge(x + 1, 1, evaluate=False), {x: Interval.open(0, oo)}).certificate.to_bytes()
+
+
+def flipped(raw):
+    return raw[:300] + bytes([raw[300] ^ 1]) + raw[301:]
+
+
+def forged(raw):
+    """Of the same lemma, hashed anew, with a box left out."""
+    payload = json.loads(raw)["payload"]
+    payload["domain"] = {}
+    payload["tree"] = {"cut": ["p", "1", "low"], "parts": []}
+    return Certificate(payload).to_bytes()
+
+
+SPOILT = {"deleted": lambda raw: None, "a byte flipped": flipped, "swapped": lambda raw: foreign(), "forged": forged}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_certificate_that_is_not_the_one_recorded_takes_the_status(copied, how):
+    folder, recorded = copied
+    path = folder / CERTIFICATES / "A6-0.json"
+    spoilt = SPOILT[how](path.read_bytes())
+    path.unlink()
+    if spoilt is not None:
+        path.write_bytes(spoilt)
+    assert status(recorded, find("A6"), folder) == "stale"
+    assert gather(find("A6"), folder, EFFORT) != recorded or replay(path).holds
+    assert status(read(folder / "A6.json"), find("A6"), folder) == "certified"
+
+
+@pytest.mark.parametrize("how", ["swapped", "forged"])
+def test_the_hash_alone_does_not_certify(copied, how):
+    folder, recorded = copied
+    path = folder / CERTIFICATES / "A6-0.json"
+    path.write_bytes(SPOILT[how](path.read_bytes()))
+    recorded["interval"][0]["sha256"] = file_hash(path)
+    assert status(recorded, find("A6"), folder) == "stale"
+
+
+def test_a_run_broken_off_leaves_what_is_finished_and_goes_on(tmp_path, monkeypatch):
+    calls = []
+
+    def slow(statement, effort, folder):
+        calls.append(statement.id)
+        if calls == ["A6", "C1"]:
+            raise KeyboardInterrupt
+        return {"verdict": "proved"}
+
+    monkeypatch.setattr(gathering, "METHODS", {**gathering.METHODS, "vacuity": slow})
+    work = partial(gather_one, folder=tmp_path, effort=EFFORT)
+    broken = each(work, ["A6", "C1"], "verifying", jobs=1)
+    assert broken.interrupted
+    assert [found["id"] for found in broken.found] == ["A6"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["A6.json", CERTIFICATES]
+    assert len(list((tmp_path / CERTIFICATES).glob("A6-*.json"))) == 2
+    whole = each(work, ["A6", "C1"], "verifying", jobs=1)
+    assert not whole.interrupted
+    assert calls == ["A6", "C1", "C1"]
+    assert [status(found, find(found["id"]), tmp_path) for found in whole.found] == ["certified", "certified"]
 
 
 def test_evidence_about_another_statement_is_stale(found):
     changed = replace(find("A6"), claim=find("A6").claim[:1])
     assert statement_hash(changed) != statement_hash(find("A6"))
-    assert status(found[1], changed) == "stale"
+    assert status(found[1], changed, found[0]) == "stale"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{"])
@@ -80,7 +178,7 @@ def test_the_page_of_claims_is_current():
 @pytest.mark.parametrize("statement", CATALOGUE, ids=lambda s: s.id)
 def test_the_recorded_evidence_is_of_todays_statements_and_in_their_favour(statement):
     recorded = read(EVIDENCE / f"{statement.id}.json")
-    assert status(recorded, statement) in ("certified", "derived", "sampled")
+    assert status(recorded, statement, EVIDENCE) in GOOD
 
 
 @pytest.mark.parametrize("statement", CATALOGUE, ids=lambda s: s.id)

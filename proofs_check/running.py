@@ -1,0 +1,144 @@
+"""Runs one piece of work an item, in this process or several, with a bar on stderr that names what is under way.
+
+Ctrl-C ends the run and leaves what is finished; workers write their files whole or not at all, so ending them is safe.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from theory.errors import LocalistError
+
+Report = Callable[[str], None]
+Found = TypeVar("Found")
+
+_POLL = 0.1
+_channel: Any = None
+
+
+@dataclass
+class Run(Generic[Found]):
+    """What was finished, in the order of the items, and whether Ctrl-C ended it early."""
+
+    found: list[Found] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def each(work: Callable[[str, Report], Found], items: Sequence[str], title: str, jobs: int | None = None) -> Run[Found]:
+    """`work(item, report)` for every item; `report` names the part under way, and the order is that of the items.
+
+    `jobs` processes, all cores if None; with more than one, `work` must be importable or a `functools.partial` of
+    what is. An error that `work` raises ends the run and is passed on.
+    """
+    jobs = min(jobs or os.cpu_count() or 1, len(items))
+    with _Bar(title, len(items)) as bar:
+        return _here(work, items, bar) if jobs <= 1 else _elsewhere(work, items, jobs, bar)
+
+
+class _Bar:
+    """The bar, with the items under way and the part of each."""
+
+    def __init__(self, title: str, total: int) -> None:
+        now = TextColumn("{task.fields[now]}", markup=False)
+        columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), now)
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._progress.add_task(title, total=total, now="")
+        self._parts: dict[str, str] = {}
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def under_way(self, item: str, part: str) -> None:
+        self._parts[item] = part
+        self._show(0)
+
+    def done(self, item: str) -> None:
+        self._parts.pop(item, None)
+        self._show(1)
+
+    def _show(self, advance: int) -> None:
+        now = ", ".join(f"{item} {part}".strip() for item, part in self._parts.items())
+        self._progress.update(self._task, advance=advance, now=now)
+
+
+def _here(work: Callable[[str, Report], Found], items: Sequence[str], bar: _Bar) -> Run[Found]:
+    run: Run[Found] = Run()
+    try:
+        for item in items:
+            bar.under_way(item, "")
+            run.found.append(work(item, partial(bar.under_way, item)))
+            bar.done(item)
+    except KeyboardInterrupt:
+        run.interrupted = True
+    return run
+
+
+def _elsewhere(work: Callable[[str, Report], Found], items: Sequence[str], jobs: int, bar: _Bar) -> Run[Found]:
+    # Not forked: numpy's and torch's threads do not survive that.
+    context = multiprocessing.get_context("spawn")
+    channel = context.SimpleQueue()
+    before = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(jobs, context, _begin, (channel,))
+    pending: list[Future[Found]] = []
+    try:
+        pending += [pool.submit(_work, work, item) for item in items]
+        _follow(channel, pending, bar)
+        return Run([future.result() for future in pending])
+    except KeyboardInterrupt:
+        return Run([future.result() for future in pending if _succeeded(future)], interrupted=True)
+    except BrokenProcessPool as error:
+        raise LocalistError(f"a worker process died, perhaps for lack of memory: try --jobs 1 ({error})") from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - before:
+            child.terminate()
+            child.join()
+
+
+def _succeeded(future: Future[Any]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
+
+
+def _follow(channel: Any, pending: Sequence[Future[Any]], bar: _Bar) -> None:
+    """Show what the workers say until all are done, or one has failed."""
+    while not all(future.done() for future in pending):
+        for future in pending:
+            if future.done():
+                future.result()
+        while not channel.empty():
+            item, part = channel.get()
+            if part is None:
+                bar.done(item)
+            else:
+                bar.under_way(item, part)
+        time.sleep(_POLL)
+
+
+def _begin(channel: Any) -> None:
+    # The terminal sends Ctrl-C to every process; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    global _channel
+    _channel = channel
+
+
+def _work(work: Callable[[str, Report], Found], item: str) -> Found:
+    _channel.put((item, ""))
+    found = work(item, lambda part: _channel.put((item, part)))
+    _channel.put((item, None))
+    return found

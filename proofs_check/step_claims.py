@@ -1,0 +1,69 @@
+"""What a step of a derivation says at each point, and where its letters range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import singledispatch
+from typing import Any
+
+import sympy
+from sympy import Eq, Ge, Gt, Integer, Interval, S, Symbol
+
+from theory.derivation import AboveTangent, Equal, Limit, Positive, RisesFromZero, Step
+from theory.symbols import NONNEGATIVE, POSITIVE, REALS, VOCABULARY
+
+
+def said_by(step: Step) -> tuple[Any, Mapping[Symbol, Interval]]:
+    """The relation that a step says holds wherever its letters are in their domains."""
+    claim = _claim_of(step)
+    domain = {letter: domain_of(letter) for letter in claim.free_symbols}
+    if isinstance(step, RisesFromZero) and step.var in domain:
+        domain[step.var] = domain[step.var] & Interval(0, S.Infinity)
+    return claim, domain
+
+
+def domain_of(symbol: Symbol) -> Interval:
+    """Where a letter ranges: its declared domain, else what sympy assumes of it; integers relaxed to reals."""
+    declared = VOCABULARY.get(symbol)
+    if declared is not None:
+        domain = declared.domain
+        return domain if isinstance(domain, Interval) else Interval(domain.inf, S.Infinity)
+    if symbol.is_integer and symbol.is_positive:
+        return Interval(1, S.Infinity)
+    if symbol.is_positive:
+        return POSITIVE
+    return NONNEGATIVE if symbol.is_nonnegative else REALS
+
+
+def holds(domain: Interval, value: Fraction) -> bool:
+    """Whether a rational lies in an interval."""
+    above = value > domain.start if domain.left_open else value >= domain.start
+    below = value < domain.end if domain.right_open else value <= domain.end
+    return bool(above) and bool(below)
+
+
+@singledispatch
+def _claim_of(step: Step) -> Any:
+    raise TypeError(f"no rule says what a step of type {type(step).__name__} says at a point")
+
+
+@_claim_of.register
+def _(step: Equal) -> Any:
+    return Eq(step.left, step.right, evaluate=False)
+
+
+@_claim_of.register
+def _(step: Positive) -> Any:
+    return (Gt if step.strict else Ge)(step.expr, Integer(0), evaluate=False)
+
+
+@_claim_of.register(RisesFromZero)
+@_claim_of.register(AboveTangent)
+def _(step: RisesFromZero | AboveTangent) -> Any:
+    return Ge(step.expr, Integer(0), evaluate=False)
+
+
+@_claim_of.register
+def _(step: Limit) -> Any:
+    return Eq(sympy.limit(step.expr, step.var, step.to, step.direction), step.value, evaluate=False)
