@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from proofs_check.kernel_build import Build, CoqError, closure, coq_version
-from proofs_check.kernel_claims import accept, propositions
-from proofs_check.kernel_printing import COQ_KINDS
+from proofs_check.kernel_claims import accept, definitions, propositions
+from proofs_check.kernel_kinds import COQ_KINDS
 from proofs_check.verdict import Verdict
 from theory.errors import InputError
 from theory.statement import Statement
@@ -74,10 +74,9 @@ def has_proofs(statement: Statement, folder: Path = FOLDER) -> bool:
 def hashes(statement: Statement, folder: Path = FOLDER) -> dict[str, str]:
     """SHA-256 of every generated proposition and of every file that the definitions and the proofs rest on."""
     found = {f"clause {name}": _sha(text.encode()) for name, text in propositions(statement).items()}
-    kind = COQ_KINDS.get(statement.about)
-    files = closure(folder, kind.module) if kind else []
-    if has_proofs(statement, folder):
-        files += closure(folder, statement.id)
+    modules = definitions(statement) if statement.about in COQ_KINDS else []
+    modules += [statement.id] if has_proofs(statement, folder) else []
+    files = [name for module in modules for name in closure(folder, module)]
     return found | {f"{name}.v": _sha((folder / f"{name}.v").read_bytes()) for name in sorted(set(files))}
 
 

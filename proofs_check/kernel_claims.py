@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 
 from proofs_check.kernel_build import LIBRARY, Build, CoqError, assumed, refused
-from proofs_check.kernel_printing import COQ_KINDS, clause_to_coq
+from proofs_check.kernel_kinds import COQ_KINDS
+from proofs_check.kernel_printing import MODULES, clause_to_coq
 from theory.lowering import UnknownNode
 from theory.statement import Statement
 
@@ -43,14 +44,22 @@ def propositions(statement: Statement) -> dict[str, str]:
     return printed
 
 
+def definitions(statement: Statement) -> list[str]:
+    """The modules that give the generated propositions their meaning; `KeyError` for a kind without one."""
+    text = " ".join(propositions(statement).values())
+    special = {module for name, module in MODULES.items() if re.search(rf"\b{name}\b", text)}
+    return ["Functions", *sorted(special), COQ_KINDS[statement.about].module]
+
+
 def accept(statement: Statement, build: Build) -> Acceptance:
     """Which clauses the file of proofs named after the statement proves; `CoqError` where Coq refuses a file."""
     kind, printed = COQ_KINDS[statement.about], propositions(statement)
-    build.require(kind.module)
+    for module in definitions(statement):
+        build.require(module)
     claims = {theorem_name(name): text for name, text in printed.items()}
     claims[_INHABITED] = f"exists a : {kind.type}, possible a"
     generated = f"Claim_{statement.id}"
-    build.compile(generated, _claim_file(kind.module, claims))
+    build.compile(generated, _claim_file(definitions(statement), claims))
     assumptions = _accepted(build, generated, kind.module, [_INHABITED])
     build.require(statement.id)
     refusals: dict[str, str] = {}
@@ -71,8 +80,8 @@ def accept(statement: Statement, build: Build) -> Acceptance:
     return Acceptance(tuple(proved), refusals, frozenset(assumptions))
 
 
-def _claim_file(module: str, claims: dict[str, str]) -> str:
-    lines = ["Require Import Reals.", f"From {LIBRARY} Require Import Functions {module}.", "Open Scope R_scope."]
+def _claim_file(modules: list[str], claims: dict[str, str]) -> str:
+    lines = ["Require Import Reals.", f"From {LIBRARY} Require Import {' '.join(modules)}.", "Open Scope R_scope."]
     lines += [f"Definition {name} : Prop := {text}." for name, text in claims.items()]
     return "\n".join(lines) + "\n"
 

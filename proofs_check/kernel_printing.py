@@ -8,17 +8,15 @@ divide and take logarithms only where their letters' domains, which the instance
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
-from types import ModuleType
 
 import sympy
-from sympy import Expr, Symbol, true
+from sympy import Expr, true
 from sympy.core.relational import Eq, Relational
 from sympy.logic.boolalg import And, Boolean, Equivalent, Implies
 
-from theory import symbols as letters
-from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit
+from proofs_check.kernel_kinds import COQ_KINDS, CoqKind
+from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
 from theory.lowering import UnknownNode
 from theory.statement import Clause, Statement
 
@@ -36,26 +34,12 @@ _FUNCTIONS: Mapping[type, str] = {
     Logit: "Logit",
     BinaryEntropy: "BinaryEntropy",
     BinaryDivergence: "BinaryDivergence",
+    LowestEntropy: "LowestEntropy",
 }
+_BRANCHES: Mapping[Expr, str] = {sympy.S.Zero: "LambertW_0", sympy.S.NegativeOne: "LambertW_m1"}
+# The functions that have a module of their own; the others are in `Functions.v`.
+MODULES: Mapping[str, str] = {"LowestEntropy": "Lowest", "LambertW_0": "Lambert", "LambertW_m1": "Lambert"}
 _FOLDED: Mapping[type, str] = {sympy.Max: "Rmax", sympy.Min: "Rmin"}
-
-
-@dataclass(frozen=True)
-class CoqKind:
-    """Where an instance kind is defined: the module, the type, and the letters that have a definition there."""
-
-    module: str
-    type: str
-    letters: frozenset[Symbol]
-
-
-def _letters(module: ModuleType) -> frozenset[Symbol]:
-    return frozenset(value for value in vars(module).values() if isinstance(value, Symbol))
-
-
-COQ_KINDS: Mapping[str, CoqKind] = {
-    "row": CoqKind("Row", "row", _letters(letters)),
-}
 
 
 def clause_to_coq(statement: Statement, clause: Clause) -> str:
@@ -116,6 +100,11 @@ def _printed(node: Expr, kind: CoqKind) -> tuple[str, int]:
         return _power(node, kind)
     if node.func in _FUNCTIONS:
         return " ".join([_FUNCTIONS[node.func], *(_expression(arg, kind, _ATOM) for arg in node.args)]), _SIGNED
+    if isinstance(node, sympy.LambertW):
+        x, branch = (*node.args, sympy.S.Zero)[:2]
+        if branch not in _BRANCHES:
+            raise UnknownNode(f"Coq has no meaning for the branch {branch} in {node}")
+        return f"{_BRANCHES[branch]} {_expression(x, kind, _ATOM)}", _SIGNED
     if node.func in _FOLDED:
         first, *rest = (_expression(arg, kind, _ATOM) for arg in sorted(node.args, key=sympy.default_sort_key))
         text = f"{_FOLDED[node.func]} {first} {rest[0]}"
