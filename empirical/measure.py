@@ -25,6 +25,7 @@ from empirical.passes import Pass, run_dial, run_pass
 from empirical.records import (
     BOUNDS,
     COLUMNS,
+    FEW_QUANTILES,
     QUANTILES,
     QUANTITIES,
     Records,
@@ -55,10 +56,11 @@ def measure(
     `sequences` limits the held-out windows (None: all). Raises InputError, DomainError.
     """
     folder, config, model, windows, blocks = _open(run_dir, sequences)
-    done = run_pass(model, windows, model.config.localist["dials"], blocks=blocks, progress=progress)
+    out = Path(out_dir) if out_dir else folder / OWN_NAME
+    done = run_pass(model, windows, model.config.localist["dials"], blocks=blocks, folder=out, progress=progress)
     frame = _frame(done, None)
     manifest = _manifest(folder, config, model, windows, "rows", [done])
-    return write_records(Path(out_dir) if out_dir else folder / OWN_NAME, frame, manifest)
+    return write_records(out, frame, manifest)
 
 
 def measure_dial(
@@ -80,12 +82,11 @@ def measure_dial(
     folder, config, model, windows, blocks = _open(run_dir, sequences)
     layers = model.config.n_layer
     plans = [layer_dials(shape, layers, value) for value in values]
-    base, passes = run_dial(model, windows, plans, blocks=blocks, progress=progress)
+    out = Path(out_dir) if out_dir else folder / DIAL_NAME
+    base, passes = run_dial(model, windows, plans, blocks=blocks, folder=out, progress=progress)
     frames = [_frame(done, base) for done in passes]
     manifest = _manifest(folder, config, model, windows, "dial", passes) | {"shape": shape}
-    return write_records(
-        Path(out_dir) if out_dir else folder / DIAL_NAME, pd.concat(frames, ignore_index=True), manifest
-    )
+    return write_records(out, pd.concat(frames, ignore_index=True), manifest)
 
 
 def predicted(base: Rows, dial: float) -> tuple[np.ndarray, np.ndarray]:
@@ -177,12 +178,12 @@ def _manifest(
 
 def _frame(done: Pass, base: Pass | None) -> pd.DataFrame:
     records = []
-    for layer, rows in enumerate(done.layers):
-        checks = check_rows(rows)
-        violated = np.any([check.violated for check in checks.values()], axis=0)
-        guess = predicted(base.layers[layer], done.dials[layer]) if base else None
-        fidelity_bound = bounds.fidelity_min(rows.keys, rows.block_keys, limited(rows.margin))
-        for head in range(rows.keys.shape[0]):
+    for layer, whole in enumerate(done.layers):
+        # A head at a time: the bounds take many times the memory of the rows.
+        for head in range(whole.keys.shape[0]):
+            rows = whole.of_head(head)
+            checks = check_rows(rows)
+            violated = np.any([check.violated for check in checks.values()], axis=0)
             record: dict[str, Any] = dict.fromkeys(COLUMNS, math.nan)
             record |= {
                 "layer": layer,
@@ -190,28 +191,28 @@ def _frame(done: Pass, base: Pass | None) -> pd.DataFrame:
                 "dial_largest": max(done.dials),
                 "dial": done.dials[layer],
                 "rows": rows.keys.shape[1],
-                "violations": int(violated[head].sum()),
-                "bound_fidelity_margin": fidelity_bound[head].mean(),
-                "tolerance_entropy_max": _finite(rows.errors.entropy[head].max()),
-                "tolerance_leak_max": _finite(rows.errors.mass[head].max()),
+                "violations": int(violated.sum()),
+                "tolerance_entropy_max": _finite(rows.errors.entropy.max()),
+                "tolerance_leak_max": _finite(rows.errors.mass.max()),
             }
+            least = bounds.fidelity_min(rows.keys, rows.block_keys, limited(rows.margin))
+            record |= _bound("fidelity_margin", least)
             for name in QUANTITIES:
-                record |= _distribution(name, getattr(rows, name)[head])
+                record |= _distribution(name, getattr(rows, name)[0])
             for name in BOUNDS:
                 check = checks[name]
-                record[f"violations_{name}"] = int(check.violated[head].sum())
-                record[f"bound_{name}"] = check.bound[head].mean()
-                slack = check.slack[head]
-                record[f"slack_{name}_min"] = slack.min()
-                for label in ("q05", "q50", "q95"):
-                    record[f"slack_{name}_{label}"] = np.quantile(slack, QUANTILES[label])
-            if guess is not None:
-                fidelity, entropy = guess[0][head], guess[1][head]
+                record[f"violations_{name}"] = int(check.violated.sum())
+                record |= _bound(name, check.bound)
+                record[f"slack_{name}_min"] = check.slack.min()
+                for label in FEW_QUANTILES:
+                    record[f"slack_{name}_{label}"] = np.quantile(check.slack, QUANTILES[label])
+            if base is not None:
+                fidelity, entropy = predicted(base.layers[layer].of_head(head), done.dials[layer])
                 record |= {
                     "predicted_fidelity": fidelity.mean(),
                     "predicted_entropy": entropy.mean(),
-                    "prediction_error_fidelity": np.abs(fidelity - rows.fidelity[head]).max(),
-                    "prediction_error_entropy": np.abs(entropy - rows.entropy[head]).max(),
+                    "prediction_error_fidelity": np.abs(fidelity - rows.fidelity).max(),
+                    "prediction_error_entropy": np.abs(entropy - rows.entropy).max(),
                 }
             if done.shifts:
                 shift = done.shifts[layer]
@@ -222,6 +223,11 @@ def _frame(done: Pass, base: Pass | None) -> pd.DataFrame:
                 }
             records.append(record)
     return pd.DataFrame(records, columns=list(COLUMNS))
+
+
+def _bound(name: str, values: np.ndarray) -> dict[str, float]:
+    found = {f"bound_{name}": values.mean()}
+    return found | {f"bound_{name}_{label}": np.quantile(values, QUANTILES[label]) for label in FEW_QUANTILES}
 
 
 def _distribution(name: str, values: np.ndarray) -> dict[str, float]:

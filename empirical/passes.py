@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import track
@@ -15,15 +15,16 @@ from torch.nn.functional import cross_entropy
 from transformers import GPT2LMHeadModel
 
 from empirical.attention import AttentionCall
+from empirical.blocks import fixed_windows, visible_counts
 from empirical.model import dials_moved
-from empirical.rows import RowMeter, Rows, joined
+from empirical.row_store import RowStore
+from empirical.rows import Array, RowMeter, Rows
 from empirical.shift import Shift, ShiftMeter
 from theory.errors import DomainError
 
 BATCH = 4
 # exp overflows float64 just above; no model that predicts anything comes near.
 LARGEST_LOSS = 700.0
-SHIFT_PARTS = ("measured", "predicted", "error")
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,16 @@ def run_pass(
     *,
     blocks: Tensor | None = None,
     conditionals: bool = False,
+    folder: Path,
     progress: bool = False,
 ) -> Pass:
     """Run `windows` `(windows, context)` through the model with these dials and keep every row's numbers.
 
-    `blocks` are the windows' block ids, None for the model's fixed windows. Raises DomainError where no row
-    has a key off its block.
+    `blocks` are the windows' block ids, None for the model's fixed windows. Rows that are too many for memory lie
+    in a file in `folder` until they are let go. Raises DomainError where no row has a key off its block, InputError
+    where the disk has no room.
     """
-    kept = _Kept(dials, RowMeter(conditionals))
+    kept = _Kept(model, dials, kept_rows_of(model, windows, blocks), folder, conditionals=conditionals)
     for tokens, ids in _batches(windows, blocks, "measure", progress):
         kept.run(model, tokens, ids, kept.measure)
     return kept.joined()
@@ -70,28 +73,38 @@ def run_dial(
     plans: Sequence[Sequence[float]],
     *,
     blocks: Tensor | None = None,
+    folder: Path,
     progress: bool = False,
 ) -> tuple[Pass, list[Pass]]:
     """A pass at dial 0, and one with each plan's dials whose outputs are compared with it, batch by batch.
 
-    So only one batch's outputs are held at a time. Raises DomainError as `run_pass` does.
+    So only one batch's outputs are held at a time. Raises what `run_pass` does.
     """
-    base = _Kept([0.0] * model.config.n_layer, RowMeter(conditionals=True))
-    moved = [_Kept(plan, RowMeter()) for plan in plans]
+    total = kept_rows_of(model, windows, blocks)
+    base = _Kept(model, [0.0] * model.config.n_layer, total, folder, conditionals=True)
+    moved = [_Kept(model, plan, total, folder, shifted=True) for plan in plans]
     for tokens, ids in _batches(windows, blocks, "measure, dial moved", progress):
         shifts = ShiftMeter()
+        leaks: dict[int, Array] = {}
 
-        def hold(call: AttentionCall, shifts: ShiftMeter = shifts) -> None:
-            base.measure(call)
+        def hold(call: AttentionCall, shifts: ShiftMeter = shifts, leaks: dict[int, Array] = leaks) -> None:
+            rows = base.meter(call)
+            base.store.add(call.layer, rows)
+            leaks[call.layer] = rows.leak
             shifts.hold(call)
 
         base.run(model, tokens, ids, hold)
         for each in moved:
 
-            def compare(call: AttentionCall, each: _Kept = each, shifts: ShiftMeter = shifts) -> None:
-                each.measure(call)
-                leak = base.parts[call.layer][-1].leak
-                each.shifts[call.layer].append(shifts.compare(call, leak, each.dials[call.layer], each.meter))
+            def compare(
+                call: AttentionCall,
+                each: _Kept = each,
+                shifts: ShiftMeter = shifts,
+                leaks: dict[int, Array] = leaks,
+            ) -> None:
+                rows = each.meter(call)
+                shift = shifts.compare(call, leaks[call.layer], each.dials[call.layer], each.meter)
+                each.store.add(call.layer, rows, shift)
 
             each.run(model, tokens, ids, compare)
     return base.joined(), [each.joined() for each in moved]
@@ -100,15 +113,24 @@ def run_dial(
 class _Kept:
     """Rows, shifts and losses of one set of dials, batch after batch."""
 
-    def __init__(self, dials: Sequence[float], meter: RowMeter) -> None:
+    def __init__(
+        self,
+        model: GPT2LMHeadModel,
+        dials: Sequence[float],
+        total: int,
+        folder: Path,
+        *,
+        conditionals: bool = False,
+        shifted: bool = False,
+    ) -> None:
         self.dials = tuple(float(dial) for dial in dials)
-        self.meter = meter
-        self.parts: list[list[Rows]] = [[] for _ in self.dials]
-        self.shifts: list[list[Shift]] = [[] for _ in self.dials]
+        self.meter = RowMeter(conditionals)
+        layers, heads = model.config.n_layer, model.config.n_head
+        self.store = RowStore(layers, heads, total, folder, conditionals=conditionals, shifted=shifted)
         self.total, self.count = 0.0, 0
 
     def measure(self, call: AttentionCall) -> None:
-        self.parts[call.layer].append(self.meter(call))
+        self.store.add(call.layer, self.meter(call))
 
     @torch.no_grad()
     def run(
@@ -123,21 +145,26 @@ class _Kept:
         self.count += losses.numel()
 
     def joined(self) -> Pass:
-        layers = tuple(joined(part) for part in self.parts)
-        if layers[0].keys.shape[1] == 0:
-            raise DomainError("no row has keys off its block: the blocks are as long as the windows")
         loss = self.total / self.count
         if not loss < LARGEST_LOSS:
             raise DomainError(
                 f"the held-out loss is {loss:g} nats a token: these weights diverged. "
                 "Train them again with a smaller learning rate."
             )
-        shifts = tuple(
-            Shift(*(np.concatenate([getattr(each, name) for each in part], axis=1) for name in SHIFT_PARTS))
-            for part in self.shifts
-            if part
-        )
-        return Pass(self.dials, layers, loss, shifts)
+        return Pass(self.dials, self.store.rows(), loss, self.store.shifts())
+
+
+def kept_rows_of(model: GPT2LMHeadModel, windows: Tensor, blocks: Tensor | None) -> int:
+    """Rows a head that have a complement. Raises DomainError where no row has."""
+    count, tokens = windows.shape
+    if blocks is None:
+        n, m = visible_counts(fixed_windows(tokens, model.config.localist["block"]))
+        total = count * int((m < n).sum())
+    else:
+        total = sum(int((m < n).sum()) for n, m in map(visible_counts, torch.split(blocks, BATCH)))
+    if total == 0:
+        raise DomainError("no row has keys off its block: the blocks are as long as the windows")
+    return total
 
 
 def _batches(

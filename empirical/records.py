@@ -51,6 +51,9 @@ BOUNDS: dict[str, str] = {
 
 QUANTILES: dict[str, float] = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
+# Those of a bound's value and of the distance from it.
+FEW_QUANTILES = ("q05", "q50", "q95")
+
 
 def _columns() -> dict[str, str]:
     columns = {
@@ -70,11 +73,13 @@ def _columns() -> dict[str, str]:
     for name, meaning in BOUNDS.items():
         columns[f"violations_{name}"] = f"rows that violate it. {meaning}"
         columns[f"bound_{name}"] = f"mean of the bound's value. {meaning}"
+        columns |= {f"bound_{name}_{label}": f"{label} of the bound's value. {meaning}" for label in FEW_QUANTILES}
         columns[f"slack_{name}_min"] = f"smallest distance from the bound, >= 0 where it holds. {meaning}"
-        for label in ("q05", "q50", "q95"):
+        for label in FEW_QUANTILES:
             columns[f"slack_{name}_{label}"] = f"{label} of the distance from the bound. {meaning}"
     columns |= {
         "bound_fidelity_margin": "mean of fidelity_min at the margin (A2)",
+        **{f"bound_fidelity_margin_{label}": f"{label} of fidelity_min at the margin" for label in FEW_QUANTILES},
         "tolerance_entropy_max": "largest derived rounding error of a row's entropy",
         "tolerance_leak_max": "largest derived relative rounding error of a row's leak",
         "predicted_fidelity": "mean fidelity that B1 predicts from this layer's rows in the dial-0 pass",

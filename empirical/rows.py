@@ -7,9 +7,8 @@ tensor is made. All numbers are in nats, over the temperature.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +21,20 @@ from empirical.rounding import RowErrors, row_errors
 from empirical.row_pass import Keep, RowPass, pass_rows
 
 Array = NDArray[np.float64]
+
+
+# Numbers of a row beside its keys, as `Rows` names them.
+NUMBERS = (
+    "entropy",
+    "fidelity",
+    "leak",
+    "size",
+    "margin",
+    "mean_margin",
+    "logit_range",
+    "conditional_block",
+    "conditional_rest",
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,11 @@ class Rows:
     conditional_block: Array | None = None
     conditional_rest: Array | None = None
 
+    def of_head(self, head: int) -> Rows:
+        """The rows of one head, `(1, rows)` each."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: each[head : head + 1] for name, each in arrays.items() if np.ndim(each) == 2})
+
     @cached_property
     def errors(self) -> RowErrors:
         """How far rounding can have moved these numbers."""
@@ -58,16 +76,6 @@ class Rows:
         with np.errstate(divide="ignore"):
             odds = np.log(self.fidelity) - np.log(self.leak)
         return odds - np.log(self.block_keys / (self.keys - self.block_keys))
-
-
-def joined(parts: list[Rows]) -> Rows:
-    """Rows of several batches as one."""
-    together: dict[str, Any] = {}
-    for field in fields(Rows):
-        values = [getattr(part, field.name) for part in parts]
-        whole = isinstance(values[0], np.ndarray)
-        together[field.name] = np.concatenate(values, axis=1) if whole else values[0]
-    return Rows(**together)
 
 
 class RowMeter:

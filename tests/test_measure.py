@@ -20,6 +20,7 @@ from empirical.model import load_model
 from empirical.passes import run_dial, run_pass
 from empirical.records import BOUNDS, COLUMNS, read_records
 from empirical.reference import reference_rows
+from empirical.row_store import room
 from empirical.rows import RowMeter, measure_rows
 from empirical.schedule import dial_bias
 from empirical.shift import ShiftMeter
@@ -136,6 +137,49 @@ def test_measuring_again_gives_the_same_bytes(run, records, tmp_path):
     assert again.digest == records.digest
 
 
+@pytest.fixture
+def spilled(monkeypatch):
+    """Every array of rows is too large for memory; the list of those that were made in a file."""
+    made = []
+
+    def noted(shape, folder):
+        made.append(room(shape, folder))
+        return made[-1]
+
+    monkeypatch.setattr("empirical.row_store.IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr("empirical.row_store.room", noted)
+    return made
+
+
+def test_rows_too_many_for_memory_give_the_same_numbers(run, records, tmp_path, spilled):
+    measure(run, out_dir=tmp_path / "rows", progress=False)
+    assert (tmp_path / "rows" / "rows.csv").read_bytes() == (records.folder / "rows.csv").read_bytes()
+    assert [type(each) for each in spilled] == [np.memmap]
+    whole = measure_dial(run, [0.0, 0.5], sequences=2, out_dir=tmp_path / "dial", progress=False)
+    assert len(spilled) == 1 + 1 + 2 * 2, "numbers of base and of each dial, and the shifts of each dial"
+    assert whole.rows["prediction_error_shift"].max() > 0
+    assert {path.name for path in (tmp_path / "rows").iterdir()} == {"rows.csv", "manifest.json"}
+
+
+@pytest.mark.usefixtures("spilled")
+def test_a_disk_without_room_for_the_rows_is_one_clear_line(run, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    with pytest.raises(InputError, match=r"the rows take 0.0 GiB on the disk of .*No space left.*--sequences"):
+        measure(run, out_dir=tmp_path, progress=False)
+
+
+def test_bounds_have_quantiles(records):
+    frame = records.rows
+    for name in (*BOUNDS, "fidelity_margin"):
+        low, middle, high = (frame[f"bound_{name}_{label}"] for label in ("q05", "q50", "q95"))
+        assert ((low <= middle) & (middle <= high)).all()
+        assert (low <= frame[f"bound_{name}"] + 1e-12).all()
+    assert (frame["bound_leak_margin_q05"] < frame["bound_leak_margin_q95"]).any()
+
+
 def test_dial_curve_of_the_first_layer_is_predicted(run):
     records = measure_dial(run, dial_values("0:1:0.25"), sequences=8, progress=False)
     first = records.rows[records.rows["layer"] == 0]
@@ -151,12 +195,12 @@ def test_dial_curve_of_the_first_layer_is_predicted(run):
     assert curve.iloc[-1] == pytest.approx(1, abs=1e-6)
 
 
-def test_prediction_is_b1_row_by_row(run):
+def test_prediction_is_b1_row_by_row(run, tmp_path):
     from empirical.measure import predicted
 
     model, windows = load_model(run), load_held_out(run)[:2]
-    base = run_pass(model, windows, [0.0] * 3, conditionals=True).layers[0]
-    moved = run_pass(model, windows, [0.8] * 3).layers[0]
+    base = run_pass(model, windows, [0.0] * 3, conditionals=True, folder=tmp_path).layers[0]
+    moved = run_pass(model, windows, [0.8] * 3, folder=tmp_path).layers[0]
     fidelity, entropy = predicted(base, 0.8)
     odds = moved.fidelity / moved.leak / (base.fidelity / base.leak)
     np.testing.assert_allclose(odds, 5.0, rtol=2e-5)
@@ -165,10 +209,10 @@ def test_prediction_is_b1_row_by_row(run):
     np.testing.assert_allclose(entropy, moved.entropy, atol=1e-5)
 
 
-def test_the_output_moves_as_b3_says(run):
+def test_the_output_moves_as_b3_says(run, tmp_path):
     """In float64 the first layer's shift is B3's to rounding; deeper layers' inputs move, so they drift."""
     model, windows = load_model(run).double(), load_held_out(run)[:3]
-    _, (moved, masked) = run_dial(model, windows, [[0.8] * 3, [1.0] * 3])
+    _, (moved, masked) = run_dial(model, windows, [[0.8] * 3, [1.0] * 3], folder=tmp_path)
     for done in (moved, masked):
         first = done.shifts[0]
         assert first.measured.shape == done.layers[0].leak.shape
@@ -178,10 +222,10 @@ def test_the_output_moves_as_b3_says(run):
         assert done.shifts[2].error.max() > 1e-6
 
 
-def test_a_wrong_gain_would_be_seen(run, monkeypatch):
+def test_a_wrong_gain_would_be_seen(run, tmp_path, monkeypatch):
     monkeypatch.setattr("empirical.shift.dial_gain", lambda leak, dial: dial * leak)
     model, windows = load_model(run).double(), load_held_out(run)[:1]
-    _, (moved,) = run_dial(model, windows, [[0.8] * 3])
+    _, (moved,) = run_dial(model, windows, [[0.8] * 3], folder=tmp_path)
     assert moved.shifts[0].error.max() > 1e-4
 
 

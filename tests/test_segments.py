@@ -119,13 +119,13 @@ def test_segments_of_a_trained_model(tmp_path, text):
     assert measure(folder, progress=False).violations == 0
 
 
-def test_blocks_as_long_as_the_windows_leave_nothing_to_measure():
+def test_blocks_as_long_as_the_windows_leave_nothing_to_measure(tmp_path):
     model = build_model(tiny().model, LocalityConfig(block=8), 400, 0)
     windows = torch.zeros(2, 16, dtype=torch.long)
     with pytest.raises(DomainError, match="no row has keys off its block"):
-        run_pass(model, windows, [0.0] * 3, blocks=windows)
+        run_pass(model, windows, [0.0] * 3, blocks=windows, folder=tmp_path)
     halves = torch.arange(16).expand(2, -1) // 8
-    assert run_pass(model, windows, [0.0] * 3, blocks=halves).layers[0].keys.shape == (2, 2 * 8)
+    assert run_pass(model, windows, [0.0] * 3, blocks=halves, folder=tmp_path).layers[0].keys.shape == (2, 2 * 8)
 
 
 @pytest.mark.parametrize(
