@@ -1,7 +1,7 @@
 """Continuing a prompt with the dial moved at inference: one trained model, any locality, no retraining.
 
-Keys and values are cached. A cached key keeps its position, and blocks go by absolute position, so a token
-generated later sees the blocks that a pass over the whole text would give it.
+Keys and values are cached. Blocks go by absolute position, or by the sentences or paragraphs of the text so far, so
+that a token generated later sees the blocks that a pass over the whole text would give it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from transformers import GPT2LMHeadModel
 from empirical.corpus import END_OF_TEXT, load_tokenizer
 from empirical.model import dials_moved, load_model
 from empirical.schedule import layer_dials
+from empirical.segments import GrowingBlocks
 from theory.errors import DomainError
+
+# Blocks that a text has while it is being written.
+FOLLOWED = ("windows", "sentences", "paragraphs")
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,11 @@ def generate(
         raise DomainError(f"temperature {temperature} must be finite and at least 0")
     model, tokenizer = load_model(source), load_tokenizer(str(source))
     kind = model.config.localist.get("blocks", "windows")
-    if kind != "windows":
-        raise DomainError(f"the blocks of {source} are its text's {kind}: only fixed windows continue past a prompt")
+    if kind not in FOLLOWED:
+        known = ", ".join(FOLLOWED)
+        raise DomainError(
+            f"the blocks of {source} are of kind {kind!r}: only {', '.join(FOLLOWED)} go on past a prompt"
+        )
     start = _encoded(tokenizer, prompt)
     positions = model.config.n_positions
     if start.shape[1] + tokens > positions:
@@ -68,8 +75,9 @@ def generate(
         model.to(torch.accelerator.current_accelerator())  # type: ignore[arg-type]
     found = []
     for plan in plans:
+        blocks = None if kind == "windows" else GrowingBlocks(kind, tokenizer)
         with dials_moved(model, plan):
-            ids, loss = continued(model, start.to(model.device), tokens, temperature, seed)
+            ids, loss = continued(model, start.to(model.device), tokens, temperature, seed, blocks)
         text = tokenizer.decode(ids[0, start.shape[1] :].tolist(), skip_special_tokens=False)
         found.append(Continuation(tuple(plan), text, loss))
     return found
@@ -77,15 +85,28 @@ def generate(
 
 @torch.no_grad()
 def continued(
-    model: GPT2LMHeadModel, start: Tensor, tokens: int, temperature: float, seed: int
+    model: GPT2LMHeadModel,
+    start: Tensor,
+    tokens: int,
+    temperature: float,
+    seed: int,
+    blocks: GrowingBlocks | None = None,
 ) -> tuple[Tensor, float]:
-    """`start` `(1, prompt)` with `tokens` more, and their mean surprise in nats under the model itself."""
+    """`start` `(1, prompt)` with `tokens` more, and their mean surprise in nats under the model itself.
+
+    `blocks` gives the blocks of the growing text; None: the model's fixed windows.
+    """
     # On the CPU, so that a seed means the same draws everywhere.
     generator = torch.Generator().manual_seed(seed)
     ids, step, cache = start, start, None
     surprise = 0.0
+    seen: list[int] = []
     for _ in range(tokens):
-        output = model(step, past_key_values=cache, use_cache=True)
+        options: dict[str, Tensor] = {}
+        if blocks is not None:
+            seen += blocks.extend(step[0].tolist())
+            options["block_ids"] = torch.tensor([seen], device=ids.device)
+        output = model(step, past_key_values=cache, use_cache=True, **options)
         cache = output.past_key_values
         logits = output.logits[:, -1].double().cpu()
         if temperature == 0:

@@ -31,6 +31,10 @@ from theory.errors import DomainError, InputError
 # A full stop, perhaps a closing quote, then space before something; or an empty line. Abbreviations end one too.
 _SENTENCE = re.compile(r"""(?<=[.!?])["')\]]*\s+(?=\S)|\n[ \t]*\n\s*""")
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
+_PATTERNS = {"sentences": _SENTENCE, "paragraphs": _PARAGRAPH}
+
+# What a decoder puts in the place of bytes that are no character.
+_UNFINISHED = "\ufffd"
 
 
 def window_blocks(
@@ -61,6 +65,47 @@ def window_blocks(
         starts.append(np.append(begins, False) if end else begins)
     stream = torch.from_numpy(np.concatenate(starts)[: windows.numel()])
     return block_ids(stream.view_as(windows))
+
+
+class GrowingBlocks:
+    """Blocks of sentences or paragraphs for a text that grows token by token.
+
+    They are those of the whole text's pass, since what follows a token does not move it to another block. Raises
+    DomainError for other blocks, which no text that is still being written has.
+    """
+
+    def __init__(self, kind: str, tokenizer: Tokenizer) -> None:
+        if kind not in _PATTERNS:
+            raise DomainError(f"blocks {kind!r} are not known of a text that is still being written")
+        self._pattern, self._tokenizer = _PATTERNS[kind], tokenizer
+        self._end = tokenizer.token_to_id(END_OF_TEXT)
+        self._block = -1
+        self._begin()
+
+    def extend(self, tokens: Sequence[int]) -> list[int]:
+        """Block ids of the next tokens."""
+        return [self._next(token) for token in tokens]
+
+    def _begin(self) -> None:
+        self._tokens: list[int] = []
+        self._passed = 0
+
+    def _next(self, token: int) -> int:
+        if token == self._end:
+            self._block = max(self._block, 0)
+            self._begin()
+            return self._block
+        first = not self._tokens
+        self._tokens.append(token)
+        text = self._tokenizer.decode(self._tokens, skip_special_tokens=False)
+        if text.endswith(_UNFINISHED):
+            # Bytes of a character that is yet to come count as that character.
+            text = text.rstrip(_UNFINISHED) + _UNFINISHED
+        passed = sum(match.end() < len(text) for match in self._pattern.finditer(text))
+        if first or passed != self._passed:
+            self._block += 1
+        self._passed = passed
+        return self._block
 
 
 def block_ids(starts: Tensor) -> Tensor:
@@ -101,8 +146,7 @@ def _places(kind: str, piece: Piece, marks: dict[str, list[int]]) -> NDArray[np.
         if places is None:
             raise InputError(f"the block file has no entry for {piece.document}")
         return np.array(places, dtype=np.int64) - piece.start
-    pattern = _SENTENCE if kind == "sentences" else _PARAGRAPH
-    return np.array([match.end() for match in pattern.finditer(piece.text)], dtype=np.int64)
+    return np.array([match.end() for match in _PATTERNS[kind].finditer(piece.text)], dtype=np.int64)
 
 
 def _read_marks(path: Path) -> dict[str, list[int]]:

@@ -1,16 +1,18 @@
 """Generation: the cache gives what a pass over the whole text gives, at every dial, and seeds repeat."""
 
 import json
+import shutil
 
 import pytest
 import torch
 from tiny import one_thread, tiny  # noqa: F401
 
 from empirical.config import LocalityConfig, ModelConfig
-from empirical.corpus import load_corpus, train_tokenizer
+from empirical.corpus import Piece, load_corpus, load_tokenizer, train_tokenizer
 from empirical.generate import continued, generate
 from empirical.generate_command import generate as command
-from empirical.model import build_model, dials_moved, save_model
+from empirical.model import build_model, dials_moved, load_model, save_model
+from empirical.segments import GrowingBlocks, window_blocks
 from theory.errors import DomainError, InputError
 
 
@@ -30,8 +32,6 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("dial", [0.0, 0.7, 1.0])
 def test_cached_steps_equal_whole_passes(folder, dial):
-    from empirical.model import load_model
-
     model = load_model(folder).double()
     start = torch.arange(7)[None]
     with dials_moved(model, [dial, dial]), torch.no_grad():
@@ -42,6 +42,58 @@ def test_cached_steps_equal_whole_passes(folder, dial):
         best = model(greedy, use_cache=False).logits[0, 6:-1].argmax(-1)
     assert surprise == pytest.approx(nats, rel=1e-12)
     assert torch.equal(greedy[0, 7:], best)
+
+
+TEXT = """One sentence. Another one! (A third?)  Is it so... "Yes." It is.
+
+  A paragraph with Zwölf Boxkämpfer \U0001f600. \U0001f600 begins this one.
+
+
+The last. """
+
+
+@pytest.mark.parametrize("kind", ["sentences", "paragraphs"])
+def test_blocks_of_a_growing_text_are_those_of_the_whole(folder, kind):
+    tokenizer = load_tokenizer(str(folder))
+    ids = tokenizer.encode(TEXT).ids
+    whole = window_blocks(LocalityConfig(blocks=kind), tokenizer, [Piece("a", 0, TEXT)], torch.tensor([ids]))
+    growing = GrowingBlocks(kind, tokenizer)
+    found = [block for token in ids for block in growing.extend([token])]
+    assert found == whole[0].tolist()
+    assert found[-1] >= 2
+    assert GrowingBlocks(kind, tokenizer).extend(ids) == found
+    ends = GrowingBlocks(kind, tokenizer).extend([0, *ids[:2], 0, ids[0]])
+    assert ends == [0, 1, 1, 1, 2], "what ends a text stays with it"
+
+
+@pytest.mark.parametrize("kind", ["sentences", "paragraphs"])
+def test_cached_steps_equal_whole_passes_under_blocks_of_the_text(folder, kind):
+    model, tokenizer = load_model(folder).double(), load_tokenizer(str(folder))
+    start = torch.tensor([tokenizer.encode("One. Two.\n\nThree. Four").ids])
+    with dials_moved(model, [0.5, 0.9]), torch.no_grad():
+        ids, surprise = continued(model, start, 20, 1.0, 0, GrowingBlocks(kind, tokenizer))
+        blocks = torch.tensor([GrowingBlocks(kind, tokenizer).extend(ids[0].tolist())])
+        whole = model(ids, use_cache=False, block_ids=blocks).logits.log_softmax(-1)
+        other = model(ids, use_cache=False).logits.log_softmax(-1)
+    first = start.shape[1]
+    nats, wrong = (-each[0, first - 1 : -1].gather(1, ids[0, first:, None]).mean().item() for each in (whole, other))
+    assert surprise == pytest.approx(nats, rel=1e-12)
+    assert surprise != pytest.approx(wrong, rel=1e-9), "windows must differ for this to test the blocks"
+
+
+def test_blocks_that_no_growing_text_has(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_text())
+    for kind, message in (("segments", "of kind 'segments'"), ("file", "of kind 'file'")):
+        config["localist"]["blocks"] = kind
+        (copy / "config.json").write_text(json.dumps(config))
+        with pytest.raises(DomainError, match=message):
+            generate(copy, "a", tokens=3)
+    with pytest.raises(DomainError, match="still being written"):
+        GrowingBlocks("segments", load_tokenizer(str(folder)))
+    config["localist"]["blocks"] = "sentences"
+    (copy / "config.json").write_text(json.dumps(config))
+    assert generate(copy, "One. Two", tokens=3)[0].text
 
 
 def test_the_dial_is_felt(folder):
