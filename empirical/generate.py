@@ -59,9 +59,7 @@ def generate(
     kind = model.config.localist.get("blocks", "windows")
     if kind not in FOLLOWED:
         known = ", ".join(FOLLOWED)
-        raise DomainError(
-            f"the blocks of {source} are of kind {kind!r}: only {', '.join(FOLLOWED)} go on past a prompt"
-        )
+        raise DomainError(f"the blocks of {source} are of kind {kind!r}: only {known} go on past a prompt")
     start = _encoded(tokenizer, prompt)
     positions = model.config.n_positions
     if start.shape[1] + tokens > positions:
