@@ -27,13 +27,15 @@ from empirical.model import quiet
 from empirical.records import environment
 from theory.errors import DomainError, LocalistError
 
+LENGTHS = (256, 1024, 2048)
+
 # Beyond this length a round takes so long that fewer have to do.
 LONG = 1024
 FEWEST_ROUNDS = 3
 
 
 def bench(
-    lengths: Sequence[int] = (256, 1024, 2048),
+    lengths: Sequence[int] | None = None,
     *,
     shape: BenchShape | None = None,
     rounds: int = 5,
@@ -44,16 +46,19 @@ def bench(
 ) -> dict[str, Any]:
     """Time measuring at each length and a training step at each dropout; a plain JSON object.
 
+    `lengths` None: 256, 1024, 2048, and 4096 on a GPU.
+
     `results` has one entry a task, length and variant; `eager_over_fused`, one a task and length, how much longer
     the stored maps take than the fused pass, and how many times its memory above the plain pass. Raises DomainError.
     """
     shape = shape or BenchShape()
+    device = _device()
+    lengths = lengths or (LENGTHS if device.type == "cpu" else (*LENGTHS, 4096))
     for tokens in (*lengths, training_length):
         if tokens <= shape.block:
             raise DomainError(f"length {tokens} must exceed the block of {shape.block}")
     if rounds < 1:
         raise DomainError(f"rounds {rounds} must be at least 1")
-    device = _device()
     results: list[dict[str, Any]] = []
     compared: list[dict[str, Any]] = []
     with quiet(), Progress(console=Console(stderr=True), disable=not progress) as bars:

@@ -209,7 +209,7 @@ def measure(
 
 
 def bench(
-    tokens: Annotated[list[int] | None, typer.Option(help="Lengths to measure at (256, 1024, 2048).")] = None,
+    tokens: Annotated[list[int] | None, typer.Option(help="Lengths (256, 1024, 2048; 4096 too on a GPU).")] = None,
     layers: Annotated[int, typer.Option(help="Transformer layers.")] = 12,
     heads: Annotated[int, typer.Option(help="Attention heads.")] = 12,
     width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 768,
@@ -229,7 +229,7 @@ def bench(
     if min(layers, heads, width, block) < 1 or width % heads:
         raise DomainError(f"width {width} must be a multiple of heads {heads}, and all sizes at least 1")
     report = run_bench(
-        tokens or (256, 1024, 2048),
+        tokens,
         shape=BenchShape(layers=layers, heads=heads, width=width, block=block),
         rounds=rounds,
         training_length=training_tokens,

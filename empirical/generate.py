@@ -106,7 +106,7 @@ def continued(
             options["block_ids"] = torch.tensor([seen], device=ids.device)
         output = model(step, past_key_values=cache, use_cache=True, **options)
         cache = output.past_key_values
-        logits = output.logits[:, -1].double().cpu()
+        logits = output.logits[:, -1].cpu().double()
         if temperature == 0:
             chosen = logits.argmax(-1, keepdim=True)
         else:

@@ -139,8 +139,10 @@ def _open(run_dir: Path | str, sequences: int | None) -> tuple[Path, RunConfig, 
             f"block {config.locality.block} must be below the context {windows.shape[1]}: no row has keys off its block"
         )
     model = load_model(folder)
-    if torch.accelerator.is_available():
-        model.to(torch.accelerator.current_accelerator())  # type: ignore[arg-type]
+    device = torch.accelerator.current_accelerator()
+    # Apple's has no float64, in which rows are compared with their bounds.
+    if torch.accelerator.is_available() and device is not None and device.type != "mps":
+        model.to(device)  # type: ignore[arg-type]
     return folder, config, model, windows[:sequences], None if blocks is None else blocks[:sequences]
 
 

@@ -89,6 +89,36 @@ def test_rows_match_the_reference_within_the_derived_error(dial, ids, size, temp
     assert error.entropy.max() < 0.05, "an error bound that large would decide nothing"
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dial", [0.0, 0.7, 1.0])
+@pytest.mark.parametrize("tokens", [300, 1024])
+def test_rows_and_gradients_on_a_gpu(dial, dtype, tokens):
+    leaves = [each.cuda().requires_grad_() for each in states(dtype=dtype, tokens=tokens)]
+    ids = fixed_windows(tokens, 64, "cuda")
+    exact = [each.detach().double().requires_grad_() for each in leaves]
+    truth = reference_rows(*exact, ids, 0.25, dial_bias(dial))
+    calls = []
+    localist_attention(Layer(dial, block=64), *leaves, None, scaling=0.25, row_sink=calls.append)
+    rows = measure_rows(calls[0])
+    kept = slice(64, None)
+    errors = {"entropy": rows.errors.entropy, "fidelity": rows.errors.mass}
+    if dial < 1:
+        errors["margin"] = 2 * rows.errors.score
+    for name, error in errors.items():
+        values = getattr(truth, name)[:, :, kept].transpose(0, 1).flatten(1).detach().cpu().numpy()
+        assert (abs(getattr(rows, name) - values) <= error).all()
+    leak = leak_and_fidelity(calls[0].masses, calls[0].own)[0]
+    (calls[0].output.double().sin().mean() + leak.double().mean()).backward()
+    (truth.output.sin().mean() + truth.leak.mean()).backward()
+    for found, right in zip(leaves, exact, strict=True):
+        # Steps of the format, over a few sums as long as the text.
+        scale = float(right.grad.abs().max())
+        allowed = 64 * torch.finfo(dtype).eps * scale
+        torch.testing.assert_close(found.grad.double(), right.grad, rtol=0, atol=allowed)
+
+
 def test_half_formats_are_measured_in_float32():
     query, key, value = states(dtype=torch.bfloat16)
     calls = []
