@@ -22,7 +22,7 @@ from torch import Tensor
 # Queries and scores of a piece: a core's cache holds two such pieces, an accelerator needs larger ones to fill it.
 QUERIES = 128
 CPU_SCORES = 1 << 19
-ACCELERATOR_SCORES = 1 << 24
+ACCELERATOR_SCORES = 1 << 25
 
 # A masked score, whose weight is an exact zero; finite, so that its product with that weight is 0 and not NaN.
 MASKED = -1e30

@@ -28,12 +28,13 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from empirical.checkpoints import CHECKPOINTS_NAME
 from empirical.config import RunConfig, load_config, run_config
+from empirical.corpus import load_corpus
 from empirical.measure import OWN_NAME, measure
 from empirical.model import load_model
 from empirical.records import read_records, write_text_atomically
 from empirical.sweep_plan import SweepConfig, Task, base_run, check_same_sweep, plain, plan, task_run
 from empirical.sweep_summary import Finished, Sweep, write_summary
-from empirical.training import CONFIG_NAME, is_finished, train
+from empirical.training import CONFIG_NAME, check_same_text, is_finished, train
 from theory.errors import InputError, LocalistError
 
 SWEEP_NAME = "sweep.json"
@@ -131,6 +132,9 @@ def _run_all(
     """Run every task that is not finished; the message of each one that failed, by name."""
     runs = {task.name: (task_run(config, task, base), folder / TASKS_NAME / task.name) for task in tasks}
     open_tasks = [name for name, (run, path) in runs.items() if not _is_done(run, path)]
+    if open_tasks and config.model.pretrained is None:
+        # What is finished was measured on the base's text.
+        check_same_text(folder / BASE_NAME, load_corpus(config.corpus))
     failures: dict[str, str] = {}
     columns = (
         TextColumn("{task.description}"),

@@ -136,7 +136,7 @@ def train(
     if resume and is_finished(folder):
         return folder
     corpus = load_corpus(config.corpus)
-    _check_same_text(folder, corpus)
+    check_same_text(folder, corpus)
     tokenizer = _tokenizer(config, corpus)
     windows = token_windows(tokenizer, corpus.training, config.model.context, corpus.name)
     held_out = token_windows(tokenizer, corpus.held_out, config.model.context, f"held-out part of {corpus.name}")
@@ -233,7 +233,8 @@ def _prepare(folder: Path, config: RunConfig, resume: bool) -> None:
         raise InputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
 
 
-def _check_same_text(folder: Path, corpus: Corpus) -> None:
+def check_same_text(folder: Path, corpus: Corpus) -> None:
+    """Raise InputError where the run in this folder was begun on another text."""
     path = folder / CORPUS_NAME
     if path.exists() and read_json(path).get("sha256") != corpus.sha256:
         raise InputError(

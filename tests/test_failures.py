@@ -317,11 +317,15 @@ def test_a_sweep_goes_on_once_the_disk_has_room(tmp_path, line, text, monkeypatc
     assert ended.value.code == 0
 
 
-def test_a_sweep_whose_base_was_spoilt(tmp_path, line, text, monkeypatch):
+def test_a_sweep_whose_base_or_text_was_spoilt(tmp_path, line, text, monkeypatch):
     path = sweep_file(tmp_path, text)
     monkeypatch.setattr(sys, "argv", ["localist", "sweep", str(path), str(tmp_path / "out")])
     with pytest.raises(SystemExit):
         localist.main()
     shutil.rmtree(tmp_path / "out" / "tasks")
+    before = text.read_text()
+    text.write_text(before + "More.")
+    assert "was begun on another text" in line("sweep", path, tmp_path / "out")
+    text.write_text(before)
     truncate(tmp_path / "out" / "base" / "model.safetensors")
     assert "2 of 2 tasks failed, first" in line("sweep", path, tmp_path / "out")
