@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from sympy.core.relational import Relational
+from sympy.core.relational import Equality, Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
 
 from proofs_check.batch_letters import on_batch
 from proofs_check.batches import Batch, Columns
 from proofs_check.deciding import Letters, decide_clause
+from proofs_check.error_rules import INFLATION, UNIT
 from proofs_check.error_target import error_target
 from proofs_check.instances import KINDS
 from proofs_check.rows import AttentionRow
-from proofs_check.running_error import INFLATION, UNIT, Tracked
+from proofs_check.running_error import Tracked
 from proofs_check.sampling import Counterexample
 from proofs_check.verdict import Verdict
 from proofs_check.witness_rows import witness_scores
@@ -69,13 +70,18 @@ def tightness(statement: Statement, clause: Clause, seed: int = 0, generations: 
     if statement.about != "row":
         raise DomainError(f"statement {statement.id} is about a {statement.about}: the search moves rows only")
     best: list[tuple[float, AttentionRow]] = []
+    apart: list[tuple[float, AttentionRow]] = []
     for index, (block, rest) in enumerate(SHAPES):
         search = _Search(statement, clause, block, rest, np.random.default_rng([seed, index]))
+        # Equality in one shape says nothing of the others: their first rows may still show the clause false.
+        met = max((ratio for ratio, _ in best), default=0) >= _NEAR_ENOUGH
         with np.errstate(all="ignore"):
-            best += search.run(generations)
-        if max((ratio for ratio, _ in best), default=0) >= _NEAR_ENOUGH:
-            break
+            best += search.run(0 if met else generations)
+            apart += search.furthest() if isinstance(search.claim, Equality) else []
     best.sort(key=lambda found: -found[0])
+    for ratio, row in sorted(apart, key=lambda found: found[0])[:_DECIDED]:
+        if decide_clause(clause, Letters(row, KINDS["row"].definitions)) is Verdict.REFUTED:
+            return Tightness(statement.id, clause.name, ratio, row, Verdict.REFUTED, Counterexample(clause, row))
     kept: tuple[float, AttentionRow] | None = None
     verdict = Verdict.VACUOUS
     for ratio, row in best[:_DECIDED]:
@@ -158,7 +164,7 @@ class _Search:
         self.letters = self.given.free_symbols | self.claim.free_symbols
 
     def run(self, generations: int) -> list[tuple[float, AttentionRow]]:
-        """The nearest rows found, each with its ratio."""
+        """The nearest rows found, each with its ratio; without generations, the nearest that a search starts from."""
         population = self.start()
         scores = self.score(population)
         for _ in range(generations):
@@ -169,9 +175,17 @@ class _Search:
             children = self.children(kept)
             population = {name: np.concatenate([kept[name], children[name]], axis=-1) for name in kept}
             scores = np.concatenate([scores[parents], self.score(children)])
-        order = np.argsort(-scores)[:3]
-        found = [self.polish({name: column[..., [i]] for name, column in population.items()}) for i in order]
+        ones = [{name: column[..., [i]] for name, column in population.items()} for i in np.argsort(-scores)[:3]]
+        found = [self.polish(one) if generations else (float(self.score(one)[0]), one) for one in ones]
         return [(ratio, self.batch(one).row(0)) for ratio, one in found if ratio > _WORST / 2]
+
+    def furthest(self) -> list[tuple[float, AttentionRow]]:
+        """The first row, if any is within the assumption, on which two sides that should be equal are most unlike."""
+        population = self.start()
+        scores = self.score(population)
+        i = int(np.argmin(np.where(scores > _WORST / 2, scores, np.inf)))
+        one = {name: column[..., [i]] for name, column in population.items()}
+        return [(float(scores[i]), self.batch(one).row(0))] if scores[i] > _WORST / 2 else []
 
     def batch(self, population: Population) -> Batch:
         """The population as a batch, temperatures raised where the logit range would pass 600 nats."""

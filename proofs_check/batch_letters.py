@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 
 from sympy import Symbol
 
 from proofs_check.batches import Batch, Part
+from proofs_check.error_rules import LIBRARY, UNIT
+from proofs_check.key_sums import weight_sums
 from proofs_check.linear_forms import shared
-from proofs_check.running_error import LIBRARY, UNIT, Tracked
+from proofs_check.running_error import Tracked
 from proofs_check.tracked_functions import log
 from theory import symbols as letters
 
@@ -53,18 +56,16 @@ def _soft_margin(batch: Batch) -> Tracked:
 
 
 def _largest_error(batch: Batch) -> Tracked:
-    value = batch.xp.amax(abs(batch.scores - batch.columns["seen"]), 0)
-    return Tracked(value, 0.0, batch.xp, relative=UNIT, loose=not batch.careful)
+    return Tracked(batch.seen["largest"], 0.0, batch.xp, relative=UNIT, loose=not batch.careful)
 
 
 def _margin_seen(batch: Batch) -> Tracked:
-    xp, seen = batch.xp, batch.columns["seen"]
-    return batch.exactly(xp.amin(seen[: batch.block], 0)) - batch.exactly(xp.amax(seen[batch.block :], 0))
+    return batch.exactly(batch.seen["least"]) - batch.exactly(batch.seen["top"])
 
 
 def _spread(batch: Batch) -> Tracked:
-    xp, values = batch.xp, batch.columns["values"]
-    return batch.exactly(xp.amax(values, 0)) - batch.exactly(xp.amin(values, 0))
+    least, largest = batch.value_ends
+    return batch.exactly(largest) - batch.exactly(least)
 
 
 def _output_shift(batch: Batch) -> Tracked:
@@ -89,19 +90,16 @@ def _divergence(batch: Batch) -> Tracked:
 
 
 def _objective_of_any(batch: Batch) -> Tracked:
-    xp, weights, scores = batch.xp, batch.columns["weights"], batch.scores
-    total = batch.exactly(xp.sum(weights, 0))
-    off = batch.exactly(xp.sum(weights[batch.block :], 0))
-    linear = xp.einsum("ij,ij->j", weights, scores)
+    xp, loose, keys = batch.xp, not batch.careful, batch.keys
+    sums = weight_sums(batch.scores, batch.columns["weights"], batch.block, batch.room, xp)
+    off = batch.exactly(sums["outside"])
+    total = batch.exactly(sums["inside"] + sums["outside"])
     # Weights are not negative: no sum of their products with scores exceeds the total times the largest.
-    size = total.value * xp.maximum(abs(batch.inside.highest.value), abs(batch.outside.highest.value))
-    size = xp.maximum(size, total.value * abs(xp.minimum(batch.inside.least.value, batch.outside.least.value)))
-    # 0 log 0 = 0: the logarithm of 1 stands in.
-    spread = xp.einsum("ij,ij->j", weights, xp.log(xp.clip(weights, 1.0, None)))
-    loose = not batch.careful
-    scored = Tracked(linear, size * (batch.keys + 1) * UNIT, xp, loose=loose)
-    spread_sum = Tracked(spread, 0.0, xp, relative=LIBRARY + (batch.keys + 1) * UNIT, loose=loose)
-    entropy = log(total) - spread_sum / total
+    ends = (x.value for part in (batch.inside, batch.outside) for x in (part.highest, part.least))
+    size = total.value * reduce(xp.maximum, map(abs, ends))
+    scored = Tracked(sums["scored"], size * (keys + 1) * UNIT, xp, loose=loose)
+    logs = Tracked(sums["logs"], 0.0, xp, relative=LIBRARY + (keys + 1) * UNIT, loose=loose)
+    entropy = log(total) - logs / total
     return scored / total - batch.column("penalty") * (off / total) + batch.tau * entropy
 
 

@@ -15,11 +15,12 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from proofs_check.key_sums import Scratch, key_sums
+from proofs_check.error_rules import INFLATION, LIBRARY, TINY, UNIT
+from proofs_check.key_sums import Scratch, key_sums, seen_sums
 from proofs_check.linear_forms import shared
 from proofs_check.mixtures import Mixture
 from proofs_check.rows import AttentionRow
-from proofs_check.running_error import INFLATION, LIBRARY, TINY, UNIT, Tracked
+from proofs_check.running_error import Tracked
 from proofs_check.tracked_functions import log, log1p
 
 # x e^-x <= 1/e for x >= 0.
@@ -73,10 +74,15 @@ class Part:
     def _tracked(self, value: Any, absolute: Any, relative: float) -> Tracked:
         return Tracked(value, absolute, self.xp, relative=relative, loose=not self.batch.careful)
 
+    @property
+    def top(self) -> Any:
+        """The largest score, as floats."""
+        return self.scores[0] if self.keys == 1 else self._array("top")
+
     @cached_property
     def highest(self) -> Tracked:
         """The largest score."""
-        return shared(self.batch.exactly(self.scores[0] if self.keys == 1 else self._array("top")))
+        return shared(self.batch.exactly(self.top))
 
     @cached_property
     def least(self) -> Tracked:
@@ -126,6 +132,14 @@ class Part:
             return self._tracked(self._array("depth"), absolute, relative + 2 * _DEEPEST * UNIT) / self.total
         absolute = absolute + 2 * UNIT * INFLATION * self._array("square")
         return self._tracked(self._array("depth"), absolute, relative) / self.total
+
+    def floor_of_log_total(self, rows: Any) -> Tracked:
+        """No more than `log_total`, on some rows: no depth exceeds the range `R`, so `total - 1 >= sum |x| w / R`."""
+        if self.keys == 1:
+            return self.log_total
+        xp = self.xp
+        span = Tracked(self.top[rows] - xp.amin(self.scores[:, rows], 0), 0.0, xp, relative=UNIT)
+        return log1p(self.depth[rows] * self.total[rows] * self.batch.tau[rows] / span)
 
     @cached_property
     def entropy(self) -> Tracked:
@@ -231,10 +245,21 @@ class Batch:
         return self.column("temperature")
 
     @cached_property
+    def value_ends(self) -> tuple[Any, Any]:
+        """The least and the largest value of every row."""
+        values = self.columns["values"]
+        return self.xp.amin(values, 0), self.xp.amax(values, 0)
+
+    @cached_property
     def largest_value(self) -> float:
         """The largest size of the values of any row."""
-        values = self.columns["values"]
-        return max(-float(values.min()), float(values.max()))
+        least, largest = self.value_ends
+        return max(-float(least.min()), float(largest.max()))
+
+    @cached_property
+    def seen(self) -> dict[str, Any]:
+        """What the scores somebody else measured come to: see `proofs_check.key_sums`."""
+        return seen_sums(self.scores, self.columns["seen"], self.block, self.room, self.xp)
 
     @cached_property
     def inside(self) -> Part:

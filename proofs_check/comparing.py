@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from proofs_check import running_error
+from proofs_check.error_rules import INFLATION, as_array, plus, times
 from proofs_check.linear_forms import Form, added, flipped, opaque, total
-from proofs_check.running_error import Tracked, as_array, plus, times
+from proofs_check.running_error import Tracked
 
 Truth = tuple[Any, Any]
 
@@ -20,18 +20,27 @@ def parted(sign: str, left: Tracked, right: Tracked) -> Truth:
     if sign in (">=", ">"):
         return parted({">=": "<=", ">": "<"}[sign], right, left)
     if sign in ("==", "!="):
-        gap, bound = _gap(left, right)
+        gap, bound = as_array(left.value - right.value, left.xp), _bound(left, right)
         equal, different = (gap >= bound) & (gap <= -bound), abs(gap) > bound
         return (equal, different) if sign == "==" else (different, equal)
+    xp = left.xp
+    gap = as_array(left.value - right.value, xp)
+    if not gap.shape:
+        return _at_most(sign, gap, _bound(left, right))
     if (left.loose or right.loose) and isinstance(left.absolute, float) and isinstance(right.absolute, float):
-        truth = _at_most(sign, as_array(left.value - right.value, left.xp), _bound_for_all(left, right))
-        if bool(truth[0].all()):
-            return truth
-    truth = _at_most(sign, *_gap(left, right))
+        holds = _at_most(sign, gap, _bound_for_all(left, right))[0]
+        if bool(holds.all()):
+            return holds, False
+    holds, fails = _at_most(sign, gap, _bound(left, right))
     forms = _other_forms(left, right)
-    if forms and truth[0].shape:
-        _settle_by(forms, sign, truth, left.xp)
-    return truth
+    if forms:
+        _settle_by(forms, sign, (holds, fails), xp)
+    if right.floor is not None:
+        rows = xp.where(~(holds | fails))[0]
+        if len(rows):
+            small, floor = left[rows], right.floor(rows)
+            holds[rows] = _at_most(sign, as_array(small.value - floor.value, xp), _bound(small, floor))[0]
+    return holds, fails
 
 
 def _at_most(sign: str, gap: Any, bound: Any) -> Truth:
@@ -40,16 +49,15 @@ def _at_most(sign: str, gap: Any, bound: Any) -> Truth:
 
 def _bound_for_all(left: Tracked, right: Tracked) -> float:
     sizes = (times(x.relative, max(map(abs, x.extremes))) for x in (left, right))
-    return float((plus(left.absolute, right.absolute) + sum(sizes)) * running_error.INFLATION)
+    return float((plus(left.absolute, right.absolute) + sum(sizes)) * INFLATION)
 
 
-def _gap(left: Tracked, right: Tracked) -> tuple[Any, Any]:
-    """The difference and how far it must be from 0 to have the sign of the exact one.
+def _bound(left: Tracked, right: Tracked) -> Any:
+    """How far the difference must be from 0 to have the sign of the exact one.
 
     A float difference has the sign of that of its terms: only their errors count.
     """
-    gap = as_array(left.value - right.value, left.xp)
-    return gap, (left.error + right.error) * running_error.INFLATION
+    return (left.error + right.error) * INFLATION
 
 
 def _other_forms(left: Tracked, right: Tracked) -> tuple[Form, ...]:
@@ -74,6 +82,6 @@ def _settle_by(forms: tuple[Form, ...], sign: str, truth: Truth, xp: Any) -> Non
             also: Truth = (True, False) if sign == "<=" else (False, True)
         else:
             gap = as_array(difference.value, xp)
-            also = _at_most(sign, gap, difference.error * running_error.INFLATION)
+            also = _at_most(sign, gap, difference.error * INFLATION)
         for settled, now in zip(truth, also, strict=True):
             settled[rows] = now

@@ -11,7 +11,8 @@ import sympy
 from sympy import Expr
 
 from proofs_check.comparing import parted
-from proofs_check.running_error import LIBRARY, TINY, UNIT, Tracked, as_array, either, nearest_float
+from proofs_check.error_rules import LIBRARY, TINY, UNIT, as_array, either
+from proofs_check.running_error import Tracked, nearest_float
 from proofs_check.tracked_functions import exp, largest, log, log1p, moved_by, spread_of, sqrt
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
 from theory.lowering import Target, UnknownNode, relation
@@ -106,11 +107,11 @@ def lowest_entropy(n: Tracked, r: Tracked) -> Tracked:
         trusted = (keys * as_array(r.error, xp) < 1) & (keys < 2.0**24)
         return Tracked(least.value, either(trusted, least.error, float("inf"), xp), xp)
     least = largest((entropy(0.0), entropy(1.0)), -1)
-    margin = keys * (moved_by(r) + _SHARE_ERROR)
+    margin = keys * (moved_by(r) + _SHARE_ERROR) if keys < 2.0**24 else math.inf
     past = best - middle
     unsure = ((past < margin) & (middle >= 1)) | (past > 1 - margin)
-    least._value = either(unsure, math.nan, least.value, xp)
-    return least
+    value = either(unsure, math.nan, least.value, xp)
+    return Tracked(value, least.absolute, xp, relative=least.relative, loose=True)
 
 
 def _share_and_shrink(r: Tracked) -> tuple[Any, Tracked]:

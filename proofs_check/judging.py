@@ -22,18 +22,27 @@ from theory.statement import Clause, Statement
 
 @dataclass
 class Judged:
-    """One clause on one batch: rows certainly for it, certainly against it, and certainly outside its assumption."""
+    """One clause on one batch: rows certainly for it, certainly against it, and certainly outside its assumption.
+
+    `outside` is None for a clause that assumes nothing.
+    """
 
     for_claim: Any
     against: Any
     outside: Any
 
+    @property
+    def settled(self) -> Any:
+        """Rows for the claim or outside its assumption."""
+        return self.for_claim if self.outside is None else self.for_claim | self.outside
+
     def doubtful(self, clause: Clause) -> Any:
         """Rows that are not settled; for an equality, which floats never prove, those certainly against it."""
-        return self.against if isinstance(clause.holds, Equality) else ~(self.for_claim | self.outside)
+        return self.against if isinstance(clause.holds, Equality) else ~self.settled
 
     def __getitem__(self, chosen: Any) -> Judged:
-        return Judged(self.for_claim[chosen], self.against[chosen], self.outside[chosen])
+        outside = None if self.outside is None else self.outside[chosen]
+        return Judged(self.for_claim[chosen], self.against[chosen], outside)
 
 
 class Judge:
@@ -60,7 +69,9 @@ class Judge:
         if isinstance(claim, Implies):
             given, claim = And(given, claim.args[0]), claim.args[1]
         if loose and isinstance(claim, Relational):
-            claim = claim.xreplace(_kept_to(given))
+            kept = claim.xreplace(_kept_to(given))
+            # sympy may see that it is true; that is for the symbolic method to say.
+            claim = kept if isinstance(kept, Relational) else claim
         return self._read(claim), self._read(given)
 
     def _read(self, claim: Boolean) -> Any:
@@ -92,12 +103,17 @@ class Judge:
         return judged
 
     def _judge_clause(self, claim: Any, given: Any, run: Run, batch: Batch) -> Judged:
-        nowhere = self._xp.zeros_like(batch.columns["temperature"], dtype=bool)
-        holds, fails = (nowhere | truth for truth in self._truth(claim, run))
+        holds, fails = (self._everywhere(truth, batch) for truth in self._truth(claim, run))
         if given == (True,):
-            return Judged(holds, fails, nowhere)
-        applies, not_applying = (nowhere | truth for truth in self._truth(given, run))
+            return Judged(holds, fails, None)
+        applies, not_applying = (self._everywhere(truth, batch) for truth in self._truth(given, run))
         return Judged(holds & ~not_applying, fails & applies, not_applying)
+
+    def _everywhere(self, truth: Any, batch: Batch) -> Any:
+        """The truth on every row, where one is known for all."""
+        if getattr(truth, "shape", ()):
+            return truth
+        return self._xp.zeros_like(batch.columns["temperature"], dtype=bool) | truth
 
     def _truth(self, claim: Any, run: Run) -> Truth:
         """Where a claim is certainly true and where certainly false (Kleene's logic)."""
@@ -120,6 +136,12 @@ class Judge:
         return (one & other) | (not_one & not_other), (one & not_other) | (not_one & other)
 
     def _relation(self, sign: str, lines: tuple[int, int], run: Run) -> Truth:
+        known = run.known
+        if (sign, *lines) not in known:
+            known[sign, *lines] = self._part(sign, lines, run)
+        return known[sign, *lines]
+
+    def _part(self, sign: str, lines: tuple[int, int], run: Run) -> Truth:
         truth = parted(sign, *(run.number(line) for line in lines))
         if not self._loose or sign in ("==", "!=") or not getattr(truth[0], "shape", ()):
             return truth

@@ -7,6 +7,7 @@ row's keys. Each sum is an array with one entry a row.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 # Scores of one tile: its depths and weights fit in a cache of a few MiB.
@@ -38,19 +39,24 @@ class Scratch:
         return held[:entries].reshape(array.shape)
 
 
+def tiles(keys: int, rows: int) -> Iterator[slice]:
+    """The rows in runs of about `TILE` scores."""
+    width = max(1, TILE // keys)
+    return (slice(first, min(rows, first + width)) for first in range(0, rows, width))
+
+
 def key_sums(scores: Any, temperature: Any, values: Any, wanted: frozenset[str], scratch: Scratch, xp: Any) -> Any:
     """The largest score of every row, "top", and the wanted among these, by name.
 
-    "least" is the least score, "fall" the sum of `s - top`, "total" of `w`, "depth" of `-x w`, "square" of `x^2 w`, "value" of
-    `w v` for the values `v`; "others" is the sum of `w` without the keys at the top, and "ties" how many those are.
+    "least" is the least score, "fall" the sum of `s - top`, "total" of `w`, "depth" of `-x w`, "square" of `x^2 w`,
+    "value" of `w v` for the values `v`; "others" is the sum of `w` without the keys at the top, and "ties" how many
+    those are.
     """
     keys, rows = scores.shape
     like = scores[0]
     names = {"top", *wanted} | ({"ties"} if "others" in wanted else set())
     found = {name: xp.empty_like(like) for name in names}
-    width = max(1, TILE // keys)
-    for first in range(0, rows, width):
-        which = slice(first, min(rows, first + width))
+    for which in tiles(keys, rows):
         tile = scores[:, which]
         into = {name: array[which] for name, array in found.items()}
         _tile_sums(tile, temperature[which], None if values is None else values[:, which], into, scratch, xp)
@@ -91,12 +97,40 @@ def _tile_sums(scores: Any, temperature: Any, values: Any, into: dict[str, Any],
 
 def softmax_alone(scores: Any, temperature: Any, scratch: Scratch, xp: Any) -> None:
     """The softmax of every row in the same layout and tiles: what a screen of the rows is compared with."""
-    keys, rows = scores.shape
-    width = max(1, TILE // keys)
-    for first in range(0, rows, width):
-        tile = scores[:, first : first + width]
+    for which in tiles(*scores.shape):
+        tile = scores[:, which]
         masses = scratch.like("softmax", tile)
-        xp.divide(tile, temperature[first : first + width], out=masses)
+        xp.divide(tile, temperature[which], out=masses)
         xp.subtract(masses, xp.amax(masses, 0), out=masses)
         xp.exp(masses, out=masses)
         xp.divide(masses, xp.sum(masses, 0), out=masses)
+
+
+def seen_sums(scores: Any, seen: Any, block: int, scratch: Scratch, xp: Any) -> dict[str, Any]:
+    """Of other scores `s'`: the "least" in the block, the "top" outside, and the "largest" `|s - s'|`."""
+    found = {name: xp.empty_like(scores[0]) for name in ("least", "top", "largest")}
+    for which in tiles(*scores.shape):
+        tile = seen[:, which]
+        xp.amin(tile[:block], 0, out=found["least"][which])
+        xp.amax(tile[block:], 0, out=found["top"][which])
+        apart = scratch.like("depths", tile)
+        xp.subtract(scores[:, which], tile, out=apart)
+        xp.abs(apart, out=apart)
+        xp.amax(apart, 0, out=found["largest"][which])
+    return found
+
+
+def weight_sums(scores: Any, weights: Any, block: int, scratch: Scratch, xp: Any) -> dict[str, Any]:
+    """Sums of weights `p`, 0 or at least 1: "inside" the block, "outside", "scored" of `p s`, "logs" of `p log p`."""
+    found = {name: xp.empty_like(scores[0]) for name in ("inside", "outside", "scored", "logs")}
+    for which in tiles(*scores.shape):
+        tile = weights[:, which]
+        xp.sum(tile[:block], 0, out=found["inside"][which])
+        xp.sum(tile[block:], 0, out=found["outside"][which])
+        found["scored"][which] = xp.einsum("ij,ij->j", tile, scores[:, which])
+        logs = scratch.like("depths", tile)
+        # 0 log 0 = 0: the logarithm of 1 stands in.
+        xp.clip(tile, 1.0, None, out=logs)
+        xp.log(logs, out=logs)
+        found["logs"][which] = xp.einsum("ij,ij->j", tile, logs)
+    return found

@@ -48,7 +48,18 @@ class Mixture:
             Form(((block.entropy, 1),), lambda rows: self._more_than(block, rest, self.outside, rows)),
             Form(((rest.entropy, 1),), lambda rows: self._more_than(rest, block, self.inside, rows)),
         )
+        result.floor = self._floor_of_entropy
         return result
+
+    def _floor_of_entropy(self, rows: Any) -> Tracked:
+        """No more than the entropy, and accurate where one key has all but the last digits of the mass."""
+        block, rest = self.block, self.rest
+        inside, outside = self._inside[rows], self._outside[rows]
+        first = block.floor_of_log_total(rows) + log1p(outside / inside)
+        second = rest.floor_of_log_total(rows) + log1p(inside / outside)
+        result = where(self.offset.value[rows] >= 0, first, second)
+        result = result + self.inside[rows] * (block.depth[rows] - self.raised_inside[rows])
+        return result + self.outside[rows] * (rest.depth[rows] - self.raised_outside[rows])
 
     def _more_than(self, part: Part, other: Part, mass: Tracked, rows: Any) -> Tracked:
         """How much the entropy exceeds that of one part."""

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from proofs_check.batches import Batch, Columns
-from proofs_check.key_sums import Scratch
+from proofs_check.key_sums import Scratch, tiles
 
 FAMILIES = ("gaussian", "heavy-tailed", "block-level", "one-key", "two-level", "tied")
 _EQUALITY_FAMILIES = ("block-level", "two-level", "tied", "one-key")
@@ -28,7 +28,7 @@ _ELEMENTS_PER_ROW_AND_KEY = 64 * 64
 # Longer rows get larger batches, so that there are rows enough to make work on whole columns pay.
 _KEYS_AT_MOST = 128
 _WINDOWS = 12
-_ERA = 64
+_ERA = 128
 _TEMPERATURES = (1.0, 0.5, 2.0, 1.4)
 _RARE_TEMPERATURES = (0.01, 100.0, 0.0625, 5.0)
 _RAREST_TEMPERATURE = 1e6
@@ -36,6 +36,8 @@ _LARGEST_RANGE = 600.0
 _LARGEST_NOISE = {"normal": 6.0, "heavy": 300.0}
 
 
+# What is drawn for every key beside its score, and which window of the uniforms it is made from.
+_UNIFORM = {"values": 0, "seen": 3, "weights": 6}
 # The mixtures of the row that targets are drawn near.
 _ATTAINED = {"leak_target": ("plain", "penalised"), "fidelity_target": ("plain", "dialled")}
 
@@ -142,41 +144,54 @@ class BatchSource:
         else:
             jitter = 10 ** (4 * draws.uniform(rows) - 3.5)
         kind = "heavy" if family == "heavy-tailed" else "normal"
-        noise = self._noise(index, keys, rows, kind, 0)
+        noise = self._pool(index, keys, rows, kind, 0)
         least = (2 * _LARGEST_NOISE[kind] * jitter + abs(height) + 2.5) / _LARGEST_RANGE
         scores = self.scratch.like("scores", noise) if not on_pattern else xp.empty_like(noise)
-        xp.multiply(noise, jitter, out=scores)
+        pattern = self._pool(index, keys, rows, "normal", 7) if family in ("two-level", "tied") else None
+        for which in tiles(keys, rows):
+            tile = scores[:, which]
+            xp.multiply(noise[:, which], jitter[which], out=tile)
+            if pattern is not None:
+                tile += self._levels(pattern[:, which], height[which], family)
         if family == "block-level":
             scores[:block] += height
         elif family == "one-key":
             scores[int(second * keys)] += height
-        elif family in ("two-level", "tied"):
-            pattern = self._noise(index, keys, rows, "normal", 7)
-            above, far = (xp.where(pattern > end, 0 * height + 1, 0 * height) for end in (0.0, 1.0))
-            levels = above if family == "two-level" else above - 2.5 * far
-            scores += levels * height if family == "two-level" else levels
         columns = Columns(lambda name: self._column(index, batch, name), lambda name: _before(batch, name))
         columns["least_temperature"] = least
         batch = Batch(scores, block, columns, family, xp, scratch=self.scratch)
         return batch
+
+    def _levels(self, pattern: Any, height: Any, family: str) -> Any:
+        """Two levels `height` apart, or three that are -1, 0 and 1: few different scores, and many of each."""
+        xp, levels = self.xp, self.scratch.like("depths", pattern)
+        if family == "two-level":
+            return xp.copysign(height / 2, pattern, out=levels)
+        xp.floor(pattern, out=levels)
+        return xp.clip(levels, -1.0, 1.0, out=levels)
 
     @staticmethod
     def _block(keys: int, first: float, second: float) -> int:
         choices = (1, 2, keys // 8, keys // 2, keys - 1, 1 + int(second * (keys - 1)))
         return min(keys - 1, max(1, choices[int(first * len(choices))]))
 
-    def _noise(self, index: int, keys: int, rows: int, kind: str, lag: int) -> Any:
-        """A window of the pool of that shape; windows of the same pool overlap, and the pool is drawn anew in time."""
-        era, key = (index + lag) // _ERA, (keys * 2**32 + rows, kind)
-        if self._pools.get(key, (-1, None))[0] != era:
-            draws = self._draws(2, era, keys, rows, 0 if kind == "normal" else 1)
-            pool = draws.normal(keys + _WINDOWS, rows)
-            if kind == "heavy":
-                pool = pool / abs(draws.normal(keys + _WINDOWS, rows))
-            pool = self.xp.clip(pool, -_LARGEST_NOISE[kind], _LARGEST_NOISE[kind])
-            self._pools[key] = (era, pool)
+    def _pool(self, index: int, keys: int, rows: int, kind: str, lag: int) -> Any:
+        """A window of the pool of that kind; windows of one pool overlap, and it is drawn anew in time."""
+        era, key = index // _ERA, (keys, kind)
+        held_era, held = self._pools.get(key, (-1, None))
+        if held_era != era or held.shape[1] < rows:
+            held = self._drawn(self._draws(2, era, keys, sum(kind.encode())), (keys + _WINDOWS, rows), kind)
+            self._pools[key] = (era, held)
         start = (index + lag) % _WINDOWS
-        return self._pools[key][1][start : start + keys]
+        return held[start : start + keys, :rows]
+
+    def _drawn(self, draws: Draws, shape: tuple[int, int], kind: str) -> Any:
+        if kind == "uniform":
+            return draws.uniform(*shape)
+        pool = draws.normal(*shape)
+        if kind == "heavy":
+            pool /= abs(draws.normal(*shape))
+        return self.xp.clip(pool, -_LARGEST_NOISE[kind], _LARGEST_NOISE[kind], out=pool)
 
     def _column(self, index: int, batch: Batch, name: str) -> Any:
         draws = self._draws(3, index, sum(name.encode()))
@@ -193,15 +208,23 @@ class BatchSource:
             return xp.minimum(10 * draws.uniform(rows), 60 * batch.columns["temperature"])
         if name in ("leak_target", "fidelity_target"):
             return self._target(draws, batch, name)
-        if name == "values":
-            return 8 * draws.uniform(keys, rows) - 4
-        if name == "seen":
-            return batch.scores + (draws.uniform(keys, rows) - 0.5)
-        if name == "weights":
-            weights = xp.floor(17 * draws.uniform(keys, rows))
-            weights[0] += 1
-            return weights
+        if name in _UNIFORM:
+            return self._of_uniforms(name, self._pool(index, keys, rows, "uniform", _UNIFORM[name]), batch)
         raise KeyError(name)
+
+    def _of_uniforms(self, name: str, uniforms: Any, batch: Batch) -> Any:
+        xp, column = self.xp, self.scratch.like(f"column {name}", uniforms)
+        if name == "values":
+            xp.multiply(uniforms, 8.0, out=column)
+            column -= 4
+        elif name == "seen":
+            xp.subtract(uniforms, 0.5, out=column)
+            column += batch.scores
+        else:
+            xp.multiply(uniforms, 17.0, out=column)
+            xp.floor(column, out=column)
+            column[0] += 1
+        return column
 
     def _temperatures(self, draws: Draws, rows: int, least: Any) -> Any:
         xp, which = self.xp, draws.uniform(rows)

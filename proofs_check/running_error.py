@@ -1,24 +1,6 @@
-"""Numbers that carry a bound on their own rounding error.
+"""Numbers that carry a bound on their own rounding error, by the rules of `proofs_check.error_rules`.
 
-Running error analysis (Wilkinson; Higham, *Accuracy and Stability of Numerical Algorithms*, section 3.3): every
-operation bounds how far its float64 result lies from the exact result at the exact arguments. The rules assume
-
-- `+ - * /` and square roots rounded to nearest, with unit roundoff `UNIT = 2^-53`, and results below the smallest
-  normal number, `TINY = 2^-1022`, wrong by at most that number (so flushing them to 0 is covered);
-- `exp`, `log` and `log1p` within `LIBRARY_ULPS` units in the last place, hence `2 LIBRARY_ULPS` unit roundoffs;
-  numpy and torch promise less than 4, and a test compares them with Arb;
-- a sum of `n` terms, in any order, wrong by at most `(n - 1) UNIT sum |terms|`.
-
-The bound is `|value - exact| <= absolute + relative |value|`. With `a`, `r` for `absolute`, `relative` and primes for
-floats: a product has `r = r_x + r_y + r_x r_y` and `a = |x'| a_y (1 + r_x) + |y'| a_x (1 + r_y) + a_x a_y`; a quotient,
-from `x'/y' - x/y = ((x' - x) - (x/y)(y' - y))/y'` and `rho = r_y + a_y/|y'|`, has `r = (r_x + rho)/(1 - rho)` and
-`a = a_x/(|y'| (1 - rho))`; a sum of terms of one sign keeps the larger `r`, any other moves `r_x |x'| + r_y |y'|`
-into `a`. `relative` is one number for all rows. `absolute` is one number where the rows are *loose*, made with the
-largest and smallest `|x'|` and `|y'|` of all rows: a cheap bound, too wide for some rows. Else it is found for every row.
-
-The bounds are themselves computed in float64, from nonnegative terms only: each is right to a relative `2 N UNIT`
-for `N` operations on the way. Products of three roundings are left out. `INFLATION` covers both for every `N` below
-2^30 and is applied where a bound is used, in `proofs_check.comparing`.
+Loose numbers have one bound for all rows, others one for every row.
 """
 
 from __future__ import annotations
@@ -26,16 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
+from proofs_check.error_rules import (
+    Bounded,
+    difference_of_masses,
+    is_zero,
+    nearest,
+    of_numbers,
+    product_of,
+    quotient_of,
+    sum_of,
+)
 from proofs_check.linear_forms import Form, added, flipped, opaque
-
-UNIT = 2.0**-53
-TINY = 2.0**-1022
-LIBRARY_ULPS = 4
-LIBRARY = 2 * LIBRARY_ULPS * UNIT
-INFLATION = 1 + 2.0**-20
 
 
 class Tracked:
@@ -43,7 +28,8 @@ class Tracked:
 
     What is known of the exact value beside the float serves better-conditioned forms: `one_minus` is `1 - self` with
     an error of its own, `excess` is `self - 1`, `quotient` the two numbers divided, `exponential` the `(c, x, b)` of
-    `c e^x + b` with plain numbers `c` and `b`, and `forms` are sums over shared numbers that cancel in differences.
+    `c e^x + b` with plain numbers `c` and `b`, `forms` are sums over shared numbers that cancel in differences, and
+    `floor` gives, on chosen rows, a number that the exact value is not below.
     """
 
     __slots__ = (
@@ -54,6 +40,7 @@ class Tracked:
         "exact",
         "excess",
         "exponential",
+        "floor",
         "loose",
         "memo",
         "negated",
@@ -86,6 +73,7 @@ class Tracked:
         self.excess: Tracked | None = None
         self.quotient: tuple[Tracked, Tracked] | None = None
         self.exponential: tuple[Tracked, Tracked, Tracked] | None = None
+        self.floor: Callable[[Any], Tracked] | None = None
         self.memo: Any = None
         self._forms: tuple[Form, ...] = ()
         self._extremes: tuple[float, float] | None = None
@@ -100,9 +88,9 @@ class Tracked:
     @property
     def error(self) -> Any:
         """The bound, for every row."""
-        return (
-            self.absolute if self.relative == 0.0 else self.absolute + self.relative * abs((self.negated or self).value)
-        )
+        if self.relative == 0.0:
+            return self.absolute
+        return self.absolute + self.relative * abs((self.negated or self).value)
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -154,13 +142,28 @@ class Tracked:
         """The number on the chosen rows, what follows from it there bounded row by row."""
         if self.negated is not None:
             return -(self.negated[rows])
-        value, absolute = (x if isinstance(x, float) else x[rows] for x in (self.value, self.absolute))
-        result = Tracked(value, absolute, self.xp, relative=self.relative)
+        result = self._on(rows)
         if self.one_minus is not None:
-            rest = self.one_minus
-            value, absolute = (x if isinstance(x, float) else x[rows] for x in (rest.value, rest.absolute))
-            result.one_minus = Tracked(value, absolute, self.xp, result, relative=rest.relative)
+            result.one_minus = self.one_minus._on(rows)
+            result.one_minus.one_minus = result
+        floor = self.floor
+        if floor is not None:
+            result.floor = lambda some: floor(rows[some])
         return result
+
+    def _on(self, rows: Any) -> Tracked:
+        value, absolute = (x[rows] if getattr(x, "shape", ()) else x for x in (self.value, self.absolute))
+        return Tracked(value, absolute, self.xp, relative=self.relative)
+
+    @classmethod
+    def of(cls, bounded: Bounded, xp: Any, loose: bool) -> Tracked:
+        """A float with its absolute and its relative error."""
+        return cls(bounded[0], bounded[1], xp, relative=bounded[2], loose=loose)
+
+    def _result(self, operation: str, rule: Callable[[Any, Any], Bounded], other: Tracked) -> Tracked:
+        if self.plain and other.plain and not (operation == "/" and is_number(other, 0.0)):
+            return Tracked.of(of_numbers(operation, float(self.value), float(other.value)), self.xp, loose=False)
+        return Tracked.of(rule(self, other), self.xp, self.loose or other.loose)
 
     def _lift(self, other: Any) -> Tracked:
         return other if isinstance(other, Tracked) else Tracked(float(other), 0.0, self.xp)
@@ -185,10 +188,8 @@ class Tracked:
                 return rest
         for one, rest in ((self, other), (other, self)):
             if one.one_minus is not None and rest.negated is not None and rest.negated.one_minus is not None:
-                return _difference(one, rest.negated)
-        result = _exact_result("+", self, other)
-        if result is None:
-            result = _sum(self, other)
+                return Tracked.of(difference_of_masses(one, rest.negated), self.xp, loose=False)
+        result = self._result("+", sum_of, other)
         if self.plain or other.plain:
             one, rest = (self, other) if self.plain else (other, self)
             if is_number(one, 1.0):
@@ -225,9 +226,7 @@ class Tracked:
                 return -(one.negated * rest)
             if one.quotient is not None and one.quotient[1] is rest:
                 return one.quotient[0]
-        result = _exact_result("*", self, other)
-        if result is None:
-            result = _product(self, other)
+        result = self._result("*", product_of, other)
         for one, rest in ((self, other), (other, self)):
             if one.exponential is not None and rest.plain:
                 factor, exponent, constant = one.exponential
@@ -247,9 +246,7 @@ class Tracked:
             return -(self.negated / other)
         if other.negated is not None:
             return -(self / other.negated)
-        result = None if is_number(other, 0.0) else _exact_result("/", self, other)
-        if result is None:
-            result = _quotient(self, other)
+        result = self._result("/", quotient_of, other)
         result.quotient = (self, other)
         return result
 
@@ -270,155 +267,15 @@ class Tracked:
         return Tracked(abs(self.value), self.absolute, self.xp, relative=self.relative, loose=self.loose)
 
 
-def _less_complement(x: Tracked, complement: Tracked) -> Callable[[Any], Tracked]:
-    return lambda rows: -(x[rows] * complement[rows])
-
-
-def is_zero(bound: Any) -> bool:
-    """Whether a bound is the plain number 0."""
-    return isinstance(bound, float) and bound == 0.0
-
-
 def is_number(x: Tracked, value: float) -> bool:
     """Whether it is exactly that plain number."""
     return bool(x.plain and x.value == value)
 
 
-def _exact_result(operation: str, x: Tracked, y: Tracked) -> Tracked | None:
-    if not (x.plain and y.plain):
-        return None
-    value, absolute, relative = _rational_result(operation, float(x.value), float(y.value))
-    return Tracked(value, absolute, x.xp, relative=relative)
-
-
-@lru_cache(maxsize=4096)
-def _rational_result(operation: str, x: float, y: float) -> tuple[float, float, float]:
-    one, other = Fraction(x), Fraction(y)
-    if operation == "+":
-        return _nearest(one + other)
-    return _nearest(one * other if operation == "*" else one / other)
-
-
-def _nearest(value: Fraction) -> tuple[float, float, float]:
-    """The nearest float, its absolute and its relative error."""
-    nearest = float(value)
-    if Fraction(nearest) == value:
-        return nearest, 0.0, 0.0
-    return nearest, TINY if abs(nearest) < TINY else 0.0, UNIT
-
-
 def nearest_float(value: Fraction, xp: Any) -> Tracked:
     """A rational as the float nearest to it, exact where it is one."""
-    nearest, absolute, relative = _nearest(value)
-    return Tracked(nearest, absolute, xp, relative=relative)
+    return Tracked.of(nearest(value), xp, loose=False)
 
 
-def _sum(x: Tracked, y: Tracked) -> Tracked:
-    if y.negated is not None:
-        value = x.value - y.negated.value
-    elif x.negated is not None:
-        value = y.value - x.negated.value
-    else:
-        value = x.value + y.value
-    loose = x.loose or y.loose
-    absolute, relative = plus(x.absolute, y.absolute), UNIT
-    if x.relative == 0.0 and y.relative == 0.0:
-        return Tracked(value, absolute, x.xp, relative=relative, loose=loose)
-    if loose and isinstance(absolute, float):
-        (low_x, high_x), (low_y, high_y) = x.extremes, y.extremes
-        larger = max(x.relative, y.relative) * (1 + UNIT)
-        if (low_x >= 0 and low_y >= 0) or (high_x <= 0 and high_y <= 0):
-            return Tracked(value, absolute, x.xp, relative=UNIT + larger, loose=True)
-        sizes = (max(-low_x, high_x), x.relative), (max(-low_y, high_y), y.relative)
-        direct = sum(times(r, size) for size, r in sizes)
-        # |x'| <= |x' + y'| + |y'|: only the smaller term need be bounded by its size.
-        (small, r_small), (_, r_large) = sorted(sizes, key=lambda one: one[0])
-        turned = times(r_small + r_large, small)
-        if turned < direct:
-            return Tracked(value, plus(absolute, turned), x.xp, relative=UNIT + r_large * (1 + UNIT), loose=True)
-        return Tracked(value, plus(absolute, direct), x.xp, relative=UNIT, loose=True)
-    for term in (x, y):
-        if term.relative:
-            absolute = plus(absolute, term.relative * abs((term.negated or term).value))
-    return Tracked(value, absolute, x.xp, relative=UNIT, loose=loose)
-
-
-def _product(x: Tracked, y: Tracked) -> Tracked:
-    value = x.value * y.value
-    both = x.relative + y.relative + x.relative * y.relative
-    absolute: Any = TINY * (1 + both)
-    for one, other in ((x, y), (y, x)):
-        if not is_zero(other.absolute):
-            absolute = plus(absolute, times(other.absolute * (1 + one.relative), one.size))
-    if not (is_zero(x.absolute) or is_zero(y.absolute)):
-        absolute = absolute + x.absolute * y.absolute
-    loose = x.loose or y.loose
-    return Tracked(value, absolute, x.xp, relative=UNIT + both * (1 + UNIT), loose=loose)
-
-
-def _quotient(x: Tracked, y: Tracked) -> Tracked:
-    xp, loose = x.xp, x.loose or y.loose
-    value = x.value / y.value
-    unsure = y.relative if is_zero(y.absolute) else y.relative + ratio(y.absolute, y.least, xp)
-    sure = 1 - unsure if isinstance(unsure, float) else positive_part(1 - unsure, xp)
-    moved = ratio(x.relative + unsure, sure, xp)
-    absolute = 0.0 if is_zero(x.absolute) else ratio(x.absolute, y.least * sure, xp)
-    if isinstance(moved, float):
-        relative = UNIT + moved * (1 + UNIT)
-        return Tracked(value, plus(absolute, TINY * (1 + moved)), xp, relative=relative, loose=loose)
-    absolute = plus(absolute, moved * (abs(value) * (1 + UNIT) + TINY) + TINY)
-    return Tracked(value, absolute, xp, relative=UNIT, loose=loose)
-
-
-def _difference(x: Tracked, y: Tracked) -> Tracked:
-    """`x - y` or `(1 - y) - (1 - x)`, whichever is the more certain: masses near 1 differ through their complements.
-
-    The bound is one for every row, loose or not: such differences vanish with the smaller of the masses.
-    """
-    xp = x.xp
-    (value, error), (other, other_error) = (_plain_difference(a, b) for a, b in ((x, y), (y.one_minus, x.one_minus)))
-    better = as_array(error, xp) <= as_array(other_error, xp)
-    return Tracked(either(better, value, other, xp), either(better, error, other_error, xp), xp)
-
-
-def _plain_difference(x: Tracked | None, y: Tracked | None) -> tuple[Any, Any]:
-    if x is None or y is None:
-        raise ValueError("a difference of complements needs both")
-    value = x.value - y.value
-    return value, abs(value) * UNIT + (x.error + y.error)
-
-
-def plus(a: Any, b: Any) -> Any:
-    """Sum of two bounds; one of 0 costs nothing."""
-    return b if is_zero(a) else a if is_zero(b) else a + b
-
-
-def times(bound: Any, size: Any) -> Any:
-    """Product of a bound and a size, 0 where the bound is 0 however large the size."""
-    if isinstance(bound, float) and isinstance(size, float):
-        return 0.0 if bound == 0.0 else bound * size
-    return bound * size
-
-
-def ratio(bound: Any, divisor: Any, xp: Any) -> Any:
-    """A bound over a divisor that is not negative, infinite where that is 0: what an unknown sign deserves."""
-    if isinstance(bound, float) and isinstance(divisor, float):
-        if bound == 0.0:
-            return 0.0
-        return bound / divisor if divisor > 0 else math.inf
-    return bound / divisor
-
-
-def as_array(value: Any, xp: Any) -> Any:
-    """The value as something the library's functions accept, float64."""
-    return xp.asarray(value, dtype=xp.float64) if isinstance(value, float) else value
-
-
-def either(condition: Any, first: Any, second: Any, xp: Any) -> Any:
-    """`first` where the condition holds, else `second`; torch would make two plain numbers a float32 array."""
-    return xp.where(condition, as_array(first, xp), as_array(second, xp))
-
-
-def positive_part(value: Any, xp: Any) -> Any:
-    """`max(value, 0)`: a divisor of 0 makes the bound infinite."""
-    return xp.clip(as_array(value, xp), 0.0, None)
+def _less_complement(x: Tracked, complement: Tracked) -> Callable[[Any], Tracked]:
+    return lambda rows: -(x[rows] * complement[rows])

@@ -32,6 +32,7 @@ from theory.statement import Clause, Statement
 Progress = Callable[[int], None]
 # Softmax alone is timed on one batch in this many.
 _TIMED = 8
+_SMALLEST_BATCH, _LARGEST_BATCH = 2**18, 2**21
 
 
 def screen(
@@ -54,7 +55,7 @@ def screen(
         raise DomainError(f"statement {statement.id} is about a {statement.about}: only rows have a screen")
     if samples < 1:
         raise DomainError(f"samples={samples:g} must be at least 1")
-    source = source or BatchSource(seed, device, 2**18 if device != "cuda" else 2**25)
+    source = source or BatchSource(seed, device, _elements(samples, device))
     result = ScreenResult(clauses={clause.name: ClauseScreen() for clause in statement.claim})
     begun = time.perf_counter()
     with contextlib.suppress(KeyboardInterrupt), _quiet(source.xp):
@@ -63,6 +64,11 @@ def screen(
         result.interrupted = False
     result.seconds = time.perf_counter() - begun
     return result
+
+
+def _elements(samples: float, device: str | None) -> int:
+    """Scores of a batch: a short screen takes many small batches for their variety, a long one large ones for speed."""
+    return 2**25 if device == "cuda" else int(min(_LARGEST_BATCH, max(_SMALLEST_BATCH, 4 * samples)))
 
 
 class _Judges:
@@ -112,21 +118,26 @@ def _count(judged: Judged, clause: Clause, counts: ClauseScreen, xp: Any) -> Non
     """Add the rows that are settled to the counts."""
     clear = int(xp.count_nonzero(judged.for_claim))
     counts.clear += clear
-    counts.not_applying += int(xp.count_nonzero(judged.outside & ~judged.for_claim))
+    settled = clear
+    if judged.outside is not None:
+        settled = int(xp.count_nonzero(judged.settled))
+        counts.not_applying += settled - clear
     if isinstance(clause.holds, Equality):
-        counts.agreeing += int(xp.count_nonzero(~(judged.for_claim | judged.outside | judged.against)))
+        counts.agreeing += judged.for_claim.shape[0] - settled - int(xp.count_nonzero(judged.against))
 
 
 def _screen_batch(judges: _Judges, batch: Batch, result: ScreenResult, decide_at_most: int) -> None:
     before, drawn, xp = now(batch.xp), batch.columns.seconds, batch.xp
     judged = judges.loose.judge(batch)
-    masks = {name: seen.doubtful(judges.clauses[name]) for name, seen in judged.items()}
+    masks = {}
     for name, seen in judged.items():
         _count(seen, judges.clauses[name], result.clauses[name], xp)
-    chosen = xp.where(reduce(or_, masks.values()))[0] if masks else ()
+        mask = seen.doubtful(judges.clauses[name])
+        if bool(mask.any()):
+            masks[name] = mask
     pending = []
-    if len(chosen):
-        masks = {name: mask for name, mask in masks.items() if bool(mask.any())}
+    if masks:
+        chosen = xp.where(reduce(or_, masks.values()))[0]
         again = judges.careful.judge(batch.only(chosen), masks)
         for name, mask in masks.items():
             clause = judges.clauses[name]

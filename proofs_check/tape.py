@@ -146,11 +146,15 @@ class Tape:
 
 
 class Run:
-    """The numbers on a tape for one batch, each worked out when it is first asked for."""
+    """The numbers on a tape for one batch, each worked out when it is first asked for.
+
+    `known` is the caller's: what it has found out on this run.
+    """
 
     def __init__(self, tape: Tape, letter: Callable[[Symbol], Any]) -> None:
         self._tape, self._letter = tape, letter
         self._numbers: dict[int, Any] = {}
+        self.known: dict[Any, Any] = {}
 
     def only(self, rows: Any) -> Run:
         """The same tape on some of the rows, from the letters alone."""

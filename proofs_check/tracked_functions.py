@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from proofs_check.error_rules import LIBRARY, TINY, UNIT, as_array, either, is_zero, plus, positive_part, ratio, times
 from proofs_check.linear_forms import Form, added
-from proofs_check.running_error import (
-    LIBRARY,
-    TINY,
-    UNIT,
-    Tracked,
-    as_array,
-    either,
-    is_zero,
-    plus,
-    positive_part,
-    ratio,
-    times,
-)
+from proofs_check.running_error import Tracked
 
 # Below 1/2 a complement says more of a logarithm than the number itself; the values there are at most log(0.51).
 _NEAR_ONE = 0.5
@@ -71,7 +60,7 @@ def _log(x: Tracked) -> Tracked:
 
 
 def _log_error(x: Tracked, least: Any) -> Any:
-    unsure = plus(x.relative, 0.0 if is_zero(x.absolute) else ratio(x.absolute, least, x.xp))
+    unsure = plus(x.relative, 0.0 if is_zero(x.absolute) else ratio(x.absolute, least))
     if isinstance(unsure, float):
         return unsure / (1 - unsure) if unsure < 1 else float("inf")
     return unsure / positive_part(1 - unsure, x.xp)
@@ -84,17 +73,18 @@ def _log_near_one(x: Tracked, rest: Tracked) -> Tracked:
         return _log(x)
     complement = as_array(rest.value, xp)
     value = xp.log1p(-complement)
-    if not x.loose:
+    apart = plus(moved_by(x), moved_by(rest))
+    if not (x.loose and isinstance(apart, float)):
         near = complement < _NEAR_ONE
         error = rest.error / positive_part(1 - complement - rest.error, xp)
         value = either(near, value, xp.log(as_array(x.value, xp)), xp)
-        return Tracked(value, either(near, error, _log_error(x, x.least), xp), xp, relative=LIBRARY)
-    # The slope of log1p is at most 1/(1/2 - error), and q <= -log1p(-q).
-    slope = 1 / 0.49 if moved_by(rest) < 0.01 else float("inf")
+        return Tracked(value, either(near, error, _log_error(x, x.least), xp), xp, relative=LIBRARY, loose=x.loose)
+    # The slope of log1p is at most 1/(1/2 - error), and q <= -log1p(-q). Past 1/2, the number is at most 0.51.
+    slope = 1 / 0.49 if apart < 0.01 else float("inf")
     absolute, relative = times(rest.absolute, slope), times(rest.relative, slope)
     if high >= _NEAR_ONE:
         value = either(complement < _NEAR_ONE, value, xp.log(as_array(x.value, xp)), xp)
-        relative = max(relative, _log_error(x, x.least) / _LEAST_LOG)
+        relative = max(relative, _log_error(x, x.least) / _LEAST_LOG) if apart < 0.01 else float("inf")
     return Tracked(value, absolute, xp, relative=LIBRARY + relative, loose=True)
 
 
@@ -133,7 +123,7 @@ def sqrt(x: Tracked) -> Tracked:
     if is_zero(x.absolute):
         return Tracked(value, 0.0, xp, relative=relative, loose=x.loose)
     least = Tracked(value, 0.0, xp, loose=x.loose).least
-    return Tracked(value, ratio(x.absolute, least, xp), xp, relative=relative, loose=x.loose)
+    return Tracked(value, ratio(x.absolute, least), xp, relative=relative, loose=x.loose)
 
 
 def larger(x: Tracked, y: Tracked, sign: int = 1) -> Tracked:

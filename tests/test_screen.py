@@ -11,14 +11,15 @@ from flint import arb, ctx, fmpq
 from sympy import Eq, Expr, Gt, Le, Rational, exp, gamma, log, symbols
 from sympy.core.relational import Relational
 
-from proofs_check import running_error
+from proofs_check import comparing
 from proofs_check.batch_letters import LETTERS
 from proofs_check.batches import Batch, Columns
 from proofs_check.deciding import ArbArithmetic
+from proofs_check.error_rules import INFLATION, LIBRARY_ULPS
 from proofs_check.error_target import error_target, lambert_w
 from proofs_check.random_batches import BatchSource
 from proofs_check.rows import DEFINITIONS
-from proofs_check.running_error import INFLATION, LIBRARY_ULPS, Tracked
+from proofs_check.running_error import Tracked
 from proofs_check.screen import screen
 from proofs_check.twins import all_twins
 from proofs_check.verdict import Verdict
@@ -195,7 +196,7 @@ def test_without_its_error_bound_the_screen_would_miscount(monkeypatch):
     honest = screen(sharp, 40, source=OneBatch(), decide_at_most=2).clauses["planted"]
     assert honest.suspicious == honest.decided + honest.left > 0
     assert honest.broken == 0
-    monkeypatch.setattr(running_error, "INFLATION", 0.0)
+    monkeypatch.setattr(comparing, "INFLATION", 0.0)
     careless = screen(sharp, 40, source=OneBatch(), decide_at_most=2).clauses["planted"]
     assert careless.suspicious < honest.suspicious
     assert careless.broken > 0
