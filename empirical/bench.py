@@ -33,6 +33,9 @@ LENGTHS = (256, 1024, 2048)
 LONG = 1024
 FEWEST_ROUNDS = 3
 
+# A peak is told no better: less counts as this much in a ratio.
+RESOLUTION_MIB = 1.0
+
 
 def bench(
     lengths: Sequence[int] | None = None,
@@ -129,14 +132,13 @@ def _ratio(times: list[float], others: list[float]) -> float:
 
 
 def _add_memory(found: list[dict[str, Any]], shape: BenchShape, tokens: int, device: torch.device) -> float | None:
-    """Note peaks; how many times the fused pass's memory above the plain pass's the maps take, None if unknown."""
+    """Note peaks; the maps' memory above the plain pass's over the fused pass's, None if unknown."""
     peaks = _peaks(shape, tokens, device)
     for each in found:
         each["peak_mib"] = peaks.get(each["variant"])
         each["extra_mib"] = peaks[each["variant"]] - peaks["plain"] if peaks else None
     extra = {each["variant"]: each["extra_mib"] for each in found}
-    # Where the fused pass needs no more than the plain one there is no ratio.
-    return extra["eager"] / extra["fused"] if peaks and extra["fused"] > 0 else None
+    return extra["eager"] / max(extra["fused"], RESOLUTION_MIB) if peaks else None
 
 
 def _peaks(shape: BenchShape, tokens: int, device: torch.device) -> dict[str, float]:

@@ -40,9 +40,7 @@ def print_bench(report: dict[str, Any]) -> None:
     console.print(table)
     for each in report["eager_over_fused"]:
         memory = each.get("memory")
-        more = "" if memory is None else f", {memory:.1f} times the extra memory"
-        console.print(
-            f"eager over fused, {each['task']}, {each['tokens']} tokens: {each['time']:.2f} times the time{more}",
-            highlight=False,
-        )
+        more = "" if memory is None else f", extra memory {memory:.0f}x"
+        line = f"eager over fused, {each['task']} {each['tokens']} tokens: time {each['time']:.2f}x{more}"
+        console.print(line, highlight=False)
     console.print(_LEGEND, highlight=False)
