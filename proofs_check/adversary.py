@@ -50,7 +50,8 @@ class Tightness:
 
     `ratio` is `1 - (rhs - lhs)/max(|lhs|, |rhs|)` for `lhs <= rhs`: `lhs/rhs` where both are positive, 1 at equality
     and above 1 where the clause is false; for masses near 1 the smaller of that and the same ratio of complements.
-    It is a lower bound: the float ratio less its own error bound.
+    It is a lower bound: the float ratio less its own error bound. An equality is never above 1; one that is refuted is
+    shown with the row found furthest from it.
     """
 
     statement: str

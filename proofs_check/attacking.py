@@ -15,7 +15,7 @@ from sympy import Set, Symbol
 from sympy.logic.boolalg import And, Boolean, Equivalent, Implies, true
 
 from proofs_check.adversary import tightness
-from proofs_check.box_search import Box, Proposals, refine
+from proofs_check.box_search import Box, Proposals, evolve, refine
 from proofs_check.instances import KINDS
 from proofs_check.points import check_form, slack_at
 from proofs_check.rows import AttentionRow
@@ -76,7 +76,8 @@ def attack(claim: Boolean, domain: Mapping[Symbol, Set], samples: int = 100_000,
             proposals.add(box.draw(rng, min(50_000, samples - start)))
         found = proposals.refuted()
         if found is None:
-            refine(box, proposals, seed)
+            refine(box, proposals)
+            evolve(box, proposals, seed)
             found = proposals.refuted()
     nearest, worst = proposals.best()
     verdict = Verdict.UNDECIDED if found is None else Verdict.REFUTED

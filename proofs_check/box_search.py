@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy import special
 from scipy.optimize import differential_evolution, minimize
-from sympy import Interval, Set, Symbol
+from sympy import Dummy, Interval, Set, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, true
 
@@ -38,8 +39,14 @@ class Box:
             if not isinstance(interval, Interval) or interval.is_empty:
                 raise DomainError(f"domain of {letter}, {interval}, must be a sympy Interval that is not empty")
             self.intervals.append(interval)
+        # What is not negative in the box may be raised to any power there.
+        ends = zip(self.letters, self.intervals, strict=True)
+        self._known = {letter: Dummy(letter.name, positive=True) for letter, each in ends if each.inf >= 0}
+        middle = np.full((len(self.letters), 1), 0.37)
         try:
-            decide_at(claim, self.exact(np.array([0.37] * len(self.letters))))
+            decide_at(claim, self.exact(middle[:, 0]))
+            with np.errstate(all="ignore"):
+                self.wrongness(middle)
         except UnknownNode as unknown:
             raise DomainError(f"claim {claim} cannot be attacked: {unknown}") from unknown
 
@@ -103,7 +110,8 @@ class Box:
     def wrongness(self, unit: Any) -> Any:
         """How far the claim is from holding at points of the unit cube, positive where floats find it false."""
         values = dict(zip(self.letters, self.values(unit), strict=True))
-        return np.broadcast_to(_wrongness(self.claim, values), unit.shape[1:])
+        values |= {new: values[letter] for letter, new in self._known.items()}
+        return np.broadcast_to(_wrongness(self.claim, values, self._known), unit.shape[1:])
 
 
 def _stretched(unit: Any) -> Any:
@@ -111,19 +119,20 @@ def _stretched(unit: Any) -> Any:
     return np.where(unit < 0.5, 2 * unit, 10.0 ** (2 * _FAR * (2 * unit - 1)))
 
 
-def _wrongness(claim: Boolean, values: Mapping[Symbol, Any]) -> Any:
+def _wrongness(claim: Boolean, values: Mapping[Symbol, Any], known: Mapping[Symbol, Symbol]) -> Any:
     if isinstance(claim, BooleanAtom):
         return -1.0 if claim == true else 1.0
     if isinstance(claim, Relational):
         target = array_target(np, special)
-        left, right = (np.asarray(evaluate(side, values, target), dtype=float) for side in (claim.lhs, claim.rhs))
+        sides = (side.xreplace(known) for side in (claim.lhs, claim.rhs))
+        left, right = (np.asarray(evaluate(side, values, target), dtype=float) for side in sides)
         size = np.abs(left) + np.abs(right)
         gap = np.where(size > 0, (left - right) / np.where(size > 0, size, 1.0), 0.0)
         gap = np.where(np.isnan(gap), -2.0, gap)
         if claim.rel_op in ("==", "!="):
             return np.abs(gap) if claim.rel_op == "==" else -np.abs(gap)
         return gap if claim.rel_op in ("<=", "<") else np.where(gap == -2.0, -2.0, -gap)
-    parts = [_wrongness(part, values) for part in claim.args]
+    parts = [_wrongness(part, values, known) for part in claim.args]
     if isinstance(claim, Not):
         return -parts[0]
     if isinstance(claim, Implies):
@@ -178,20 +187,35 @@ class Proposals:
         return None
 
 
-def refine(box: Box, proposals: Proposals, seed: int) -> None:
-    """Local searches from the best points, then differential evolution over the whole box."""
-
-    def objective(unit: Any) -> Any:
-        points = np.clip(np.asarray(unit, dtype=float), 0, 1)
-        return -box.wrongness(points if points.ndim == 2 else points[:, None])
-
+def refine(box: Box, proposals: Proposals) -> None:
+    """Local searches from the best points."""
     for start in proposals.seeds(12):
         local = minimize(
-            lambda unit: float(objective(unit)[0]), start, method="Nelder-Mead", options={"maxfev": 300, "xatol": 1e-15}
+            lambda unit: float(_objective(box, unit)[0]),
+            start,
+            method="Nelder-Mead",
+            options={"maxfev": 300, "xatol": 1e-15},
         )
         proposals.add(np.clip(local.x, 0, 1)[:, None])
+
+
+def _objective(box: Box, unit: Any) -> Any:
+    points = np.clip(np.asarray(unit, dtype=float), 0, 1)
+    return -box.wrongness(points if points.ndim == 2 else points[:, None])
+
+
+def evolve(box: Box, proposals: Proposals, seed: int) -> None:
+    """Differential evolution over the whole box."""
     bounds = [(0.0, 1.0)] * len(box.letters)
     found = differential_evolution(
-        objective, bounds, seed=seed, maxiter=150, popsize=25, vectorized=True, updating="deferred", polish=False, tol=0
+        partial(_objective, box),
+        bounds,
+        seed=seed,
+        maxiter=150,
+        popsize=25,
+        vectorized=True,
+        updating="deferred",
+        polish=False,
+        tol=0,
     )
     proposals.add(np.asarray(found.x)[:, None])

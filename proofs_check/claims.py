@@ -10,6 +10,7 @@ import sympy
 from sympy import Expr, Ge, Gt, Le, Lt, Set, Symbol
 
 from proofs_check.boxes import Side, agrees, has_integer, side_of
+from proofs_check.factoring import factored
 from proofs_check.pool import Pool, letters_of
 from proofs_check.substitution import Change
 from theory.errors import DomainError
@@ -127,7 +128,7 @@ def add_aliases(pool: Pool, exprs: list[Expr], replaced: Mapping[str, int]) -> N
         if not inner.free_symbols or inner.has(*KINKED) or inner.count_ops() > _ALIAS_LIMIT:
             continue
         node = replace_letters(pool, pool.from_sympy(inner), replaced)
-        for form in (sympy.factor(sympy.together(inner)), sympy.cancel(sympy.together(inner))):
+        for form in (factored(sympy.together(inner)), sympy.cancel(sympy.together(inner))):
             alias = replace_letters(pool, pool.from_sympy(form), replaced)
             known = pool.aliases.setdefault(node, [])
             if alias != node and alias not in known:

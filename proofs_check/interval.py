@@ -136,6 +136,9 @@ def certify(
         if not searches or share >= boxes or (seconds is not None and time.monotonic() - begun >= seconds):
             break
         share = min(boxes, share * 4)
+    point = refuting.proposed(plain, domain)
+    if point is not None:
+        return Refuted(point, total, time.monotonic() - begun)
     assert best is not None
     return Undecided(best.reason, total, time.monotonic() - begun, largest(best))
 

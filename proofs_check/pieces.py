@@ -11,10 +11,11 @@ from fractions import Fraction
 
 import sympy
 from flint import ctx
-from sympy import Expr, Symbol, exp, expand_func, expand_log, factor, factor_terms, log, together
+from sympy import Expr, Symbol, exp, expand_func, expand_log, factor_terms, log, together
 
 from proofs_check.boxes import Box, Side
 from proofs_check.enclosure import Enclosure
+from proofs_check.factoring import factored
 from proofs_check.moments import FIRST, Moment
 from proofs_check.pool import Pool, exact
 from proofs_check.spans import NoValue, Span, meet
@@ -130,19 +131,19 @@ def _forms(expr: Expr) -> Iterator[Expr]:
     yield plain
     if plain.count_ops() > _FACTOR_LIMIT:
         return
-    yield factor(together(plain))
+    yield factored(together(plain))
     yield factor_terms(plain)
     rooted = _in_roots(plain)
     if rooted is not None:
         yield rooted
-    spread = expand_log(plain.replace(log, lambda x: log(factor(together(x)))))
+    spread = expand_log(plain.replace(log, lambda x: log(factored(together(x)))))
     yield spread
-    yield factor(together(spread))
+    yield factored(together(spread))
     yield sympy.expand(spread)
     whole = with_moments(plain)
     if whole is not None:
         yield whole
-        yield factor(together(whole))
+        yield factored(together(whole))
 
 
 def _in_roots(expr: Expr) -> Expr | None:
@@ -155,7 +156,7 @@ def _in_roots(expr: Expr) -> Expr | None:
         return None
     letters = {x: sympy.Dummy(positive=True) for x in roots}
     flat = expr.subs({x: letters[x] ** n for x, n in roots.items()})
-    return factor(together(flat)).subs({letters[x]: x ** sympy.Rational(1, n) for x, n in roots.items()})
+    return factored(together(flat)).subs({letters[x]: x ** sympy.Rational(1, n) for x, n in roots.items()})
 
 
 def expand_func_but_moments(expr: Expr) -> Expr:
@@ -206,7 +207,7 @@ def is_zero(expr: Expr) -> bool:
     Gentler than `simplify`, which raises numbers to the power of the coefficients of their logarithms.
     """
     written = expand_func(expr)
-    spread = expand_log(written.replace(log, lambda x: log(factor(together(x)))), force=True, factor=True)
+    spread = expand_log(written.replace(log, lambda x: log(factored(together(x)))), force=True, factor=True)
     if spread == 0:
         return True
     if spread.count_ops() > _FACTOR_LIMIT:

@@ -8,18 +8,22 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 from flint import arb, ctx, fmpq
-from sympy import Rational
+from sympy import Rational, Set, Symbol
 
+from proofs_check.box_search import Box, Proposals, refine
 from proofs_check.boxes import Side, simplest
 from proofs_check.claims import Question
 from proofs_check.enclosure import Enclosure
 from proofs_check.pieces import is_zero
 from proofs_check.spans import NoValue
+from theory.errors import DomainError
 from theory.lowering import Undecided, UnknownNode, arb_target, evaluate
 
 _PRECISIONS = (64, 256, 1024)
 _SCAN = 400
+_DRAWN = 20_000
 Point = dict[str, Fraction]
 
 
@@ -55,6 +59,22 @@ def _candidates(side: Side) -> Iterator[Fraction]:
     for part in (Fraction(1, 2), Fraction(1, 3), Fraction(2, 3), Fraction(1, 4), Fraction(3, 4), Fraction(1, 10)):
         found |= {part: None, -part: None}
     return (x for x in found if side.holds(x))
+
+
+def proposed(question: Question, domain: Mapping[Symbol, Set]) -> Point | None:
+    """A point of the domain at which the claim is false, among those that a search in floats proposes."""
+    try:
+        box = Box(question.claim, domain)
+    except DomainError:
+        # Floats know fewer functions.
+        return None
+    proposals = Proposals(box)
+    with np.errstate(all="ignore"):
+        proposals.add(box.draw(np.random.default_rng(0), _DRAWN))
+        refine(box, proposals)
+    found = proposals.refuted()
+    point = None if found is None else {letter.name: value for letter, value in found.items()}
+    return point if point is not None and is_false(question, point) else None
 
 
 def near(question: Question, box: Mapping[str, Side]) -> Point | None:

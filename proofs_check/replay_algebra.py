@@ -14,6 +14,8 @@ from typing import Any
 from flint import Ordering, fmpq, fmpq_mpoly_ctx, fmpz
 
 _SLOTS = 28
+# Larger numbers are not factored: that could take for ever.
+_FACTORED = 2**96
 
 
 class Unreadable(ValueError):
@@ -209,6 +211,8 @@ class Algebra:
     def _log_number(self, constant: Any) -> Quotient:
         total = self.number(Fraction(0))
         for number, sign in ((abs(int(constant.p)), 1), (int(constant.q), -1)):
+            if number > _FACTORED:
+                raise Unreadable("the logarithm of a number too large to factor")
             for prime, times in fmpz(number).factor() if number > 1 else ():
                 log_prime = self._generator(self._slot("log", str(prime), self.number(Fraction(int(prime)))))
                 total = total + log_prime * self.number(Fraction(sign * int(times)))
