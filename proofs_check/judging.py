@@ -30,6 +30,7 @@ class Judged:
     for_claim: Any
     against: Any
     outside: Any
+    xp: Any
 
     @property
     def settled(self) -> Any:
@@ -42,7 +43,7 @@ class Judged:
 
     def __getitem__(self, chosen: Any) -> Judged:
         outside = None if self.outside is None else self.outside[chosen]
-        return Judged(self.for_claim[chosen], self.against[chosen], outside)
+        return Judged(self.for_claim[chosen], self.against[chosen], outside, self.xp)
 
 
 class Judge:
@@ -105,9 +106,9 @@ class Judge:
     def _judge_clause(self, claim: Any, given: Any, run: Run, batch: Batch) -> Judged:
         holds, fails = (self._everywhere(truth, batch) for truth in self._truth(claim, run))
         if given == (True,):
-            return Judged(holds, fails, None)
+            return Judged(holds, fails, None, self._xp)
         applies, not_applying = (self._everywhere(truth, batch) for truth in self._truth(given, run))
-        return Judged(holds & ~not_applying, fails & applies, not_applying)
+        return Judged(holds & ~not_applying, fails & applies, not_applying, self._xp)
 
     def _everywhere(self, truth: Any, batch: Batch) -> Any:
         """The truth on every row, where one is known for all."""

@@ -2,7 +2,7 @@
 
 Scores are `jitter * noise + height * pattern`: noise is Gaussian or heavy-tailed, the pattern raises nothing, the
 block, one key, or a random half. The noise of one draw serves several batches with fresh jitters, heights, block
-sizes and temperatures: the rows differ, their directions repeat, and drawing costs less than the softmax does.
+sizes and temperatures: the rows differ, their directions repeat, and drawing costs about as much as evaluating.
 Temperatures keep the logit range below 600 nats, since masses below the smallest float are for the exact methods.
 Rows exactly on a pattern attain equalities, which no float can decide: a fixed number comes first, whatever the
 number of samples.

@@ -1,7 +1,9 @@
 """The screen: millions of random rows thrown at every clause of a statement, in float64 with a derived error bound.
 
-A row is clear where the claim holds by more than its error bound. A row that is not clear is looked at again with sums
-that keep tiny entropies accurate; what is still open goes to `proofs_check.deciding`, which decides it exactly.
+A row is clear where the claim holds by more than its error bound. First one bound serves all rows of a batch, which
+costs little more than the values do; the rows it leaves are bounded one by one from the same letters. A row that is
+not clear then is looked at again with sums that keep tiny entropies accurate; what is still open goes to
+`proofs_check.deciding`, which decides it exactly.
 An equality is never clear unless the bound is 0: for such a clause the screen can only refute, and counts the rows
 on which the sides agree to within the bound.
 """
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -30,9 +32,11 @@ from theory.errors import DomainError
 from theory.statement import Clause, Statement
 
 Progress = Callable[[int], None]
-# Softmax alone is timed on one batch in this many.
-_TIMED = 8
+# Softmax alone is timed on one batch in this many, which comes to every length in turn.
+_TIMED = 5
 _SMALLEST_BATCH, _LARGEST_BATCH = 2**18, 2**21
+# So few rows are bounded one by one at once.
+_FEW = 4
 
 
 def screen(
@@ -98,7 +102,8 @@ def _screen_batches(
         drawn = now(source.xp)
         result.drawing_seconds += drawn - start
         if number % _TIMED == 0:
-            _softmax(batch)
+            if not timed_scores:
+                _softmax(batch)
             warm = now(source.xp)
             _softmax(batch)
             timed_seconds += now(source.xp) - warm
@@ -114,8 +119,9 @@ def _screen_batches(
             break
 
 
-def _count(judged: Judged, clause: Clause, counts: ClauseScreen, xp: Any) -> None:
-    """Add the rows that are settled to the counts."""
+def _count(judged: Judged, clause: Clause, result: ScreenResult) -> Any | None:
+    """Add the rows that are settled to the counts, and say which are not, if any."""
+    counts, xp = result.clauses[clause.name], judged.xp
     clear = int(xp.count_nonzero(judged.for_claim))
     counts.clear += clear
     settled = clear
@@ -123,29 +129,42 @@ def _count(judged: Judged, clause: Clause, counts: ClauseScreen, xp: Any) -> Non
         settled = int(xp.count_nonzero(judged.settled))
         counts.not_applying += settled - clear
     if isinstance(clause.holds, Equality):
-        counts.agreeing += judged.for_claim.shape[0] - settled - int(xp.count_nonzero(judged.against))
+        counts.agreeing += len(judged.for_claim) - settled - int(xp.count_nonzero(judged.against))
+    doubtful = judged.doubtful(clause)
+    return doubtful if bool(doubtful.any()) else None
+
+
+def _judged_again(
+    judges: _Judges, batch: Batch, masks: dict[str, Any | None] | None
+) -> Iterator[tuple[Clause, Any, Judged]]:
+    """Careful judgement of the rows that every clause's mask names, or of all: the clause, which rows, and it."""
+    xp = batch.xp
+    if masks is None:
+        chosen = xp.arange(batch.rows)
+        for name, careful in judges.careful.judge(batch.only(chosen)).items():
+            yield judges.clauses[name], chosen, careful
+        return
+    found = {name: mask for name, mask in masks.items() if mask is not None}
+    if not found:
+        return
+    chosen = xp.where(reduce(or_, found.values()))[0]
+    again = judges.careful.judge(batch.only(chosen), found)
+    for name, careful in again.items():
+        mine = xp.where(found[name][chosen])[0]
+        yield judges.clauses[name], chosen[mine], careful[mine]
 
 
 def _screen_batch(judges: _Judges, batch: Batch, result: ScreenResult, decide_at_most: int) -> None:
     before, drawn, xp = now(batch.xp), batch.columns.seconds, batch.xp
-    judged = judges.loose.judge(batch)
-    masks = {}
-    for name, seen in judged.items():
-        _count(seen, judges.clauses[name], result.clauses[name], xp)
-        mask = seen.doubtful(judges.clauses[name])
-        if bool(mask.any()):
-            masks[name] = mask
-    pending = []
-    if masks:
-        chosen = xp.where(reduce(or_, masks.values()))[0]
-        again = judges.careful.judge(batch.only(chosen), masks)
-        for name, mask in masks.items():
-            clause = judges.clauses[name]
-            mine = xp.where(mask[chosen])[0]
-            careful = again[name][mine]
-            _count(careful, clause, result.clauses[name], xp)
-            still = careful.doubtful(clause)
-            pending.append((clause, chosen[mine][still], careful.against[still]))
+    masks = None
+    if batch.rows > _FEW:
+        judged = judges.loose.judge(batch)
+        masks = {name: _count(seen, judges.clauses[name], result) for name, seen in judged.items()}
+    pending = [
+        (clause, rows[still], careful.against[still])
+        for clause, rows, careful in _judged_again(judges, batch, masks)
+        if (still := _count(careful, clause, result)) is not None
+    ]
     drawn = batch.columns.seconds - drawn
     result.drawing_seconds += drawn
     result.evaluation_seconds += now(xp) - before - drawn

@@ -69,22 +69,25 @@ def drawn(letter, generator, count):
     return size if letter.is_nonnegative else size * generator.choice([-1, 1], count)
 
 
+@pytest.mark.parametrize("loose", [False, True], ids=["row by row", "all rows"])
 @pytest.mark.parametrize("expr", list(expressions()))
-def test_error_bound_encloses_every_bound_of_the_catalogue(expr):
+def test_error_bound_encloses_every_bound_of_the_catalogue(expr, loose):
     generator = np.random.default_rng(5)
     count = 12
     values = {x: drawn(x, generator, count) for x in sorted(expr.free_symbols, key=str)}
     with np.errstate(all="ignore"):
-        result = evaluate(expr, {x: Tracked(v, 0.0, np) for x, v in values.items()}, error_target(np))
-    value, error = np.broadcast_to(result.value, count), np.broadcast_to(result.error, count)
+        tracked = {x: Tracked(v, 0.0, np, loose=loose) for x, v in values.items()}
+        result = evaluate(expr, tracked, error_target(np))
+        found, error = np.broadcast_to(result.value, count), np.broadcast_to(result.error, count)
     useful = 0
     with ctx.workprec(2000):
         for i in range(count):
             exact = evaluate(expr, {x: in_arb(np.broadcast_to(v, count)[i]) for x, v in values.items()}, arb_target())
-            if np.isfinite(error[i]) and exact.is_finite():
-                assert abs(exact - in_arb(value[i])) <= in_arb(error[i] * INFLATION)
-                useful += error[i] <= 1e-9 * max(1, abs(value[i]))
-    assert useful >= count // 2
+            if np.isfinite(found[i]) and np.isfinite(error[i]) and exact.is_finite():
+                assert abs(exact - in_arb(found[i])) <= in_arb(error[i] * INFLATION)
+                useful += error[i] <= 1e-9 * max(1, abs(found[i]))
+    # One bound for all of such different rows may be of no use.
+    assert loose or useful >= count // 2
 
 
 @pytest.mark.parametrize("careful", [False, True])
@@ -92,7 +95,7 @@ def test_error_bound_encloses_every_bound_of_the_catalogue(expr):
 def test_error_bound_encloses_every_letter_on_random_rows(careful, device):
     checked = 0
     with np.errstate(all="ignore"), ctx.workprec(2000):
-        for index, batch in enumerate(BatchSource(3, device, elements=256).batches(60)):
+        for index, batch in enumerate(BatchSource(3, device, elements=256).batches(36)):
             seen = batch.only(batch.xp.arange(batch.rows)) if careful else batch
             row = batch.row(0)
             for letter, value in LETTERS.items():
