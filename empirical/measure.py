@@ -20,6 +20,7 @@ from transformers import GPT2LMHeadModel
 
 from empirical.checks import check_rows, limited
 from empirical.config import RunConfig, load_config
+from empirical.held_out import load_held_out
 from empirical.model import load_model
 from empirical.passes import Pass, run_dial, run_pass
 from empirical.records import (
@@ -35,7 +36,7 @@ from empirical.records import (
 )
 from empirical.rows import Rows
 from empirical.schedule import layer_dials
-from empirical.training import CONFIG_NAME, is_finished, load_held_out, load_held_out_blocks, training_summary
+from empirical.training import CONFIG_NAME, is_finished, training_summary
 from theory import bounds
 from theory.errors import DomainError, InputError
 
@@ -132,8 +133,7 @@ def _open(run_dir: Path | str, sequences: int | None) -> tuple[Path, RunConfig, 
     config = load_config(folder / CONFIG_NAME)
     if not is_finished(folder):
         raise InputError(f"the run in {folder} is not finished. Continue it with `localist train {folder} --resume`.")
-    windows = load_held_out(folder)
-    blocks = load_held_out_blocks(folder)
+    windows, blocks = load_held_out(folder)
     if blocks is None and config.locality.block >= windows.shape[1]:
         raise DomainError(
             f"block {config.locality.block} must be below the context {windows.shape[1]}: no row has keys off its block"

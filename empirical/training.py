@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -28,6 +27,7 @@ from empirical.callbacks import Limits, Progress, StopOnSignal, stored_attribute
 from empirical.checkpoints import CHECKPOINTS_NAME, checkpoint_folder, newest_checkpoint, seal
 from empirical.config import ObjectiveConfig, RunConfig, load_config, save_config
 from empirical.corpus import Corpus, load_corpus, load_tokenizer, token_windows, train_tokenizer
+from empirical.held_out import save_held_out
 from empirical.model import build_model, load_model, parameter_count, quiet, save_model
 from empirical.objective import AttentionObjective
 from empirical.proximal import GroupProximal
@@ -37,7 +37,6 @@ from theory.errors import DomainError, InputError, LocalistError
 
 CONFIG_NAME = "run.json"
 TOKENIZER_NAME = "tokenizer.json"
-HELD_OUT_NAME = "held_out.safetensors"
 TRAINING_NAME = "training.json"
 GROUPS_NAME = "groups.json"
 CORPUS_NAME = "corpus.json"
@@ -148,7 +147,7 @@ def train(
         save_config(config, folder / CONFIG_NAME)
         write_text_atomically(folder / CORPUS_NAME, json.dumps(corpus.describe(), indent=2) + "\n")
         write_text_atomically(folder / TOKENIZER_NAME, tokenizer.to_str())
-        _save_windows(held_out, held_out_blocks, folder / HELD_OUT_NAME)
+        save_held_out(folder, held_out, held_out_blocks)
 
     start = newest_checkpoint(folder) if resume else None
     limits = Limits(config.training.max_seconds, config.training.checkpoint_seconds)
@@ -197,26 +196,6 @@ def is_finished(folder: Path) -> bool:
 def training_summary(folder: Path) -> dict[str, Any]:
     """What `training.json` says of a finished run. Raises InputError."""
     return read_json(folder / TRAINING_NAME)
-
-
-def load_held_out(folder: Path) -> Tensor:
-    """Held-out windows `(windows, context)` of a run. Raises InputError."""
-    return _held_out(folder)["windows"].long()
-
-
-def load_held_out_blocks(folder: Path) -> Tensor | None:
-    """Block ids of the held-out windows; None where they are fixed windows. Raises InputError."""
-    blocks = _held_out(folder).get("block_ids")
-    return None if blocks is None else blocks.long()
-
-
-def _held_out(folder: Path) -> dict[str, Tensor]:
-    path = folder / HELD_OUT_NAME
-    try:
-        found = load_file(path)
-        return {"windows": found["windows"], **found}
-    except Exception as error:  # a missing file, a cut one, another's: each has its own type
-        raise InputError(f"cannot read {path}: {folder} is not a run of `localist train`") from error
 
 
 def _prepare(folder: Path, config: RunConfig, resume: bool) -> None:
@@ -332,14 +311,6 @@ def _write_groups(folder: Path, groups: GroupProximal) -> None:
         "groups": groups.groups(),
     }
     write_text_atomically(folder / GROUPS_NAME, json.dumps(report, indent=2) + "\n")
-
-
-def _save_windows(windows: Tensor, blocks: Tensor | None, path: Path) -> None:
-    kept = {"windows": windows.int()} | ({} if blocks is None else {"block_ids": blocks.int()})
-    try:
-        save_file(kept, path)
-    except Exception as error:  # safetensors has its own error for a disk that is full
-        raise InputError(f"cannot write {path}: {error}") from error
 
 
 def is_main() -> bool:

@@ -142,7 +142,7 @@ def full(*args, **kwargs):
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("empirical.training.save_file", "held_out.safetensors"),
+        ("empirical.held_out.save_file", "held_out.safetensors"),
         ("transformers.trainer.Trainer._save_rng_state", "checkpoint-4"),
         ("transformers.GPT2LMHeadModel.save_pretrained", "cannot write"),
         ("empirical.checkpoints.write_text_atomically", "checkpoint-2"),

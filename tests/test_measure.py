@@ -15,6 +15,7 @@ from empirical import rounding
 from empirical.attention import localist_attention
 from empirical.blocks import fixed_windows
 from empirical.checks import check_rows
+from empirical.held_out import load_held_out
 from empirical.measure import dial_values, measure, measure_dial
 from empirical.model import load_model
 from empirical.passes import run_dial, run_pass
@@ -24,7 +25,7 @@ from empirical.row_store import room
 from empirical.rows import RowMeter, measure_rows
 from empirical.schedule import dial_bias
 from empirical.shift import ShiftMeter
-from empirical.training import load_held_out, train
+from empirical.training import train
 from theory import bounds
 from theory.errors import DomainError, InputError
 
@@ -198,7 +199,7 @@ def test_dial_curve_of_the_first_layer_is_predicted(run):
 def test_prediction_is_b1_row_by_row(run, tmp_path):
     from empirical.measure import predicted
 
-    model, windows = load_model(run), load_held_out(run)[:2]
+    model, windows = load_model(run), load_held_out(run)[0][:2]
     base = run_pass(model, windows, [0.0] * 3, conditionals=True, folder=tmp_path).layers[0]
     moved = run_pass(model, windows, [0.8] * 3, folder=tmp_path).layers[0]
     fidelity, entropy = predicted(base, 0.8)
@@ -211,7 +212,7 @@ def test_prediction_is_b1_row_by_row(run, tmp_path):
 
 def test_the_output_moves_as_b3_says(run, tmp_path):
     """In float64 the first layer's shift is B3's to rounding; deeper layers' inputs move, so they drift."""
-    model, windows = load_model(run).double(), load_held_out(run)[:3]
+    model, windows = load_model(run).double(), load_held_out(run)[0][:3]
     _, (moved, masked) = run_dial(model, windows, [[0.8] * 3, [1.0] * 3], folder=tmp_path)
     for done in (moved, masked):
         first = done.shifts[0]
@@ -224,7 +225,7 @@ def test_the_output_moves_as_b3_says(run, tmp_path):
 
 def test_a_wrong_gain_would_be_seen(run, tmp_path, monkeypatch):
     monkeypatch.setattr("empirical.shift.dial_gain", lambda leak, dial: dial * leak)
-    model, windows = load_model(run).double(), load_held_out(run)[:1]
+    model, windows = load_model(run).double(), load_held_out(run)[0][:1]
     _, (moved,) = run_dial(model, windows, [[0.8] * 3], folder=tmp_path)
     assert moved.shifts[0].error.max() > 1e-4
 

@@ -8,11 +8,12 @@ from tiny import one_thread, tiny  # noqa: F401
 
 from empirical.config import LocalityConfig, run_config
 from empirical.corpus import CorpusConfig, Piece, load_corpus, python_topics, token_windows, train_tokenizer
+from empirical.held_out import load_held_out
 from empirical.measure import measure, measure_dial
 from empirical.model import build_model
 from empirical.passes import run_pass
 from empirical.segments import block_ids, change_points, window_blocks
-from empirical.training import load_held_out, load_held_out_blocks, train
+from empirical.training import train
 from theory.errors import DomainError, InputError
 
 TEXT = 'One two. Three four!  "Five?" Six\n\nSeven 3.5 eight'
@@ -93,8 +94,8 @@ def text(tmp_path_factory):
 def test_a_run_with_sentences_is_trained_and_measured(tmp_path, text):
     config = tiny(corpus={"text": [str(text)]}, locality={"blocks": "sentences"}, training={"steps": 3})
     folder = train(config, tmp_path / "run", progress=False)
-    ids = load_held_out_blocks(folder)
-    assert ids.shape == load_held_out(folder).shape
+    windows, ids = load_held_out(folder)
+    assert ids.shape == windows.shape
     assert (ids[:, 1:] - ids[:, :-1]).unique().tolist() == [0, 1]
     records = measure(folder, progress=False)
     assert records.violations == 0
@@ -115,7 +116,7 @@ def test_segments_of_a_trained_model(tmp_path, text):
         training={"steps": 2},
     )
     folder = train(config, tmp_path / "run", progress=False)
-    assert (load_held_out_blocks(folder).max(1).values == 64 / 8 - 1).all()
+    assert (load_held_out(folder)[1].max(1).values == 64 / 8 - 1).all()
     assert measure(folder, progress=False).violations == 0
 
 

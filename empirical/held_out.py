@@ -1,0 +1,33 @@
+"""The token windows that a run's training never saw, kept in its folder for measuring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from theory.errors import InputError
+
+HELD_OUT_NAME = "held_out.safetensors"
+
+
+def save_held_out(folder: Path, windows: Tensor, blocks: Tensor | None) -> None:
+    """Write windows `(windows, context)` and their block ids, if any. Raises InputError."""
+    kept = {"windows": windows.int()} | ({} if blocks is None else {"block_ids": blocks.int()})
+    path = folder / HELD_OUT_NAME
+    try:
+        save_file(kept, path)
+    except Exception as error:  # safetensors has its own error for a disk that is full
+        raise InputError(f"cannot write {path}: {error}") from error
+
+
+def load_held_out(folder: Path) -> tuple[Tensor, Tensor | None]:
+    """Windows `(windows, context)` and their block ids, None where these are fixed windows. Raises InputError."""
+    path = folder / HELD_OUT_NAME
+    try:
+        found = load_file(path)
+        windows, blocks = found["windows"].long(), found.get("block_ids")
+    except Exception as error:  # a missing file, a cut one, another's: each has its own type
+        raise InputError(f"cannot read {path}: {folder} is not a run of `localist train`") from error
+    return windows, None if blocks is None else blocks.long()
