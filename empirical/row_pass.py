@@ -103,10 +103,12 @@ def pass_rows(
             job.run(*share)
     else:
         # Some fifty small operations a piece: a core that runs its own heads' waits for no other after each.
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            list(pool.map(job.run, *zip(*shares, strict=True)))
-        # The number set last is what threads made later take over.
-        torch.set_num_threads(threads)
+        try:
+            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                list(pool.map(job.run, *zip(*shares, strict=True)))
+        finally:
+            # The number set last is what threads made later take over.
+            torch.set_num_threads(threads)
     return RowPass(
         output=job.output.to(value.dtype),
         log_sum=found["log_sum"],
