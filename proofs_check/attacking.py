@@ -16,6 +16,7 @@ from sympy.logic.boolalg import And, Boolean, Equivalent, Implies, true
 
 from proofs_check.adversary import tightness
 from proofs_check.box_search import Box, Proposals, evolve, refine
+from proofs_check.falsehood import false_point
 from proofs_check.instances import KINDS
 from proofs_check.points import check_form, slack_at
 from proofs_check.rows import AttentionRow
@@ -75,6 +76,8 @@ def attack(claim: Boolean, domain: Mapping[Symbol, Set], samples: int = 100_000,
         for start in range(0, samples, 50_000):
             proposals.add(box.draw(rng, min(50_000, samples - start)))
         found = proposals.refuted()
+        if found is None:
+            found = false_point(claim, dict(zip(box.letters, box.intervals, strict=True)))
         if found is None:
             refine(box, proposals)
             evolve(box, proposals, seed)

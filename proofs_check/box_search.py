@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 from scipy.optimize import differential_evolution, minimize
-from sympy import Dummy, Interval, Set, Symbol
+from sympy import Dummy, Interval, Set, Symbol, ceiling, floor
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, true
 
@@ -38,6 +38,8 @@ class Box:
             interval = domain[letter]
             if not isinstance(interval, Interval) or interval.is_empty:
                 raise DomainError(f"domain of {letter}, {interval}, must be a sympy Interval that is not empty")
+            if letter.is_integer and ceiling(interval.inf) > floor(interval.sup):
+                raise DomainError(f"domain of {letter}, {interval}, must hold an integer")
             self.intervals.append(interval)
         # What is not negative in the box may be raised to any power there.
         ends = zip(self.letters, self.intervals, strict=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from sympy import Interval, Symbol
-from sympy.core.relational import Relational
+from sympy.logic.boolalg import Boolean
 
 from proofs_check.points import decide_at
 from proofs_check.step_claims import holds
@@ -24,7 +24,7 @@ _SIZES = tuple(Fraction(10) ** n for n in (0, -1, 1, -2, 2, -4, 4, -8, 8))
 _SIMPLE = (Fraction(0), *(Fraction(*pair) for pair in ((1, 2), (2, 1), (3, 1), (1, 3), (9, 10), (5, 1), (7, 1))))
 
 
-def false_point(claim: Relational, domain: Mapping[Symbol, Interval]) -> dict[Symbol, Fraction] | None:
+def false_point(claim: Boolean, domain: Mapping[Symbol, Interval]) -> dict[Symbol, Fraction] | None:
     """A point at which the claim is certainly false, or None where none of the points tried is one."""
     letters = sorted(domain, key=lambda letter: letter.name)
     for values in _grid([list(_candidates(letter, domain[letter])) for letter in letters]):

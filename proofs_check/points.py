@@ -19,6 +19,8 @@ from theory.lowering import Target, Undecided, UnknownNode, arb_target, evaluate
 
 CONNECTIVES = (And, Or, Not, Implies, Equivalent)
 _PRECISIONS = (96, 384, 2048)
+# Powers of larger numbers may not fit into memory.
+_SIMPLE = 2**12
 
 
 def real_target() -> Target:
@@ -89,11 +91,15 @@ def _sign(claim: Relational, point: Mapping[Symbol, Fraction]) -> int | None:
             if gap.is_zero():
                 return 0
             defined = True
-    if not defined or not asked[0].is_rational_function(*point):
-        return None
-    # Rational at a rational point: where it is 0 no precision parts it from 0, and none need.
-    exact = asked[0].xreplace({x: Rational(v.numerator, v.denominator) for x, v in point.items()})
-    return int(sympy.sign(exact)) if exact.is_Rational else None
+    return 0 if defined and _is_exactly_zero(asked[0], point) else None
+
+
+def _is_exactly_zero(gap: Expr, point: Mapping[Symbol, Fraction]) -> bool:
+    """Whether arithmetic on exact numbers and on logarithms of them gives 0: no precision parts 0 from itself."""
+    if any(abs(v.numerator) + v.denominator > _SIMPLE for v in point.values()):
+        return False
+    exact = gap.xreplace({x: Rational(v.numerator, v.denominator) for x, v in point.items()})
+    return bool(sympy.expand_log(sympy.expand_func(exact), force=True) == 0)
 
 
 def _balls(exprs: list[Expr], point: Mapping[Symbol, Fraction]) -> list[Any]:

@@ -5,7 +5,26 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from sympy import And, Eq, Equivalent, Ge, Implies, Interval, Le, Ne, Or, Rational, Symbol, exp, gamma, log, oo, symbols
+from sympy import (
+    And,
+    Eq,
+    Equivalent,
+    Ge,
+    Implies,
+    Interval,
+    Le,
+    Ne,
+    Or,
+    Rational,
+    Symbol,
+    cos,
+    exp,
+    gamma,
+    log,
+    oo,
+    sin,
+    symbols,
+)
 
 from proofs_check import attack, attack_row
 from proofs_check.points import decide_at
@@ -87,7 +106,11 @@ def test_a_seed_repeats_the_attack():
 def test_no_verdict_from_a_ball_that_is_not_finite():
     assert decide_at(Ge(1 / x, 0), {x: Fraction(0)}) is Verdict.UNDECIDED
     assert decide_at(Ge(log(x), 0), {x: Fraction(-1)}) is Verdict.UNDECIDED
-    assert decide_at(Eq(log(x**2), 2 * log(x), evaluate=False), {x: Fraction(3)}) is Verdict.UNDECIDED
+
+
+def test_sides_that_agree_are_told_equal_only_by_exact_arithmetic():
+    assert decide_at(Eq(log(x**2), 2 * log(x), evaluate=False), {x: Fraction(3)}) is Verdict.PROVED
+    assert decide_at(Eq(cos(x) ** 2 + sin(x) ** 2, 1, evaluate=False), {x: Fraction(1, 3)}) is Verdict.UNDECIDED
 
 
 @pytest.mark.parametrize(
