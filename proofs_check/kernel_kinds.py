@@ -67,6 +67,41 @@ COQ_KINDS: Mapping[str, CoqKind] = {
         ),
     ),
     "weight block": CoqKind("Weights", "weights", frozenset({weights.w, weights.g, weights.lam_g, weights.move})),
+    "descent": CoqKind(
+        "Descent",
+        "descent",
+        frozenset(
+            {
+                weights.w_0,
+                weights.w_1,
+                weights.eta,
+                weights.lam_g,
+                weights.G,
+                weights.mu,
+                weights.b_0,
+                weights.N,
+                weights.N_mu,
+            }
+        ),
+    ),
+    "surviving block": CoqKind(
+        "Surviving",
+        "head",
+        frozenset(
+            {
+                letters.m,
+                letters.k,
+                letters.tau,
+                letters.delta,
+                letters.eps,
+                letters.H,
+                weights.d_k,
+                weights.s_in,
+                weights.reach_off,
+                weights.pull,
+            }
+        ),
+    ),
     "row beside another": CoqKind(
         "Beside",
         "row",

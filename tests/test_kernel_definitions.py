@@ -20,7 +20,8 @@ from proofs_check.kernel_kinds import COQ_KINDS
 from proofs_check.rows import AttentionRow
 from proofs_check.rule_instances import Checker, Situation
 from proofs_check.schedule_instances import ScheduleInstance
-from proofs_check.weight_blocks import WeightBlock
+from proofs_check.surviving_blocks import SurvivingBlock
+from proofs_check.weight_blocks import Descent, WeightBlock
 
 TOLERANCE = Fraction(1, 10**9)
 
@@ -37,8 +38,11 @@ Proof. intros x y. unfold Rmax, Rabs. destruct (Rle_dec x y), (Rcase_abs (x - y)
 {powers}Ltac decided := match goal with
   | |- context [Rle_dec ?x ?y] => let L := fresh in destruct (Rle_dec x y) as [L | L];
       [try (exfalso; apply (Rle_not_lt _ _ L); interval) | try (exfalso; apply L; interval)]
+  | |- context [Req_EM_T ?x 0] => let L := fresh in destruct (Req_EM_T x 0) as [L | L];
+      [try (exfalso; apply (Rlt_not_eq 0 x); [interval | symmetry; exact L]) | idtac]
   end.
-Ltac evaluate := cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rmin Rmax Rle Rle_dec exp ln sqrt Rpower pow IZR{kept}];
+Ltac evaluate :=
+  cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rmin Rmax Rle Rle_dec Req_EM_T exp ln sqrt Rpower pow IZR{kept}];
   simpl pow; rewrite ?min_is, ?max_is{written}; unfold Rpower; repeat decided; interval with (i_prec 100).
 """
 
@@ -74,17 +78,35 @@ def checker_in_coq(checker):
 
 
 def schedule_in_coq(schedule):
-    def by_layer(values):
-        text = "0"
-        for i, value in reversed(list(enumerate(values))):
-            text = f"if Nat.eqb i {i} then {number(value)} else {text}"
-        return f"(fun i => {text})"
-
     numbers = (schedule.exponent, schedule.steeper, schedule.largest, schedule.needed)
     return (
         f"Schedule {schedule.layers} {schedule.layer} {' '.join(map(number, numbers))} "
-        f"{by_layer(schedule.leaks)} {by_layer(schedule.weights)}"
+        f"{entries_in_coq(schedule.leaks)} {entries_in_coq(schedule.weights)}"
     )
+
+
+def entries_in_coq(entries):
+    text = "0"
+    for i, value in reversed(list(enumerate(entries))):
+        text = f"if Nat.eqb i {i} then {number(value)} else {text}"
+    return f"(fun i => {text})"
+
+
+def descent_in_coq(run):
+    gradients = listed(map(entries_in_coq, run.gradients))
+    numbers = (run.rate, run.penalty, run.momentum)
+    start, buffer = entries_in_coq(run.weights), entries_in_coq(run.buffer)
+    return f"Descent {len(run.weights)} {start} {buffer} {gradients} {' '.join(map(number, numbers))}"
+
+
+def head_in_coq(head):
+    text = "(fun _ _ => 0)"
+    for f, row in reversed(list(enumerate(head.key))):
+        text = f"(fun f => if Nat.eqb f {f} then {entries_in_coq(row)} else {text} f)"
+    inside = listed(map(entries_in_coq, head.features[: head.block]))
+    outside = listed(map(entries_in_coq, head.features[head.block :]))
+    sizes = f"{len(head.query)} {len(head.key)}"
+    return f"Head {sizes} {entries_in_coq(head.query)} {text} {inside} {outside} {number(head.temperature)}"
 
 
 def weights_in_coq(block):
@@ -124,12 +146,32 @@ SCHEDULE = ScheduleInstance(
     weights=(1, 2, 3, 5),
 )
 BLOCK = WeightBlock((Fraction(3), Fraction(-1, 2)), (Fraction(1, 4), Fraction(2, 3)), Fraction(1, 2), Fraction(3, 4))
+DESCENT = Descent(
+    weights=(Fraction(3, 2), Fraction(-1)),
+    gradients=((Fraction(1, 2), Fraction(1, 3)),),
+    rate=Fraction(1, 2),
+    penalty=Fraction(4, 5),
+    momentum=Fraction(1, 4),
+    buffer=(Fraction(1, 3), Fraction(-1, 5)),
+)
+HEAD_LEFT = SurvivingBlock(
+    query=(Fraction(1, 2), Fraction(-1), Fraction(2, 3), Fraction(1)),
+    key=(
+        (Fraction(1), Fraction(1, 3), Fraction(0), Fraction(2)),
+        (Fraction(-1), Fraction(1), Fraction(1, 2), Fraction(1)),
+    ),
+    features=((Fraction(1), Fraction(2)), (Fraction(1, 2), Fraction(1)), (Fraction(-1), Fraction(1, 4))),
+    block=1,
+    temperature=Fraction(3, 4),
+)
 
 INSTANCES = {
     "row": (ROW, row_in_coq, "Row"),
     "row beside another": (ROW, row_in_coq, "Beside"),
     "checker": (CHECKER, checker_in_coq, "Checker"),
     "schedule": (SCHEDULE, schedule_in_coq, "Schedule ScheduleFacts"),
+    "descent": (DESCENT, descent_in_coq, "Descent"),
+    "surviving block": (HEAD_LEFT, head_in_coq, "Surviving"),
     "weight block": (BLOCK, weights_in_coq, "Weights"),
 }
 

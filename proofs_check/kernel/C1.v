@@ -1,33 +1,18 @@
 (** C1, stationarity: a point that the proximal step leaves alone has a zero block and a gradient no longer than the
     penalty, or a live block and a gradient exactly as long. *)
 Require Import Reals Lra List.
-From Localist Require Import Functions Sums Weights.
+From Localist Require Import Functions Sums Vectors Weights.
 Open Scope R_scope.
 
-(** A norm is not negative, and 0 only where every entry is. *)
-Lemma norm_nonneg : forall f l, 0 <= norm f l.
-Proof. intros f l. apply sqrt_pos. Qed.
-
-Lemma squares_nonneg : forall (f : coordinate -> R) l, 0 <= sum (fun i => f i ^ 2) l.
-Proof. intros f l. apply sum_nonneg. intros i _. apply pow2_ge_0. Qed.
-
-Lemma norm_zero : forall f l, norm f l = 0 -> forall i, In i l -> f i = 0.
-Proof.
-  intros f l E. apply sqrt_eq_0 in E; [| apply squares_nonneg].
-  induction l as [| j l I]; intros i J; [destruct J |]. simpl in E.
-  pose proof (squares_nonneg f l). pose proof (pow2_ge_0 (f j)). simpl in *.
-  destruct J as [-> | J]; [| apply I; trivial; lra].
-  apply Rsqr_0_uniq. unfold Rsqr. lra.
-Qed.
-
-Lemma norm_of_zeros : forall f l, (forall i, In i l -> f i = 0) -> norm f l = 0.
+(** A vector of zeros has norm 0. *)
+Lemma norm_of_zeros : forall (f : coordinate -> R) l, (forall i, In i l -> f i = 0) -> norm f l = 0.
 Proof.
   intros f l Z. unfold norm. rewrite (sum_ext _ (fun _ => 0)); [rewrite sum_const, Rmult_0_r; apply sqrt_0 |].
   intros i I. rewrite (Z i I). ring.
 Qed.
 
 (** A factor that is not negative comes out of a norm. *)
-Lemma norm_scale : forall c f h l, 0 <= c -> (forall i, In i l -> f i ^ 2 = (c * h i) ^ 2) -> norm f l = c * norm h l.
+Lemma norm_scaled : forall c (f h : coordinate -> R) l, 0 <= c -> (forall i, In i l -> f i ^ 2 = (c * h i) ^ 2) -> norm f l = c * norm h l.
 Proof.
   intros c f h l C E. unfold norm. rewrite (sum_ext _ (fun i => c ^ 2 * h i ^ 2)).
   - rewrite sum_scale, sqrt_mult by (apply pow2_ge_0 || apply squares_nonneg). now rewrite sqrt_pow2.
@@ -60,7 +45,7 @@ Qed.
 (** With zero weights the step is the gradient, scaled. *)
 Lemma length_of_zero : w a = 0 -> length = rate a * g a.
 Proof.
-  intros Z. destruct P as [_ R]. apply norm_scale; [lra |]. intros i I. unfold stepped.
+  intros Z. destruct P as [_ R]. apply norm_scaled; [lra |]. intros i I. unfold stepped.
   rewrite (norm_zero _ _ Z i I). ring.
 Qed.
 
@@ -78,14 +63,14 @@ Proof.
       - rewrite kept_short in E; lra. }
     split; [exact Z |]. rewrite length_of_zero in L by exact Z. apply (Rmult_le_reg_l (rate a)); lra.
   - right. destruct (kept_long L) as [K Q]. split.
-    + unfold w. rewrite (norm_scale (kept a) weight (stepped a)).
+    + unfold w. rewrite (norm_scaled (kept a) weight (stepped a)).
       * apply Rmult_lt_0_compat; [exact Q | fold length; lra].
       * lra.
       * intros i I. pose proof (M i I) as E. unfold moved in E. f_equal. lra.
     + apply (Rmult_eq_reg_l (rate a)); [| lra].
       replace (rate a * lambda_g a) with (rate a * lambda_g a / length * length) by (field; lra).
-      unfold g. rewrite <- (norm_scale (rate a) (fun i => rate a * gradient i)) by (lra || reflexivity).
-      apply norm_scale; [left; apply Rdiv_lt_0_compat; lra |].
+      unfold g. rewrite <- (norm_scaled (rate a) (fun i => rate a * gradient i)) by (lra || reflexivity).
+      apply norm_scaled; [left; apply Rdiv_lt_0_compat; lra |].
       intros i I. pose proof (M i I) as E. unfold moved in E. rewrite K in E.
       replace (rate a * gradient i) with (- (rate a * lambda_g a / length * stepped a i))
         by (unfold stepped in *; lra). ring.

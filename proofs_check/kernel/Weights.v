@@ -1,6 +1,6 @@
 (** A point of the weights under a group penalty: one block of them, with the loss's gradient there. *)
 Require Import Reals Lra List.
-From Localist Require Import Functions Sums.
+From Localist Require Import Functions Sums Vectors.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -12,9 +12,6 @@ Definition possible (a : weights) : Prop := 0 < lambda_g a /\ 0 < rate a.
 
 Lemma some_instance : exists a, possible a.
 Proof. exists (Weights [Coordinate 1 1] 1 1). unfold possible. simpl. lra. Qed.
-
-(** Euclidean norm of a quantity over the block. *)
-Definition norm (f : coordinate -> R) (l : list coordinate) : R := sqrt (sum (fun i => f i ^ 2) l).
 
 Definition w (a : weights) : R := norm weight (coordinates a).
 Definition g (a : weights) : R := norm gradient (coordinates a).
