@@ -33,6 +33,8 @@ _TEMPERATURES = (1.0, 0.5, 2.0, 1.4)
 _RARE_TEMPERATURES = (0.01, 100.0, 0.0625, 5.0)
 _RAREST_TEMPERATURE = 1e6
 _LARGEST_RANGE = 600.0
+# Noise is at least 2^-14 nats: evener rows are so near to equality that no float says on which side they lie.
+_EVENEST = 2.0**14
 _LARGEST_NOISE = {"normal": 6.0, "heavy": 300.0}
 
 
@@ -159,6 +161,8 @@ class BatchSource:
             scores[int(second * keys)] += height
         columns = Columns(lambda name: self._column(index, batch, name), lambda name: _before(batch, name))
         columns["least_temperature"] = least
+        evenest = jitter + _RAREST_TEMPERATURE if on_pattern else _EVENEST * jitter
+        columns["most_temperature"] = xp.maximum(least, evenest)
         batch = Batch(scores, block, columns, family, xp, scratch=self.scratch)
         return batch
 
@@ -197,7 +201,8 @@ class BatchSource:
         draws = self._draws(3, index, sum(name.encode()))
         xp, rows, keys = self.xp, batch.rows, batch.keys
         if name == "temperature":
-            return self._temperatures(draws, rows, batch.columns["least_temperature"])
+            ends = batch.columns["least_temperature"], batch.columns["most_temperature"]
+            return self._temperatures(draws, rows, *ends)
         if name == "dial":
             # A dial of 0 changes nothing: equalities all round, for the exact methods.
             inner = (xp.floor(63 * draws.uniform(rows)) + 1) / 64
@@ -226,7 +231,7 @@ class BatchSource:
             column[0] += 1
         return column
 
-    def _temperatures(self, draws: Draws, rows: int, least: Any) -> Any:
+    def _temperatures(self, draws: Draws, rows: int, least: Any, most: Any) -> Any:
         xp, which = self.xp, draws.uniform(rows)
         result = 0 * which + _TEMPERATURES[0]
         for i, temperature in enumerate(_TEMPERATURES[1:], 1):
@@ -234,7 +239,7 @@ class BatchSource:
         rare = draws.uniform(rows)
         for i, temperature in enumerate(_RARE_TEMPERATURES):
             result = xp.where(rare < 2.0 ** -(5 + i), temperature, result)
-        return xp.maximum(xp.where(rare < 2.0**-13, _RAREST_TEMPERATURE, result), least)
+        return xp.clip(xp.where(rare < 2.0**-13, _RAREST_TEMPERATURE, result), least, most)
 
     def _target(self, draws: Draws, batch: Batch, name: str) -> Any:
         """Targets in (0, 1): near both ends, and near what the row, or its changed form, attains."""
