@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import numpy as np
+import sympy
 from scipy import special
 from scipy.optimize import differential_evolution, minimize
 from sympy import Dummy, Interval, Set, Symbol, ceiling, floor
@@ -17,7 +19,7 @@ from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, 
 from proofs_check.points import check_form, decide_at
 from proofs_check.verdict import Verdict
 from theory.errors import DomainError
-from theory.lowering import UnknownNode, array_target, evaluate
+from theory.lowering import Target, UnknownNode, array_target, evaluate
 
 _DECIDED = 64
 _FAR = 9.0
@@ -125,7 +127,7 @@ def _wrongness(claim: Boolean, values: Mapping[Symbol, Any], known: Mapping[Symb
     if isinstance(claim, BooleanAtom):
         return -1.0 if claim == true else 1.0
     if isinstance(claim, Relational):
-        target = array_target(np, special)
+        target = _floats()
         sides = (side.xreplace(known) for side in (claim.lhs, claim.rhs))
         left, right = (np.asarray(evaluate(side, values, target), dtype=float) for side in sides)
         size = np.abs(left) + np.abs(right)
@@ -146,6 +148,13 @@ def _wrongness(claim: Boolean, values: Mapping[Symbol, Any], known: Mapping[Symb
     for part in parts[1:]:
         total = pick(total, part)
     return total
+
+
+def _floats() -> Target:
+    """numpy, with the functions that `proofs_check.points` adds to Arb."""
+    plain = array_target(np, special)
+    more = {sympy.sin: np.sin, sympy.tan: np.tan, sympy.sinh: np.sinh, sympy.cosh: np.cosh, sympy.tanh: np.tanh}
+    return replace(plain, operations={**plain.operations, **more})
 
 
 class Proposals:
