@@ -26,8 +26,8 @@ def now(xp: Any) -> float:
 class Scratch:
     """Buffers kept between batches: fresh pages cost as much as the arithmetic."""
 
-    def __init__(self, xp: Any) -> None:
-        self._xp = xp
+    def __init__(self, xp: Any, tile: int = TILE) -> None:
+        self._xp, self._tile = xp, tile
         self._held: dict[str, Any] = {}
 
     def like(self, name: str, array: Any) -> Any:
@@ -38,11 +38,11 @@ class Scratch:
             held = self._held[name] = self._xp.empty_like(array).reshape(-1)
         return held[:entries].reshape(array.shape)
 
-
-def tiles(keys: int, rows: int) -> Iterator[slice]:
-    """The rows in runs of about `TILE` scores."""
-    width = max(1, TILE // keys)
-    return (slice(first, min(rows, first + width)) for first in range(0, rows, width))
+    def tiles(self, scores: Any) -> Iterator[slice]:
+        """The rows of an array of shape (keys, rows) in runs of about as many scores as a tile has."""
+        keys, rows = scores.shape
+        width = max(1, self._tile // keys)
+        return (slice(first, min(rows, first + width)) for first in range(0, rows, width))
 
 
 def key_sums(scores: Any, temperature: Any, values: Any, wanted: frozenset[str], scratch: Scratch, xp: Any) -> Any:
@@ -52,11 +52,10 @@ def key_sums(scores: Any, temperature: Any, values: Any, wanted: frozenset[str],
     "value" of `w v` for the values `v`; "others" is the sum of `w` without the keys at the top, and "ties" how many
     those are.
     """
-    keys, rows = scores.shape
     like = scores[0]
     names = {"top", *wanted} | ({"ties"} if "others" in wanted else set())
     found = {name: xp.empty_like(like) for name in names}
-    for which in tiles(keys, rows):
+    for which in scratch.tiles(scores):
         tile = scores[:, which]
         into = {name: array[which] for name, array in found.items()}
         _tile_sums(tile, temperature[which], None if values is None else values[:, which], into, scratch, xp)
@@ -97,7 +96,7 @@ def _tile_sums(scores: Any, temperature: Any, values: Any, into: dict[str, Any],
 
 def softmax_alone(scores: Any, temperature: Any, scratch: Scratch, xp: Any) -> None:
     """The softmax of every row in the same layout and tiles: what a screen of the rows is compared with."""
-    for which in tiles(*scores.shape):
+    for which in scratch.tiles(scores):
         tile = scores[:, which]
         masses = scratch.like("softmax", tile)
         xp.divide(tile, temperature[which], out=masses)
@@ -109,7 +108,7 @@ def softmax_alone(scores: Any, temperature: Any, scratch: Scratch, xp: Any) -> N
 def seen_sums(scores: Any, seen: Any, block: int, scratch: Scratch, xp: Any) -> dict[str, Any]:
     """Of other scores `s'`: the "least" in the block, the "top" outside, and the "largest" `|s - s'|`."""
     found = {name: xp.empty_like(scores[0]) for name in ("least", "top", "largest")}
-    for which in tiles(*scores.shape):
+    for which in scratch.tiles(scores):
         tile = seen[:, which]
         xp.amin(tile[:block], 0, out=found["least"][which])
         xp.amax(tile[block:], 0, out=found["top"][which])
@@ -123,7 +122,7 @@ def seen_sums(scores: Any, seen: Any, block: int, scratch: Scratch, xp: Any) -> 
 def weight_sums(scores: Any, weights: Any, block: int, scratch: Scratch, xp: Any) -> dict[str, Any]:
     """Sums of weights `p`, 0 or at least 1: "inside" the block, "outside", "scored" of `p s`, "logs" of `p log p`."""
     found = {name: xp.empty_like(scores[0]) for name in ("inside", "outside", "scored", "logs")}
-    for which in tiles(*scores.shape):
+    for which in scratch.tiles(scores):
         tile = weights[:, which]
         xp.sum(tile[:block], 0, out=found["inside"][which])
         xp.sum(tile[block:], 0, out=found["outside"][which])

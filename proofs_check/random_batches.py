@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from proofs_check.batches import Batch, Columns
-from proofs_check.key_sums import Scratch, tiles
+from proofs_check.key_sums import TILE, Scratch
 
 FAMILIES = ("gaussian", "heavy-tailed", "block-level", "one-key", "two-level", "tied")
 _EQUALITY_FAMILIES = ("block-level", "two-level", "tied", "one-key")
@@ -108,7 +108,8 @@ class BatchSource:
     def __init__(self, seed: int, device: str | None = None, elements: int = 2**18, equalities: bool = True) -> None:
         self._seed, self._device, self._elements, self._equalities = seed, device, elements, equalities
         self.xp = self._draws(0).xp
-        self.scratch = Scratch(self.xp)
+        # A device without a cache to stay in is best given all rows at once.
+        self.scratch = Scratch(self.xp, elements * max(_KEYS) if device == "cuda" else TILE)
         self._pools: dict[tuple[int, str], tuple[int, Any]] = {}
 
     def _draws(self, *purpose: int) -> Draws:
@@ -150,7 +151,7 @@ class BatchSource:
         least = (2 * _LARGEST_NOISE[kind] * jitter + abs(height) + 2.5) / _LARGEST_RANGE
         scores = self.scratch.like("scores", noise) if not on_pattern else xp.empty_like(noise)
         pattern = self._pool(index, keys, rows, "normal", 7) if family in ("two-level", "tied") else None
-        for which in tiles(keys, rows):
+        for which in self.scratch.tiles(scores):
             tile = scores[:, which]
             xp.multiply(noise[:, which], jitter[which], out=tile)
             if pattern is not None:

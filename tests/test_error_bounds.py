@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ from theory.statement import Clause
 from theory.symbols import H, H_lam
 
 ROWS = [statement for statement in CATALOGUE if statement.about == "row"]
-PRECISION = 3000
+PRECISION = 1500
 
 
 def entry(x, row):
@@ -44,7 +45,7 @@ def encloses(tracked, exact, row):
     if np.isnan(value) or np.isnan(error) or np.isinf(error):
         return True
     miss = abs(exact - arb(value))
-    return miss.rad() < arb(2) ** -2000 and not miss > arb(error * INFLATION)
+    return miss.rad() < arb(2) ** -1000 and not miss > arb(error * INFLATION)
 
 
 def hard_batches(careful=False):
@@ -157,11 +158,11 @@ def test_a_rule_that_forgets_roundings_is_noticed(monkeypatch):
         monkeypatch.setattr(module, "LIBRARY", 0.0)
     missed = 0
     with np.errstate(all="ignore"), ctx.workprec(PRECISION):
-        for batch in hard_batches():
+        for batch in islice(hard_batches(), 3):
             for index in range(batch.rows):
                 exact = {x: value(batch.row(index), ArbArithmetic()) for x, value in DEFINITIONS.items()}
                 missed += sum(not encloses(value(batch), exact[x], index) for x, value in LETTERS.items())
-    assert missed > 100
+    assert missed > 50
 
 
 def test_a_bound_false_under_its_assumption_alone_is_refuted():
