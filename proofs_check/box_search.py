@@ -12,7 +12,7 @@ import numpy as np
 import sympy
 from scipy import special
 from scipy.optimize import differential_evolution, minimize
-from sympy import Dummy, Interval, Set, Symbol, ceiling, floor
+from sympy import Dummy, Expr, Interval, Set, Symbol, ceiling, floor
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, true
 
@@ -46,6 +46,8 @@ class Box:
         # What is not negative in the box may be raised to any power there.
         ends = zip(self.letters, self.intervals, strict=True)
         self._known = {letter: Dummy(letter.name, positive=True) for letter, each in ends if each.inf >= 0}
+        relations = claim.atoms(Relational)
+        self._sides = {side: side.xreplace(self._known) for each in relations for side in (each.lhs, each.rhs)}
         middle = np.full((len(self.letters), 1), 0.37)
         try:
             decide_at(claim, self.exact(middle[:, 0]))
@@ -115,7 +117,7 @@ class Box:
         """How far the claim is from holding at points of the unit cube, positive where floats find it false."""
         values = dict(zip(self.letters, self.values(unit), strict=True))
         values |= {new: values[letter] for letter, new in self._known.items()}
-        return np.broadcast_to(_wrongness(self.claim, values, self._known), unit.shape[1:])
+        return np.broadcast_to(_wrongness(self.claim, values, self._sides), unit.shape[1:])
 
 
 def _stretched(unit: Any) -> Any:
@@ -123,12 +125,12 @@ def _stretched(unit: Any) -> Any:
     return np.where(unit < 0.5, 2 * unit, 10.0 ** (2 * _FAR * (2 * unit - 1)))
 
 
-def _wrongness(claim: Boolean, values: Mapping[Symbol, Any], known: Mapping[Symbol, Symbol]) -> Any:
+def _wrongness(claim: Boolean, values: Mapping[Symbol, Any], written: Mapping[Expr, Expr]) -> Any:
     if isinstance(claim, BooleanAtom):
         return -1.0 if claim == true else 1.0
     if isinstance(claim, Relational):
         target = _floats()
-        sides = (side.xreplace(known) for side in (claim.lhs, claim.rhs))
+        sides = (written[side] for side in (claim.lhs, claim.rhs))
         left, right = (np.asarray(evaluate(side, values, target), dtype=float) for side in sides)
         size = np.abs(left) + np.abs(right)
         gap = np.where(size > 0, (left - right) / np.where(size > 0, size, 1.0), 0.0)
@@ -136,7 +138,7 @@ def _wrongness(claim: Boolean, values: Mapping[Symbol, Any], known: Mapping[Symb
         if claim.rel_op in ("==", "!="):
             return np.abs(gap) if claim.rel_op == "==" else -np.abs(gap)
         return gap if claim.rel_op in ("<=", "<") else np.where(gap == -2.0, -2.0, -gap)
-    parts = [_wrongness(part, values, known) for part in claim.args]
+    parts = [_wrongness(part, values, written) for part in claim.args]
     if isinstance(claim, Not):
         return -parts[0]
     if isinstance(claim, Implies):
