@@ -37,8 +37,12 @@ def _reach(batch: Batch) -> Tracked:
 
 
 def _over_temperature(margin: Callable[[Batch], Tracked]) -> Callable[[Batch], Tracked]:
-    # Where they are the same number, the row's own separation, so that differences know.
-    return lambda batch: shared(batch.separation if margin(batch) is batch.gap else margin(batch) / batch.tau)
+    def value(batch: Batch) -> Tracked:
+        above = margin(batch)
+        # Where they are the same number, the row's own separation, so that differences know.
+        return shared(batch.separation if above is batch.gap else above / batch.tau)
+
+    return value
 
 
 def _range(batch: Batch) -> Tracked:

@@ -170,7 +170,7 @@ def largest(terms: tuple[Tracked, ...], sign: int = 1) -> Tracked:
 
 
 def where(condition: Any, first: Tracked, second: Tracked) -> Tracked:
-    """The first number where the condition holds, else the second; a condition that floats decide for certain."""
+    """One number known in two forms: the first where the condition holds, else the second. Either is right anywhere."""
     xp = first.xp
     value = either(condition, first.value, second.value, xp)
     loose = first.loose or second.loose
