@@ -16,11 +16,11 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from proofs_check.kernel_build import Build, CoqError, closure, coq_version
+from proofs_check.kernel_build import Build, CoqError, CoqMissing, closure, coq_version
 from proofs_check.kernel_claims import accept, definitions, propositions
 from proofs_check.kernel_kinds import COQ_KINDS
 from proofs_check.verdict import Verdict
@@ -107,6 +107,9 @@ def check(statement: Statement, folder: Path = FOLDER, build: Build | None = Non
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as place:
         try:
             told = accept(statement, build or Build(folder, Path(place)))
+        except CoqMissing as error:
+            # The kernel has not been asked, so nothing is known that a record could hold.
+            return replace(undecided(f"a library of Coq's is missing: {error}"), coq=None)
         except CoqError as error:
             return undecided(str(error))
     return KernelResult(
@@ -169,7 +172,7 @@ def recheck(
 ) -> list[KernelResult]:
     """Check every statement that has proofs, record what was found, and return it; `told` hears each as it comes.
 
-    Nothing is recorded where `coqc` is missing.
+    Nothing is recorded where `coqc` or a library of Coq's is missing.
     """
     results = []
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as place:

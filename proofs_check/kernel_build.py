@@ -1,6 +1,7 @@
 """Runs Coq: compiles the files of `proofs_check/kernel/` in a folder of its own, and reads what a theorem assumes.
 
-Coq is optional. Debian 12 has it: `apt-get install --no-install-recommends coq` (8.16.1).
+Coq is optional. Debian 12 has it (8.16.1): `apt-get install --no-install-recommends coq libcoq-coquelicot`. Coquelicot
+is for A5 alone; `libcoq-interval` besides lets the tests compare the definitions with those of the other methods.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ ALLOWED: Mapping[str, str] = {
 
 class CoqError(RuntimeError):
     """Coq refused a file: its message, on one line."""
+
+
+class CoqMissing(CoqError):
+    """Coq lacks a library that a file requires."""
 
 
 def coq_version() -> str | None:
@@ -76,23 +81,23 @@ class Build:
         if coqc is None:
             raise InputError("coqc is not on the path (Debian: apt-get install --no-install-recommends coq)")
         self._coqc, self._source, self._target = coqc, source, target
-        self._outcomes: dict[str, str] = {}
+        self._outcomes: dict[str, CoqError | None] = {}
 
     def require(self, name: str) -> None:
         """Compile a file of the source folder with all it rests on; `CoqError` where Coq refuses one."""
         for each in closure(self._source, name):
             if each not in self._outcomes:
                 self._outcomes[each] = self._attempt(each)
-            if refusal := self._outcomes[each]:
-                raise CoqError(refusal)
+            if (refusal := self._outcomes[each]) is not None:
+                raise refusal
 
-    def _attempt(self, name: str) -> str:
-        """Compile a file of the source folder; Coq's refusal, empty where there is none."""
+    def _attempt(self, name: str) -> CoqError | None:
+        """Compile a file of the source folder; Coq's refusal, None where there is none."""
         try:
             self.compile(name, (self._source / f"{name}.v").read_text(encoding="utf-8"))
         except CoqError as error:
-            return str(error)
-        return ""
+            return error
+        return None
 
     def compile(self, name: str, text: str) -> str:
         """Compile that text under that name; what Coq printed. `CoqError` where it refuses."""
@@ -105,6 +110,8 @@ class Build:
             )
         except subprocess.TimeoutExpired:
             raise CoqError(f"{name}.v: not compiled within {SECONDS_PER_FILE:g} s") from None
+        if "Cannot find a physical path" in " ".join(told.stderr.split()):
+            raise CoqMissing(" ".join(told.stderr.split()))
         if told.returncode != 0:
             raise CoqError(" ".join(told.stderr.split()) or f"{name}.v: coqc exits {told.returncode}")
         return told.stdout

@@ -42,6 +42,9 @@ COQ_KINDS: Mapping[str, CoqKind] = {
             }
         ),
     ),
+    "pointer channel": CoqKind(
+        "Channel", "channel", frozenset({design.blocks, design.information, design.error, design.error_allowed})
+    ),
     "schedule": CoqKind(
         "Schedule",
         "schedule",

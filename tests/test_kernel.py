@@ -9,7 +9,7 @@ from sympy import Function, Le, Symbol, exp
 
 from proofs_check import kernel
 from proofs_check.kernel_build import ALLOWED, Build, CoqError, assumed, closure, coq_version, refused
-from proofs_check.kernel_claims import propositions, theorem_name
+from proofs_check.kernel_claims import definitions, propositions, theorem_name
 from proofs_check.kernel_printing import clause_to_coq
 from proofs_check.mutations import scaled_up
 from proofs_check.twins import twins_of
@@ -77,6 +77,15 @@ def test_a_kind_without_definitions_is_refused():
         clause_to_coq(replace(LEAK_BOUND, about="heap of sand"), LEAK_BOUND.claim[0])
 
 
+def test_branches_of_lambert_are_told_apart():
+    law = find("A5")
+    text = clause_to_coq(law, law.clause("range needed"))
+    assert text.endswith(
+        "r a >= LambertW_0 (- (exp (H a - 1) / (k a + m a))) - LambertW_m1 (- (exp (H a - 1) / (k a + m a)))"
+    )
+    assert definitions(law) == ["Functions", "Lambert", "Lowest", "Row"]
+
+
 def test_twins_print_differently():
     for statement in WITH_PROOFS:
         true = propositions(statement)
@@ -93,9 +102,9 @@ def test_the_record_is_about_todays_clauses_and_files(statement):
     assert set(found.axioms) <= set(ALLOWED)
 
 
-def test_whole_statements_are_recorded_as_proved():
-    proved = {s.id for s in WITH_PROOFS if kernel.recorded(s).verdict is Verdict.PROVED}
-    assert {"A1", "A2", "A3", "A4", "A6", "B1", "B2", "B3", "B4"} <= proved
+def test_every_statement_with_proofs_is_recorded_as_proved_whole():
+    assert [s.id for s in WITH_PROOFS if kernel.recorded(s).verdict is not Verdict.PROVED] == []
+    assert {"A1", "A2", "A3", "A4", "A5", "A6", "B1", "B2", "B3", "B4"} <= {s.id for s in WITH_PROOFS}
 
 
 def test_a_statement_without_record_is_undecided():
@@ -152,6 +161,22 @@ def test_without_coq_nothing_is_recorded(monkeypatch, copied):
     (found,) = kernel.recheck([LEAK_BOUND], copied)
     assert found.verdict is Verdict.UNDECIDED
     assert (copied / kernel.RECORDS / "A2.json").read_bytes() == before
+
+
+def test_a_missing_library_is_told_from_a_refused_proof(monkeypatch, copied, tmp_path):
+    coqc = tmp_path / "coqc"
+    coqc.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = --print-version ]; then echo 8.16.1 4.13.1; exit 0; fi\n'
+        "echo 'Cannot find a physical path bound to logical path Coquelicot.' >&2; exit 1\n"
+    )
+    coqc.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    before = (copied / kernel.RECORDS / "A5.json").read_bytes()
+    (found,) = kernel.recheck([find("A5")], copied)
+    assert found.verdict is Verdict.UNDECIDED
+    assert "a library of Coq's is missing" in found.reason
+    assert (copied / kernel.RECORDS / "A5.json").read_bytes() == before
 
 
 CLASSIC = "Classical_Prop.classic : forall P : Prop, P \\/ ~ P"

@@ -13,6 +13,7 @@ import pytest
 from flint import ctx
 
 from proofs_check import kernel
+from proofs_check.anchor_instances import PointerChannel
 from proofs_check.deciding import ArbArithmetic
 from proofs_check.instances import KINDS
 from proofs_check.kernel_build import Build, CoqError
@@ -109,6 +110,13 @@ def head_in_coq(head):
     return f"Head {sizes} {entries_in_coq(head.query)} {text} {inside} {outside} {number(head.temperature)}"
 
 
+def channel_in_coq(channel):
+    text = "(fun _ _ => 0)"
+    for i, row in reversed(list(enumerate(channel.weights))):
+        text = f"(fun i => if Nat.eqb i {i} then {entries_in_coq(row)} else {text} i)"
+    return f"Channel {len(channel.weights)} {text} {number(channel.allowed)}"
+
+
 def weights_in_coq(block):
     pairs = zip(block.weights, block.gradient, strict=True)
     entries = listed(f"Coordinate {number(w)} {number(g)}" for w, g in pairs)
@@ -146,6 +154,7 @@ SCHEDULE = ScheduleInstance(
     weights=(1, 2, 3, 5),
 )
 BLOCK = WeightBlock((Fraction(3), Fraction(-1, 2)), (Fraction(1, 4), Fraction(2, 3)), Fraction(1, 2), Fraction(3, 4))
+CHANNEL = PointerChannel(((5, 1, 2), (1, 4, 1), (3, 2, 7)), Fraction(2, 5))
 DESCENT = Descent(
     weights=(Fraction(3, 2), Fraction(-1)),
     gradients=((Fraction(1, 2), Fraction(1, 3)),),
@@ -169,6 +178,7 @@ INSTANCES = {
     "row": (ROW, row_in_coq, "Row"),
     "row beside another": (ROW, row_in_coq, "Beside"),
     "checker": (CHECKER, checker_in_coq, "Checker"),
+    "pointer channel": (CHANNEL, channel_in_coq, "Channel"),
     "schedule": (SCHEDULE, schedule_in_coq, "Schedule ScheduleFacts"),
     "descent": (DESCENT, descent_in_coq, "Descent"),
     "surviving block": (HEAD_LEFT, head_in_coq, "Surviving"),

@@ -5,14 +5,6 @@ From Localist Require Row RowFacts A4.
 Import ListNotations.
 Open Scope R_scope.
 
-(** Sums over two lists may be taken in either order. *)
-Lemma sum_swap : forall (f : nat -> nat -> R) l l',
-  sum (fun i => sum (f i) l') l = sum (fun j => sum (fun i => f i j) l) l'.
-Proof.
-  intros f l l'. induction l as [| i l I]; simpl; [now rewrite sum_const, Rmult_0_r |].
-  now rewrite I, <- sum_plus.
-Qed.
-
 Section Facts.
 Variable a : head.
 Hypothesis P : possible a.

@@ -60,6 +60,15 @@ Proof.
   change (length (i :: l)) with (S (length l)). rewrite S_INR. simpl. rewrite I. ring.
 Qed.
 
+(** Sums over two lists may be taken in either order. *)
+Lemma sum_swap : forall (f : A -> B -> R) l (l' : list B),
+  sum (fun i => sum (f i) l') l = sum (fun j => sum (fun i => f i j) l) l'.
+Proof.
+  intros f l l'; induction l as [| i l I]; simpl.
+  - induction l' as [| j l' J]; simpl; [reflexivity | rewrite <- J; ring].
+  - rewrite I. clear I. induction l' as [| j l' J]; simpl; [ring | rewrite <- J; ring].
+Qed.
+
 (** Terms that are not negative have a sum that is not. *)
 Lemma sum_nonneg : forall f l, (forall i, In i l -> 0 <= f i) -> 0 <= sum f l.
 Proof. intros f l P. rewrite <- (Rmult_0_r (count l)), <- sum_const. now apply sum_le. Qed.
