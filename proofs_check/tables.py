@@ -45,11 +45,14 @@ def print_quick(results: Sequence[Verification]) -> None:
             console.print(f"{result.statement.id}: {result.random.counterexample}")
 
 
-_FULL = ("id", "symbolic", "random", "screen", "rows/s", "x softmax", "tightest", "intervals", "status")
+_FULL = ("id", "steps", "random", "screened", "rows/s", "softmax", "tightest", "lemmas", "status")
 
 
 def print_full(objects: Sequence[Mapping[str, Any]]) -> None:
-    """The table of the evidence. `x softmax` is the screen's cost in units of the softmax alone."""
+    """The table of the evidence: steps that sympy decided, lemmas that intervals certified.
+
+    Under `softmax`, how many times the softmax alone the screen takes.
+    """
     table = _table("statements by method", _FULL)
     for each in objects:
         lemmas, screen = each["interval"], each["screen"]
@@ -58,10 +61,10 @@ def print_full(objects: Sequence[Mapping[str, Any]]) -> None:
         table.add_row(
             each["id"],
             f"{steps - len(each['symbolic']['open_steps'])}/{steps}" if steps else "cited",
-            ("clean " if each["random"]["clean"] else "not clean ") + str(each["random"]["rows"]),
+            ("" if each["random"]["clean"] else "not clean ") + str(each["random"]["rows"]),
             screened(screen),
-            f"{screen['rows_per_second']:,}" if screen else "",
-            f"{screen['softmax_ratio']:.2f}" if screen else "",
+            f"{screen['rows_per_second'] / 1000:,.0f}k" if screen else "",
+            f"{screen['softmax_ratio']:.2f}x" if screen else "",
             f"{max(ratios):.6f}" if ratios else "",
             f"{sum(lemma['verdict'] == Verdict.PROVED.value for lemma in lemmas)}/{len(lemmas)}" if lemmas else "",
             _coloured(each["status"], each["status"] in GOOD),
@@ -100,5 +103,5 @@ def _coloured(text: str, good: bool) -> str:
 def _table(title: str, headings: Sequence[str]) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in ("s", "rows/s", "x softmax") else "left", no_wrap=True)
+        table.add_column(heading, justify="right" if heading in ("s", "rows/s", "softmax") else "left", no_wrap=True)
     return table

@@ -20,6 +20,7 @@ from proofs_check.interval import certify
 from proofs_check.lemmas import lemmas_of
 from proofs_check.replay import replay
 from proofs_check.running import each
+from proofs_check.tables import print_full
 from theory.catalogue import CATALOGUE, find
 from theory.errors import InputError
 
@@ -81,6 +82,18 @@ def test_the_status_follows_from_the_evidence(found, place, value, expected):
         target = target[key]
     target[place[-1]] = value
     assert status(planted, find("A6"), found[0]) == expected
+
+
+def test_the_table_shows_the_screens_speed_and_the_status(found, capsys):
+    planted = json.loads(json.dumps(found[1])) | {"status": "certified"}
+    planted["screen"] |= {"rows_per_second": 1_234_567, "softmax_ratio": 1.875, "left": 3}
+    print_full([planted])
+    shown = capsys.readouterr().out
+    for part in ("1,235k", "1.88x", "2,000, 3 left", "2/2", "certified"):
+        assert part in shown
+    planted["random"]["clean"] = False
+    print_full([planted])
+    assert "not clean 20" in capsys.readouterr().out
 
 
 def test_evidence_of_an_older_form_is_stale_and_gathered_anew(copied):
