@@ -38,9 +38,10 @@ def verify(
     Symbolic: sympy decided that many of the derivation's steps. Random: that many instances were drawn and each was
     decided in exact arithmetic for every clause. With --full also: rows screened in floats with a derived error bound,
     their speed beside the softmax alone, a search for the row nearest to equality, and certificates for every
-    inequality; what is finished is kept, so a run broken off goes on where it stopped. With --twins every method is tried on statements, steps and inequalities made
-    false on purpose. Exit status: 0 if every statement is proved or sampled clean (with --twins: if no falsehood passes
-    a complete road; with --replay: if every certificate holds), 1 otherwise, 130 after Ctrl-C.
+    inequality; what is finished is kept, so a run broken off goes on where it stopped. With --twins every method is
+    tried on statements, steps and inequalities made false on purpose. Exit status: 0 if every statement is proved or
+    sampled clean (with --twins: if no falsehood passes a complete road; with --replay: if every certificate holds),
+    1 otherwise, 130 after Ctrl-C.
     """
     from theory.catalogue import CATALOGUE, find
 

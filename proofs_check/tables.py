@@ -101,7 +101,7 @@ def _coloured(text: str, good: bool) -> str:
 
 
 def _table(title: str, headings: Sequence[str]) -> Table:
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in ("s", "rows/s", "softmax") else "left", no_wrap=True)
+        table.add_column(heading, justify="right" if heading in ("s", "rows/s", "softmax") else "left", overflow="fold")
     return table
