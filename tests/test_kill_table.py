@@ -34,7 +34,7 @@ def silent(part):
     """Hears nothing of what is under way."""
 
 
-@pytest.mark.parametrize("key", ["A1", "C1", "D2", "F2"])
+@pytest.mark.parametrize("key", ["A6", "C1"])
 def test_the_complete_roads_refute_every_falsehood(key):
     trials = try_statement(key, silent, roads=COMPLETE)
     assert holds(trials, COMPLETE)
@@ -58,10 +58,10 @@ def blind(road):
 
 
 @pytest.mark.parametrize("road", ROADS, ids=lambda road: road.name)
-@pytest.mark.parametrize("verdict", [Verdict.PROVED, Verdict.UNDECIDED, Verdict.VACUOUS])
+@pytest.mark.parametrize("verdict", [Verdict.PROVED, Verdict.UNDECIDED])
 def test_a_blind_road_fails_if_it_should_be_complete(road, verdict):
     blinded = replace(road, decide=lambda planted, seed: (verdict, ""))
-    trials = try_statement("A1", silent, roads=[blinded])
+    trials = try_statement("A6", silent, roads=[blinded])
     assert cell(trials, road.name).killed == 0
     assert holds(trials, [blinded]) is not road.complete
     assert bool(survivors(trials, [blinded], complete=road.complete))
@@ -73,7 +73,7 @@ def test_the_command_ends_in_1_for_a_blind_road(monkeypatch, capsys, name):
     work = kill_table.try_statement
     monkeypatch.setattr(kill_table, "try_statement", lambda key, report, seed: work(key, report, seed, planted))
     with pytest.raises(typer.Exit) as ended:
-        commands.verify(["A1"], twins=True, jobs=1, rows=60)
+        commands.verify(["C1"], twins=True, jobs=1, rows=60)
     assert ended.value.exit_code == 1
     assert f"SURVIVED on {name}" in capsys.readouterr().out
 
@@ -107,7 +107,7 @@ def test_a_further_road_is_one_more_value():
         return [Planted(f"{statement.id} planted", statement, "x=1")]
 
     road = Road("kernel", True, plant, lambda planted, seed: (Verdict.REFUTED, "x=1"))
-    trials = try_statement("A1", silent, roads=[*COMPLETE, road])
+    trials = try_statement("C1", silent, roads=[*COMPLETE, road])
     assert str(cell(trials, "kernel")) == "1/1"
 
 
@@ -125,7 +125,7 @@ def test_slips_that_no_point_shows_false_are_not_counted():
     assert not holds([shown_false, replace(equivalent, shown=True)])
 
 
-@pytest.mark.parametrize("key", ["A4", "C3", "F3"])
+@pytest.mark.parametrize("key", ["A6", "C1", "D2"])
 def test_every_step_and_lemma_has_falsehoods_shown_by_a_point(key):
     steps, lemmas = list(step_twins(find(key))), list(lemma_twins(find(key)))
     for index, _ in enumerate(find(key).derive(), 1):
