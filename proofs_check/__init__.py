@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from proofs_check import strategies
     from proofs_check.attacking import attack, attack_row
-    from proofs_check.interval import certify
+    from proofs_check.intervals.interval import certify
     from proofs_check.verdict import Verdict
 
 __all__ = ["Verdict", "attack", "attack_row", "certify", "strategies"]
 
-_HOMES = {"Verdict": "verdict", "attack": "attacking", "attack_row": "attacking", "certify": "interval"}
+_HOMES = {"Verdict": "verdict", "attack": "attacking", "attack_row": "attacking", "certify": "intervals.interval"}
 
 
 def __getattr__(name: str) -> Any:

@@ -16,15 +16,15 @@ from scipy.optimize import minimize
 from sympy.core.relational import Equality, Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
 
-from proofs_check.batch_letters import on_batch
-from proofs_check.batches import Batch, Columns
 from proofs_check.deciding import Letters, decide_clause
-from proofs_check.error_rules import INFLATION, UNIT
-from proofs_check.error_target import error_target
-from proofs_check.instances import KINDS
-from proofs_check.rows import AttentionRow
-from proofs_check.running_error import Tracked
+from proofs_check.instances.kinds import KINDS
+from proofs_check.instances.rows import AttentionRow
 from proofs_check.sampling import Counterexample
+from proofs_check.screening.batches import Batch, Columns
+from proofs_check.screening.error_rules import INFLATION, UNIT
+from proofs_check.screening.error_target import error_target
+from proofs_check.screening.letters import on_batch
+from proofs_check.screening.running_error import Tracked
 from proofs_check.verdict import Verdict
 from proofs_check.witness_rows import witness_scores
 from theory.errors import DomainError

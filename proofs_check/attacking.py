@@ -16,12 +16,12 @@ from sympy.logic.boolalg import And, Boolean, Equivalent, Implies, true
 
 from proofs_check.adversary import tightness
 from proofs_check.box_search import Box, Proposals, evolve, refine
-from proofs_check.falsehood import false_point
-from proofs_check.instances import KINDS
+from proofs_check.instances.kinds import KINDS
+from proofs_check.instances.rows import AttentionRow
+from proofs_check.planted.falsehood import false_point
 from proofs_check.points import check_form, slack_at
-from proofs_check.rows import AttentionRow
 from proofs_check.sampling import Counterexample, sample
-from proofs_check.screen import screen
+from proofs_check.screening.screen import screen
 from proofs_check.verdict import Verdict
 from theory.errors import DomainError
 from theory.statement import Clause, Kind, Statement

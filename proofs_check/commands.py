@@ -81,7 +81,7 @@ def verify_one(key: str, report: Report, rows: int, seed: int) -> Verification:
 
 
 def _twins(chosen: Sequence[str], seed: int, jobs: int | None, as_json: bool) -> bool:
-    from proofs_check import kill_table
+    from proofs_check.planted import kill_table
     from proofs_check.running import each
     from proofs_check.tables import print_kill_table, printed
 

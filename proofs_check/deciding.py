@@ -18,8 +18,8 @@ from sympy import Expr, Symbol, expand_log, factor, log, together
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanFalse, BooleanTrue, Equivalent, Implies
 
-from proofs_check.instances import Definition
-from proofs_check.rows import Arithmetic
+from proofs_check.instances.kinds import Definition
+from proofs_check.instances.rows import Arithmetic
 from proofs_check.verdict import Verdict, both
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
 from theory.lowering import Target, Undecided, UnknownNode, arb_target, evaluate

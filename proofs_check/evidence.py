@@ -15,8 +15,8 @@ from typing import Any
 
 from sympy import srepr
 
-from proofs_check.certificates import speaks_of
-from proofs_check.lemmas import Lemma, lemmas_of
+from proofs_check.intervals.certificates import speaks_of
+from proofs_check.intervals.lemmas import Lemma, lemmas_of
 from proofs_check.replay import replay
 from proofs_check.verdict import Verdict
 from theory.errors import InputError

@@ -14,10 +14,10 @@ from typing import Any
 
 from proofs_check.adversary import tightness
 from proofs_check.evidence import CERTIFICATES, FORMAT, file_hash, read, statement_hash, status
-from proofs_check.lemmas import certify_statement
+from proofs_check.intervals.lemmas import certify_statement
 from proofs_check.running import Report
 from proofs_check.sampling import sample
-from proofs_check.screen import screen
+from proofs_check.screening.screen import screen
 from proofs_check.symbolic import check_derivation
 from proofs_check.vacuity import check_vacuity
 from proofs_check.verification import random_json, symbolic_json

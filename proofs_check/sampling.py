@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proofs_check.deciding import Letters, decide_clause
-from proofs_check.instances import KINDS
+from proofs_check.instances.kinds import KINDS
 from proofs_check.verdict import Verdict
 from theory.statement import Clause, Statement
 

@@ -13,16 +13,16 @@ readably, and all shrink towards few and simple parts.
 
 from __future__ import annotations
 
-from proofs_check.adam_runs import adam_runs
-from proofs_check.anchor_instances import anchor_sets, anchored_heads, pointer_channels
-from proofs_check.heads import heads
-from proofs_check.row_strategies import attention_rows, blocks, dials, probabilities, temperatures
-from proofs_check.rule_instances import checkers, rule_sets
-from proofs_check.schedule_instances import schedules
-from proofs_check.sparse_rows import sparse_rows
-from proofs_check.stationary_heads import stationary_heads
-from proofs_check.surviving_blocks import surviving_blocks
-from proofs_check.weight_blocks import descents, weight_blocks
+from proofs_check.instances.adam_runs import adam_runs
+from proofs_check.instances.anchors import anchor_sets, anchored_heads, pointer_channels
+from proofs_check.instances.heads import heads
+from proofs_check.instances.row_strategies import attention_rows, blocks, dials, probabilities, temperatures
+from proofs_check.instances.rules import checkers, rule_sets
+from proofs_check.instances.schedules import schedules
+from proofs_check.instances.sparse_rows import sparse_rows
+from proofs_check.instances.stationary_heads import stationary_heads
+from proofs_check.instances.surviving_blocks import surviving_blocks
+from proofs_check.instances.weight_blocks import descents, weight_blocks
 
 __all__ = [
     "adam_runs",

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from proofs_check.evidence import GOOD, screened
-from proofs_check.kill_table import Trial, cell, survivors
-from proofs_check.roads import ROADS, Road
+from proofs_check.planted.kill_table import Trial, cell, survivors
+from proofs_check.planted.roads import ROADS, Road
 from proofs_check.verdict import Verdict
 from proofs_check.verification import Verification
 

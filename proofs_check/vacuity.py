@@ -9,7 +9,7 @@ from typing import Any
 from sympy.logic.boolalg import And, Boolean, Implies
 
 from proofs_check.deciding import Letters, decide
-from proofs_check.instances import KINDS
+from proofs_check.instances.kinds import KINDS
 from proofs_check.verdict import Verdict
 from theory.statement import Clause, Statement
 

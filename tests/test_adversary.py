@@ -10,8 +10,8 @@ from sympy import Ge, Gt, Implies, Le, Rational, log
 
 from proofs_check.adversary import tightness
 from proofs_check.deciding import Letters, decide_clause
-from proofs_check.instances import KINDS
-from proofs_check.twins import all_twins
+from proofs_check.instances.kinds import KINDS
+from proofs_check.planted.twins import all_twins
 from proofs_check.verdict import Verdict
 from proofs_check.witness_rows import witness_scores
 from theory.catalogue import CATALOGUE, find

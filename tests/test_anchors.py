@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from scipy.stats import entropy
 from sympy import Eq, Integer, Rational
 
-from proofs_check.anchor_instances import (
+from proofs_check.deciding import Letters, decide
+from proofs_check.instances.anchors import (
     CHANNEL_DEFINITIONS,
     HEAD_DEFINITIONS,
     coherence_of,
     planar_head,
     symmetric_channel,
 )
-from proofs_check.deciding import Letters, decide
 from proofs_check.sampling import sample
 from proofs_check.symbolic import check_derivation
 from proofs_check.verdict import Verdict

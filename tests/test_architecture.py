@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "empirical": {"theory", "empirical"},
     "figures": set(PACKAGES),
 }
-MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).glob("*.py"))]
+MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 
 
 def imports(tree):
@@ -33,21 +33,21 @@ def parsed(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: f"{p.parent.name}/{p.name}")
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_packages_import_only_what_lies_below(path):
     ours = set(imports(parsed(path))) & set(PACKAGES)
-    assert ours <= MAY_IMPORT[path.parent.name]
+    assert ours <= MAY_IMPORT[path.relative_to(ROOT).parts[0]]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: f"{p.parent.name}/{p.name}")
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_theory_needs_neither_torch_nor_pictures_and_nothing_unpickles(path):
     used = set(imports(parsed(path)))
     assert not used & {"pickle", "dill", "cloudpickle", "shelve", "marshal"}
-    if path.parent.name == "theory":
+    if path.relative_to(ROOT).parts[0] == "theory":
         assert not used & {"torch", "matplotlib", "transformers"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: f"{p.parent.name}/{p.name}")
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_everything_public_is_documented(path):
     tree = parsed(path)
     assert ast.get_docstring(tree)

@@ -11,19 +11,19 @@ import torch
 from flint import arb, ctx
 from sympy import Piecewise, Rational, exp, log, symbols
 
-from proofs_check import batches, error_rules, tracked_functions
-from proofs_check.batch_letters import LETTERS
-from proofs_check.batches import Batch, Columns
 from proofs_check.deciding import ArbArithmetic
-from proofs_check.error_rules import INFLATION
-from proofs_check.error_target import error_target
-from proofs_check.judging import Judge
-from proofs_check.linear_forms import total
-from proofs_check.random_batches import BatchSource
-from proofs_check.rows import DEFINITIONS
-from proofs_check.running_error import Tracked
-from proofs_check.screen import screen
-from proofs_check.tape import Run, Tape
+from proofs_check.instances.rows import DEFINITIONS
+from proofs_check.screening import batches, error_rules, tracked_functions
+from proofs_check.screening.batches import Batch, Columns
+from proofs_check.screening.error_rules import INFLATION
+from proofs_check.screening.error_target import error_target
+from proofs_check.screening.judging import Judge
+from proofs_check.screening.letters import LETTERS
+from proofs_check.screening.linear_forms import total
+from proofs_check.screening.random_batches import BatchSource
+from proofs_check.screening.running_error import Tracked
+from proofs_check.screening.screen import screen
+from proofs_check.screening.tape import Run, Tape
 from proofs_check.verdict import Verdict
 from theory.catalogue import CATALOGUE, find
 from theory.lowering import evaluate

@@ -12,12 +12,12 @@ import pytest
 from sympy import Ge, Interval, Symbol, oo
 
 from proofs_check import gathering
-from proofs_check.certificates import Certificate, speaks_of
 from proofs_check.commands import gather_one
 from proofs_check.evidence import CERTIFICATES, GOOD, claims_page, file_hash, read, statement_hash, status
 from proofs_check.gathering import Effort, gather
-from proofs_check.interval import certify
-from proofs_check.lemmas import lemmas_of
+from proofs_check.intervals.certificates import Certificate, speaks_of
+from proofs_check.intervals.interval import certify
+from proofs_check.intervals.lemmas import lemmas_of
 from proofs_check.replay import replay
 from proofs_check.running import each
 from proofs_check.tables import print_full

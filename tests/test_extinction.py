@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sympy import Eq
 
-from proofs_check.adam_runs import ADAM_DEFINITIONS, AdamRun
 from proofs_check.deciding import Letters, decide
+from proofs_check.instances.adam_runs import ADAM_DEFINITIONS, AdamRun
+from proofs_check.instances.weight_blocks import DESCENT_DEFINITIONS, Descent
 from proofs_check.verdict import Verdict
-from proofs_check.weight_blocks import DESCENT_DEFINITIONS, Descent
 from theory.errors import DomainError
 from theory.extinction import ADAM_WARNING, EXTINCTION_BY_ADAM, STEPS
 from theory.weight_bounds import (

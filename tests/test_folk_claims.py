@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
+from proofs_check.planted.twins import all_twins
 from proofs_check.sampling import sample
-from proofs_check.twins import all_twins
 from proofs_check.verdict import Verdict
 from theory.catalogue import CATALOGUE, find
 from theory.folk_claims import FOLK_CLAIMS

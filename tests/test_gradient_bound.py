@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from sympy import Eq, Rational
 
 from proofs_check.deciding import Letters, decide
-from proofs_check.heads import HEAD_DEFINITIONS, Head, Sequence, heads
-from proofs_check.surviving_blocks import SURVIVING_DEFINITIONS, SurvivingBlock
+from proofs_check.instances.heads import HEAD_DEFINITIONS, Head, Sequence, heads
+from proofs_check.instances.surviving_blocks import SURVIVING_DEFINITIONS, SurvivingBlock
 from proofs_check.verdict import Verdict
 from theory.errors import DomainError
 from theory.gradient_bound import GRADIENT_BOUND

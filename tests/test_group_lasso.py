@@ -20,10 +20,10 @@ from skglm.utils.data import grp_converter
 from skglm.utils.prox_funcs import BST
 
 from proofs_check.deciding import Letters, decide_clause
-from proofs_check.instances import KINDS
-from proofs_check.quantities import rational, shrink
+from proofs_check.instances.kinds import KINDS
+from proofs_check.instances.quantities import rational, shrink
+from proofs_check.instances.weight_blocks import WeightBlock
 from proofs_check.verdict import Verdict
-from proofs_check.weight_blocks import WeightBlock
 from theory.group_lasso import STATIONARITY
 from theory.weight_bounds import extinction_step_sgd
 

@@ -34,7 +34,7 @@ from sympy import (
     true,
 )
 
-from proofs_check.interval import Certified, Refuted, certify
+from proofs_check.intervals.interval import Certified, Refuted, certify
 from proofs_check.replay import replay_bytes
 from proofs_check.verdict import Verdict
 from theory.errors import DomainError
@@ -220,8 +220,8 @@ def test_a_claim_that_sympy_settled_before_is_not_taken_on_trust():
 
 
 def test_a_search_that_believes_anything_is_caught_by_the_replay(monkeypatch):
-    monkeypatch.setattr("proofs_check.corners.suffices", lambda value, strict: True)
-    monkeypatch.setattr("proofs_check.refuting.is_false", lambda question, point: False)
+    monkeypatch.setattr("proofs_check.intervals.corners.suffices", lambda value, strict: True)
+    monkeypatch.setattr("proofs_check.intervals.refuting.is_false", lambda question, point: False)
     found = certify(Ge(x, Rational(1, 2)), {x: UNIT}, boxes=50)
     assert found.verdict is Verdict.UNDECIDED
     assert "replay" in found.reason

@@ -8,11 +8,11 @@ import pytest
 from sympy import Function, Le, Symbol, exp
 
 from proofs_check import kernel
-from proofs_check.kernel_build import ALLOWED, Build, CoqError, assumed, closure, coq_version, refused
-from proofs_check.kernel_claims import definitions, propositions, theorem_name
-from proofs_check.kernel_printing import clause_to_coq
-from proofs_check.mutations import scaled_up
-from proofs_check.twins import twins_of
+from proofs_check.kernel.build import ALLOWED, Build, CoqError, assumed, closure, coq_version, refused
+from proofs_check.kernel.claims import definitions, propositions, theorem_name
+from proofs_check.kernel.printing import clause_to_coq
+from proofs_check.planted.mutations import scaled_up
+from proofs_check.planted.twins import twins_of
 from proofs_check.verdict import Verdict
 from theory.catalogue import CATALOGUE, find
 from theory.errors import InputError

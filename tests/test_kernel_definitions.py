@@ -1,7 +1,8 @@
 """The kernel's definitions of the letters against those that instances are measured by: the two must agree in value.
 
-Everything the kernel proves is about the definitions in `proofs_check/kernel/`. Here Coq itself encloses the value of
-every letter on an instance, with the tactic of Debian's package `libcoq-interval`, at the value that Arb finds.
+Everything the kernel proves is about the definitions in `proofs_check/kernel/coq/`. Here Coq itself encloses the
+value of every letter on an instance, with the tactic of Debian's
+package `libcoq-interval`, at the value that Arb finds.
 """
 
 import shutil
@@ -13,16 +14,16 @@ import pytest
 from flint import ctx
 
 from proofs_check import kernel
-from proofs_check.anchor_instances import PointerChannel
 from proofs_check.deciding import ArbArithmetic
-from proofs_check.instances import KINDS
-from proofs_check.kernel_build import Build, CoqError
-from proofs_check.kernel_kinds import COQ_KINDS
-from proofs_check.rows import AttentionRow
-from proofs_check.rule_instances import Checker, Situation
-from proofs_check.schedule_instances import ScheduleInstance
-from proofs_check.surviving_blocks import SurvivingBlock
-from proofs_check.weight_blocks import Descent, WeightBlock
+from proofs_check.instances.anchors import PointerChannel
+from proofs_check.instances.kinds import KINDS
+from proofs_check.instances.rows import AttentionRow
+from proofs_check.instances.rules import Checker, Situation
+from proofs_check.instances.schedules import ScheduleInstance
+from proofs_check.instances.surviving_blocks import SurvivingBlock
+from proofs_check.instances.weight_blocks import Descent, WeightBlock
+from proofs_check.kernel.build import Build, CoqError
+from proofs_check.kernel.kinds import COQ_KINDS
 
 TOLERANCE = Fraction(1, 10**9)
 

@@ -14,11 +14,12 @@ import pytest
 import typer
 from sympy import Eq, Ge, Gt, Integer, Interval, Rational, Symbol, exp, log, oo, symbols
 
-from proofs_check import commands, kill_table, roads
-from proofs_check.derivation_twins import lemma_twins, step_twins
-from proofs_check.falsehood import false_point, shown
-from proofs_check.kill_table import Trial, cell, holds, survivors, try_statement
-from proofs_check.roads import ROADS, Planted, Road
+from proofs_check import commands
+from proofs_check.planted import kill_table, roads
+from proofs_check.planted.derivation_twins import lemma_twins, step_twins
+from proofs_check.planted.falsehood import false_point, shown
+from proofs_check.planted.kill_table import Trial, cell, holds, survivors, try_statement
+from proofs_check.planted.roads import ROADS, Planted, Road
 from proofs_check.symbolic import decide_step
 from proofs_check.verdict import Verdict
 from theory.catalogue import CATALOGUE, find

@@ -13,8 +13,8 @@ from scipy.stats import entropy, norm
 from sympy import Eq, Rational
 
 from proofs_check.deciding import Letters, decide
-from proofs_check.known_instances import KNOWN_DEFINITIONS
-from proofs_check.rows import AttentionRow
+from proofs_check.instances.known import KNOWN_DEFINITIONS
+from proofs_check.instances.rows import AttentionRow
 from proofs_check.sampling import sample
 from proofs_check.symbolic import check_derivation
 from proofs_check.verdict import Verdict

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sympy import Interval, oo, symbols
 
-from proofs_check import lemmas
-from proofs_check.lemmas import NAMED, IntervalResult, certify_statement, domain_of, lemmas_of
+from proofs_check.intervals import lemmas
+from proofs_check.intervals.lemmas import NAMED, IntervalResult, certify_statement, domain_of, lemmas_of
 from proofs_check.replay import replay
 from proofs_check.verdict import Verdict
 from theory.catalogue import CATALOGUE, find

@@ -17,15 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Abs, Ge, Gt, Interval, Le, Max, Rational, exp, log, oo, symbols
 
-from proofs_check.boxes import Side
-from proofs_check.certificates import read, speaks_of
-from proofs_check.enclosure import Enclosure
-from proofs_check.interval import certify
-from proofs_check.pool import Pool
+from proofs_check.intervals.boxes import Side
+from proofs_check.intervals.certificates import read, speaks_of
+from proofs_check.intervals.enclosure import Enclosure
+from proofs_check.intervals.interval import certify
+from proofs_check.intervals.pool import Pool
+from proofs_check.intervals.spans import NoValue
 from proofs_check.replay import replay, replay_bytes
-from proofs_check.replay_ranges import Nowhere
-from proofs_check.replay_reading import Reading
-from proofs_check.spans import NoValue
+from proofs_check.replay.ranges import Nowhere
+from proofs_check.replay.reading import Reading
 from theory.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -214,12 +214,14 @@ def imported(path):
 
 
 def test_the_replay_shares_no_code_with_the_search():
-    own = {f"proofs_check.{path.stem}" for path in (ROOT / "proofs_check").glob("replay*.py")}
-    for path in (ROOT / "proofs_check").glob("replay*.py"):
+    files = list((ROOT / "proofs_check" / "replay").glob("*.py"))
+    own = {"proofs_check.replay", *(f"proofs_check.replay.{path.stem}" for path in files)}
+    assert len(files) > 5
+    for path in files:
         others = set(imported(path)) - own
         assert others <= {"flint", *sys.stdlib_module_names, "collections.abc"}
     for name in ("spans", "enclosure", "pool", "boxes", "claims", "pieces", "corners", "branching", "certificates"):
-        assert not set(imported(ROOT / "proofs_check" / f"{name}.py")) & own
+        assert not set(imported(ROOT / "proofs_check" / "intervals" / f"{name}.py")) & own
 
 
 def test_the_program_counts_what_holds(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 from sympy import Integer, Rational
 
-from proofs_check.games import highest_floor, lowest_ceiling
+from proofs_check.instances.games import highest_floor, lowest_ceiling
 from proofs_check.sampling import sample
 from proofs_check.symbolic import check_derivation
 from proofs_check.verdict import Verdict

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from sympy import Eq, Ge, Gt, Implies, Le, true
 
 from proofs_check.deciding import Letters, decide_clause
-from proofs_check.instances import KINDS
-from proofs_check.rows import AttentionRow
+from proofs_check.instances.kinds import KINDS
+from proofs_check.instances.rows import AttentionRow
+from proofs_check.planted.twins import all_twins
 from proofs_check.sampling import sample
 from proofs_check.strategies import attention_rows
-from proofs_check.twins import all_twins
 from proofs_check.verdict import Verdict
 from theory.catalogue import CATALOGUE, find
 from theory.leak import LEAK_MAX

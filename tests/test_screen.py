@@ -11,17 +11,17 @@ from flint import arb, ctx, fmpq
 from sympy import Eq, Expr, Gt, Le, Rational, exp, gamma, log, symbols
 from sympy.core.relational import Relational
 
-from proofs_check import comparing
-from proofs_check.batch_letters import LETTERS
-from proofs_check.batches import Batch, Columns
 from proofs_check.deciding import ArbArithmetic
-from proofs_check.error_rules import INFLATION, LIBRARY_ULPS
-from proofs_check.error_target import error_target, lambert_w
-from proofs_check.random_batches import BatchSource
-from proofs_check.rows import DEFINITIONS
-from proofs_check.running_error import Tracked
-from proofs_check.screen import screen
-from proofs_check.twins import all_twins
+from proofs_check.instances.rows import DEFINITIONS
+from proofs_check.planted.twins import all_twins
+from proofs_check.screening import comparing
+from proofs_check.screening.batches import Batch, Columns
+from proofs_check.screening.error_rules import INFLATION, LIBRARY_ULPS
+from proofs_check.screening.error_target import error_target, lambert_w
+from proofs_check.screening.letters import LETTERS
+from proofs_check.screening.random_batches import BatchSource
+from proofs_check.screening.running_error import Tracked
+from proofs_check.screening.screen import screen
 from proofs_check.verdict import Verdict
 from theory.catalogue import CATALOGUE, find
 from theory.errors import DomainError

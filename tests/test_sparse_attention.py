@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proofs_check.deciding import Letters, decide_clause
-from proofs_check.instances import KINDS
-from proofs_check.sparse_rows import SparseRow, sparse_rows
+from proofs_check.instances.kinds import KINDS
+from proofs_check.instances.sparse_rows import SparseRow, sparse_rows
+from proofs_check.planted.weight_twins import SLIPS
 from proofs_check.verdict import Verdict
-from proofs_check.weight_twins import SLIPS
 from theory.errors import DomainError
 from theory.sparse_attention import SPARSE_ATTENTION
 from theory.symbols import J_any

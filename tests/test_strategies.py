@@ -13,7 +13,7 @@ from hypothesis import find, given, settings
 
 import proofs_check
 from proofs_check import strategies
-from proofs_check.instances import KINDS
+from proofs_check.instances.kinds import KINDS
 
 
 def lawful_row(row):
@@ -132,9 +132,9 @@ def test_every_kind_of_instance_has_its_strategy_in_public():
 
 
 def test_the_examples_run():
-    from proofs_check import row_strategies, rule_instances, schedule_instances, weight_blocks
+    from proofs_check.instances import row_strategies, rules, schedules, weight_blocks
 
-    for module in (strategies, row_strategies, rule_instances, schedule_instances, weight_blocks):
+    for module in (strategies, row_strategies, rules, schedules, weight_blocks):
         tried = doctest.testmod(module)
         assert tried.attempted > 0, module
         assert tried.failed == 0, module
@@ -146,7 +146,7 @@ def test_an_uneven_dial_is_drawn_exactly():
 
 def test_the_front_of_the_package_is_what_it_says_and_loads_nothing_heavy():
     assert proofs_check.attack is proofs_check.attacking.attack
-    assert proofs_check.certify is proofs_check.interval.certify
+    assert proofs_check.certify is proofs_check.intervals.interval.certify
     assert set(proofs_check.__all__) <= set(dir(proofs_check))
     with pytest.raises(AttributeError, match="no attribute 'prove'"):
         proofs_check.prove  # noqa: B018

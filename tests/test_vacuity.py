@@ -8,7 +8,7 @@ import pytest
 from sympy import Ge, Gt, Implies, Le, Lt
 
 from proofs_check.deciding import Letters, decide, decide_clause
-from proofs_check.instances import KINDS
+from proofs_check.instances.kinds import KINDS
 from proofs_check.vacuity import assumption, check_vacuity
 from proofs_check.verdict import Verdict
 from theory.catalogue import CATALOGUE, find

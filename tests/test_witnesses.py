@@ -10,8 +10,8 @@ import pytest
 from sympy import Eq, Integer, Rational
 
 from proofs_check.deciding import Letters, decide
-from proofs_check.instances import KINDS
-from proofs_check.rows import AttentionRow
+from proofs_check.instances.kinds import KINDS
+from proofs_check.instances.rows import AttentionRow
 from proofs_check.verdict import Verdict
 from theory import bounds
 from theory.catalogue import CATALOGUE, find

@@ -1,0 +1,204 @@
+"""Runs of AdamW with a proximal step last on one block of weights (C5), worked out from the definitions.
+
+The gradients are arbitrary: what a run proves or refutes holds whatever the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from flint import fmpq
+from hypothesis import strategies as st
+from sympy import Symbol
+
+from proofs_check.instances.quantities import (
+    Quantity,
+    exactly,
+    given_as,
+    largest,
+    rational,
+    root,
+    root_as,
+    shrink,
+    total,
+    vector,
+)
+from proofs_check.instances.rows import Arithmetic
+from proofs_check.instances.weight_blocks import Vector, listed, norm_of, vectors
+from theory import weight_symbols as letters
+
+
+@dataclass(frozen=True)
+class AdamRun:
+    """A run of AdamW with a proximal step last, on one block; the first `warmup` steps only fill Adam's memory."""
+
+    weights: Vector
+    gradients: tuple[Vector, ...]
+    rates: tuple[Fraction, ...]
+    penalty: Fraction
+    beta1: Fraction = Fraction(9, 10)
+    beta2: Fraction = Fraction(999, 1000)
+    epsilon: Fraction = Fraction(0)
+    decay: Fraction = Fraction(0)
+    amsgrad: bool = False
+    warmup: int = 0
+    family: str = field(default="given", compare=False)
+
+    def __str__(self) -> str:
+        return (
+            f"weights {listed([self.weights])}, gradients {listed(self.gradients)}, rates {listed([self.rates])}, "
+            f"penalty {self.penalty}, betas {self.beta1}, {self.beta2}, epsilon {self.epsilon}, decay {self.decay}, "
+            f"amsgrad {self.amsgrad}, warmup {self.warmup}"
+        )
+
+    @property
+    def levels(self) -> int:
+        """No exponentials: exact forms are roots of rationals."""
+        return 0
+
+
+def _update_parts(run: AdamRun) -> list[list[tuple[Quantity, Quantity]]]:
+    """For each step and coordinate the bias-corrected mean gradient, and the square of its divisor before epsilon."""
+    beta1, beta2 = rational(run.beta1), rational(run.beta2)
+    size = len(run.weights)
+    mean, square, most = ([fmpq(0)] * size for _ in range(3))
+    steps = []
+    for step, gradient in enumerate(map(vector, run.gradients), 1):
+        mean = [beta1 * m + (1 - beta1) * g for m, g in zip(mean, gradient, strict=True)]
+        square = [beta2 * v + (1 - beta2) * g * g for v, g in zip(square, gradient, strict=True)]
+        most = [max(a, b) for a, b in zip(most, square, strict=True)] if run.amsgrad else square
+        steps.append([(m / (1 - beta1**step), v / (1 - beta2**step)) for m, v in zip(mean, most, strict=True)])
+    return steps
+
+
+def _update(run: AdamRun, part: tuple[Quantity, Quantity]) -> Quantity:
+    mean, square = part
+    # Adam's own 0/0, at a coordinate that never had a gradient, is a step of 0.
+    return mean / (root(square) + rational(run.epsilon)) if mean != 0 else fmpq(0)
+
+
+def _last_update(run: AdamRun, by: Arithmetic) -> Any:
+    parts = _update_parts(run)[-1]
+    if run.epsilon == 0:
+        return root_as(by, max(mean * mean / square if mean != 0 else fmpq(0) for mean, square in parts))
+    return given_as(by, largest(abs(_update(run, part)) for part in parts))
+
+
+def _end(run: AdamRun) -> list[Quantity]:
+    weights = vector(run.weights)
+    schedule = list(zip(run.rates, _update_parts(run), strict=True))
+    for rate, parts in schedule[run.warmup :]:
+        kept = 1 - rational(rate * run.decay)
+        moved = [kept * w - rational(rate) * _update(run, part) for w, part in zip(weights, parts, strict=True)]
+        weights = shrink(moved, rational(rate * run.penalty))
+    return weights
+
+
+def _largest_update(run: AdamRun, step: int) -> Quantity:
+    """`c_t` as Cauchy-Schwarz gives it: three sums over the gradients seen so far, written out."""
+
+    def geometric(base: Fraction) -> Fraction:
+        return sum((base**i for i in range(step)), Fraction(0))
+
+    square = geometric(run.beta2) * geometric(run.beta1**2 / run.beta2) / geometric(run.beta1) ** 2
+    return root(rational(square))
+
+
+def _gain(run: AdamRun, by: Arithmetic) -> Any:
+    size = root(fmpq(len(run.weights)))
+    gains = (
+        rational(rate) * (rational(run.penalty) - size * _largest_update(run, step))
+        for step, rate in enumerate(run.rates, 1)
+        if step > run.warmup
+    )
+    return given_as(by, total(gains))
+
+
+ADAM_DEFINITIONS: Mapping[Symbol, Any] = {
+    letters.beta_1: exactly(lambda run: run.beta1),
+    letters.beta_2: exactly(lambda run: run.beta2),
+    letters.beta_1_t: exactly(lambda run: run.beta1 ** len(run.gradients)),
+    letters.beta_2_t: exactly(lambda run: run.beta2 ** len(run.gradients)),
+    letters.p: exactly(lambda run: len(run.weights)),
+    letters.lam_g: exactly(lambda run: run.penalty),
+    letters.w_0: norm_of(lambda run: vector(run.weights)),
+    letters.w_T: norm_of(_end),
+    letters.u_t: _last_update,
+    letters.gain: _gain,
+}
+
+
+_BETAS = [
+    (Fraction(1, 10), Fraction(999, 1000)),
+    (Fraction(9, 10), Fraction(999, 1000)),
+    (Fraction(9, 10), Fraction(19, 20)),
+    (Fraction(0), Fraction(1, 2)),
+    (Fraction(1, 2), Fraction(3, 10)),
+]
+
+
+@st.composite
+def _reviving(draw: st.DrawFn) -> AdamRun:
+    """A block that a long first step empties, under a penalty that Adam's growing update then overcomes."""
+    (beta1, beta2), steps, size = _BETAS[0], 5, draw(st.integers(1, 4))
+    rows = tuple((-(beta2**i) * beta1 ** (steps - i),) * size for i in range(1, steps + 1))
+    penalty = draw(st.sampled_from([Fraction(3, 4), Fraction(99, 100)]))
+    return AdamRun(
+        weights=(Fraction(1, 100),) * size,
+        gradients=rows,
+        rates=(Fraction(8), *(Fraction(1),) * (steps - 1)),
+        penalty=penalty * Fraction(size**0.5 * _largest_in_floats(beta1, beta2, steps)),
+        beta1=beta1,
+        beta2=beta2,
+        family="reviving",
+    )
+
+
+@st.composite
+def adam_runs(draw: st.DrawFn) -> AdamRun:
+    """Runs of proximal AdamW; a third of them with the gradients that attain its largest update at every step."""
+    family = draw(st.sampled_from(["any", "attaining", "one jump", "reviving"]))
+    if family == "reviving":
+        return draw(_reviving())
+    size = draw(st.integers(1, 3))
+    steps = draw(st.integers(1, 5))
+    beta1, beta2 = draw(st.sampled_from(_BETAS))
+    if family == "attaining":
+        # Scaled by beta1 so that beta1 = 0, where only the last gradient counts, is no exception.
+        rows = [(-(beta2**i) * beta1 ** (steps - i),) * size for i in range(1, steps + 1)]
+    elif family == "one jump":
+        rows = [(Fraction(-1, 10**6),) * size for _ in range(steps - 1)] + [(Fraction(-1),) * size]
+    else:
+        rows = draw(st.lists(vectors(size), min_size=steps, max_size=steps))
+    rates = draw(st.lists(st.sampled_from([Fraction(1), Fraction(1, 4), Fraction(8)]), min_size=steps, max_size=steps))
+    plain = draw(st.booleans())
+    decay = Fraction(0) if plain else draw(st.sampled_from([Fraction(0), Fraction(1, 10)]))
+    most = _largest_in_floats(beta1, beta2, steps)
+    shares = [Fraction(99, 100), Fraction(101, 100), Fraction(3, 4), Fraction(3, 2), Fraction(4)]
+    penalty = draw(st.sampled_from(shares)) * Fraction(size**0.5 * most)
+    weights = draw(st.one_of(vectors(size), st.integers(0, 8).map(lambda i: (Fraction(i, 8),) * size)))
+    return AdamRun(
+        weights=weights,
+        gradients=tuple(rows),
+        rates=tuple(rates),
+        penalty=penalty,
+        beta1=beta1,
+        beta2=beta2,
+        epsilon=Fraction(0) if plain else draw(st.sampled_from([Fraction(0), Fraction(1, 10**8), Fraction(1, 2)])),
+        decay=decay,
+        amsgrad=not plain and draw(st.booleans()),
+        warmup=draw(st.integers(0, steps - 1)),
+        family=family,
+    )
+
+
+def _largest_in_floats(beta1: Fraction, beta2: Fraction, steps: int) -> float:
+    run = AdamRun((), (), (), Fraction(1), beta1, beta2)
+    return float(_as_fraction(_largest_update(run, steps)))
+
+
+def _as_fraction(value: Quantity) -> Fraction:
+    return Fraction(int(value.p), int(value.q)) if isinstance(value, fmpq) else Fraction(float(value))

@@ -1,0 +1,298 @@
+"""Anchored heads, sets of anchors and pointers as exact data: how to draw one, and what each letter means on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import isqrt
+from typing import Any
+
+from hypothesis import strategies as st
+from sympy import Symbol
+
+from proofs_check.instances import rows
+from proofs_check.instances.row_strategies import probabilities, temperatures
+from proofs_check.instances.rows import AttentionRow, Definition
+from theory import design_symbols as letters
+from theory import symbols as row_letters
+
+Vector = tuple[Fraction, ...]
+
+
+def inner(u: Sequence[Fraction], v: Sequence[Fraction]) -> Fraction:
+    """Inner product."""
+    return sum((a * b for a, b in zip(u, v, strict=True)), Fraction(0))
+
+
+def coherence_of(vectors: Sequence[Sequence[Fraction]]) -> Fraction:
+    """Largest inner product of two different vectors of one length, once they are scaled to length 1."""
+    pairs = ((u, v) for i, u in enumerate(vectors) for v in vectors[:i])
+    return max(inner(u, v) for u, v in pairs) / inner(vectors[0], vectors[0])
+
+
+def _root_above(square: Fraction) -> Fraction:
+    """The square root where it is rational, else a rational just above it."""
+    root = Fraction(isqrt(square.numerator), isqrt(square.denominator))
+    if root * root == square:
+        return root
+    return Fraction(isqrt(square.numerator * 4**24 // square.denominator) + 1, 2**24)
+
+
+@dataclass(frozen=True)
+class AnchoredHead:
+    """One query along the first anchor, and keys, each a unit direction with the index of its anchor."""
+
+    anchors: tuple[Vector, ...]
+    keys: tuple[tuple[int, Vector], ...]
+    scale: Fraction
+    temperature: Fraction
+    leak_target: Fraction
+
+    def __str__(self) -> str:
+        return (
+            f"coherence {float(self.coherence):.6g}, key distance {float(self.distance):.6g}, "
+            f"scale {float(self.scale):.6g}, {self.row}"
+        )
+
+    @cached_property
+    def coherence(self) -> Fraction:
+        """Largest inner product of two different anchors."""
+        return coherence_of(self.anchors)
+
+    @cached_property
+    def distance(self) -> Fraction:
+        """Largest distance of a key from its anchor, or a rational just above it."""
+        squares = (
+            sum(((a - b) ** 2 for a, b in zip(direction, self.anchors[owner], strict=True)), Fraction(0))
+            for owner, direction in self.keys
+        )
+        return _root_above(max(squares))
+
+    @cached_property
+    def row(self) -> AttentionRow:
+        """The attention row of the query: scale times the inner products, block first."""
+        ordered = sorted(self.keys, key=lambda key: key[0] != 0)
+        return AttentionRow(
+            scores=tuple(self.scale * inner(self.anchors[0], direction) for _, direction in ordered),
+            block=sum(owner == 0 for owner, _ in self.keys),
+            temperature=self.temperature,
+            leak_target=self.leak_target,
+        )
+
+    @cached_property
+    def levels(self) -> int:
+        """How many different scores the row has."""
+        return self.row.levels
+
+    @property
+    def tied(self) -> bool:
+        """Whether the angles of the bound coincide, where acos and asin have no exact difference to decide by."""
+        cosine = 1 - self.distance**2 / 2
+        return self.coherence in (cosine, 2 * cosine**2 - 1)
+
+
+def _of_row(letter: Symbol) -> Definition:
+    return lambda head, by: rows.DEFINITIONS[letter](head.row, by)  # type: ignore[attr-defined]
+
+
+_ROW_LETTERS = ("m", "k", "tau", "d", "delta", "eps", "eps_target")
+
+HEAD_DEFINITIONS: Mapping[Symbol, Any] = {
+    letters.alpha: lambda head, by: by.number(head.scale),
+    letters.coherence: lambda head, by: by.number(head.coherence),
+    letters.distance: lambda head, by: by.number(head.distance),
+    **{letter: _of_row(letter) for letter in (getattr(row_letters, name) for name in _ROW_LETTERS)},
+}
+
+
+def on_circle(half_tangent: Fraction) -> Vector:
+    """The point of the unit circle at the angle `2 atan(half_tangent)`."""
+    t = half_tangent
+    return ((1 - t * t) / (1 + t * t), 2 * t / (1 + t * t))
+
+
+def _turned(point: Vector, by: Vector) -> Vector:
+    return (point[0] * by[0] - point[1] * by[1], point[0] * by[1] + point[1] * by[0])
+
+
+def planar_head(apart: Fraction, off: Fraction, scale: Fraction, copies: int = 1, **rest: Any) -> AnchoredHead:
+    """The head that attains D1: two anchors in a plane, its keys turned towards each other's.
+
+    `apart` is the tangent of half the anchors' angle, `off` that of a quarter of the keys', so that their distance
+    from their anchors is rational.
+    """
+    query, other = on_circle(Fraction(0)), on_circle(apart)
+    turn = _turned(on_circle(off), on_circle(off))
+    back = (turn[0], -turn[1])
+    near_query = inner(query, other) >= turn[0]
+    keys = [(0, _turned(query, back)), (1, query if near_query else _turned(other, back))]
+    return AnchoredHead((query, other), tuple(keys * copies), scale, **rest)
+
+
+_SMALL = st.integers(-12, 12).map(lambda i: Fraction(i, 6))
+_TINY = st.integers(-8, 8).map(lambda i: Fraction(i, 64))
+_SCALES = st.integers(1, 160).map(lambda i: Fraction(i, 4))
+
+
+def _on_sphere(coordinates: Sequence[Fraction]) -> Vector:
+    """Stereographic image: a rational point of the unit sphere, one dimension up."""
+    square = inner(coordinates, coordinates)
+    return (*(2 * t / (square + 1) for t in coordinates), (square - 1) / (square + 1))
+
+
+@st.composite
+def _scattered_heads(draw: st.DrawFn) -> AnchoredHead:
+    size = draw(st.integers(1, 3))
+    flat = draw(st.lists(st.tuples(*[_SMALL] * size), min_size=2, max_size=4, unique=True))
+    owners = [0, 1, *draw(st.lists(st.integers(0, len(flat) - 1), max_size=4))]
+    keys = []
+    for owner in owners:
+        moved = [t + draw(_TINY) for t in flat[owner]]
+        keys.append((owner, _on_sphere(moved)))
+    return AnchoredHead(
+        tuple(_on_sphere(point) for point in flat),
+        tuple(keys),
+        draw(_SCALES),
+        draw(temperatures()),
+        draw(probabilities()),
+    )
+
+
+@st.composite
+def _planar_heads(draw: st.DrawFn) -> AnchoredHead:
+    apart = draw(st.integers(1, 24).map(lambda i: Fraction(i, 8)))
+    off = draw(st.integers(0, 12).map(lambda i: Fraction(i, 24)))
+    return planar_head(
+        apart,
+        off,
+        draw(_SCALES),
+        draw(st.integers(1, 3)),
+        temperature=draw(temperatures()),
+        leak_target=draw(probabilities()),
+    )
+
+
+def anchored_heads() -> st.SearchStrategy[AnchoredHead]:
+    """Heads with anchors scattered over a sphere, and planar ones that attain the bound."""
+    return st.one_of(_planar_heads(), _scattered_heads()).filter(lambda head: not head.tied)
+
+
+@dataclass(frozen=True)
+class AnchorSet:
+    """Vectors of one length, which are the anchors once scaled to length 1, and a probability of failure."""
+
+    vectors: tuple[Vector, ...]
+    failure: Fraction
+    levels: int = 0
+
+    def __str__(self) -> str:
+        shown = "; ".join(", ".join(f"{float(x):.4g}" for x in vector) for vector in self.vectors)
+        return f"{len(self.vectors)} anchors of dimension {len(self.vectors[0])}: {shown}, failure {self.failure}"
+
+
+def _basis(count: int, size: int) -> list[Vector]:
+    """The first `count` of `e_1, -e_1, e_2, -e_2, ...` in `size` dimensions."""
+    return [tuple(Fraction((1 if i % 2 == 0 else -1) * (j == i // 2)) for j in range(size)) for i in range(count)]
+
+
+def _simplex_coherence(count: int) -> Fraction:
+    centre = Fraction(1, count)
+    return coherence_of([[Fraction(i == j) - centre for j in range(count)] for i in range(count)])
+
+
+def _orthoplex_coherence(count: int) -> Fraction:
+    return coherence_of(_basis(count, (count + 1) // 2))
+
+
+SET_DEFINITIONS: Mapping[Symbol, Any] = {
+    letters.anchors: lambda drawn, by: by.number(len(drawn.vectors)),
+    letters.dimension: lambda drawn, by: by.number(len(drawn.vectors[0])),
+    letters.failure: lambda drawn, by: by.number(drawn.failure),
+    letters.coherence: lambda drawn, by: by.number(coherence_of(drawn.vectors)),
+    letters.coherence_simplex: lambda drawn, by: by.number(_simplex_coherence(len(drawn.vectors))),
+    letters.coherence_orthoplex: lambda drawn, by: by.number(_orthoplex_coherence(len(drawn.vectors))),
+}
+
+
+@st.composite
+def anchor_sets(draw: st.DrawFn) -> AnchorSet:
+    """Anchors scattered, with coordinates of +-1 (which hold simplices), or along the axes (orthoplices)."""
+    size = draw(st.integers(1, 8))
+    family = draw(st.sampled_from(("scattered", "signs", "axes")))
+    if family == "axes":
+        return AnchorSet(tuple(_basis(draw(st.integers(2, 2 * max(size, 1))), size)), draw(probabilities()))
+    if family == "signs":
+        most = min(2**size, 10)
+        signs = st.tuples(*[st.sampled_from((Fraction(1), Fraction(-1)))] * size)
+        vectors = draw(st.lists(signs, min_size=2, max_size=most, unique=True))
+    else:
+        flat = st.tuples(*[_SMALL] * (size - 1)) if size > 1 else st.just(())
+        points = draw(st.lists(flat, min_size=2, max_size=10))
+        vectors = [_on_sphere(point) for point in points]
+    return AnchorSet(tuple(vectors), draw(probabilities()))
+
+
+@dataclass(frozen=True)
+class PointerChannel:
+    """How often the pointer points at each block, a row of weights for each target; targets are equally likely."""
+
+    weights: tuple[tuple[int, ...], ...]
+    allowed: Fraction
+    levels: int = 0
+
+    def __str__(self) -> str:
+        return f"targets by pointed {self.weights}, error allowed {self.allowed}"
+
+    @cached_property
+    def joint(self) -> tuple[tuple[Fraction, ...], ...]:
+        """Probability of each target with each block pointed at."""
+        count = len(self.weights)
+        return tuple(tuple(Fraction(w, sum(row) * count) for w in row) for row in self.weights)
+
+    @cached_property
+    def error(self) -> Fraction:
+        """Probability that another block is pointed at."""
+        return 1 - sum((row[i] for i, row in enumerate(self.joint)), Fraction(0))
+
+
+def _mutual_information(channel: PointerChannel, by: Any) -> Any:
+    joint = channel.joint
+    pointed = [sum(column, Fraction(0)) for column in zip(*joint, strict=True)]
+    total = by.number(0)
+    for row in joint:
+        for p, q in zip(row, pointed, strict=True):
+            if p:
+                total = total + by.number(p) * by.log(by.number(p / (sum(row, Fraction(0)) * q)))
+    return total
+
+
+CHANNEL_DEFINITIONS: Mapping[Symbol, Any] = {
+    letters.blocks: lambda channel, by: by.number(len(channel.weights)),
+    letters.error: lambda channel, by: by.number(channel.error),
+    letters.error_allowed: lambda channel, by: by.number(channel.allowed),
+    letters.information: _mutual_information,
+}
+
+
+def symmetric_channel(blocks: int, right: int, wrong: int) -> PointerChannel:
+    """The pointer that attains Fano's inequality: every wrong block alike."""
+    weights = tuple(tuple(right if i == j else wrong for j in range(blocks)) for i in range(blocks))
+    return PointerChannel(weights, Fraction((blocks - 1) * wrong, right + (blocks - 1) * wrong))
+
+
+@st.composite
+def pointer_channels(draw: st.DrawFn) -> PointerChannel:
+    """Pointers that are often right, symmetric or not, with an error allowed near the one they make."""
+    count = draw(st.integers(2, 5))
+    if draw(st.booleans()):
+        return symmetric_channel(count, draw(st.integers(1, 60)), draw(st.integers(0, 6)))
+    weights = []
+    for i in range(count):
+        row = draw(st.lists(st.integers(0, 9), min_size=count, max_size=count))
+        row[i] += draw(st.integers(1, 60))
+        weights.append(tuple(row))
+    channel = PointerChannel(tuple(weights), Fraction(0))
+    extra = draw(st.integers(0, 8).map(lambda i: Fraction(i, 32)))
+    return PointerChannel(channel.weights, min(Fraction(1), channel.error + extra))

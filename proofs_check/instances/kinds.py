@@ -1,0 +1,84 @@
+"""The kinds of instance that statements speak about: how to draw one, and what each letter means on it.
+
+A statement names its kind in `about`. A new kind is one more entry of `KINDS`: a hypothesis strategy and a table of
+definitions; nothing else in the methods changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from sympy import Symbol
+
+from proofs_check.instances import (
+    adam_runs,
+    anchors,
+    heads,
+    known,
+    rows,
+    rules,
+    schedules,
+    sparse_rows,
+    stationary_heads,
+    surviving_blocks,
+    weight_blocks,
+)
+from proofs_check.instances.row_strategies import attention_rows
+
+Definition = Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class InstanceKind:
+    """How to draw an instance, and the value of every letter on it, from definitions alone.
+
+    An instance needs a readable `str` and an integer `levels`: how many different exponentials its exact forms hold.
+    """
+
+    strategy: Callable[[], st.SearchStrategy[Any]]
+    definitions: Mapping[Symbol, Definition]
+
+    def each(self, look: Callable[[Any], None], instances: int, random_seed: int, shrink: bool = False) -> None:
+        """Draw that many instances and show each to `look`; the same seed draws the same.
+
+        An error that `look` raises ends the drawing and is passed on, from the shrunk instance if `shrink` is set.
+        """
+
+        @seed(random_seed)
+        @settings(
+            max_examples=instances,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+            print_blob=False,
+            report_multiple_bugs=False,
+        )
+        @given(self.strategy())
+        def draw(instance: Any) -> None:
+            look(instance)
+
+        draw()
+
+
+KINDS: dict[str, InstanceKind] = {
+    "row": InstanceKind(attention_rows, rows.DEFINITIONS),
+    "anchored head": InstanceKind(anchors.anchored_heads, anchors.HEAD_DEFINITIONS),
+    "anchor set": InstanceKind(anchors.anchor_sets, anchors.SET_DEFINITIONS),
+    "pointer channel": InstanceKind(anchors.pointer_channels, anchors.CHANNEL_DEFINITIONS),
+    "rule set": InstanceKind(rules.rule_sets, rules.RULE_DEFINITIONS),
+    "checker": InstanceKind(rules.checkers, rules.CHECKER_DEFINITIONS),
+    "schedule": InstanceKind(schedules.schedules, schedules.SCHEDULE_DEFINITIONS),
+    "row beside another": InstanceKind(attention_rows, known.KNOWN_DEFINITIONS),
+    "sparse row": InstanceKind(sparse_rows.sparse_rows, sparse_rows.DEFINITIONS),
+    "weight block": InstanceKind(weight_blocks.weight_blocks, weight_blocks.BLOCK_DEFINITIONS),
+    "head": InstanceKind(heads.heads, heads.HEAD_DEFINITIONS),
+    "stationary head": InstanceKind(stationary_heads.stationary_heads, stationary_heads.STATIONARY_DEFINITIONS),
+    "descent": InstanceKind(weight_blocks.descents, weight_blocks.DESCENT_DEFINITIONS),
+    "adam run": InstanceKind(adam_runs.adam_runs, adam_runs.ADAM_DEFINITIONS),
+    "surviving block": InstanceKind(surviving_blocks.surviving_blocks, surviving_blocks.SURVIVING_DEFINITIONS),
+}

@@ -1,0 +1,140 @@
+"""Numbers that stay rational for as long as they can: `fmpq` until a root or an exponential makes them Arb balls.
+
+A zero that a proximal step produces is then exactly zero, and a tie is decided wherever both sides are rational.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from functools import reduce
+from math import isqrt
+from typing import Any
+
+from flint import arb, fmpq
+
+from proofs_check.instances.rows import Arithmetic
+from theory.lowering import Undecided
+
+# fmpq or arb; the two mix under + - * / and give a ball.
+Quantity = Any
+Vector = Sequence[Quantity]
+Matrix = Sequence[Vector]
+
+
+def rational(value: Fraction | int) -> Quantity:
+    """The exact number."""
+    exact = Fraction(value)
+    return fmpq(exact.numerator, exact.denominator)
+
+
+def vector(values: Iterable[Fraction]) -> list[Quantity]:
+    """The exact numbers."""
+    return [rational(value) for value in values]
+
+
+def total(terms: Iterable[Quantity]) -> Quantity:
+    """Sum of the terms, 0 for none."""
+    return reduce(lambda a, b: a + b, terms, fmpq(0))
+
+
+def dot(a: Vector, b: Vector) -> Quantity:
+    """Inner product."""
+    return total(x * y for x, y in zip(a, b, strict=True))
+
+
+def root(square: Quantity) -> Quantity:
+    """Root of a number that is not negative, rational where it is."""
+    if isinstance(square, fmpq):
+        over, under = isqrt(int(square.p)), isqrt(int(square.q))
+        if over * over == square.p and under * under == square.q:
+            return fmpq(over, under)
+    ball = arb(square)
+    # A sum of squares whose ball reaches below 0: its root lies within that of its upper end.
+    return ball.sqrt() if ball > 0 else arb(0, ball.abs_upper().sqrt().abs_upper())
+
+
+def norm(entries: Vector) -> Quantity:
+    """Euclidean norm."""
+    return root(dot(entries, entries))
+
+
+def at_most(a: Quantity, b: Quantity) -> bool:
+    """Whether `a <= b`, for certain; `Undecided` while the balls overlap."""
+    if a <= b:
+        return True
+    if a > b:
+        return False
+    raise Undecided("two quantities are not parted at this precision")
+
+
+def largest(values: Iterable[Quantity]) -> Quantity:
+    """Largest of the values, which may overlap."""
+    return reduce(_larger, values)
+
+
+def _larger(a: Quantity, b: Quantity) -> Quantity:
+    if isinstance(a, fmpq) and isinstance(b, fmpq):
+        return a if a >= b else b
+    return arb(a).max(arb(b))
+
+
+def shrink(entries: Vector, amount: Quantity) -> list[Quantity]:
+    """Proximal map of `amount * |u|_2`: the minimiser of `|z - u|^2/2 + amount |z|`."""
+    size = norm(entries)
+    if at_most(size, amount):
+        return [fmpq(0)] * len(entries)
+    return [(1 - amount / size) * entry for entry in entries]
+
+
+def transposed(matrix: Matrix) -> list[list[Quantity]]:
+    """Rows as columns."""
+    return [list(column) for column in zip(*matrix, strict=True)]
+
+
+def times(a: Matrix, b: Matrix) -> list[list[Quantity]]:
+    """Matrix product."""
+    columns = transposed(b)
+    return [[dot(row, column) for column in columns] for row in a]
+
+
+def centred(matrix: Matrix) -> list[list[Quantity]]:
+    """The matrix with its mean row taken off each row."""
+    means = [total(column) / len(matrix) for column in transposed(matrix)]
+    return [[entry - mean for entry, mean in zip(row, means, strict=True)] for row in matrix]
+
+
+def frobenius_square(matrix: Matrix) -> Quantity:
+    """Sum of the squared entries."""
+    return total(dot(row, row) for row in matrix)
+
+
+def spectral_square(matrix: Matrix) -> Quantity:
+    """Square of the spectral norm of a matrix with at most two rows or columns, from the 2 x 2 Gram matrix."""
+    narrow = matrix if len(matrix) <= len(matrix[0]) else transposed(matrix)
+    if len(narrow) == 1:
+        return dot(narrow[0], narrow[0])
+    first, second = narrow
+    a, b, c = dot(first, first), dot(first, second), dot(second, second)
+    return (a + c + root((a - c) * (a - c) + 4 * b * b)) / 2
+
+
+def exactly(value: Callable[[Any], Fraction | int]) -> Callable[[Any, Arithmetic], Any]:
+    """The definition of a letter that is an exact rational."""
+    return lambda instance, by: by.number(value(instance))
+
+
+def given_as(by: Arithmetic, value: Quantity) -> Any:
+    """The quantity in the arithmetic asked for; a ball has no exact form."""
+    if isinstance(value, fmpq):
+        return by.number(Fraction(int(value.p), int(value.q)))
+    if isinstance(by.number(0), arb):
+        return value
+    raise Undecided("an irrational quantity has no exact form here")
+
+
+def root_as(by: Arithmetic, square: Quantity) -> Any:
+    """The root of a quantity in the arithmetic asked for; the root of a rational has an exact form."""
+    if isinstance(square, fmpq):
+        return given_as(by, square) ** by.number(Fraction(1, 2))
+    return given_as(by, root(square))

@@ -1,0 +1,189 @@
+"""Hypothesis strategies for attention rows: the shapes on which bounds on attention tend to break.
+
+Every number drawn is a float or a ratio of integers and enters the decision exactly. Rows shrink: towards few keys,
+equal scores, temperature 1 and a dial of 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from hypothesis import strategies as st
+from scipy.special import expit, ndtri, softmax
+
+from proofs_check.instances.rows import AttentionRow
+
+Level = float | bool
+_PROBABILITY = st.floats(min_value=2.0**-40, max_value=1 - 2.0**-40)
+_MOST_KEYS = 16
+
+
+@dataclass(frozen=True)
+class Family:
+    """A shape of scores: what all keys share, what each has of its own, and the scores the two make.
+
+    Own parts are drawn key by key, so that a row shrinks by losing keys. `scores(shared, own, block, temperature)` is
+    finite, one float a key, block first.
+    """
+
+    shared: st.SearchStrategy[Any]
+    own: st.SearchStrategy[Level]
+    scores: Callable[[Any, Sequence[Level], int, float], list[float]]
+
+    def of_size(self, keys: int, block: int) -> st.SearchStrategy[list[float]]:
+        """Scores of exactly so many keys at temperature 1."""
+        own = st.lists(self.own, min_size=keys, max_size=keys)
+        return st.tuples(self.shared, own).map(lambda drawn: self.scores(drawn[0], drawn[1], block, 1.0))
+
+
+def _gaussian(shared: None, own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    return [float(ndtri(p)) for p in own]
+
+
+def _two_level(gap: float, own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    return [gap if up else 0.0 for up in own]
+
+
+def _block_level(gap: float, own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    return [gap if i < block else 0.0 for i in range(len(own))]
+
+
+def _near_threshold(gap: float, own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    """A separation at which thresholds of the leak lie, whatever the temperature: there they bind."""
+    return _block_level(gap * temperature, own, block, temperature)
+
+
+def _tied(shared: None, own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    return [float(score) for score in own]
+
+
+def _heavy_tailed(shared: None, own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    return [max(-1e4, min(1e4, math.tan(math.pi * (p - 0.5)))) for p in own]
+
+
+def _one_key(shared: tuple[int, float], own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    place, height = shared
+    return [height if i == place % len(own) else 0.0 for i in range(len(own))]
+
+
+_GAP = st.floats(min_value=-40, max_value=40)
+_NOTHING = st.just(0.0)
+_SPIKE = st.tuples(st.integers(0, _MOST_KEYS - 1), st.floats(min_value=-60, max_value=60))
+
+FAMILIES: dict[str, Family] = {
+    "gaussian": Family(st.none(), _PROBABILITY, _gaussian),
+    "two-level": Family(_GAP, st.booleans(), _two_level),
+    "block-level": Family(_GAP, _NOTHING, _block_level),
+    "near-threshold": Family(st.floats(min_value=0.25, max_value=8), _NOTHING, _near_threshold),
+    "tied": Family(st.none(), st.sampled_from([0.0, 1.0, -2.5]), _tied),
+    "heavy-tailed": Family(st.none(), _PROBABILITY, _heavy_tailed),
+    "one-key": Family(_SPIKE, _NOTHING, _one_key),
+}
+
+
+# Rows on which a threshold binds are what tells a true one from one a percent off.
+_OFTEN = (*FAMILIES, "near-threshold")
+
+
+def temperatures() -> st.SearchStrategy[Fraction]:
+    """Temperatures: usually near 1, sometimes extreme."""
+    usual = st.sampled_from([Fraction(1), Fraction(1, 2), Fraction(2), Fraction(7, 5)])
+    extreme = st.sampled_from([Fraction(1, 100), Fraction(100), Fraction(1, 16), Fraction(10**6)])
+    return st.one_of(usual, usual, extreme)
+
+
+def dials() -> st.SearchStrategy[Fraction]:
+    """Dials in [0, 1), dense near both ends."""
+    inner = st.integers(0, 63).map(lambda i: Fraction(i, 64))
+    return st.one_of(inner, st.integers(1, 40).map(lambda e: 1 - Fraction(1, 2**e)))
+
+
+def probabilities() -> st.SearchStrategy[Fraction]:
+    """Targets in (0, 1), dense near both ends."""
+    inner = st.integers(1, 63).map(lambda i: Fraction(i, 64))
+    tiny = st.integers(7, 60).map(lambda e: Fraction(1, 2**e))
+    return st.one_of(inner, tiny, tiny.map(lambda p: 1 - p))
+
+
+def targets_near(share: float) -> st.SearchStrategy[Fraction]:
+    """Targets in (0, 1) whose log-odds lie within 1 % of those of a share of the attention, where thresholds bind."""
+    share = min(max(share, 2.0**-60), 1 - 2.0**-53)
+    log_odds = math.log(share) - math.log1p(-share)
+
+    def moved(step: int) -> Fraction:
+        near = float(expit(log_odds + step / 500 * (1 + abs(log_odds))))
+        return Fraction(min(max(near, 2.0**-60), 1 - 2.0**-53))
+
+    return st.integers(-4, 4).map(moved)
+
+
+def _leak(scores: list[float], block: int, temperature: Fraction, penalty: Fraction = Fraction(0)) -> float:
+    """Attention off the block, in floats: only to aim a target."""
+    shifted = [s - float(penalty) * (i >= block) for i, s in enumerate(scores)]
+    masses = softmax([s / float(temperature) for s in shifted])
+    return float(masses[block:].sum())
+
+
+_ERRORS = st.integers(-8, 8)
+
+
+def _against(keys: int, block: int, error: int) -> tuple[int, ...]:
+    """Errors that move the margin most: one way in the block, the other way outside."""
+    return tuple(error if i < block else -error for i in range(keys))
+
+
+@st.composite
+def blocks(draw: st.DrawFn, most_tokens: int = 64) -> tuple[int, ...]:
+    """Ways to cut a context of up to `most_tokens` tokens into blocks: their lengths, in order, each at least 1.
+
+    >>> from hypothesis import find
+    >>> find(blocks(), lambda lengths: sum(lengths) > 10)
+    (11,)
+    """
+    tokens = draw(st.integers(1, most_tokens))
+    cuts = sorted(draw(st.sets(st.integers(1, tokens - 1)))) if tokens > 1 else []
+    return tuple(end - start for start, end in zip([0, *cuts], [*cuts, tokens], strict=True))
+
+
+@st.composite
+def attention_rows(draw: st.DrawFn, families: tuple[str, ...] = _OFTEN, most_keys: int = _MOST_KEYS) -> AttentionRow:
+    """Attention rows with a target block, of causal lengths 2 to `most_keys`, and all that statements vary on them.
+
+    >>> from hypothesis import find
+    >>> row = find(attention_rows(families=("two-level",)), lambda row: max(row.scores) > 3)
+    >>> sorted(row.scores), row.block, row.temperature
+    ([Fraction(0, 1), Fraction(4, 1)], 1, Fraction(1, 1))
+    """
+    family = draw(st.sampled_from(families))
+    shape = FAMILIES[family]
+    shared, temperature = draw(shape.shared), draw(temperatures())
+    each = st.tuples(shape.own, _ERRORS, st.integers(-16, 16), st.integers(0, 16))
+    drawn_keys = draw(st.lists(each, min_size=2, max_size=most_keys))
+    own, own_errors, values, weights = zip(*drawn_keys, strict=True)
+    keys = len(own)
+    block = draw(st.integers(1, keys - 1))
+    drawn = shape.scores(shared, own, block, float(temperature))
+    scores = tuple(Fraction(score) for score in drawn)
+    aimed = draw(st.one_of(st.none(), _ERRORS))
+    errors = own_errors if aimed is None else _against(keys, block, aimed)
+    penalty = draw(st.integers(0, 80).map(lambda i: Fraction(i, 8)))
+    leak = _leak(drawn, block, temperature)
+    penalised = _leak(drawn, block, temperature, penalty)
+    anywhere = st.nothing() if family == "near-threshold" else probabilities()
+    return AttentionRow(
+        scores=scores,
+        block=block,
+        temperature=temperature,
+        dial=draw(dials()),
+        penalty=penalty,
+        leak_target=draw(st.one_of(anywhere, targets_near(leak), targets_near(penalised))),
+        fidelity_target=draw(st.one_of(probabilities(), targets_near(1 - leak))),
+        values=tuple(Fraction(v, 4) for v in values),
+        seen=tuple(s + Fraction(e, 16) for s, e in zip(scores, errors, strict=True)),
+        weights=weights if any(weights) else (1, *weights[1:]),
+        family=family,
+    )

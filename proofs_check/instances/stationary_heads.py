@@ -1,0 +1,135 @@
+"""Heads at stationary points of the penalised objective (C3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from flint import fmpq
+from hypothesis import strategies as st
+from sympy import Symbol
+
+from proofs_check.instances.heads import (
+    HEAD_DEFINITIONS,
+    Entries,
+    Head,
+    Pass,
+    Sequence,
+    entries_of,
+    features_of,
+    matrix,
+    opposed,
+    run_head,
+    weight_slope,
+)
+from proofs_check.instances.quantities import (
+    Matrix,
+    Quantity,
+    dot,
+    exactly,
+    given_as,
+    rational,
+    root_as,
+    spectral_square,
+    total,
+)
+from proofs_check.instances.rows import Arithmetic
+from theory import symbols as row_letters
+from theory import weight_symbols as letters
+
+
+@dataclass(frozen=True)
+class StationaryHead:
+    """A head of width 1 with one live feature, at weights made stationary by the choice of the penalties.
+
+    The loss is a function of `<pull, O>` with slope `sign` here, nowhere steeper, and `slack` above its lower bound: so
+    `lambda_Q = |dL/dW_Q|` and `lambda_K = |dL/dW_K|` make the point stationary, `sign` pointing the loss downhill.
+    """
+
+    head: Head
+    slack: Fraction
+    penalty: Fraction
+
+    def __str__(self) -> str:
+        return f"{self.head}, loss {float(self.slack):.6g} above its bound, penalty {self.penalty}"
+
+    @property
+    def levels(self) -> int:
+        """Exact forms hold roots of rationals alone."""
+        return 0
+
+    @property
+    def norms(self) -> tuple[Quantity, Quantity]:
+        """`|W_Q|` and `|W_K|`."""
+        return abs(rational(self.head.query[0][0])), abs(rational(self.head.key[0][0]))
+
+
+def _balancing(point: StationaryHead, by: Arithmetic, slope: Callable[[Pass], Matrix]) -> Any:
+    return root_as(by, weight_slope(point.head, by, slope))
+
+
+def _drop(point: StationaryHead, by: Arithmetic) -> Any:
+    """`J_0 - L_inf`: what the loss lies above its bound, and the penalty."""
+    size_Q, size_K = point.norms
+    penalty_Q = given_as(by, size_Q) * _balancing(point, by, lambda each: each.query_slope)
+    penalty_K = given_as(by, size_K) * _balancing(point, by, lambda each: each.key_slope)
+    return by.number(point.slack) + penalty_Q + penalty_K
+
+
+def _linear_rise(point: StationaryHead, by: Arithmetic) -> Any:
+    """`J(W) - J(0)` for the linear loss `<pull, O>` with its sign against the penalty, all penalties alike."""
+    head = point.head
+    moved = fmpq(0)
+    for sequence in head.batch:
+        here = run_head(head, sequence)
+        still = run_head(
+            Head(head.batch, _zeros(head.query), _zeros(head.key), head.split, causal=head.causal), sequence
+        )
+        for pull, a, b in zip(matrix(sequence.pull), here.outputs, still.outputs, strict=True):
+            moved += dot(pull, [x - y for x, y in zip(a, b, strict=True)])
+    return given_as(by, rational(point.penalty) * total(point.norms) - abs(moved))
+
+
+def _zeros(entries: Entries) -> Entries:
+    return tuple((Fraction(0),) * len(row) for row in entries)
+
+
+def _of_head(letter: Symbol) -> Any:
+    return lambda point, by: HEAD_DEFINITIONS[letter](point.head, by)
+
+
+STATIONARY_DEFINITIONS: Mapping[Symbol, Any] = {
+    **{x: _of_head(x) for x in (row_letters.tau, letters.d_k, letters.Lam, letters.v_norm, letters.x_g)},
+    letters.x_all: lambda point, by: root_as(by, spectral_square(features_of(point.head, whole=True))),
+    letters.lam_Q: lambda point, by: _balancing(point, by, lambda each: each.query_slope),
+    letters.lam_K: lambda point, by: _balancing(point, by, lambda each: each.key_slope),
+    letters.w_Q: lambda point, by: given_as(by, point.norms[0]),
+    letters.w_K: lambda point, by: given_as(by, point.norms[1]),
+    letters.lam_g: exactly(lambda point: point.penalty),
+    letters.J_0: _drop,
+    letters.L_0: exactly(lambda point: point.slack),
+    letters.L_inf: exactly(lambda point: 0),
+    letters.J_here: _linear_rise,
+    letters.J_origin: exactly(lambda point: 0),
+}
+
+
+@st.composite
+def stationary_heads(draw: st.DrawFn) -> StationaryHead:
+    """Stationary points with one live feature; a third of them nearly attain the threshold."""
+    temperature = draw(st.sampled_from([Fraction(1), Fraction(1, 2), Fraction(2)]))
+    penalty = draw(st.sampled_from([Fraction(1, 100), Fraction(1), Fraction(10)]))
+    if draw(st.sampled_from(["any", "any", "nearly attaining"])) == "nearly attaining":
+        size = Fraction(1, draw(st.sampled_from([8, 16, 64])))
+        head = Head((Sequence(*(opposed(Fraction(1)),) * 3),), ((size,),), ((size,),), 1, temperature)
+        return StationaryHead(head, Fraction(1, 2**40), penalty)
+    tokens, features = draw(st.integers(2, 4)), draw(st.integers(1, 2))
+    sequence = Sequence(draw(entries_of(tokens, features)), draw(entries_of(tokens, 1)), draw(entries_of(tokens, 1)))
+    dead = ((Fraction(0),),) * (features - 1)
+    weights = st.integers(-8, 8).map(lambda i: Fraction(i, 8))
+    size_Q = draw(weights)
+    size_K = draw(st.one_of(st.just(size_Q), weights))
+    head = Head((sequence,), ((size_Q,), *dead), ((size_K,), *dead), 1, temperature, draw(st.booleans()))
+    return StationaryHead(head, draw(st.integers(1, 40).map(lambda i: Fraction(1, 2**i))), penalty)

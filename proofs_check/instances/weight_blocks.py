@@ -1,0 +1,211 @@
+"""Blocks of weights under a penalty (C1) and under proximal gradient descent (C4), run from the definitions.
+
+A run takes arbitrary gradients: what it proves or refutes holds whatever the loss. Entries stay rational while
+the norms are, so that a block reaches an exact zero and ties are decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from hypothesis import strategies as st
+from sympy import Symbol
+
+from proofs_check.instances.quantities import (
+    Quantity,
+    dot,
+    exactly,
+    given_as,
+    rational,
+    root_as,
+    shrink,
+    vector,
+)
+from proofs_check.instances.rows import Arithmetic
+from theory import weight_symbols as letters
+
+Vector = tuple[Fraction, ...]
+
+
+def listed(vectors: Sequence[Sequence[Fraction]]) -> str:
+    """The vectors to read."""
+    return "; ".join("(" + ", ".join(f"{float(x):.6g}" for x in each) + ")" for each in vectors)
+
+
+def norm_of(entries: Callable[[Any], Sequence[Quantity]]) -> Any:
+    """The definition of a letter that is the norm of these entries."""
+
+    def definition(instance: Any, by: Arithmetic) -> Any:
+        values = entries(instance)
+        return root_as(by, dot(values, values))
+
+    return definition
+
+
+@dataclass(frozen=True)
+class WeightBlock:
+    """A point of the weights, one block of it, with the loss's gradient there."""
+
+    weights: Vector
+    gradient: Vector
+    penalty: Fraction
+    rate: Fraction = Fraction(1)
+
+    def __str__(self) -> str:
+        return f"weights {listed([self.weights])}, gradient {listed([self.gradient])}, penalty {self.penalty}"
+
+    @property
+    def levels(self) -> int:
+        """No exponentials: exact forms are roots of rationals."""
+        return 0
+
+
+def _proximal_move(block: WeightBlock) -> list[Quantity]:
+    weights, rate = vector(block.weights), rational(block.rate)
+    stepped = [w - rate * g for w, g in zip(weights, vector(block.gradient), strict=True)]
+    moved = shrink(stepped, rate * rational(block.penalty))
+    return [a - b for a, b in zip(moved, weights, strict=True)]
+
+
+BLOCK_DEFINITIONS: Mapping[Symbol, Any] = {
+    letters.w: norm_of(lambda block: vector(block.weights)),
+    letters.g: norm_of(lambda block: vector(block.gradient)),
+    letters.lam_g: exactly(lambda block: block.penalty),
+    letters.move: norm_of(_proximal_move),
+}
+
+
+@dataclass(frozen=True)
+class Descent:
+    """A run of proximal gradient descent on one block: gradients as they came, and the state it starts from."""
+
+    weights: Vector
+    gradients: tuple[Vector, ...]
+    rate: Fraction
+    penalty: Fraction
+    momentum: Fraction = Fraction(0)
+    buffer: Vector = ()
+
+    def __str__(self) -> str:
+        return (
+            f"weights {listed([self.weights])}, gradients {listed(self.gradients)}, rate {self.rate}, "
+            f"penalty {self.penalty}, momentum {self.momentum}, buffer {listed([self.buffer])}"
+        )
+
+    @property
+    def levels(self) -> int:
+        """No exponentials: exact forms are roots of rationals."""
+        return 0
+
+
+def _descend(run: Descent, with_momentum: bool) -> list[list[Quantity]]:
+    """The block before the first step and after each; heavy-ball momentum adds the gradient to the decayed buffer."""
+    decay = rational(run.momentum if with_momentum else 0)
+    weights, buffer = vector(run.weights), vector(run.buffer)
+    rate, penalty = rational(run.rate), rational(run.penalty)
+    seen = [weights]
+    for gradient in run.gradients:
+        buffer = [decay * b + g for b, g in zip(buffer, vector(gradient), strict=True)]
+        weights = shrink([w - rate * b for w, b in zip(weights, buffer, strict=True)], rate * penalty)
+        seen.append(weights)
+    return seen
+
+
+def _norm_after_one(run: Descent, by: Arithmetic) -> Any:
+    # The proximal map takes its amount off the norm; written so, an irrational norm keeps its exact form.
+    weights, rate = vector(run.weights), rational(run.rate)
+    stepped = [w - rate * g for w, g in zip(weights, vector(run.gradients[0]), strict=True)]
+    amount = rate * rational(run.penalty)
+    square = dot(stepped, stepped)
+    return by.number(0) if square <= amount * amount else root_as(by, square) - given_as(by, amount)
+
+
+def _first_zero(with_momentum: bool) -> Any:
+    def definition(run: Descent, by: Arithmetic) -> Any:
+        alive = [i for i, block in enumerate(_descend(run, with_momentum)) if any(w != 0 for w in block)]
+        return by.number(max(alive) + 1 if alive else 0)
+
+    return definition
+
+
+def _largest_gradient(run: Descent, by: Arithmetic) -> Any:
+    return root_as(by, max(dot(vector(g), vector(g)) for g in run.gradients))
+
+
+DESCENT_DEFINITIONS: Mapping[Symbol, Any] = {
+    letters.w_0: norm_of(lambda run: vector(run.weights)),
+    letters.w_1: _norm_after_one,
+    letters.eta: exactly(lambda run: run.rate),
+    letters.lam_g: exactly(lambda run: run.penalty),
+    letters.G: _largest_gradient,
+    letters.mu: exactly(lambda run: run.momentum),
+    letters.b_0: norm_of(lambda run: vector(run.buffer)),
+    letters.N: _first_zero(with_momentum=False),
+    letters.N_mu: _first_zero(with_momentum=True),
+}
+
+
+def _units(size: int) -> st.SearchStrategy[Vector]:
+    """Directions with rational entries and length exactly 1, by stereographic projection."""
+
+    def project(entries: list[int]) -> Vector:
+        y = [Fraction(entry, 4) for entry in entries]
+        square = sum((entry * entry for entry in y), Fraction(0))
+        return (*(2 * entry / (square + 1) for entry in y), (square - 1) / (square + 1))
+
+    return st.lists(st.integers(-8, 8), min_size=size - 1, max_size=size - 1).map(project)
+
+
+def vectors(size: int) -> st.SearchStrategy[Vector]:
+    """Vectors of eighths between -3 and 3."""
+    return st.lists(st.integers(-24, 24).map(lambda i: Fraction(i, 8)), min_size=size, max_size=size).map(tuple)
+
+
+def _scaled(vector: Vector, by: Fraction) -> Vector:
+    return tuple(by * entry for entry in vector)
+
+
+@st.composite
+def weight_blocks(draw: st.DrawFn) -> WeightBlock:
+    """Blocks with their gradient; most are stationary, and many of those on the edge.
+
+    >>> from hypothesis import find
+    >>> print(find(weight_blocks(), lambda block: any(block.weights)))
+    weights (-0.125), gradient (1), penalty 1
+    """
+    size = draw(st.integers(1, 3))
+    penalty = draw(st.sampled_from([Fraction(1), Fraction(1, 3), Fraction(5, 2)]))
+    rate = draw(st.sampled_from([Fraction(1), Fraction(1, 7), Fraction(3)]))
+    direction = draw(_units(size))
+    length = draw(st.sampled_from([Fraction(0), Fraction(0), Fraction(1, 8), Fraction(2)]))
+    weights = _scaled(direction, length)
+    pushed = draw(st.sampled_from([Fraction(1), Fraction(1), Fraction(9, 10), Fraction(0), Fraction(11, 10)]))
+    gradient = draw(st.one_of(st.just(_scaled(direction, -penalty * pushed)), vectors(size)))
+    return WeightBlock(weights, gradient, penalty, rate)
+
+
+@st.composite
+def descents(draw: st.DrawFn) -> Descent:
+    """Runs with gradients that push the block as hard away from 0 as they may, or any other way."""
+    size = draw(st.integers(1, 3))
+    direction = draw(_units(size))
+    start = _scaled(direction, draw(st.integers(0, 12).map(lambda i: Fraction(i, 4))))
+    steps = draw(st.integers(1, 8))
+    if draw(st.booleans()):
+        push = Fraction(1)
+        gradients = tuple(_scaled(direction, -push) for _ in range(steps))
+        buffer = _scaled(direction, -draw(st.sampled_from([Fraction(0), 2 * push, 32 * push])))
+    else:
+        gradients = tuple(draw(st.lists(vectors(size), min_size=steps, max_size=steps)))
+        buffer = draw(vectors(size))
+    return Descent(
+        weights=start,
+        gradients=gradients,
+        rate=draw(st.sampled_from([Fraction(1), Fraction(1, 2), Fraction(1, 10)])),
+        penalty=draw(st.sampled_from([Fraction(3, 2), Fraction(2), Fraction(5), Fraction(1, 2)])),
+        momentum=draw(st.sampled_from([Fraction(1, 2), Fraction(1, 2), Fraction(0), Fraction(1, 4)])),
+        buffer=buffer,
+    )

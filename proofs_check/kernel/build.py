@@ -1,0 +1,143 @@
+"""Runs Coq: compiles the files of `proofs_check/kernel/coq/` in a folder of its own, and reads what a theorem assumes.
+
+Coq is optional. Debian 12 has it (8.16.1): `apt-get install --no-install-recommends coq libcoq-coquelicot`. Coquelicot
+is for A5 alone; `libcoq-interval` besides lets the tests compare the definitions with those of the other methods.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from theory.errors import InputError
+
+# The library's name inside Coq.
+LIBRARY = "Localist"
+SECONDS_PER_FILE = 300.0
+_REQUIRE = re.compile(rf"From\s+{LIBRARY}\s+Require\s+(?:Import\s+|Export\s+)?([^.]*)\.")
+_CLOSED = "Closed under the global context"
+
+# What a theorem may assume: the axioms of the standard library's classical reals, names and types as Coq prints them.
+ALLOWED: Mapping[str, str] = {
+    "ClassicalDedekindReals.sig_not_dec": "forall P : Prop, {~ ~ P} + {~ P}",
+    "ClassicalDedekindReals.sig_forall_dec": (
+        "forall P : nat -> Prop, (forall n : nat, {P n} + {~ P n}) -> {n : nat | ~ P n} + {forall n : nat, P n}"
+    ),
+    "FunctionalExtensionality.functional_extensionality_dep": (
+        "forall (A : Type) (B : A -> Type) (f g : forall x : A, B x), (forall x : A, f x = g x) -> f = g"
+    ),
+    "Classical_Prop.classic": "forall P : Prop, P \\/ ~ P",
+}
+
+
+class CoqError(RuntimeError):
+    """Coq refused a file: its message, on one line."""
+
+
+class CoqMissing(CoqError):
+    """Coq lacks a library that a file requires."""
+
+
+def coq_version() -> str | None:
+    """Version of the `coqc` on the path, None where there is none."""
+    coqc = shutil.which("coqc")
+    if coqc is None:
+        return None
+    told = subprocess.run([coqc, "--print-version"], capture_output=True, text=True, timeout=60, check=False)
+    return told.stdout.split()[0] if told.returncode == 0 and told.stdout.split() else None
+
+
+def closure(folder: Path, name: str) -> list[str]:
+    """The file of that name and all it rests on in the folder, each after those it needs."""
+    ordered: list[str] = []
+
+    def visit(current: str, above: tuple[str, ...]) -> None:
+        if current in above:
+            raise InputError(f"{folder / current}.v requires itself, by way of {', '.join(above)}")
+        if current in ordered:
+            return
+        path = folder / f"{current}.v"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error}") from None
+        for group in _REQUIRE.findall(text):
+            for needed in group.split():
+                visit(needed, (*above, current))
+        ordered.append(current)
+
+    visit(name, ())
+    return ordered
+
+
+class Build:
+    """A folder that files are compiled in, those of the source folder once each."""
+
+    def __init__(self, source: Path, target: Path) -> None:
+        coqc = shutil.which("coqc")
+        if coqc is None:
+            raise InputError("coqc is not on the path (Debian: apt-get install --no-install-recommends coq)")
+        self._coqc, self._source, self._target = coqc, source, target
+        self._outcomes: dict[str, CoqError | None] = {}
+
+    def require(self, name: str) -> None:
+        """Compile a file of the source folder with all it rests on; `CoqError` where Coq refuses one."""
+        for each in closure(self._source, name):
+            if each not in self._outcomes:
+                self._outcomes[each] = self._attempt(each)
+            if (refusal := self._outcomes[each]) is not None:
+                raise refusal
+
+    def _attempt(self, name: str) -> CoqError | None:
+        """Compile a file of the source folder; Coq's refusal, None where there is none."""
+        try:
+            self.compile(name, (self._source / f"{name}.v").read_text(encoding="utf-8"))
+        except CoqError as error:
+            return error
+        return None
+
+    def compile(self, name: str, text: str) -> str:
+        """Compile that text under that name; what Coq printed. `CoqError` where it refuses."""
+        path = self._target / f"{name}.v"
+        path.write_text(text, encoding="utf-8")
+        command = [self._coqc, "-q", "-Q", ".", LIBRARY, path.name]
+        try:
+            told = subprocess.run(
+                command, cwd=self._target, capture_output=True, text=True, timeout=SECONDS_PER_FILE, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise CoqError(f"{name}.v: not compiled within {SECONDS_PER_FILE:g} s") from None
+        if "Cannot find a physical path" in " ".join(told.stderr.split()):
+            raise CoqMissing(" ".join(told.stderr.split()))
+        if told.returncode != 0:
+            raise CoqError(" ".join(told.stderr.split()) or f"{name}.v: coqc exits {told.returncode}")
+        return told.stdout
+
+
+def assumed(printed: str) -> list[str]:
+    """What `Print Assumptions` lists, one `name : type` each, spaces evened out; empty where it lists nothing.
+
+    Raises `CoqError` where the text is not such a list, for then nothing is known.
+    """
+    text = printed.strip()
+    if text == _CLOSED:
+        return []
+    first, *lines = text.splitlines() or [""]
+    if first != "Axioms:" or not lines:
+        raise CoqError(f"Print Assumptions printed {text[:200]!r}")
+    entries: list[str] = []
+    for line in lines:
+        if line[:1].isspace() and entries:
+            entries[-1] += " " + line
+        else:
+            entries.append(line)
+    return [" ".join(entry.split()) for entry in entries]
+
+
+def refused(assumptions: list[str]) -> list[str]:
+    """Those that are not allowed: another axiom, an admitted proof, a check that was switched off."""
+    allowed = {f"{name} : {type_}" for name, type_ in ALLOWED.items()}
+    return [entry for entry in assumptions if entry not in allowed]

@@ -1,0 +1,1 @@
+"""Falsehoods planted on every road, each of which the road must refute."""

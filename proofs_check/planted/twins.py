@@ -1,0 +1,85 @@
+"""Planted-false twins: statements made wrong on purpose, which every complete method must refute.
+
+A twin changes one clause of a true statement by one mutation, the kind of slip that happens to real derivations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sympy import log
+
+from proofs_check.planted import design_twins, row_twins, weight_twins
+from proofs_check.planted.mutations import (
+    Slip,
+    assumption_dropped,
+    flipped,
+    in_bound,
+    replaced,
+    scaled_down,
+    scaled_up,
+    sizes_swapped,
+)
+from theory.catalogue import CATALOGUE
+from theory.functions import Logistic
+from theory.statement import Statement
+from theory.symbols import F, d, eps, k, lam, m, r
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A false statement: which slip was made in which clause of which true one."""
+
+    slip: str
+    of: Statement
+    statement: Statement
+
+    @property
+    def name(self) -> str:
+        """Readable name, such as `A2 margin: sizes swapped`."""
+        return f"{self.of.id} {self.statement.claim[0].name}: {self.slip}"
+
+
+SLIPS: tuple[Slip, ...] = (
+    ("A2", "margin", "sizes swapped", sizes_swapped),
+    ("A2", "margin", "inequality flipped", flipped),
+    ("A2", "margin", "size ratio dropped", in_bound(lambda bound: Logistic(-d))),
+    ("A2", "margin", "block one too large", replaced(m, m + 1)),
+    ("A2", "margin", "bound scaled by 0.99", scaled_down),
+    ("A2", "exponential", "size ratio inverted", sizes_swapped),
+    ("A4", "given fidelity", "sizes swapped", sizes_swapped),
+    ("A4", "given fidelity", "mixing entropy dropped", in_bound(lambda bound: F * log(m) + eps * log(k))),
+    ("A4", "given separation", "bound scaled by 0.99", scaled_down),
+    ("A4", "given separation", "assumption d >= 0 dropped", assumption_dropped),
+    (
+        "A4",
+        "given separation",
+        "linear term dropped",
+        in_bound(lambda bound: bound - d * Logistic(-(d + log(m / k)))),
+    ),
+    ("A4", "one pair", "one key too few", in_bound(lambda bound: bound.subs(k, k - 1))),
+    ("A5", "finite", "inequality flipped", flipped),
+    ("A5", "finite", "bound scaled by 1.01", scaled_up),
+    ("A5", "quadratic", "8 taken for 16", in_bound(lambda bound: bound / 2)),
+    ("A5", "dimension-free", "range halved", replaced(r, r / 2)),
+    ("A5", "block form", "bound scaled by 1.01", scaled_up),
+    ("B1", "leak", "dial inverted", replaced(lam, 1 - lam)),
+    ("B1", "leak", "denominator dropped", in_bound(lambda bound: (1 - lam) * eps)),
+    ("B1", "odds", "sign flipped", replaced(log(1 - lam), -log(1 - lam))),
+    ("B1", "odds", "dial squared", replaced(lam, lam**2)),
+    ("B1", "leak", "bound scaled by 0.99", scaled_down),
+)
+
+
+def twins_of(statement: Statement) -> tuple[Twin, ...]:
+    """Every planted-false twin of a statement."""
+    return tuple(
+        Twin(slip, statement, replace(statement, claim=(mutate(statement.clause(clause)),)))
+        for key, clause, slip, mutate in (*SLIPS, *row_twins.SLIPS, *weight_twins.SLIPS, *design_twins.SLIPS)
+        if key == statement.id
+    )
+
+
+def all_twins() -> tuple[Twin, ...]:
+    """Every planted-false twin of the catalogue."""
+    return tuple(twin for statement in CATALOGUE for twin in twins_of(statement))
