@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from proofs_check.gathering import Effort
+    from proofs_check.kernel import KernelResult
     from proofs_check.replay import Replayed
     from proofs_check.running import Report, Run
     from proofs_check.verification import Verification
@@ -23,13 +24,16 @@ def verify(
     seed: Annotated[int, typer.Option(help="Seed of the random instances.")] = 0,
     twins: Annotated[bool, typer.Option("--twins", help="Try planted falsehoods on every road instead.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Run every method, and write what each found.")] = False,
-    samples: Annotated[float, typer.Option(min=1, help="Rows screened in floats, with --full.")] = 2e5,
+    samples: Annotated[float, typer.Option(min=1, help="Rows screened in floats, with --full.")] = 1e6,
     lemma_seconds: Annotated[
         float, typer.Option(min=0.1, help="Interval search for one inequality, with --full.")
     ] = 20,
     evidence: Annotated[Path, typer.Option(help="Folder of the evidence, with --full.")] = Path("evidence"),
     claims: Annotated[Path | None, typer.Option(help="Write the page of claims, with --full.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Replay the certificates in this folder instead.")] = None,
+    kernel: Annotated[
+        bool, typer.Option("--kernel", help="Have Coq's kernel check the proofs again instead; needs coqc.")
+    ] = False,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if not given.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
@@ -48,6 +52,8 @@ def verify(
     chosen = [find(key).id for key in ids] if ids else [statement.id for statement in CATALOGUE]
     if replay is not None:
         passed = _replay(replay, jobs, as_json)
+    elif kernel:
+        passed = _kernel(ids, chosen, evidence, jobs, as_json)
     elif twins:
         passed = _twins(chosen, seed, jobs, as_json)
     elif full:
@@ -108,10 +114,47 @@ def _full(chosen: Sequence[str], folder: Path, effort: Effort, jobs: int | None,
 
 def gather_one(key: str, report: Report, folder: Path, effort: Effort) -> dict[str, Any]:
     """Every method on one statement, with its evidence written."""
+    from proofs_check import kernel
+    from proofs_check.evidence import KERNEL
     from proofs_check.gathering import gather
+    from proofs_check.verdict import Verdict
     from theory.catalogue import find
 
-    return gather(find(key), folder, effort, report)
+    statement = find(key)
+    found = gather(statement, folder, effort, report)
+    if kernel.recorded(statement, folder / KERNEL).verdict is not Verdict.PROVED:
+        report("kernel")
+        kernel.recheck([statement], folder / KERNEL)
+    return found
+
+
+def _kernel(ids: Sequence[str] | None, chosen: Sequence[str], folder: Path, jobs: int | None, as_json: bool) -> bool:
+    from proofs_check import kernel
+    from proofs_check.kernel.build import coq_version
+    from proofs_check.running import each
+    from proofs_check.tables import print_kernel, printed
+    from proofs_check.verdict import Verdict
+    from theory.catalogue import find
+    from theory.errors import InputError
+
+    if coq_version() is None:
+        raise InputError(kernel.NO_COQ)
+    wanted = [key for key in chosen if ids or kernel.has_proofs(find(key))]
+    run = each(partial(kernel_one, folder=folder), wanted, "kernel", jobs)
+    printed(as_json, [found.to_json() for found in run.found], lambda: print_kernel(run.found))
+    _stop_if_interrupted(run, f"{len(run.found)} of {len(wanted)} statements were checked")
+    return all(found.verdict is Verdict.PROVED for found in run.found)
+
+
+def kernel_one(key: str, report: Report, folder: Path) -> KernelResult:
+    """The kernel's check of one statement, with its record written."""
+    from proofs_check import kernel
+    from proofs_check.evidence import KERNEL
+    from theory.catalogue import find
+
+    report("")
+    found = kernel.recheck([find(key)], folder / KERNEL)
+    return found[0] if found else kernel.check(find(key))
 
 
 def _stop_if_interrupted(run: Run[Any], so_far: str) -> None:

@@ -32,7 +32,7 @@ class Effort:
     """Instances decided exactly, rows screened in floats, seconds of interval search a lemma, and the seed."""
 
     rows: int = 60
-    samples: float = 2e5
+    samples: float = 1e6
     seconds_per_lemma: float = 20.0
     seed: int = 0
 

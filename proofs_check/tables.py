@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from proofs_check.evidence import GOOD, screened
+from proofs_check.kernel import KernelResult
 from proofs_check.planted.kill_table import Trial, cell, survivors
 from proofs_check.planted.roads import ROADS, Road
 from proofs_check.verdict import Verdict
@@ -70,6 +71,21 @@ def print_full(objects: Sequence[Mapping[str, Any]]) -> None:
             _coloured(each["status"], each["status"] in GOOD),
         )
     Console().print(table)
+
+
+def print_kernel(results: Sequence[KernelResult]) -> None:
+    """The table of the kernel's checks, and why a clause is open."""
+    table = _table("proofs checked by Coq's kernel", ("id", "clauses", "axioms", "verdict", "s"))
+    console = Console()
+    for result in results:
+        good = result.verdict is Verdict.PROVED
+        clauses = f"{len(result.proved)}/{len(result.proved) + len(result.open)}"
+        cells = (result.statement, clauses, str(len(result.axioms)), _coloured(result.verdict.value, good))
+        table.add_row(*cells, f"{result.seconds:.1f}")
+    console.print(table)
+    for result in results:
+        for clause, why in result.open.items():
+            console.print(f"{result.statement}, {clause}: {why}", style="red", markup=False, soft_wrap=True)
 
 
 def print_kill_table(trials: Sequence[Trial], roads: Sequence[Road] = ROADS) -> None:

@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 from sympy import Ge, Interval, Symbol, oo
 
+import localist
 from proofs_check import gathering
 from proofs_check.commands import gather_one
-from proofs_check.evidence import CERTIFICATES, GOOD, claims_page, file_hash, read, statement_hash, status
+from proofs_check.evidence import CERTIFICATES, GOOD, KERNEL, claims_page, file_hash, read, statement_hash, status
 from proofs_check.gathering import Effort, gather
 from proofs_check.intervals.certificates import Certificate, speaks_of
 from proofs_check.intervals.interval import certify
 from proofs_check.intervals.lemmas import lemmas_of
+from proofs_check.kernel import KernelResult
 from proofs_check.replay import replay
 from proofs_check.running import each
-from proofs_check.tables import print_full
+from proofs_check.tables import print_full, print_kernel
+from proofs_check.verdict import Verdict
 from theory.catalogue import CATALOGUE, find
 from theory.errors import InputError
 
@@ -82,6 +85,38 @@ def test_the_status_follows_from_the_evidence(found, place, value, expected):
         target = target[key]
     target[place[-1]] = value
     assert status(planted, find("A6"), found[0]) == expected
+
+
+def test_the_kernels_record_raises_the_status_and_only_while_it_is_current(copied):
+    folder, planted = copied
+    record = folder / KERNEL / "A6.json"
+    record.parent.mkdir()
+    shutil.copy(EVIDENCE / KERNEL / "A6.json", record)
+    assert status(planted, find("A6"), folder) == "kernel-checked"
+    for method in ("symbolic", "screen"):
+        against = planted | {method: planted[method] | {"verdict": "refuted"}}
+        assert status(against, find("A6"), folder) == "refuted"
+    record.write_text(record.read_text().replace('"Row.v": "', '"Row.v": "0'))
+    assert status(planted, find("A6"), folder) == "certified"
+
+
+def test_without_coq_the_kernel_cannot_be_asked_again(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sys.argv", ["localist", "verify", "A6", "--kernel"])
+    with pytest.raises(SystemExit) as ended:
+        localist.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("error: coqc is not installed")
+
+
+def test_the_table_of_the_kernel_names_what_is_open(capsys):
+    proved = KernelResult("A6", Verdict.PROVED, ("margin", "leak"), coq="8.16.1")
+    left = KernelResult("A2", Verdict.UNDECIDED, ("margin",), {"exponential": "no"}, coq="8.16.1")
+    print_kernel([proved, left])
+    shown = capsys.readouterr().out
+    assert "2/2" in shown
+    assert "1/2" in shown
+    assert "A2, exponential: no" in shown
 
 
 def test_the_table_shows_the_screens_speed_and_the_status(found, capsys):

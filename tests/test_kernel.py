@@ -3,11 +3,13 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sympy import Function, Le, Symbol, exp
 
 from proofs_check import kernel
+from proofs_check.evidence import KERNEL
 from proofs_check.kernel.build import ALLOWED, Build, CoqError, assumed, closure, coq_version, refused
 from proofs_check.kernel.claims import definitions, propositions, theorem_name
 from proofs_check.kernel.printing import clause_to_coq
@@ -25,10 +27,20 @@ WITH_PROOFS = [statement for statement in CATALOGUE if kernel.has_proofs(stateme
 needs_coq = pytest.mark.skipif(shutil.which("coqc") is None, reason="coqc, an optional program, is not installed")
 
 
+RECORDS = Path(__file__).resolve().parent.parent / "evidence" / KERNEL
+
+
 @pytest.fixture
 def copied(tmp_path):
-    folder = tmp_path / "kernel"
+    folder = tmp_path / "coq"
     shutil.copytree(kernel.FOLDER, folder)
+    return folder
+
+
+@pytest.fixture
+def records(tmp_path):
+    folder = tmp_path / KERNEL
+    shutil.copytree(RECORDS, folder)
     return folder
 
 
@@ -96,29 +108,29 @@ def test_twins_print_differently():
 
 @pytest.mark.parametrize("statement", WITH_PROOFS, ids=lambda s: s.id)
 def test_the_record_is_about_todays_clauses_and_files(statement):
-    found = kernel.recorded(statement)
+    found = kernel.recorded(statement, RECORDS)
     assert found.reason == "" or found.open
     assert set(found.proved) | set(found.open) == {clause.name for clause in statement.claim}
     assert set(found.axioms) <= set(ALLOWED)
 
 
 def test_every_statement_with_proofs_is_recorded_as_proved_whole():
-    assert [s.id for s in WITH_PROOFS if kernel.recorded(s).verdict is not Verdict.PROVED] == []
+    assert [s.id for s in WITH_PROOFS if kernel.recorded(s, RECORDS).verdict is not Verdict.PROVED] == []
     assert {"A1", "A2", "A3", "A4", "A5", "A6", "B1", "B2", "B3", "B4"} <= {s.id for s in WITH_PROOFS}
 
 
 def test_a_statement_without_record_is_undecided():
-    found = kernel.recorded(find("G2"))
+    found = kernel.recorded(find("G2"), RECORDS)
     assert found.verdict is Verdict.UNDECIDED
     assert "not been asked" in found.reason
 
 
 @pytest.mark.parametrize("name", ["A2", "RowFacts", "Row", "Functions"])
 def test_a_changed_file_makes_the_record_stale(copied, name):
-    assert kernel.recorded(LEAK_BOUND, copied).verdict is Verdict.PROVED
+    assert kernel.recorded(LEAK_BOUND, RECORDS, copied).verdict is Verdict.PROVED
     path = copied / f"{name}.v"
     path.write_text(path.read_text() + "\n")
-    found = kernel.recorded(LEAK_BOUND, copied)
+    found = kernel.recorded(LEAK_BOUND, RECORDS, copied)
     assert found.verdict is Verdict.UNDECIDED
     assert f"{name}.v changed" in found.reason
 
@@ -126,7 +138,7 @@ def test_a_changed_file_makes_the_record_stale(copied, name):
 def test_a_changed_clause_makes_the_record_stale():
     first, *others = LEAK_BOUND.claim
     changed = replace(LEAK_BOUND, claim=(scaled_up(first), *others))
-    found = kernel.recorded(changed)
+    found = kernel.recorded(changed, RECORDS)
     assert found.verdict is Verdict.UNDECIDED
     assert "clause margin changed" in found.reason
 
@@ -134,17 +146,17 @@ def test_a_changed_clause_makes_the_record_stale():
 @pytest.mark.parametrize(
     ("entry", "value"), [("proved", ["margin"]), ("id", "A1"), ("open", {"margin": "no"}), ("verdict", "undecided")]
 )
-def test_a_record_that_contradicts_itself_counts_for_nothing(copied, entry, value):
-    path = copied / kernel.RECORDS / "A2.json"
+def test_a_record_that_contradicts_itself_counts_for_nothing(records, entry, value):
+    path = records / "A2.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), entry: value}))
-    assert kernel.recorded(LEAK_BOUND, copied).verdict is Verdict.UNDECIDED
+    assert kernel.recorded(LEAK_BOUND, records).verdict is Verdict.UNDECIDED
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"id": "A2", "verdict": "surely"}'])
-def test_a_record_that_is_none_is_named(copied, text):
-    (copied / kernel.RECORDS / "A2.json").write_text(text)
+def test_a_record_that_is_none_is_named(records, text):
+    (records / "A2.json").write_text(text)
     with pytest.raises(InputError, match="cannot read the kernel's record"):
-        kernel.recorded(LEAK_BOUND, copied)
+        kernel.recorded(LEAK_BOUND, records)
 
 
 def test_without_coq_a_check_says_so(monkeypatch):
@@ -152,18 +164,18 @@ def test_without_coq_a_check_says_so(monkeypatch):
     found = kernel.check(LEAK_BOUND)
     assert found.verdict is Verdict.UNDECIDED
     assert "coqc is not installed" in found.reason
-    assert kernel.recorded(LEAK_BOUND).verdict is Verdict.PROVED
+    assert kernel.recorded(LEAK_BOUND, RECORDS).verdict is Verdict.PROVED
 
 
-def test_without_coq_nothing_is_recorded(monkeypatch, copied):
+def test_without_coq_nothing_is_recorded(monkeypatch, records):
     monkeypatch.setenv("PATH", "/nowhere")
-    before = (copied / kernel.RECORDS / "A2.json").read_bytes()
-    (found,) = kernel.recheck([LEAK_BOUND], copied)
+    before = (records / "A2.json").read_bytes()
+    (found,) = kernel.recheck([LEAK_BOUND], records)
     assert found.verdict is Verdict.UNDECIDED
-    assert (copied / kernel.RECORDS / "A2.json").read_bytes() == before
+    assert (records / "A2.json").read_bytes() == before
 
 
-def test_a_missing_library_is_told_from_a_refused_proof(monkeypatch, copied, tmp_path):
+def test_a_missing_library_is_told_from_a_refused_proof(monkeypatch, records, tmp_path):
     coqc = tmp_path / "coqc"
     coqc.write_text(
         "#!/bin/sh\n"
@@ -172,11 +184,11 @@ def test_a_missing_library_is_told_from_a_refused_proof(monkeypatch, copied, tmp
     )
     coqc.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    before = (copied / kernel.RECORDS / "A5.json").read_bytes()
-    (found,) = kernel.recheck([find("A5")], copied)
+    before = (records / "A5.json").read_bytes()
+    (found,) = kernel.recheck([find("A5")], records)
     assert found.verdict is Verdict.UNDECIDED
     assert "a library of Coq's is missing" in found.reason
-    assert (copied / kernel.RECORDS / "A5.json").read_bytes() == before
+    assert (records / "A5.json").read_bytes() == before
 
 
 CLASSIC = "Classical_Prop.classic : forall P : Prop, P \\/ ~ P"
@@ -227,7 +239,7 @@ def test_theorems_are_named_after_their_clauses():
 @needs_coq
 @pytest.mark.parametrize("statement", WITH_PROOFS, ids=lambda s: s.id)
 def test_the_kernel_accepts_what_the_record_says(statement):
-    found, kept = kernel.check(statement), kernel.recorded(statement)
+    found, kept = kernel.check(statement), kernel.recorded(statement, RECORDS)
     assert (found.verdict, found.proved, found.axioms) == (kept.verdict, kept.proved, kept.axioms)
     assert found.coq == coq_version()
 

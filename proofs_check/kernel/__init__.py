@@ -28,7 +28,6 @@ from theory.errors import InputError
 from theory.statement import Statement
 
 FOLDER = Path(__file__).parent / "coq"
-RECORDS = "recorded"
 NO_COQ = "coqc is not installed: Debian's package coq has it; the recorded result still says what was proved"
 _PREFIX = "localist-kernel-"
 
@@ -125,12 +124,12 @@ def check(statement: Statement, folder: Path = FOLDER, build: Build | None = Non
     )
 
 
-def recorded(statement: Statement, folder: Path = FOLDER) -> KernelResult:
-    """What the record says of the statement, if it is about today's clauses and files; UNDECIDED otherwise.
+def recorded(statement: Statement, records: Path, folder: Path = FOLDER) -> KernelResult:
+    """What the record among `records` says, if it is about today's clauses and files; UNDECIDED otherwise.
 
     Needs no Coq. Raises `InputError` for a record that cannot be read.
     """
-    path = folder / RECORDS / f"{statement.id}.json"
+    path = records / f"{statement.id}.json"
     if not path.exists():
         return KernelResult(statement.id, Verdict.UNDECIDED, reason="the kernel has not been asked")
     try:
@@ -168,9 +167,12 @@ def _stale(result: KernelResult, statement: Statement, folder: Path) -> KernelRe
 
 
 def recheck(
-    statements: Iterable[Statement], folder: Path = FOLDER, told: Callable[[KernelResult], None] | None = None
+    statements: Iterable[Statement],
+    records: Path,
+    folder: Path = FOLDER,
+    told: Callable[[KernelResult], None] | None = None,
 ) -> list[KernelResult]:
-    """Check every statement that has proofs, record what was found, and return it; `told` hears each as it comes.
+    """Check every statement that has proofs, write what was found to `records`; `told` hears each as it comes.
 
     Nothing is recorded where `coqc` or a library of Coq's is missing.
     """
@@ -182,7 +184,7 @@ def recheck(
                 continue
             result = check(statement, folder, build)
             if result.coq is not None:
-                _write(result, folder / RECORDS / f"{statement.id}.json")
+                _write(result, records / f"{statement.id}.json")
             if told is not None:
                 told(result)
             results.append(result)
