@@ -72,11 +72,11 @@ def _cost(axis: Any, rows: pd.DataFrame) -> None:
         axis.annotate(
             f"{value:.3f}",
             (place, end),
-            (0, 4),
+            (0, 6),
             textcoords="offset points",
             ha="center",
             fontsize=6.5,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.2},
         )
     axis.margins(y=0.3)
 
