@@ -108,10 +108,11 @@ def _balls(exprs: list[Expr], point: Mapping[Symbol, Fraction]) -> list[Any]:
     try:
         return [evaluate(each, values, target) for each in exprs]
     except UnknownNode:
-        # Letters that sympy knows to be positive where they are let it tell more powers.
+        # Letters that sympy knows to be positive, or 0, where they are let it tell more powers.
         signed = {x: sympy.Dummy(x.name, positive=True, integer=x.is_integer) for x, v in point.items() if v > 0}
         values |= {new: values[x] for x, new in signed.items()}
-        return [evaluate(each.xreplace(signed), values, target) for each in exprs]
+        known = {**signed, **{x: sympy.Integer(0) for x, v in point.items() if v == 0}}
+        return [evaluate(each.xreplace(known), values, target) for each in exprs]
 
 
 def slack_at(claim: Boolean, point: Mapping[Symbol, Fraction] | None, otherwise: float) -> float:

@@ -136,7 +136,8 @@ def _refuting_point(step: Step) -> str:
             if decide_at(claim, point) is Verdict.REFUTED:
                 return ", ".join(f"{letter}={value}" for letter, value in point.items()) or "everywhere"
         except UnknownNode:
-            return ""
+            # A power may be known at other points.
+            continue
     return ""
 
 

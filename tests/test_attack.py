@@ -108,6 +108,13 @@ def test_no_verdict_from_a_ball_that_is_not_finite():
     assert decide_at(Ge(log(x), 0), {x: Fraction(-1)}) is Verdict.UNDECIDED
 
 
+def test_a_power_has_its_value_where_a_letter_is_0():
+    base, rise = symbols("b h", nonnegative=True)
+    claim = Le(base ** (rise + 1), base**rise)
+    assert decide_at(claim, {base: Fraction(2), rise: Fraction(0)}) is Verdict.REFUTED
+    assert decide_at(claim, {base: Fraction(0), rise: Fraction(3)}) is Verdict.PROVED
+
+
 def test_sides_that_agree_are_told_equal_only_by_exact_arithmetic():
     assert decide_at(Eq(log(x**2), 2 * log(x), evaluate=False), {x: Fraction(3)}) is Verdict.PROVED
     assert decide_at(Eq(cos(x) ** 2 + sin(x) ** 2, 1, evaluate=False), {x: Fraction(1, 3)}) is Verdict.UNDECIDED

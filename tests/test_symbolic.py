@@ -69,3 +69,9 @@ def test_an_unknown_statement_is_named():
     with pytest.raises(DomainError, match="'Z9' must be one of A1"):
         find("Z9")
     assert find("leak-bound").id == find("a2").id == "A2"
+
+
+def test_a_point_with_an_unknown_power_ends_no_search():
+    base, power = symbols("b p", real=True)
+    found = decide_step(Positive("not where the base is below -1", log(base + 2) / (base + 2) ** power))
+    assert found.verdict is Verdict.REFUTED

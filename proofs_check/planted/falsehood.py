@@ -33,7 +33,8 @@ def false_point(claim: Boolean, domain: Mapping[Symbol, Interval]) -> dict[Symbo
             if decide_at(claim, point) is Verdict.REFUTED:
                 return point
         except UnknownNode:
-            return None
+            # A power may be known at other points.
+            continue
     return None
 
 
