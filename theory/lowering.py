@@ -79,14 +79,24 @@ def evaluate(expr: Expr, values: Mapping[Symbol, Any], target: Target) -> Any:
         if exponent == sympy.S.Half:
             return target.operations[sympy.Pow](walk(base))
         if exponent.is_Integer and int(exponent) > 0:
-            return walk(base) ** int(exponent)
+            return _times(walk(base), int(exponent))
         if exponent.is_Integer:
-            return 1 / walk(base) ** -int(exponent)
+            return 1 / _times(walk(base), -int(exponent))
         if base.is_positive:
             return walk(base) ** walk(exponent)
         raise UnknownNode(f"{target.name} has no meaning for the power {node}")
 
     return walk(sympy.sympify(expr))
+
+
+def _times(base: Any, count: int) -> Any:
+    """`base^count` by squaring: Arb's own power takes a logarithm, which has no value on a ball around 0."""
+    result = base
+    for bit in bin(count)[3:]:
+        result = result * result
+        if bit == "1":
+            result = result * base
+    return result
 
 
 def relation(condition: Relational, walk: Operation) -> tuple[Any, str, Any]:

@@ -53,6 +53,8 @@ class InstanceKind:
             max_examples=instances,
             database=None,
             deadline=None,
+            # The seed decides, also where a profile asks for what hypothesis derives from the function's name.
+            derandomize=False,
             phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
             suppress_health_check=list(HealthCheck),
             print_blob=False,

@@ -62,7 +62,9 @@ def _tied(shared: None, own: Sequence[Level], block: int, temperature: float) ->
 
 
 def _heavy_tailed(shared: None, own: Sequence[Level], block: int, temperature: float) -> list[float]:
-    return [max(-1e4, min(1e4, math.tan(math.pi * (p - 0.5)))) for p in own]
+    # Twice a range of 2e4 nats is what the exact decision's largest precision can part.
+    most = min(1e4, 1e4 * temperature)
+    return [max(-most, min(most, math.tan(math.pi * (p - 0.5)))) for p in own]
 
 
 def _one_key(shared: tuple[int, float], own: Sequence[Level], block: int, temperature: float) -> list[float]:

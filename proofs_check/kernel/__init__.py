@@ -99,7 +99,7 @@ def check(statement: Statement, folder: Path = FOLDER, build: Build | None = Non
     if version is None:
         return undecided(NO_COQ)
     if statement.about not in COQ_KINDS:
-        return undecided(f"Coq has no definition of a {statement.about}")
+        return undecided(f"Coq has no definition of the kind {statement.about!r}")
     if not has_proofs(statement, folder):
         return undecided(f"no proofs for the kernel in {statement.id}.v")
     found = hashes(statement, folder)
