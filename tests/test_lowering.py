@@ -91,3 +91,13 @@ def test_every_claim_has_latex(statement):
     assert text.count(r"\\ ") == len(statement.claim) - 1
     assert r"\mathtt" not in text
     assert "Logistic" not in text
+
+
+def test_a_power_of_a_ball_around_0_has_a_value():
+    x = Symbol("x", real=True)
+    ball = arb(0, 1e-9)
+    for power in (2, 3, 5):
+        found = evaluate(x**power, {x: ball}, arb_target())
+        assert found.is_finite()
+        assert found.contains(0)
+    assert evaluate(x**5, {x: arb(3)}, arb_target()) == 243

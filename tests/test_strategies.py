@@ -153,3 +153,9 @@ def test_the_front_of_the_package_is_what_it_says_and_loads_nothing_heavy():
     code = "import proofs_check, sys; print({'scipy', 'hypothesis', 'flint', 'sympy', 'torch'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
+
+
+@given(strategies.attention_rows())
+def test_no_range_is_beyond_the_exact_decision(row):
+    # 65,536 bits part numbers e^-45,000 apart, and clauses take the square of a mass.
+    assert max(row.scores) - min(row.scores) <= 22_000 * row.temperature
