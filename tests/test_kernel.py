@@ -249,6 +249,7 @@ def test_the_kernel_accepts_what_the_record_says(statement):
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
+        # Planted in a copy of A2.v: a proof that is not there must not count as one.
         ("Proof. exact epsilon_is_logistic. Qed.", "Proof. Admitted.", "assumes A2.soft_margin"),
         (
             "Proof. exact epsilon_is_logistic. Qed.",
