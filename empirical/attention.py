@@ -27,7 +27,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
 from empirical.blocks import fixed_windows, one_hot
-from empirical.row_pass import RowPass, pass_rows
+from empirical.row_numbers import RowNumbers
+from empirical.row_pass import pass_rows
 from empirical.schedule import dial_bias
 from theory.errors import DomainError
 
@@ -58,7 +59,7 @@ class AttentionCall:
     causal: bool
     mask: Tensor | None = None
     dropout: float = 0.0
-    _seen: RowPass | None = None
+    _seen: RowNumbers | None = None
 
     @property
     def own(self) -> Tensor:
@@ -79,7 +80,7 @@ class AttentionCall:
             return self._attend(self.query, self.key, self.value)
         return self._wide[0]
 
-    def rows(self, ranges: bool) -> RowPass:
+    def rows(self, ranges: bool) -> RowNumbers:
         """The numbers of every row, without gradients; `ranges` adds margins and ranges.
 
         Raises DomainError for padded or cached sequences, and under dropout.

@@ -18,7 +18,7 @@ _LEGEND = (
 
 def print_bench(report: dict[str, Any]) -> None:
     """Print times and ratios of every variant, then the stored maps over the fused pass."""
-    table = Table(title=f"time beside plain GPT-2, {report['device']}, {report['threads']} threads", box=SIMPLE)
+    table = Table(title=f"time beside plain GPT-2, {report['device']}, {report['shape']['dtype']}", box=SIMPLE)
     table.pad_edge, table.collapse_padding = False, True
     for name in ("task", "tokens", "variant", "seconds", "ratio", "cpu", "MiB"):
         table.add_column(name, justify="left" if name in ("task", "variant") else "right", no_wrap=True)

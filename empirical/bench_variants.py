@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -33,11 +33,17 @@ class BenchShape:
     width: int = 768
     vocabulary: int = 50257
     block: int = 64
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+    @property
+    def number(self) -> torch.dtype:
+        """The format of weights and states; a training step keeps its weights in float32."""
+        return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
 
 
 def measuring_variants(shape: BenchShape, tokens: int, device: torch.device) -> Variants:
     """One forward pass over `tokens` tokens: plain, with fused statistics, and with stored attention maps."""
-    model = _model(shape, tokens, 0.0, [0.0] * shape.layers).to(device).eval()  # type: ignore[arg-type]
+    model = _model(shape, tokens, 0.0, [0.0] * shape.layers).to(device, shape.number).eval()  # type: ignore[arg-type]
     ids = _ids(shape, tokens, device)
     own = _own(shape, tokens, device)
 
@@ -67,7 +73,7 @@ def attention_variants(shape: BenchShape, tokens: int, device: torch.device) -> 
     """One layer's attention on the same query, key and value: alone, with its rows' numbers, and from its map."""
     generator = torch.Generator().manual_seed(0)
     heads = (shape.heads, shape.width // shape.heads)
-    states = torch.randn(3, 1, tokens, *heads, generator=generator).to(device)
+    states = torch.randn(3, 1, tokens, *heads, generator=generator).to(device, shape.number)
     query, key, value = states.transpose(2, 3)
     scale = heads[1] ** -0.5
     ids, own = fixed_windows(tokens, shape.block, device), _own(shape, tokens, device)
@@ -101,9 +107,10 @@ def training_variants(shape: BenchShape, tokens: int, dropout: float, device: to
 
         def step() -> None:
             rows = AttentionObjective(objective) if implementation == NAME else None
-            loss = model(ids, labels=ids, use_cache=False, row_sink=rows).loss
-            if rows is not None:
-                loss = loss + rows.loss()
+            with torch.autocast(device.type, shape.number, enabled=shape.dtype == "bfloat16"):
+                loss = model(ids, labels=ids, use_cache=False, row_sink=rows).loss
+                if rows is not None:
+                    loss = loss + rows.loss()
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -75,6 +75,9 @@ def train(
     ] = None,
     feature_blocks: Annotated[int | None, typer.Option(help="Feature blocks of the group penalty (8).")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adamw or sgd (adamw).")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, or bfloat16: products in that format, weights in float32 (float32).")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps (300, unless --max-seconds is given).")] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds of training.")] = None,
     batch: Annotated[int | None, typer.Option(help="Windows a step (8).")] = None,
@@ -123,6 +126,7 @@ def train(
             "steps": steps,
             "max_seconds": max_seconds,
             "optimizer": optimizer,
+            "precision": precision,
             "batch": batch,
             "learning_rate": learning_rate,
             "checkpoint_steps": checkpoint_steps,
@@ -214,6 +218,7 @@ def bench(
     heads: Annotated[int, typer.Option(help="Attention heads.")] = 12,
     width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 768,
     block: Annotated[int, typer.Option(help="Block length in tokens.")] = 64,
+    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Number format.")] = "float32",
     rounds: Annotated[int, typer.Option(help="Times each variant runs.")] = 5,
     training_tokens: Annotated[int, typer.Option(help="Length of the training step.")] = 1024,
     memory: Annotated[bool, typer.Option(help="Take peak memory, each in a process of its own.")] = True,
@@ -230,7 +235,7 @@ def bench(
         raise DomainError(f"width {width} must be a multiple of heads {heads}, and all sizes at least 1")
     report = run_bench(
         tokens,
-        shape=BenchShape(layers=layers, heads=heads, width=width, block=block),
+        shape=BenchShape(layers=layers, heads=heads, width=width, block=block, dtype=dtype),
         rounds=rounds,
         training_length=training_tokens,
         memory=memory,

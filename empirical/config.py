@@ -117,11 +117,16 @@ class ObjectiveConfig(Settings):
 
 
 class TrainingConfig(Settings):
-    """Optimisation. `steps` or `max_seconds` ends the run, whichever comes first; at least one is needed."""
+    """Optimisation. `steps` or `max_seconds` ends the run, whichever comes first; at least one is needed.
+
+    With `precision` bfloat16 products are taken in that format and weights stay float32. A dial's bias is then
+    rounded to it in training, to within 0.4 %; measuring is in float32 always.
+    """
 
     steps: int | None = Field(default=300, ge=1)
     max_seconds: float | None = Field(default=None, gt=0)
     optimizer: Literal["adamw", "sgd"] = "adamw"
+    precision: Literal["float32", "bfloat16"] = "float32"
     batch: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     warmup_steps: int = Field(default=20, ge=0)

@@ -19,6 +19,17 @@ Forward error analysis in the sense of Higham, with unit roundoff `u` and `gamma
    adds `gamma_n + (2 gamma_n + 2 u) S + 4 u (S + log n + 1) + 43 u`.
 5. Margins and ranges are differences of two scores of step 1, the block's mean adds `gamma_n S`.
 
+A kernel that goes over the keys in tiles (`row_kernel`) brings its sums to a new largest score by a factor
+`exp(old - new)` at each of the `t` tiles. It takes exponentials as powers of 2, whose argument is rounded twice
+more. The differences of all tiles add up to at most `2 S`, as the largest score only grows, and before a row's
+first key its sums are 0. So a weight's logarithm gains `4 u S` for its own argument, `6 u S` for the factors'
+arguments and `40 u t` for their exponentials; every sum has two more roundings a tile: `gamma_{n + 2t}` in place
+of `gamma_n`.
+
+Tensor cores multiply half formats exactly and add some products at a time to a float32, aligned to the largest
+of them and cut off, not rounded: `2 u` of the largest for each of them and for the sum (measured by Fasi, Higham,
+Mikaitis and Pranesh 2021). The largest is at most `S`, so step 1 has `eta = 4 gamma_{w+2} S` instead.
+
 Constants are rounded up to cover terms of second order as long as `rho` is below one hundredth; beyond that
 a row is reported as undecidable, by an infinite error.
 """
@@ -38,6 +49,15 @@ LARGEST_RELATIVE_ERROR = 1e-2
 
 
 @dataclass(frozen=True)
+class Arithmetic:
+    """How sums were taken: in which format, over how many keys at a time (None: all), products by what."""
+
+    dtype: torch.dtype
+    tile: int | None = None
+    tensor_cores: bool = False
+
+
+@dataclass(frozen=True)
 class RowErrors:
     """Error bounds of each row's measured numbers, in nats; `mass` is relative: an error of the logarithm."""
 
@@ -52,22 +72,29 @@ def unit_roundoff(dtype: torch.dtype) -> float:
     return torch.finfo(dtype).eps / 2
 
 
-def row_errors(size: Array, keys: Array, width: int, dtype: torch.dtype) -> RowErrors:
-    """Error bounds from each row's score size `S` (nats), visible keys, dot product width and format."""
-    u = unit_roundoff(dtype)
+def row_errors(size: Array, keys: Array, width: int, arithmetic: Arithmetic) -> RowErrors:
+    """Error bounds from each row's score size `S` (nats), visible keys, dot product width and arithmetic."""
+    u = unit_roundoff(arithmetic.dtype)
 
     def gamma(terms: Array | int) -> Array:
         return np.asarray(terms * u / (1 - terms * u), dtype=np.float64)
 
-    score = gamma(width + 2) * size
-    weight = score + 2 * u * size + (2 * EXP_ULPS + 1) * u
-    mass = 2 * (weight + gamma(keys)) + 2 * u
+    exponential = 2 * EXP_ULPS * u
+    score = (4 if arithmetic.tensor_cores else 1) * gamma(width + 2) * size
+    weight = score + 2 * u * size + exponential + u
+    terms = keys
+    if arithmetic.tile is not None:
+        # A tile may begin anywhere: one more than fit.
+        tiles = np.ceil(keys / arithmetic.tile) + 1
+        weight = weight + 10 * u * size + exponential * tiles
+        terms = keys + 2 * tiles
+    mass = 2 * (weight + gamma(terms)) + 2 * u
     deviation = np.sqrt(np.log(np.maximum(keys - 1, 1)) ** 2 / 4 + 1)
-    sums = gamma(keys) + (2 * gamma(keys) + 2 * u) * size + 4 * u * (size + np.log(keys) + 1) + (2 * EXP_ULPS + 3) * u
+    sums = gamma(terms) + (2 * gamma(terms) + 2 * u) * size + 4 * u * (size + np.log(keys) + 1) + exponential + 3 * u
     decidable = mass < LARGEST_RELATIVE_ERROR
     return RowErrors(
         score=score,
-        mean_score=score + gamma(keys) * size,
+        mean_score=score + gamma(terms) * size,
         mass=np.where(decidable, mass, np.inf),
         entropy=np.where(decidable, (1 + deviation) * weight + sums, np.inf),
     )

@@ -1,57 +1,16 @@
-"""Attention and the numbers of its rows in one pass over the scores, so many of them at a time.
-
-A piece is the scores of some queries and heads against every key that they see: formed once, read for extremes
-where those are asked for, put through the softmax, multiplied with the values, and reduced to each row's
-log-sum-exp, mean score and mass on and off its block. Entropy is the first less the second. Pieces stay
-within the processor's cache, and memory grows linearly with the tokens.
-
-Keys before the first one that shares a block with any query of the piece are off the block for all of
-them, which needs no mask; under fixed windows that is every key but those of the last few blocks.
-"""
+"""The one way into the pass over the scores: by a kernel where there is one, in pieces everywhere else."""
 
 from __future__ import annotations
 
+import importlib.util
 import math
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-# Queries and scores of a piece: a core's cache holds two such pieces, an accelerator needs larger ones to fill it.
-QUERIES = 128
-CPU_SCORES = 1 << 19
-ACCELERATOR_SCORES = 1 << 25
-
-# A masked score, whose weight is an exact zero; finite, so that its product with that weight is 0 and not NaN.
-MASKED = -1e30
-
-Keep = Literal["all", "block", "rest"]
-Where = tuple[int, slice, slice]
-
-
-@dataclass(frozen=True)
-class RowPass:
-    """What one pass gave: `output` `(batch, heads, tokens, head)`, all others `(batch, heads, tokens)`, nats.
-
-    Entries of a row that sees no key it may keep, or has no complement to compare with, hold no meaning.
-    `margin`, `mean_margin` and `logit_range` are None where they were not asked for, infinite under a hard mask.
-    """
-
-    output: Tensor
-    log_sum: Tensor
-    mean_score: Tensor
-    fidelity: Tensor
-    leak: Tensor
-    margin: Tensor | None
-    mean_margin: Tensor | None
-    logit_range: Tensor | None
-
-    @property
-    def entropy(self) -> Tensor:
-        """Entropy of each row, nats, float64."""
-        return self.log_sum.double() - self.mean_score.double()
+from empirical.row_numbers import Keep, RowNumbers
+from empirical.row_pieces import run_pieces
 
 
 @torch.no_grad()
@@ -64,194 +23,45 @@ def pass_rows(
     bias: float = 0.0,
     keep: Keep = "all",
     ranges: bool = False,
-) -> RowPass:
+) -> RowNumbers:
     """Causal attention with `bias` nats on the scores of a query's own block, and every row's numbers.
 
     `query`, `key`, `value` are `(batch, heads, tokens, head)`, `ids` `(batch or 1, tokens)`. `keep` cuts every
-    row down to its block or to the complement; an infinite bias cuts it down to its block too. `ranges` asks
-    for margins and ranges. Half formats are computed in float32. No gradients.
+    row down to its block or to the complement, without a bias; an infinite bias cuts it down to its block too.
+    `ranges` asks for margins and ranges, which only whole rows have. Sums are float32, or float64 for such
+    scores. No gradients.
     """
-    shape, device = query.shape[:3], query.device
-    work = query.dtype if query.dtype in (torch.float32, torch.float64) else torch.float32
-    found = {name: torch.empty(shape, dtype=work, device=device) for name in ("log_sum", "mean_score", "fidelity")}
-    found["leak"] = torch.zeros(shape, dtype=work, device=device)
     hard = math.isinf(bias)
-    if ranges:
-        for name in ("margin", "mean_margin", "logit_range"):
-            found[name] = torch.full(shape, math.inf, dtype=torch.float64, device=device)
-    job = _Job(
-        query,
-        key,
-        value,
-        ids,
-        _first_keys(ids),
-        scale,
-        0.0 if hard else bias,
-        "block" if hard else keep,
-        ranges and not hard,
-        work,
-        torch.empty(*shape, value.shape[-1], dtype=work, device=device),
-        found,
-    )
-    batch, heads, tokens = shape
-    threads = torch.get_num_threads() if device.type == "cpu" and batch * heads * tokens**2 > CPU_SCORES else 1
-    parts = -(-threads // batch)
-    width = -(-heads // parts)
-    shares = [(index, start, min(heads, start + width)) for index in range(batch) for start in range(0, heads, width)]
-    if threads == 1:
-        for share in shares:
-            job.run(*share)
-    else:
-        # Some fifty small operations a piece: a core that runs its own heads' waits for no other after each.
-        try:
-            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                list(pool.map(job.run, *zip(*shares, strict=True)))
-        finally:
-            # The number set last is what threads made later take over.
-            torch.set_num_threads(threads)
-    return RowPass(
-        output=job.output.to(value.dtype),
-        log_sum=found["log_sum"],
-        mean_score=found["mean_score"],
-        fidelity=found["fidelity"],
-        leak=found["leak"],
-        margin=found.get("margin"),
-        mean_margin=found.get("mean_margin"),
-        logit_range=found.get("logit_range"),
-    )
+    kept: Keep = "block" if hard else keep
+    whole = kept == "all"
+    run = _kernel if has_kernel(query) else run_pieces
+    found = run(query, key, value, ids, scale, bias if whole else 0.0, kept, ranges and whole)
+    if not (ranges and hard):
+        return found
+    endless = torch.full(query.shape[:3], math.inf, dtype=torch.float64, device=query.device)
+    return replace(found, margin=endless, mean_margin=endless, logit_range=endless)
 
 
-def _first_keys(ids: Tensor) -> list[list[int]]:
-    """For each token the first one of its block."""
-    places = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-    firsts = places.new_full((ids.shape[0], int(ids.max()) + 1), ids.shape[1])
-    firsts.scatter_reduce_(1, ids, places, "amin")
-    kept: list[list[int]] = firsts.gather(1, ids).tolist()
-    return kept
+def has_kernel(query: Tensor) -> bool:
+    """Whether the kernel takes these: Triton comes with the builds of torch that run it."""
+    if not query.is_cuda or query.dtype == torch.float64 or importlib.util.find_spec("triton") is None:
+        return False
+    from empirical.row_kernel import WIDEST_HEAD
+
+    return query.shape[-1] <= WIDEST_HEAD
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """Which keys the queries of a piece keep: those before `begin` not at all, up to `split` all, then by masks.
+def _kernel(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    ids: Tensor,
+    scale: float,
+    bias: float,
+    keep: Keep,
+    ranges: bool,
+) -> RowNumbers:
+    # Triton is there only with some builds of torch.
+    from empirical.row_kernel import run_kernel
 
-    `steer` is added to the scores after the split; `inside` and `outside` are 1 at visible keys on and off the
-    query's block, `not_inside` and `not_outside` their opposites. All `(queries, keys after the split)`.
-    """
-
-    begin: int
-    split: int
-    steer: Tensor
-    inside: Tensor
-    outside: Tensor
-    not_inside: Tensor
-    not_outside: Tensor
-    mixed: bool
-
-    @classmethod
-    def of(cls, ids: Tensor, start: int, stop: int, near: int, job: _Job) -> _Piece:
-        """The piece of queries `start` to `stop`, whose blocks begin at key `near` or later."""
-        places = torch.arange(near, stop, device=ids.device)
-        visible = places <= places[start - near :, None]
-        same = ids[start:stop, None] == ids[near:stop]
-        inside, outside = same & visible, ~same & visible
-        if job.keep == "all":
-            steer = torch.where(visible, same.to(job.work) * job.bias, MASKED)
-        else:
-            steer = torch.where(inside if job.keep == "block" else outside, 0.0, MASKED)
-        begin = near if job.keep == "block" else 0
-        return cls(
-            begin,
-            near - begin,
-            steer.to(job.work),
-            inside.to(job.work),
-            outside.to(job.work),
-            ~inside,
-            ~outside,
-            bool(outside.any()),
-        )
-
-
-@dataclass(frozen=True)
-class _Job:
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    ids: Tensor
-    first: list[list[int]]
-    scale: float
-    bias: float
-    keep: Keep
-    ranges: bool
-    work: torch.dtype
-    output: Tensor
-    found: dict[str, Tensor]
-
-    def run(self, index: int, low: int, high: int) -> None:
-        """Heads `low` to `high` of sequence `index`."""
-        # Both modes are a thread's own.
-        with torch.inference_mode(self.output.is_inference()), torch.no_grad():
-            tokens = self.query.shape[2]
-            key, value = (each[index, low:high].to(self.work) for each in (self.key, self.value))
-            sequence = min(index, len(self.first) - 1)
-            ids, first = self.ids[sequence], self.first[sequence]
-            step, group = self._sizes(high - low)
-            room = torch.empty(2, min(group, high - low) * step * tokens, dtype=self.work, device=key.device)
-            for start in range(0, tokens, step):
-                stop = min(tokens, start + step)
-                piece = _Piece.of(ids, start, stop, min(first[start:stop]), self)
-                for head in range(0, high - low, group):
-                    heads = slice(head, min(high - low, head + group))
-                    where = (index, slice(low + heads.start, low + heads.stop), slice(start, stop))
-                    query = self.query[where].to(self.work)
-                    keys = heads, slice(piece.begin, stop)
-                    self._piece(piece, query, key[keys], value[keys], where, room)
-
-    def _sizes(self, heads: int) -> tuple[int, int]:
-        """Queries and heads of a piece."""
-        tokens = self.query.shape[2]
-        if self.query.device.type == "cpu":
-            return QUERIES, max(1, CPU_SCORES // (QUERIES * tokens))
-        return max(16, ACCELERATOR_SCORES // (heads * tokens)), heads
-
-    def _piece(self, piece: _Piece, query: Tensor, key: Tensor, value: Tensor, where: Where, room: Tensor) -> None:
-        shape = (query.shape[0], query.shape[1], key.shape[1])
-        scores, weights = (each[: math.prod(shape)].view(shape) for each in room)
-        torch.baddbmm(scores, query, key.transpose(1, 2), beta=0, alpha=self.scale, out=scores)
-        tail = scores[..., piece.split :]
-        top = None
-        if self.ranges:
-            top = self._extremes(piece, scores[..., : piece.split], tail, where)
-        tail += piece.steer
-        if top is None:
-            top = scores.amax(-1)
-        torch.softmax(scores, -1, out=weights)
-        # The weight of the largest score is 1 over the sum.
-        self.found["log_sum"][where] = top - weights.amax(-1).log()
-        torch.bmm(weights, value, out=self.output[where])
-        near = weights[..., piece.split :]
-        self.found["fidelity"][where] = (near * piece.inside).sum(-1)
-        if self.keep != "block":
-            self.found["leak"][where] = weights[..., : piece.split].sum(-1) + (near * piece.outside).sum(-1)
-        self.found["mean_score"][where] = scores.mul_(weights).sum(-1)
-
-    def _extremes(self, piece: _Piece, far: Tensor, near: Tensor, where: Where) -> Tensor:
-        """Note margins and ranges; the largest score with the bias, in the format of the scores."""
-        block_low = near.masked_fill(piece.not_inside, math.inf).amin(-1)
-        block_high = near.masked_fill(piece.not_inside, -math.inf).amax(-1)
-        block_mean = (near * piece.inside).sum(-1).double() / piece.inside.sum(-1)
-        if piece.mixed:
-            rest_high = near.masked_fill(piece.not_outside, -math.inf).amax(-1)
-            rest_low = near.masked_fill(piece.not_outside, math.inf).amin(-1)
-            if far.shape[-1]:
-                rest_high, rest_low = torch.maximum(rest_high, far.amax(-1)), torch.minimum(rest_low, far.amin(-1))
-        elif far.shape[-1]:
-            rest_high, rest_low = far.amax(-1), far.amin(-1)
-        else:
-            return block_high + self.bias
-        high, low = rest_high.double(), rest_low.double()
-        self.found["margin"][where] = block_low.double() + self.bias - high
-        self.found["mean_margin"][where] = block_mean + self.bias - high
-        self.found["logit_range"][where] = torch.maximum(block_high.double() + self.bias, high) - torch.minimum(
-            block_low.double() + self.bias, low
-        )
-        return torch.maximum(block_high + self.bias, rest_high)
+    return run_kernel(query, key, value, ids, scale, bias, keep, ranges)

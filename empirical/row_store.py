@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from empirical.rounding import Arithmetic
 from empirical.rows import NUMBERS, Rows
 from empirical.shift import Shift
 from theory.errors import InputError
@@ -60,7 +61,7 @@ class RowStore:
         self._shifts = room((layers, heads, len(SHIFTS), total), folder) if shifted else None
         # The same for every layer and head: they depend on the blocks alone.
         self._keys, self._block_keys = np.empty((2, total))
-        self._width, self._dtype = 0, torch.float32
+        self._width, self._arithmetic = 0, Arithmetic(torch.float32)
 
     def add(self, layer: int, rows: Rows, shift: Shift | None = None) -> None:
         """Put one batch's rows of a layer, and their shifts if any, behind those that are there."""
@@ -71,7 +72,7 @@ class RowStore:
             for index, name in enumerate(SHIFTS):
                 self._shifts[layer, :, index, where] = getattr(shift, name)
         self._keys[where], self._block_keys[where] = rows.keys[0], rows.block_keys[0]
-        self._width, self._dtype = rows.width, rows.dtype
+        self._width, self._arithmetic = rows.width, rows.arithmetic
         self._stop[layer] = where.stop
 
     def rows(self) -> tuple[Rows, ...]:
@@ -83,7 +84,7 @@ class RowStore:
                 keys=keys,
                 block_keys=block_keys,
                 width=self._width,
-                dtype=self._dtype,
+                arithmetic=self._arithmetic,
                 **{name: layer[:, index] for index, name in enumerate(self.names)},
             )
             for layer in self._numbers

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from empirical.attention import AttentionCall
 from empirical.blocks import visible_counts
-from empirical.rounding import RowErrors, row_errors
-from empirical.row_pass import Keep, RowPass, pass_rows
+from empirical.rounding import Arithmetic, RowErrors, row_errors
+from empirical.row_numbers import Keep, RowNumbers
+from empirical.row_pass import pass_rows
 
 Array = NDArray[np.float64]
 
@@ -41,7 +42,7 @@ NUMBERS = (
 class Rows:
     """One entry a row, `(heads, rows)` each, over rows whose complement is not empty; nats, float64.
 
-    `size` bounds the row's scores (`rounding`), which were dot products of `width` entries in the format `dtype`.
+    `size` bounds the row's scores (`rounding`), which were dot products of `width` entries by `arithmetic`.
     `conditional_block` and `conditional_rest` are the entropies of the row given its block and given the
     complement (`H_B`, `H_C`), present where they were asked for; margins and ranges are NaN where not.
     """
@@ -56,7 +57,7 @@ class Rows:
     mean_margin: Array
     logit_range: Array
     width: int
-    dtype: torch.dtype
+    arithmetic: Arithmetic
     conditional_block: Array | None = None
     conditional_rest: Array | None = None
 
@@ -68,7 +69,7 @@ class Rows:
     @cached_property
     def errors(self) -> RowErrors:
         """How far rounding can have moved these numbers."""
-        return row_errors(self.size, self.keys, self.width, self.dtype)
+        return row_errors(self.size, self.keys, self.width, self.arithmetic)
 
     @property
     def soft_margin(self) -> Array:
@@ -117,7 +118,7 @@ class RowMeter:
             block_keys=np.broadcast_to(self._block_keys.numpy(), shape),
             # The bias is one more term of the dot product that a score is.
             width=call.query.shape[-1] + 1,
-            dtype=seen.log_sum.dtype,
+            arithmetic=seen.arithmetic,
             **numbers,
         )
 
@@ -140,7 +141,7 @@ def measure_rows(call: AttentionCall, conditionals: bool = False, ranges: bool =
     return RowMeter(conditionals, ranges)(call)
 
 
-def kept_rows(call: AttentionCall, keep: Keep) -> RowPass:
+def kept_rows(call: AttentionCall, keep: Keep) -> RowNumbers:
     """The numbers of every row given its block, or given the complement; the bias has no part in either."""
     return pass_rows(call.query, call.key, call.value, call.ids, call.scale, keep=keep)
 

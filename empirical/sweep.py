@@ -27,7 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from empirical.checkpoints import CHECKPOINTS_NAME
-from empirical.config import RunConfig, load_config, run_config
+from empirical.config import RunConfig, load_config, run_config, save_config
 from empirical.corpus import load_corpus
 from empirical.measure import OWN_NAME, measure
 from empirical.model import load_model
@@ -131,6 +131,9 @@ def _run_all(
 ) -> dict[str, str]:
     """Run every task that is not finished; the message of each one that failed, by name."""
     runs = {task.name: (task_run(config, task, base), folder / TASKS_NAME / task.name) for task in tasks}
+    if config.model.pretrained is None:
+        for run, path in runs.values():
+            _move_base(run, path)
     open_tasks = [name for name, (run, path) in runs.items() if not _is_done(run, path)]
     if open_tasks and config.model.pretrained is None:
         # What is finished was measured on the base's text.
@@ -165,6 +168,16 @@ def _run_all(
                 bars.console.print(f"{name} failed: {message}", soft_wrap=True, highlight=False, markup=False)
             bars.update(bar, advance=1, description=f"sweep, last {name}")
     return {task.name: failures[task.name] for task in tasks if task.name in failures}
+
+
+def _move_base(run: RunConfig, path: Path) -> None:
+    """Where the sweep was moved, or is called by another path, its tasks' base went with it."""
+    if not (path / CONFIG_NAME).exists():
+        return
+    kept = load_config(path / CONFIG_NAME)
+    model = kept.model.model_copy(update={"pretrained": run.model.pretrained})
+    if kept != run and kept.model_copy(update={"model": model}) == run:
+        save_config(run, path / CONFIG_NAME)
 
 
 def _named(name: str, *arguments: Any) -> tuple[str, str | None]:

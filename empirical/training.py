@@ -255,29 +255,37 @@ def _model(config: RunConfig, tokenizer: Tokenizer) -> GPT2LMHeadModel:
 def _arguments(config: RunConfig, folder: Path) -> TrainingArguments:
     training = config.training
     accelerated = torch.accelerator.is_available()
-    return TrainingArguments(
-        output_dir=str(folder / CHECKPOINTS_NAME),
-        max_steps=training.steps if training.steps is not None else UNBOUNDED_STEPS,
-        per_device_train_batch_size=training.batch,
-        learning_rate=training.learning_rate,
-        # Without a number of steps there is nothing to decay towards.
-        lr_scheduler_type="linear" if training.steps is not None else "constant_with_warmup",
-        warmup_steps=training.warmup_steps,
-        weight_decay=training.weight_decay,
-        optim="adamw_torch" if training.optimizer == "adamw" else "sgd",
-        seed=config.seed,
-        data_seed=config.seed,
-        logging_steps=10,
-        logging_nan_inf_filter=False,
-        save_strategy="steps" if training.checkpoint_steps else "no",
-        save_steps=training.checkpoint_steps or UNBOUNDED_STEPS,
-        save_total_limit=2,
-        remove_unused_columns=False,
-        dataloader_pin_memory=accelerated,
-        use_cpu=not accelerated,
-        disable_tqdm=True,
-        report_to=[],
-    )
+    halves = training.precision == "bfloat16"
+    try:
+        return TrainingArguments(
+            output_dir=str(folder / CHECKPOINTS_NAME),
+            max_steps=training.steps if training.steps is not None else UNBOUNDED_STEPS,
+            per_device_train_batch_size=training.batch,
+            learning_rate=training.learning_rate,
+            # Without a number of steps there is nothing to decay towards.
+            lr_scheduler_type="linear" if training.steps is not None else "constant_with_warmup",
+            warmup_steps=training.warmup_steps,
+            weight_decay=training.weight_decay,
+            optim="adamw_torch" if training.optimizer == "adamw" else "sgd",
+            seed=config.seed,
+            data_seed=config.seed,
+            logging_steps=10,
+            logging_nan_inf_filter=False,
+            save_strategy="steps" if training.checkpoint_steps else "no",
+            save_steps=training.checkpoint_steps or UNBOUNDED_STEPS,
+            save_total_limit=2,
+            remove_unused_columns=False,
+            dataloader_pin_memory=accelerated,
+            use_cpu=not accelerated,
+            disable_tqdm=True,
+            report_to=[],
+            bf16=halves,
+        )
+    except ValueError as error:
+        if not halves:
+            raise
+        why = str(error).strip().splitlines()[0]
+        raise DomainError(f"precision bfloat16 cannot be had on this device: {why}") from error
 
 
 def _write_summary(

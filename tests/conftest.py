@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 
+import torch
 from hypothesis import HealthCheck, settings
+
+# Without a GPU the kernel is interpreted; Triton looks when it is imported.
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
 
 _QUICK = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
 

@@ -8,7 +8,7 @@ import torch
 from tiny import Layer, one_thread  # noqa: F401
 from transformers import AttentionInterface, AttentionMaskInterface, GPT2Config, GPT2LMHeadModel
 
-from empirical import row_pass
+from empirical import row_pass, row_pieces
 from empirical.attention import NAME, leak_and_fidelity, localist_attention
 from empirical.blocks import fixed_windows, visible_counts
 from empirical.config import LocalityConfig, ModelConfig
@@ -27,20 +27,25 @@ def states(size=1.0, dtype=torch.float32, seed=0, tokens=48):
     return [size * torch.randn(2, 2, tokens, 16, generator=generator, dtype=dtype) for _ in range(3)]
 
 
-@pytest.fixture(params=["one piece", "many pieces", "many threads"])
-def pieces(request, monkeypatch):
-    """The pass over the scores whole, cut into pieces that end anywhere in a block, and shared between threads."""
+@pytest.fixture(params=["one piece", "many pieces", "many threads", "kernel"])
+def way(request, monkeypatch):
+    """The pass whole, cut into pieces that end anywhere in a block, shared between threads, and by the GPU's kernel."""
     before = torch.get_num_threads()
-    if request.param != "one piece":
-        monkeypatch.setattr(row_pass, "QUERIES", 7)
-        monkeypatch.setattr(row_pass, "CPU_SCORES", 7 * 48)
+    if request.param == "kernel":
+        kernel = pytest.importorskip("empirical.row_kernel", exc_type=ImportError)
+        monkeypatch.setattr(row_pass, "has_kernel", lambda query: True)
+        monkeypatch.setattr(kernel, "QUERIES", 16)
+        monkeypatch.setattr(kernel, "KEYS", 16)
+    elif request.param != "one piece":
+        monkeypatch.setattr(row_pieces, "QUERIES", 7)
+        monkeypatch.setattr(row_pieces, "CPU_SCORES", 7 * 48)
     if request.param == "many threads":
         torch.set_num_threads(3)
     yield
     torch.set_num_threads(before)
 
 
-@pytest.mark.usefixtures("pieces")
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("dial", [0.0, 0.3, 0.999, 1.0])
 @pytest.mark.parametrize("ids", [None, IRREGULAR], ids=["windows", "irregular"])
 @pytest.mark.parametrize("size", [0.2, 1.0, 6.0])

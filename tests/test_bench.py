@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -28,6 +29,13 @@ def test_a_report_has_every_variant():
         assert each["variant"] != "plain" or each["ratio"] == 1
     assert [each["task"] for each in report["eager_over_fused"]] == ["attention", "measuring"]
     json.dumps(report, allow_nan=False)
+
+
+def test_half_formats():
+    shape = replace(SMALL, dtype="bfloat16")
+    report = bench((32,), shape=shape, rounds=1, training_length=32, dropouts=(0.0,), memory=False, progress=False)
+    assert report["shape"]["dtype"] == "bfloat16"
+    assert len(report["results"]) == 10
 
 
 def test_a_slower_variant_has_the_larger_ratio():

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from scipy import stats
 from tiny import one_thread  # noqa: F401
 
 from empirical.checkpoints import newest_checkpoint
+from empirical.config import load_config
 from empirical.corpus import python_topics
 from empirical.sweep import run_task, sweep
 from empirical.sweep_command import sweep as command
@@ -85,6 +87,12 @@ def test_the_plan_runs_shared_tasks_once():
     assert {task.largest_dial for task in tasks if "largest" in task.budgets} == {0.0, 0.9}
 
 
+@pytest.mark.parametrize("name", ["reference", "gpt2-small"])
+def test_the_sweeps_kept_here_can_be_read(name):
+    config = load_sweep(ROOT / "records" / name / "SWEEP.toml")
+    assert len(plan(config, config.model.layers)) == 24
+
+
 def test_equal_means_are_equal():
     from empirical.schedule import layer_dials
 
@@ -135,6 +143,30 @@ def test_a_second_call_trains_nothing(whole, monkeypatch):
     monkeypatch.setattr(LocalistTrainer, "training_step", never)
     sweep(tiny_sweep(whole.folder.parent), whole.folder, progress=False)
     assert numbers(whole.folder) == before
+
+
+def test_a_sweep_that_was_moved_goes_on(whole, tmp_path, monkeypatch):
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(whole.folder, moved)
+    config = tiny_sweep(tmp_path)
+    ordinary, trained = LocalistTrainer.training_step, []
+
+    def counting(self, *args, **kwargs):
+        trained.append(Path(self.args.output_dir).parent.name)
+        return ordinary(self, *args, **kwargs)
+
+    monkeypatch.setattr(LocalistTrainer, "training_step", counting)
+    sweep(config, moved, progress=False)
+    assert trained == []
+    lost = moved / "tasks" / "quintic-0.9-1"
+    for name in ("training.json", "model.safetensors"):
+        (lost / name).unlink()
+    # Trained anew from the base where it is now, not from where it was.
+    monkeypatch.chdir(tmp_path)
+    again = sweep(config, "elsewhere", progress=False)
+    assert set(trained) == {lost.name}
+    assert numbers(again.folder) == numbers(whole.folder)
+    assert load_config(lost / "run.json").model.pretrained == "elsewhere/base"
 
 
 def test_a_task_that_was_tampered_with_is_measured_again(whole):

@@ -55,6 +55,27 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
     assert not same(weights(first), weights(other))
 
 
+def test_half_precision_trains_other_weights_that_are_float32(tmp_path):
+    short, objective = {"steps": 30}, {"off_block_penalty": 0.1}
+    half = train(tiny(training=short | {"precision": "bfloat16"}, objective=objective), tmp_path / "a", progress=False)
+    full = train(tiny(training=short, objective=objective), tmp_path / "b", progress=False)
+    assert not same(weights(half), weights(full))
+    assert {each.dtype for each in weights(half).values()} == {torch.float32}
+    losses = [training_summary(folder)["final_loss"] for folder in (half, full)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert measure(half, sequences=2, progress=False).violations == 0
+
+
+def test_a_device_without_half_precision(tmp_path, monkeypatch):
+    def refuse(**options):
+        if options["bf16"]:
+            raise ValueError("Your setup doesn't support bf16/gpu.\nMore advice.")
+
+    monkeypatch.setattr("empirical.training.TrainingArguments", refuse)
+    with pytest.raises(DomainError, match=r"bfloat16 cannot be had on this device: Your setup .* bf16/gpu.$"):
+        train(tiny(training={"precision": "bfloat16"}), tmp_path / "run", progress=False)
+
+
 class _CutError(Exception):
     pass
 
