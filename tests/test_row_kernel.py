@@ -1,4 +1,4 @@
-"""The GPU's kernel without a GPU: interpreted against the reference, with planted errors, and compiled for chips."""
+"""The GPU's kernel, interpreted where there is no GPU: against the reference, with planted errors, and compiled."""
 
 import importlib.util
 import json
@@ -16,6 +16,8 @@ from empirical.blocks import fixed_windows
 from empirical.reference import reference_rows
 
 row_kernel = pytest.importorskip("empirical.row_kernel", exc_type=ImportError)
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 # What the smallest chips of compute capability 7.5 and up let a program have.
 SHARED_BYTES = 64 << 10
@@ -49,12 +51,12 @@ print(json.dumps({"shared": made.metadata.shared, "code": len(made.asm["cubin"])
 
 def states(tokens, head, dtype=torch.float32, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(2, 3, tokens, head, generator=generator).to(dtype) for _ in range(3)]
+    return [torch.randn(2, 3, tokens, head, generator=generator).to(DEVICE, dtype) for _ in range(3)]
 
 
 def irregular(tokens):
     generator = torch.Generator().manual_seed(1)
-    return torch.stack((torch.arange(tokens) // 5, torch.randint(0, 4, (tokens,), generator=generator)))
+    return torch.stack((torch.arange(tokens) // 5, torch.randint(0, 4, (tokens,), generator=generator))).to(DEVICE)
 
 
 @pytest.mark.parametrize("keep", ["all", "block", "rest"])
@@ -79,7 +81,7 @@ def test_kernel_and_pieces_give_the_same_rows(keep, tokens, head):
 def test_half_formats():
     """By float16 alone: the interpreter multiplies the bits of bfloat16 as if they were integers."""
     query, key, value = states(150, 64, torch.float16)
-    ids = fixed_windows(150, 16)
+    ids = fixed_windows(150, 16, DEVICE)
     kernel = row_kernel.run_kernel(query, key, value, ids, 0.125, 0.3, "all", True)
     truth = reference_rows(query, key, value, ids, 0.125, 0.3)
     assert kernel.output.dtype == torch.float16
