@@ -1,9 +1,14 @@
 """Record folders as a measurement leaves them, without a model: numbers that obey their bounds."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from empirical.records import COLUMNS, COUNTS, write_records
+
+# A sweep that was run, kept in the repository.
+REFERENCE = Path(__file__).parents[1] / "records" / "reference"
 
 UPPER, LOWER = 4.0, 2.0
 
