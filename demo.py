@@ -105,23 +105,22 @@ def _train_and_measure(console: Console, folder: Path, name: str, plan: Plan) ->
         limit = round(1.5 * plan.seconds, 3)
         _command(console, train, folder, schedule=name, steps=plan.steps, max_seconds=limit)
     status = _command(console, measure, folder)
-    return [f"{name}: rows violate a bound"] if status else []
+    return [f"{name}: rows violate a bound or are undecided"] if status else []
 
 
 def _move_the_dial(console: Console, folder: Path) -> list[str]:
     from empirical.commands import measure
     from empirical.measure import DIAL_NAME
     from empirical.records import read_records
-    from figures.dial import EXPECTED_ERROR, first_layer_error
+    from figures.dial import faults, first_layer_error
 
     _title(console, "4/5 The dial moved without retraining")
     status = _command(console, measure, folder, dial=DIALS, sequences=DIAL_WINDOWS, as_json=True)
-    error = first_layer_error(read_records(folder / DIAL_NAME).rows)
+    rows = read_records(folder / DIAL_NAME).rows.assign(configuration=folder.name)
+    error = first_layer_error(rows)
     console.print(f"first layer: measured fidelity within {error:.1e} of what B1 predicts from dial 0")
-    failures = [f"{folder.name}: rows violate a bound when the dial moves"] if status else []
-    if not error <= EXPECTED_ERROR:
-        failures.append(f"the first layer is off B1's prediction by {error:.1e}, expected {EXPECTED_ERROR:g}")
-    return failures
+    failures = [f"{folder.name}: rows violate a bound or are undecided when the dial moves"] if status else []
+    return failures + faults(rows)
 
 
 def _draw(console: Console, out: Path) -> list[str]:

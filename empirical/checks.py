@@ -1,12 +1,13 @@
 """Does a measured row obey its bounds? Decided with the rounding error that the row can have, and slack.
 
 A row violates a bound only where no row within its error bounds (`rounding`) could obey it, so a count of
-zero says "nothing contradicts the theorem", and a count above zero is a contradiction, not noise.
+zero says "nothing contradicts the theorem", and a count above zero is a contradiction, not noise. A row without
+error bounds (`Rows.undecided`) neither violates nor obeys, and is counted apart.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ def check_rows(rows: Rows) -> dict[str, Check]:
     margin, mean_margin = limited(rows.margin), limited(rows.mean_margin)
     usable = np.where(mean_margin >= 0, mean_margin, margin)
     usable_error = 2 * np.where(mean_margin >= 0, error.mean_score, error.score)
-    return {
+    checks = {
         "leak_margin": _leak(rows, margin, 2 * error.score),
         "leak_mean_margin": _leak(rows, mean_margin, 2 * error.mean_score),
         "entropy_fidelity": _above(rows, mixture_entropy(n, m, rows.leak), _largest_mixture(rows)),
@@ -51,6 +52,7 @@ def check_rows(rows: Rows) -> dict[str, Check]:
         ),
         "entropy_range": _below(rows),
     }
+    return {name: replace(check, violated=check.violated & ~rows.undecided) for name, check in checks.items()}
 
 
 def mixture_entropy(n: Array, m: Array, leak: Array) -> Array:
@@ -80,8 +82,10 @@ def _above(rows: Rows, bound: Array, largest: Array) -> Check:
 
 def _largest_mixture(rows: Rows) -> Array:
     n, m = rows.keys, rows.block_keys
-    low = np.clip(rows.leak * np.exp(-rows.errors.mass), 0.0, 1.0)
-    high = np.clip(rows.leak * np.exp(rows.errors.mass), 0.0, 1.0)
+    # Where nothing bounds the error any leak is possible, also from a measured 0.
+    error = rows.errors.mass
+    low = np.clip(rows.leak * np.exp(-error), 0.0, 1.0)
+    high = np.where(rows.undecided, 1.0, np.clip(rows.leak * np.exp(np.where(rows.undecided, 0.0, error)), 0.0, 1.0))
     # Concave in the leak with its peak at (n - m)/n: the peak, clipped, is the largest on an interval.
     return mixture_entropy(n, m, np.clip((n - m) / n, low, high))
 

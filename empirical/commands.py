@@ -186,29 +186,34 @@ def measure(
         typer.Option(help="Schedule that spreads a moved dial over the layers; localist: the same on all."),
     ] = "localist",
     sequences: Annotated[int | None, typer.Option(help="Held-out windows to measure (all).")] = None,
+    precision: Annotated[
+        str, typer.Option(help="float32, or float64, which decides rows whose scores are too large for that.")
+    ] = "float32",
     out: Annotated[Path | None, typer.Option(help="Record folder (RUN/measured or RUN/dial).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure every attention row beside its bounds; exit status 1 if any row violates one."""
+    """Measure every attention row beside its bounds; exit status 1 if any row violates one or is left undecided."""
     from empirical.measure import dial_values, measure_dial
     from empirical.measure import measure as measure_run
 
     if dial is None:
-        records = measure_run(run, sequences=sequences, out_dir=out)
+        records = measure_run(run, sequences=sequences, precision=precision, out_dir=out)
     else:
-        records = measure_dial(run, dial_values(dial), shape=shape, sequences=sequences, out_dir=out)
+        values = dial_values(dial)
+        records = measure_dial(run, values, shape=shape, sequences=sequences, precision=precision, out_dir=out)
     shown = {
         "run": str(run),
         "records": str(records.folder),
         "rows": records.measured_rows,
         "violations": records.violations,
+        "undecided": records.undecided,
         "perplexity": {str(each["dial_largest"]): each["perplexity"] for each in records.manifest["passes"]},
     }
     if as_json:
         typer.echo(json.dumps(shown))
     else:
         _print_layers(records)
-    if records.violations:
+    if records.violations or records.undecided:
         raise typer.Exit(1)
 
 
@@ -312,6 +317,12 @@ def _print_layers(records: Any) -> None:
     for each in records.manifest["passes"]:
         console.print(f"perplexity {each['perplexity']:.2f} at largest dial {each['dial_largest']:g}")
     console.print(
-        f"{records.measured_rows:,} rows, {records.violations} violations, records in {records.folder}",
+        f"{records.measured_rows:,} rows, {records.violations} violations, {records.undecided} undecided, "
+        f"records in {records.folder}",
         soft_wrap=True,
     )
+    if records.undecided:
+        console.print(
+            f"undecided: scores are too large for {records.manifest['dtype']}. Measure with --precision float64.",
+            soft_wrap=True,
+        )

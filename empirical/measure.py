@@ -44,19 +44,23 @@ from theory.errors import DomainError, InputError
 OWN_NAME = "measured"
 DIAL_NAME = "dial"
 
+PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+
 
 def measure(
     run_dir: Path | str,
     *,
     sequences: int | None = None,
+    precision: str = "float32",
     out_dir: Path | str | None = None,
     progress: bool = True,
 ) -> Records:
     """Measure a finished run with its own dials; records go to `out_dir`, by default `RUN/measured`.
 
-    `sequences` limits the held-out windows (None: all). Raises InputError, DomainError.
+    `sequences` limits the held-out windows (None: all). In `precision` float64 rows are decided whose scores are
+    too large for float32. Raises InputError, DomainError.
     """
-    folder, config, model, windows, blocks = _open(run_dir, sequences)
+    folder, config, model, windows, blocks = _open(run_dir, sequences, precision)
     out = Path(out_dir) if out_dir else folder / OWN_NAME
     done = run_pass(model, windows, model.config.localist["dials"], blocks=blocks, folder=out, progress=progress)
     frame = _frame(done, None)
@@ -70,6 +74,7 @@ def measure_dial(
     *,
     shape: str = "localist",
     sequences: int | None = None,
+    precision: str = "float32",
     out_dir: Path | str | None = None,
     progress: bool = True,
 ) -> Records:
@@ -80,7 +85,7 @@ def measure_dial(
     """
     if not values:
         raise DomainError("no dial values were given")
-    folder, config, model, windows, blocks = _open(run_dir, sequences)
+    folder, config, model, windows, blocks = _open(run_dir, sequences, precision)
     layers = model.config.n_layer
     plans = [layer_dials(shape, layers, value) for value in values]
     out = Path(out_dir) if out_dir else folder / DIAL_NAME
@@ -126,8 +131,12 @@ def dial_values(text: str) -> list[float]:
     return values
 
 
-def _open(run_dir: Path | str, sequences: int | None) -> tuple[Path, RunConfig, GPT2LMHeadModel, Tensor, Tensor | None]:
+def _open(
+    run_dir: Path | str, sequences: int | None, precision: str
+) -> tuple[Path, RunConfig, GPT2LMHeadModel, Tensor, Tensor | None]:
     folder = Path(run_dir)
+    if precision not in PRECISIONS:
+        raise DomainError(f"precision {precision!r} must be one of {', '.join(PRECISIONS)}")
     if sequences is not None and sequences < 1:
         raise DomainError(f"sequences {sequences} must be at least 1")
     config = load_config(folder / CONFIG_NAME)
@@ -139,6 +148,7 @@ def _open(run_dir: Path | str, sequences: int | None) -> tuple[Path, RunConfig, 
             f"block {config.locality.block} must be below the context {windows.shape[1]}: no row has keys off its block"
         )
     model = load_model(folder)
+    model.to(PRECISIONS[precision])  # type: ignore[arg-type]
     device = torch.accelerator.current_accelerator()
     # Apple's has no float64, in which rows are compared with their bounds.
     if torch.accelerator.is_available() and device is not None and device.type != "mps":
@@ -194,6 +204,7 @@ def _frame(done: Pass, base: Pass | None) -> pd.DataFrame:
                 "dial": done.dials[layer],
                 "rows": rows.keys.shape[1],
                 "violations": int(violated.sum()),
+                "undecided": int(rows.undecided.sum()),
                 "tolerance_entropy_max": _finite(rows.errors.entropy.max()),
                 "tolerance_leak_max": _finite(rows.errors.mass.max()),
             }

@@ -4,7 +4,7 @@ A record folder holds `rows.csv` and `manifest.json`. The manifest carries the S
 reader refuses a folder whose rows do not match it. `COLUMNS` is the schema: every column with its meaning.
 Entropies, margins, ranges and slacks are in nats; margins and ranges are those of the scores that the
 softmax saw (dial included), divided by the temperature. An empty cell means "not defined there": margins
-and ranges under the hard mask (dial 1), predictions where no dial was moved.
+and ranges under the hard mask (dial 1), predictions where no dial was moved, tolerances with undecided rows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import pandas as pd
 
 from theory.errors import InputError
 
-SCHEMA = 1
+SCHEMA = 2
 ROWS_NAME = "rows.csv"
 MANIFEST_NAME = "manifest.json"
 
@@ -63,6 +63,7 @@ def _columns() -> dict[str, str]:
         "dial": "dial on this layer, 1 is the hard block mask",
         "rows": "attention rows with a non-empty complement",
         "violations": "rows that violate at least one bound beyond the derived rounding error",
+        "undecided": "rows whose scores are too large for the format: nothing bounds their rounding error",
     }
     for name, meaning in QUANTITIES.items():
         columns[f"{name}_mean"] = f"mean: {meaning}"
@@ -94,7 +95,7 @@ def _columns() -> dict[str, str]:
 
 
 COLUMNS: dict[str, str] = _columns()
-COUNTS = ("layer", "head", "rows", "violations", *(f"violations_{name}" for name in BOUNDS))
+COUNTS = ("layer", "head", "rows", "violations", "undecided", *(f"violations_{name}" for name in BOUNDS))
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,11 @@ class Records:
     def violations(self) -> int:
         """Attention rows that violate at least one bound."""
         return int(self.rows["violations"].sum())
+
+    @property
+    def undecided(self) -> int:
+        """Attention rows whose bounds could not be decided."""
+        return int(self.rows["undecided"].sum())
 
 
 def environment() -> dict[str, Any]:
@@ -157,9 +163,9 @@ def write_text_atomically(path: Path, text: str) -> None:
 def write_records(folder: Path | str, rows: pd.DataFrame, manifest: dict[str, Any]) -> Records:
     """Write `rows.csv` and `manifest.json` into `folder` and return what a reader will read.
 
-    `manifest` is plain JSON; `schema`, `rows_csv`, `rows` and `violations` are filled in here. Floats have 17
-    significant digits, so that reading gives the same float64. Raises InputError when the folder cannot be
-    written or a column of the schema is missing.
+    `manifest` is plain JSON; `schema`, `rows_csv`, `rows`, `violations` and `undecided` are filled in here.
+    Floats have 17 significant digits, so that reading gives the same float64. Raises InputError when the folder
+    cannot be written or a column of the schema is missing.
     """
     folder = Path(folder)
     _check_columns(rows, "the rows to write")
@@ -169,6 +175,7 @@ def write_records(folder: Path | str, rows: pd.DataFrame, manifest: dict[str, An
         **manifest,
         "rows": int(rows["rows"].sum()),
         "violations": int(rows["violations"].sum()),
+        "undecided": int(rows["undecided"].sum()),
         "rows_csv": {"name": ROWS_NAME, "sha256": hashlib.sha256(text.encode("utf-8")).hexdigest()},
     }
     # The rows first: a manifest never stands beside rows that it does not describe without the hash telling.

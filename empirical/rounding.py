@@ -31,7 +31,7 @@ of them and cut off, not rounded: `2 u` of the largest for each of them and for 
 Mikaitis and Pranesh 2021). The largest is at most `S`, so step 1 has `eta = 4 gamma_{w+2} S` instead.
 
 Constants are rounded up to cover terms of second order as long as `rho` is below one hundredth; beyond that
-a row is reported as undecidable, by an infinite error.
+a row is reported as undecided, by an infinite error.
 """
 
 from __future__ import annotations

@@ -72,6 +72,11 @@ class Rows:
         return row_errors(self.size, self.keys, self.width, self.arithmetic)
 
     @property
+    def undecided(self) -> NDArray[np.bool_]:
+        """Rows whose scores are too large for their format: nothing bounds what rounding did to them."""
+        return ~np.isfinite(self.errors.mass)
+
+    @property
     def soft_margin(self) -> Array:
         """Log-mean-exp of the block's scores less that of the complement's (A1); infinite without leak."""
         with np.errstate(divide="ignore"):

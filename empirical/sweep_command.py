@@ -50,7 +50,7 @@ def sweep(
         typer.echo(json.dumps(_plain(done)))
     else:
         _print_summary(done)
-    if done.summary["violations"].sum():
+    if done.summary[["violations", "undecided"]].to_numpy().any():
         raise typer.Exit(1)
 
 
@@ -84,8 +84,9 @@ def _print_summary(done: Any) -> None:
         )
     console = Console()
     console.print(table)
-    rows, violations = done.summary["rows"].sum(), done.summary["violations"].sum()
-    console.print(f"{rows:,} rows, {violations} violations, records in {done.folder}", soft_wrap=True)
+    rows, violations, undecided = (done.summary[name].sum() for name in ("rows", "violations", "undecided"))
+    counts = f"{rows:,} rows, {violations} violations, {undecided} undecided"
+    console.print(f"{counts}, records in {done.folder}", soft_wrap=True)
     console.print("max, mean: dial over the layers")
     console.print(f"largest: {done.manifest['warning']}", highlight=False)
 

@@ -53,6 +53,7 @@ SUMMARY: dict[str, str] = {
     "last_layer_fidelity": "mean fidelity of a row in the last layer",
     "rows": "attention rows measured",
     "violations": "rows that violate at least one bound beyond the derived rounding error",
+    "undecided": "rows whose bounds could not be decided, for the size of their scores",
     **{f"slack_{name}_min": f"smallest distance from the bound, nats or mass. {law}" for name, law in BOUNDS.items()},
 }
 
@@ -187,6 +188,7 @@ def _line(budget: str, layers: int, chosen: list[Finished], baseline: dict[int, 
         "last_layer_fidelity": _mean(last, "fidelity_mean"),
         "rows": int(rows["rows"].sum()),
         "violations": int(rows["violations"].sum()),
+        "undecided": int(rows["undecided"].sum()),
     }
     for label, value in zip(("", "_low", "_high"), perplexity, strict=True):
         line[f"perplexity{label}"] = math.exp(value)
@@ -207,6 +209,7 @@ def _described(records: Records) -> dict[str, Any]:
         "perplexity": manifest["passes"][0]["perplexity"],
         "rows": records.measured_rows,
         "violations": records.violations,
+        "undecided": records.undecided,
         "held_out_tokens": manifest["held_out_tokens"],
         "training": manifest["training"],
         "weights_sha256": manifest["weights_sha256"],

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from figures.faults import undecided
 from figures.style import ALARM, BLUE, GREEN, GREY, INK, ORANGE, PALE, look, panels, title
 from theory.errors import DomainError
 
@@ -23,16 +24,19 @@ MOST_TICKS = 8
 
 
 def outside(rows: pd.DataFrame) -> pd.Series:
-    """Which rows of the record violate a bound, or state a mean entropy that no rows within bounds have."""
+    """Which rows of the record violate a bound, or state a mean entropy that no rows within bounds have.
+
+    Where rows are undecided nothing bounds the error of their mean.
+    """
     # A mean is off by no more than the largest of the errors in it; 1e-12 covers its own summation.
     error = rows["tolerance_entropy_max"] + 1e-12 * rows["entropy_mean"].abs()
     inside = (rows["entropy_mean"] <= rows[UPPER] + error) & (rows["entropy_mean"] >= rows[LOWER] - error)
-    return (rows["violations"] > 0) | ~inside
+    return (rows["violations"] > 0) | (~inside & (rows["undecided"] == 0))
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
-    """What contradicts the theory, one line each."""
-    found = []
+    """What contradicts the theory or is left undecided, one line each."""
+    found = undecided(rows)
     for name, part in rows.groupby("configuration", sort=False):
         violated = int(part["violations"].sum())
         bad = part[outside(part)]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from figures.faults import undecided
 from figures.style import ALARM, BLUE, INK, ORANGE, look, panels, title
 from theory.errors import DomainError
 
@@ -22,9 +23,9 @@ BUDGETS = {"largest": "same largest dial", "mean": "same mean dial"}
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
-    """What contradicts the theory, one line each."""
+    """What contradicts the theory or is left undecided, one line each."""
     bad = rows[rows["violations"] > 0]
-    return [
+    return undecided(rows) + [
         f"{BUDGETS.get(row['budget'], row['budget'])}: {row['configuration']}: rows that violate a bound: "
         f"{int(row['violations'])}"
         for _, row in bad.iterrows()

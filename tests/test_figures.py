@@ -80,6 +80,9 @@ def test_the_footer_is_visible(tmp_path):
         ("layers", "entropy_mean", 1.999, "outside its bounds, layer 1, head 0"),
         ("dial", "violations", 3, "rows that violate a bound: 3"),
         ("schedules", "violations", 3, "rows that violate a bound: 3"),
+        ("layers", "undecided", 3, "rows left undecided: 3"),
+        ("dial", "undecided", 3, "rows left undecided: 3"),
+        ("schedules", "undecided", 3, "rows left undecided: 3"),
         ("dial", "prediction_error_fidelity", 3e-4, "off its prediction by 3.0e-04"),
         ("dial", "prediction_error_fidelity", np.nan, "off its prediction by nan"),
     ],
@@ -90,13 +93,21 @@ def test_a_record_that_contradicts_a_bound_is_marked(name, column, value, fault)
     rows.loc[2 if name == "layers" else 0, column] = value
     found = MODULES[name].faults(rows)
     assert len(found) == 1
-    panel = "same largest dial: " if name == "schedules" else "linear: "
+    panel = "same largest dial: " if (name, column) == ("schedules", "violations") else found[0].split()[0] + " "
     assert found[0].startswith(panel)
     assert fault in found[0]
     figure = MODULES[name].draw(rows)
     wrapped = " ".join(texts(figure).split())
     assert found[0].removeprefix(panel) in wrapped
-    assert name == "dial" or drawn_in_red(figure)
+    assert name == "dial" or column == "undecided" or drawn_in_red(figure)
+
+
+def test_rows_without_error_bounds_contradict_nothing():
+    for name in ("layers", "dial"):
+        rows = rows_of(name)
+        rows.loc[0, ["tolerance_entropy_max", "tolerance_leak_max"]] = np.nan
+        rows.loc[0, ["undecided", "rows"]] = 5, 10
+        assert MODULES[name].faults(rows) == ["linear: rows left undecided: 5"]
 
 
 def test_deeper_layers_may_drift():

@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from tiny import Layer, one_thread, tiny  # noqa: F401
 
 from empirical import rounding
@@ -101,6 +104,19 @@ def test_a_number_that_is_none_is_a_violation():
     rows = random_rows(0, 1.0)
     corrupt = dataclasses.replace(rows, entropy=rows.entropy * np.nan)
     assert check_rows(corrupt)["entropy_fidelity"].violated.all()
+
+
+def test_scores_too_large_for_their_format_are_undecided_and_in_a_wider_one_decided():
+    generator = torch.Generator().manual_seed(3)
+    query, key = (400 * torch.randn(1, 2, 40, 8, generator=generator) for _ in range(2))
+    coarse, fine = rows_of(query, key), rows_of(query.double(), key.double())
+    assert coarse.undecided.any()
+    assert not fine.undecided.any()
+    for rows in (coarse, fine):
+        # A row whose leak underflowed to 0 has no ratio to be off by.
+        assert (rows.leak == 0).any()
+        for name, check in check_rows(rows).items():
+            assert not check.violated.any(), name
 
 
 def test_an_error_bound_of_nothing_would_count_rounding(monkeypatch):
@@ -271,6 +287,31 @@ def test_refuses_what_is_no_run(tmp_path):
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(InputError, match="not finished"):
         measure(tmp_path)
+
+
+def test_a_run_with_huge_scores_is_left_undecided_until_measured_in_float64(run, tmp_path, capsys):
+    from empirical.commands import measure as command
+
+    huge = tmp_path / "huge"
+    shutil.copytree(run, huge)
+    weights = load_file(huge / "model.safetensors")
+    for name in weights:
+        if name.endswith("attn.c_attn.weight"):
+            weights[name][:, :64] *= 300
+    save_file(weights, huge / "model.safetensors", {"format": "pt"})
+    with pytest.raises(typer.Exit) as ended:
+        command(run=huge, sequences=2)
+    assert ended.value.exit_code == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "0 violations" in shown
+    assert "too large for float32. Measure with --precision float64." in shown
+    assert read_records(huge / "measured").undecided > 0
+    command(run=huge, sequences=2, precision="float64", as_json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["violations"], shown["undecided"]) == (0, 0)
+    assert read_records(huge / "measured").manifest["dtype"] == "float64"
+    with pytest.raises(DomainError, match="precision 'float8' must be one of float32, float64"):
+        measure(huge, precision="float8")
 
 
 def test_command_prints_a_table_and_json(run, capsys):

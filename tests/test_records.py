@@ -41,7 +41,7 @@ def test_a_changed_row_is_refused(tmp_path):
         (lambda folder: (folder / "manifest.json").write_text("{"), "is not JSON"),
         (lambda folder: (folder / "manifest.json").write_text("[]"), "must hold one JSON object"),
         (lambda folder: (folder / "manifest.json").write_text('{"schema": 99}'), "schema is 99"),
-        (lambda folder: (folder / "manifest.json").write_text('{"schema": 1}'), "does not match"),
+        (lambda folder: (folder / "manifest.json").write_text('{"schema": 2}'), "does not match"),
     ],
 )
 def test_a_spoilt_folder_is_one_clear_line(tmp_path, spoil, message):
