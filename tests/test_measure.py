@@ -269,13 +269,13 @@ def test_shifts_against_the_reference():
 
 @pytest.mark.parametrize(
     ("text", "values"),
-    [("0:1:0.5", [0, 0.5, 1]), ("0.5", [0.5]), ("0,0.9", [0, 0.9]), ("0:0.3:0.1", [0, 0.1, 0.2, 0.3])],
+    [("0:1:0.5", [0, 0.5, 1]), ("0.5", [0.5]), ("0,0.9", [0, 0.9]), ("0:0.3:0.1", [0, 0.1, 0.2, 0.3]), ("0:1:0.6", [0, 0.6])],
 )
 def test_dial_values(text, values):
     assert dial_values(text) == values
 
 
-@pytest.mark.parametrize("text", ["", "a", "0:1", "0:2:1", "1:0:0.1", "0:1:0", "-0.1", "nan"])
+@pytest.mark.parametrize("text", ["", "a", "0:1", "0:2:1", "1:0:0.1", "0:1:0", "-0.1", "nan", "0:inf:1", "0:1:nan", "0:1:1e-12"])
 def test_dial_values_refuses(text):
     with pytest.raises(DomainError, match="dial"):
         dial_values(text)
@@ -290,7 +290,7 @@ def test_refuses_what_is_no_run(tmp_path):
 
 
 def test_a_run_with_huge_scores_is_left_undecided_until_measured_in_float64(run, tmp_path, capsys):
-    from empirical.commands import measure as command
+    from empirical.measure_command import measure as command
 
     huge = tmp_path / "huge"
     shutil.copytree(run, huge)
@@ -315,7 +315,7 @@ def test_a_run_with_huge_scores_is_left_undecided_until_measured_in_float64(run,
 
 
 def test_command_prints_a_table_and_json(run, capsys):
-    from empirical.commands import measure as command
+    from empirical.measure_command import measure as command
 
     command(run=run, sequences=2, as_json=True)
     shown = json.loads(capsys.readouterr().out)

@@ -17,6 +17,7 @@ from theory.guarantee import Targets
 from theory.needed import separation_needed
 from theory.run_file import Run, parse_run
 from theory.schedule_bounds import schedule_dials
+from theory.value_range import parse_values
 
 Array = NDArray[np.float64]
 
@@ -50,32 +51,10 @@ def parse_axis(text: str) -> Axis:
     name, equals, numbers = text.partition("=")
     if not equals or name not in AXES:
         raise DomainError(f"--grid {text!r} must name one of {', '.join(AXES)}, as NAME=START:STOP:STEP or NAME=A,B,C")
-    try:
-        if ":" in numbers:
-            start, stop, step = (float(part) for part in numbers.split(":"))
-            values = _range(text, start, stop, step)
-        else:
-            values = np.array([float(part) for part in numbers.split(",")])
-    except ValueError as error:
-        if isinstance(error, DomainError):
-            raise
-        raise DomainError(f"--grid {text!r} must be NAME=START:STOP:STEP or NAME=A,B,C in numbers") from None
-    if not np.all(np.isfinite(values)):
-        raise DomainError(f"--grid {text!r} must hold finite numbers")
+    values = parse_values(numbers, f"--grid {text!r}")
     if name in _INTEGERS and np.any(values != np.floor(values)):
         raise DomainError(f"--grid {text!r} must hold integers")
     return Axis(name, values)
-
-
-def _range(text: str, start: float, stop: float, step: float) -> Array:
-    if not (np.isfinite([start, stop, step]).all() and step > 0 and stop >= start):
-        raise DomainError(f"--grid {text!r} must have start <= stop and a positive step")
-    count = (stop - start) / step
-    if count > _MOST_POINTS:
-        raise DomainError(f"--grid {text!r} has {count:.3g} values, which must be at most {_MOST_POINTS:.0e}")
-    # Half a rounding of slack keeps an end that the step meets up to float error.
-    whole = int(np.floor(count * (1 + 4e-16) + 1e-9))
-    return np.asarray(start + step * np.arange(whole + 1), dtype=np.float64)
 
 
 @dataclass(frozen=True)
