@@ -95,7 +95,8 @@ def _check_and_verify(console: Console) -> list[str]:
 
 
 def _train_and_measure(console: Console, folder: Path, name: str, plan: Plan) -> list[str]:
-    from empirical.commands import measure, train
+    from empirical.measure_command import measure
+    from empirical.train_command import train
 
     _title(console, f"3/5 A small GPT-2, {name}: train and measure")
     if (folder / "run.json").is_file():
@@ -109,8 +110,8 @@ def _train_and_measure(console: Console, folder: Path, name: str, plan: Plan) ->
 
 
 def _move_the_dial(console: Console, folder: Path) -> list[str]:
-    from empirical.commands import measure
     from empirical.measure import DIAL_NAME
+    from empirical.measure_command import measure
     from empirical.records import read_records
     from figures.dial import faults, first_layer_error
 

@@ -9,8 +9,8 @@ import torch
 from tiny import one_thread  # noqa: F401
 
 from empirical.bench import _peaks, _ratio, _timed, bench
+from empirical.bench_command import bench as command
 from empirical.bench_variants import BenchShape, attention_variants, measuring_variants, training_variants
-from empirical.commands import bench as command
 from theory.errors import DomainError
 
 SMALL = BenchShape(layers=2, heads=2, width=32, vocabulary=50, block=8)

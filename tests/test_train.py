@@ -15,11 +15,11 @@ from tiny import one_thread, tiny  # noqa: F401
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from empirical.checkpoints import newest_checkpoint
-from empirical.commands import train as command
 from empirical.config import LocalityConfig, load_config
 from empirical.corpus import CorpusConfig, load_corpus, train_tokenizer
 from empirical.measure import measure
 from empirical.model import build_model, load_model
+from empirical.train_command import train as command
 from empirical.training import LocalistTrainer, is_finished, train, training_summary
 from theory.errors import DomainError, InputError, LocalistError
 

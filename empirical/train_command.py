@@ -1,11 +1,11 @@
-"""`localist train`, `localist measure` and `localist bench`."""
+"""`localist train`."""
 
 from __future__ import annotations
 
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -175,85 +175,6 @@ def train(
         _print_table("trained", shown)
 
 
-def measure(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    dial: Annotated[
-        str | None,
-        typer.Option(help="Move the dial at inference: start:stop:step or a list, such as 0:1:0.1."),
-    ] = None,
-    shape: Annotated[
-        str,
-        typer.Option(help="Schedule that spreads a moved dial over the layers; localist: the same on all."),
-    ] = "localist",
-    sequences: Annotated[int | None, typer.Option(help="Held-out windows to measure (all).")] = None,
-    precision: Annotated[
-        str, typer.Option(help="float32, or float64, which decides rows whose scores are too large for that.")
-    ] = "float32",
-    out: Annotated[Path | None, typer.Option(help="Record folder (RUN/measured or RUN/dial).")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Measure every attention row beside its bounds; exit status 1 if any row violates one or is left undecided."""
-    from empirical.measure import dial_values, measure_dial
-    from empirical.measure import measure as measure_run
-
-    if dial is None:
-        records = measure_run(run, sequences=sequences, precision=precision, out_dir=out)
-    else:
-        values = dial_values(dial)
-        records = measure_dial(run, values, shape=shape, sequences=sequences, precision=precision, out_dir=out)
-    shown = {
-        "run": str(run),
-        "records": str(records.folder),
-        "rows": records.measured_rows,
-        "violations": records.violations,
-        "undecided": records.undecided,
-        "perplexity": {str(each["dial_largest"]): each["perplexity"] for each in records.manifest["passes"]},
-    }
-    if as_json:
-        typer.echo(json.dumps(shown))
-    else:
-        _print_layers(records)
-    if records.violations or records.undecided:
-        raise typer.Exit(1)
-
-
-def bench(
-    tokens: Annotated[list[int] | None, typer.Option(help="Lengths (256, 1024, 2048; 4096 too on a GPU).")] = None,
-    layers: Annotated[int, typer.Option(help="Transformer layers.")] = 12,
-    heads: Annotated[int, typer.Option(help="Attention heads.")] = 12,
-    width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 768,
-    block: Annotated[int, typer.Option(help="Block length in tokens.")] = 64,
-    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Number format.")] = "float32",
-    rounds: Annotated[int, typer.Option(help="Times each variant runs.")] = 5,
-    training_tokens: Annotated[int, typer.Option(help="Length of the training step.")] = 1024,
-    memory: Annotated[bool, typer.Option(help="Take peak memory, each in a process of its own.")] = True,
-    out: Annotated[Path | None, typer.Option(help="JSON file for the result.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Time measuring and training beside plain GPT-2 (default: GPT-2 small, random weights)."""
-    from empirical.bench import bench as run_bench
-    from empirical.bench_table import print_bench
-    from empirical.bench_variants import BenchShape
-    from empirical.records import write_text_atomically
-
-    if min(layers, heads, width, block) < 1 or width % heads:
-        raise DomainError(f"width {width} must be a multiple of heads {heads}, and all sizes at least 1")
-    report = run_bench(
-        tokens,
-        shape=BenchShape(layers=layers, heads=heads, width=width, block=block, dtype=dtype),
-        rounds=rounds,
-        training_length=training_tokens,
-        memory=memory,
-    )
-    text = json.dumps(report, indent=2)
-    if out:
-        write_text_atomically(out, text + "\n")
-    if as_json:
-        typer.echo(text)
-    else:
-        print_bench(report)
-
-
 def _refuse_choices(chosen: dict[str, dict[str, Any]], seed: int | None, config: Path | None) -> None:
     names = [name for choices in chosen.values() for name in choices]
     names += ["seed"] * (seed is not None) + ["config"] * (config is not None)
@@ -282,47 +203,3 @@ def _print_table(title: str, values: dict[str, Any]) -> None:
     for name, value in values.items():
         table.add_row(name, f"{value:,.4g}" if isinstance(value, float) else str(value))
     Console().print(table)
-
-
-def _print_layers(records: Any) -> None:
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"attention rows of {records.manifest['run']} (nats, means)", box=SIMPLE)
-    table.pad_edge, table.collapse_padding = False, True
-    moved = records.manifest["kind"] == "dial"
-    names = ["layer", "dial", "rows", "violated", "entropy", "≤ A4", "fidelity", "≥ A2", "slack"]
-    if moved:
-        names = ["layer", "dial", "violated", "entropy", "B2", "fidelity", "B1", "shift", "B3"]
-    for name in names:
-        table.add_column(name, justify="right", overflow="fold")
-    slacks = [column for column in records.rows.columns if column.startswith("slack_") and column.endswith("_min")]
-    for (_, layer), group in records.rows.groupby(["dial_largest", "layer"], sort=False):
-        mean = group.mean(numeric_only=True)
-        violated = f"{group['violations'].sum()}"
-        cells = [f"{layer}", f"{mean['dial']:.3g}"]
-        if moved:
-            columns = ["entropy_mean", "predicted_entropy", "fidelity_mean", "predicted_fidelity"]
-            cells += [violated, *(f"{mean[name]:.3f}" for name in (*columns, "shift_mean", "predicted_shift"))]
-        else:
-            columns = ["entropy_mean", "bound_entropy_fidelity", "fidelity_mean", "bound_fidelity_margin"]
-            cells += [f"{group['rows'].sum()}", violated, *(f"{mean[name]:.3f}" for name in columns)]
-            cells.append(f"{group[slacks].min(axis=None):.0e}")
-        table.add_row(*cells)
-    console = Console()
-    console.print(table)
-    if moved:
-        console.print("B2, B1, B3: entropy, fidelity and shift of the output, predicted from the rows at dial 0")
-    for each in records.manifest["passes"]:
-        console.print(f"perplexity {each['perplexity']:.2f} at largest dial {each['dial_largest']:g}")
-    console.print(
-        f"{records.measured_rows:,} rows, {records.violations} violations, {records.undecided} undecided, "
-        f"records in {records.folder}",
-        soft_wrap=True,
-    )
-    if records.undecided:
-        console.print(
-            f"undecided: scores are too large for {records.manifest['dtype']}. Measure with --precision float64.",
-            soft_wrap=True,
-        )

@@ -1,0 +1,48 @@
+"""`localist bench`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from theory.errors import DomainError
+
+
+def bench(
+    tokens: Annotated[list[int] | None, typer.Option(help="Lengths (256, 1024, 2048; 4096 too on a GPU).")] = None,
+    layers: Annotated[int, typer.Option(help="Transformer layers.")] = 12,
+    heads: Annotated[int, typer.Option(help="Attention heads.")] = 12,
+    width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 768,
+    block: Annotated[int, typer.Option(help="Block length in tokens.")] = 64,
+    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Number format.")] = "float32",
+    rounds: Annotated[int, typer.Option(help="Times each variant runs.")] = 5,
+    training_tokens: Annotated[int, typer.Option(help="Length of the training step.")] = 1024,
+    memory: Annotated[bool, typer.Option(help="Take peak memory, each in a process of its own.")] = True,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the result.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Time measuring and training beside plain GPT-2 (default: GPT-2 small, random weights)."""
+    from empirical.bench import bench as run_bench
+    from empirical.bench_table import print_bench
+    from empirical.bench_variants import BenchShape
+    from empirical.records import write_text_atomically
+
+    if min(layers, heads, width, block) < 1 or width % heads:
+        raise DomainError(f"width {width} must be a multiple of heads {heads}, and all sizes at least 1")
+    report = run_bench(
+        tokens,
+        shape=BenchShape(layers=layers, heads=heads, width=width, block=block, dtype=dtype),
+        rounds=rounds,
+        training_length=training_tokens,
+        memory=memory,
+    )
+    text = json.dumps(report, indent=2)
+    if out:
+        write_text_atomically(out, text + "\n")
+    if as_json:
+        typer.echo(text)
+    else:
+        print_bench(report)
