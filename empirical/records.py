@@ -12,9 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import platform
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +21,8 @@ from typing import Any
 import pandas as pd
 
 from theory.errors import InputError
+from theory.files import read_json as read_json
+from theory.files import write_text_atomically as write_text_atomically
 
 SCHEMA = 2
 ROWS_NAME = "rows.csv"
@@ -147,19 +147,6 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old or the new one, never a part. Raises InputError."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
-
-
 def write_records(folder: Path | str, rows: pd.DataFrame, manifest: dict[str, Any]) -> Records:
     """Write `rows.csv` and `manifest.json` into `folder` and return what a reader will read.
 
@@ -209,19 +196,6 @@ def read_records(folder: Path | str) -> Records:
         raise InputError(f"{rows_path} is not a CSV table: {error}") from error
     _check_columns(rows, str(rows_path))
     return Records(rows=rows, manifest=manifest, folder=folder)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises InputError when it is missing or is not one."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{path} must hold one JSON object, found {type(value).__name__}")
-    return value
 
 
 def _numbers(name: str, texts: pd.Series) -> list[int] | list[float]:

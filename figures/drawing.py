@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from figures import dial, layers, leak_and_entropy, schedules, thresholds
 from figures.sources import DEFAULT_RECORDS, Material, material, read_all
-from figures.stamp import Source, csv_bytes, digest, save, write_bytes_atomically
+from figures.stamp import Source, csv_bytes, digest, save
 from theory.errors import InputError
+from theory.files import write_bytes_atomically
 
 # Modules whose `KIND` of records is read, and modules that make their own rows.
 _RECORDED: dict[str, Any] = {module.NAME: module for module in (dial, layers, schedules)}

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures.style import GREY, look
-from theory.errors import InputError
+from theory.files import write_bytes_atomically
 
 SHOWN_DIGITS = 16
 
@@ -60,19 +58,6 @@ def save(figure: Figure, name: str, sources: tuple[Source, ...], folder: Path) -
         write_bytes_atomically(path, buffer.getvalue())
         written.append(path)
     return written[0], written[1]
-
-
-def write_bytes_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old or the new one, never a part. Raises InputError."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _footer(figure: Figure, sources: tuple[Source, ...]) -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from theory.errors import InputError
+from theory.files import parse_toml, read_text
 
 Solve = Literal["solve"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
@@ -195,14 +195,14 @@ def open_settings(run: Run) -> list[str]:
 
 def read_run(path: Path) -> Run:
     """Read and validate a run file; `InputError` is one line with the place in the file and the law broken."""
-    text = _read_text(path)
-    return parse_run(_parse_toml(text, path), str(path), text)
+    text = read_text(path)
+    return parse_run(parse_toml(text, path), str(path), text)
 
 
 def read_values(path: Path) -> dict[str, Any]:
     """The tables of a run file, validated but as written."""
-    text = _read_text(path)
-    values = _parse_toml(text, path)
+    text = read_text(path)
+    values = parse_toml(text, path)
     parse_run(values, str(path), text)
     return values
 
@@ -222,22 +222,6 @@ def to_toml(run: Run) -> str:
 
     write(run.model_dump(exclude_none=True, exclude_unset=True), "")
     return "\n".join(lines)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8 text") from None
-
-
-def _parse_toml(text: str, path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is not TOML: {error}") from None
 
 
 def parse_run(values: dict[str, Any], name: str = "run", text: str = "") -> Run:

@@ -1,0 +1,94 @@
+"""Files in and out: whole or not at all, and one clear line for whatever is wrong with one."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from theory.errors import InputError
+from theory.files import read_json, read_text, read_toml, sha256_of, write_bytes_atomically, write_text_atomically
+
+READERS = {"json": read_json, "toml": read_toml, "text": read_text, "sha256": sha256_of}
+
+
+def test_what_is_written_is_read(tmp_path):
+    path = tmp_path / "deep" / "folder" / "a.json"
+    write_text_atomically(path, '{"a": "\u00e9"}\n')
+    assert path.read_bytes() == b'{"a": "\xc3\xa9"}\n'
+    assert read_json(path) == {"a": "\u00e9"}
+    write_bytes_atomically(path, b"a = 1\n")
+    assert read_toml(path) == {"a": 1}
+    assert sha256_of(path) == hashlib.sha256(b"a = 1\n").hexdigest()
+    assert [each.name for each in path.parent.iterdir()] == ["a.json"]
+
+
+def test_line_ends_are_written_as_given(tmp_path):
+    write_text_atomically(tmp_path / "a", "one\ntwo\r\n")
+    assert (tmp_path / "a").read_bytes() == b"one\ntwo\r\n"
+
+
+@pytest.mark.parametrize("broken", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_broken_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, broken):
+    path = tmp_path / "a"
+    write_text_atomically(path, "old")
+
+    def fails(*args):
+        raise broken
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises((InputError, KeyboardInterrupt)) as caught:
+        write_text_atomically(path, "new")
+    assert caught.type is KeyboardInterrupt or str(caught.value) == f"cannot write {path}: No space left on device"
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("a", "old")]
+
+
+@pytest.mark.parametrize("name", ["file/b", ".", "nul\0"])
+def test_a_place_that_is_no_file_is_one_clear_line(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    with pytest.raises(InputError, match=r"^cannot write "):
+        write_text_atomically(Path(name), "")
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+@pytest.mark.parametrize("name", [".", "none", "none/none", "nul\0"], ids=["folder", "missing", "no-folder", "nul"])
+def test_an_unreadable_file_is_one_clear_line(tmp_path, reader, name):
+    with pytest.raises(InputError, match=r"^cannot read ") as caught:
+        reader(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+DEEP = 100_000
+
+
+@pytest.mark.parametrize(
+    ("reader", "content", "message"),
+    [
+        (read_json, b"{", "is not JSON: "),
+        (read_json, b"[]", "must hold one JSON object, found list"),
+        (read_json, b"\xff{}", "is not UTF-8 text"),
+        (read_json, b'{"a": ' + b"[" * DEEP + b"]" * DEEP + b"}", "nested too deeply"),
+        (read_json, b'{"a":' * DEEP + b"1" + b"}" * DEEP, "nested too deeply"),
+        (read_json, b'{"a": ' + b"1" * 10_000 + b"}", "is not JSON: "),
+        (read_toml, b"a", "is not TOML: "),
+        (read_toml, b"\xff", "is not UTF-8 text"),
+        (read_toml, b"a = " + b"[" * DEEP + b"]" * DEEP, "nested too deeply"),
+        (read_toml, b"a = " + b"1" * 10_000, "is not TOML: "),
+    ],
+)
+def test_a_spoilt_file_is_one_clear_line(tmp_path, reader, content, message):
+    path = tmp_path / "spoilt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        reader(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200 + len(str(path))
+
+
+def test_numbers_come_back_as_they_went(tmp_path):
+    write_text_atomically(tmp_path / "a.json", json.dumps({"a": 0.1, "b": 10**30}))
+    assert read_json(tmp_path / "a.json") == {"a": 0.1, "b": 10**30}
