@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from joblib import parallel_config
 
-from theory.errors import InputError
+from theory.errors import InputError, first_line
 
 PATIENCE_SECONDS = 10
 
@@ -29,8 +29,7 @@ def on_cluster(address: str) -> Iterator[None]:
         client = Client(address, timeout=PATIENCE_SECONDS, set_as_default=True)
     # OSError where nobody answers, ValueError and TypeError for what is no address.
     except Exception as error:
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"no Dask scheduler answers at {address}: {why}") from error
+        raise InputError(f"no Dask scheduler answers at {address}: {first_line(error)}") from error
     with client:
         workers = client.scheduler_info(n_workers=-1)["workers"]
         if not workers:

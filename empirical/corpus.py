@@ -22,7 +22,7 @@ from empirical.config import CorpusConfig
 from empirical.docstrings import library_docstrings, package_docstrings
 from empirical.hub import hub_is_reachable, unreachable
 from empirical.hub_text import dataset_text
-from theory.errors import InputError
+from theory.errors import InputError, first_line
 
 END_OF_TEXT = "<|endoftext|>"
 PIECE_CHARACTERS = 2000
@@ -138,7 +138,7 @@ def load_tokenizer(source: str) -> Tokenizer:
         raise InputError(f"cannot load a tokenizer from {source}: {unreachable()}") from error
     # tokenizers raises bare Exception for a file that it cannot parse and for a hub that it cannot reach.
     except Exception as error:
-        raise InputError(f"cannot load a tokenizer from {source}: {_first_line(error)}") from error
+        raise InputError(f"cannot load a tokenizer from {source}: {first_line(error)}") from error
 
 
 def token_windows(tokenizer: Tokenizer, pieces: Iterable[str], context: int, name: str) -> Tensor:
@@ -179,7 +179,3 @@ def _pieces(name: str, document: str) -> list[Piece]:
         pieces.append(Piece(name, start, document[start:stop]))
         start = stop
     return pieces
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -10,7 +10,7 @@ from typing import Any
 from huggingface_hub import constants
 
 from empirical.hub import hub_is_reachable
-from theory.errors import InputError
+from theory.errors import InputError, first_line
 
 
 def dataset_text(name: str, subset: str | None, split: str, column: str) -> list[str]:
@@ -36,8 +36,7 @@ def dataset_text(name: str, subset: str | None, split: str, column: str) -> list
             rows: Any = datasets.load_dataset(name, subset, split=split)
     # The library, its formats and the network each have their own error types.
     except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"cannot load dataset {name}: {first}") from error
+        raise InputError(f"cannot load dataset {name}: {first_line(error)}") from error
     finally:
         if bars:
             datasets.utils.logging.enable_progress_bar()

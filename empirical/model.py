@@ -22,7 +22,7 @@ from empirical.attention import NAME
 from empirical.config import LocalityConfig, ModelConfig
 from empirical.hub import hub_is_reachable, unreachable
 from empirical.schedule import check_dials
-from theory.errors import DomainError, InputError
+from theory.errors import DomainError, InputError, first_line
 
 
 def build_model(shape: ModelConfig, locality: LocalityConfig, vocabulary: int, seed: int) -> GPT2LMHeadModel:
@@ -71,7 +71,7 @@ def load_model(source: Path | str, locality: LocalityConfig | None = None) -> GP
             )
     # transformers, huggingface_hub and safetensors each have their own error types for a bad folder or name.
     except Exception as error:
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        why = first_line(error)
         if local and isinstance(error, OSError) and not folder.is_dir():
             why = unreachable()
         raise InputError(f"cannot load GPT-2 weights from {source}: {why}") from error
@@ -102,8 +102,7 @@ def save_model(model: GPT2LMHeadModel, folder: Path) -> None:
             model.save_pretrained(str(folder), safe_serialization=True)
     # OSError from the file system, SafetensorError for a disk that is full.
     except Exception as error:
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"cannot write the model to {folder}: {why}") from error
+        raise InputError(f"cannot write the model to {folder}: {first_line(error)}") from error
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from empirical.objective import AttentionObjective
 from empirical.proximal import GroupProximal
 from empirical.records import environment, read_json, write_text_atomically
 from empirical.segments import window_blocks
-from theory.errors import DomainError, InputError, LocalistError
+from theory.errors import DomainError, InputError, LocalistError, first_line
 
 CONFIG_NAME = "run.json"
 TOKENIZER_NAME = "tokenizer.json"
@@ -111,8 +111,7 @@ class LocalistTrainer(Trainer):
         # OSError from the file system, RuntimeError from torch's writer, SafetensorError from safetensors.
         except Exception as error:
             shutil.rmtree(target, ignore_errors=True)
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise InputError(f"cannot write checkpoint {target}: {first}") from error
+            raise InputError(f"cannot write checkpoint {target}: {first_line(error)}") from error
 
 
 def train(
@@ -284,8 +283,7 @@ def _arguments(config: RunConfig, folder: Path) -> TrainingArguments:
     except ValueError as error:
         if not halves:
             raise
-        why = str(error).strip().splitlines()[0]
-        raise DomainError(f"precision bfloat16 cannot be had on this device: {why}") from error
+        raise DomainError(f"precision bfloat16 cannot be had on this device: {first_line(error)}") from error
 
 
 def _write_summary(
