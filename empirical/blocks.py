@@ -51,12 +51,26 @@ def visible_counts(ids: Tensor) -> tuple[Tensor, Tensor]:
     """
     check_ids(ids)
     n = torch.arange(1, ids.shape[1] + 1, device=ids.device).expand_as(ids)
-    # A stable sort keeps positions in order, so a key's rank in its id's run counts its visible fellows.
-    order = torch.argsort(ids, dim=1, stable=True)
-    ranked = torch.gather(ids, 1, order)
+    order, begins = _runs(ids)
     place = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-    starts = torch.ones_like(ranked, dtype=torch.bool)
-    starts[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
-    first = torch.where(starts, place, torch.zeros_like(place)).cummax(dim=1).values
-    m = torch.empty_like(place).scatter_(1, order, place - first + 1)
-    return n, m
+    # A key's rank in its block's run counts its visible fellows.
+    return n, torch.empty_like(place).scatter_(1, order, place - begins + 1)
+
+
+def first_keys(ids: Tensor) -> Tensor:
+    """For each token `(batch, tokens)` the place of the first one of its block; makes no device wait.
+
+    >>> first_keys(torch.tensor([[0, 0, 1, 0]])).tolist()
+    [[0, 0, 2, 0]]
+    """
+    order, begins = _runs(ids)
+    return torch.empty_like(order).scatter_(1, order, order.gather(1, begins))
+
+
+def _runs(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Places `(batch, tokens)` in the order of their ids, earlier ones first, and where each one's run begins there."""
+    ordered, order = ids.sort(dim=1, stable=True)
+    starts = torch.ones_like(ordered, dtype=torch.bool)
+    starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    place = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    return order, place.where(starts, 0).cummax(dim=1).values

@@ -35,15 +35,16 @@ class AttentionObjective:
             raise DomainError("the objective needs gradients: call the model outside torch.no_grad()")
         leak, fidelity = leak_and_fidelity(call.masses, call.own)
         kept, rows = self._rows(call)
-        heads = leak.shape[1] * leak.shape[0] // kept.shape[0]
+        # Heads, and sequences that share their blocks.
+        copies = leak.shape[1] * leak.shape[0] // kept.shape[0]
         # A row without complement has leak 0 and adds nothing to the first sum.
-        mean_leak = leak.sum() / (rows * heads)
+        mean_leak = leak.sum() / (rows * copies)
         self.leaks.append(mean_leak.detach())
         term = self.config.off_block_penalty * mean_leak
         floor = self.config.fidelity_floor
         if floor is not None:
             short = (floor - fidelity).clamp_min(0) * kept[:, None]
-            term = term + self.config.floor_weight * short.sum() / (rows * heads)
+            term = term + self.config.floor_weight * short.sum() / (rows * copies)
         self._terms.append(term)
 
     def loss(self) -> Tensor:

@@ -61,7 +61,7 @@ def run_pass(
     in a file in `folder` until they are let go. Raises DomainError where no row has a key off its block, InputError
     where the disk has no room.
     """
-    kept = _Kept(model, dials, kept_rows_of(model, windows, blocks), folder, conditionals=conditionals)
+    kept = _Kept(model, dials, _count_rows(model, windows, blocks), folder, conditionals=conditionals)
     for tokens, ids in _batches(windows, blocks, "measure", progress):
         kept.run(model, tokens, ids, kept.measure)
     return kept.joined()
@@ -80,7 +80,7 @@ def run_dial(
 
     So only one batch's outputs are held at a time. Raises what `run_pass` does.
     """
-    total = kept_rows_of(model, windows, blocks)
+    total = _count_rows(model, windows, blocks)
     base = _Kept(model, [0.0] * model.config.n_layer, total, folder, conditionals=True)
     moved = [_Kept(model, plan, total, folder, shifted=True) for plan in plans]
     for tokens, ids in _batches(windows, blocks, "measure, dial moved", progress):
@@ -154,7 +154,7 @@ class _Kept:
         return Pass(self.dials, self.store.rows(), loss, self.store.shifts())
 
 
-def kept_rows_of(model: GPT2LMHeadModel, windows: Tensor, blocks: Tensor | None) -> int:
+def _count_rows(model: GPT2LMHeadModel, windows: Tensor, blocks: Tensor | None) -> int:
     """Rows a head that have a complement. Raises DomainError where no row has."""
     count, tokens = windows.shape
     if blocks is None:

@@ -15,8 +15,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from empirical.blocks import first_keys
 from empirical.rounding import Arithmetic
-from empirical.row_numbers import Keep, RowNumbers, first_keys, gaps
+from empirical.row_numbers import Keep, RowNumbers, gaps
 
 QUERIES = 64
 KEYS = 32

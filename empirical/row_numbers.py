@@ -38,15 +38,6 @@ class RowNumbers:
         return self.log_sum.double() - self.mean_score.double()
 
 
-def first_keys(ids: Tensor) -> Tensor:
-    """For each token `(batch, tokens)` the place of the first one of its block; makes no device wait."""
-    ordered, places = ids.sort(dim=1, stable=True)
-    starts = torch.ones_like(ordered, dtype=torch.bool)
-    starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    begins = torch.arange(ids.shape[1], device=ids.device).where(starts, 0).cummax(1).values
-    return torch.empty_like(places).scatter_(1, places, places.gather(1, begins))
-
-
 def gaps(
     block_low: Tensor, block_high: Tensor, block_mean: Tensor, rest_low: Tensor, rest_high: Tensor, bias: float
 ) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from empirical.row_numbers import Keep, RowNumbers
 from empirical.row_pieces import run_pieces
+from theory.errors import DomainError
 
 
 @torch.no_grad()
@@ -27,15 +29,16 @@ def pass_rows(
     """Causal attention with `bias` nats on the scores of a query's own block, and every row's numbers.
 
     `query`, `key`, `value` are `(batch, heads, tokens, head)`, `ids` `(batch or 1, tokens)`. `keep` cuts every
-    row down to its block or to the complement, without a bias; an infinite bias cuts it down to its block too.
-    `ranges` asks for margins and ranges, which only whole rows have. Sums are float32, or float64 for such
-    scores. No gradients.
+    row down to its block or to the complement, without a bias; an infinite bias cuts whole rows down to their
+    blocks. `ranges` asks for margins and ranges, which only whole rows have. Sums are float32, or float64 for
+    such scores. No gradients. Raises DomainError for a bias on rows that are cut down.
     """
+    if bias and keep != "all":
+        raise DomainError(f"bias {bias:g} must be 0 on rows cut down to keep={keep!r}")
     hard = math.isinf(bias)
     kept: Keep = "block" if hard else keep
-    whole = kept == "all"
-    run = _kernel if has_kernel(query) else run_pieces
-    found = run(query, key, value, ids, scale, bias if whole else 0.0, kept, ranges and whole)
+    run = _runner(query)
+    found = run(query, key, value, ids, scale, 0.0 if hard else bias, kept, ranges and kept == "all")
     if not (ranges and hard):
         return found
     endless = torch.full(query.shape[:3], math.inf, dtype=torch.float64, device=query.device)
@@ -43,25 +46,15 @@ def pass_rows(
 
 
 def has_kernel(query: Tensor) -> bool:
-    """Whether the kernel takes these: Triton comes with the builds of torch that run it."""
-    if not query.is_cuda or query.dtype == torch.float64 or importlib.util.find_spec("triton") is None:
-        return False
-    from empirical.row_kernel import WIDEST_HEAD
-
-    return query.shape[-1] <= WIDEST_HEAD
+    """Whether a kernel may take these: Triton comes with the builds of torch that run it."""
+    return query.is_cuda and query.dtype != torch.float64 and importlib.util.find_spec("triton") is not None
 
 
-def _kernel(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    ids: Tensor,
-    scale: float,
-    bias: float,
-    keep: Keep,
-    ranges: bool,
-) -> RowNumbers:
-    # Triton is there only with some builds of torch.
-    from empirical.row_kernel import run_kernel
+def _runner(query: Tensor) -> Callable[..., RowNumbers]:
+    if has_kernel(query):
+        # Triton is there only with some builds of torch.
+        from empirical.row_kernel import WIDEST_HEAD, run_kernel
 
-    return run_kernel(query, key, value, ids, scale, bias, keep, ranges)
+        if query.shape[-1] <= WIDEST_HEAD:
+            return run_kernel
+    return run_pieces

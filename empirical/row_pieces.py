@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from empirical.blocks import first_keys
 from empirical.rounding import Arithmetic
-from empirical.row_numbers import Keep, RowNumbers, first_keys, gaps
+from empirical.row_numbers import Keep, RowNumbers, gaps
 
 # Queries and scores of a piece: a core's cache holds two such pieces, an accelerator needs larger ones to fill it.
 QUERIES = 128

@@ -126,6 +126,13 @@ def test_rows_and_gradients_on_a_gpu(dial, dtype, tokens):
         torch.testing.assert_close(found.grad.double(), right.grad, rtol=0, atol=allowed)
 
 
+def test_a_bias_belongs_to_whole_rows():
+    query, key, value = states()
+    for keep, bias in (("rest", math.inf), ("block", 0.3)):
+        with pytest.raises(DomainError, match=rf"bias {bias} must be 0 on rows cut down to keep='{keep}'"):
+            row_pass.pass_rows(query, key, value, fixed_windows(48, 8), 0.25, bias, keep)
+
+
 def test_half_formats_are_measured_in_float32():
     query, key, value = states(dtype=torch.bfloat16)
     calls = []

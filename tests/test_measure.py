@@ -269,13 +269,21 @@ def test_shifts_against_the_reference():
 
 @pytest.mark.parametrize(
     ("text", "values"),
-    [("0:1:0.5", [0, 0.5, 1]), ("0.5", [0.5]), ("0,0.9", [0, 0.9]), ("0:0.3:0.1", [0, 0.1, 0.2, 0.3]), ("0:1:0.6", [0, 0.6])],
+    [
+        ("0:1:0.5", [0, 0.5, 1]),
+        ("0.5", [0.5]),
+        ("0,0.9", [0, 0.9]),
+        ("0:0.3:0.1", [0, 0.1, 0.2, 0.3]),
+        ("0:1:0.6", [0, 0.6]),
+    ],
 )
 def test_dial_values(text, values):
     assert dial_values(text) == values
 
 
-@pytest.mark.parametrize("text", ["", "a", "0:1", "0:2:1", "1:0:0.1", "0:1:0", "-0.1", "nan", "0:inf:1", "0:1:nan", "0:1:1e-12"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "0:1", "0:2:1", "1:0:0.1", "0:1:0", "-0.1", "nan", "0:inf:1", "0:1:nan", "0:1:1e-12"]
+)
 def test_dial_values_refuses(text):
     with pytest.raises(DomainError, match="dial"):
         dial_values(text)
