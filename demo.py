@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from theory.errors import DomainError, InputError
+from theory.files import read_json, write_text_atomically
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -139,7 +140,7 @@ def _close(console: Console, out: Path) -> list[str]:
     from rich.table import Table
 
     from empirical.measure import OWN_NAME
-    from empirical.records import read_records, write_text_atomically
+    from empirical.records import read_records
 
     table = Table(title="measured on held-out text")
     table.add_column("configuration")
@@ -182,8 +183,6 @@ def _close(console: Console, out: Path) -> list[str]:
 
 def _plan(out: Path, seconds: float, fresh: bool) -> Plan | None:
     """The plan of the demo in this folder, None where there is none. Raises InputError."""
-    from empirical.records import read_json
-
     path = out / PLAN_NAME
     if not path.is_file():
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -206,7 +205,6 @@ def _plan(out: Path, seconds: float, fresh: bool) -> Plan | None:
 def _new_plan(console: Console, out: Path, seconds: float) -> Plan:
     """Find out how many training steps take that long here, and write the plan down."""
     from empirical.config import run_config
-    from empirical.records import write_text_atomically
     from empirical.training import train, training_summary
 
     with tempfile.TemporaryDirectory() as folder, console.status("timing a training step"):

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from theory.errors import DomainError
+from theory.files import write_text_atomically
 
 
 def bench(
@@ -28,7 +29,6 @@ def bench(
     from empirical.bench import bench as run_bench
     from empirical.bench_table import print_bench
     from empirical.bench_variants import BenchShape
-    from empirical.records import write_text_atomically
 
     if min(layers, heads, width, block) < 1 or width % heads:
         raise DomainError(f"width {width} must be a multiple of heads {heads}, and all sizes at least 1")

@@ -16,8 +16,8 @@ from rich.progress import Progress as Bars
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
-from empirical.records import read_json
 from theory.errors import InputError
+from theory.files import read_json
 
 
 class Limits(TrainerCallback, ExportableState):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from empirical.records import read_json, sha256_of, write_text_atomically
 from theory.errors import InputError
+from theory.files import read_json, sha256_of, write_text_atomically
 
 CHECKPOINTS_NAME = "checkpoints"
 SEAL_NAME = "sha256.json"
@@ -62,7 +62,7 @@ def _damage(checkpoint: Path) -> str | None:
         path = checkpoint / Path(name).name
         try:
             same = sha256_of(path) == digest
-        except OSError:
+        except InputError:
             return f"lacks {path.name}"
         if not same:
             return f"has a damaged {path.name}"

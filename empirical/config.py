@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from empirical.schedule import SCHEDULES, layer_dials
 from theory.errors import DomainError, InputError
+from theory.files import read_json, write_text_atomically
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -203,8 +204,6 @@ def first_message(error: ValidationError) -> str:
 
 def load_config(path: Path) -> RunConfig:
     """Configuration from a JSON file. Raises InputError or DomainError."""
-    from empirical.records import read_json
-
     if not path.is_file():
         raise InputError(f"{path} is missing: {path.parent} is not a run of `localist train`")
     return run_config(read_json(path), where=str(path))
@@ -212,6 +211,4 @@ def load_config(path: Path) -> RunConfig:
 
 def save_config(config: RunConfig, path: Path) -> None:
     """Write the configuration as JSON."""
-    from empirical.records import write_text_atomically
-
     write_text_atomically(path, json.dumps(config.model_dump(mode="json"), indent=2) + "\n")

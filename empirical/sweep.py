@@ -31,11 +31,12 @@ from empirical.config import RunConfig, load_config, run_config, save_config
 from empirical.corpus import load_corpus
 from empirical.measure import OWN_NAME, measure
 from empirical.model import load_model
-from empirical.records import read_records, write_text_atomically
+from empirical.records import read_records
 from empirical.sweep_plan import SweepConfig, Task, base_run, check_same_sweep, plain, plan, task_run
 from empirical.sweep_summary import Finished, Sweep, write_summary
 from empirical.training import CONFIG_NAME, check_same_text, is_finished, train
 from theory.errors import InputError, LocalistError
+from theory.files import write_text_atomically
 
 SWEEP_NAME = "sweep.json"
 BASE_NAME = "base"

@@ -8,7 +8,6 @@ is that of the steepest configuration at the largest dial, which every other one
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,9 @@ from empirical.config import (
     checked,
     first_message,
 )
-from empirical.records import read_json
 from empirical.schedule import SCHEDULES, largest_for_mean, layer_dials
-from theory.errors import DomainError, InputError
+from theory.errors import DomainError
+from theory.files import read_json, read_toml
 
 BUDGETS = ("largest", "mean")
 BASELINE = "distributed"
@@ -112,13 +111,7 @@ class Task:
 
 def load_sweep(path: Path) -> SweepConfig:
     """A sweep from its TOML file. Raises InputError for the file, DomainError for a value."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not TOML: {error}") from error
-    return sweep_config(values, str(path))
+    return sweep_config(read_toml(path), str(path))
 
 
 def sweep_config(values: dict[str, Any], where: str = "sweep") -> SweepConfig:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from theory.errors import DomainError, InputError
+from theory.files import read_json, read_toml
 
 Text = Annotated[
     list[Path] | None,
@@ -183,16 +183,7 @@ def _refuse_choices(chosen: dict[str, dict[str, Any]], seed: int | None, config:
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
-    from empirical.records import read_json
-
-    if path.suffix == ".json":
-        return read_json(path)
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not TOML: {error}") from error
+    return read_json(path) if path.suffix == ".json" else read_toml(path)
 
 
 def _print_table(title: str, values: dict[str, Any]) -> None:

@@ -31,9 +31,10 @@ from empirical.held_out import save_held_out
 from empirical.model import build_model, load_model, parameter_count, quiet, save_model
 from empirical.objective import AttentionObjective
 from empirical.proximal import GroupProximal
-from empirical.records import environment, read_json, write_text_atomically
+from empirical.records import environment
 from empirical.segments import window_blocks
 from theory.errors import DomainError, InputError, LocalistError, first_line
+from theory.files import read_json, write_text_atomically
 
 CONFIG_NAME = "run.json"
 TOKENIZER_NAME = "tokenizer.json"

@@ -294,6 +294,7 @@ def test_two_sweeps_in_one_folder_are_refused(whole):
     ("text", "message"),
     [
         ("seeds = [", "is not TOML"),
+        ("seeds = " + "[" * 100_000, "nested too deeply"),
         ("seeds = []", "seeds"),
         ("seeds = [1, 1]", "only once"),
         ("seeds = [-1]", "seed -1 must lie"),

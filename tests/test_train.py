@@ -289,6 +289,15 @@ def test_command_takes_options_and_files(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("name", "content"), [("run.toml", f"seed = {'[' * 100_000}"), ("run.json", '{"seed":' * 100_000)]
+)
+def test_choices_nested_too_deeply_are_one_clear_line(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match="nested too deeply"):
+        command(run=tmp_path / "run", config=tmp_path / name)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"resume": True}, "--resume needs the folder"),
