@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,17 @@ def test_everything_public_is_documented(path):
         node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
     ]
     assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("path", [*MODULES, *sorted(ROOT.glob("*.py"))], ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_is_imported_is_declared(path):
+    """A library that only another one's dependencies bring may be gone with that one's next version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = chain(project["dependencies"], *project["optional-dependencies"].values())
+    declared = {re.split(r"[^\w-]", each)[0].replace("-", "_").lower() for each in wanted}
+    ours = {*PACKAGES, *(each.stem for each in ROOT.glob("*.py"))}
+    used = {{"flint": "python_flint", "mpl_toolkits": "matplotlib"}.get(name, name) for name in imports(parsed(path))}
+    assert used - declared - ours - sys.stdlib_module_names == set()
 
 
 def test_the_import_rule_can_fail():
