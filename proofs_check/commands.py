@@ -166,12 +166,9 @@ def _stop_if_interrupted(run: Run[Any], so_far: str) -> None:
 def _write_claims(page: Path, folder: Path) -> None:
     from proofs_check.evidence import claims_page
     from theory.catalogue import CATALOGUE
-    from theory.errors import InputError
+    from theory.files import write_text_atomically
 
-    try:
-        page.write_text(claims_page(CATALOGUE, folder), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {page}: {error.strerror}") from None
+    write_text_atomically(page, claims_page(CATALOGUE, folder))
 
 
 def _replay(folder: Path, jobs: int | None, as_json: bool) -> bool:

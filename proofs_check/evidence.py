@@ -8,7 +8,6 @@ another statement, of an older form, or whose certificates are not the ones it n
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from proofs_check.intervals.lemmas import Lemma, lemmas_of
 from proofs_check.kernel import recorded
 from proofs_check.replay import replay
 from proofs_check.verdict import Verdict
-from theory.errors import InputError
+from theory.files import read_json, sha256_of
 from theory.statement import Statement
 
 CERTIFICATES = "certificates"
@@ -36,25 +35,6 @@ def statement_hash(statement: Statement) -> str:
     parts += [f"{clause.name}: {srepr(clause.given)} => {srepr(clause.holds)}" for clause in statement.claim]
     parts += [repr(step) for step in statement.derive()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes; `InputError` where it cannot be read."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-
-
-def read(path: Path) -> dict[str, Any]:
-    """One statement's evidence; `InputError` where the file is not that."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the evidence {path}: {error}") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path} is not a statement's evidence")
-    return found
 
 
 def status(found: Mapping[str, Any], statement: Statement, folder: Path) -> str:
@@ -110,7 +90,7 @@ def _misplaced(recorded: list[Mapping[str, Any]], statement: Statement, certific
 
 def _borne_out(recorded: Mapping[str, Any], lemma: Lemma, certificates: Path) -> bool:
     path = certificates / f"{lemma.name}.json"
-    if recorded["certificate"] != path.name or not path.is_file() or file_hash(path) != recorded["sha256"]:
+    if recorded["certificate"] != path.name or not path.is_file() or sha256_of(path) != recorded["sha256"]:
         return False
     return speaks_of(path, lemma.claim, lemma.domain) and replay(path).holds
 
@@ -150,7 +130,7 @@ def claims_page(statements: Iterable[Statement], folder: Path) -> str:
         if not path.exists():
             lines.append(f"| {statement.id} | {statement.title} | no evidence | | | | | |")
             continue
-        found = read(path)
+        found = read_json(path)
         standing = status(found, statement, folder)
         if standing == "stale":
             lines.append(f"| {statement.id} | {statement.title} | stale | | | | | |")

@@ -6,14 +6,13 @@ What was found with the same effort of the same statement is kept, so that a run
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from proofs_check.adversary import tightness
-from proofs_check.evidence import CERTIFICATES, FORMAT, file_hash, read, statement_hash, status
+from proofs_check.evidence import CERTIFICATES, FORMAT, statement_hash, status
 from proofs_check.intervals.lemmas import certify_statement
 from proofs_check.running import Report
 from proofs_check.sampling import sample
@@ -21,6 +20,7 @@ from proofs_check.screening.screen import screen
 from proofs_check.symbolic import check_derivation
 from proofs_check.vacuity import check_vacuity
 from proofs_check.verification import random_json, symbolic_json
+from theory.files import read_json, sha256_of, write_text_atomically
 from theory.statement import Statement
 
 # Doubtful rows of a clause that the screen decides exactly; more cost minutes and are counted as left.
@@ -43,7 +43,7 @@ def gather(statement: Statement, folder: Path, effort: Effort, report: Report = 
     Evidence of the same statement and effort is returned as it stands, unless it is stale.
     """
     path = folder / f"{statement.id}.json"
-    found = read(path) if path.exists() else {}
+    found = read_json(path) if path.exists() else {}
     if found.get("effort") == asdict(effort) and status(found, statement, folder) != "stale":
         return found
     found = {
@@ -55,10 +55,7 @@ def gather(statement: Statement, folder: Path, effort: Effort, report: Report = 
     for name, method in METHODS.items():
         report(name)
         found[name] = method(statement, effort, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_text_atomically(path, json.dumps(found, indent=2) + "\n")
     return found
 
 
@@ -117,7 +114,7 @@ def _certified(statement: Statement, effort: Effort, folder: Path) -> list[dict[
             "because": result.lemma.because,
             "verdict": result.verdict.value,
             "certificate": None if result.path is None else result.path.name,
-            "sha256": None if result.path is None else file_hash(result.path),
+            "sha256": None if result.path is None else sha256_of(result.path),
             "boxes": result.boxes,
             "reason": result.reason,
         }

@@ -44,7 +44,28 @@ def test_a_broken_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("a", "old")]
 
 
-@pytest.mark.parametrize("name", ["file/b", ".", "nul\0"])
+def test_a_link_is_kept(tmp_path):
+    path = tmp_path / "real" / "a"
+    write_text_atomically(path, "old")
+    (tmp_path / "link").symlink_to(path)
+    write_text_atomically(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert path.read_text() == "new"
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text_atomically(pipe, "told")
+        assert os.read(reader, 99) == b"told"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("name", ["file/b", ".", "/", "nul\0"])
 def test_a_place_that_is_no_file_is_one_clear_line(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("")

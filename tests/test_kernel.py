@@ -152,10 +152,10 @@ def test_a_record_that_contradicts_itself_counts_for_nothing(records, entry, val
     assert kernel.recorded(LEAK_BOUND, records).verdict is Verdict.UNDECIDED
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"id": "A2", "verdict": "surely"}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100_000, '{"id": "A2", "verdict": "surely"}'])
 def test_a_record_that_is_none_is_named(records, text):
     (records / "A2.json").write_text(text)
-    with pytest.raises(InputError, match="cannot read the kernel's record"):
+    with pytest.raises(InputError, match=r"A2\.json"):
         kernel.recorded(LEAK_BOUND, records)
 
 

@@ -151,13 +151,10 @@ def design(
 
 
 def _write_run(run: Run, out: Path) -> None:
-    from theory.errors import InputError
+    from theory.files import write_text_atomically
     from theory.run_file import to_toml
 
-    try:
-        out.write_text(to_toml(run), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {out}: {error.strerror}") from None
+    write_text_atomically(out, to_toml(run))
 
 
 def theorems(

@@ -23,17 +23,27 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
 
     Folders that are missing are made. Two processes may write the same file: one of them is read, whole.
     """
-    # Not `with_name`, which the path "." has none of.
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            # Nothing may stand in the place of a device or a pipe.
+            path.write_bytes(data)
+        else:
+            # A link is kept, and what it points to replaced.
+            _replace(Path(os.path.realpath(path)), data)
+    except (OSError, ValueError) as error:
+        raise _refused("write", path, error) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    # Not `with_name`, which the root has none of.
     partial = path.parent / f"{path.name}.{os.getpid()}.partial"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(data)
         os.replace(partial, path)
-    except (OSError, ValueError) as error:
-        raise _refused("write", path, error) from error
     finally:
         # After the move there is none; after an error or an interruption there may be.
-        with suppress(OSError, ValueError):
+        with suppress(OSError):
             partial.unlink()
 
 

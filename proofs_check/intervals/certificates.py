@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from proofs_check.intervals.corners import Leaf
 from proofs_check.intervals.pieces import VALUE, Piece, Slope
 from proofs_check.intervals.pool import Pool
 from theory.errors import InputError
+from theory.files import read_json, write_bytes_atomically
 
 FORMAT = "localist interval certificate 1"
 
@@ -53,22 +53,19 @@ class Certificate:
 
     def write(self, path: Path) -> Path:
         """Write the file in one move, so that an interruption leaves either all of it or nothing."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        part.write_bytes(self.to_bytes())
-        part.replace(path)
+        write_bytes_atomically(path, self.to_bytes())
         return path
 
 
 def read(path: Path) -> Certificate:
     """A certificate from its file; `InputError` if it is not one. What it says still has to be replayed."""
+    document = read_json(path)
     try:
-        document = json.loads(path.read_bytes())
         payload = document["payload"]
         found = Certificate(payload)
         if payload["format"] != FORMAT or found.to_bytes() != path.read_bytes():
             raise InputError(f"certificate {path} must be in the form it was written in")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"certificate {path} must be a JSON file of this toolkit: {error}") from None
     return found
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -25,6 +24,7 @@ from proofs_check.kernel.claims import accept, definitions, propositions
 from proofs_check.kernel.kinds import COQ_KINDS
 from proofs_check.verdict import Verdict
 from theory.errors import InputError
+from theory.files import read_json, sha256_of, write_text_atomically
 from theory.statement import Statement
 
 FOLDER = Path(__file__).parent / "coq"
@@ -72,15 +72,13 @@ def has_proofs(statement: Statement, folder: Path = FOLDER) -> bool:
 
 def hashes(statement: Statement, folder: Path = FOLDER) -> dict[str, str]:
     """SHA-256 of every generated proposition and of every file that the definitions and the proofs rest on."""
-    found = {f"clause {name}": _sha(text.encode()) for name, text in propositions(statement).items()}
+    found = {
+        f"clause {name}": hashlib.sha256(text.encode()).hexdigest() for name, text in propositions(statement).items()
+    }
     modules = definitions(statement) if statement.about in COQ_KINDS else []
     modules += [statement.id] if has_proofs(statement, folder) else []
     files = [name for module in modules for name in closure(folder, module)]
-    return found | {f"{name}.v": _sha((folder / f"{name}.v").read_bytes()) for name in sorted(set(files))}
-
-
-def _sha(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return found | {f"{name}.v": sha256_of(folder / f"{name}.v") for name in sorted(set(files))}
 
 
 def check(statement: Statement, folder: Path = FOLDER, build: Build | None = None) -> KernelResult:
@@ -132,8 +130,8 @@ def recorded(statement: Statement, records: Path, folder: Path = FOLDER) -> Kern
     path = records / f"{statement.id}.json"
     if not path.exists():
         return KernelResult(statement.id, Verdict.UNDECIDED, reason="the kernel has not been asked")
+    found = read_json(path)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
         result = KernelResult(
             statement=found["id"],
             verdict=Verdict(found["verdict"]),
@@ -145,7 +143,7 @@ def recorded(statement: Statement, records: Path, folder: Path = FOLDER) -> Kern
             hashes=dict(found["sha256"]),
             reason=found["reason"],
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"cannot read the kernel's record {path}: {error!r}") from None
     return result if _is_current(result, statement, folder) else _stale(result, statement, folder)
 
@@ -184,15 +182,8 @@ def recheck(
                 continue
             result = check(statement, folder, build)
             if result.coq is not None:
-                _write(result, records / f"{statement.id}.json")
+                write_text_atomically(records / f"{statement.id}.json", json.dumps(result.to_json(), indent=2) + "\n")
             if told is not None:
                 told(result)
             results.append(result)
     return results
-
-
-def _write(result: KernelResult, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
