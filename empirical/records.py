@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import platform
 from dataclasses import dataclass
 from importlib import metadata
@@ -20,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 
+from empirical.csv_table import read_table
 from theory.errors import InputError
 from theory.files import read_json as read_json
 from theory.files import write_text_atomically as write_text_atomically
@@ -188,20 +188,9 @@ def read_records(folder: Path | str) -> Records:
     found = sha256_of(rows_path)
     if stated != found:
         raise InputError(f"{rows_path} does not match its manifest: SHA-256 {found[:12]}, stated {str(stated)[:12]}")
-    try:
-        texts = pd.read_csv(rows_path, dtype=str, keep_default_na=False)
-        # Python's float rounds correctly, which pandas' own parser does not promise in every version.
-        rows = pd.DataFrame({name: _numbers(name, texts[name]) for name in texts})
-    except (ValueError, OSError) as error:
-        raise InputError(f"{rows_path} is not a CSV table: {error}") from error
+    rows = read_table(rows_path, COLUMNS, COUNTS)
     _check_columns(rows, str(rows_path))
     return Records(rows=rows, manifest=manifest, folder=folder)
-
-
-def _numbers(name: str, texts: pd.Series) -> list[int] | list[float]:
-    if name in COUNTS:
-        return [int(text) for text in texts]
-    return [float(text) if text else math.nan for text in texts]
 
 
 def _check_columns(rows: pd.DataFrame, where: str) -> None:

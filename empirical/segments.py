@@ -25,8 +25,8 @@ from torch import Tensor
 from empirical.blocks import fixed_windows
 from empirical.config import LocalityConfig
 from empirical.corpus import END_OF_TEXT, Piece
-from empirical.records import read_json
 from theory.errors import DomainError, InputError
+from theory.files import read_json
 
 # A full stop, perhaps a closing quote, then space before something; or an empty line. Abbreviations end one too.
 _SENTENCE = re.compile(r"""(?<=[.!?])["')\]]*\s+(?=\S)|\n[ \t]*\n\s*""")

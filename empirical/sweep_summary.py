@@ -25,10 +25,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from empirical.records import BOUNDS, COLUMNS, Records, environment, read_json, sha256_of, write_text_atomically
+from empirical.csv_table import read_table
+from empirical.records import BOUNDS, COLUMNS, Records, environment
 from empirical.schedule import BUDGET_WARNING, layer_dials
 from empirical.sweep_plan import BASELINE, BUDGETS, SweepConfig, Task, mean_dial, plain
 from theory.errors import InputError
+from theory.files import read_json, sha256_of, write_bytes_atomically, write_text_atomically
 
 SUMMARY_NAME = "summary.csv"
 ROWS_NAME = "rows.parquet"
@@ -56,6 +58,8 @@ SUMMARY: dict[str, str] = {
     "undecided": "rows whose bounds could not be decided, for the size of their scores",
     **{f"slack_{name}_min": f"smallest distance from the bound, nats or mass. {law}" for name, law in BOUNDS.items()},
 }
+NAMES = ("budget", "configuration")
+COUNTS = ("seeds", "rows", "violations", "undecided")
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,11 @@ class Sweep:
     summary: pd.DataFrame
     manifest: dict[str, Any]
     folder: Path
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of `summary.csv`: the stamp of what is drawn from it."""
+        return str(self.manifest["summary_csv"]["sha256"])
 
 
 def interval(losses: Sequence[float]) -> tuple[float, float, float]:
@@ -144,19 +153,28 @@ def write_summary(
 
 
 def read_summary(folder: Path | str) -> Sweep:
-    """Read a sweep's summary and check it against its manifest. Raises InputError."""
+    """Read a sweep's summary and check it against its manifest; only a sweep without a finished task has no rows.
+
+    Raises InputError.
+    """
     folder = Path(folder)
     manifest = read_json(folder / MANIFEST_NAME)
     if manifest.get("kind") != "sweep":
         raise InputError(f"{folder / MANIFEST_NAME} is not that of a sweep")
-    for part in ("summary_csv", "rows_parquet"):
-        stated = manifest.get(part)
-        if stated is None:
-            continue
-        path = folder / {"summary_csv": SUMMARY_NAME, "rows_parquet": ROWS_NAME}[part]
-        if not path.is_file() or sha256_of(path) != stated.get("sha256"):
-            raise InputError(f"{path} is missing or does not match its manifest")
-    return Sweep(pd.read_csv(folder / SUMMARY_NAME), manifest, folder)
+    _check_stamp(folder, manifest, "summary_csv", SUMMARY_NAME)
+    summary = read_table(folder / SUMMARY_NAME, SUMMARY, COUNTS, NAMES)
+    if len(summary) or "rows_parquet" in manifest:
+        _check_stamp(folder, manifest, "rows_parquet", ROWS_NAME)
+    return Sweep(summary, manifest, folder)
+
+
+def _check_stamp(folder: Path, manifest: dict[str, Any], part: str, name: str) -> None:
+    stated = manifest.get(part)
+    if not isinstance(stated, dict) or not isinstance(stated.get("sha256"), str):
+        raise InputError(f"{folder / MANIFEST_NAME}: {part} must state the sha256 of {name}")
+    path = folder / name
+    if not path.is_file() or sha256_of(path) != stated["sha256"]:
+        raise InputError(f"{path} is missing or does not match its manifest")
 
 
 def _losses(finished: Sequence[Finished], budget: str, name: str) -> dict[int, float]:
@@ -226,11 +244,5 @@ def _write_rows(path: Path, finished: Sequence[Finished]) -> str:
         parts.append(rows)
     buffer = io.BytesIO()
     pd.concat(parts, ignore_index=True).to_parquet(buffer, index=False, compression="zstd")
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(buffer.getvalue())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    write_bytes_atomically(path, buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()

@@ -10,10 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from empirical.records import MANIFEST_NAME, ROWS_NAME, read_json, read_records
+from empirical.records import MANIFEST_NAME, ROWS_NAME, read_records
 from empirical.sweep_summary import SUMMARY_NAME, read_summary
 from figures.stamp import Source
 from theory.errors import InputError
+from theory.files import read_json
 
 DEFAULT_RECORDS = Path("runs")
 
@@ -87,8 +88,7 @@ def material(records: Sequence[Recorded], kind: str, figure: str) -> Material:
 def _read(folder: Path) -> Recorded:
     if _is_sweep(folder):
         sweep = read_summary(folder)
-        stamp = str(sweep.manifest["summary_csv"]["sha256"])
-        return Recorded("sweep", sweep.summary, sweep.manifest, SUMMARY_NAME, stamp)
+        return Recorded("sweep", sweep.summary, sweep.manifest, SUMMARY_NAME, sweep.digest)
     records = read_records(folder)
     return Recorded(str(records.manifest.get("kind")), records.rows, records.manifest, ROWS_NAME, records.digest)
 

@@ -1,11 +1,15 @@
 """Record folders as a measurement leaves them, without a model: numbers that obey their bounds."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from empirical.records import COLUMNS, COUNTS, write_records
+from empirical.sweep_summary import COUNTS as COUNTED
+from empirical.sweep_summary import SUMMARY
 
 # A sweep that was run, kept in the repository.
 REFERENCE = Path(__file__).parents[1] / "records" / "reference"
@@ -40,3 +44,20 @@ def recorded(folder, rows=None, kind="rows", **manifest):
         rows = recorded_rows(dials=(0.0, 0.5, 1.0) if kind == "dial" else (None,))
     stated = {"kind": kind, "run": folder.parent.name, "configuration": "quintic", "seed": 0, "perplexity": 50.0}
     return write_records(folder, rows, stated | {"training": {"steps": 7}} | manifest)
+
+
+def summarised(folder, rows=2):
+    """Write a sweep's folder as `write_summary` leaves it, the rows of its tasks left blank; returns the folder."""
+    row = dict.fromkeys(SUMMARY, 0.5) | dict.fromkeys(COUNTED, 3) | {"budget": "largest"}
+    # One seed gives no interval.
+    row |= {"ratio_low": np.nan, "ratio_high": np.nan, "violations": 0, "undecided": 0}
+    lines = [row | {"configuration": name} for name in ("distributed", "quintic")[:rows]]
+    table = pd.DataFrame(lines, columns=list(SUMMARY)).to_csv(index=False).encode()
+    folder.mkdir(parents=True)
+    (folder / "summary.csv").write_bytes(table)
+    manifest = {"kind": "sweep", "summary_csv": {"name": "summary.csv", "sha256": hashlib.sha256(table).hexdigest()}}
+    if rows:
+        (folder / "rows.parquet").write_bytes(b"rows")
+        manifest["rows_parquet"] = {"name": "rows.parquet", "sha256": hashlib.sha256(b"rows").hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder

@@ -195,7 +195,9 @@ def test_nodes_swapped_under_the_right_name_are_noticed(tmp_path):
     assert not speaks_of(path, claim.reversed, domain)
 
 
-@pytest.mark.parametrize("text", ["{}", "{", "[]", '{"payload": ' + "[" * 100_000, '{"payload": {"format": "another"}}'])
+@pytest.mark.parametrize(
+    "text", ["{}", "{", "[]", '{"payload": ' + "[" * 100_000, '{"payload": {"format": "another"}}']
+)
 def test_what_is_no_certificate_is_an_input_error(tmp_path, text):
     path = tmp_path / "c.json"
     path.write_text(text)
