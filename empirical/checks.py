@@ -70,7 +70,7 @@ def _binary_entropy(p: Array) -> Array:
 def _leak(rows: Rows, separation: Array, error: Array) -> Check:
     n, m = rows.keys, rows.block_keys
     bound = bounds.leak_max(n, m, separation)
-    allowed = bounds.leak_max(n, m, separation - error) * (1 + BOUND_ERROR)
+    allowed = bounds.leak_max(n, m, separation - error) * (1 + BOUND_ERROR) + rows.leak_floor
     least = rows.leak * np.exp(-rows.errors.mass)
     return Check(bound=bound, slack=bound - rows.leak, violated=~(least <= allowed))
 

@@ -9,7 +9,8 @@ Forward error analysis in the sense of Higham, with unit roundoff `u` and `gamma
    exponential within 20 units in the last place, i.e. `40 u`. In all the logarithm of a weight is within
    `theta = eta + 2 u S + 41 u`.
 3. A sum of `n` positive terms adds `gamma_n`, the division by the weights' sum `2 u` to each. A mass is a
-   quotient of two such sums, so the logarithm of a mass is within `rho = 2 (theta + gamma_n) + 2 u`.
+   quotient of two such sums, so the logarithm of a mass is within `rho = 2 (theta + gamma_n) + 2 u`, but for
+   weights below the format's normal numbers, each of which is off by at most the least of these (`Rows.leak_floor`).
 4. Entropy is measured as `log sum_j w_j - sum_j s_j w_j / sum_j w_j`, with one set of computed weights
    `w_j = exp(s_j + e_j)`, `|e_j| <= theta`. But for the sums' own rounding this is the entropy of the row that
    `w` defines plus the mean of `e`. That row's entropy is within `theta V` of the true one, since
@@ -23,8 +24,8 @@ A kernel that goes over the keys in tiles (`row_kernel`) brings its sums to a ne
 `exp(old - new)` at each of the `t` tiles. It takes exponentials as powers of 2, whose argument is rounded twice
 more. The differences of all tiles add up to at most `2 S`, as the largest score only grows, and before a row's
 first key its sums are 0. So a weight's logarithm gains `4 u S` for its own argument, `6 u S` for the factors'
-arguments and `40 u t` for their exponentials; every sum has two more roundings a tile: `gamma_{n + 2t}` in place
-of `gamma_n`.
+arguments and `40 u t` for their exponentials; a term of a sum meets the roundings of its own tile of `b` keys and
+two a tile after that: `gamma_{b + 2t}` in place of `gamma_n`.
 
 Tensor cores multiply half formats exactly and add some products at a time to a float32, aligned to the largest
 of them and cut off, not rounded: `2 u` of the largest for each of them and for the sum (measured by Fasi, Higham,
@@ -87,7 +88,7 @@ def row_errors(size: Array, keys: Array, width: int, arithmetic: Arithmetic) -> 
         # A tile may begin anywhere: one more than fit.
         tiles = np.ceil(keys / arithmetic.tile) + 1
         weight = weight + 10 * u * size + exponential * tiles
-        terms = keys + 2 * tiles
+        terms = arithmetic.tile + 2 * tiles
     mass = 2 * (weight + gamma(terms)) + 2 * u
     deviation = np.sqrt(np.log(np.maximum(keys - 1, 1)) ** 2 / 4 + 1)
     sums = gamma(terms) + (2 * gamma(terms) + 2 * u) * size + 4 * u * (size + np.log(keys) + 1) + exponential + 3 * u

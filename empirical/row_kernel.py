@@ -47,7 +47,7 @@ def run_kernel(
     tiles = triton.cdiv(tokens, QUERIES)
     padded = torch.nn.functional.pad(first_keys(ids), (0, tiles * QUERIES - tokens), value=tokens)
     with torch.cuda.device_of(query):
-        _rows[tiles, batch * heads](
+        _rows[batch * heads, tiles](
             query.contiguous(),
             key.contiguous(),
             value.contiguous(),
@@ -70,6 +70,8 @@ def run_kernel(
             KEYS=KEYS,
             num_warps=8 if query.dtype == torch.float32 else 4,
             num_stages=2,
+            # Fused products round once less, which the error bound allows; without a choice Triton warns.
+            enable_fp_fusion=True,
         )
     top, total, weighted, inside, outside = sums[:5]
     margin = mean_margin = logit_range = None
@@ -114,8 +116,8 @@ def _rows(
     KEYS: tl.constexpr,
 ):
     # The longest rows first: the last programs to start are then the shortest.
-    tile = tl.num_programs(0) - 1 - tl.program_id(0)
-    lane = tl.program_id(1).to(tl.int64)
+    tile = tl.num_programs(1) - 1 - tl.program_id(1)
+    lane = tl.program_id(0).to(tl.int64)
     sequence = (lane // heads) * own_ids
     places = tile * QUERIES + tl.arange(0, QUERIES)
     columns = tl.arange(0, WIDTH)
@@ -139,7 +141,7 @@ def _rows(
     row = (tl.load(query + at, mask=inner, other=0.0), places, tl.load(ids + places, mask=places < tokens, other=-1))
     key += lane * tokens * HEAD
     value += lane * tokens * HEAD
-    split = tl.load(near + sequence * tl.num_programs(0) + tile) // KEYS * KEYS
+    split = tl.load(near + sequence * tl.num_programs(1) + tile) // KEYS * KEYS
     stop = tl.minimum((tile + 1) * QUERIES, tokens)
     if REST:
         for start in range(0, split, KEYS):
@@ -156,14 +158,15 @@ def _rows(
     tl.store(output + at, (attended / whole[:, None]).to(output.dtype.element_ty), mask=inner)
     kept = places < tokens
     sums += lane * tokens + places
+    step = tl.cast(count, tl.int64)
     tl.store(sums, top, mask=kept)
-    tl.store(sums + count, total, mask=kept)
-    tl.store(sums + 2 * count, weighted, mask=kept)
-    tl.store(sums + 3 * count, inside, mask=kept)
-    tl.store(sums + 4 * count, outside, mask=kept)
+    tl.store(sums + step, total, mask=kept)
+    tl.store(sums + 2 * step, weighted, mask=kept)
+    tl.store(sums + 3 * step, inside, mask=kept)
+    tl.store(sums + 4 * step, outside, mask=kept)
     if RANGES:
         for index in tl.static_range(6):
-            tl.store(sums + (5 + index) * count, state[6 + index], mask=kept)
+            tl.store(sums + (5 + index) * step, state[6 + index], mask=kept)
 
 
 @triton.jit
@@ -217,7 +220,7 @@ def _tile(
     total = total * shrink + mass
     weighted = weighted * shrink + tl.sum(weights * scores, 1)
     if FAR:
-        inside = inside * shrink
+        # No tile so far held a key of the block.
         outside = outside * shrink + mass
     else:
         inside = inside * shrink + tl.sum(tl.where(same, weights, 0.0), 1)

@@ -72,6 +72,11 @@ class Rows:
         return row_errors(self.size, self.keys, self.width, self.arithmetic)
 
     @property
+    def leak_floor(self) -> Array:
+        """Weights below the format's normal numbers are off by as much as themselves: this much of a leak at most."""
+        return self.keys * torch.finfo(self.arithmetic.dtype).tiny
+
+    @property
     def undecided(self) -> NDArray[np.bool_]:
         """Rows whose scores are too large for their format: nothing bounds what rounding did to them."""
         return ~np.isfinite(self.errors.mass)
@@ -153,6 +158,7 @@ def kept_rows(call: AttentionCall, keep: Keep) -> RowNumbers:
 
 def _sizes(call: AttentionCall) -> Tensor:
     """Largest possible score of each row: Cauchy-Schwarz over its visible keys, plus the bias."""
-    longest: Tensor = torch.linalg.vector_norm(call.key, dim=-1).cummax(dim=-1).values
-    sizes: Tensor = torch.linalg.vector_norm(call.query, dim=-1) * longest * call.scale
+    # In float64: a half format would round them below the scores, or overflow.
+    longest: Tensor = torch.linalg.vector_norm(call.key, dim=-1, dtype=torch.float64).cummax(dim=-1).values
+    sizes: Tensor = torch.linalg.vector_norm(call.query, dim=-1, dtype=torch.float64) * longest * call.scale
     return sizes + call.bias if math.isfinite(call.bias) else sizes

@@ -25,7 +25,7 @@ from empirical.passes import run_dial, run_pass
 from empirical.records import BOUNDS, COLUMNS, read_records
 from empirical.reference import reference_rows
 from empirical.row_store import room
-from empirical.rows import RowMeter, measure_rows
+from empirical.rows import RowMeter, Rows, measure_rows
 from empirical.schedule import dial_bias
 from empirical.shift import ShiftMeter
 from empirical.training import train
@@ -117,6 +117,25 @@ def test_scores_too_large_for_their_format_are_undecided_and_in_a_wider_one_deci
         assert (rows.leak == 0).any()
         for name, check in check_rows(rows).items():
             assert not check.violated.any(), name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_leak_below_the_normal_numbers_violates_nothing(dtype, monkeypatch):
+    """With two keys the leak is its bound; as a subnormal number it has lost its digits."""
+
+    def at(gap):
+        key = torch.zeros(1, 1, 9, 4, dtype=dtype)
+        key[..., 8, 0] = gap
+        query = torch.zeros_like(key)
+        query[..., 0] = 1.0
+        rows = rows_of(query, key, tokens=9, block_ids=torch.tensor([[0] * 8 + [1]]), scaling=1.0)
+        return any(check.violated.any() for check in check_rows(rows).values())
+
+    gaps = np.arange(95.0, 107.0, 0.25) if dtype == torch.float32 else np.arange(705.0, 750.0)
+    assert not any(at(gap) for gap in gaps)
+    monkeypatch.setattr(Rows, "leak_floor", 0.0)
+    violated = [gap for gap in gaps if at(gap)]
+    assert len(violated) > 3
 
 
 def test_an_error_bound_of_nothing_would_count_rounding(monkeypatch):
