@@ -33,6 +33,9 @@ _SENTENCE = re.compile(r"""(?<=[.!?])["')\]]*\s+(?=\S)|\n[ \t]*\n\s*""")
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 _PATTERNS = {"sentences": _SENTENCE, "paragraphs": _PARAGRAPH}
 
+# What an array of places holds; far beyond any text.
+_LAST_CHARACTER = int(np.iinfo(np.int64).max)
+
 # What a decoder puts in the place of bytes that are no character.
 _UNFINISHED = "\ufffd"
 
@@ -152,8 +155,11 @@ def _places(kind: str, piece: Piece, marks: dict[str, list[int]]) -> NDArray[np.
 def _read_marks(path: Path) -> dict[str, list[int]]:
     marks = read_json(path)
     for name, places in marks.items():
+        shown = json.dumps(name)
         if not isinstance(places, list) or any(type(place) is not int or place < 0 for place in places):
-            raise InputError(f"{path}: {name} must be a list of characters, whole numbers from 0")
+            raise InputError(f"{path}: {shown} must be a list of characters, whole numbers from 0")
         if any(right <= left for left, right in pairwise(places)):
-            raise InputError(f"{path}: the characters of {json.dumps(name)} must rise")
+            raise InputError(f"{path}: the characters of {shown} must rise")
+        if places and places[-1] > _LAST_CHARACTER:
+            raise InputError(f"{path}: the characters of {shown} must be at most {_LAST_CHARACTER}, as in any text")
     return marks

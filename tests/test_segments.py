@@ -153,6 +153,9 @@ def test_a_wrong_choice(locality, message):
         ('{"t": [-1]}', "whole numbers"),
         ('{"t": [3, 3]}', "must rise"),
         ('{"u": [3]}', "no entry for t"),
+        ('{"t": [3, 1' + "0" * 30 + "]}", "must be at most 9223372036854775807"),
+        ('{"t": [3], "a\\nb": [true]}', r'"a\\nb" must be a list of characters'),
+        ('{"t": ' + "[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_wrong_block_file_is_one_clear_line(tmp_path, content, message):
