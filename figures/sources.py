@@ -116,13 +116,17 @@ def _record_folders(folder: Path) -> list[Path]:
 
 
 def _names(records: Sequence[Recorded]) -> list[str]:
-    """A readable name each, unique among these: the configuration, its seed and run where that is needed."""
+    """A readable name each, unique among these: the configuration, its seed, run and number where that is needed."""
     plain = [str(each.manifest.get("configuration", "unnamed")) for each in records]
     seeded = [f"{name}, seed {each.manifest.get('seed')}" for name, each in zip(plain, records, strict=True)]
     full = [f"{name}, {each.manifest.get('run')}" for name, each in zip(seeded, records, strict=True)]
-    numbered = [f"{name} #{index}" for index, name in enumerate(seeded, 1)]
-    for names in (plain, seeded, full, numbered):
-        short = [" ".join(name.split())[:LONGEST_NAME] for name in names]
+    for names in (plain, seeded, full):
+        short = [_shortened(name) for name in names]
         if max(Counter(short).values()) == 1:
             return short
-    raise AssertionError("numbered names differ")
+    # Behind the shortened name: shortening would cut the number off, which alone makes it unique.
+    return [_shortened(name, f" #{number}") for number, name in enumerate(seeded, 1)]
+
+
+def _shortened(name: str, end: str = "") -> str:
+    return " ".join(name.split())[: LONGEST_NAME - len(end)] + end

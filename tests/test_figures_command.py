@@ -14,7 +14,7 @@ import localist
 from empirical.sweep_summary import read_summary
 from figures import schedules
 from figures.commands import NAMES, figures
-from figures.sources import material, read_all
+from figures.sources import LONGEST_NAME, material, read_all
 from theory.errors import DomainError, InputError
 
 
@@ -86,6 +86,14 @@ def test_equal_configurations_keep_names_apart(tmp_path):
         recorded(tmp_path / run / "measured", seed=seed)
     names = material(read_all([tmp_path, tmp_path / "a"]), "rows", "layers").rows["configuration"].unique()
     assert list(names) == ["quintic, seed 0, a", "quintic, seed 1, b", "quintic, seed 1, c"]
+
+
+def test_runs_of_one_name_with_a_long_seed_are_numbered(tmp_path):
+    for place in ("a", "b"):
+        recorded(tmp_path / place / "run" / "measured", seed=10**40)
+    names = material(read_all([tmp_path]), "rows", "layers").rows["configuration"].unique()
+    assert list(names) == ["quintic, seed 10000000000 #1", "quintic, seed 10000000000 #2"]
+    assert {len(name) for name in names} == {LONGEST_NAME}
 
 
 def test_a_record_with_violations_is_drawn_and_ends_in_1(tmp_path, capsys):
