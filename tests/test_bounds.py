@@ -10,7 +10,7 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Integer, Rational
+from sympy import Integer, Rational, nan, oo, zoo
 
 from theory import bounds
 from theory.errors import DomainError
@@ -175,6 +175,24 @@ def test_infinite_separations_give_the_limits():
     assert bounds.fidelity_min(64, 4, -math.inf) == 0
     assert bounds.entropy_max(64, 4, math.inf) == math.log(4)
     assert bounds.entropy_max(64, 4, -math.inf) == math.log(63)
+    assert bounds.entropy_max_at_least(64, 4, -math.inf) == math.log(64)
+    for exact, d in ((oo, math.inf), (-oo, -math.inf)):
+        for face in (bounds.leak_max, bounds.fidelity_min, bounds.entropy_max, bounds.entropy_max_at_least):
+            assert math.isclose(float(face(64, 4, exact)), face(64, 4, d), rel_tol=1e-12)
+
+
+@given(blocks(), separations, st.floats(0, 100))
+def test_the_entropy_known_from_below_bounds_every_larger_separation(block, d, more):
+    n, m = block
+    assert bounds.entropy_max_at_least(n, m, d) >= bounds.entropy_max(n, m, d + more) * (1 - ALLOWED)
+    assert bounds.entropy_max_at_least(n, m, d) == bounds.entropy_max(n, m, max(d, 0.0))
+    assert bounds.entropy_max_at_least(16, 8, Integer(-7)) == sympy.log(16)
+
+
+def test_a_dial_of_0_leaves_a_leak_of_1():
+    assert bounds.dialled_leak(1.0, 0.0) == 1
+    assert bounds.dialled_leak(Integer(1), Integer(0)) == 1
+    assert bounds.dialled_leak(Integer(1), Rational(1, 3)) == 1
 
 
 def test_finite_range_needed_for_a_low_entropy():
@@ -203,6 +221,23 @@ BAD = [
     (lambda: bounds.margin_needed(8, 2, Rational(3, 2)), "leak=3/2 must lie in (0, 1)"),
     (lambda: bounds.entropy_min(8, Integer(-1)), "logit range=-1 must be at least 0"),
     (lambda: bounds.margin_needed(8, 2, Rational(1, 2), -1), "temperature=-1 must be positive"),
+    (lambda: bounds.leak_max(10, 2, nan), "separation=nan must be a number"),
+    (lambda: bounds.leak_max(Integer(10), 2, math.nan), "separation=nan must be a number"),
+    (lambda: bounds.entropy_max(10, 2, nan), "separation=nan must be a number"),
+    (lambda: bounds.entropy_max(10, 2, zoo), "separation=zoo must be real"),
+    (lambda: bounds.entropy_min(10, oo), "logit range=oo must be finite"),
+    (lambda: bounds.dialled_leak(Integer(1), Integer(1)), "leak=1 must be below 1 where the dial is 1"),
+    (lambda: bounds.margin_needed(128, np.array([16, 32]), Rational(1, 100)), "m=array([16, 32]) must be a single"),
+    (lambda: bounds.margin_needed(128, Integer(16), "exit()"), "leak='exit()' must be a single number"),
+    (lambda: bounds.margin_needed(128, 16, True * Integer(2)), "leak=2 must lie in (0, 1)"),
+    (lambda: bounds.leak_max([2, 3], [1, 2, 3], 0), "n, m of shapes (2,), (3,) must fit one shape"),
+    (lambda: bounds.entropy_min([2, 3], [1, 2, 3]), "must fit one shape"),
+    (lambda: bounds.margin_needed([2, 3, 4], 1, [0.1, 0.2]), "must fit one shape"),
+    (lambda: bounds.dial_needed([0.1, 0.2, 0.3], [0.1, 0.2]), "must fit one shape"),
+    (lambda: bounds.dialled_leak([0.1, 0.2, 0.3], [0.1, 0.2]), "must fit one shape"),
+    (lambda: bounds.leak_max(10**400, 2, 0.0), "must be a number that float64 can hold"),
+    (lambda: bounds.leak_max(10**5000, 2, 0.0), "must be a number that float64 can hold"),
+    (lambda: bounds.dial_needed(0.5, 1.00000000001), "target fidelity=1.00000000001 must lie in (0, 1)"),
 ]
 
 

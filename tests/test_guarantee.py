@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory import bounds
+from theory.anchor_bounds import anchor_margin
 from theory.guarantee import (
     Design,
     Targets,
+    dial_beside_penalty,
     dial_threshold,
     guaranteed,
     margin_threshold,
@@ -119,6 +122,62 @@ def test_below_zero_the_entropy_bound_rises_and_the_search_knows():
     assert not guaranteed(near, goals)
     assert penalty_threshold(near, goals).value > 1
     assert margin_threshold(far, goals).value < -5
+
+
+def test_a_margin_promised_from_below_0_promises_no_entropy():
+    """16 keys at the mean of two anchors, inner product 0.9 and 0.225 away from both: margin 0, all of log 16.
+
+    D1 promises a margin of -6.75 at scale 6 and distance 1.5 at most, and the pair's bound at that separation is less.
+    """
+    anchors = np.array([[1.0, 0.0], [0.9, math.sqrt(1 - 0.81)]])
+    key = anchors.sum(axis=0) / np.linalg.norm(anchors.sum(axis=0))
+    assert np.linalg.norm(key - anchors, axis=1).max() < 0.23
+    scores = 6 * np.array([anchors[0] @ key] * 16)
+    weights = np.exp(scores - scores.max())
+    weights /= weights.sum()
+    bits = float(-(weights @ np.log2(weights)))
+    margin = float(anchor_margin(0.9, 1.5, 6.0))
+    assert scores[:8].min() - scores[8:].max() >= margin
+    assert bits > 3.95
+    assert guaranteed(Design(16, 8, margin), Targets(entropy_bits=3.95))
+    assert not guaranteed(Design(16, 8, margin, at_least=True), Targets(entropy_bits=3.95))
+    # Planted: the pair's bound, which the row of that margin keeps, is false of the rows of a larger one.
+    assert bits * math.log(2) > bounds.entropy_max(16, 8, margin)
+    assert math.isclose(bits * math.log(2), bounds.entropy_max_at_least(16, 8, margin), rel_tol=1e-12)
+
+
+@settings(max_examples=60)
+@given(designs(), targets, st.floats(0, 20))
+def test_a_promise_from_below_holds_of_every_larger_margin(design, goals, more):
+    promised = replace(design, at_least=True)
+    if guaranteed(promised, goals):
+        assert guaranteed(replace(design, margin=design.margin + more), goals)
+        assert guaranteed(replace(promised, margin=design.margin + more), goals)
+
+
+@settings(max_examples=40)
+@given(designs(), targets)
+def test_thresholds_of_a_promise_are_the_smallest(design, goals):
+    promised = replace(design, at_least=True)
+    for value, setting in [
+        (margin_threshold(promised, goals).value, lambda x: replace(promised, margin=x, penalty=0.0, dial=0.0)),
+        (penalty_threshold(promised, goals).value, lambda x: replace(promised, penalty=x, dial=0.0)),
+        (dial_beside_penalty(promised, goals).value, lambda x: replace(promised, dial=x)),
+    ]:
+        if value is None:
+            continue
+        assert guaranteed(setting(value), goals)
+        if value != 0:
+            assert not guaranteed(setting(math.nextafter(value, -math.inf)), goals)
+
+
+def test_log_n_bits_are_guaranteed_at_any_promise_and_less_are_not():
+    promised = Design(16, 8, -30.0, at_least=True)
+    assert guaranteed(promised, Targets(entropy_bits=4.0))
+    assert not guaranteed(promised, Targets(entropy_bits=math.nextafter(4.0, 0)))
+    odd = Design(15, 8, -30.0, at_least=True)
+    assert guaranteed(odd, Targets(entropy_bits=math.nextafter(math.log2(15), 9)))
+    assert not guaranteed(odd, Targets(entropy_bits=math.nextafter(math.log2(15), 0)))
 
 
 def test_extremes_are_decided():

@@ -177,6 +177,20 @@ def test_options_beside_a_file_are_refused(tmp_path, monkeypatch, capsys):
     assert "--margin must be given in" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "locality",
+    [{"margin": -6.75}, {"anchors": {"number": 3, "coherence": 0.9, "distance": 1.5, "scale": 6.0}}],
+    ids=["margin", "anchors"],
+)
+def test_a_negative_margin_promises_no_entropy_below_log_n(locality):
+    """A run's margin is promised from below, and a row whose keys all score alike keeps it too."""
+    values = {"model": {"layers": 2, "context": 16}, "locality": {"block": 8, **locality}}
+    for bits, kept in ((3.95, False), (4.0, True)):
+        answer = check_run(parse_run({**values, "targets": {"entropy_bits": bits}}))
+        assert answer.guaranteed is kept
+        assert [layer.entropy_max_nats for layer in answer.layers] == pytest.approx([math.log(16)] * 2, rel=1e-12)
+
+
 def test_no_target_no_decision():
     answer = checked(targets=None, optimizer=None, rules=None)
     assert answer.guaranteed is None

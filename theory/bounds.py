@@ -18,7 +18,20 @@ import numpy as np
 from scipy import special
 from scipy.special import expit
 
-from theory.checked import Array, between, count, is_exact, number, open_unit, positive, real, require, scalar
+from theory.checked import (
+    Array,
+    between,
+    broadcast,
+    count,
+    is_exact,
+    number,
+    open_unit,
+    positive,
+    real,
+    require,
+    scalar,
+    shown,
+)
 from theory.errors import DomainError
 from theory.stable import binary_entropy_of_logit, lowest_entropy, mixture_entropy_of_logit
 
@@ -61,7 +74,8 @@ def entropy_max(n: Any, m: Any, separation: Any) -> Any:
     """Largest entropy in nats of a row of this separation (A4; attained).
 
     For `separation >= 0` it bounds every row whose separation is at least that; its floor is `log(m)`, not 0.
-    Below 0 it is the largest entropy with one pair of keys at that gap, and holds for that separation only.
+    Below 0 it is the largest entropy with one pair of keys at that gap, and holds for that separation only: where the
+    separation is known from below, take `entropy_max_at_least`.
 
     >>> from sympy import Integer, log
     >>> entropy_max(n=1024, m=64, separation=Integer(0))
@@ -76,6 +90,19 @@ def entropy_max(n: Any, m: Any, separation: Any) -> Any:
     pair = np.expm1(binary_entropy_of_logit(d, np, special))
     below = np.log(n - 1) + np.log1p(pair / (n - 1))
     return scalar(np.where(d >= 0, above, below))
+
+
+def entropy_max_at_least(n: Any, m: Any, separation: Any) -> Any:
+    """Largest entropy in nats of the rows whose separation is at least this (A4; attained): `log(n)` below 0.
+
+    >>> from sympy import Integer, log
+    >>> entropy_max_at_least(n=16, m=8, separation=Integer(-7))
+    log(16)
+    """
+    if is_exact(n, m, separation):
+        return _exact("entropy_max_at_least", n=n, m=m, separation=separation)
+    n, m, d = _block_and_separation(n, m, separation)
+    return entropy_max(n, m, np.maximum(d, 0.0))
 
 
 def entropy_min(n: Any, logit_range: Any) -> Any:
@@ -94,7 +121,7 @@ def entropy_min(n: Any, logit_range: Any) -> Any:
     n = count("n", n, at_least=2)
     r = real("logit range", logit_range)
     require(r >= 0, "logit range", r, "be at least 0")
-    n, r = np.broadcast_arrays(n, r)
+    n, r = broadcast(n=n, logit_range=r)
     return scalar(lowest_entropy(n, r, np, special))
 
 
@@ -133,7 +160,7 @@ def dial_needed(fidelity: Any, target: Any) -> Any:
     """
     if is_exact(fidelity, target):
         return _exact("dial_needed", fidelity=fidelity, target=target)
-    start, goal = open_unit("fidelity", fidelity), open_unit("target fidelity", target)
+    start, goal = broadcast(fidelity=open_unit("fidelity", fidelity), target=open_unit("target fidelity", target))
     # 1 - odds(start)/odds(goal) over a common denominator, which leaves one exact subtraction.
     return scalar(np.maximum(0.0, (goal - start) / ((1 - start) * goal)))
 
@@ -147,7 +174,7 @@ def dialled_leak(leak: Any, dial: Any) -> Any:
     """
     if is_exact(leak, dial):
         return _exact("dialled_leak", leak=leak, dial=dial)
-    eps, lam = between("leak", leak, 0, 1), between("dial", dial, 0, 1)
+    eps, lam = broadcast(leak=between("leak", leak, 0, 1), dial=between("dial", dial, 0, 1))
     require((eps < 1) | (lam < 1), "leak", eps, "be below 1 where the dial is 1, a hard mask")
     # 1 - lam*eps, written as a sum of positive terms.
     return scalar((1 - lam) * eps / ((1 - lam) + lam * (1 - eps)))
@@ -159,8 +186,9 @@ def penalised_margin(n: Any, m: Any, leak: Any, margin: Any, temperature: Any = 
     eps = open_unit("leak", leak)
     tau = positive("temperature", temperature)
     delta = real("margin", margin)
-    shape = np.broadcast_shapes(n.shape, m.shape, eps.shape, tau.shape, delta.shape)
-    n, m, eps, tau, delta = (np.broadcast_to(np.atleast_1d(x), shape or (1,)) for x in (n, m, eps, tau, delta))
+    n, m, eps, tau, delta = broadcast(n=n, m=m, leak=eps, temperature=tau, margin=delta)
+    shape = n.shape
+    n, m, eps, tau, delta = (np.atleast_1d(x) for x in (n, m, eps, tau, delta))
     terms = _log_ratio(n - m, m), np.log1p(-eps), -np.log(eps)
     lacking = np.array(tau * (terms[0] + terms[1] + terms[2]) - delta)
     largest = np.maximum(np.abs(delta), tau * np.maximum.reduce([np.abs(term) for term in terms]))
@@ -183,10 +211,10 @@ def _log_ratio(a: Array, b: Array) -> Array:
 
 def _block(n: Any, m: Any) -> tuple[Array, Array]:
     n, m = count("n", n, at_least=2), count("m", m, at_least=1)
-    n, m = np.broadcast_arrays(n, m)
+    n, m = broadcast(n=n, m=m)
     bad = ~(m < n)
     if np.any(bad):
-        raise DomainError(f"block size m={m[bad].flat[0]:g} must satisfy 1 <= m < n={n[bad].flat[0]:g}")
+        raise DomainError(f"block size m={shown(m[bad].flat[0])} must satisfy 1 <= m < n={shown(n[bad].flat[0])}")
     return n, m
 
 
@@ -194,7 +222,7 @@ def _block_and_separation(n: Any, m: Any, separation: Any) -> tuple[Array, Array
     n, m = _block(n, m)
     d = number("separation", separation)
     require(~np.isnan(d), "separation", d, "be a number")
-    n, m, d = np.broadcast_arrays(n, m, d)
+    n, m, d = broadcast(n=n, m=m, separation=d)
     return n, m, d
 
 

@@ -24,7 +24,9 @@ def number(name: str, value: Any) -> Array:
     try:
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
-        raise DomainError(f"{name}={value!r} must be a real number") from None
+        raise DomainError(f"{name}={abbreviated(value)} must be a real number") from None
+    except OverflowError:
+        raise DomainError(f"{name}={abbreviated(value)} must be a number that float64 can hold") from None
 
 
 def real(name: str, value: Any) -> Array:
@@ -67,7 +69,33 @@ def require(holds: Any, name: str, value: Array, law: str) -> None:
     """Raise `DomainError` with the first value that breaks the law."""
     if not np.all(holds):
         offender = np.broadcast_to(value, np.shape(holds))[~np.asarray(holds)].flat[0]
-        raise DomainError(f"{name}={offender:g} must {law}")
+        raise DomainError(f"{name}={shown(offender)} must {law}")
+
+
+def broadcast(**values: Array) -> tuple[Array, ...]:
+    """The arrays at one common shape."""
+    try:
+        return np.broadcast_arrays(*values.values())
+    except ValueError:
+        shapes = ", ".join(str(array.shape) for array in values.values())
+        raise DomainError(f"{', '.join(values)} of shapes {shapes} must fit one shape") from None
+
+
+def shown(value: float) -> str:
+    """A number in few digits where they are all of it, else in as many as tell it from every other float."""
+    value = float(value)
+    return short if float(short := f"{value:g}") == value or value != value else repr(value)
+
+
+def abbreviated(value: Any) -> str:
+    """A value as one line of an error."""
+    try:
+        text = repr(value)
+    except ValueError:
+        # An integer of more digits than Python writes out.
+        return "a number of very many digits"
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
 
 
 def scalar(array: Any) -> Any:
@@ -79,5 +107,5 @@ def single_count(name: str, value: Any, at_least: int) -> int:
     """One integer, not an array of them."""
     array = count(name, value, at_least)
     if array.ndim:
-        raise DomainError(f"{name}={value!r} must be a single integer")
+        raise DomainError(f"{name}={abbreviated(value)} must be a single integer")
     return int(array)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sympy import Expr, Integer, Rational, exp, expand_func, expand_log, logcombine, simplify, sympify
+from sympy import Expr, Integer, Max, S, exp, expand_func, expand_log, log, logcombine, oo, simplify
 
 from theory.dial import DIAL_NEEDED, DIALLED_LEAK
 from theory.entropy import ENTROPY_MAX
 from theory.errors import DomainError
+from theory.exact_arguments import OPEN_UNIT, POSITIVE, REAL, SIZE, UNIT, Law, checked, count, expression
 from theory.functions import LowestEntropy
 from theory.leak import LEAK_MAX, MARGIN_THRESHOLD
 from theory.lowering import arb_target, evaluate
@@ -20,21 +21,41 @@ from theory.symbols import F, F_target, d, delta, eps, eps_target, k, lam, m, ta
 
 
 def _leak_max(n: Any, m: Any, separation: Any) -> Expr:
-    return _answer(LEAK_MAX, **_block(n, m), d=separation)
+    return _at_separation(LEAK_MAX, _block(n, m), separation, S.Zero, S.One)
 
 
 def _fidelity_min(n: Any, m: Any, separation: Any) -> Expr:
-    return _answer(1 - LEAK_MAX, **_block(n, m), d=separation)
+    return _at_separation(1 - LEAK_MAX, _block(n, m), separation, S.One, S.Zero)
 
 
 def _entropy_max(n: Any, m: Any, separation: Any) -> Expr:
-    return _answer(ENTROPY_MAX, **_block(n, m), d=separation)
+    sizes = _block(n, m)
+    return _at_separation(ENTROPY_MAX, sizes, separation, log(sizes["m"]), log(sizes["m"] + sizes["k"] - 1))
+
+
+def _entropy_max_at_least(n: Any, m: Any, separation: Any) -> Expr:
+    return _entropy_max(n, m, Max(_real_separation(separation), 0))
+
+
+def _at_separation(expr: Expr, sizes: dict[str, Expr], separation: Any, above: Expr, below: Expr) -> Expr:
+    """The expression at this separation; `above` and `below` are its limits, which substitution need not find."""
+    gap = _real_separation(separation)
+    if gap.is_infinite:
+        return above if gap == oo else below
+    return _answer(expr, **sizes, d=gap)
+
+
+def _real_separation(separation: Any) -> Expr:
+    gap = expression("separation", separation)
+    if gap.is_extended_real is False:
+        raise DomainError(f"separation={gap} must be real")
+    return gap
 
 
 def _entropy_min(n: Any, logit_range: Any) -> Expr:
-    keys = _integer("n", n, at_least=2)
-    span = _checked("logit range", logit_range, "be at least 0", lambda x: x.is_nonnegative)
-    if not (span.is_number and span.is_finite):
+    keys = count("n", n, at_least=2)
+    span = checked("logit range", logit_range, SIZE)
+    if not span.is_number:
         raise DomainError(f"logit range={span} must be a number")
     tops = range(1, int(keys)) if keys <= 64 else _near_best(keys, span)
     entropies = [LowestEntropy.with_top(Integer(top), keys, span, exp(span)) for top in tops]
@@ -60,13 +81,17 @@ def _dial_needed(fidelity: Any, target: Any) -> Expr:
 
 
 def _dialled_leak(leak: Any, dial: Any) -> Expr:
-    return _answer(DIALLED_LEAK, epsilon=leak, **{"lambda": dial})
+    wrong, lam_ = checked("leak", leak, UNIT), checked("dial", dial, UNIT)
+    if wrong == 1 and lam_ == 1:
+        raise DomainError(f"leak={wrong} must be below 1 where the dial is 1, a hard mask")
+    return _answer(DIALLED_LEAK, epsilon=wrong, **{"lambda": lam_})
 
 
 FACES: dict[str, Callable[..., Expr]] = {
     "leak_max": _leak_max,
     "fidelity_min": _fidelity_min,
     "entropy_max": _entropy_max,
+    "entropy_max_at_least": _entropy_max_at_least,
     "entropy_min": _entropy_min,
     "margin_needed": _margin_needed,
     "penalty_needed": _penalty_needed,
@@ -75,23 +100,20 @@ FACES: dict[str, Callable[..., Expr]] = {
 }
 
 _LETTERS = {str(letter): letter for letter in (m, k, d, delta, tau, eps, eps_target, F, F_target, lam)}
-_LAWS: dict[str, tuple[str, str, Callable[[Expr], bool | None]]] = {
-    "epsilon": ("leak", "lie in [0, 1)", lambda x: x.is_nonnegative and (1 - x).is_positive),
-    "epsilon_target": ("leak", "lie in (0, 1)", lambda x: x.is_positive and (1 - x).is_positive),
-    "F": ("fidelity", "lie in (0, 1)", lambda x: x.is_positive and (1 - x).is_positive),
-    "F_target": ("target fidelity", "lie in (0, 1)", lambda x: x.is_positive and (1 - x).is_positive),
-    "lambda": ("dial", "lie in [0, 1]", lambda x: x.is_nonnegative and (1 - x).is_nonnegative),
-    "tau": ("temperature", "be positive", lambda x: x.is_positive),
-    "d": ("separation", "be real", lambda x: x.is_extended_real),
-    "delta": ("margin", "be real", lambda x: x.is_real),
+_LAWS: dict[str, tuple[str, Law]] = {
+    "epsilon_target": ("leak", OPEN_UNIT),
+    "F": ("fidelity", OPEN_UNIT),
+    "F_target": ("target fidelity", OPEN_UNIT),
+    "tau": ("temperature", POSITIVE),
+    "delta": ("margin", REAL),
 }
 
 
 def _answer(expr: Expr, **values: Any) -> Expr:
     for name, value in values.items():
         if name in _LAWS:
-            label, law, holds = _LAWS[name]
-            values[name] = _checked(label, value, law, holds)
+            label, law = _LAWS[name]
+            values[name] = checked(label, value, law)
     return _tidy(expand_func(expr).subs({_LETTERS[name]: value for name, value in values.items()}))
 
 
@@ -101,24 +123,8 @@ def _tidy(expr: Expr) -> Expr:
     return min(candidates, key=lambda e: (e.count_ops(), len(str(e))))
 
 
-def _checked(label: str, value: Any, law: str, holds: Callable[[Expr], bool | None]) -> Expr:
-    # A float is a dyadic rational, and enters as that.
-    exact = Rational(value) if isinstance(value, float) else sympify(value)
-    # Three-valued: a letter whose assumptions leave the law open is let through, a violation is not.
-    if holds(exact) is False:
-        raise DomainError(f"{label}={exact} must {law}")
-    return exact
-
-
 def _block(n: Any, size: Any) -> dict[str, Expr]:
-    keys, block = _integer("n", n, at_least=2), _integer("m", size, at_least=1)
+    keys, block = count("n", n, at_least=2), count("m", size, at_least=1)
     if (keys - block).is_positive is False:
         raise DomainError(f"block size m={block} must satisfy 1 <= m < n={keys}")
     return {"m": block, "k": keys - block}
-
-
-def _integer(label: str, value: Any, at_least: int) -> Expr:
-    count = _checked(label, value, "be an integer", lambda x: x.is_integer)
-    if (count - at_least).is_nonnegative is False:
-        raise DomainError(f"{label}={count} must be at least {at_least}")
-    return count

@@ -130,7 +130,7 @@ def evaluate(run: Run, swept: dict[str, Array]) -> dict[str, Array]:
     answer = {
         "leak_max": bounds.leak_max(n, m, top),
         "fidelity_min": bounds.fidelity_min(n, m, top),
-        "entropy_max_nats": bounds.entropy_max(n, m, top),
+        "entropy_max_nats": bounds.entropy_max_at_least(n, m, top),
     }
     if at["locality.logit_range"] is not None:
         answer["entropy_min_nats"] = bounds.entropy_min(n, at["locality.logit_range"])

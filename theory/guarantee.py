@@ -7,6 +7,7 @@ then the smallest float for which the decision is yes, found by bisection over t
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,7 +23,11 @@ LARGEST_DIAL = float.fromhex("0x1.fffffffffffffp-1")
 
 @dataclass(frozen=True)
 class Design:
-    """One attention row's setting: sizes, margin, temperature, penalty and dial."""
+    """An attention row's setting: sizes, margin, temperature, penalty and dial.
+
+    With `at_least` the margin is a promise from below, kept by every row of a larger one too; without it, it is the
+    margin of one row.
+    """
 
     keys: int
     block: int
@@ -30,6 +35,7 @@ class Design:
     temperature: float = 1.0
     penalty: float = 0.0
     dial: float = 0.0
+    at_least: bool = False
 
     @property
     def rational_part(self) -> Fraction:
@@ -43,6 +49,13 @@ class Design:
     def separation(self) -> Any:
         """The separation as a ball at the precision in force."""
         return _ball(self.rational_part) - _ball(self.open_dial()).log()
+
+    def nats(self) -> float:
+        """The separation in float64, infinite where it holds none so large."""
+        try:
+            return float(self.rational_part) - math.log1p(-self.dial)
+        except OverflowError:
+            return math.copysign(math.inf, self.rational_part)
 
     def separation_sign(self) -> int:
         """Sign of the separation; it is 0 only where margin, penalty and dial cancel as rationals."""
@@ -103,19 +116,22 @@ def entropy_guaranteed(design: Design, targets: Targets) -> bool:
         return True
     bits = Fraction(targets.entropy_bits)
     sign = design.separation_sign()
-    if sign == 0 and bits.denominator == 1:
+    # A promise from below 0 leaves room for the row whose keys all score alike.
+    uniform = sign == 0 or (sign < 0 and design.at_least)
+    if uniform and bits.denominator == 1:
         return design.keys <= 1 << min(bits.numerator, 10_000)
 
     def allowed() -> Any:
         return _ball(bits) * arb(2).log()
 
     def bound() -> Any:
-        return _entropy_max(design, sign)
+        return arb(design.keys).log() if uniform else _entropy_max(design, sign)
 
     return _certain(lambda: bound() <= allowed(), lambda: bound() > allowed())
 
 
 def _entropy_max(design: Design, sign: int) -> Any:
+    """Largest entropy at exactly this separation; below 0 that of a row with one pair of keys so far apart."""
     d = design.separation()
     if sign < 0:
         pair = d.exp() / (1 + d.exp())
@@ -142,8 +158,12 @@ def penalty_threshold(design: Design, targets: Targets) -> Threshold:
 
 def dial_threshold(design: Design, targets: Targets) -> Threshold:
     """Smallest dial in [0, 1) that guarantees the targets with this margin and penalty 0."""
-    bare = replace(design, penalty=0.0)
-    return _smallest(lambda x: replace(bare, dial=x), targets, 0.0, LARGEST_DIAL, "dial")
+    return dial_beside_penalty(replace(design, penalty=0.0), targets)
+
+
+def dial_beside_penalty(design: Design, targets: Targets) -> Threshold:
+    """Smallest dial in [0, 1) that guarantees the targets with this margin and this penalty."""
+    return _smallest(lambda x: replace(design, dial=x), targets, 0.0, LARGEST_DIAL, "dial")
 
 
 def _smallest(
@@ -161,7 +181,7 @@ def _smallest(
     start = smallest_float(lambda x: fidelity_guaranteed(setting(x), targets), lowest, largest)
     if guaranteed(setting(start), targets):
         return Threshold(start)
-    # Below 0 the entropy bound rises with the separation; from 0 on it falls, and there the search is monotone.
+    # Below 0 one row's entropy bound rises with its separation; from 0 on it falls, and there the search is monotone.
     upward = smallest_float(lambda x: setting(x).separation_sign() >= 0, start, largest)
     return Threshold(smallest_float(lambda x: guaranteed(setting(x), targets), upward, largest))
 

@@ -60,7 +60,7 @@ def check_row(design: Design, targets: Targets, logit_range: float | None = None
     """
     _validate(design, targets, logit_range)
     n, m = design.keys, design.block
-    separation = (design.margin + design.penalty) / design.temperature - math.log1p(-design.dial)
+    separation = design.nats()
     values: dict[str, float | None] = {
         "leak_max": float(bounds.leak_max(n, m, separation)),
         "fidelity_min": float(bounds.fidelity_min(n, m, separation)),

@@ -10,7 +10,7 @@ from theory import anchor_bounds, bounds, rule_bounds, weight_bounds
 from theory.errors import InputError
 from theory.extinction import ADAM_WARNING
 from theory.group_lasso import COLLAPSE_WARNING
-from theory.guarantee import Design, Targets, dial_threshold
+from theory.guarantee import LARGEST_FLOAT, Design, Targets, dial_beside_penalty
 from theory.needed import Standing, row_standing, separation_needed
 from theory.run_file import Optimizer, Run, open_settings
 from theory.schedule_bounds import schedule_budget, schedule_dials
@@ -100,9 +100,12 @@ def run_margin(run: Run) -> float:
 
 
 def layer_design(run: Run, margin: float, dial: float) -> Design:
-    """The row of a layer with that dial."""
+    """The rows of a layer with that dial: a run promises its margin from below."""
     locality = run.locality
-    return Design(run.model.context, locality.block, margin, locality.temperature, float(locality.penalty), float(dial))
+    return Design(
+        run.model.context, locality.block, margin, locality.temperature, float(locality.penalty), float(dial),
+        at_least=True,
+    )  # fmt: skip
 
 
 def check_run(run: Run) -> RunCheck:
@@ -129,30 +132,24 @@ def _layer(run: Run, margin: float, index: int, dial: float) -> LayerCheck:
     design, targets = layer_design(run, margin, dial), row_targets(run)
     n, m = design.keys, design.block
     bias = -math.log1p(-dial)
-    d = (design.margin + design.penalty) / design.temperature + bias
+    d = design.nats()
     logit_range = run.locality.logit_range
     lowest = None
     if logit_range is not None:
         # The dial and the penalty widen the range of what the softmax sees by their biases at most.
-        logit_range += bias + design.penalty / design.temperature
+        logit_range = min(logit_range + bias + design.penalty / design.temperature, LARGEST_FLOAT)
         lowest = float(bounds.entropy_min(n, logit_range))
     return LayerCheck(
         layer=index,
         dial=dial,
-        dial_needed=_dial_needed(design, targets),
+        dial_needed=dial_beside_penalty(design, targets).value,
         separation=d,
         leak_max=float(bounds.leak_max(n, m, d)),
         fidelity_min=float(bounds.fidelity_min(n, m, d)),
-        entropy_max_nats=float(bounds.entropy_max(n, m, d)),
+        entropy_max_nats=float(bounds.entropy_max_at_least(n, m, d)),
         entropy_min_nats=lowest,
         standing=row_standing(design, targets, logit_range),
     )
-
-
-def _dial_needed(design: Design, targets: Targets) -> float | None:
-    """Smallest dial with this margin and this penalty."""
-    shifted = Design(design.keys, design.block, design.margin + design.penalty, design.temperature)
-    return dial_threshold(shifted, targets).value
 
 
 def _schedule(run: Run, dials: list[float], layers: tuple[LayerCheck, ...], findings: _Findings) -> dict[str, float]:
