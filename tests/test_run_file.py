@@ -7,7 +7,7 @@ import sys
 import tomllib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from runs import RUN, run_values
 
@@ -43,6 +43,20 @@ BROKEN = [
     ("localised_layers = 2", "localised_layers = 20", "targets.localised_layers=20 must be at most model.layers=6"),
     ("[targets]", "[[targets]]", "targets=[{"),
     ("[targets]", "[targets", "is not TOML"),
+    ("context = 256", f"context = {10**400}", "model.context=1000000"),
+    ("context = 256", "context = 1000000000001", "must be less than or equal to 1000000000000"),
+    ("context = 256", f"context = {'9' * 5000}", "is not TOML"),
+    ("context = 256", f"context = 0x{'f' * 5000}", "model.context=a number of very many digits: must be"),
+    ("margin = 3.0", f"margin = 0x{'f' * 5000}", "locality.margin=a number of very many digits: must be"),
+    ("layers = 6", "layers = 1000000000", "model.layers=1000000000: must be less than or equal to 10000"),
+    ("steps = 4000", "steps = 1000000000000", "must be less than or equal to 10000000"),
+    ("[256, 1024]", f"[{10**400}]", "optimizer.group_sizes.0=1000000"),
+    ('"0:32"', '"0:100000000000"', "rules.subject.keys: key 99999999999 must be below model.context=256"),
+    ('"0:32"', f'"0:{"9" * 300}"', "rules.subject.keys: key 99999"),
+    ('"0:32"', f'"0:{"9" * 5000}"', "4300 digits"),
+    ("[rules.subject]", '[rules."a\\nb c"]\nkeys = 3\npromise = 0.5\n[rules.subject]', 'rules."a\\nb c".keys=3'),
+    ("[rules.subject]", '[rules."a\\nb"]\nkeys = []\npromise = 0.5\n[rules.subject]', 'rules."a\\nb".keys must name'),
+    ("[rules.subject]", "[rules.float]\nkeys = 3\npromise = 0.5\n[rules.subject]", "rules.float.keys=3"),
 ]
 
 
@@ -74,6 +88,28 @@ def test_a_written_run_reads_back_the_same(tmp_path):
     path = tmp_path / "again.toml"
     path.write_text(to_toml(run))
     assert read_run(path) == run
+
+
+@settings(max_examples=200)
+@given(st.dictionaries(st.text(), st.floats(0, 1, exclude_min=True, exclude_max=True), min_size=1, max_size=3))
+@example({"prädikat": 0.5, "😀": 0.5, "": 0.1, 'a"b\\c\x7f\x00\r\n\u2028': 0.2, "[/x]": 0.3, "٣": 5e-324})
+def test_any_name_of_a_rule_is_written_so_that_it_reads_back(promises):
+    rules = {name: {"keys": "٣:٥", "promise": promise} for name, promise in promises.items()}
+    run = parse_run(run_values() | {"rules": rules})
+    text = to_toml(run)
+    assert parse_run(tomllib.loads(text)) == run
+
+
+def test_the_file_that_design_writes_can_be_read(tmp_path, monkeypatch, capsys):
+    path, out = tmp_path / "RUN.toml", tmp_path / "SOLVED.toml"
+    text = RUN.replace("[rules.subject]", '[rules."prädikat"]').replace("[rules.verb]", '[rules."😀"]')
+    path.write_text(text.replace("margin = 3.0", 'margin = "solve"'), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["localist", "design", str(path), "--out", str(out)])
+    with pytest.raises(SystemExit) as stop:
+        localist.main()
+    assert stop.value.code == 0, capsys.readouterr()
+    assert set(read_run(out).rules) == {"prädikat", "😀"}
+    assert open_settings(read_run(out)) == []
 
 
 def test_open_settings_are_named():

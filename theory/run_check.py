@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -256,11 +257,10 @@ def _rules(run: Run, findings: _Findings) -> dict[str, Any] | None:
         return None
     findings.asked = True
     names = list(run.rules)
-    keys = sorted({key for rule in run.rules.values() for key in rule.targets()})
-    memberships = [[int(key in set(run.rules[name].targets())) for key in keys] for name in names]
+    held = memberships([rule.targets() for rule in run.rules.values()])
     promises = [run.rules[name].promise for name in names]
-    shared = rule_bounds.promise_sup(memberships)
-    verdict = rule_bounds.promises_possible(memberships, promises)
+    shared = rule_bounds.promise_sup(held)
+    verdict = rule_bounds.promises_possible(held, promises)
     if not verdict.possible:
         findings.unmet.append("the rules promise more than any attention row can give (E2)")
     return {
@@ -271,6 +271,17 @@ def _rules(run: Run, findings: _Findings) -> dict[str, Any] | None:
         if verdict.certificate is None
         else {name: float(weight) for name, weight in zip(names, verdict.certificate, strict=True)},
     }
+
+
+def memberships(targets: list[Sequence[int]]) -> list[list[int]]:
+    """Which target holds which key, 0 or 1: one column for each kind of key, however many keys are of that kind."""
+    held: list[range | frozenset[int]] = [keys if isinstance(keys, range) else frozenset(keys) for keys in targets]
+    # Between two neighbouring ends of ranges, or keys named one by one, every key is of the first one's kind.
+    starts: set[int] = set()
+    for keys in held:
+        starts |= {keys.start, keys.stop} if isinstance(keys, range) else {key + i for key in keys for i in (0, 1)}
+    kinds = dict.fromkeys(tuple(int(key in keys) for keys in held) for key in sorted(starts))
+    return [list(row) for row in zip(*(kind for kind in kinds if any(kind)), strict=True)]
 
 
 def _sparse(run: Run, margin: float, findings: _Findings) -> dict[str, Any] | None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from theory.checked import abbreviated
 from theory.errors import InputError
 from theory.files import parse_toml, read_text
 
@@ -21,7 +23,14 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 Real = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Dial = Annotated[float, Field(ge=0, lt=1, strict=True)]
 Unit = Annotated[float, Field(gt=0, lt=1, strict=True)]
-Count = Annotated[int, Field(ge=1, strict=True)]
+# The numeric faces keep their digits up to so many keys.
+_MOST = 10**12
+# Each layer is decided exactly, and each step of a plan has its own learning rate in memory.
+_MOST_LAYERS = 10**4
+_MOST_STEPS = 10**7
+
+Count = Annotated[int, Field(ge=1, le=_MOST, strict=True)]
+Steps = Annotated[int, Field(ge=1, le=_MOST_STEPS, strict=True)]
 ScheduleName = Literal["distributed", "localist", "linear", "quadratic", "cubic", "quartic", "quintic"]
 
 
@@ -34,10 +43,10 @@ class Table(BaseModel):
 class Model(Table):
     """`[model]`: the transformer's shape; a query sees at most `context` keys."""
 
-    layers: Annotated[int, Field(ge=2, strict=True)]
+    layers: Annotated[int, Field(ge=2, le=_MOST_LAYERS, strict=True)]
     heads: Count = 1
     head_width: Count = 64
-    context: Annotated[int, Field(ge=2, strict=True)]
+    context: Annotated[int, Field(ge=2, le=_MOST, strict=True)]
 
 
 class Anchors(Table):
@@ -47,7 +56,7 @@ class Anchors(Table):
     anchor, `scale` the norm `|q||key|/sqrt(head width)`.
     """
 
-    number: Annotated[int, Field(ge=2, strict=True)]
+    number: Annotated[int, Field(ge=2, le=_MOST, strict=True)]
     coherence: Annotated[float, Field(ge=-1, lt=1, strict=True)]
     distance: Annotated[float, Field(ge=0, le=2, strict=True)] = 0.0
     scale: Positive | Solve
@@ -89,7 +98,7 @@ class Optimizer(Table):
 
     kind: Literal["proximal-sgd", "adamw"]
     learning_rate: Positive
-    steps: Count | Solve
+    steps: Steps | Solve
     penalty: NonNegative | Solve
     block_norm: Positive
     group_sizes: Annotated[list[Count], Field(min_length=1)]
@@ -130,11 +139,11 @@ class Rule(Table):
     keys: list[Annotated[int, Field(ge=0, strict=True)]] | Annotated[str, Field(pattern=r"^\d+:\d+$")]
     promise: Unit
 
-    def targets(self) -> list[int]:
-        """The keys the rule points at."""
+    def targets(self) -> Sequence[int]:
+        """The keys the rule points at, in order; a range is not written out."""
         if isinstance(self.keys, str):
             start, stop = map(int, self.keys.split(":"))
-            return list(range(start, stop))
+            return range(start, stop)
         return sorted(set(self.keys))
 
 
@@ -167,9 +176,12 @@ class Run(Table):
         for name, rule in self.rules.items():
             keys = rule.targets()
             if not keys:
-                raise ValueError(f"rules.{name}.keys must name at least one key")
+                raise ValueError(f"rules.{_key(name)}.keys must name at least one key")
             if keys[-1] >= self.model.context:
-                raise ValueError(f"rules.{name}.keys: key {keys[-1]} must be below model.context={self.model.context}")
+                raise ValueError(
+                    f"rules.{_key(name)}.keys: key {abbreviated(keys[-1])} must be below "
+                    f"model.context={self.model.context}"
+                )
         return self
 
     @property
@@ -214,14 +226,23 @@ def to_toml(run: Run) -> str:
     def write(values: dict[str, Any], path: str) -> None:
         plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
         if path and (plain or not values):
-            lines.extend([f"[{path}]", *(f"{key} = {json.dumps(value)}" for key, value in plain.items()), ""])
+            lines.extend([f"[{path}]", *(f"{key} = {_literal(value)}" for key, value in plain.items()), ""])
         for key, value in values.items():
             if isinstance(value, dict) and value:
-                quoted = key if re.fullmatch(r"[\w-]+", key) else json.dumps(key)
-                write(value, f"{path}.{quoted}" if path else quoted)
+                write(value, f"{path}.{_key(key)}" if path else _key(key))
 
     write(run.model_dump(exclude_none=True, exclude_unset=True), "")
     return "\n".join(lines)
+
+
+def _key(name: str) -> str:
+    """A key as TOML writes it, on one line: bare where it may be."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _literal(name)
+
+
+def _literal(value: Any) -> str:
+    """A value as TOML writes it: JSON's way, but TOML wants characters for pairs of surrogates, and DEL escaped."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def parse_run(values: dict[str, Any], name: str = "run", text: str = "") -> Run:
@@ -238,12 +259,14 @@ def _first_complaint(error: ValidationError, text: str) -> str:
     complaints = error.errors(include_url=False)
     # An unknown key is usually a misspelt one, and the reason why another is missing.
     first = next((c for c in complaints if c["type"] == "extra_forbidden"), complaints[0])
-    place = [part for part in first["loc"] if _is_key(part)]
+    place = _place(first)
     # A union of types complains once for each of them.
-    laws = {_law(c) for c in complaints if [p for p in c["loc"] if _is_key(p)] == place}
+    laws = {_law(c) for c in complaints if _place(c) == place}
     law = " or ".join(sorted(laws))
-    shown = "" if first["type"] in ("missing", "value_error", "extra_forbidden") else f"={_short(first.get('input'))}"
-    dotted = ".".join(map(str, place))
+    shown = (
+        "" if first["type"] in ("missing", "value_error", "extra_forbidden") else f"={abbreviated(first.get('input'))}"
+    )
+    dotted = ".".join(_key(str(part)) for part in place)
     line = _line_of([str(part) for part in place], text)
     where = f", line {line}" if line else ""
     return f"{where}: {dotted}{shown}: {law}" if dotted else f"{where}: {law}"
@@ -258,17 +281,19 @@ def _law(complaint: Any) -> str:
     return re.sub(r"^(Input|List|String) should", "must", message)
 
 
+def _place(complaint: Any) -> list[str | int]:
+    """The keys of the file in pydantic's location, without the names of the types it tried."""
+    location = complaint["loc"]
+    # A rule may be called anything.
+    named = location[:2] if location[:1] == ("rules",) else location[:1]
+    return [*named, *(part for part in location[len(named) :] if _is_key(part))]
+
+
 def _is_key(part: Any) -> bool:
-    """Whether a part of pydantic's location is a key of the file, not the name of a type it tried."""
     return isinstance(part, int) or (re.fullmatch(r"[\w-]+", part) is not None and part not in _TYPE_NAMES)
 
 
 _TYPE_NAMES = {"float", "int", "str", "literal", "constrained-str", "constrained-float", "constrained-int"}
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _line_of(place: list[str], text: str) -> int | None:
