@@ -35,7 +35,7 @@ def figures(
 ) -> None:
     """Draw figures as PNG and PDF, stamped with the SHA-256 of the rows they were drawn from.
 
-    Exit status: 0 drawn, 1 drawn but some rows contradict a bound (marked in red), 2 bad input.
+    Exit status: 0 drawn, 1 drawn but some rows contradict a bound (marked in red) or are undecided, 2 bad input.
     """
     wanted, folders = _split(names or [], records)
     from figures.drawing import draw_all

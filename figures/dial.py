@@ -37,7 +37,7 @@ def faults(rows: pd.DataFrame) -> list[str]:
             found.append(f"{name}: rows that violate a bound: {violated}")
         first = part[(part["layer"] == part["layer"].min()) & (part["undecided"] == 0)]
         if not (first["prediction_error_fidelity"] <= _allowed(first)).all():
-            found.append(f"{name}: the first layer is off its prediction by {first_layer_error(part):.1e}")
+            found.append(f"{name}: the first layer is off its prediction by {first_layer_error(first):.1e}")
     return found
 
 
@@ -71,16 +71,7 @@ def draw(rows: pd.DataFrame) -> Figure:
                 _curves(axes[:, column], mean, int(layer), colours[layer])
             errors = axes[2, column]
             first = part[part["layer"] == layers[0]]
-            allowed = _allowed(first).groupby(first["dial"]).max()
-            errors.plot(allowed.index, allowed, color=INK, linestyle=":", linewidth=0.9)
-            errors.annotate(
-                f"rounding of layer {layers[0]}: below",
-                (allowed.index[len(allowed) // 2], allowed.iloc[len(allowed) // 2]),
-                (0, 3),
-                textcoords="offset points",
-                ha="center",
-                fontsize=6.5,
-            )
+            _rounding(errors, first)
             errors.set(yscale="log", xlabel="dial of the layer", xlim=(-0.03, 1.03))
             errors.minorticks_off()
             title(axes[0, column], name, faults(part))
@@ -101,6 +92,22 @@ def _curves(axes: Any, mean: pd.DataFrame, layer: int, colour: Any) -> None:
     # 0 has no place on a logarithmic axis.
     error = mean["prediction_error_fidelity"].clip(lower=1e-8)
     axes[2].plot(mean["dial"], error, marker + "-", linewidth=0.8, **hollow)
+
+
+def _rounding(axis: Any, first: pd.DataFrame) -> None:
+    """The line that rounding keeps the first layer's errors below; none at a dial where rows are undecided."""
+    allowed = _allowed(first).groupby(first["dial"]).agg(lambda heads: heads.max(skipna=False))
+    axis.plot(allowed.index, allowed, color=INK, linestyle=":", linewidth=0.9)
+    known = allowed.dropna()
+    if len(known):
+        axis.annotate(
+            f"rounding of layer {first['layer'].iloc[0]}: below",
+            (known.index[len(known) // 2], known.iloc[len(known) // 2]),
+            (0, 3),
+            textcoords="offset points",
+            ha="center",
+            fontsize=6.5,
+        )
 
 
 def _legend(axes: Any, layers: list[int], colours: dict[int, Any]) -> None:

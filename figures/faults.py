@@ -1,4 +1,4 @@
-"""What every figure of measured rows says where a record does not bear the theory out."""
+"""What the figures of layers and heads say where a record decides neither for a bound nor against it."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ row has a bound of its own: for them the lower panels show the rows' distances f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,8 @@ def faults(rows: pd.DataFrame) -> list[str]:
 def draw(rows: pd.DataFrame) -> Figure:
     """Draw records: rows of `empirical.records` and their `configuration`, one column of panels each.
 
-    Heads that contradict a bound are marked in red. Raises DomainError where there is nothing to draw.
+    Heads that contradict a bound are marked in red, those with undecided rows are hollow. Raises DomainError where
+    there is nothing to draw.
     """
     if rows.empty or rows[["entropy_mean", UPPER, LOWER]].isna().any(axis=None):
         raise DomainError("the rows hold no entropies with their bounds: measure a run first")
@@ -70,11 +72,21 @@ def draw(rows: pd.DataFrame) -> Figure:
         axes[1, 0].set(ylabel="distance from the bound (nats)", yscale="log")
         axes[0, 0].set_ylim(bottom=0)
         axes[1, 0].minorticks_off()
-        above, below = (axis.get_legend_handles_labels() for axis in axes[:, 0])
+        above, below = (_labelled(row) for row in axes)
         # By columns: the two bounds, the two distances, what was measured.
-        handles, labels = (a[:2] + b + a[2:] for a, b in zip(above, below, strict=True))
+        shown = above[:2] + below + above[2:]
+        labels, handles = zip(*shown, strict=True)
         figure.legend(handles, labels, loc="outside upper left", ncols=2 if len(names) == 1 else 3)
     return figure
+
+
+def _labelled(axes: Iterable[Any]) -> list[tuple[str, Any]]:
+    """Each label of a row of panels once: some stand in one panel only."""
+    found: dict[str, Any] = {}
+    for axis in axes:
+        handles, labels = axis.get_legend_handles_labels()
+        found |= {label: handle for label, handle in zip(labels, handles, strict=True) if label not in found}
+    return list(found.items())
 
 
 def _means(axis: Any, rows: pd.DataFrame) -> None:
@@ -84,6 +96,11 @@ def _means(axis: Any, rows: pd.DataFrame) -> None:
     axis.hlines(rows[UPPER], x - half, x + half, color=INK, linewidth=1.2, label="A4: largest, given fidelity")
     axis.hlines(rows[LOWER], x - half, x + half, color=GREY, linewidth=1.2, label="A5: least, given range")
     axis.plot(x, rows["entropy_mean"], "o", color=GREEN, markersize=size, label="measured, mean of a head")
+    left = (rows["undecided"] > 0).to_numpy()
+    if left.any():
+        # Hollow: where they lie says neither that the bounds hold nor that they do not.
+        hollow = {"color": GREEN, "markersize": size, "markerfacecolor": "white"}
+        axis.plot(x[left], rows["entropy_mean"][left], "o", **hollow, label="measured, some rows undecided")
     bad = outside(rows).to_numpy()
     if bad.any():
         axis.plot(x[bad], rows["entropy_mean"][bad], "X", color=ALARM, markersize=8, label="CONTRADICTS A BOUND")

@@ -93,7 +93,7 @@ def test_a_record_that_contradicts_a_bound_is_marked(name, column, value, fault)
     rows.loc[2 if name == "layers" else 0, column] = value
     found = MODULES[name].faults(rows)
     assert len(found) == 1
-    panel = "same largest dial: " if (name, column) == ("schedules", "violations") else found[0].split()[0] + " "
+    panel = "same largest dial: " if name == "schedules" else found[0].split()[0] + " "
     assert found[0].startswith(panel)
     assert fault in found[0]
     figure = MODULES[name].draw(rows)
@@ -108,6 +108,40 @@ def test_rows_without_error_bounds_contradict_nothing():
         rows.loc[0, ["tolerance_entropy_max", "tolerance_leak_max"]] = np.nan
         rows.loc[0, ["undecided", "rows"]] = 5, 10
         assert MODULES[name].faults(rows) == ["linear: rows left undecided: 5"]
+
+
+def test_an_undecided_row_neither_hides_an_error_nor_swells_it():
+    rows = rows_of("dial")
+    rows.loc[0, "prediction_error_fidelity"] = 3e-4
+    rows.loc[1, ["undecided", "prediction_error_fidelity", "tolerance_leak_max"]] = 5, 0.9, np.nan
+    assert dial.faults(rows)[1] == "linear: the first layer is off its prediction by 3.0e-04"
+
+
+def dotted(figure, panel):
+    (line,) = [line for line in figure.axes[panel].lines if line.get_linestyle() == ":"]
+    return line
+
+
+def test_no_rounding_is_promised_where_rows_are_undecided():
+    rows = rows_of("dial")
+    half = (rows["configuration"] == "linear") & (rows["dial"] == 0.5)
+    rows.loc[rows.index[half][0], ["undecided", "tolerance_leak_max"]] = 5, np.nan
+    quintic = rows["configuration"] == "quintic"
+    rows.loc[quintic, "undecided"], rows.loc[quintic, "tolerance_leak_max"] = 5, np.nan
+    figure = dial.draw(rows)
+    assert np.isfinite(dotted(figure, 4).get_ydata()).tolist() == [True, False, True]
+    assert not np.isfinite(dotted(figure, 5).get_ydata()).any()
+    assert [len(figure.axes[panel].texts) for panel in (4, 5)] == [1, 0]
+
+
+def test_a_head_with_undecided_rows_is_hollow():
+    rows = rows_of("layers")
+    # In the second configuration alone, whose panel shares the legend of the first.
+    rows.loc[rows.index[-1], "undecided"] = 5
+    figure = layers.draw(rows)
+    hollow = [line for axis in figure.axes for line in axis.lines if line.get_markerfacecolor() == "white"]
+    assert [list(line.get_ydata()) for line in hollow] == [[rows["entropy_mean"].iloc[-1]]]
+    assert "measured, some rows undecided" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def test_deeper_layers_may_drift():
