@@ -85,7 +85,8 @@ def _docstrings(path: Path) -> Iterator[str]:
             # Old modules hold escapes that a newer Python warns of.
             warnings.simplefilter("ignore")
             tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, OSError, RecursionError):
+    # What is nested too deeply is one of the last two.
+    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

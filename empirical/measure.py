@@ -31,7 +31,6 @@ from empirical.records import (
     QUANTITIES,
     Records,
     environment,
-    sha256_of,
     write_records,
 )
 from empirical.rows import Rows
@@ -39,6 +38,7 @@ from empirical.schedule import layer_dials
 from empirical.training import CONFIG_NAME, is_finished, training_summary
 from theory import bounds
 from theory.errors import DomainError, InputError
+from theory.files import sha256_of
 from theory.value_range import parse_values
 
 # Names of the record folders inside a run.

@@ -21,8 +21,7 @@ import pandas as pd
 
 from empirical.csv_table import read_table
 from theory.errors import InputError
-from theory.files import read_json as read_json
-from theory.files import write_text_atomically as write_text_atomically
+from theory.files import read_json, sha256_of, write_text_atomically
 
 SCHEMA = 2
 ROWS_NAME = "rows.csv"
@@ -136,15 +135,6 @@ def environment() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             versions[package] = "not installed"
     return versions
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def write_records(folder: Path | str, rows: pd.DataFrame, manifest: dict[str, Any]) -> Records:
