@@ -159,6 +159,16 @@ def test_a_record_that_is_none_is_named(records, text):
         kernel.recorded(LEAK_BOUND, records)
 
 
+def test_a_record_of_huge_numbers_or_lists_for_names_is_none(records):
+    path = records / "A2.json"
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps(whole | {"proved": [[name] for name in whole["proved"]]}))
+    assert kernel.recorded(LEAK_BOUND, records).verdict is Verdict.UNDECIDED
+    path.write_text(json.dumps(whole | {"seconds": 10**400}))
+    with pytest.raises(InputError, match=r"A2\.json"):
+        kernel.recorded(LEAK_BOUND, records)
+
+
 def test_without_coq_a_check_says_so(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     found = kernel.check(LEAK_BOUND)

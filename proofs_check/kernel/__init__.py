@@ -135,7 +135,7 @@ def recorded(statement: Statement, records: Path, folder: Path = FOLDER) -> Kern
         result = KernelResult(
             statement=found["id"],
             verdict=Verdict(found["verdict"]),
-            proved=tuple(found["proved"]),
+            proved=tuple(str(name) for name in found["proved"]),
             open=dict(found["open"]),
             axioms=tuple(found["axioms"]),
             coq=found["coq"],
@@ -143,7 +143,7 @@ def recorded(statement: Statement, records: Path, folder: Path = FOLDER) -> Kern
             hashes=dict(found["sha256"]),
             reason=found["reason"],
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(f"cannot read the kernel's record {path}: {error!r}") from None
     return result if _is_current(result, statement, folder) else _stale(result, statement, folder)
 

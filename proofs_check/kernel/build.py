@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from theory.errors import InputError
+from theory.files import read_text
 
 # The library's name inside Coq.
 LIBRARY = "Localist"
@@ -59,12 +60,7 @@ def closure(folder: Path, name: str) -> list[str]:
             raise InputError(f"{folder / current}.v requires itself, by way of {', '.join(above)}")
         if current in ordered:
             return
-        path = folder / f"{current}.v"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error}") from None
-        for group in _REQUIRE.findall(text):
+        for group in _REQUIRE.findall(read_text(folder / f"{current}.v")):
             for needed in group.split():
                 visit(needed, (*above, current))
         ordered.append(current)
@@ -94,7 +90,7 @@ class Build:
     def _attempt(self, name: str) -> CoqError | None:
         """Compile a file of the source folder; Coq's refusal, None where there is none."""
         try:
-            self.compile(name, (self._source / f"{name}.v").read_text(encoding="utf-8"))
+            self.compile(name, read_text(self._source / f"{name}.v"))
         except CoqError as error:
             return error
         return None
