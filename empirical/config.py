@@ -6,7 +6,17 @@ import json
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from empirical.schedule import SCHEDULES, layer_dials
 from theory.errors import DomainError, InputError
@@ -14,15 +24,27 @@ from theory.files import read_json, write_text_atomically
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
+# Validation context of values that a record holds. It gives every choice, those too that others leave without effect.
+RECORDED = {"recorded": True}
+
+# What loaded weights decide of a model.
+DECIDED_BY_WEIGHTS = ("layers", "heads", "width", "vocabulary")
+
 
 class Settings(BaseModel):
     """A table of choices: unknown names, infinities and NaN are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    def _chosen(self, info: ValidationInfo, *names: str) -> str | None:
+        """The first of these that was given, None in a record."""
+        if info.context == RECORDED:
+            return None
+        return next((name for name in names if name in self.model_fields_set), None)
+
 
 class ModelConfig(Settings):
-    """Shape of a GPT-2 trained from scratch; `pretrained` replaces it by the shape of loaded weights."""
+    """Shape of a GPT-2 trained from scratch; with `pretrained` only context and dropout are to be chosen."""
 
     pretrained: str | None = None
     layers: int = Field(default=4, ge=1)
@@ -33,10 +55,28 @@ class ModelConfig(Settings):
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
+    def _weights_decide(self, info: ValidationInfo) -> ModelConfig:
+        name = self._chosen(info, *DECIDED_BY_WEIGHTS)
+        if self.pretrained is not None and name is not None:
+            raise ValueError(f"{name} is decided by the weights of {self.pretrained}: leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _heads_divide_width(self) -> ModelConfig:
         if self.width % self.heads:
             raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_defaults_that_weights_decide(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = write(self)
+        if self.pretrained is None:
+            return values
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in DECIDED_BY_WEIGHTS or name in self.model_fields_set
+        }
 
 
 class LocalityConfig(Settings):
@@ -97,6 +137,15 @@ class CorpusConfig(Settings):
             raise ValueError("packages go with builtin 'packages'")
         return self
 
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self, info: ValidationInfo) -> CorpusConfig:
+        if self._chosen(info, "builtin") and (self.text or self.dataset is not None):
+            raise ValueError(f"builtin and {'text' if self.text else 'dataset'} exclude each other")
+        part = self._chosen(info, "subset", "split", "column")
+        if part and self.dataset is None:
+            raise ValueError(f"{part} chooses a part of a dataset: give dataset too")
+        return self
+
 
 class ObjectiveConfig(Settings):
     """What is added to the language modelling loss, and the proximal step's group penalty; all off at 0.
@@ -115,6 +164,17 @@ class ObjectiveConfig(Settings):
     def watches_rows(self) -> bool:
         """Whether the loss needs the rows' masses."""
         return self.off_block_penalty > 0 or self.fidelity_floor is not None
+
+    @model_validator(mode="after")
+    def _a_weight_has_its_floor(self, info: ValidationInfo) -> ObjectiveConfig:
+        if self._chosen(info, "floor_weight") and self.fidelity_floor is None:
+            raise ValueError("floor_weight weights a fidelity_floor: give that too")
+        return self
+
+    def check_width(self, width: int) -> None:
+        """Raise DomainError where the group penalty's feature blocks do not divide this width."""
+        if self.group_penalty and width % self.feature_blocks:
+            raise DomainError(f"feature_blocks {self.feature_blocks} must divide the width {width}")
 
 
 class TrainingConfig(Settings):
@@ -169,24 +229,27 @@ class RunConfig(Settings):
 
     @model_validator(mode="after")
     def _groups_divide_width(self) -> RunConfig:
-        if self.objective.group_penalty and self.model.width % self.objective.feature_blocks:
-            raise ValueError(f"feature_blocks {self.objective.feature_blocks} must divide the width {self.model.width}")
+        # The width of loaded weights is known once they are.
+        if self.model.pretrained is None:
+            self.objective.check_width(self.model.width)
         return self
 
 
-def run_config(values: dict[str, Any], where: str = "configuration") -> RunConfig:
+def run_config(values: dict[str, Any], where: str = "configuration", *, recorded: bool = False) -> RunConfig:
     """Checked configuration from plain values. Raises DomainError, which names the value and the law.
+
+    A choice that would be ignored is refused, unless the values are `recorded`: a record names every value.
 
     >>> run_config({"locality": {"schedule": "quintic"}}).locality.dials(2)
     [0.0, 0.9]
     """
-    return checked(RunConfig, values, where)
+    return checked(RunConfig, values, where, recorded=recorded)
 
 
-def checked(kind: type[Kind], values: dict[str, Any], where: str) -> Kind:
+def checked(kind: type[Kind], values: Any, where: str, *, recorded: bool = False) -> Kind:
     """Plain values as this kind of settings. Raises DomainError, which names the value and the law."""
     try:
-        return kind.model_validate(values)
+        return kind.model_validate(values, context=RECORDED if recorded else None)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "values"
@@ -206,7 +269,7 @@ def load_config(path: Path) -> RunConfig:
     """Configuration from a JSON file. Raises InputError or DomainError."""
     if not path.is_file():
         raise InputError(f"{path} is missing: {path.parent} is not a run of `localist train`")
-    return run_config(read_json(path), where=str(path))
+    return run_config(read_json(path), where=str(path), recorded=True)
 
 
 def save_config(config: RunConfig, path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from theory.errors import DomainError
+
 
 def generate(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, or of another GPT-2.")],
@@ -17,19 +19,23 @@ def generate(
         typer.Option(help="Dials at inference: start:stop:step or a list, such as 0,0.9,1. Default: the run's own."),
     ] = None,
     shape: Annotated[
-        str, typer.Option(help="Schedule that spreads a dial over the layers; localist: the same on all.")
-    ] = "localist",
+        str | None, typer.Option(help="Schedule that spreads a dial over the layers (localist: the same on all).")
+    ] = None,
     tokens: Annotated[int, typer.Option(help="Tokens to add.")] = 60,
     temperature: Annotated[float, typer.Option(help="Sampling temperature; 0: the likeliest token.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Of the samples, the same for every dial.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Continue a prompt, with the locality dial moved at inference."""
+    if shape is not None and dial is None:
+        raise DomainError(f"shape {shape} spreads a dial over the layers: give --dial too")
     from empirical.generate import generate as continue_prompt
     from empirical.measure import dial_values
 
     values = None if dial is None else dial_values(dial)
-    found = continue_prompt(run, prompt, dials=values, shape=shape, tokens=tokens, temperature=temperature, seed=seed)
+    found = continue_prompt(
+        run, prompt, dials=values, shape=shape or "localist", tokens=tokens, temperature=temperature, seed=seed
+    )
     if as_json:
         plain = [{"dials": each.dials, "text": each.text, "nats_per_token": each.loss} for each in found]
         typer.echo(json.dumps({"run": str(run), "prompt": prompt, "seed": seed, "continuations": plain}))

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from theory.errors import DomainError
+
 
 def measure(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
@@ -16,9 +18,9 @@ def measure(
         typer.Option(help="Move the dial at inference: start:stop:step or a list, such as 0:1:0.1."),
     ] = None,
     shape: Annotated[
-        str,
-        typer.Option(help="Schedule that spreads a moved dial over the layers; localist: the same on all."),
-    ] = "localist",
+        str | None,
+        typer.Option(help="Schedule that spreads a moved dial over the layers (localist: the same on all)."),
+    ] = None,
     sequences: Annotated[int | None, typer.Option(help="Held-out windows to measure (all).")] = None,
     precision: Annotated[
         str, typer.Option(help="float32, or float64, which decides rows whose scores are too large for that.")
@@ -27,6 +29,8 @@ def measure(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure every attention row beside its bounds; exit status 1 if any row violates one or is left undecided."""
+    if shape is not None and dial is None:
+        raise DomainError(f"shape {shape} spreads a moved dial over the layers: give --dial too")
     from empirical.measure import dial_values, measure_dial
     from empirical.measure import measure as measure_run
 
@@ -34,7 +38,8 @@ def measure(
         records = measure_run(run, sequences=sequences, precision=precision, out_dir=out)
     else:
         values = dial_values(dial)
-        records = measure_dial(run, values, shape=shape, sequences=sequences, precision=precision, out_dir=out)
+        spread = shape or "localist"
+        records = measure_dial(run, values, shape=spread, sequences=sequences, precision=precision, out_dir=out)
     shown = {
         "run": str(run),
         "records": str(records.folder),

@@ -24,19 +24,23 @@ from empirical.hub import hub_is_reachable, unreachable
 from empirical.schedule import check_dials
 from theory.errors import DomainError, InputError, first_line
 
+# What GPT-2 has for the one dropout of a run.
+_DROPOUTS = ("resid_pdrop", "embd_pdrop", "attn_pdrop")
+
 
 def build_model(shape: ModelConfig, locality: LocalityConfig, vocabulary: int, seed: int) -> GPT2LMHeadModel:
     """GPT-2 of this shape with random weights fixed by `seed`, in training mode as transformers makes it."""
-    settings: dict[str, Any] = {"localist": _settings(locality, shape.layers), "attn_implementation": NAME}
+    settings: dict[str, Any] = {
+        **dict.fromkeys(_DROPOUTS, shape.dropout),
+        "localist": _settings(locality, shape.layers),
+        "attn_implementation": NAME,
+    }
     config = GPT2Config(
         vocab_size=vocabulary,
         n_positions=shape.context,
         n_embd=shape.width,
         n_layer=shape.layers,
         n_head=shape.heads,
-        resid_pdrop=shape.dropout,
-        embd_pdrop=shape.dropout,
-        attn_pdrop=shape.dropout,
         bos_token_id=0,
         eos_token_id=0,
         **settings,
@@ -46,9 +50,12 @@ def build_model(shape: ModelConfig, locality: LocalityConfig, vocabulary: int, s
         return GPT2LMHeadModel(config)
 
 
-def load_model(source: Path | str, locality: LocalityConfig | None = None) -> GPT2LMHeadModel:
-    """Load a folder or a hub name, safetensors only; `locality` replaces the settings that the folder holds.
+def load_model(
+    source: Path | str, locality: LocalityConfig | None = None, dropout: float | None = None
+) -> GPT2LMHeadModel:
+    """Load a folder or a hub name, safetensors only.
 
+    `locality` replaces the settings that the folder holds, and `dropout` its own, which training would use.
     A stock GPT-2 folder without settings is loaded as distributed, i.e. as what it is. Raises InputError.
     """
     folder = Path(source)
@@ -58,6 +65,7 @@ def load_model(source: Path | str, locality: LocalityConfig | None = None) -> GP
         if not any(folder.glob("model*.safetensors")):
             raise InputError(f"{folder} holds no .safetensors weights (pickled weights are not read)")
     local = folder.is_dir() or not hub_is_reachable()
+    chosen: dict[str, Any] = {} if dropout is None else dict.fromkeys(_DROPOUTS, dropout)
     try:
         with quiet():
             loaded: Any = GPT2LMHeadModel.from_pretrained(
@@ -68,6 +76,7 @@ def load_model(source: Path | str, locality: LocalityConfig | None = None) -> GP
                 local_files_only=local,
                 output_loading_info=True,
                 dtype=torch.float32,
+                **chosen,
             )
     # transformers, huggingface_hub and safetensors each have their own error types for a bad folder or name.
     except Exception as error:

@@ -55,7 +55,11 @@ def sweep(config: SweepConfig, out_dir: Path | str, *, n_jobs: int | None = None
     _prepare(folder, config)
     with _locked(folder / LOCK_NAME, wait=False), _threads(config.threads):
         base = _base(config, folder, progress)
-        layers = config.model.layers if config.model.pretrained is None else load_model(base).config.n_layer
+        layers = config.model.layers
+        if config.model.pretrained is not None:
+            shape = load_model(base).config
+            config.objective.check_width(shape.n_embd)
+            layers = shape.n_layer
         tasks = plan(config, layers)
         write_text_atomically(folder / SWEEP_NAME, json.dumps(plain(config), indent=2) + "\n")
         failures = _run_all(config, tasks, folder, base, n_jobs, progress)
@@ -82,7 +86,7 @@ def run_task(config: dict[str, Any], folder: str, sequences: int | None, threads
     try:
         path.mkdir(parents=True, exist_ok=True)
         with _locked(path / LOCK_NAME, wait=True), _threads(threads):
-            run = run_config(config, folder)
+            run = run_config(config, folder, recorded=True)
             train(run, path, resume=(path / CONFIG_NAME).exists(), progress=False, watchers=watchers)
             if not _is_measured(path):
                 measure(path, sequences=sequences, progress=False)

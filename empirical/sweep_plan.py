@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from empirical.config import (
+    RECORDED,
     CorpusConfig,
     LocalityConfig,
     ModelConfig,
@@ -89,6 +90,8 @@ class SweepConfig(Settings):
         try:
             base_run(self)
             task_run(self, Task(BASELINE, 0.0, 0, BUDGETS), "base")
+            if self.model.pretrained is None:
+                self.objective.check_width(self.model.width)
         except ValidationError as error:
             raise ValueError(first_message(error)) from error
         return self
@@ -114,17 +117,17 @@ def load_sweep(path: Path) -> SweepConfig:
     return sweep_config(read_toml(path), str(path))
 
 
-def sweep_config(values: dict[str, Any], where: str = "sweep") -> SweepConfig:
-    """Checked configuration from plain values. Raises DomainError.
+def sweep_config(values: dict[str, Any], where: str = "sweep", *, recorded: bool = False) -> SweepConfig:
+    """Checked configuration from plain values, or from `recorded` ones, those of `plain`. Raises DomainError.
 
     >>> sweep_config({"seeds": [4]}).largest_dial
     0.9
     """
-    return checked(SweepConfig, values, where)
+    return checked(SweepConfig, values, where, recorded=recorded)
 
 
 def plain(config: SweepConfig) -> dict[str, Any]:
-    """The configuration as JSON that `sweep_config` reads back."""
+    """The configuration as JSON that `sweep_config` reads back as recorded."""
     return config.model_dump(mode="json", exclude={"locality": {"schedule", "largest_dial"}})
 
 
@@ -162,34 +165,35 @@ def base_run(config: SweepConfig) -> RunConfig:
     # Segments are found on trained embeddings, which the base has yet to learn; at dial 0 blocks change nothing.
     blocks = {"blocks": "windows"} if config.locality.blocks == "segments" else {}
     settings = {name: getattr(config.base, name) for name in TrainingConfig.model_fields}
-    return RunConfig(
-        seed=config.base.seed,
-        model=config.model,
-        locality=config.locality.model_copy(update={"schedule": BASELINE, **blocks}),
-        corpus=config.corpus,
-        training=_resumable(TrainingConfig(**settings)),
-    )
+    values = {
+        "seed": config.base.seed,
+        "model": config.model,
+        "locality": config.locality.model_copy(update={"schedule": BASELINE, **blocks}),
+        "corpus": config.corpus,
+        "training": _resumable(TrainingConfig(**settings)),
+    }
+    return RunConfig.model_validate(values, context=RECORDED)
 
 
 def task_run(config: SweepConfig, task: Task, base: str) -> RunConfig:
     """Configuration of a task that starts from the weights in the folder, or of the name, `base`."""
     locality = {"schedule": task.configuration, "largest_dial": task.largest_dial}
-    return RunConfig(
-        seed=task.seed,
-        model=config.model.model_copy(update={"pretrained": base}),
-        locality=config.locality.model_copy(update=locality),
-        corpus=config.corpus,
-        objective=config.objective,
-        training=_resumable(config.training),
-    )
+    values = {
+        "seed": task.seed,
+        "model": config.model.model_copy(update={"pretrained": base}),
+        "locality": config.locality.model_copy(update=locality),
+        "corpus": config.corpus,
+        "objective": config.objective,
+        "training": _resumable(config.training),
+    }
+    return RunConfig.model_validate(values, context=RECORDED)
 
 
 def check_same_sweep(path: Path, config: SweepConfig) -> None:
     """Raise DomainError where the folder's sweep differs in more than configurations and seeds."""
-    kept = checked(SweepConfig, read_json(path), str(path))
-    mine, theirs = plain(config), plain(kept)
-    for name in sorted(mine.keys() - {"configurations", "seeds"}):
-        if mine[name] != theirs[name]:
+    kept = sweep_config(read_json(path), str(path), recorded=True)
+    for name in sorted(SweepConfig.model_fields.keys() - {"configurations", "seeds"}):
+        if getattr(config, name) != getattr(kept, name):
             raise DomainError(
                 f"{path.parent} holds a sweep with another {name}: finished tasks would not be comparable. "
                 "Choose another folder."

@@ -237,7 +237,8 @@ def _tokenizer(config: RunConfig, corpus: Corpus) -> Tokenizer:
 def _model(config: RunConfig, tokenizer: Tokenizer) -> GPT2LMHeadModel:
     if config.model.pretrained is None:
         return build_model(config.model, config.locality, tokenizer.get_vocab_size(), config.seed)
-    model = load_model(config.model.pretrained, config.locality)
+    model = load_model(config.model.pretrained, config.locality, config.model.dropout)
+    config.objective.check_width(model.config.n_embd)
     if config.model.context > model.config.n_positions:
         raise DomainError(
             f"context {config.model.context} must be at most the {model.config.n_positions} positions "

@@ -290,6 +290,12 @@ def test_a_folder_without_a_tokenizer(tmp_path, name, content):
         ({"corpus": {"builtin": "novels"}}, "corpus.builtin='novels'"),
         ({"corpus": {"text": ["a"], "dataset": "b"}}, "text and dataset exclude each other"),
         ({"corpus": {"packages": ["numpy"]}}, "packages go with builtin 'packages'"),
+        ({"corpus": {"builtin": "topics", "dataset": "b"}}, "builtin and dataset exclude each other"),
+        ({"corpus": {"builtin": "docstrings", "text": ["a"]}}, "builtin and text exclude each other"),
+        ({"corpus": {"subset": "small"}}, "subset chooses a part of a dataset: give dataset too"),
+        ({"corpus": {"split": "train[:5]", "text": ["a"]}}, "split chooses a part of a dataset"),
+        ({"corpus": {"column": "text"}}, "column chooses a part of a dataset"),
+        ({"objective": {"floor_weight": 1.0}}, "floor_weight weights a fidelity_floor: give that too"),
         ({"model": {"depth": 3}}, "model.depth is not an option"),
         ({"model": {"layers": 0}}, "model.layers=0: .*greater than or equal to 1"),
         ({"model": {"width": 30, "heads": 4}}, "width 30 must be a multiple of heads 4"),
@@ -308,6 +314,17 @@ def test_a_wrong_choice_names_value_and_law(values, message):
 
 
 def test_configuration_survives_its_file(tmp_path):
-    config = run_config({"seed": 4, "locality": {"schedule": "cubic"}, "corpus": {"text": ["a.txt"]}})
+    for choices in ({"corpus": {"text": ["a.txt"]}}, {"model": {"pretrained": "gpt2"}, "corpus": {"dataset": "b"}}):
+        config = run_config({"seed": 4, "locality": {"schedule": "cubic"}, **choices})
+        save_config(config, tmp_path / "run.json")
+        assert load_config(tmp_path / "run.json") == config
+
+
+def test_a_shape_that_was_recorded_beside_pretrained_weights_is_kept(tmp_path):
+    """A sweep's task starts from weights whose shape its sweep had chosen."""
+    chosen = run_config({"model": {"layers": 2, "vocabulary": 300}})
+    config = chosen.model_copy(update={"model": chosen.model.model_copy(update={"pretrained": "base"})})
     save_config(config, tmp_path / "run.json")
-    assert load_config(tmp_path / "run.json") == config
+    again = load_config(tmp_path / "run.json")
+    assert again == config
+    assert (again.model.layers, again.model.vocabulary) == (2, 300)

@@ -18,16 +18,13 @@ from empirical.measure import measure
 from empirical.training import LocalistTrainer, is_finished, train
 
 SMALL = "--layers 1 --heads 2 --width 16 --context 32 --vocabulary 300 --block 4 --steps 4 --batch 2"
-SWEEP = """
+SHAPE = "layers = 1\nheads = 2\nwidth = 16\ncontext = 32\nvocabulary = 300"
+SWEEP = f"""
 seeds = [0]
 configurations = ["distributed", "quintic"]
 measure_sequences = 1
 [model]
-layers = 1
-heads = 2
-width = 16
-context = 32
-vocabulary = 300
+{SHAPE}
 [locality]
 block = 4
 [base]
@@ -86,15 +83,20 @@ def sweep_file(folder, text, extra=""):
         ("A few words. " * 4000, ["--block", "32"], "block 32 must be below the context 32"),
         ("A few words. " * 4000, ["--block", "64"], "block 64 must be below the context 32"),
         ("A few words. " * 4000, ["--learning-rate", "1e30"], "Try a smaller --learning-rate"),
-        ("A few words. " * 4000, ["--model", "nobody-has/a-model-of-this-name"], "cannot be reached"),
     ],
 )
-def test_train(tmp_path, line, monkeypatch, content, options, message):
-    for module in ("model", "corpus"):
-        monkeypatch.setattr(f"empirical.{module}.hub_is_reachable", lambda: False)
+def test_train(tmp_path, line, content, options, message):
     (tmp_path / "text.txt").write_text(content)
     words = ["train", tmp_path / "run", *SMALL.split(), "--text", tmp_path / "text.txt", *options]
     assert message in line(*words)
+    assert not is_finished(tmp_path / "run")
+
+
+def test_train_from_weights_that_cannot_be_looked_up(tmp_path, line, text, monkeypatch):
+    for module in ("model", "corpus"):
+        monkeypatch.setattr(f"empirical.{module}.hub_is_reachable", lambda: False)
+    words = ["train", tmp_path / "run", "--text", text, "--model", "nobody-has/a-model-of-this-name"]
+    assert "cannot be reached" in line(*words)
     assert not is_finished(tmp_path / "run")
 
 
@@ -283,7 +285,7 @@ def test_generate(tmp_path, line, finished, monkeypatch):
         (("block = 4", "block = 40"), "block 40 must be below the context 32"),
         (("steps = 2\nbatch = 2\n[training]", "steps = 2\nlearning_rate = 1e30\n[training]"), "smaller learning rate"),
         (("context = 32", "context = 20000"), "fewer than the context"),
-        (("[model]", '[model]\npretrained = "nobody-has/a-model-of-this-name"'), "cannot be reached"),
+        ((SHAPE, 'pretrained = "nobody-has/a-model-of-this-name"'), "cannot be reached"),
     ],
 )
 def test_sweep(tmp_path, line, text, monkeypatch, change, message):

@@ -11,6 +11,7 @@ from empirical.config import LocalityConfig, ModelConfig
 from empirical.corpus import Piece, load_corpus, load_tokenizer, train_tokenizer
 from empirical.generate import continued, generate
 from empirical.generate_command import generate as command
+from empirical.measure_command import measure as measure_command
 from empirical.model import build_model, dials_moved, load_model, save_model
 from empirical.segments import GrowingBlocks, window_blocks
 from theory.errors import DomainError, InputError
@@ -131,6 +132,12 @@ def test_refuses(folder, options, message):
 def test_what_is_no_model_is_one_clear_line(tmp_path):
     with pytest.raises(InputError, match=r"no config\.json"):
         generate(tmp_path, "a")
+
+
+def test_a_shape_without_a_dial_is_refused(folder):
+    for command_of in (command, measure_command):
+        with pytest.raises(DomainError, match=r"shape linear spreads a .* give --dial too"):
+            command_of(folder, shape="linear")
 
 
 def test_command(folder, capsys):

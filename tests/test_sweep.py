@@ -20,7 +20,7 @@ from empirical.config import load_config
 from empirical.corpus import python_topics
 from empirical.sweep import run_task, sweep
 from empirical.sweep_command import sweep as command
-from empirical.sweep_plan import BASELINE, load_sweep, mean_dial, plan, sweep_config
+from empirical.sweep_plan import BASELINE, load_sweep, mean_dial, plain, plan, sweep_config
 from empirical.sweep_summary import SUMMARY, interval, read_summary
 from empirical.training import LocalistTrainer
 from theory.errors import DomainError, InputError, LocalistError
@@ -91,6 +91,12 @@ def test_the_plan_runs_shared_tasks_once():
 def test_the_sweeps_kept_here_can_be_read(name):
     config = load_sweep(ROOT / "records" / name / "SWEEP.toml")
     assert len(plan(config, config.model.layers)) == 24
+
+
+def test_a_plan_survives_its_record():
+    for choices in ({"corpus": {"text": ["a.txt"]}}, {"model": {"pretrained": "gpt2"}, "corpus": {"dataset": "b"}}):
+        config = sweep_config({"seeds": [3], **choices})
+        assert sweep_config(plain(config), recorded=True) == config
 
 
 def test_equal_means_are_equal():
@@ -263,12 +269,17 @@ def test_a_task_that_fails_does_not_take_the_others_with_it(tmp_path, monkeypatc
 
 def test_pretrained_weights_need_no_base(whole, tmp_path):
     base = whole.folder / "base"
-    text = TINY.replace("[model]", f'[model]\npretrained = "{base}"').replace("seeds = [0, 1]", "seeds = [0]")
+    shape = TINY[TINY.index("layers") : TINY.index("context")]
+    text = TINY.replace(shape, f'pretrained = "{base}"\n').replace("vocabulary = 300\n", "")
+    text = text.replace("seeds = [0, 1]", "seeds = [0]")
     done = sweep(tiny_sweep(tmp_path, text), tmp_path / "out", progress=False)
     assert done.manifest["base"] is None
     assert [task["loss"] for task in done.manifest["tasks"]] == [
         task["loss"] for task in whole.manifest["tasks"] if task["seed"] == 0
     ]
+    penalised = f"{text}[objective]\ngroup_penalty = 1.0\nfeature_blocks = 3\n"
+    with pytest.raises(DomainError, match="feature_blocks 3 must divide the width 16"):
+        sweep(tiny_sweep(tmp_path, penalised), tmp_path / "penalised", progress=False)
 
 
 def test_seeds_may_be_added_and_nothing_else_changed(whole):
@@ -304,6 +315,8 @@ def test_two_sweeps_in_one_folder_are_refused(whole):
         ("[locality]\nschedule = 'cubic'", "locality.schedule is what a sweep varies"),
         ("[training]\nstep = 3", "training.step is not an option"),
         ("colour = 3", "colour is not an option"),
+        ("[objective]\ngroup_penalty = 1.0\nfeature_blocks = 7", "feature_blocks 7 must divide the width 128"),
+        ('[model]\npretrained = "gpt2"\nheads = 3', "heads is decided by the weights of gpt2"),
     ],
 )
 def test_a_wrong_file_is_one_clear_line(tmp_path, text, message):
@@ -355,7 +368,7 @@ def test_the_reference_sweep_is_whole():
     folder = ROOT / "records" / "reference"
     config = load_sweep(folder / "SWEEP.toml")
     found = read_summary(folder)
-    assert sweep_config(found.manifest["sweep"]) == config
+    assert sweep_config(found.manifest["sweep"], recorded=True) == config
     assert [task["name"] for task in found.manifest["tasks"]] == [task.name for task in plan(config, 4)]
     assert found.manifest["failed"] == {}
     assert found.summary["violations"].sum() == 0

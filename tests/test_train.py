@@ -12,10 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny import one_thread, tiny  # noqa: F401
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, TrainerCallback
 
 from empirical.checkpoints import newest_checkpoint
-from empirical.config import LocalityConfig, load_config
+from empirical.config import LocalityConfig, load_config, run_config
 from empirical.corpus import CorpusConfig, load_corpus, train_tokenizer
 from empirical.measure import measure
 from empirical.model import build_model, load_model
@@ -208,13 +208,81 @@ def test_pretrained_weights_from_a_folder(tmp_path):
     GPT2LMHeadModel(GPT2Config(vocab_size=300, n_positions=64, n_embd=32, n_layer=3, n_head=2)).save_pretrained(stock)
     tokenizer = train_tokenizer(load_corpus(CorpusConfig()).training, 300)
     tokenizer.save(str(stock / "tokenizer.json"))
-    config = tiny(model={"pretrained": str(stock), "context": 64}, training={"steps": 2, "learning_rate": 1e-9})
+    config = run_config(
+        {
+            "model": {"pretrained": str(stock), "context": 64},
+            "locality": {"schedule": "quintic", "block": 8},
+            "training": {"steps": 2, "learning_rate": 1e-9},
+        }
+    )
     folder = train(config, tmp_path / "run", progress=False)
     trained, start = weights(folder), load_file(stock / "model.safetensors")
     for name in start:
         torch.testing.assert_close(trained[name], start[name], rtol=0, atol=1e-6)
     assert load_model(folder).config.localist["schedule"] == "quintic"
     assert measure(folder, sequences=2, progress=False).violations == 0
+
+
+def stock_weights(folder, **options):
+    """GPT-2 weights as others leave them, with a tokenizer; transformers' own dropout is 0.1."""
+    shape = {"vocab_size": 300, "n_positions": 64, "n_embd": 32, "n_layer": 1, "n_head": 2}
+    GPT2LMHeadModel(GPT2Config(**shape | options)).save_pretrained(folder)
+    train_tokenizer(["a b c"], 290).save(str(folder / "tokenizer.json"))
+    return folder
+
+
+class Dropouts(TrainerCallback):
+    """Notes the dropouts that the model has while it trains."""
+
+    def on_step_begin(self, args, state, control, model=None, **kwargs):
+        self.found = {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
+
+
+PRETRAINED = {"locality": {"block": 8}, "training": {"steps": 1, "batch": 2}}
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.25])
+def test_pretrained_weights_train_with_the_dropout_that_the_run_states(tmp_path, dropout):
+    stock, noted = stock_weights(tmp_path / "stock"), Dropouts()
+    config = run_config({"model": {"pretrained": str(stock), "context": 64, "dropout": dropout}, **PRETRAINED})
+    folder = train(config, tmp_path / "run", progress=False, watchers=[noted])
+    assert noted.found == {dropout}
+    kept = load_model(folder).config
+    assert {kept.resid_pdrop, kept.embd_pdrop, kept.attn_pdrop} == {dropout}
+    assert load_model(stock).config.resid_pdrop == 0.1
+
+
+def test_a_run_of_pretrained_weights_states_no_shape_of_its_own(tmp_path):
+    stock = stock_weights(tmp_path / "stock")
+    config = run_config({"model": {"pretrained": str(stock), "context": 64}, **PRETRAINED})
+    folder = train(config, tmp_path / "run", progress=False)
+    kept = json.loads((folder / "run.json").read_text())["model"]
+    assert kept == {"pretrained": str(stock), "context": 64, "dropout": 0.0}
+    assert train(config, folder, resume=True, progress=False) == folder
+
+
+@pytest.mark.parametrize("option", ["layers", "heads", "width", "vocabulary"])
+def test_a_shape_beside_pretrained_weights_is_refused(tmp_path, option):
+    with pytest.raises(DomainError, match=f"{option} is decided by the weights of gpt2: leave it out$"):
+        command(run=tmp_path / "run", model="gpt2", **{option: 512})
+    settings = tmp_path / "run.toml"
+    settings.write_text(f'[model]\npretrained = "gpt2"\n{option} = 512\n')
+    with pytest.raises(DomainError, match=f"{option} is decided by the weights of gpt2: leave it out$"):
+        command(run=tmp_path / "run", config=settings)
+
+
+def test_feature_blocks_are_held_against_the_width_of_loaded_weights(tmp_path):
+    stock = stock_weights(tmp_path / "stock", n_embd=30)
+    values = {"model": {"pretrained": str(stock), "context": 64}, **PRETRAINED}
+    # 3 divides 30 and not the default width of 128, 8 the other way round.
+    for blocks, fits in ((3, True), (8, False)):
+        config = run_config({**values, "objective": {"group_penalty": 1.0, "feature_blocks": blocks}})
+        if fits:
+            assert is_finished(train(config, tmp_path / "fits", progress=False))
+            continue
+        with pytest.raises(DomainError, match="feature_blocks 8 must divide the width 30"):
+            train(config, tmp_path / "run", progress=False)
+        assert not (tmp_path / "run" / "run.json").exists()
 
 
 def broken_model(folder, spoil):
@@ -267,9 +335,7 @@ def test_a_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
 
 
 def test_context_above_the_weights_positions(tmp_path):
-    folder = broken_model(tmp_path / "model", lambda f: None)
-    train_tokenizer(["a b c"], 290).save(str(folder / "tokenizer.json"))
-    config = tiny(model={"pretrained": str(folder), "context": 128})
+    config = run_config({"model": {"pretrained": str(stock_weights(tmp_path / "model")), "context": 128}})
     with pytest.raises(DomainError, match="context 128 must be at most the 64 positions"):
         train(config, tmp_path / "run", progress=False)
 
