@@ -15,11 +15,12 @@ from sympy import Set, Symbol
 from sympy.logic.boolalg import And, Boolean, Equivalent, Implies, true
 
 from proofs_check.adversary import tightness
+from proofs_check.arguments import whole_number
 from proofs_check.box_search import Box, Proposals, evolve, refine
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.rows import AttentionRow
 from proofs_check.planted.falsehood import false_point
-from proofs_check.points import check_form, slack_at
+from proofs_check.points import check_form, decide_at, slack_at
 from proofs_check.sampling import Counterexample, sample
 from proofs_check.screening.screen import screen
 from proofs_check.verdict import Verdict
@@ -61,15 +62,21 @@ def attack(claim: Boolean, domain: Mapping[Symbol, Set], samples: int = 100_000,
     """Search a box `{symbol: Interval}` for a point at which the claim is false; the same seed repeats the search.
 
     Ends are included where the interval says so, unbounded intervals are searched out to 10^9 and beyond by local
-    steps, symbols declared integer take integers only. Raises `DomainError` for a letter without an interval, an empty
-    interval, an unknown form of claim, or a function that Arb cannot evaluate.
+    steps, symbols declared integer take integers only; ends may be floats, which are the numbers they store. A box of
+    one point, or without letters, is decided there. Raises `DomainError` for a letter without an interval, for an empty
+    one, one beyond the floats or one on which sympy's assumptions of the letter do not hold, for an unknown form of
+    claim, for a function that Arb cannot evaluate, and for `samples` below 1 or a negative `seed`.
 
     >>> from sympy import Interval, symbols
     >>> x = symbols("x", real=True)
     >>> attack(x**2 >= x, {x: Interval(0, 2)}, samples=1000).verdict
     <Verdict.REFUTED: 'refuted'>
     """
+    samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
     box = Box(claim, domain)
+    only = box.only()
+    if only is not None:
+        return _decided(box, only)
     rng = np.random.default_rng(seed)
     proposals = Proposals(box)
     with np.errstate(all="ignore"):
@@ -77,7 +84,7 @@ def attack(claim: Boolean, domain: Mapping[Symbol, Set], samples: int = 100_000,
             proposals.add(box.draw(rng, min(50_000, samples - start)))
         found = proposals.refuted()
         if found is None:
-            found = false_point(claim, dict(zip(box.letters, box.intervals, strict=True)))
+            found = false_point(claim, box.sides)
         if found is None:
             refine(box, proposals)
             evolve(box, proposals, seed)
@@ -85,6 +92,15 @@ def attack(claim: Boolean, domain: Mapping[Symbol, Set], samples: int = 100_000,
     nearest, worst = proposals.best()
     verdict = Verdict.UNDECIDED if found is None else Verdict.REFUTED
     return Attack(verdict, found, nearest, slack_at(claim, nearest, -worst), proposals.count)
+
+
+def _decided(box: Box, point: dict[Symbol, Fraction]) -> Attack:
+    """The attack on a box of one point: a claim without letters, or with every letter fixed."""
+    refuted = decide_at(box.claim, point) is Verdict.REFUTED
+    with np.errstate(all="ignore"):
+        wrong = float(box.wrongness(np.zeros((len(point), 1)))[0])
+    verdict = Verdict.REFUTED if refuted else Verdict.UNDECIDED
+    return Attack(verdict, point if refuted else None, point, slack_at(box.claim, point, -wrong), 1)
 
 
 def attack_row(claim: Boolean, given: Boolean = true, samples: float = 1e5, seed: int = 0) -> RowAttack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -12,14 +13,16 @@ import numpy as np
 import sympy
 from scipy import special
 from scipy.optimize import differential_evolution, minimize
-from sympy import Dummy, Expr, Interval, Set, Symbol, ceiling, floor
+from sympy import Expr, Piecewise, Set, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, true
 
-from proofs_check.points import check_form, decide_at
+from proofs_check.domains import ranges_of, whole
+from proofs_check.intervals.boxes import Side
+from proofs_check.points import RealPower, check_form, decide_at, readable, real_target
 from proofs_check.verdict import Verdict
 from theory.errors import DomainError
-from theory.lowering import Target, UnknownNode, array_target, evaluate
+from theory.lowering import Target, array_target, evaluate
 
 _DECIDED = 64
 _FAR = 9.0
@@ -31,30 +34,41 @@ class Box:
     def __init__(self, claim: Boolean, domain: Mapping[Symbol, Set]) -> None:
         check_form(claim)
         self.claim = claim
-        self.letters = sorted(domain, key=str)
-        missing = claim.free_symbols - set(self.letters)
-        if missing:
-            raise DomainError(f"letter {min(map(str, missing))} of the claim must have an interval in the domain")
-        self.intervals = []
-        for letter in self.letters:
-            interval = domain[letter]
-            if not isinstance(interval, Interval) or interval.is_empty:
-                raise DomainError(f"domain of {letter}, {interval}, must be a sympy Interval that is not empty")
-            if letter.is_integer and ceiling(interval.inf) > floor(interval.sup):
-                raise DomainError(f"domain of {letter}, {interval}, must hold an integer")
-            self.intervals.append(interval)
-        # What is not negative in the box may be raised to any power there.
-        ends = zip(self.letters, self.intervals, strict=True)
-        self._known = {letter: Dummy(letter.name, positive=True) for letter, each in ends if each.inf >= 0}
+        ranges = ranges_of(claim, domain)
+        self.letters = sorted(ranges, key=str)
+        self.sides = {letter: self._side(letter, ranges[letter], domain) for letter in self.letters}
+        self._floats = [_float_ends(letter, side) for letter, side in self.sides.items()]
         relations = claim.atoms(Relational)
-        self._sides = {side: side.xreplace(self._known) for each in relations for side in (each.lhs, each.rhs)}
+        self._read = {side: readable(side) for each in relations for side in (each.lhs, each.rhs)}
+        self._check_functions()
+
+    @staticmethod
+    def _side(letter: Symbol, side: Side | None, domain: Mapping[Symbol, Set]) -> Side:
+        if side is None:
+            held = "hold an integer" if letter.is_integer else "be an interval that is not empty"
+            raise DomainError(f"domain of {letter}, {domain[letter]}, must {held}")
+        return whole(side) if letter.is_integer else side
+
+    def _check_functions(self) -> None:
+        known = _floats().operations.keys() & real_target().operations.keys()
+        for side, read in self._read.items():
+            for node in sympy.preorder_traversal(read):
+                plain = node.is_Symbol or node.is_Rational or node.is_Add or node.is_Mul or node.is_Pow
+                if isinstance(node, Expr) and not (plain or isinstance(node, Piecewise) or node.func in known):
+                    raise DomainError(f"claim {self.claim} cannot be attacked: {node} in {side} has no meaning here")
         middle = np.full((len(self.letters), 1), 0.37)
         try:
-            decide_at(claim, self.exact(middle[:, 0]))
+            decide_at(self.claim, self.exact(middle[:, 0]))
             with np.errstate(all="ignore"):
                 self.wrongness(middle)
-        except UnknownNode as unknown:
-            raise DomainError(f"claim {claim} cannot be attacked: {unknown}") from unknown
+        except TypeError as unknown:
+            # A function may want whole numbers, and floats know no Piecewise that may have no value.
+            raise DomainError(f"claim {self.claim} cannot be attacked: {unknown}") from unknown
+
+    def only(self) -> dict[Symbol, Fraction] | None:
+        """The one point of the box; None where there are more."""
+        point = {letter: side.low for letter, side in self.sides.items() if side.low is not None and side.is_point}
+        return point if len(point) == len(self.letters) else None
 
     def draw(self, rng: np.random.Generator, count: int) -> Any:
         """Points of the unit cube, shape (letters, count), denser near the faces."""
@@ -70,10 +84,13 @@ class Box:
         return [self._value(i, unit[i]) for i in range(len(self.letters))]
 
     def _value(self, i: int, unit: Any) -> Any:
-        interval, unit = self.intervals[i], np.clip(unit, 0.0, 1.0)
-        low, high = (float(end) if end.is_finite else None for end in (interval.inf, interval.sup))
+        side, unit = self.sides[self.letters[i]], np.clip(unit, 0.0, 1.0)
+        low, high = self._floats[i]
         if low is not None and high is not None:
-            value = np.where(unit < 0.5, low + (high - low) * unit, high - (high - low) * (1 - unit))
+            # Halved, as the whole width may be beyond the floats.
+            half = high / 2 - low / 2
+            below, above = np.minimum(2 * unit, 1.0), np.minimum(2 * (1 - unit), 1.0)
+            value = np.where(unit < 0.5, low + half * below, high - half * above)
         elif low is not None:
             value = low + _stretched(unit)
         elif high is not None:
@@ -83,41 +100,41 @@ class Box:
         if self.letters[i].is_integer:
             value = np.round(value)
         if low is not None:
-            value = np.maximum(value, np.nextafter(low, np.inf) if interval.left_open else low)
+            value = np.maximum(value, np.nextafter(low, np.inf) if side.low_open else low)
         if high is not None:
-            value = np.minimum(value, np.nextafter(high, -np.inf) if interval.right_open else high)
+            value = np.minimum(value, np.nextafter(high, -np.inf) if side.high_open else high)
         return value
 
     def exact(self, unit: Any) -> dict[Symbol, Fraction]:
         """One point as exact rationals, moved into the interval where rounding its ends led outside."""
         point = {}
-        for i, value in enumerate(self.values(unit)):
-            interval, rational = self.intervals[i], Fraction(float(value))
-            for end, open_end, outside in (
-                (interval.inf, interval.left_open, lambda v, e: v <= e),
-                (interval.sup, interval.right_open, lambda v, e: v >= e),
-            ):
-                if end.is_Rational and not open_end and outside(rational, Fraction(int(end.p), int(end.q))):
-                    rational = Fraction(int(end.p), int(end.q))
-            point[self.letters[i]] = rational
+        for letter, value in zip(self.letters, self.values(unit), strict=True):
+            side, rational = self.sides[letter], Fraction(float(value))
+            if side.low is not None and not side.low_open:
+                rational = max(rational, side.low)
+            if side.high is not None and not side.high_open:
+                rational = min(rational, side.high)
+            point[letter] = rational
         return point
 
     def inside(self, point: Mapping[Symbol, Fraction]) -> bool:
-        """Whether an exact point is certainly in the box, and integer where it must be."""
-        for letter, interval in zip(self.letters, self.intervals, strict=True):
-            value = point[letter]
-            if letter.is_integer and value.denominator != 1:
-                return False
-            conditions = interval.as_relational(letter)
-            if decide_at(conditions, point) is not Verdict.PROVED:
-                return False
-        return True
+        """Whether an exact point is in the box, and integer where it must be."""
+        return all(
+            side.holds(point[letter]) and not (letter.is_integer and point[letter].denominator != 1)
+            for letter, side in self.sides.items()
+        )
 
     def wrongness(self, unit: Any) -> Any:
         """How far the claim is from holding at points of the unit cube, positive where floats find it false."""
         values = dict(zip(self.letters, self.values(unit), strict=True))
-        values |= {new: values[letter] for letter, new in self._known.items()}
-        return np.broadcast_to(_wrongness(self.claim, values, self._sides), unit.shape[1:])
+        return np.broadcast_to(_wrongness(self.claim, values, self._read), unit.shape[1:])
+
+
+def _float_ends(letter: Symbol, side: Side) -> tuple[float | None, float | None]:
+    try:
+        return tuple(None if end is None else float(end) for end in (side.low, side.high))  # type: ignore[return-value]
+    except OverflowError:
+        raise DomainError(f"domain of {letter} must have ends below {sys.float_info.max:.3g}, or infinite") from None
 
 
 def _stretched(unit: Any) -> Any:
@@ -156,7 +173,15 @@ def _floats() -> Target:
     """numpy, with the functions that `proofs_check.points` adds to Arb."""
     plain = array_target(np, special)
     more = {sympy.sin: np.sin, sympy.tan: np.tan, sympy.sinh: np.sinh, sympy.cosh: np.cosh, sympy.tanh: np.tanh}
-    return replace(plain, operations={**plain.operations, **more})
+    return replace(plain, number=_nearest, operations={**plain.operations, **more, RealPower: np.power})
+
+
+def _nearest(value: Fraction) -> Any:
+    try:
+        # Python's own float would raise where a constant is divided by 0.
+        return np.float64(float(value))
+    except OverflowError:
+        return np.float64(np.inf if value > 0 else -np.inf)
 
 
 class Proposals:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import sympy
 from flint import arb, ctx, fmpq
-from sympy import Expr, Rational, Symbol
+from sympy import Expr, Float, Function, Ge, Gt, Le, Lt, Piecewise, Rational, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
 
 from proofs_check.verdict import Verdict
 from theory.errors import DomainError
-from theory.lowering import Target, Undecided, UnknownNode, arb_target, evaluate
+from theory.lowering import Target, Undecided, arb_target, evaluate
 
 CONNECTIVES = (And, Or, Not, Implies, Equivalent)
 _PRECISIONS = (96, 384, 2048)
@@ -23,17 +24,48 @@ _PRECISIONS = (96, 384, 2048)
 _SIMPLE = 2**12
 
 
+class RealPower(Function):
+    """A power whose exponent is not a whole number or a half: real where its base is positive, or 0 and the value 0."""
+
+    nargs = 2
+
+
 def real_target() -> Target:
-    """Arb's balls, with the trigonometric and hyperbolic functions that derivations use beside the theorems' own."""
+    """Arb's balls, with the functions that derivations and users' claims use beside the theorems' own."""
     plain = arb_target()
-    more = {
+    more: dict[Any, Any] = {
         sympy.sin: lambda x: x.sin(),
         sympy.tan: lambda x: x.tan(),
         sympy.sinh: lambda x: x.sinh(),
         sympy.cosh: lambda x: x.cosh(),
         sympy.tanh: lambda x: x.tanh(),
+        RealPower: _power,
     }
     return replace(plain, operations={**plain.operations, **more})
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    if base.is_zero() and exponent > 0:
+        return arb(0)
+    if base > 0 or exponent.is_integer():
+        return base**exponent
+    raise Undecided("the base of a power may be 0 or negative")
+
+
+@lru_cache(maxsize=4096)
+def exactly(side: Expr) -> Expr:
+    """The expression with every float as the rational it stores."""
+    return side.xreplace({number: Rational(number) for number in side.atoms(Float)})
+
+
+@lru_cache(maxsize=4096)
+def readable(side: Expr) -> Expr:
+    """The expression for evaluation at real numbers: floats exact, and powers that need a sign as `RealPower`."""
+
+    def needs_a_sign(node: Any) -> bool:
+        return bool(node.is_Pow and not node.exp.is_Integer and node.exp != sympy.S.Half)
+
+    return exactly(side).replace(needs_a_sign, lambda node: RealPower(*node.args))
 
 
 def decide_at(claim: Boolean, point: Mapping[Symbol, Fraction]) -> Verdict:
@@ -77,7 +109,8 @@ def _all(parts: list[Verdict]) -> Verdict:
 def _sign(claim: Relational, point: Mapping[Symbol, Fraction]) -> int | None:
     """Sign of the left side less the right, None where it is not known or a side has no value."""
     # Algebra may cancel what has no value at the point, so each side must have one of its own.
-    asked, defined = [claim.lhs - claim.rhs, claim.lhs, claim.rhs], False
+    gap_of = exactly(claim.lhs) - exactly(claim.rhs)
+    asked, defined = [gap_of, claim.lhs, claim.rhs], False
     for precision in _PRECISIONS:
         with ctx.workprec(precision):
             try:
@@ -91,7 +124,7 @@ def _sign(claim: Relational, point: Mapping[Symbol, Fraction]) -> int | None:
             if gap.is_zero():
                 return 0
             defined = True
-    return 0 if defined and _is_exactly_zero(asked[0], point) else None
+    return 0 if defined and _is_exactly_zero(gap_of, point) else None
 
 
 def _is_exactly_zero(gap: Expr, point: Mapping[Symbol, Fraction]) -> bool:
@@ -105,14 +138,7 @@ def _is_exactly_zero(gap: Expr, point: Mapping[Symbol, Fraction]) -> bool:
 def _balls(exprs: list[Expr], point: Mapping[Symbol, Fraction]) -> list[Any]:
     values = {x: arb(fmpq(v.numerator, v.denominator)) for x, v in point.items()}
     target = real_target()
-    try:
-        return [evaluate(each, values, target) for each in exprs]
-    except UnknownNode:
-        # Letters that sympy knows to be positive, or 0, where they are let it tell more powers.
-        signed = {x: sympy.Dummy(x.name, positive=True, integer=x.is_integer) for x, v in point.items() if v > 0}
-        values |= {new: values[x] for x, new in signed.items()}
-        known = {**signed, **{x: sympy.Integer(0) for x, v in point.items() if v == 0}}
-        return [evaluate(each.xreplace(known), values, target) for each in exprs]
+    return [evaluate(readable(each), values, target) for each in exprs]
 
 
 def slack_at(claim: Boolean, point: Mapping[Symbol, Fraction] | None, otherwise: float) -> float:
@@ -120,22 +146,29 @@ def slack_at(claim: Boolean, point: Mapping[Symbol, Fraction] | None, otherwise:
     if point is None or not isinstance(claim, Relational):
         return otherwise
     with ctx.workprec(1024):
-        values = {x: arb(fmpq(v.numerator, v.denominator)) for x, v in point.items()}
         try:
-            left, right = (evaluate(side, values, real_target()) for side in (claim.lhs, claim.rhs))
+            left, right = _balls([claim.lhs, claim.rhs], point)
         except (Undecided, ZeroDivisionError):
             return otherwise
         if left == right:
             return 0.0
         gap = (right - left) / (abs(left) + abs(right))
-        if claim.rel_op in (">=", ">"):
-            gap = -gap
-        return float(-abs(gap) if claim.rel_op == "==" else gap) if gap.is_finite() else otherwise
+        slack = {">=": -gap, ">": -gap, "==": -abs(gap), "!=": abs(gap)}.get(claim.rel_op, gap)
+        return float(slack) if slack.is_finite() else otherwise
 
 
 def check_form(claim: Boolean, connectives: tuple[Any, ...] = CONNECTIVES) -> None:
-    """Raise `DomainError` unless the claim is built from relations by the connectives."""
-    if isinstance(claim, Relational | BooleanAtom):
+    """Raise `DomainError` unless the claim is built from relations between numbers by the connectives."""
+    if isinstance(claim, Relational):
+        for side in claim.args:
+            if not isinstance(side, Expr):
+                raise DomainError(f"side {side} of {claim} must be a number")
+        for piecewise in claim.atoms(Piecewise):
+            for _, condition in piecewise.args:
+                if condition != true and not isinstance(condition, Ge | Gt | Le | Lt):
+                    raise DomainError(f"condition {condition} of a Piecewise must be a single inequality")
+        return
+    if isinstance(claim, BooleanAtom):
         return
     if not isinstance(claim, connectives):
         names = ", ".join(connective.__name__ for connective in connectives)

@@ -136,7 +136,7 @@ def _refuting_point(step: Step) -> str:
             if decide_at(claim, point) is Verdict.REFUTED:
                 return ", ".join(f"{letter}={value}" for letter, value in point.items()) or "everywhere"
         except UnknownNode:
-            # A power may be known at other points.
+            # The branch of a Piecewise that holds such a node may not be taken at other points.
             continue
     return ""
 

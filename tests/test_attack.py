@@ -10,11 +10,13 @@ from sympy import (
     Eq,
     Equivalent,
     Ge,
+    Gt,
     Implies,
     Interval,
     Le,
     Ne,
     Or,
+    Piecewise,
     Rational,
     Symbol,
     cos,
@@ -30,6 +32,7 @@ from proofs_check import attack, attack_row
 from proofs_check.points import decide_at
 from proofs_check.verdict import Verdict
 from theory.errors import DomainError
+from theory.functions import LowestEntropy
 from theory.known import ENTROPY_MIN_ZHAI
 from theory.symbols import F, H, H_lam, d, eps, k, m, r
 
@@ -39,7 +42,7 @@ n = Symbol("n", integer=True, positive=True)
 
 UNIT = {x: Interval(0, 1)}
 SQUARE = {x: Interval(0, 1), y: Interval(0, 1)}
-HALF_LINE = {p: Interval(0, oo)}
+HALF_LINE = {p: Interval.open(0, oo)}
 
 FALSE = {
     "in a disc of radius 1e-5": ((x - Rational(1, 3)) ** 2 + (y - Rational(2, 7)) ** 2 >= Rational(1, 10**10), SQUARE),
@@ -52,7 +55,7 @@ FALSE = {
     "at a closed end only": (x < 1, UNIT),
     "at one corner only": (x + y < 2, SQUARE),
     "at one integer only": (Ne(n**2 - n + 41, 41 * 41), {n: Interval(1, 60)}),
-    "by a millionth": (exp(p) <= 1 + p + p**2 / 2 + Rational(1, 10**6), {p: Interval(0, Rational(1, 10))}),
+    "by a millionth": (exp(p) <= 1 + p + p**2 / 2 + Rational(1, 10**6), {p: Interval.Lopen(0, Rational(1, 10))}),
     "an implication": (Implies(x > y, x**2 > y**2), {x: Interval(-3, 3), y: Interval(-3, 3)}),
     "a conjunction": (And(x <= 1, x >= Rational(1, 10**9)), UNIT),
     "a disjunction": (Or(x < Rational(1, 2), x > Rational(501, 1000)), UNIT),
@@ -89,6 +92,46 @@ def test_a_true_claim_is_neither_refuted_nor_proved(name, seed):
     assert found.verdict is Verdict.UNDECIDED
     assert found.point is None
     assert set(found.nearest) == set(domain)
+
+
+POWERS = {
+    "cube root": (Ge(x ** Rational(1, 3), x), UNIT, Verdict.UNDECIDED),
+    "cube root, false": (Ge(x ** Rational(1, 3), x + Rational(1, 100)), UNIT, Verdict.REFUTED),
+    "cube root of a difference": (Le((1 - x) ** Rational(1, 3), 1 - x / 3), UNIT, Verdict.UNDECIDED),
+    "cube root of negatives": (Ge(x ** Rational(1, 3), x), {x: Interval(-1, 0)}, Verdict.UNDECIDED),
+    "x^x": (Ge(x**x, Rational(69, 100)), UNIT, Verdict.UNDECIDED),
+    "x^x, false": (Ge(x**x, Rational(7, 10)), UNIT, Verdict.REFUTED),
+    "0^y for either sign": (Le(x**y, 1), {x: Interval(0, 0), y: Interval(-1, 1)}, Verdict.UNDECIDED),
+    "x^y, false": (Le(x**y, 1), {x: Interval(0, 1), y: Interval(-1, 1)}, Verdict.REFUTED),
+    "negatives to whole powers": (Le(x**n, 1), {x: Interval(-1, 1), n: Interval(1, 5)}, Verdict.UNDECIDED),
+    "negatives to whole powers, false": (Ge(x**n, 0), {x: Interval(-1, 1), n: Interval(1, 5)}, Verdict.REFUTED),
+    "float ends": (Ge(x, -1), {x: Interval(-0.5, 1)}, Verdict.UNDECIDED),
+    "float ends, false": (Gt(x, -0.5), {x: Interval(-0.5, 1)}, Verdict.REFUTED),
+    "floats summed exactly": (Eq(x + 0.1 + 0.2, x + 0.3, evaluate=False), UNIT, Verdict.REFUTED),
+}
+
+
+@pytest.mark.parametrize(("claim", "domain", "verdict"), POWERS.values(), ids=POWERS)
+def test_powers_and_floats_are_attacked(claim, domain, verdict):
+    assert attack(claim, domain, samples=2_000).verdict is verdict
+
+
+ONE_POINT = [
+    (Le(log(2), Rational(7, 10), evaluate=False), {}, Verdict.UNDECIDED),
+    (Ge(log(2), Rational(7, 10), evaluate=False), {}, Verdict.REFUTED),
+    (Ge(x, 1), {x: Interval(1, 1)}, Verdict.UNDECIDED),
+    (Gt(x, 1), {x: Interval(1, 1)}, Verdict.REFUTED),
+    (And(x < n, n < 2), {x: Interval(0, 0), n: Interval(Rational(1, 2), Rational(3, 2))}, Verdict.UNDECIDED),
+]
+
+
+@pytest.mark.parametrize(("claim", "domain", "verdict"), ONE_POINT, ids=str)
+def test_a_box_of_one_point_is_decided_there(claim, domain, verdict):
+    found = attack(claim, domain)
+    assert found.verdict is verdict
+    assert set(found.nearest) == set(domain)
+    assert found.points == 1
+    assert found.slack <= 0 if verdict is Verdict.REFUTED else found.slack >= 0
 
 
 def test_the_nearest_miss_is_reported():
@@ -128,6 +171,10 @@ def test_sides_that_agree_are_told_equal_only_by_exact_arithmetic():
         (x < 1, {x: symbols("S")}, "sympy Interval"),
         (gamma(p) > x, {**HALF_LINE, **UNIT}, "gamma"),
         (x, UNIT, "built from relations"),
+        (Ge(Piecewise((x, Eq(x, 0)), (1, True)), 0), UNIT, "single inequality"),
+        (Ge(Piecewise((x, x > 0)), 0), UNIT, "must end with a branch"),
+        (Le(LowestEntropy(x, y), 9), {x: Interval(1, 4), y: Interval(0, 1)}, "cannot be attacked"),
+        (Eq(x > 0, y > 0), SQUARE, "must be a number"),
     ],
 )
 def test_what_cannot_be_attacked_says_so(claim, domain, law):

@@ -15,6 +15,7 @@ import typer
 from sympy import Eq, Ge, Gt, Integer, Interval, Rational, Symbol, exp, log, oo, symbols
 
 from proofs_check import commands
+from proofs_check.domains import side_of
 from proofs_check.planted import kill_table, roads
 from proofs_check.planted.derivation_twins import lemma_twins, step_twins
 from proofs_check.planted.falsehood import false_point, shown
@@ -154,14 +155,14 @@ FALSE_AT = [
 
 @pytest.mark.parametrize(("claim", "domain", "point"), FALSE_AT, ids=str)
 def test_a_false_claim_has_a_point(claim, domain, point):
-    found = false_point(claim, domain)
+    found = false_point(claim, {letter: side_of(letter, values) for letter, values in domain.items()})
     assert set(found) == set(point)
     assert shown(found)
 
 
 def test_a_true_claim_has_none():
-    assert false_point(Ge(exp(x), 1 + x), {x: Interval(0, oo)}) is None
-    assert false_point(Ge(log(x), -1000, evaluate=False), {x: Interval(-5, 0)}) is None
+    assert false_point(Ge(exp(x), 1 + x), {x: side_of(x, Interval(0, oo))}) is None
+    assert false_point(Ge(log(x), -1000, evaluate=False), {x: side_of(x, Interval(-5, 0))}) is None
     assert shown(None) == ""
 
 

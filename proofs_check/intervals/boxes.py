@@ -8,11 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from flint import arb, fmpq
-from sympy import FiniteSet, Interval, Range, S, Set, Symbol
 
-from proofs_check.intervals.pool import exact
 from proofs_check.intervals.spans import ABOVE, BELOW, Span, checked
-from theory.errors import DomainError
 
 
 @dataclass(frozen=True)
@@ -148,53 +145,3 @@ def split(side: Side, at: Fraction) -> tuple[Side, Side]:
 def split_after(side: Side, at: Fraction) -> tuple[Side, Side]:
     """The numbers up to `at`, and those beyond it."""
     return replace(side, high=at, high_open=False), replace(side, low=at, low_open=True)
-
-
-def side_of(symbol: Symbol, domain: Set) -> Side | None:
-    """The interval a letter ranges over, integers relaxed to reals; None where it is empty."""
-    if domain is S.EmptySet:
-        return None
-    if isinstance(domain, FiniteSet) and len(domain) == 1:
-        point = _end(symbol, domain.args[0])
-        return Side(point, point, False, False)
-    if isinstance(domain, Range):
-        domain = Interval(domain.inf, domain.sup)
-    elif domain in (S.Naturals, S.Naturals0):
-        domain = Interval(domain.inf, S.Infinity)
-    elif domain is S.Reals:
-        domain = Interval(S.NegativeInfinity, S.Infinity)
-    if not isinstance(domain, Interval):
-        raise DomainError(f"domain {domain} of {symbol} must be one interval")
-    low = None if domain.start is S.NegativeInfinity else _end(symbol, domain.start)
-    high = None if domain.end is S.Infinity else _end(symbol, domain.end)
-    side = Side(low, high, bool(domain.left_open) or low is None, bool(domain.right_open) or high is None)
-    return None if side.is_empty else side
-
-
-def _end(symbol: Symbol, end: Any) -> Fraction:
-    if not (end.is_Rational or end.is_Float):
-        raise DomainError(f"end {end} of the domain of {symbol} must be rational or infinite: change the variable")
-    return exact(end)
-
-
-def agrees(symbol: Symbol, side: Side) -> bool:
-    """Whether what sympy assumes of the letter holds on all of the interval (integers aside)."""
-    if symbol.is_positive:
-        return side.low is not None and (side.low > 0 or (side.low == 0 and side.low_open))
-    if symbol.is_nonnegative:
-        return side.low is not None and side.low >= 0
-    if symbol.is_negative:
-        return side.high is not None and (side.high < 0 or (side.high == 0 and side.high_open))
-    if symbol.is_nonpositive:
-        return side.high is not None and side.high <= 0
-    return True
-
-
-def has_integer(side: Side) -> bool:
-    """Whether an integer lies in it."""
-    if side.low is None or side.high is None:
-        return True
-    first = -(-side.low // 1)
-    if first == side.low and side.low_open:
-        first += 1
-    return side.holds(Fraction(first))

@@ -252,10 +252,13 @@ class Search:
         root = self.question.box[name]
         if side.low is None or side.high is None:
             return 4.0 ** -(cell.depth // 8) if cell.depth % 2 else 1e6
-        width = float(side.high - side.low)
-        if root.low is None or root.high is None:
-            return width / (1.0 + abs(float(side.low)))
-        return width / float(root.high - root.low)
+        width = side.high - side.low
+        scale = root.high - root.low if root.low is not None and root.high is not None else None
+        try:
+            return float(width) / (1.0 + abs(float(side.low)) if scale is None else float(scale))
+        except OverflowError:
+            # Of numbers beyond the floats the ratio may still be one.
+            return float(min(Fraction(10) ** 300, width / (1 + abs(side.low) if scale is None else scale)))
 
 
 def largest(outcome: Outcome, count: int = 3) -> list[dict[str, Any]]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import sympy
 from sympy import Expr, Ge, Gt, Le, Lt, Set, Symbol
 
-from proofs_check.intervals.boxes import Side, agrees, has_integer, side_of
+from proofs_check.domains import ranges_of
+from proofs_check.intervals.boxes import Side
 from proofs_check.intervals.factoring import factored
-from proofs_check.intervals.pool import Pool, letters_of
+from proofs_check.intervals.pool import Pool
 from proofs_check.intervals.substitution import Change
 from theory.errors import DomainError
 
@@ -36,7 +38,7 @@ class Question:
     expr: Expr
     integers: frozenset[str]
     changes: tuple[Change, ...] = ()
-    hints: tuple[Mapping[str, Any], ...] = field(default=())
+    hints: tuple[Mapping[str, Fraction], ...] = field(default=())
 
     @property
     def relation(self) -> str:
@@ -46,28 +48,12 @@ class Question:
 
 def sides_of(claim: Any, domain: Mapping[Symbol, Set]) -> dict[str, Side] | None:
     """Every letter's interval; None where the domain is empty. `DomainError` for what makes no sense."""
-    for symbol in domain:
-        if not isinstance(symbol, Symbol):
-            raise DomainError(f"domain key {symbol!r} must be a sympy symbol")
-    if getattr(claim, "free_symbols", None) is None:
-        raise DomainError(f"claim {claim!r} must be a sympy inequality")
-    missing = [symbol for symbol in letters_of(claim) if symbol not in domain]
-    if missing:
-        raise DomainError(f"letter {missing[0]} of the claim must have a domain")
-    names = [symbol.name for symbol in domain]
-    if len(set(names)) < len(names):
-        raise DomainError(f"letters {sorted(names)} must have different names")
     sides: dict[str, Side] = {}
-    empty = False
-    for symbol, values in domain.items():
-        side = side_of(symbol, values)
-        if side is None or (symbol.is_integer and not has_integer(side)):
-            empty = True
-            continue
-        if not agrees(symbol, side):
-            raise DomainError(f"domain {values} of {symbol} must lie where sympy assumes {symbol} to be")
+    for symbol, side in ranges_of(claim, domain).items():
+        if side is None:
+            return None
         sides[symbol.name] = side
-    return None if empty else sides
+    return sides
 
 
 def question_of(claim: Any, sides: Mapping[str, Side], changes: tuple[Change, ...] = ()) -> Question:

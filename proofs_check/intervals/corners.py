@@ -193,7 +193,7 @@ def places(name: str, side: Side, piece: Piece, question: Question, box: Box) ->
             found[_number(end)] = None
     for hint in question.hints:
         if name in hint:
-            found[_number(Fraction(str(hint[name])))] = None
+            found[_number(hint[name])] = None
     for whole in (0, 1):
         if side.closure_holds(Fraction(whole)):
             found[Rational(whole)] = None
@@ -271,7 +271,7 @@ def _points(box: Box, free: list[str], question: Question) -> Iterator[dict[str,
     fixed = {name: side.low for name, side in box.items() if side.is_point and side.low is not None}
     for hint in question.hints:
         if all(name in hint for name in free):
-            yield fixed | {name: Fraction(str(hint[name])) for name in free}
+            yield fixed | {name: hint[name] for name in free}
     if all(box[name].low is not None and box[name].high is not None for name in free):
         simple = {name: simplest(box[name].low, box[name].high) for name in free}  # type: ignore[arg-type]
         if all(x.denominator <= _COARSEST for x in simple.values()):

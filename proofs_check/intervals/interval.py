@@ -16,13 +16,16 @@ from typing import Any
 import sympy
 from sympy import Expr, Set, Symbol
 
+from proofs_check.arguments import seconds_of, whole_number
 from proofs_check.intervals import refuting
 from proofs_check.intervals.branching import Outcome, Progress, Search, largest
 from proofs_check.intervals.certificates import Certificate, certificate_of
 from proofs_check.intervals.claims import Question, question_of, sides_of
+from proofs_check.intervals.pool import exact
 from proofs_check.intervals.substitution import KINDS, Change, change_of, fresh, matching
 from proofs_check.replay import replay_bytes
 from proofs_check.verdict import Verdict
+from theory.errors import DomainError
 
 BOXES = 20_000
 PRECISION = 64
@@ -90,7 +93,8 @@ def certify(
     unbounded domain in a new one, exactly: `x = a - log t`, `a + 1/t` or `a + t/(1 - t)`; without it, these are tried
     in turn. `equality_at` gives rational points at which the sides meet, as a hint. `boxes` bounds the search
     for each of them, `seconds` all; a last look in floats for a counterexample adds about a second. Raises
-    `DomainError` for a claim or a domain that intervals have no meaning for.
+    `DomainError` for a claim or a domain that intervals have no meaning for, for a letter of which sympy assumes what
+    does not hold on all of its interval, and for a hint, a substitution or a budget that is none.
 
     >>> from sympy import Interval, exp, symbols
     >>> x = symbols("x", real=True)
@@ -102,15 +106,17 @@ def certify(
     begun = time.monotonic()
     if claim in (sympy.true, sympy.false, True, False):
         return Undecided(f"sympy made the claim {claim} before it arrived: build it with evaluate=False", 0, 0.0)
+    boxes, precision = whole_number("boxes", boxes, 0), whole_number("precision", precision, 2)
+    seconds = None if seconds is None else seconds_of("seconds", seconds)
     sides = sides_of(claim, domain)
     if sides is None:
         return Vacuous()
-    hints = tuple({symbol.name: value for symbol, value in point.items()} for point in equality_at)
+    hints = _hints(equality_at, domain)
     plain = question_of(claim, sides)
     point = refuting.scan(plain)
     if point is not None:
         return Refuted(point, 0, time.monotonic() - begun)
-    changes = list(_attempts(plain)) if substitution is None else [_asked(substitution, sides)]
+    changes = list(_attempts(plain)) if substitution is None else [_asked(substitution, plain)]
     searches = []
     for change in changes:
         question = question_of(claim, sides, change) if change else plain
@@ -146,13 +152,42 @@ def certify(
     return Undecided(reason, total, time.monotonic() - begun, largest(best))
 
 
-def _asked(substitution: Mapping[Symbol, Expr], sides: Mapping[str, Any]) -> tuple[Change, ...]:
+def _hints(points: Any, domain: Mapping[Symbol, Set]) -> tuple[dict[str, Fraction], ...]:
+    """The points at which the sides are said to meet; `DomainError` for one that is not rational."""
+    if isinstance(points, str) or not isinstance(points, Sequence):
+        raise DomainError(f"equality_at={points!r} must be a list of points")
+    found = []
+    for point in points:
+        if not isinstance(point, Mapping) or not point.keys() <= domain.keys():
+            raise DomainError(f"point {point!r} of equality_at must map letters of the domain to rational numbers")
+        found.append({symbol.name: _rational(symbol, value) for symbol, value in point.items()})
+    return tuple(found)
+
+
+def _rational(symbol: Symbol, value: Any) -> Fraction:
+    try:
+        number = sympy.sympify(value) if isinstance(value, int | float | Fraction) else value
+        if number.is_finite and (number.is_Rational or number.is_Float):
+            return exact(number)
+    except (AttributeError, TypeError, ValueError):
+        pass
+    raise DomainError(f"{symbol}={value!r} in equality_at must be a rational number")
+
+
+def _asked(substitution: Any, question: Question) -> tuple[Change, ...]:
+    if not isinstance(substitution, Mapping):
+        raise DomainError(f"substitution={substitution!r} must map letters of the claim to expressions")
+    sides, letters = question.sides, question.claim.free_symbols
     taken = set(sides)
     changes = []
     for symbol, written in substitution.items():
+        if symbol not in letters:
+            raise DomainError(f"{symbol} in the substitution must be a letter of the claim")
+        if not isinstance(written, Expr):
+            raise DomainError(f"substitution {symbol} = {written!r} must be a sympy expression")
         new = fresh(symbol.name, taken)
         taken.add(new)
-        changes.append(matching(symbol, sympy.sympify(written), sides[symbol.name], new))
+        changes.append(matching(symbol, written, sides[symbol.name], new))
     return tuple(changes)
 
 

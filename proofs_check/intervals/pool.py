@@ -30,6 +30,7 @@ _ONE_ARGUMENT: dict[type, str] = {
     Logit: "logit",
     BinaryEntropy: "entropy",
 }
+_LONGEST = 4096
 KINKS = ("abs", "max", "min", "case")
 
 
@@ -179,9 +180,16 @@ class Pool:
 
 
 def exact(number: Expr) -> Fraction:
-    """A sympy number as the rational it is; a float is the dyadic number it stores."""
+    """A sympy number as the rational it is; a float is the dyadic number it stores.
+
+    Raises `DomainError` for one too long to be written down: Python spells no integer of more than 4,300 digits.
+    """
     rational = sympy.Rational(number) if number.is_Float else number
-    return Fraction(int(rational.p), int(rational.q))
+    found = Fraction(int(rational.p), int(rational.q))
+    bits = max(found.numerator.bit_length(), found.denominator.bit_length())
+    if bits > _LONGEST:
+        raise DomainError(f"a number of {bits} bits must have at most {_LONGEST}")
+    return found
 
 
 def letters_of(expr: Expr) -> list[Symbol]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sympy import Eq, Expr, Ge, Gt, Integer, Interval, Le, Lt, Rational, S, Symbol
 
+from proofs_check.domains import side_of
 from proofs_check.intervals.lemmas import Lemma, lemmas_of
 from proofs_check.planted.expression_slips import slips_of_sign, slips_of_value, without_assumption
 from proofs_check.planted.falsehood import false_point, shown
@@ -72,7 +73,8 @@ def lemma_twins(statement: Statement) -> Iterator[LemmaTwin]:
 
 
 def _false_at(claim: Any, domain: Mapping[Symbol, Interval]) -> str:
-    return shown(false_point(claim, domain))
+    sides = {letter: side for letter, each in domain.items() if (side := side_of(letter, each)) is not None}
+    return shown(false_point(claim, sides)) if len(sides) == len(domain) else ""
 
 
 @singledispatch

@@ -11,11 +11,11 @@ import random
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from sympy import Interval, Symbol
+from sympy import Symbol
 from sympy.logic.boolalg import Boolean
 
+from proofs_check.intervals.boxes import Side
 from proofs_check.points import decide_at
-from proofs_check.step_claims import holds
 from proofs_check.verdict import Verdict
 from theory.lowering import UnknownNode
 
@@ -24,7 +24,7 @@ _SIZES = tuple(Fraction(10) ** n for n in (0, -1, 1, -2, 2, -4, 4, -8, 8))
 _SIMPLE = (Fraction(0), *(Fraction(*pair) for pair in ((1, 2), (2, 1), (3, 1), (1, 3), (9, 10), (5, 1), (7, 1))))
 
 
-def false_point(claim: Boolean, domain: Mapping[Symbol, Interval]) -> dict[Symbol, Fraction] | None:
+def false_point(claim: Boolean, domain: Mapping[Symbol, Side]) -> dict[Symbol, Fraction] | None:
     """A point at which the claim is certainly false, or None where none of the points tried is one."""
     letters = sorted(domain, key=lambda letter: letter.name)
     for values in _grid([list(_candidates(letter, domain[letter])) for letter in letters]):
@@ -33,7 +33,7 @@ def false_point(claim: Boolean, domain: Mapping[Symbol, Interval]) -> dict[Symbo
             if decide_at(claim, point) is Verdict.REFUTED:
                 return point
         except UnknownNode:
-            # A power may be known at other points.
+            # The branch of a Piecewise that holds such a node may not be taken at other points.
             continue
     return None
 
@@ -57,15 +57,14 @@ def _grid(choices: list[list[Fraction]]) -> Iterator[tuple[Fraction, ...]]:
     yield from (tuple(generator.choice(values) for values in choices) for _ in range(_POINTS))
 
 
-def _candidates(letter: Symbol, domain: Interval) -> Iterator[Fraction]:
+def _candidates(letter: Symbol, side: Side) -> Iterator[Fraction]:
     found: dict[Fraction, None] = dict.fromkeys(_SIMPLE)
     for size in _SIZES:
         found |= dict.fromkeys((size, -size))
-    for end, inward in ((domain.start, 1), (domain.end, -1)):
-        if end.is_Rational:
-            exact = Fraction(int(end.p), int(end.q))
-            found |= dict.fromkeys(exact + inward * part for part in (Fraction(0), *_SIZES[1::2], Fraction(1, 2)))
+    for end, inward in ((side.low, 1), (side.high, -1)):
+        if end is not None:
+            found |= dict.fromkeys(end + inward * part for part in (Fraction(0), *_SIZES[1::2], Fraction(1, 2)))
     for value in found:
         whole = value.denominator == 1 or not letter.is_integer
-        if whole and holds(domain, value):
+        if whole and side.holds(value):
             yield value
