@@ -127,7 +127,7 @@ class CorpusConfig(Settings):
     subset: str | None = None
     split: str = "train"
     column: str = "text"
-    held_out: float = Field(default=0.1, gt=0, lt=1)
+    held_out: float = Field(default=0.1, gt=0, le=0.5)
 
     @model_validator(mode="after")
     def _one_source(self) -> CorpusConfig:

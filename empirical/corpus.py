@@ -1,15 +1,17 @@
 """Text, its split and its tokens: real prose that comes with Python, or the user's own files.
 
-The text is cut into pieces at paragraph ends, and every so many pieces one is held out. The byte-level BPE
+The text is cut into pieces at paragraph ends, and pieces are held out at even distances. The byte-level BPE
 is trained on the training pieces only, so nothing of the held-out text reaches the model.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import torch
@@ -39,11 +41,15 @@ class Piece:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Training and held-out pieces of a text, its name and SHA-256, and versions of the packages it was read from."""
+    """Training and held-out pieces of a text, its name and SHA-256, and versions of the packages it was read from.
+
+    `held_out_asked` is the share of the pieces that was to be held out; the share of the characters is near it.
+    """
 
     name: str
     sha256: str
     characters: int
+    held_out_asked: float
     training_pieces: tuple[Piece, ...]
     held_out_pieces: tuple[Piece, ...]
     packages: dict[str, str]
@@ -60,7 +66,13 @@ class Corpus:
 
     def describe(self) -> dict[str, object]:
         """What a manifest says of the corpus."""
-        described = {"name": self.name, "sha256": self.sha256, "characters": self.characters}
+        described = {
+            "name": self.name,
+            "sha256": self.sha256,
+            "characters": self.characters,
+            "held_out_asked": self.held_out_asked,
+            "held_out_share": round(sum(map(len, self.held_out)) / self.characters, 6),
+        }
         return {**described, "packages": self.packages} if self.packages else described
 
 
@@ -83,16 +95,16 @@ def load_corpus(config: CorpusConfig) -> Corpus:
             name = f"docstrings of {', '.join(config.packages) or f'{len(packages)} packages'}"
         names = [f"{name} {index}" for index in range(len(documents))]
     pieces = [piece for each, document in zip(names, documents, strict=True) for piece in _pieces(each, document)]
-    every = max(2, round(1 / config.held_out))
-    held_out = tuple(pieces[every - 1 :: every])
-    training = tuple(piece for index, piece in enumerate(pieces) if index % every != every - 1)
+    chosen = _spread(len(pieces), config.held_out)
+    held_out = tuple(piece for piece, out in zip(pieces, chosen, strict=True) if out)
+    training = tuple(piece for piece, out in zip(pieces, chosen, strict=True) if not out)
     if not held_out:
         raise InputError(
             f"{name}: the text has {sum(map(len, documents))} characters, too few to hold out a share of "
             f"{config.held_out:g}. Give a longer text or a larger share."
         )
     digest = hashlib.sha256("\0".join(documents).encode("utf-8")).hexdigest()
-    return Corpus(name, digest, sum(map(len, documents)), training, held_out, packages)
+    return Corpus(name, digest, sum(map(len, documents)), config.held_out, training, held_out, packages)
 
 
 def python_topics() -> list[str]:
@@ -168,6 +180,17 @@ def _read(path: Path) -> str:
     if not text.strip():
         raise InputError(f"text {path} is empty")
     return text
+
+
+def _spread(count: int, share: float) -> list[bool]:
+    """Which of `count` pieces make up this share, at even distances and not the first: `floor(i share)` of the first i.
+
+    >>> _spread(5, 0.4)
+    [False, False, True, False, True]
+    """
+    # The number as it is written: the float 0.1 is a little more than a tenth.
+    exact = Fraction(repr(share))
+    return [math.floor((index + 1) * exact) > math.floor(index * exact) for index in range(count)]
 
 
 def _pieces(name: str, document: str) -> list[Piece]:

@@ -28,6 +28,29 @@ def test_default_corpus_is_split_without_loss():
     assert load_corpus(CorpusConfig()).sha256 == corpus.sha256
 
 
+@pytest.mark.parametrize("share", [0.03, 0.1, 0.25, 0.3, 0.4, 0.5])
+def test_the_share_held_out_is_the_one_asked_for(share):
+    corpus = load_corpus(CorpusConfig(held_out=share))
+    out, rest = len(corpus.held_out), len(corpus.training)
+    assert share * (out + rest) - 1 < out <= share * (out + rest)
+    described = corpus.describe()
+    assert described["held_out_asked"] == share
+    assert described["held_out_share"] == pytest.approx(sum(map(len, corpus.held_out)) / corpus.characters, abs=1e-6)
+    assert described["held_out_share"] == pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.parametrize(("share", "every"), [(0.1, 10), (0.2, 5), (0.25, 4), (0.05, 20), (0.5, 2)])
+def test_a_unit_share_holds_out_every_so_many_pieces(share, every):
+    """Runs that are kept were split so."""
+    whole = load_corpus(CorpusConfig(held_out=share))
+    pieces = sorted(whole.training_pieces + whole.held_out_pieces, key=lambda piece: (_number(piece), piece.start))
+    assert list(whole.held_out_pieces) == pieces[every - 1 :: every]
+
+
+def _number(piece):
+    return int(piece.document.split()[-1])
+
+
 def test_docstrings_are_read_and_not_run(tmp_path):
     long = "A docstring that is long enough to be worth reading."
     (tmp_path / "a.py").write_text(f'"""{long}"""\nraise SystemExit\ndef f():\n    """short"""\n')
@@ -289,6 +312,7 @@ def test_a_folder_without_a_tokenizer(tmp_path, name, content):
         ({"modle": {}}, "modle is not an option"),
         ({"corpus": {"builtin": "novels"}}, "corpus.builtin='novels'"),
         ({"corpus": {"text": ["a"], "dataset": "b"}}, "text and dataset exclude each other"),
+        ({"corpus": {"held_out": 0.6}}, "corpus.held_out=0.6: .*less than or equal to 0.5"),
         ({"corpus": {"packages": ["numpy"]}}, "packages go with builtin 'packages'"),
         ({"corpus": {"builtin": "topics", "dataset": "b"}}, "builtin and dataset exclude each other"),
         ({"corpus": {"builtin": "docstrings", "text": ["a"]}}, "builtin and text exclude each other"),
