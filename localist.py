@@ -7,6 +7,7 @@ import sys
 from typing import Any, NoReturn
 
 import typer
+from rich.markup import escape
 from typer.core import TyperGroup
 
 from theory.errors import LocalistError
@@ -46,7 +47,11 @@ class LazyCommands(TyperGroup):
         function = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
         single = typer.Typer(add_completion=False)
         single.command(cmd_name, help=function.__doc__)(function)
-        return typer.main.get_command(single)
+        command: Any = typer.main.get_command(single)
+        for parameter in command.params:
+            # Square brackets are rich's markup: what stands between them would not be shown.
+            parameter.help = escape(parameter.help or "")
+        return command
 
 
 app = typer.Typer(cls=LazyCommands, add_completion=False, no_args_is_help=True)

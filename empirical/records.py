@@ -178,6 +178,9 @@ def read_records(folder: Path | str) -> Records:
     found = sha256_of(rows_path)
     if stated != found:
         raise InputError(f"{rows_path} does not match its manifest: SHA-256 {found[:12]}, stated {str(stated)[:12]}")
+    for name in ("kind", "run", "configuration"):
+        if not isinstance(manifest.get(name, ""), str):
+            raise InputError(f"{manifest_path}: {name} must be a text, found {str(manifest[name])[:40]}")
     rows = read_table(rows_path, COLUMNS, COUNTS)
     _check_columns(rows, str(rows_path))
     return Records(rows=rows, manifest=manifest, folder=folder)

@@ -70,7 +70,7 @@ def draw(rows: pd.DataFrame) -> Figure:
             _ticks(axes[1, column], part)
         axes[0, 0].set(ylabel="mean entropy (nats)")
         axes[1, 0].set(ylabel="distance from the bound (nats)", yscale="log")
-        axes[0, 0].set_ylim(bottom=0)
+        axes[0, 0].set_ylim(0, 1.06 * rows[[UPPER, "entropy_mean"]].max(axis=None))
         axes[1, 0].minorticks_off()
         above, below = (_labelled(row) for row in axes)
         # By columns: the two bounds, the two distances, what was measured.

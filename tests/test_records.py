@@ -33,6 +33,11 @@ def test_a_changed_row_is_refused(tmp_path):
         read_records(tmp_path)
 
 
+def edit_manifest(folder, **changes):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -42,6 +47,8 @@ def test_a_changed_row_is_refused(tmp_path):
         (lambda folder: (folder / "manifest.json").write_text("[]"), "must hold one JSON object"),
         (lambda folder: (folder / "manifest.json").write_text('{"schema": 99}'), "schema is 99"),
         (lambda folder: (folder / "manifest.json").write_text('{"schema": 2}'), "does not match"),
+        (lambda folder: edit_manifest(folder, configuration=None), "configuration must be a text, found None"),
+        (lambda folder: edit_manifest(folder, kind=["rows"]), "kind must be a text, found"),
     ],
 )
 def test_a_spoilt_folder_is_one_clear_line(tmp_path, spoil, message):
