@@ -30,8 +30,11 @@ def bench(
     from empirical.bench_table import print_bench
     from empirical.bench_variants import BenchShape
 
-    if min(layers, heads, width, block) < 1 or width % heads:
-        raise DomainError(f"width {width} must be a multiple of heads {heads}, and all sizes at least 1")
+    for name, size in (("layers", layers), ("heads", heads), ("width", width), ("block", block)):
+        if size < 1:
+            raise DomainError(f"{name} {size} must be at least 1")
+    if width % heads:
+        raise DomainError(f"width {width} must be a multiple of heads {heads}")
     report = run_bench(
         tokens,
         shape=BenchShape(layers=layers, heads=heads, width=width, block=block, dtype=dtype),

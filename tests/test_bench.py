@@ -85,5 +85,8 @@ def test_refuses():
         bench((8,), shape=SMALL, training_length=32)
     with pytest.raises(DomainError, match="rounds 0"):
         bench((32,), shape=SMALL, training_length=32, rounds=0)
-    with pytest.raises(DomainError, match="width 30 must be a multiple of heads 4"):
+    with pytest.raises(DomainError, match=r"width 30 must be a multiple of heads 4$"):
         command(width=30, heads=4)
+    for name in ("layers", "heads", "width", "block"):
+        with pytest.raises(DomainError, match=f"^{name} 0 must be at least 1$"):
+            command(**{name: 0})
