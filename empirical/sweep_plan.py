@@ -109,7 +109,7 @@ class Task:
     @property
     def name(self) -> str:
         """Name of its folder."""
-        return f"{self.configuration}-{self.largest_dial:.6g}-{self.seed}"
+        return f"{self.configuration}-{_shown(self.largest_dial)}-{self.seed}"
 
 
 def load_sweep(path: Path) -> SweepConfig:
@@ -150,8 +150,9 @@ def plan(config: SweepConfig, layers: int) -> list[Task]:
         dials = dict.fromkeys(BUDGETS, 0.0)
         if name != BASELINE:
             dials = {"largest": config.largest_dial, "mean": _largest(name, layers, mean)}
-            # The steepest one has the mean that is asked for at the largest dial itself.
-            if abs(dials["mean"] - dials["largest"]) < 1e-12:
+            # The steepest one has the mean that is asked for at the largest dial itself. Two that read the same
+            # would share a folder.
+            if _shown(dials["mean"]) == _shown(dials["largest"]):
                 dials["mean"] = dials["largest"]
         for seed in config.seeds:
             for dial in dict.fromkeys(dials.values()):
@@ -198,6 +199,10 @@ def check_same_sweep(path: Path, config: SweepConfig) -> None:
                 f"{path.parent} holds a sweep with another {name}: finished tasks would not be comparable. "
                 "Choose another folder."
             )
+
+
+def _shown(dial: float) -> str:
+    return f"{dial:.6g}"
 
 
 def _largest(name: str, layers: int, mean: float) -> float:

@@ -93,6 +93,15 @@ def test_the_sweeps_kept_here_can_be_read(name):
     assert len(plan(config, config.model.layers)) == 24
 
 
+@pytest.mark.parametrize("mean", [0.45, 0.45 + 1e-11, 0.4500001])
+def test_no_two_tasks_share_a_folder(mean):
+    config = sweep_config({"configurations": ["distributed", "linear"], "seeds": [0], "mean_dial": mean})
+    tasks = plan(config, 4)
+    assert len({task.name for task in tasks}) == len(tasks)
+    for budget in ("largest", "mean"):
+        assert [task.configuration for task in tasks if budget in task.budgets] == ["distributed", "linear"]
+
+
 def test_a_plan_survives_its_record():
     for choices in ({"corpus": {"text": ["a.txt"]}}, {"model": {"pretrained": "gpt2"}, "corpus": {"dataset": "b"}}):
         config = sweep_config({"seeds": [3], **choices})
