@@ -24,6 +24,8 @@ from theory.files import read_json, write_text_atomically
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
+BlockKind = Literal["windows", "sentences", "paragraphs", "segments", "file"]
+
 # Validation context of values that a record holds. It gives every choice, those too that others leave without effect.
 RECORDED = {"recorded": True}
 
@@ -89,7 +91,7 @@ class LocalityConfig(Settings):
 
     schedule: str = "distributed"
     largest_dial: float = Field(default=0.9, ge=0, le=1)
-    blocks: Literal["windows", "sentences", "paragraphs", "segments", "file"] = "windows"
+    blocks: BlockKind = "windows"
     block_file: str | None = None
     block: int = Field(default=32, ge=1)
     temperature: float = Field(default=1.0, gt=0)

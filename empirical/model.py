@@ -15,17 +15,30 @@ from typing import Any
 
 import torch
 from huggingface_hub.utils import logging as hub_logging
+from pydantic import ConfigDict, Field
 from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.utils import logging as transformers_logging
 
 from empirical.attention import NAME
-from empirical.config import LocalityConfig, ModelConfig
+from empirical.config import BlockKind, LocalityConfig, ModelConfig, Settings, checked
 from empirical.hub import hub_is_reachable, unreachable
 from empirical.schedule import check_dials
 from theory.errors import DomainError, InputError, first_line
 
 # What GPT-2 has for the one dropout of a run.
 _DROPOUTS = ("resid_pdrop", "embd_pdrop", "attn_pdrop")
+
+
+class AttentionSettings(Settings):
+    """What `config.json` says under `localist`: each value of its own type, since attention uses it as it is."""
+
+    model_config = ConfigDict(strict=True)
+
+    dials: list[float]
+    block: int = Field(ge=1)
+    temperature: float = Field(gt=0)
+    schedule: str | None = None
+    blocks: BlockKind = "windows"
 
 
 def build_model(shape: ModelConfig, locality: LocalityConfig, vocabulary: int, seed: int) -> GPT2LMHeadModel:
@@ -94,7 +107,7 @@ def load_model(
         model.config.localist = _settings(locality, layers)
     elif getattr(model.config, "localist", None) is None:
         model.config.localist = _settings(LocalityConfig(), layers)
-    _check_settings(model.config.localist, layers, source)
+    model.config.localist = _checked_settings(model.config.localist, layers, source)
     model.eval()  # type: ignore[no-untyped-call]
     return model
 
@@ -136,14 +149,13 @@ def _settings(locality: LocalityConfig, layers: int) -> dict[str, Any]:
     }
 
 
-def _check_settings(settings: Any, layers: int, source: Path | str) -> None:
+def _checked_settings(settings: Any, layers: int, source: Path | str) -> dict[str, Any]:
     try:
-        check_dials([float(dial) for dial in settings["dials"]], layers)
-        usable = int(settings["block"]) >= 1 and float(settings["temperature"]) > 0
-    except (TypeError, KeyError, ValueError, DomainError) as error:
-        raise InputError(f"{source}: the localist settings in config.json cannot be used: {error}") from error
-    if not usable:
-        raise InputError(f"{source}: the localist settings in config.json need a block >= 1 and a temperature > 0")
+        found = checked(AttentionSettings, settings, "localist")
+        check_dials(found.dials, layers)
+    except DomainError as error:
+        raise InputError(f"{source}: the settings in config.json cannot be used: {error}") from error
+    return found.model_dump(mode="json")
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps (300, unless --max-seconds is given).")] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds of training.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Windows a step (8).")] = None,
+    batch: Annotated[int | None, typer.Option(help="Windows a step, in each process of torchrun (8).")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate (0.002).")] = None,
     checkpoint_steps: Annotated[int | None, typer.Option(help="Checkpoint every so many steps too.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, data order and dropout (0).")] = None,
@@ -144,13 +144,14 @@ def train(
         settings = load_config(run / "run.json")
     else:
         values = _read_settings(config) if config else {}
+        for part in chosen:
+            if not isinstance(values.get(part, {}), dict):
+                raise DomainError(f"{config}: {part}={values[part]!r} must be a table")
         if seed is not None:
             values["seed"] = seed
         if max_seconds is not None and steps is None and "steps" not in values.get("training", {}):
             chosen["training"]["steps"] = None
         for part, choices in chosen.items():
-            if not isinstance(values.get(part, {}), dict):
-                raise DomainError(f"{config}: {part} must be a table")
             values[part] = {**values.get(part, {}), **choices}
         settings = run_config(values)
     folder = run or Path("runs") / f"{settings.locality.schedule}-{settings.seed}"

@@ -318,6 +318,49 @@ def test_a_model_folder_that_cannot_be_used_is_one_clear_line(tmp_path, spoil, m
     assert "\n" not in str(caught.value)
 
 
+USABLE = {"dials": [0.5], "block": 8, "temperature": 1.0}
+
+
+def with_settings(settings):
+    """A spoiler that puts these localist settings into a model folder's config."""
+
+    def spoil(folder):
+        kept = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(kept | {"localist": settings}))
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"block": "8"}, "block='8'"),
+        ({"block": 0}, "block=0"),
+        ({"block": 8.5}, "block=8.5"),
+        ({"temperature": float("inf")}, "temperature=inf"),
+        ({"temperature": "1"}, "temperature='1'"),
+        ({"temperature": 0}, "temperature=0"),
+        ({"blocks": "foo"}, "blocks='foo'"),
+        ({"dials": ["0.5"]}, r"dials.0='0.5'"),
+        ({"dials": [True]}, "dials.0=True"),
+        ({"dials": [float("nan")]}, "dials.0=nan"),
+        ({"dials": [0.5, 0.5]}, "2 dials were given for 1 layers"),
+        ({"dial": 1}, "dial is not an option"),
+        (None, "valid dictionary"),
+    ],
+)
+def test_settings_of_a_model_are_taken_as_they_are_or_not_at_all(tmp_path, change, message):
+    settings = [] if change is None else USABLE | change
+    with pytest.raises(InputError, match=f"config.json cannot be used: .*{message}") as caught:
+        load_model(broken_model(tmp_path / "model", with_settings(settings)))
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_that_can_be_used_are_kept(tmp_path):
+    found = load_model(broken_model(tmp_path / "model", with_settings(USABLE | {"temperature": 2}))).config.localist
+    assert found == USABLE | {"temperature": 2.0, "schedule": None, "blocks": "windows"}
+
+
 def test_a_loss_that_is_no_number(tmp_path):
     with pytest.raises(LocalistError, match=r"the loss is nan at step .* Try a smaller"):
         train(tiny(training={"learning_rate": 1e12, "warmup_steps": 0}), tmp_path / "run", progress=False)
@@ -361,6 +404,13 @@ def test_choices_nested_too_deeply_are_one_clear_line(tmp_path, name, content):
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match="nested too deeply"):
         command(run=tmp_path / "run", config=tmp_path / name)
+
+
+@pytest.mark.parametrize("options", [{}, {"max_seconds": 3.0}])
+def test_a_part_of_the_choices_that_is_no_table_is_one_clear_line(tmp_path, options):
+    (tmp_path / "run.toml").write_text("training = 3\n")
+    with pytest.raises(DomainError, match=r"run.toml: training=3 must be a table$"):
+        command(run=tmp_path / "run", config=tmp_path / "run.toml", **options)
 
 
 @pytest.mark.parametrize(
