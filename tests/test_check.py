@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from runs import RUN
 
 import localist
 from theory import bounds
@@ -70,6 +71,20 @@ def test_the_table_gives_bounds_thresholds_and_the_decision(run):
     assert "none" in out
 
 
+def test_the_table_writes_the_targets_in_full(run):
+    words = ["--target-fidelity", "0.999999999", "--target-entropy-bits", "6.0000000001"]
+    printed = " ".join(run(*BASE, *words)[1].split())
+    assert "fidelity >= 0.999999999 and entropy <= 6.0000000001 bits" in printed
+
+
+def test_the_file_of_a_sweep_without_a_sweep_is_refused_beside_a_run_too(run, tmp_path):
+    path = tmp_path / "RUN.toml"
+    path.write_text(RUN)
+    status, out, err = run("check", str(path), "--out", "x.csv")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "--out x.csv" in err
+
+
 def test_the_table_tells_possible_from_impossible(run):
     goal = ["--target-fidelity", "0.99"]
     assert "possible for some rows" in run(*BASE, *goal)[1]
@@ -91,6 +106,12 @@ BAD = [
     (["--keys", "10.5"], "10.5"),
     (["--keys", "many"], "many"),
     (["--colour", "red"], "--colour"),
+    (["--keys", str(10**400)], "keys=1000000"),
+    (["--keys", "1000000000001"], "must be at least 2 and at most 1000000000000"),
+    (["--block", str(10**400)], "block=1000000"),
+    (["--keys", "9" * 5000], "--keys"),
+    (["--out", "x.csv"], "--out x.csv is the file of a sweep"),
+    (["--dial", "1.0000000001"], "dial=1.0000000001 must lie in [0, 1)"),
 ]
 
 

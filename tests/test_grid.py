@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from runs import RUN, run_values
 
 import localist
 from theory.errors import DomainError, LocalistError
-from theory.grid import make_grid, parse_axis, write_grid
+from theory.grid import Axis, Grid, make_grid, parse_axis, write_grid
 from theory.needed import Standing
 from theory.run_check import check_run
 from theory.run_file import parse_run
@@ -49,6 +52,169 @@ def test_every_point_agrees_with_the_check_of_its_run():
         assert found["guaranteed"][i] == answer.guaranteed
 
 
+EDGES = {
+    "locality.margin": [0.0, -8.0, 3.0, 1e308, -1e308, 5e-324, -5e-324, math.log(3)],
+    "locality.temperature": [1.0, 0.5, 1e-10, 1e308, 1e-308],
+    "locality.penalty": [0.0, 2.0, 1e308, 5e-324],
+    "locality.dial": [0.0, 0.5, 0.97, 1 - 2**-53],
+    "locality.block": [1, 8, 15],
+    "locality.logit_range": [0.0, 9.0, 1e308],
+    "model.context": [16, 33, 10**12],
+    "targets.fidelity": [0.5, 0.25, 0.9, 1 - 2**-53, 1e-300],
+    "targets.entropy_bits": [0.0, 3.0, 3.9, 4.0, 5.5, 40.0],
+}
+PLAIN = {
+    "locality.margin": st.floats(-12, 20),
+    "locality.temperature": st.floats(0.05, 5),
+    "locality.penalty": st.floats(0, 12),
+    "locality.dial": st.floats(0, 1, exclude_max=True),
+    "locality.block": st.integers(1, 15),
+    "locality.logit_range": st.floats(0, 30),
+    "model.context": st.integers(16, 4096),
+    "targets.fidelity": st.floats(0, 1, exclude_min=True, exclude_max=True),
+    "targets.entropy_bits": st.floats(0, 13),
+}
+
+
+def settled(values):
+    """A run's dictionary from dotted names, `None` for what is left out."""
+    tables = {}
+    for name, value in values.items():
+        table, key = name.split(".")
+        if value is not None:
+            tables.setdefault(table, {})[key] = value
+    return tables
+
+
+@st.composite
+def swept_runs(draw):
+    """A run file, and up to three axes of at most three values over it."""
+    number = {name: st.one_of(st.sampled_from(EDGES[name]), PLAIN[name]) for name in PLAIN}
+    optional = ("locality.logit_range", "targets.fidelity", "targets.entropy_bits")
+    values = {name: draw(st.one_of(st.none(), each) if name in optional else each) for name, each in number.items()}
+    values["model.layers"] = draw(st.integers(2, 5))
+    values["locality.schedule"] = draw(st.sampled_from(["distributed", "localist", "linear", "quintic"]))
+    values["targets.localised_layers"] = draw(st.one_of(st.none(), st.integers(1, values["model.layers"])))
+    if draw(st.integers(0, 3)) == 0:
+        values["locality.sparse"] = {"penalty": draw(st.sampled_from([0.0, 0.5, 4.0])), "group": 4}
+    anchored = draw(st.integers(0, 3)) == 0
+    if anchored:
+        values["locality.margin"] = None
+        number.pop("locality.margin")
+        values["locality.anchors"] = {
+            "number": draw(st.integers(2, 80)),
+            "coherence": draw(st.sampled_from([-0.5, 0.0, 0.9])),
+            "distance": draw(st.sampled_from([0.0, 0.1, 1.5])),
+            "scale": draw(st.floats(0.1, 30)),
+        }
+    tables = settled(values)
+    if draw(st.integers(0, 3)) == 0:
+        promise = draw(st.sampled_from([0.4, 0.9]))
+        tables["rules"] = {name: {"keys": [key], "promise": promise} for name, key in (("a", 0), ("[/x]", 1))}
+    if draw(st.integers(0, 4)) == 0:
+        tables["optimizer"] = {
+            "kind": "proximal-sgd", "learning_rate": 0.5, "steps": 10, "block_norm": 4.0, "gradient_bound": 1.0,
+            "penalty": draw(st.sampled_from([0.5, 2.0])), "group_sizes": [4],
+        }  # fmt: skip
+    names = draw(st.lists(st.sampled_from(sorted(number)), min_size=1, max_size=3, unique=True))
+    axes = [(name, draw(st.lists(number[name], min_size=1, max_size=3, unique=True))) for name in names]
+    return tables, axes
+
+
+def agrees(grid, tables):
+    """Whether every point of the grid says what the check of its run says."""
+    found = points(grid)
+    for i in range(grid.points):
+        at = {axis.name: float(found[axis.name][i]) for axis in grid.axes}
+        whole = {"model.context", "locality.block"}
+        merged = {table: dict(content) for table, content in tables.items()}
+        for name, value in at.items():
+            table, key = name.split(".")
+            merged.setdefault(table, {})[key] = int(value) if name in whole else value
+        answer = check_run(parse_run(merged))
+        top = answer.layers[-1]
+        decided = bool(found["guaranteed"][i]) if "guaranteed" in found else None
+        kept = sum(layer.standing is Standing.GUARANTEED for layer in answer.layers)
+        if decided is not answer.guaranteed or found["localised_layers"][i] != kept:
+            return False
+        for name, bound in (
+            ("leak_max", top.leak_max),
+            ("fidelity_min", top.fidelity_min),
+            ("entropy_max_nats", top.entropy_max_nats),
+            ("entropy_min_nats", top.entropy_min_nats),
+        ):
+            if (name in found) != (bound is not None):
+                return False
+            # The separations differ by a few roundings, which the leak's exponential multiplies.
+            if bound is not None and not math.isclose(found[name][i], bound, rel_tol=1e-11, abs_tol=1e-300):
+                return False
+    return True
+
+
+@given(swept_runs())
+def test_check_and_grid_agree_at_every_point_of_every_run(case):
+    tables, axes = case
+    try:
+        grid = make_grid(tables, [Axis(name, np.array(values, dtype=float)) for name, values in axes])
+    except LocalistError:
+        assume(False)
+    assert agrees(grid, tables)
+
+
+def row_run(**targets):
+    return {"model": {"layers": 2, "context": 16}, "locality": {"block": 8, "margin": 3.0}, "targets": targets}
+
+
+CAN_FAIL = [
+    ({"rules": {n: {"keys": [k], "promise": 0.9} for k, n in enumerate("ab")}}, {"fidelity": 0.9}, False),
+    ({}, {}, None),
+    ({"locality": {"block": 8, "margin": 3.0, "sparse": {"penalty": 0.0}}}, {"fidelity": 0.1}, True),
+    ({"locality": {"block": 8, "margin": -3.0, "sparse": {"penalty": 0.0}}}, {"fidelity": 0.1}, False),
+]
+
+
+@pytest.mark.parametrize(("tables", "targets", "decision"), CAN_FAIL)
+def test_the_grid_decides_all_that_check_decides(tables, targets, decision):
+    values = row_run(**targets) | tables
+    assert check_run(parse_run(values)).guaranteed is decision
+    grid = make_grid(values, [parse_axis("locality.penalty=0,1e-9")])
+    found = points(grid)
+    assert ("guaranteed" in found) is (decision is not None)
+    assert decision is None or list(found["guaranteed"]) == [decision] * 2
+    assert agrees(grid, values)
+    # Planted: a grid that does not look at what no axis moves.
+    blind = Grid(grid.run, grid.axes)
+    assert agrees(blind, values) is not bool(values.get("rules"))
+
+
+def test_below_the_floor_nothing_is_guaranteed_however_large_the_separation():
+    texts = ["locality.margin=1e308", "locality.temperature=1e-10", "targets.entropy_bits=3"]
+    values = {"model": {"layers": 2, "context": 128}, "locality": {"block": 64, "margin": 3.0}}
+    assert not points(make_grid(values, [parse_axis(text) for text in texts]))["guaranteed"].any()
+
+
+def test_at_the_very_threshold_the_grid_is_exact():
+    """Eight keys of 16 and a fidelity of a half need a separation of 0 exactly."""
+    values = row_run(fidelity=0.5)
+    margins = [-5e-324, 0.0, 5e-324, -1e-17, 1e-17]
+    grid = make_grid(values, [Axis("locality.margin", np.array(margins)), parse_axis("locality.temperature=1,1e300")])
+    assert points(grid)["guaranteed"].reshape(5, 2).tolist() == [[x >= 0] * 2 for x in margins]
+    assert agrees(grid, values)
+
+
+def test_anchors_and_open_settings():
+    locality = {"block": 8, "anchors": {"number": 3, "coherence": 0.0, "distance": 0.1, "scale": 9.0}}
+    values = row_run(fidelity=0.9) | {"locality": locality}
+    assert agrees(make_grid(values, [parse_axis("locality.dial=0,0.5")]), values)
+    for name in ("dial", "schedule", "penalty", "margin"):
+        still_open = row_run(fidelity=0.9)
+        still_open["locality"] = {"block": 8, "margin": 3.0, name: "solve"}
+        with pytest.raises(LocalistError, match=f"locality.{name} must be given here; `localist design`"):
+            make_grid(still_open, [parse_axis("locality.temperature=1,2")])
+        if name not in ("schedule",):
+            assert points(make_grid(still_open, [parse_axis(f"locality.{name}=0,0.5")]))["leak_max"].size == 2
+
+
 def test_entropy_targets_are_swept_too():
     values = run_values(optimizer=None, rules=None, targets__fidelity=None)
     grid = make_grid(values, [parse_axis("targets.entropy_bits=4,5.0,5.5,8"), parse_axis("locality.margin=0:12:3")])
@@ -77,6 +243,29 @@ def test_files_hold_what_was_computed(tmp_path, monkeypatch, capsys, suffix):
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_the_summary_names_the_file_as_it_is_called_and_counts_nothing_that_was_not_asked(
+    tmp_path, monkeypatch, capsys
+):
+    run = tmp_path / "RUN.toml"
+    run.write_text("[model]\nlayers = 2\ncontext = 16\n[locality]\nblock = 8\nmargin = 1.0\n")
+    for targets, words, said in [
+        ("", [], "2 points, with no target to guarantee"),
+        ("", ["--json"], '"guaranteed": null'),
+        ("[targets]\nfidelity = 0.6\n", [], "1 of 2 points guaranteed"),
+    ]:
+        run.write_text(run.read_text() + targets)
+        out = tmp_path / "g[red]x:dog:.csv"
+        words = ["--grid", "locality.margin=0,1", "--out", str(out), *words]
+        monkeypatch.setattr(sys, "argv", ["localist", "check", str(run), *words])
+        with pytest.raises(SystemExit) as stop:
+            localist.main()
+        printed = capsys.readouterr().out
+        assert stop.value.code == 0
+        assert said in printed
+        assert str(out) in printed
+        assert ("guaranteed" in pd.read_csv(out)) is bool(targets)
+
+
 def test_an_interrupted_sweep_leaves_nothing_half_written(tmp_path):
     grid = make_grid(run_values(), [parse_axis("locality.margin=0:10:1")])
 
@@ -100,6 +289,7 @@ BAD = [
     ["locality.dial=0:1:1e-12"],
     ["locality.dial=0:1:0.5"],
     ["locality.block=8,256"],
+    ["locality.margin=0:9e9:1"],
     ["locality.margin=0:1:0.5", "locality.margin=0:1:0.5"],
 ]
 

@@ -196,6 +196,59 @@ def test_the_exit_status_is_the_decision(tmp_path, monkeypatch, capsys, changes,
             assert ("not guaranteed" in printed) is (status == 1)
 
 
+HUGE = """
+[model]
+layers = 2
+context = 16
+[locality]
+block = 8
+{}
+[targets]
+fidelity = 0.9
+"""
+EXTREME = [
+    ("margin = 1e308\ntemperature = 1e-308", 0),
+    ("margin = 1e308\npenalty = 1e308", 0),
+    ("margin = -1e308\npenalty = 1e308\nlogit_range = 1e308", 1),
+    ("margin = -1e308\ntemperature = 1e-308", 1),
+    ("margin = 1e308\ntemperature = 1e308\nlogit_range = 1e308\n[locality.sparse]\npenalty = 1e308", 1),
+    (
+        "margin = 3.0\n[optimizer]\nkind = 'adamw'\nlearning_rate = 1e-300\nsteps = 1\nblock_norm = 1e300\n"
+        "penalty = 1.0\ngroup_sizes = [4]",
+        1,
+    ),
+    ("temperature = 1e308\n[locality.anchors]\nnumber = 3\ncoherence = 0.9\ndistance = 0.1\nscale = 1e308", 1),
+]
+
+
+@pytest.mark.parametrize(("locality", "status"), EXTREME)
+@pytest.mark.parametrize("words", [[], ["--json"]], ids=["table", "json"])
+def test_numbers_at_the_ends_of_float64(tmp_path, monkeypatch, capsys, locality, status, words):
+    path = tmp_path / "RUN.toml"
+    path.write_text(HUGE.format(locality))
+    monkeypatch.setattr(sys, "argv", ["localist", "check", str(path), *words])
+    with pytest.raises(SystemExit) as stop:
+        localist.main()
+    printed = capsys.readouterr()
+    assert (stop.value.code, printed.err) == (status, "")
+    if words:
+        answer = json.loads(printed.out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+        assert answer["guaranteed"] is (status == 0)
+
+
+def test_the_name_of_a_rule_is_printed_as_it_is(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "RUN.toml"
+    rules = "".join(f'[rules."{name}"]\nkeys = [{key}]\npromise = 0.9\n' for key, name in enumerate(("[/x]", ":dog:")))
+    path.write_text(HUGE.format("margin = 9.0") + rules)
+    monkeypatch.setattr(sys, "argv", ["localist", "check", str(path)])
+    with pytest.raises(SystemExit) as stop:
+        localist.main()
+    printed = capsys.readouterr().out
+    assert stop.value.code == 1
+    assert "[/x] 0.5" in printed
+    assert ":dog: 0.5" in printed
+
+
 def test_options_beside_a_file_are_refused(tmp_path, monkeypatch, capsys):
     path = tmp_path / "RUN.toml"
     path.write_text(RUN)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import sys
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from runs import run_values
 
+import localist
+from theory import bounds
 from theory.run_check import check_run
 from theory.run_design import design_run
-from theory.run_file import parse_run
+from theory.run_file import parse_run, to_toml
 
 
 def designed(**changes):
@@ -64,6 +69,72 @@ def test_answers_are_guaranteed_and_a_little_less_is_not(name, fidelity, schedul
     assert not is_guaranteed(found.run, **{name: less})
 
 
+@settings(max_examples=40)
+@given(
+    st.sampled_from(["margin", "penalty", "dial"]),
+    st.floats(-12, 6),
+    st.sampled_from([0.0, 0.5, 0.99]),
+    st.sampled_from([0.5, 1.0, 3.0]),
+    st.sampled_from(["localist", "linear"]),
+    st.one_of(st.none(), st.floats(0.05, 0.99)),
+    st.sampled_from([None, 3.2, 3.9, 3.95]),
+)
+def test_the_next_smaller_float_is_not_guaranteed(name, margin, dial, temperature, schedule, fidelity, bits):
+    locality = {"block": 8, "margin": margin, "dial": dial, "temperature": temperature, "schedule": schedule}
+    values = {
+        "model": {"layers": 3, "context": 16},
+        "locality": {**locality, name: "solve"},
+        "targets": {"fidelity": fidelity, "entropy_bits": bits, "localised_layers": 2},
+    }
+    found = design_run(parse_run(values))
+    assume(found.run is not None)
+    assert is_guaranteed(found.run)
+    value = found.solved[0].value
+    if name == "margin" or value > 0:
+        assert not is_guaranteed(found.run, **{f"locality__{name}": math.nextafter(value, -math.inf)})
+
+
+def test_the_smallest_penalty_beside_a_dial_whose_bias_outweighs_it():
+    """The dial adds log 100 nats, so that the penalty need not first make up for all of a margin of -10."""
+    values = {
+        "model": {"layers": 2, "context": 16},
+        "locality": {"block": 8, "margin": -10.0, "dial": 0.99, "temperature": 0.5, "penalty": "solve"},
+        "targets": {"entropy_bits": 3.9},
+    }
+    found = design_run(parse_run(values))
+    penalty = found.solved[0].value
+    assert penalty < 10
+    assert is_guaranteed(found.run)
+    assert not is_guaranteed(found.run, locality__penalty=math.nextafter(penalty, 0))
+    d = (penalty - 10) / 0.5 + math.log(100)
+    assert bounds.entropy_max(16, 8, d) == pytest.approx(3.9 * math.log(2), rel=1e-12)
+
+
+def test_a_solved_run_that_lacks_something_else_says_so(tmp_path, monkeypatch, capsys):
+    rules = {name: {"keys": [key], "promise": 0.9} for key, name in enumerate(("a", "[/x]"))}
+    values = {
+        "model": {"layers": 2, "context": 16},
+        "locality": {"block": 8, "margin": "solve"},
+        "targets": {"fidelity": 0.9},
+        "rules": rules,
+    }
+    found = design_run(parse_run(values))
+    assert found.solved[0].value is not None
+    assert found.unmet == check_run(found.run).unmet
+    assert "rules" in found.unmet[0]
+    path, out = tmp_path / "RUN.toml", tmp_path / "SOLVED.toml"
+    path.write_text(to_toml(parse_run(values)))
+    for words in ([], ["--json"]):
+        monkeypatch.setattr(sys, "argv", ["localist", "design", str(path), "--out", str(out), *words])
+        with pytest.raises(SystemExit) as stop:
+            localist.main()
+        printed = capsys.readouterr()
+        assert stop.value.code == 1
+        assert "the rules promise more" in printed.out
+        assert "SOLVED.toml is not written" in printed.err
+        assert not out.exists()
+
+
 def test_anchor_scale():
     anchors = {"number": 8, "coherence": 0.2, "distance": 0.1, "scale": "solve"}
     found = designed(locality__margin=None, locality__anchors=anchors, optimizer=None)
@@ -98,6 +169,15 @@ IMPOSSIBLE = [
     ({"locality__dial": "solve", "locality__margin": -60.0}, "no dial below 1"),
     ({"locality__schedule": "solve", "locality__dial": 0.1, "locality__margin": 0.0}, "no schedule"),
     ({"optimizer__steps": "solve", "optimizer__penalty": 10.0}, "does not surely extinguish"),
+    (
+        {
+            "optimizer__penalty": "solve",
+            "optimizer__steps": 1,
+            "optimizer__learning_rate": 1e-300,
+            "optimizer__block_norm": 1e300,
+        },
+        "no penalty that float64 can hold",
+    ),
     (
         {
             "locality__margin": None,

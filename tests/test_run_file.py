@@ -115,7 +115,7 @@ def test_the_file_that_design_writes_can_be_read(tmp_path, monkeypatch, capsys):
 def test_open_settings_are_named():
     run = parse_run(run_values(locality__margin="solve", optimizer__steps="solve"))
     assert open_settings(run) == ["locality.margin", "optimizer.steps"]
-    with pytest.raises(InputError, match=r"locality.margin, optimizer.steps must be a number here"):
+    with pytest.raises(InputError, match=r"locality.margin, optimizer.steps must be given here"):
         check_run(run)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 import pytest
@@ -77,6 +78,25 @@ def test_the_graph_has_an_arrow_for_every_use(run):
     _, out, _ = run("--graph")
     assert out.startswith("digraph")
     assert out.count("->") == sum(len(statement.uses) for statement in CATALOGUE)
+
+
+def test_the_graph_below_one_statement(run):
+    status, out, _ = run("A4", "--graph")
+    assert status == 0
+    by_id = {statement.id: statement for statement in CATALOGUE}
+    assert set(re.findall(r'"(\w+)" \[label', out)) == below("A4", by_id) < set(by_id)
+    assert set(re.findall(r'"(\w+)" -> "(\w+)"', out)) == {(s, u) for s in below("A4", by_id) for u in by_id[s].uses}
+    assert run("Z1", "--graph")[0] == 2
+
+
+def below(key, by_id):
+    return {key}.union(*(below(used, by_id) for used in by_id[key].uses))
+
+
+def test_a_graph_in_json_is_refused(run):
+    status, out, err = run("--graph", "--json")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "--graph" in err
 
 
 def test_an_unknown_statement_is_one_line(run):

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from theory.errors import DomainError
 
 Array = NDArray[np.float64]
+# Up to so many keys the numeric faces keep the digits they promise.
+MOST_KEYS = 10**12
 
 
 def is_exact(*values: Any) -> bool:
@@ -85,6 +87,15 @@ def shown(value: float) -> str:
     """A number in few digits where they are all of it, else in as many as tell it from every other float."""
     value = float(value)
     return short if float(short := f"{value:g}") == value or value != value else repr(value)
+
+
+def without_infinities(answer: Any) -> Any:
+    """An answer as JSON can hold it: every number that is not finite is None, in the dictionaries and lists too."""
+    if isinstance(answer, dict):
+        return {key: without_infinities(value) for key, value in answer.items()}
+    if isinstance(answer, list | tuple):
+        return [without_infinities(value) for value in answer]
+    return None if isinstance(answer, float) and not np.isfinite(answer) else answer
 
 
 def abbreviated(value: Any) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from theory.errors import DomainError
 
-if TYPE_CHECKING:
-    from theory.run_file import Run
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON instead of tables; a number that is not finite is null.")
+]
 
 
 def check(
@@ -36,7 +36,7 @@ def check(
         list[str] | None,
         typer.Option(help="Sweep a number of RUN.toml: NAME=START:STOP:STEP or NAME=A,B,C; repeatable."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="File of the sweep, .csv or .parquet.")] = Path("grid.csv"),
+    out: Annotated[Path | None, typer.Option(help="File of the sweep, .csv or .parquet; grid.csv if left out.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check thresholds and bounds: of one attention row by options, or of a whole run by its file.
@@ -48,11 +48,13 @@ def check(
         "--dial": dial, "--logit-range": logit_range, "--target-fidelity": target_fidelity,
         "--target-entropy-bits": target_entropy_bits,
     }  # fmt: skip
+    if out is not None and not grid:
+        raise DomainError(f"--out {out} is the file of a sweep, which --grid asks for; it must be left out here")
     if run is not None:
         if given := [name for name, value in row.items() if value is not None]:
             raise DomainError(f"{given[0]} must be given in {run}, not beside it")
         if grid:
-            _sweep(run, grid, out, as_json)
+            _sweep(run, grid, out or Path("grid.csv"), as_json)
         else:
             _check_run(run, as_json)
         return
@@ -113,8 +115,10 @@ def _sweep(path: Path, axes: list[str], out: Path, as_json: bool) -> None:
     summary = {"file": str(out), "points": grid.points, "guaranteed": guaranteed}
     if as_json:
         _print_json(summary)
+    elif guaranteed is None:
+        print(f"{grid.points} points, with no target to guarantee; written to {out}")
     else:
-        Console().print(f"{guaranteed} of {grid.points} points guaranteed; written to {out}", soft_wrap=True)
+        print(f"{guaranteed} of {grid.points} points guaranteed; written to {out}")
 
 
 def design(
@@ -126,7 +130,8 @@ def design(
 ) -> None:
     """Find the smallest settings that guarantee a run's targets, or the constraint that makes it impossible.
 
-    Exit status: 0 everything found, 1 something has no answer, 2 bad input.
+    Exit status: 0 everything found, 1 something has no answer or the run found is not guaranteed, 2 bad input.
+    A file is written for the first only.
     """
     from theory.run_design import design_run
     from theory.run_file import read_run
@@ -144,30 +149,32 @@ def design(
         from theory.schedule_bounds import BUDGET_WARNING
 
         Console(stderr=True).print(f"warning: {BUDGET_WARNING}", style="yellow")
-    if answer.run is None:
+    if answer.run is None or answer.unmet:
+        if out is not None:
+            print(f"warning: {out} is not written: no run was found that is guaranteed", file=sys.stderr)
         raise typer.Exit(1)
     if out is not None:
-        _write_run(answer.run, out)
+        from theory.files import write_text_atomically
+        from theory.run_file import to_toml
 
-
-def _write_run(run: Run, out: Path) -> None:
-    from theory.files import write_text_atomically
-    from theory.run_file import to_toml
-
-    write_text_atomically(out, to_toml(run))
+        write_text_atomically(out, to_toml(answer.run))
 
 
 def theorems(
     statement: Annotated[str | None, typer.Argument(metavar="[ID]", help="One statement, by id or name.")] = None,
-    graph: Annotated[bool, typer.Option("--graph", help="Print what rests on what, as Graphviz.")] = False,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Print what rests on what, or what [ID] rests on, as Graphviz.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the statements, or print one in full: assumptions, claim, where it is sharp, what it uses, LaTeX."""
     from theory.catalogue import CATALOGUE, find
-    from theory.listing import describe, graphviz, print_list, print_statement
+    from theory.listing import describe, foundations, graphviz, print_list, print_statement
 
+    if graph and as_json:
+        raise DomainError("--graph prints Graphviz, and --json prints JSON: one of them must be left out")
     if graph:
-        print(graphviz(CATALOGUE))
+        print(graphviz(CATALOGUE if statement is None else foundations(find(statement))))
     elif statement is None:
         if as_json:
             _print_json([describe(each) for each in CATALOGUE])

@@ -55,7 +55,7 @@ class Design:
         try:
             return float(self.rational_part) - math.log1p(-self.dial)
         except OverflowError:
-            return math.copysign(math.inf, self.rational_part)
+            return math.inf if self.rational_part > 0 else -math.inf
 
     def separation_sign(self) -> int:
         """Sign of the separation; it is 0 only where margin, penalty and dial cancel as rationals."""

@@ -90,6 +90,21 @@ def print_statement(statement: Statement) -> None:
     console.print(f"used by: {', '.join(described['used_by']) or 'nothing'}", highlight=False)
 
 
+def foundations(statement: Statement) -> list[Statement]:
+    """The statement and all that it rests on, in the catalogue's order."""
+    from theory.catalogue import CATALOGUE
+
+    by_id = {each.id: each for each in CATALOGUE}
+    found: set[str] = set()
+    waiting = [statement.id]
+    while waiting:
+        key = waiting.pop()
+        if key not in found:
+            found.add(key)
+            waiting.extend(by_id[key].uses)
+    return [each for each in CATALOGUE if each.id in found]
+
+
 def graphviz(statements: Sequence[Statement]) -> str:
     """What rests on what, as a Graphviz digraph: an arrow leads from a statement to one that it uses."""
     lines = ["digraph statements {", "  rankdir=BT;"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from theory import bounds
+from theory.checked import MOST_KEYS, abbreviated, shown
 from theory.errors import DomainError
 from theory.guarantee import (
     Design,
@@ -89,19 +90,19 @@ def _validate(design: Design, targets: Targets, logit_range: float | None) -> No
     for name, value in named.items():
         if value is not None and not math.isfinite(value):
             raise DomainError(f"{name}={value} must be finite")
-    if design.keys < 2:
-        raise DomainError(f"keys={design.keys} must be at least 2")
+    if not 2 <= design.keys <= MOST_KEYS:
+        raise DomainError(f"keys={abbreviated(design.keys)} must be at least 2 and at most {MOST_KEYS}")
     if not 1 <= design.block < design.keys:
-        raise DomainError(f"block={design.block} must satisfy 1 <= block < keys={design.keys}")
+        raise DomainError(f"block={abbreviated(design.block)} must satisfy 1 <= block < keys={design.keys}")
     if not design.temperature > 0:
-        raise DomainError(f"temperature={design.temperature:g} must be positive")
+        raise DomainError(f"temperature={shown(design.temperature)} must be positive")
     if design.penalty < 0:
-        raise DomainError(f"penalty={design.penalty:g} must be at least 0")
+        raise DomainError(f"penalty={shown(design.penalty)} must be at least 0")
     if not 0 <= design.dial < 1:
-        raise DomainError(f"dial={design.dial:g} must lie in [0, 1); 1 is the hard mask, whose leak is 0")
+        raise DomainError(f"dial={shown(design.dial)} must lie in [0, 1); 1 is the hard mask, whose leak is 0")
     if logit_range is not None and logit_range < 0:
-        raise DomainError(f"logit range={logit_range:g} must be at least 0")
+        raise DomainError(f"logit range={shown(logit_range)} must be at least 0")
     if targets.fidelity is not None and not 0 < targets.fidelity < 1:
-        raise DomainError(f"target fidelity={targets.fidelity:g} must lie in (0, 1)")
+        raise DomainError(f"target fidelity={shown(targets.fidelity)} must lie in (0, 1)")
     if targets.entropy_bits is not None and targets.entropy_bits < 0:
-        raise DomainError(f"target entropy={targets.entropy_bits:g} bits must be at least 0")
+        raise DomainError(f"target entropy={shown(targets.entropy_bits)} bits must be at least 0")

@@ -44,24 +44,24 @@ def print_row(answer: RowCheck) -> None:
         return
     asked = []
     if targets.fidelity is not None:
-        asked.append(f"fidelity >= {targets.fidelity:g}")
+        asked.append(f"fidelity >= {targets.fidelity!r}")
     if targets.entropy_bits is not None:
-        asked.append(f"entropy <= {targets.entropy_bits:g} bits")
+        asked.append(f"entropy <= {targets.entropy_bits!r} bits")
     thresholds = Table(title="smallest setting that guarantees " + " and ".join(asked))
     for heading in ("setting", "threshold", "the others"):
         thresholds.add_column(heading, justify="right" if heading == "threshold" else "left")
     others = {
         "margin": "penalty 0, dial 0",
-        "penalty": f"margin {design.margin:g}, dial 0",
-        "dial": f"margin {design.margin:g}, penalty 0",
+        "penalty": f"margin {design.margin!r}, dial 0",
+        "dial": f"margin {design.margin!r}, penalty 0",
     }
     for name, threshold in answer.thresholds.items():
-        shown = "none" if threshold.value is None else f"{threshold.value:.10g}"
+        shown = "none" if threshold.value is None else repr(threshold.value)
         thresholds.add_row(name, shown, threshold.reason or others[name])
     console.print(thresholds)
     console.print(_DECISIONS[row_standing(design, targets, answer.logit_range)])
     if answer.logit_range is not None and answer.logit_range < abs(answer.separation):
         console.print(
-            f"note: no row has this separation: a logit range of {answer.logit_range:g} holds none beyond it",
+            f"note: no row has this separation: a logit range of {answer.logit_range!r} holds none beyond it",
             style="yellow",
         )

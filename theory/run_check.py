@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from theory import anchor_bounds, bounds, rule_bounds, weight_bounds
+from theory.checked import without_infinities
 from theory.errors import InputError
 from theory.extinction import ADAM_WARNING
 from theory.group_lasso import COLLAPSE_WARNING
@@ -63,8 +64,8 @@ class RunCheck:
     guaranteed: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints."""
-        return {
+        """The object that `--json` prints; a number that float64 cannot hold, an infinite bound say, is null."""
+        answer = {
             "run": self.run.model_dump(),
             "margin": self.margin,
             "layers": [{**vars(layer), "standing": layer.standing.value} for layer in self.layers],
@@ -77,6 +78,7 @@ class RunCheck:
             "unmet": list(self.unmet),
             "guaranteed": self.guaranteed,
         }
+        return dict(without_infinities(answer))
 
 
 @dataclass
@@ -84,6 +86,11 @@ class _Findings:
     warnings: list[str] = field(default_factory=list)
     unmet: list[str] = field(default_factory=list)
     asked: bool = False
+
+    @property
+    def decision(self) -> bool | None:
+        """Whether all that was asked for is guaranteed; None where nothing was."""
+        return not self.unmet if self.asked else None
 
 
 def row_targets(run: Run) -> Targets:
@@ -109,10 +116,24 @@ def layer_design(run: Run, margin: float, dial: float) -> Design:
     )  # fmt: skip
 
 
+def require_settled(run: Run) -> None:
+    """Raise the `InputError` that names the settings left to `localist design`."""
+    if still_open := open_settings(run):
+        raise InputError(f"{', '.join(still_open)} must be given here; `localist design` solves for it")
+
+
+def check_apart_from_rows(run: Run) -> bool | None:
+    """The decision on what no row's bound enters: anchors, weight blocks and rules; None where nothing is asked."""
+    findings = _Findings()
+    _anchors(run, findings)
+    _groups(run.optimizer, findings)
+    _rules(run, findings)
+    return findings.decision
+
+
 def check_run(run: Run) -> RunCheck:
     """Check a run whose settings are all given; `InputError` names the ones left to `localist design`."""
-    if still_open := open_settings(run):
-        raise InputError(f"{', '.join(still_open)} must be a number here; `localist design` solves for it")
+    require_settled(run)
     findings = _Findings()
     margin = run_margin(run)
     dials = [float(x) for x in schedule_dials(run.locality.schedule, run.model.layers, run.locality.dial)]
@@ -122,10 +143,9 @@ def check_run(run: Run) -> RunCheck:
     groups = _groups(run.optimizer, findings)
     rules = _rules(run, findings)
     sparse = _sparse(run, margin, findings)
-    decision = not findings.unmet if findings.asked else None
     return RunCheck(
         run, margin, layers, schedule, groups, anchors, sparse, rules,
-        tuple(findings.warnings), tuple(findings.unmet), decision,
+        tuple(findings.warnings), tuple(findings.unmet), findings.decision,
     )  # fmt: skip
 
 
@@ -164,7 +184,7 @@ def _schedule(run: Run, dials: list[float], layers: tuple[LayerCheck, ...], find
     largest = float(run.locality.dial)
     if -math.log1p(-largest) > _COARSE_DIAL:
         findings.warnings.append(
-            f"dial {largest:g} is coarse in float32: carry its bias log(1/(1 - dial)) = "
+            f"dial {largest!r} is coarse in float32: carry its bias log(1/(1 - dial)) = "
             f"{-math.log1p(-largest):.4g} nats instead (B1)"
         )
     if run.model.context // max(1, run.locality.block) < 2:
@@ -187,7 +207,7 @@ def _anchors(run: Run, findings: _Findings) -> dict[str, Any] | None:
         findings.asked = True
         findings.unmet.append(
             f"{anchors.number} anchors in {run.model.head_width} dimensions cannot all have coherence at most "
-            f"{anchors.coherence:g}: the least is {possible:g} (D2)"
+            f"{anchors.coherence!r}: the least is {possible!r} (D2)"
         )
     needed = separation_needed(run.model.context, run.locality.block, row_targets(run))
     scale = None
@@ -195,7 +215,9 @@ def _anchors(run: Run, findings: _Findings) -> dict[str, Any] | None:
         # The most dialled layer needs the least of its anchors.
         bias = -math.log1p(-float(run.locality.dial))
         lacking = run.locality.temperature * (needed - bias) - float(run.locality.penalty)
-        scale = float(anchor_bounds.anchor_scale_needed(anchors.coherence, anchors.distance, max(lacking, 0.0)))
+        scale = math.inf
+        if lacking < math.inf:
+            scale = float(anchor_bounds.anchor_scale_needed(anchors.coherence, anchors.distance, max(lacking, 0.0)))
     return {
         "number": anchors.number,
         "dimension": run.model.head_width,
@@ -226,7 +248,11 @@ def _groups(optimizer: Optimizer | None, findings: _Findings) -> tuple[GroupChec
         if group.standing is not Standing.GUARANTEED:
             findings.unmet.append(
                 f"blocks of {group.size} weights are not sure to be zero within {optimizer.steps} steps: "
-                f"that takes a penalty of {group.penalty_needed:.6g}"
+                + (
+                    f"that takes a penalty of {group.penalty_needed!r}"
+                    if math.isfinite(group.penalty_needed)
+                    else "no penalty that float64 can hold is enough"
+                )
             )
     return groups
 
@@ -301,5 +327,5 @@ def _sparse(run: Run, margin: float, findings: _Findings) -> dict[str, Any] | No
     elif sparse.penalty < least * (1 - _CERTAIN):
         standing = Standing.IMPOSSIBLE
     if standing is not Standing.GUARANTEED:
-        findings.unmet.append(f"the sparse penalty {sparse.penalty:g} is below {needed:g}, which suffices (B5)")
+        findings.unmet.append(f"the sparse penalty {sparse.penalty!r} is below {needed!r}, which suffices (B5)")
     return {"penalty_needed": needed, "standing": standing.value}

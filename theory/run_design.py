@@ -15,7 +15,7 @@ from typing import Any
 from theory import anchor_bounds
 from theory.guarantee import LARGEST_DIAL, LARGEST_FLOAT, guaranteed, smallest_float
 from theory.needed import Standing, separation_needed
-from theory.run_check import check_group, layer_design, row_targets, run_margin
+from theory.run_check import check_group, check_run, layer_design, row_targets, run_margin
 from theory.run_file import Optimizer, Run, ScheduleName, open_settings
 from theory.schedule_bounds import schedule_budget, schedule_dials
 
@@ -39,10 +39,14 @@ class Solved:
 
 @dataclass(frozen=True)
 class RunDesign:
-    """The run with what was found filled in (None if something could not be), and every open setting's answer."""
+    """The run with what was found filled in (None if something could not be), and every open setting's answer.
+
+    `unmet` is what the solved run still lacks, which no open setting could mend.
+    """
 
     run: Run | None
     solved: tuple[Solved, ...]
+    unmet: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The object that `--json` prints."""
@@ -50,6 +54,7 @@ class RunDesign:
             "run": None if self.run is None else self.run.model_dump(exclude_none=True),
             "solved": {s.name: s.value for s in self.solved},
             "reasons": {s.name: s.reason for s in self.solved if s.reason},
+            "unmet": list(self.unmet),
         }
 
 
@@ -64,7 +69,7 @@ def design_run(run: Run) -> RunDesign:
         if answer.value is None:
             return RunDesign(None, tuple(solved))
         resting = _with(resting, name, answer.value)
-    return RunDesign(resting, tuple(solved))
+    return RunDesign(resting, tuple(solved), check_run(resting).unmet)
 
 
 def _with(run: Run, name: str, value: Any) -> Run:
@@ -131,13 +136,8 @@ def _search(run: Run, name: str, keeps: Callable[[float], bool], lowest: float, 
 
 def _solve_margin(run: Run, names: list[str]) -> Solved:
     largest, penalty = float(run.locality.dial), float(run.locality.penalty)
-    # Below a separation of 0 the entropy bound is not monotone; the separation needed never lies there for it.
-    lowest = -LARGEST_FLOAT
-    if row_targets(run).entropy_bits is not None:
-        bias = -math.log1p(-_binding_dial(run, largest))
-        lowest = -(penalty + run.locality.temperature * bias)
     return _search(
-        run, "locality.margin", lambda x: _keeps(run, x, penalty, largest), lowest, LARGEST_FLOAT,
+        run, "locality.margin", lambda x: _keeps(run, x, penalty, largest), -LARGEST_FLOAT, LARGEST_FLOAT,
         "no margin that float64 can hold is enough",
     )  # fmt: skip
 
@@ -145,17 +145,9 @@ def _solve_margin(run: Run, names: list[str]) -> Solved:
 def _solve_penalty(run: Run, names: list[str]) -> Solved:
     margin, largest = run_margin(run), float(run.locality.dial)
     return _search(
-        run, "locality.penalty", lambda x: _keeps(run, margin, x, largest), _rising_from(run, margin), LARGEST_FLOAT,
+        run, "locality.penalty", lambda x: _keeps(run, margin, x, largest), 0.0, LARGEST_FLOAT,
         "no penalty that float64 can hold is enough",
     )  # fmt: skip
-
-
-def _rising_from(run: Run, margin: float) -> float:
-    """Penalty from which on the separation is not negative, where the entropy bound falls."""
-    if row_targets(run).entropy_bits is None or margin >= 0:
-        return 0.0
-    design = layer_design(_with_penalty(run, 0.0), margin, _binding_dial(run, float(run.locality.dial)))
-    return 0.0 if guaranteed(design, row_targets(run)) else max(0.0, -margin)
 
 
 def _solve_dial(run: Run, names: list[str]) -> Solved:
@@ -190,7 +182,7 @@ def _solve_schedule(run: Run, names: list[str]) -> Solved:
         if _keeps(_scheduled(run, name), margin, penalty, largest):
             return Solved("locality.schedule", name)
     reason = (
-        f"no schedule keeps the targets in {run.localised_layers} layers at the largest dial {largest:g}: "
+        f"no schedule keeps the targets in {run.localised_layers} layers at the largest dial {largest!r}: "
         "the dial, the margin or the number of layers binds"
     )
     return Solved("locality.schedule", None, reason)
@@ -210,7 +202,7 @@ def _solve_scale(run: Run, names: list[str]) -> Solved:
     if unit <= 0:
         return Solved(
             name, None,
-            f"anchors of coherence {anchors.coherence:g} whose keys stray by {anchors.distance:g} promise no margin "
+            f"anchors of coherence {anchors.coherence!r} whose keys stray by {anchors.distance!r} promise no margin "
             "at any scale (D1): move the anchors apart or the keys closer",
         )  # fmt: skip
 
@@ -226,11 +218,13 @@ def _solve_weight_penalty(run: Run, names: list[str]) -> Solved:
     optimizer = _optimizer(run)
     size = max(optimizer.group_sizes)
     value = check_group(optimizer, size).penalty_needed
+    largest = value * (1 + _CLOSED_FORM) + 5e-324
+    if not math.isfinite(largest):
+        return Solved("optimizer.penalty", None, "no penalty that float64 can hold is enough within the planned steps")
 
     def extinct(penalty: float) -> bool:
         return check_group(optimizer.model_copy(update={"penalty": penalty}), size).standing is Standing.GUARANTEED
 
-    largest = value * (1 + _CLOSED_FORM) + 5e-324
     return Solved("optimizer.penalty", smallest_float(extinct, value * (1 - _CLOSED_FORM), largest))
 
 
@@ -250,7 +244,7 @@ def _solve_steps(run: Run, names: list[str]) -> Solved:
             return Solved(
                 name,
                 None,
-                f"optimizer.penalty={optimizer.penalty:g} does not surely extinguish a block of {size} weights within "
+                f"optimizer.penalty={optimizer.penalty!r} does not surely extinguish a block of {size} weights within "
                 f"{_MOST_STEPS} steps: that takes {needed:.6g} (C4, C5)",
             )
     fewest = bisect_left(range(enough + 1), True, lo=enough // 2 + 1, hi=enough, key=extinct)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from theory.checked import abbreviated
+from theory.checked import MOST_KEYS, abbreviated
 from theory.errors import InputError
 from theory.files import parse_toml, read_text
 
@@ -23,13 +23,11 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 Real = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Dial = Annotated[float, Field(ge=0, lt=1, strict=True)]
 Unit = Annotated[float, Field(gt=0, lt=1, strict=True)]
-# The numeric faces keep their digits up to so many keys.
-_MOST = 10**12
 # Each layer is decided exactly, and each step of a plan has its own learning rate in memory.
 _MOST_LAYERS = 10**4
 _MOST_STEPS = 10**7
 
-Count = Annotated[int, Field(ge=1, le=_MOST, strict=True)]
+Count = Annotated[int, Field(ge=1, le=MOST_KEYS, strict=True)]
 Steps = Annotated[int, Field(ge=1, le=_MOST_STEPS, strict=True)]
 ScheduleName = Literal["distributed", "localist", "linear", "quadratic", "cubic", "quartic", "quintic"]
 
@@ -46,7 +44,7 @@ class Model(Table):
     layers: Annotated[int, Field(ge=2, le=_MOST_LAYERS, strict=True)]
     heads: Count = 1
     head_width: Count = 64
-    context: Annotated[int, Field(ge=2, le=_MOST, strict=True)]
+    context: Annotated[int, Field(ge=2, le=MOST_KEYS, strict=True)]
 
 
 class Anchors(Table):
@@ -56,7 +54,7 @@ class Anchors(Table):
     anchor, `scale` the norm `|q||key|/sqrt(head width)`.
     """
 
-    number: Annotated[int, Field(ge=2, le=_MOST, strict=True)]
+    number: Annotated[int, Field(ge=2, le=MOST_KEYS, strict=True)]
     coherence: Annotated[float, Field(ge=-1, lt=1, strict=True)]
     distance: Annotated[float, Field(ge=0, le=2, strict=True)] = 0.0
     scale: Positive | Solve

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from theory.needed import Standing
 from theory.run_check import RunCheck
@@ -41,17 +44,21 @@ def print_run(answer: RunCheck) -> None:
         )
     if answer.rules is not None:
         possible = "possible together" if answer.rules["possible"] else "impossible together"
-        console.print(
+        shared = (
             f"rules: all may be promised up to {answer.rules['shared_sup']:.6g} alike; these promises are {possible}"
-            + _certificate(answer.rules["certificate"]),
-            highlight=False,
         )
-    for reason in answer.unmet:
-        console.print(f"unmet: {reason}", style="red", highlight=False)
+        # A Text is printed as it is: the name of a rule may look like markup.
+        console.print(Text(shared + _certificate(answer.rules["certificate"])))
+    _print_unmet(console, answer.unmet)
     for warning in answer.warnings:
-        console.print(f"warning: {warning}", style="yellow", highlight=False)
+        console.print(Text(f"warning: {warning}", style="yellow"))
     if answer.guaranteed is not None:
         console.print("[bold green]guaranteed[/]" if answer.guaranteed else "[bold red]not guaranteed[/]")
+
+
+def _print_unmet(console: Console, unmet: tuple[str, ...]) -> None:
+    for reason in unmet:
+        console.print(Text(f"unmet: {reason}", style="red"))
 
 
 def _certificate(weights: dict[str, float] | None) -> str:
@@ -101,16 +108,19 @@ def _groups(answer: RunCheck) -> Table:
     for group in answer.groups:
         step = "never" if group.extinction_step is None else str(group.extinction_step)
         colour = _COLOURS[group.standing]
-        table.add_row(str(group.size), f"{group.penalty_needed:.6g}", step, f"[{colour}]{group.standing.value}[/]")
+        needed = f"{group.penalty_needed:.6g}" if math.isfinite(group.penalty_needed) else "none"
+        table.add_row(str(group.size), needed, step, f"[{colour}]{group.standing.value}[/]")
     return table
 
 
 def print_design(answer: RunDesign) -> None:
-    """Every open setting with its answer, or with the constraint that binds."""
+    """Every open setting with its answer, or with the constraint that binds, and what the solved run lacks."""
+    console = Console()
     table = Table(title="smallest settings that guarantee the targets")
     for heading in ("setting", "value", "reason"):
         table.add_column(heading)
     for solved in answer.solved:
         shown = "none" if solved.value is None else str(solved.value)
         table.add_row(solved.name, shown, solved.reason)
-    Console().print(table)
+    console.print(table)
+    _print_unmet(console, answer.unmet)

@@ -27,6 +27,7 @@ from theory.stable_products import less_product
 
 # A difference smaller than this share of its terms has lost more digits than the promised error allows.
 _CANCELLED = 1e-2
+_LARGE = 1e250
 
 __all__ = [
     "adam_penalty_needed",
@@ -93,8 +94,13 @@ def sparse_penalty_needed(m: Any, group_size: Any, margin: Any, temperature: Any
 
         return exact_weights.sparse_penalty_needed(m, group_size, margin, temperature)
     block, size = count("m", m, 1), count("group size", group_size, 1)
-    lacking = less_product(positive("temperature", temperature), block, real("margin", margin)) / block
-    return scalar(np.sqrt(size) * np.maximum(0.0, lacking))
+    tau, delta = positive("temperature", temperature), real("margin", margin)
+    # A power of 2 that keeps the product of the largest floats within float64, and changes no digit.
+    unit = np.where(np.maximum(tau, np.abs(delta)) > _LARGE, 2.0**200, 1.0)
+    lacking = less_product(tau / unit, block, delta / unit) / block
+    # Infinite where float64 holds no penalty so large.
+    with np.errstate(over="ignore"):
+        return scalar(np.sqrt(size) * np.maximum(0.0, lacking) * unit)
 
 
 def gradient_bound(loss_gradient: Any, values: Any, keys: Any, inputs: Any, width: Any, temperature: Any = 1.0) -> Any:
