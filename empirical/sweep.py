@@ -15,7 +15,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +31,7 @@ from empirical.checkpoints import CHECKPOINTS_NAME
 from empirical.config import RunConfig, load_config, run_config, save_config
 from empirical.corpus import load_corpus
 from empirical.measure import OWN_NAME, measure
+from empirical.memory import enough_memory
 from empirical.model import load_model
 from empirical.records import read_records
 from empirical.sweep_plan import SweepConfig, Task, base_run, check_same_sweep, plain, plan, task_run
@@ -42,6 +44,8 @@ SWEEP_NAME = "sweep.json"
 BASE_NAME = "base"
 TASKS_NAME = "tasks"
 LOCK_NAME = "lock"
+
+KILLED = "a process of the sweep was killed, perhaps for want of memory. Go on with fewer --jobs or a smaller batch."
 
 
 def sweep(config: SweepConfig, out_dir: Path | str, *, n_jobs: int | None = None, progress: bool = True) -> Sweep:
@@ -88,9 +92,7 @@ def run_task(config: dict[str, Any], folder: str, sequences: int | None, threads
         with _locked(path / LOCK_NAME, wait=True), _threads(threads):
             run = run_config(config, folder, recorded=True)
             train(run, path, resume=(path / CONFIG_NAME).exists(), progress=False, watchers=watchers)
-            if not _is_measured(path):
-                measure(path, sequences=sequences, progress=False)
-            shutil.rmtree(path / CHECKPOINTS_NAME, ignore_errors=True)
+            _measure(path, sequences, progress=False)
     except LocalistError as error:
         return str(error)
     except OSError as error:
@@ -125,10 +127,16 @@ def _base(config: SweepConfig, folder: Path, progress: bool) -> str:
         return config.model.pretrained
     path = folder / BASE_NAME
     train(base_run(config), path, resume=(path / CONFIG_NAME).exists(), progress=progress)
-    if not _is_measured(path):
-        measure(path, sequences=config.measure_sequences, progress=progress)
-    shutil.rmtree(path / CHECKPOINTS_NAME, ignore_errors=True)
+    _measure(path, config.measure_sequences, progress)
     return str(path)
+
+
+def _measure(path: Path, sequences: int | None, progress: bool) -> None:
+    """Measure a finished run unless that is done, and drop its checkpoints."""
+    if not _is_measured(path):
+        with enough_memory("measuring", "Try fewer --jobs."):
+            measure(path, sequences=sequences, progress=progress)
+    shutil.rmtree(path / CHECKPOINTS_NAME, ignore_errors=True)
 
 
 def _run_all(
@@ -143,6 +151,11 @@ def _run_all(
     if open_tasks and config.model.pretrained is None:
         # What is finished was measured on the base's text.
         check_same_text(folder / BASE_NAME, load_corpus(config.corpus))
+    calls = {}
+    for name in open_tasks:
+        run, path = runs[name]
+        values = run.model_dump(mode="json")
+        calls[name] = delayed(_named)(name, values, str(path), config.measure_sequences, config.threads, os.getpid())
     failures: dict[str, str] = {}
     columns = (
         TextColumn("{task.description}"),
@@ -152,27 +165,40 @@ def _run_all(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), disable=not progress) as bars:
-        bar = bars.add_task("sweep", total=len(runs), completed=len(runs) - len(open_tasks))
-        calls = (
-            delayed(_named)(
-                name,
-                runs[name][0].model_dump(mode="json"),
-                str(runs[name][1]),
-                config.measure_sequences,
-                config.threads,
-                os.getpid(),
-            )
-            for name in open_tasks
-        )
-        # One task at a time to a worker: a kill then finds no task that waits behind another.
-        for name, message in Parallel(
-            n_jobs=n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
-        )(calls):
+        bar = bars.add_task("sweep", total=len(runs), completed=len(runs) - len(calls))
+        for name, message in _answers(calls, n_jobs, lambda name: _is_done(*runs[name])):
             if message is not None:
                 failures[name] = message
                 bars.console.print(f"{name} failed: {message}", soft_wrap=True, highlight=False, markup=False)
             bars.update(bar, advance=1, description=f"sweep, last {name}")
     return {task.name: failures[task.name] for task in tasks if task.name in failures}
+
+
+def _answers(
+    calls: dict[str, Any], n_jobs: int | None, is_done: Callable[[str], bool]
+) -> Iterator[tuple[str, str | None]]:
+    """What each call answers, as it ends. One whose process the system killed answers `KILLED`.
+
+    That takes the other processes with it; tasks that had not begun then get new ones.
+    """
+    begun: list[str] = []
+    ended: set[str] = set()
+
+    def begin(name: str) -> Any:
+        begun.append(name)
+        return calls[name]
+
+    while waiting := [name for name in calls if name not in begun]:
+        # One task at a time to a worker: a kill then finds no task that waits behind another.
+        workers = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
+        try:
+            for name, message in workers(map(begin, waiting)):
+                ended.add(name)
+                yield name, message
+        except BrokenProcessPool:
+            for name in [name for name in begun if name not in ended]:
+                ended.add(name)
+                yield name, None if is_done(name) else KILLED
 
 
 def _move_base(run: RunConfig, path: Path) -> None:

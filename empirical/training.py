@@ -28,6 +28,7 @@ from empirical.checkpoints import CHECKPOINTS_NAME, checkpoint_folder, newest_ch
 from empirical.config import ObjectiveConfig, RunConfig, load_config, save_config
 from empirical.corpus import Corpus, load_corpus, load_tokenizer, token_windows, train_tokenizer
 from empirical.held_out import save_held_out
+from empirical.memory import enough_memory
 from empirical.model import build_model, load_model, parameter_count, quiet, save_model
 from empirical.objective import AttentionObjective
 from empirical.proximal import GroupProximal
@@ -95,7 +96,7 @@ class LocalistTrainer(Trainer):
         super().log(logs, *args, **kwargs)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        """One step's loss, as Trainer has it. Raises Diverged."""
+        """One step's loss, as Trainer has it. Raises DivergedError."""
         loss: Tensor = super().training_step(*args, **kwargs)
         if not torch.isfinite(loss):
             raise DivergedError(
@@ -128,7 +129,7 @@ def train(
     With `resume`, continue from the newest complete checkpoint (from the start where there is none); a
     finished run is left as it is. `watchers` are further callbacks of the Trainer. Ctrl-C and SIGTERM end after
     the step in progress, with a checkpoint, as KeyboardInterrupt. Raises InputError (text, folder, weights),
-    DomainError (a value), DivergedError.
+    DomainError (a value), DivergedError, LocalistError (memory).
     """
     folder = Path(out_dir)
     _prepare(folder, config, resume)
@@ -163,6 +164,7 @@ def train(
         if groups:
             groups.restore(stored_attributes(start, GroupProximal))
     with ExitStack() as stack:
+        stack.enter_context(enough_memory(f"{config.training.batch} windows a step", "Try a smaller --batch."))
         stack.enter_context(quiet())
         stack.enter_context(stop)
         if progress and is_main():

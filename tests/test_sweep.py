@@ -12,13 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from joblib import delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from scipy import stats
 from tiny import one_thread  # noqa: F401
 
 from empirical.checkpoints import newest_checkpoint
 from empirical.config import load_config
 from empirical.corpus import python_topics
-from empirical.sweep import run_task, sweep
+from empirical.sweep import KILLED, _answers, run_task, sweep
 from empirical.sweep_command import sweep as command
 from empirical.sweep_plan import BASELINE, load_sweep, mean_dial, plain, plan, sweep_config
 from empirical.sweep_summary import SUMMARY, interval, read_summary
@@ -274,6 +277,76 @@ def test_a_task_that_fails_does_not_take_the_others_with_it(tmp_path, monkeypatc
     assert found.summary.set_index(["budget", "configuration"]).loc[("mean", "quintic"), "seeds"] == 1
     monkeypatch.setattr(LocalistTrainer, "training_step", ordinary)
     assert sweep(config, tmp_path / "out", progress=False).manifest["failed"] == {}
+
+
+def test_a_task_that_runs_out_of_memory_does_not_take_the_others_with_it(whole, tmp_path, monkeypatch):
+    shutil.copytree(whole.folder, tmp_path / "out")
+    for task in ("quintic-0.9-0", "quintic-0.9-1"):
+        shutil.rmtree(tmp_path / "out" / "tasks" / task)
+    ordinary = LocalistTrainer.training_step
+
+    def greedy(self, *args, **kwargs):
+        if "quintic-0.9-0" in str(self.args.output_dir):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return ordinary(self, *args, **kwargs)
+
+    monkeypatch.setattr(LocalistTrainer, "training_step", greedy)
+    with pytest.raises(LocalistError, match=r"1 of 4 tasks failed, first quintic-0.9-0: out of memory.* --batch.$"):
+        sweep(tiny_sweep(tmp_path), tmp_path / "out", progress=False)
+    assert list(read_summary(tmp_path / "out").manifest["failed"]) == ["quintic-0.9-0"]
+
+    def large(*args, **kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(LocalistTrainer, "training_step", ordinary)
+    monkeypatch.setattr("empirical.sweep.measure", large)
+    with pytest.raises(LocalistError, match=r"out of memory: it does not suffice for measuring. Try fewer --jobs.$"):
+        sweep(tiny_sweep(tmp_path), tmp_path / "out", progress=False)
+
+
+def test_killed_processes_fail_their_tasks_and_the_rest_go_on(monkeypatch):
+    """A stand-in for joblib, whose first processes answer once and are killed in the next two calls."""
+    pools = []
+
+    class Pool:
+        def __init__(self, **options):
+            pools.append(self)
+
+        def __call__(self, calls):
+            for index, (function, arguments, _) in enumerate(calls):
+                if len(pools) == 1 and index:
+                    next(calls)
+                    raise TerminatedWorkerError("a worker was terminated")
+                yield function(*arguments)
+
+    monkeypatch.setattr("empirical.sweep.Parallel", Pool)
+    calls = {name: delayed(lambda name: (name, None))(name) for name in "abcdef"}
+    found = dict(_answers(calls, 2, lambda name: name == "c"))
+    assert found == {"a": None, "b": KILLED, "c": None, "d": None, "e": None, "f": None}
+    assert len(pools) == 2
+
+
+@pytest.mark.slow
+def test_a_worker_that_the_system_kills(whole, tmp_path, monkeypatch):
+    """Two real processes, one of which dies in the first of three tasks."""
+    shutil.copytree(whole.folder, tmp_path / "out")
+    for task in ("distributed-0-0", "distributed-0-1", "quintic-0.9-0"):
+        shutil.rmtree(tmp_path / "out" / "tasks" / task)
+
+    def dying(name, *arguments):
+        if name == "distributed-0-0":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return name, run_task(*arguments)
+
+    monkeypatch.setattr("empirical.sweep._named", dying)
+    with pytest.raises(LocalistError, match=r"of 4 tasks failed, first distributed-0-0: .* was killed") as caught:
+        sweep(tiny_sweep(tmp_path), tmp_path / "out", n_jobs=2, progress=False)
+    assert "\n" not in str(caught.value)
+    found = read_summary(tmp_path / "out")
+    assert "quintic-0.9-0" not in found.manifest["failed"]
+    monkeypatch.undo()
+    again = sweep(tiny_sweep(tmp_path), tmp_path / "out", progress=False)
+    assert numbers(again.folder) == numbers(whole.folder)
 
 
 def test_pretrained_weights_need_no_base(whole, tmp_path):

@@ -366,6 +366,31 @@ def test_a_loss_that_is_no_number(tmp_path):
         train(tiny(training={"learning_rate": 1e12, "warmup_steps": 0}), tmp_path / "run", progress=False)
 
 
+def more_than_there_is(*args, **kwargs):
+    return torch.empty(2**60)
+
+
+def on_a_gpu(*args, **kwargs):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nMore advice.")
+
+
+def another_error(*args, **kwargs):
+    raise RuntimeError("shapes do not fit")
+
+
+@pytest.mark.parametrize("step", [more_than_there_is, on_a_gpu])
+def test_memory_that_does_not_suffice(tmp_path, monkeypatch, step):
+    monkeypatch.setattr(LocalistTrainer, "training_step", step)
+    with pytest.raises(LocalistError, match=r"^out of memory: .* for 8 windows a step. Try a smaller --batch.$"):
+        train(tiny(), tmp_path / "run", progress=False)
+
+
+def test_another_error_is_none_of_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(LocalistTrainer, "training_step", another_error)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        train(tiny(), tmp_path / "run", progress=False)
+
+
 def test_a_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
