@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from theory import bounds
@@ -18,6 +19,7 @@ from theory.guarantee import (
     dial_beside_penalty,
     dial_threshold,
     guaranteed,
+    margin_of_anchors,
     margin_threshold,
     penalty_threshold,
 )
@@ -178,6 +180,22 @@ def test_log_n_bits_are_guaranteed_at_any_promise_and_less_are_not():
     odd = Design(15, 8, -30.0, at_least=True)
     assert guaranteed(odd, Targets(entropy_bits=math.nextafter(math.log2(15), 9)))
     assert not guaranteed(odd, Targets(entropy_bits=math.nextafter(math.log2(15), 0)))
+
+
+@given(st.floats(-1, 1, exclude_max=True), st.floats(0, 2), st.floats(1e-300, 1e300))
+@example(0.0, 0.0, 8.0)
+@example(0.6, 1.2, 1.0)
+@example(-1.0, 0.0, 2.0**1022)
+@example(0.9, 1.5, 6.0)
+def test_the_margin_of_anchors_is_the_largest_float_below_it(coherence, distance, scale):
+    with mpmath.workdps(400):
+        theta, phi = mpmath.acos(mpmath.mpf(coherence)), 2 * mpmath.asin(mpmath.mpf(distance) / 2)
+        oracle = mpmath.mpf(scale) * (mpmath.cos(phi) - mpmath.cos(max(mpmath.mpf(0), theta - phi)))
+        # Where the angles meet mpmath's own rounding decides the sign of nothing.
+        error = mpmath.mpf(scale) * mpmath.mpf(10) ** -380
+        promised = margin_of_anchors(coherence, distance, scale)
+        assert promised <= oracle + error
+        assert math.nextafter(promised, math.inf) > oracle - error
 
 
 def test_extremes_are_decided():

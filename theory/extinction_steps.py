@@ -177,8 +177,9 @@ def extinction_step_adam(
     for begin in range(0, planned, _CHUNK):
         steps = np.arange(begin + 1, min(begin + _CHUNK, planned) + 1)
         rate = rates[steps - 1] if rates.ndim else rates
-        gains = np.broadcast_to(rate, steps.shape) * (lam - size * adam_update_bound(steps + before, beta1, beta2))
-        sums = gained + np.cumsum(gains, dtype=np.longdouble)
+        # The extended type holds the product of any two floats, and keeps the digits of a long sum.
+        gains = np.multiply(rate, lam - size * adam_update_bound(steps + before, beta1, beta2), dtype=np.longdouble)
+        sums = gained + np.cumsum(np.broadcast_to(gains, steps.shape))
         if sums[-1] >= start:
             return begin + int((sums >= start).argmax()) + 1
         gained = sums[-1]
@@ -201,7 +202,7 @@ def adam_penalty_needed(
     total = rates.sum(dtype=np.longdouble)
     if total == 0:
         return inf if start else least
-    pushed = (rates * sqrt(group_size) * adam_update_bound(steps, beta1, beta2)).sum(dtype=np.longdouble)
+    pushed = np.multiply(rates, sqrt(group_size) * adam_update_bound(steps, beta1, beta2), dtype=np.longdouble).sum()
 
     def reached(penalty: float) -> bool:
         return extinction_step_adam(start, rates, penalty, group_size, beta1, beta2, first_step) is not None

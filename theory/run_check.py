@@ -12,7 +12,7 @@ from theory.checked import without_infinities
 from theory.errors import InputError
 from theory.extinction import ADAM_WARNING
 from theory.group_lasso import COLLAPSE_WARNING
-from theory.guarantee import LARGEST_FLOAT, Design, Targets, dial_beside_penalty
+from theory.guarantee import LARGEST_FLOAT, Design, Targets, dial_beside_penalty, margin_of_anchors
 from theory.needed import Standing, row_standing, separation_needed
 from theory.run_file import Optimizer, Run, open_settings
 from theory.schedule_bounds import schedule_budget, schedule_dials
@@ -103,7 +103,7 @@ def run_margin(run: Run) -> float:
     locality = run.locality
     if locality.anchors is not None:
         anchors = locality.anchors
-        return float(anchor_bounds.anchor_margin(anchors.coherence, anchors.distance, anchors.scale))
+        return margin_of_anchors(anchors.coherence, anchors.distance, float(anchors.scale))
     return float(locality.margin)  # type: ignore[arg-type]  # the validator saw to it that one is given
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from theory import anchor_bounds
-from theory.guarantee import LARGEST_DIAL, LARGEST_FLOAT, guaranteed, smallest_float
+from theory.guarantee import LARGEST_DIAL, LARGEST_FLOAT, guaranteed, margin_of_anchors, smallest_float
 from theory.needed import Standing, separation_needed
 from theory.run_check import check_group, check_run, layer_design, row_targets, run_margin
-from theory.run_file import Optimizer, Run, ScheduleName, open_settings
+from theory.run_file import MOST_SCALE, Optimizer, Run, ScheduleName, open_settings
 from theory.schedule_bounds import schedule_budget, schedule_dials
 
 SCHEDULES: tuple[ScheduleName, ...] = (
@@ -198,19 +198,19 @@ def _solve_scale(run: Run, names: list[str]) -> Solved:
     needed = separation_needed(run.model.context, run.locality.block, targets)
     if anchors is None or not targets.any or needed == math.inf:
         return Solved(name, None, "there is no row target that a scale can keep")
-    unit = float(anchor_bounds.anchor_margin(anchors.coherence, anchors.distance, 1.0))
-    if unit <= 0:
+    coherence, distance = anchors.coherence, anchors.distance
+    if anchor_bounds.anchor_margin(coherence, distance, 1.0) <= 0:
         return Solved(
             name, None,
-            f"anchors of coherence {anchors.coherence!r} whose keys stray by {anchors.distance!r} promise no margin "
+            f"anchors of coherence {coherence!r} whose keys stray by {distance!r} promise no margin "
             "at any scale (D1): move the anchors apart or the keys closer",
         )  # fmt: skip
 
     def keeps(scale: float) -> bool:
-        margin = float(anchor_bounds.anchor_margin(anchors.coherence, anchors.distance, scale))
-        return math.isfinite(margin) and _keeps(run, margin, float(run.locality.penalty), float(run.locality.dial))
+        margin = margin_of_anchors(coherence, distance, scale)
+        return _keeps(run, margin, float(run.locality.penalty), float(run.locality.dial))
 
-    return _search(run, name, keeps, 5e-324, LARGEST_FLOAT / 4, "no scale that float64 can hold is enough")
+    return _search(run, name, keeps, 5e-324, MOST_SCALE, "no scale that float64 can hold is enough")
 
 
 def _solve_weight_penalty(run: Run, names: list[str]) -> Solved:

@@ -26,6 +26,8 @@ Unit = Annotated[float, Field(gt=0, lt=1, strict=True)]
 # Each layer is decided exactly, and each step of a plan has its own learning rate in memory.
 _MOST_LAYERS = 10**4
 _MOST_STEPS = 10**7
+# D1's margin is at most twice the scale, and float64 must hold it.
+MOST_SCALE = float.fromhex("0x1p+1022")
 
 Count = Annotated[int, Field(ge=1, le=MOST_KEYS, strict=True)]
 Steps = Annotated[int, Field(ge=1, le=_MOST_STEPS, strict=True)]
@@ -58,6 +60,12 @@ class Anchors(Table):
     coherence: Annotated[float, Field(ge=-1, lt=1, strict=True)]
     distance: Annotated[float, Field(ge=0, le=2, strict=True)] = 0.0
     scale: Positive | Solve
+
+    @model_validator(mode="after")
+    def _margin_in_float64(self) -> Anchors:
+        if self.scale != "solve" and self.scale > MOST_SCALE:
+            raise ValueError(f"scale={self.scale!r} must be at most {MOST_SCALE!r}")
+        return self
 
 
 class SparseGroups(Table):
