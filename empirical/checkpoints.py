@@ -25,10 +25,9 @@ def checkpoint_folder(run: Path, step: int) -> Path:
 
 
 def seal(checkpoint: Path) -> None:
-    """Write down what the checkpoint's files are. Raises InputError where that cannot be written."""
-    # Under torchrun every process writes its own random state, perhaps after this.
-    files = [path for path in sorted(checkpoint.iterdir()) if not path.name.startswith("rng_state_")]
-    digests = {path.name: sha256_of(path) for path in files if path.is_file() and path.name != SEAL_NAME}
+    """Write down what the checkpoint's files are, once all are written. Raises InputError where it cannot be."""
+    files = [path for path in sorted(checkpoint.iterdir()) if path.is_file() and path.name != SEAL_NAME]
+    digests = {path.name: sha256_of(path) for path in files}
     write_text_atomically(checkpoint / SEAL_NAME, json.dumps(digests, indent=2) + "\n")
 
 

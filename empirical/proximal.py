@@ -9,8 +9,10 @@ start: with the largest step length `G` that was measured in the run, the first 
 `sum_{t<=N} eta_t (lam - G) >= |w_0|` (C4, one step more in floating point), and for AdamW, whatever the
 loss, the first `N` with `sum_{t<=N} eta_t (lam - sqrt(p) c_t) >= |w_0|` (C5; `p` weights a group).
 
-`S = Q K^T` is bilinear, so `W_Q = W_K = 0` is a strict local minimum for every `lam > 0`: heads of which
-every group is extinct are listed as collapsed, target block and all.
+`S = Q K^T` is bilinear, so `W_Q = W_K = 0` is a strict local minimum for every `lam > 0`. One of the two is
+enough to lose the head: biases alone then make its queries, or its keys, and its scores no longer depend on the
+query, or on the key. Heads of which all groups of `W_Q`, or all of `W_K`, are extinct are listed as collapsed,
+target block and all.
 """
 
 from __future__ import annotations
@@ -74,10 +76,17 @@ def predicted_step(start: float, gains: NDArray[np.float64]) -> int | None:
 class GroupProximal(TrainerCallback, ExportableState):
     """The proximal step after the optimiser's, and the record of which group died when."""
 
-    def __init__(self, penalty: float, feature_blocks: int, optimizer: str = "adamw") -> None:
+    def __init__(
+        self,
+        penalty: float,
+        feature_blocks: int,
+        optimizer: str = "adamw",
+        betas: tuple[float, float] = (0.9, 0.999),
+    ) -> None:
         self.penalty = penalty
         self.feature_blocks = feature_blocks
         self.optimizer = optimizer
+        self.betas = betas
         self.rates: list[float] = []
         self.group_size = 0
         # One entry a layer, each `(blocks, 2, heads)`; `extinct` is 0 while alive.
@@ -152,7 +161,7 @@ class GroupProximal(TrainerCallback, ExportableState):
     def groups(self) -> list[dict[str, Any]]:
         """One record a group: norm at the start, longest step, extinction measured and predicted."""
         rates = np.array(self.rates)
-        reaches = adam_update_bound(np.arange(1, len(rates) + 1))
+        reaches = adam_update_bound(np.arange(1, len(rates) + 1), *self.betas)
         universal = rates * (self.penalty - math.sqrt(self.group_size) * reaches)
         adam = self.optimizer == "adamw"
         records = []
@@ -178,7 +187,7 @@ class GroupProximal(TrainerCallback, ExportableState):
         return records
 
     def collapsed(self) -> list[dict[str, int]]:
-        """Heads of which every group of `W_Q` or of `W_K` is zero: they cannot point at any block."""
+        """Heads of which every group of `W_Q`, or every group of `W_K`, is zero."""
         return [
             {"layer": layer, "head": head}
             for layer, extinct in enumerate(self.extinct)

@@ -46,6 +46,8 @@ CORPUS_NAME = "corpus.json"
 # transformers needs some number of steps; a run that ends by time never gets there.
 UNBOUNDED_STEPS = 10**9
 
+ADAM_BETAS = (0.9, 0.999)
+
 
 class DivergedError(LocalistError):
     """The loss is no longer a number."""
@@ -108,6 +110,8 @@ class LocalistTrainer(Trainer):
         target = checkpoint_folder(Path(str(self.args.output_dir)).parent, self.state.global_step)
         try:
             super()._save_checkpoint(*args, **kwargs)
+            # Under torchrun every process writes its own random state.
+            self.accelerator.wait_for_everyone()
             if is_main():
                 seal(target)
         # OSError from the file system, RuntimeError from torch's writer, SafetensorError from safetensors.
@@ -157,7 +161,8 @@ def train(
     objective = config.objective
     groups = None
     if objective.group_penalty:
-        groups = GroupProximal(objective.group_penalty, objective.feature_blocks, config.training.optimizer)
+        optimizer = config.training.optimizer
+        groups = GroupProximal(objective.group_penalty, objective.feature_blocks, optimizer, ADAM_BETAS)
         callbacks.append(groups)
     if start:
         limits.elapsed = float(stored_attributes(start, Limits)["elapsed"])
@@ -269,6 +274,8 @@ def _arguments(config: RunConfig, folder: Path) -> TrainingArguments:
             lr_scheduler_type="linear" if training.steps is not None else "constant_with_warmup",
             warmup_steps=training.warmup_steps,
             weight_decay=training.weight_decay,
+            adam_beta1=ADAM_BETAS[0],
+            adam_beta2=ADAM_BETAS[1],
             optim="adamw_torch" if training.optimizer == "adamw" else "sgd",
             seed=config.seed,
             data_seed=config.seed,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from tiny import Layer, one_thread, tiny  # noqa: F401
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, TrainerCallback
 
 from empirical.attention import localist_attention
 from empirical.blocks import fixed_windows
@@ -184,6 +184,56 @@ def test_group_record_survives_a_checkpoint():
     again.restore(json.loads(json.dumps(record.state()))["attributes"])
     assert again.groups() == record.groups()
     assert again.groups()[0]["extinct_step"] == 1
+
+
+@pytest.mark.parametrize(("matrices", "lost"), [((), False), ((0,), True), ((1,), True), ((0, 1), True)])
+def test_a_head_is_lost_with_all_of_one_matrix_and_not_with_a_part_of_both(matrices, lost):
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=20, n_positions=8, n_embd=8, n_layer=2, n_head=2))
+    with torch.no_grad():
+        groups = group_view(model.transformer.h[1].attn.c_attn.weight, heads=2, blocks=2)
+        groups[0, :, 0, 0] = 0
+        groups[1, :, 1, 0] = 0
+        for matrix in matrices:
+            groups[:, :, matrix, 0] = 0
+    record = GroupProximal(penalty=0.0, feature_blocks=2, optimizer="sgd")
+    record.on_train_begin(None, None, None, model=model)
+    record.on_pre_optimizer_step(None, None, None, model=model)
+    record.on_optimizer_step(None, None, None, model=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.1))
+    assert record.collapsed() == ([{"layer": 1, "head": 0}] if lost else [])
+
+
+def test_predictions_are_for_the_betas_of_the_optimiser():
+    """A penalty between the two thresholds is enough under the one pair of betas and not under the other."""
+    pairs, steps = ((0.9, 0.999), (0.9, 0.9)), 200
+    usual, other = (2 * adam_update_bound(steps, *betas) for betas in pairs)
+    assert other < usual
+    found = {}
+    for betas in pairs:
+        record = GroupProximal(penalty=(usual + other) / 2, feature_blocks=1, betas=betas)
+        record.rates, record.group_size = [0.01] * steps, 4
+        record.start = [torch.full((1, 2, 1), 0.1)]
+        record.reach = record.extinct = [torch.zeros(1, 2, 1)]
+        found[betas] = record.groups()[0]["predicted_step_universal"]
+    assert found[0.9, 0.999] is None
+    assert found[0.9, 0.9] is not None
+
+
+def test_the_optimiser_has_the_betas_that_the_predictions_are_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("empirical.training.ADAM_BETAS", (0.8, 0.95))
+    seen = []
+
+    class Watcher(TrainerCallback):
+        def on_optimizer_step(self, args, state, control, optimizer=None, **kwargs):
+            seen.extend(group["betas"] for group in optimizer.param_groups)
+
+    made = []
+    monkeypatch.setattr(
+        "empirical.training.GroupProximal", lambda *given: made.append(GroupProximal(*given)) or made[0]
+    )
+    config = tiny(objective={"group_penalty": 1.0, "feature_blocks": 4}, training={"steps": 1})
+    train(config, tmp_path / "run", progress=False, watchers=[Watcher()])
+    assert set(seen) == {(0.8, 0.95)}
+    assert made[0].betas == (0.8, 0.95)
 
 
 def test_prediction_of_a_step():

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tiny import one_thread, tiny  # noqa: F401
 from transformers import GPT2Config, GPT2LMHeadModel, TrainerCallback
 
-from empirical.checkpoints import newest_checkpoint
+from empirical.checkpoints import SEAL_NAME, newest_checkpoint
 from empirical.config import LocalityConfig, load_config, run_config
 from empirical.corpus import CorpusConfig, load_corpus, train_tokenizer
 from empirical.measure import measure
@@ -179,12 +179,27 @@ def test_interrupt_leaves_a_checkpoint_to_resume_from(tmp_path):
     assert newest_checkpoint(tmp_path / "run") is not None
 
 
+def test_a_checkpoint_is_sealed_once_every_process_has_written(tmp_path, monkeypatch):
+    """Another process writes its random state until all have met."""
+
+    def meet(self):
+        for checkpoint in (tmp_path / "run" / "checkpoints").glob("checkpoint-*"):
+            (checkpoint / "rng_state_1.pth").touch()
+
+    monkeypatch.setattr("accelerate.Accelerator.wait_for_everyone", meet)
+    train(tiny(training={"steps": 2, "checkpoint_steps": 2}), tmp_path / "run", progress=False)
+    checkpoint = newest_checkpoint(tmp_path / "run")
+    assert "rng_state_1.pth" in json.loads((checkpoint / SEAL_NAME).read_text())
+    (checkpoint / "rng_state_1.pth").write_text("cut")
+    assert newest_checkpoint(tmp_path / "run") is None
+
+
 @pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path):
     """torchrun with two processes of 4 windows each takes the steps of one process with 8."""
     options = ["--layers", "2", "--heads", "2", "--width", "32", "--context", "64", "--vocabulary", "400"]
     options += ["--block", "8", "--schedule", "linear", "--off-block-penalty", "0.5", "--optimizer", "sgd"]
-    options += ["--steps", "6", "--learning-rate", "0.1"]
+    options += ["--steps", "6", "--learning-rate", "0.1", "--checkpoint-steps", "3"]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "localist"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     for words in (
@@ -201,6 +216,8 @@ def test_two_processes_train_as_one(tmp_path):
     for name in one:
         torch.testing.assert_close(two[name], one[name], rtol=0, atol=1e-3 * float(moved))
     assert training_summary(tmp_path / "two")["steps"] == 6
+    sealed = json.loads((newest_checkpoint(tmp_path / "two") / SEAL_NAME).read_text())
+    assert {"rng_state_0.pth", "rng_state_1.pth"} <= sealed.keys()
 
 
 def test_pretrained_weights_from_a_folder(tmp_path):
