@@ -134,17 +134,18 @@ def _relation_closeness(claim: Relational, values: Mapping[Any, Tracked]) -> tup
     small, large = (evaluate(side, values, target) for side in (claim.lhs, claim.rhs))
     if claim.rel_op in (">=", ">"):
         small, large = large, small
-    bounds = _ratio(small, large, claim.rel_op == "==")
+    apart = claim.rel_op in ("==", "!=")
+    bounds = _ratio(small, large, apart)
     if small.one_minus is None or large.one_minus is None:
         return bounds
-    mirrored = _ratio(large.one_minus, small.one_minus, claim.rel_op == "==")
+    mirrored = _ratio(large.one_minus, small.one_minus, apart)
     return np.minimum(bounds[0], mirrored[0]), np.minimum(bounds[1], mirrored[1])
 
 
-def _ratio(small: Tracked, large: Tracked, equality: bool) -> tuple[Any, Any]:
+def _ratio(small: Tracked, large: Tracked, apart: bool) -> tuple[Any, Any]:
     size = np.maximum(np.abs(small.value), np.abs(large.value))
     gap = np.asarray(large.value - small.value)
-    ratio = 1 - (np.abs(gap) if equality else gap) / size
+    ratio = 1 - (np.abs(gap) if apart else gap) / size
     wrong = INFLATION * ((large.error + small.error) / size + 4 * UNIT * (1 + np.abs(ratio)))
     exact = (gap == 0) & (np.asarray(small.error) + np.asarray(large.error) == 0)
     wrong = np.where(exact, 0.0, wrong)

@@ -25,6 +25,7 @@ from proofs_check.sampling import Counterexample, sample
 from proofs_check.screening.screen import screen
 from proofs_check.verdict import Verdict
 from theory.errors import DomainError
+from theory.lowering import UnknownNode
 from theory.statement import Clause, Kind, Statement
 
 
@@ -48,7 +49,8 @@ class RowAttack:
     """What an attack over attention rows found: REFUTED with the row, VACUOUS, or UNDECIDED with the best ratio.
 
     `rows` were thrown at the claim at random; `ratio` and `nearest` are the adversarial search's (`Tightness`), NaN and
-    None where it did not run.
+    None where it did not run. Of the random rows that had to be decided exactly, a limited number, `undefined` were
+    given up because a side of the claim has no value there.
     """
 
     verdict: Verdict
@@ -56,6 +58,7 @@ class RowAttack:
     ratio: float
     nearest: AttentionRow | None
     rows: int
+    undefined: int = 0
 
 
 def attack(claim: Boolean, domain: Mapping[Symbol, Set], samples: int = 100_000, seed: int = 0) -> Attack:
@@ -108,9 +111,10 @@ def attack_row(claim: Boolean, given: Boolean = true, samples: float = 1e5, seed
 
     The screen and the adversarial search run in turn; a row that refutes was decided exactly. A claim that also uses
     letters of `theory.known` (the norm of the scores, a second row) meets rows of the random method alone, one for
-    every thousand samples. Raises `DomainError` for a letter that rows do not have, an unknown form of claim, or a
-    function that cannot be evaluated.
+    every thousand samples. Raises `DomainError` for a letter that rows do not have, an unknown form of claim, a
+    function that cannot be evaluated, `samples` below 1 or a negative `seed`.
     """
+    samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
     for part in (claim, given):
         check_form(part, (And, Implies, Equivalent))
     about = _kind_of(claim.free_symbols | given.free_symbols)
@@ -119,19 +123,22 @@ def attack_row(claim: Boolean, given: Boolean = true, samples: float = 1e5, seed
         "user", "user-claim", "A claim to attack", Kind.ONE_SIDED, (clause,), "the caller", lambda: (), about=about
     )
     if about != "row":
-        sampled = sample(statement, max(100, int(samples / 1000)), seed)
-        return RowAttack(sampled.verdict, sampled.counterexample, float("nan"), None, sampled.rows)
+        try:
+            sampled = sample(statement, max(100, samples // 1000), seed)
+        except UnknownNode as unknown:
+            raise DomainError(f"claim {claim} cannot be attacked: {unknown}") from unknown
+        return RowAttack(sampled.verdict, sampled.counterexample, float("nan"), None, sampled.rows, sampled.undefined)
     screened = screen(statement, samples, seed)
-    skipped = screened.clauses[clause.name].skipped
-    if skipped:
-        raise DomainError(f"claim {claim} cannot be attacked: {skipped}")
+    counts = screened.clauses[clause.name]
+    if counts.skipped:
+        raise DomainError(f"claim {claim} cannot be attacked: {counts.skipped}")
     if screened.counterexample is not None:
-        return RowAttack(Verdict.REFUTED, screened.counterexample, float("nan"), None, screened.rows)
+        return RowAttack(Verdict.REFUTED, screened.counterexample, float("nan"), None, screened.rows, counts.undefined)
     near = tightness(statement, clause, seed)
     vacuous = near.verdict is Verdict.VACUOUS and screened.verdict is Verdict.VACUOUS
     verdict = Verdict.VACUOUS if vacuous else Verdict.UNDECIDED
     verdict = Verdict.REFUTED if near.verdict is Verdict.REFUTED else verdict
-    return RowAttack(verdict, near.counterexample, near.ratio, near.row, screened.rows)
+    return RowAttack(verdict, near.counterexample, near.ratio, near.row, screened.rows, counts.undefined)
 
 
 def _kind_of(used: set[Symbol]) -> str:

@@ -20,6 +20,7 @@ from sympy.logic.boolalg import And, Boolean, BooleanFalse, BooleanTrue, Equival
 
 from proofs_check.instances.kinds import Definition
 from proofs_check.instances.rows import Arithmetic
+from proofs_check.undefined import Demand, broken, cancelled, demands
 from proofs_check.verdict import Verdict, both
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
 from theory.lowering import Target, Undecided, UnknownNode, arb_target, evaluate
@@ -218,6 +219,12 @@ def decide_clause(clause: Clause, letters: Letters) -> Verdict:
     return holds if given is Verdict.PROVED or holds is not Verdict.REFUTED else Verdict.UNDECIDED
 
 
+def lacks_value(clause: Clause, letters: Letters) -> bool:
+    """Whether a side of one of the clause's relations certainly has no value at the instance."""
+    relations = clause.given.atoms(Relational) | clause.holds.atoms(Relational)
+    return any(_lacks_value(each, letters, _TRY_EXACT_AT) for each in relations)
+
+
 def decide(claim: Boolean, letters: Letters) -> Verdict:
     """Verdict on a claim at one instance. Raises `TypeError` for a claim of a form it does not know."""
     if isinstance(claim, BooleanTrue):
@@ -247,31 +254,46 @@ def decide(claim: Boolean, letters: Letters) -> Verdict:
 
 def _decide_relation(claim: Relational, letters: Letters) -> Verdict:
     gap = claim.lhs - claim.rhs
+    # What cancels in the difference may have no value of its own.
+    if cancelled(claim) and _is_broken(cancelled(claim), letters, _TRY_EXACT_AT):
+        return Verdict.UNDECIDED
     for precision in _PRECISIONS:
-        sign = _enclosed_sign(gap, letters, precision)
-        if sign is not None:
+        ball = _enclosure(gap, letters, precision)
+        if ball is None:
+            if _lacks_value(claim, letters, precision):
+                return Verdict.UNDECIDED
+        elif ball > 0 or ball < 0 or ball.is_zero():
+            sign = 1 if ball > 0 else -1 if ball < 0 else 0
             return Verdict.PROVED if _holds(claim.rel_op, sign) else Verdict.REFUTED
         if precision == _TRY_EXACT_AT:
             if _exactly_equal(gap, letters):
                 return Verdict.PROVED if _holds(claim.rel_op, 0) else Verdict.REFUTED
-            if claim.rel_op == "==":
+            if claim.rel_op in ("==", "!="):
                 return Verdict.UNDECIDED
     return Verdict.UNDECIDED
 
 
-def _enclosed_sign(gap: Expr, letters: Letters, precision: int) -> int | None:
+def _lacks_value(claim: Relational, letters: Letters, precision: int) -> bool:
+    return _is_broken((*demands(claim.lhs), *demands(claim.rhs)), letters, precision)
+
+
+def _is_broken(wanted: Iterable[Demand], letters: Letters, precision: int) -> bool:
+    """Whether one of the demands certainly fails at the instance; exact forms are tried where digits did not help."""
+
+    def is_zero(expr: Expr) -> bool:
+        return precision >= _TRY_EXACT_AT and _exactly_equal(expr, letters)
+
+    return broken(wanted, lambda expr: _enclosure(expr, letters, precision), is_zero)
+
+
+def _enclosure(expr: Expr, letters: Letters, precision: int) -> Any | None:
+    """A ball that holds the value, or None where Arb finds none at this precision."""
     with ctx.workprec(precision):
         try:
-            ball = evaluate(gap, letters.in_arb(gap.free_symbols), arb_target())
+            ball = evaluate(expr, letters.in_arb(expr.free_symbols), arb_target())
         except (Undecided, ZeroDivisionError):
             return None
-        if not ball.is_finite():
-            return None
-        if ball > 0:
-            return 1
-        if ball < 0:
-            return -1
-        return 0 if ball.is_zero() else None
+    return ball if ball.is_finite() else None
 
 
 def _exactly_equal(gap: Expr, letters: Letters) -> bool:
@@ -284,4 +306,5 @@ def _exactly_equal(gap: Expr, letters: Letters) -> bool:
 
 
 def _holds(sign_of_relation: str, sign: int) -> bool:
-    return {"<=": sign <= 0, "<": sign < 0, ">=": sign >= 0, ">": sign > 0, "==": sign == 0}[sign_of_relation]
+    signs = {"<=": sign <= 0, "<": sign < 0, ">=": sign >= 0, ">": sign > 0, "==": sign == 0, "!=": sign != 0}
+    return signs[sign_of_relation]

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from proofs_check.deciding import Letters, decide_clause
+from proofs_check.deciding import Letters, decide_clause, lacks_value
 from proofs_check.instances.kinds import KINDS
 from proofs_check.verdict import Verdict
 from theory.statement import Clause, Statement
@@ -29,12 +29,16 @@ class Counterexample:
 
 @dataclass
 class SamplingResult:
-    """What sampling saw: rows drawn, verdicts by clause, and the shrunk counterexample if there is one."""
+    """What sampling saw: rows drawn, verdicts by clause, and the shrunk counterexample if there is one.
+
+    `undefined` counts the verdicts that were not reached because a side has no value.
+    """
 
     rows: int = 0
     verdicts: dict[str, Counter[Verdict]] = field(default_factory=dict)
     counterexample: Counterexample | None = None
     agreeing: int = 0
+    undefined: int = 0
 
     @property
     def verdict(self) -> Verdict:
@@ -83,6 +87,7 @@ def sample(statement: Statement, rows: int = 100, random_seed: int = 0, shrink: 
                 result.agreeing += 1
             else:
                 result.verdicts[clause.name][verdict] += 1
+                result.undefined += verdict is Verdict.UNDECIDED and lacks_value(clause, letters)
 
     try:
         kind.each(throw, rows, random_seed, shrink)

@@ -44,7 +44,9 @@ def parted(sign: str, left: Tracked, right: Tracked) -> Truth:
 
 
 def _at_most(sign: str, gap: Any, bound: Any) -> Truth:
-    return (gap <= -bound, gap > bound) if sign == "<=" else (gap < -bound, gap >= bound)
+    # A rounded sum has the sign of the exact one, and none where both are infinite.
+    over, under = gap + bound, gap - bound
+    return (over <= 0, under > 0) if sign == "<=" else (over < 0, under >= 0)
 
 
 def _bound_for_all(left: Tracked, right: Tracked) -> float:

@@ -89,6 +89,9 @@ def product_of(x: Tracked, y: Tracked) -> Bounded:
 
 def quotient_of(x: Tracked, y: Tracked) -> Bounded:
     """`x / y`, without a bound where the sign of `y` is not known."""
+    if isinstance(x.value, float) and isinstance(y.value, float) and y.value == 0.0:
+        # Python's floats raise where those of an array have no value.
+        return math.nan, math.inf, 0.0
     xp, value = x.xp, x.value / y.value
     unsure = y.relative if is_zero(y.absolute) else y.relative + ratio(y.absolute, y.least)
     sure = 1 - unsure if isinstance(unsure, float) else positive_part(1 - unsure, xp)
@@ -126,8 +129,11 @@ def of_numbers(operation: str, x: float, y: float) -> Bounded:
 
 
 def nearest(value: Fraction) -> Bounded:
-    """The float nearest to a rational."""
-    found = float(value)
+    """The float nearest to a rational, without a bound where it lies beyond them."""
+    try:
+        found = float(value)
+    except OverflowError:
+        return (math.inf if value > 0 else -math.inf), math.inf, 0.0
     if Fraction(found) == value:
         return found, 0.0, 0.0
     return found, TINY if abs(found) < TINY else 0.0, UNIT

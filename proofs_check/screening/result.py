@@ -14,8 +14,9 @@ class ClauseScreen:
 
     `agreeing` rows are those of an equality whose sides part by no more than the error bound. Of the suspicious,
     `decided` were decided for the claim, those outside its assumption count as `not_applying`, `open` were not
-    decided, `left` were not tried because the limit was reached. `broken` counts rows certainly false in floats and
-    not false exactly: one shows that an error bound is wrong.
+    decided, `left` were not tried because the limit was reached; of the open ones `undefined` are rows at which a side
+    has no value. `broken` counts rows certainly false in floats and not false exactly: one shows that an error bound is
+    wrong.
     """
 
     clear: int = 0
@@ -25,6 +26,7 @@ class ClauseScreen:
     tried: int = 0
     decided: int = 0
     open: int = 0
+    undefined: int = 0
     left: int = 0
     broken: int = 0
     skipped: str = ""

@@ -19,7 +19,8 @@ from typing import Any
 
 from sympy.core.relational import Equality
 
-from proofs_check.deciding import Letters, decide_clause
+from proofs_check.arguments import whole_number
+from proofs_check.deciding import Letters, decide_clause, lacks_value
 from proofs_check.instances.kinds import KINDS
 from proofs_check.sampling import Counterexample
 from proofs_check.screening.batches import Batch
@@ -52,19 +53,18 @@ def screen(
 
     `device` None screens in numpy; "cpu" or "cuda" in torch. `progress` is told the rows of each batch. At most
     `decide_at_most` rows a clause that floats cannot settle are decided exactly, and all that floats find false.
-    Interrupted (Ctrl-C), it returns what it has. Raises `DomainError` for a statement about something else, or for
-    fewer than 1 sample.
+    Interrupted (Ctrl-C), it returns what it has. Raises `DomainError` for a statement about something else, for fewer
+    than 1 sample, or for a seed below 0.
     """
     if statement.about != "row":
         raise DomainError(f"statement {statement.id} is about a {statement.about}: only rows have a screen")
-    if samples < 1:
-        raise DomainError(f"samples={samples:g} must be at least 1")
+    samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
     source = source or BatchSource(seed, device, _elements(samples, device))
     result = ScreenResult(clauses={clause.name: ClauseScreen() for clause in statement.claim})
     begun = time.perf_counter()
     with contextlib.suppress(KeyboardInterrupt), _quiet(source.xp):
         result.interrupted = True
-        _screen_batches(_Judges(statement, source.xp), source, int(samples), result, progress, decide_at_most)
+        _screen_batches(_Judges(statement, source.xp), source, samples, result, progress, decide_at_most)
         result.interrupted = False
     result.seconds = time.perf_counter() - begun
     return result
@@ -195,11 +195,13 @@ def _decide(
             return
         counts.tried += 1
         row = batch.row(chosen[i])
-        verdict = decide_clause(clause, Letters(row, KINDS["row"].definitions))
+        letters = Letters(row, KINDS["row"].definitions)
+        verdict = decide_clause(clause, letters)
         if verdict is Verdict.REFUTED:
             result.counterexample = result.counterexample or Counterexample(clause, row)
         elif verdict is Verdict.UNDECIDED:
             counts.open += 1
+            counts.undefined += lacks_value(clause, letters)
         elif verdict is Verdict.VACUOUS:
             counts.not_applying += 1
             counts.broken += surely_against[i]
