@@ -104,12 +104,12 @@ def test_a_failed_step_ends_the_demo_in_1_after_the_rest(chain, capsys, name, me
 
 def test_too_few_rows_and_a_wrong_prediction_fail(chain, capsys):
     chain.rows = chain.rows.assign(rows=10)
-    chain.moved = chain.moved.assign(prediction_error_fidelity=1e-4)
+    chain.moved = chain.moved.assign(prediction_error_fidelity=1e-3)
     with pytest.raises(typer.Exit):
         demo(chain.out)
     shown = capsys.readouterr().out
     assert "distributed: 60 rows are fewer than 100,000" in shown
-    assert "off B1's prediction by 1.0e-04" in shown
+    assert "the first layer is off its prediction by 1.0e-03" in shown
 
 
 def test_interrupted_it_says_how_to_go_on_and_does(chain, capsys):
