@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from proofs_check.gathering import Effort
     from proofs_check.kernel import KernelResult
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def verify(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Statements; all if none.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Random instances thrown at each statement.")] = 60,
-    seed: Annotated[int, typer.Option(help="Seed of the random instances.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random instances.")] = 0,
     twins: Annotated[bool, typer.Option("--twins", help="Try planted falsehoods on every road instead.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Run every method, and write what each found.")] = False,
     samples: Annotated[float, typer.Option(min=1, help="Rows screened in floats, with --full.")] = 1e6,
@@ -49,6 +49,7 @@ def verify(
     """
     from theory.catalogue import CATALOGUE, find
 
+    _check_modes({"--replay": replay is not None, "--kernel": kernel, "--twins": twins, "--full": full}, claims)
     chosen = [find(key).id for key in ids] if ids else [statement.id for statement in CATALOGUE]
     if replay is not None:
         passed = _replay(replay, jobs, as_json)
@@ -66,6 +67,27 @@ def verify(
         passed = _quick(chosen, rows, seed, jobs, as_json)
     if not passed:
         raise typer.Exit(1)
+
+
+def _check_modes(asked: Mapping[str, bool], claims: Path | None) -> None:
+    """One thing at a time: `InputError` where the rest of what was asked for would be left undone."""
+    from theory.errors import InputError
+
+    modes = [name for name, is_asked in asked.items() if is_asked]
+    if len(modes) > 1:
+        raise InputError(f"{modes[0]} and {modes[1]} must be asked for one at a time")
+    if claims is not None and modes != ["--full"]:
+        raise InputError(f"--claims {claims} needs --full: the page is written from the evidence of every method")
+
+
+def _made(folder: Path) -> None:
+    """Make the folder of the evidence before time is spent on what goes there."""
+    from theory.errors import InputError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror}") from None
 
 
 def _quick(chosen: Sequence[str], rows: int, seed: int, jobs: int | None, as_json: bool) -> bool:
@@ -99,11 +121,12 @@ def _twins(chosen: Sequence[str], seed: int, jobs: int | None, as_json: bool) ->
 
 
 def _full(chosen: Sequence[str], folder: Path, effort: Effort, jobs: int | None, as_json: bool) -> bool:
-    from proofs_check.evidence import GOOD, status
+    from proofs_check.evidence import CERTIFICATES, GOOD, status
     from proofs_check.running import each
     from proofs_check.tables import print_full, printed
     from theory.catalogue import find
 
+    _made(folder / CERTIFICATES)
     run = each(partial(gather_one, folder=folder, effort=effort), chosen, "verifying", jobs)
     objects = [{**found, "status": status(found, find(found["id"]), folder)} for found in run.found]
     printed(as_json, objects, lambda: print_full(objects))
@@ -130,6 +153,7 @@ def gather_one(key: str, report: Report, folder: Path, effort: Effort) -> dict[s
 
 def _kernel(ids: Sequence[str] | None, chosen: Sequence[str], folder: Path, jobs: int | None, as_json: bool) -> bool:
     from proofs_check import kernel
+    from proofs_check.evidence import KERNEL
     from proofs_check.kernel.build import coq_version
     from proofs_check.running import each
     from proofs_check.tables import print_kernel, printed
@@ -139,6 +163,7 @@ def _kernel(ids: Sequence[str] | None, chosen: Sequence[str], folder: Path, jobs
 
     if coq_version() is None:
         raise InputError(kernel.NO_COQ)
+    _made(folder / KERNEL)
     wanted = [key for key in chosen if ids or kernel.has_proofs(find(key))]
     run = each(partial(kernel_one, folder=folder), wanted, "kernel", jobs)
     printed(as_json, [found.to_json() for found in run.found], lambda: print_kernel(run.found))
