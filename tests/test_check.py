@@ -8,10 +8,13 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from runs import RUN
 
 import localist
 from theory import bounds
+from theory.rounded import at_least, at_most
 
 BASE = ["check", "--keys", "1024", "--block", "64", "--margin", "6"]
 
@@ -75,6 +78,13 @@ def test_the_table_writes_the_targets_in_full(run):
     words = ["--target-fidelity", "0.999999999", "--target-entropy-bits", "6.0000000001"]
     printed = " ".join(run(*BASE, *words)[1].split())
     assert "fidelity >= 0.999999999 and entropy <= 6.0000000001 bits" in printed
+
+
+@given(st.one_of(st.floats(0, 1), st.floats(0, 1e308)), st.integers(1, 12))
+def test_a_bound_is_rounded_so_that_it_holds(value, digits):
+    assert float(at_least(value, digits)) <= value <= float(at_most(value, digits))
+    assert float(at_most(value, digits)) - float(at_least(value, digits)) <= 2 * 10.0 ** (1 - digits) * value
+    assert at_least(1 - 1e-9, 6) == "0.999999"
 
 
 def test_the_file_of_a_sweep_without_a_sweep_is_refused_beside_a_run_too(run, tmp_path):

@@ -17,6 +17,7 @@ from theory import bounds
 from theory.needed import Standing
 from theory.run_check import check_run, memberships
 from theory.run_file import Rule, parse_run
+from theory.run_table import print_run
 
 
 def checked(**changes):
@@ -272,6 +273,13 @@ def test_a_negative_margin_promises_no_entropy_below_log_n(locality):
         answer = check_run(parse_run({**values, "targets": {"entropy_bits": bits}}))
         assert answer.guaranteed is kept
         assert [layer.entropy_max_nats for layer in answer.layers] == pytest.approx([math.log(16)] * 2, rel=1e-12)
+
+
+def test_without_a_target_the_table_calls_nothing_guaranteed(capsys):
+    print_run(checked(targets=None, optimizer=None, rules=None))
+    assert "guaranteed" not in capsys.readouterr().out
+    print_run(checked(targets=None, optimizer=None, rules=None, targets__fidelity=0.1))
+    assert "6 layers guaranteed" in capsys.readouterr().out
 
 
 def test_no_target_no_decision():

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from theory.bounds import entropy_max
 from theory.needed import Standing, row_standing
+from theory.rounded import at_least, at_most
 from theory.row_check import RowCheck
 
 _DECISIONS = {
@@ -28,15 +29,16 @@ def print_row(answer: RowCheck) -> None:
     for heading in ("quantity", "bound", "value", "statement"):
         bounds.add_column(heading, justify="right" if heading == "value" else "left")
     values = answer.bounds
-    bounds.add_row("leak", "at most", f"{values['leak_max']:.6g}", "A2")
-    bounds.add_row("fidelity", "at least", f"{values['fidelity_min']:.6g}", "A2")
-    for name, bound, statement in (
-        ("entropy_max_nats", "at most", "A4"),
-        ("entropy_min_nats", "at least", "A5"),
+    for name, quantity, bound, rounded, statement in (
+        ("leak_max", "leak", "at most", at_most, "A2"),
+        ("fidelity_min", "fidelity", "at least", at_least, "A2"),
+        ("entropy_max_nats", "entropy", "at most", at_most, "A4"),
+        ("entropy_min_nats", "entropy", "at least", at_least, "A5"),
     ):
         value = values[name]
         if value is not None:
-            bounds.add_row("entropy", bound, f"{value:.6g} nats ({value / math.log(2):.6g} bits)", statement)
+            bits = f" nats ({rounded(value / math.log(2), 6)} bits)" if quantity == "entropy" else ""
+            bounds.add_row(quantity, bound, rounded(value, 6) + bits, statement)
     floor = float(entropy_max(design.keys, design.block, math.inf))
     bounds.add_row("entropy floor log m", "", f"{floor:.6g} nats ({floor / math.log(2):.6g} bits)", "A4")
     console.print(bounds)

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from theory.needed import Standing
-from theory.run_check import RunCheck
+from theory.rounded import at_least, at_most
+from theory.run_check import RunCheck, row_targets
 from theory.run_design import RunDesign
 
 _COLOURS = {Standing.GUARANTEED: "green", Standing.POSSIBLE: "yellow", Standing.IMPOSSIBLE: "red"}
@@ -21,9 +22,10 @@ def print_run(answer: RunCheck) -> None:
     console = Console()
     console.print(_layers(answer))
     schedule = answer.schedule
+    kept = f"; {schedule['localised_layers']:.0f} layers guaranteed, {schedule['required_layers']:.0f} required"
     console.print(
-        f"budget {schedule['budget']:.4g} (mean dial {schedule['mean_dial']:.4g}); "
-        f"{schedule['localised_layers']:.0f} layers guaranteed, {schedule['required_layers']:.0f} required",
+        f"budget {schedule['budget']:.4g} (mean dial {schedule['mean_dial']:.4g})"
+        + (kept if row_targets(answer.run).any else ""),
         highlight=False,
     )
     if answer.groups:
@@ -32,23 +34,22 @@ def print_run(answer: RunCheck) -> None:
         needed = answer.anchors["scale_needed"]
         console.print(
             f"anchors: {answer.anchors['number']} in {answer.anchors['dimension']} dimensions, coherence at least "
-            f"{answer.anchors['least_coherence']:.4g} (D2); margin {answer.margin:.6g} (D1); scale needed "
-            + ("none is enough" if needed is None else f"{needed:.6g}"),
+            f"{answer.anchors['least_coherence']:.4g} (D2); margin {at_least(answer.margin, 6)} (D1); scale needed "
+            + ("none is enough" if needed is None else at_most(needed, 6)),
             highlight=False,
         )
     if answer.sparse is not None:
         console.print(
-            f"sparse attention: a group penalty of {answer.sparse['penalty_needed']:.6g} empties the rest of the row "
-            f"(B5): {answer.sparse['standing']}",
+            f"sparse attention: a group penalty of {at_most(answer.sparse['penalty_needed'], 6)} empties the rest of "
+            f"the row (B5): {answer.sparse['standing']}",
             highlight=False,
         )
     if answer.rules is not None:
         possible = "possible together" if answer.rules["possible"] else "impossible together"
-        shared = (
-            f"rules: all may be promised up to {answer.rules['shared_sup']:.6g} alike; these promises are {possible}"
-        )
+        shared = at_least(answer.rules["shared_sup"], 6)
+        said = f"rules: all may be promised up to {shared} alike; these promises are {possible}"
         # A Text is printed as it is: the name of a rule may look like markup.
-        console.print(Text(shared + _certificate(answer.rules["certificate"])))
+        console.print(Text(said + _certificate(answer.rules["certificate"])))
     _print_unmet(console, answer.unmet)
     for warning in answer.warnings:
         console.print(Text(f"warning: {warning}", style="yellow"))
@@ -89,12 +90,12 @@ def _layers(answer: RunCheck) -> Table:
         table.add_row(
             str(layer.layer),
             f"{layer.dial:.4g}",
-            "none" if layer.dial_needed is None else f"{layer.dial_needed:.4g}",
-            f"{layer.leak_max:.3g}",
-            f"{layer.fidelity_min:.4g}",
-            f"{layer.entropy_max_nats:.4g}",
-            "" if lowest is None else f"{lowest:.4g}",
-            f"[{colour}]{layer.standing.value}[/]",
+            "none" if layer.dial_needed is None else at_most(layer.dial_needed, 4),
+            at_most(layer.leak_max, 3),
+            at_least(layer.fidelity_min, 4),
+            at_most(layer.entropy_max_nats, 4),
+            "" if lowest is None else at_least(lowest, 4),
+            f"[{colour}]{layer.standing.value}[/]" if row_targets(run).any else "",
         )
     return table
 
@@ -108,7 +109,7 @@ def _groups(answer: RunCheck) -> Table:
     for group in answer.groups:
         step = "never" if group.extinction_step is None else str(group.extinction_step)
         colour = _COLOURS[group.standing]
-        needed = f"{group.penalty_needed:.6g}" if math.isfinite(group.penalty_needed) else "none"
+        needed = at_most(group.penalty_needed, 6) if math.isfinite(group.penalty_needed) else "none"
         table.add_row(str(group.size), needed, step, f"[{colour}]{group.standing.value}[/]")
     return table
 
