@@ -95,6 +95,14 @@ def test_the_file_of_a_sweep_without_a_sweep_is_refused_beside_a_run_too(run, tm
     assert "--out x.csv" in err
 
 
+def test_a_separation_below_0_bounds_the_entropy_of_that_row_only(run):
+    words = ["check", "--keys", "16", "--block", "8", "--target-entropy-bits", "3.95", "--margin"]
+    status, out, _ = run(*words, "-7")
+    assert status == 0
+    assert "rows that only reach it can have 2.77259 nats" in " ".join(out.split())
+    assert "rows that only reach it" not in run(*words, "7")[1]
+
+
 def test_the_table_tells_possible_from_impossible(run):
     goal = ["--target-fidelity", "0.99"]
     assert "possible for some rows" in run(*BASE, *goal)[1]

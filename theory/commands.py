@@ -21,7 +21,9 @@ def check(
     ] = None,
     keys: Annotated[int | None, typer.Option(help="Keys the query can see.")] = None,
     block: Annotated[int | None, typer.Option(help="Keys in its target block, fewer than --keys.")] = None,
-    margin: Annotated[float | None, typer.Option(help="Least score in the block minus the largest outside.")] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="This row's least score in the block minus its largest outside.")
+    ] = None,
     temperature: Annotated[
         float | None, typer.Option(help="Temperature of the softmax, positive; 1 if left out.")
     ] = None,

@@ -42,6 +42,14 @@ def print_row(answer: RowCheck) -> None:
     floor = float(entropy_max(design.keys, design.block, math.inf))
     bounds.add_row("entropy floor log m", "", f"{floor:.6g} nats ({floor / math.log(2):.6g} bits)", "A4")
     console.print(bounds)
+    if answer.separation < 0:
+        highest = at_most(math.log(design.keys), 6)
+        console.print(
+            f"note: below 0 the entropy is bounded for a row of exactly this separation; rows that only reach it can "
+            f"have {highest} nats",
+            style="yellow",
+            highlight=False,
+        )
     if not targets.any:
         return
     asked = []
