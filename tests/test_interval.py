@@ -219,6 +219,13 @@ def test_a_claim_that_sympy_settled_before_is_not_taken_on_trust():
     assert certify(claim, {x: Interval(-5, 5)}).verdict is Verdict.UNDECIDED
 
 
+def test_floats_are_summed_exactly():
+    claim = Gt(Float(-0.0406446283231044), Float(-0.416146836547142), evaluate=False)
+    assert certify(claim, {x: UNIT}).verdict is Verdict.PROVED
+    tangent = Le(log(x * Float(0.1) + Float(0.75)), x * Float(0.1) - Float(0.25))
+    assert certify(tangent, {x: UNIT}).verdict is Verdict.PROVED
+
+
 def test_a_search_that_believes_anything_is_caught_by_the_replay(monkeypatch):
     monkeypatch.setattr("proofs_check.intervals.corners.suffices", lambda value, strict: True)
     monkeypatch.setattr("proofs_check.intervals.refuting.is_false", lambda question, point: False)

@@ -15,6 +15,7 @@ from proofs_check.intervals.boxes import Side
 from proofs_check.intervals.factoring import factored
 from proofs_check.intervals.pool import Pool
 from proofs_check.intervals.substitution import Change
+from proofs_check.points import exactly
 from theory.errors import DomainError
 
 KINKED = (sympy.Abs, sympy.Max, sympy.Min, sympy.Piecewise)
@@ -64,7 +65,8 @@ def question_of(claim: Any, sides: Mapping[str, Side], changes: tuple[Change, ..
     lhs, rhs = pool.from_sympy(claim.lhs), pool.from_sympy(claim.rhs)
     bigger, smaller = (lhs, rhs) if isinstance(claim, Ge | Gt) else (rhs, lhs)
     plain = pool.node("+", bigger, pool.node("*", pool.node("q", "-1"), smaller))
-    expr = claim.gts - claim.lts
+    # sympy's arithmetic on floats rounds; on the numbers that they store it does not.
+    expr = exactly(claim.gts) - exactly(claim.lts)
     used = {symbol.name for symbol in claim.free_symbols}
     box = {name: side for name, side in sides.items() if name in used}
     replaced: dict[str, int] = {}
@@ -75,7 +77,7 @@ def question_of(claim: Any, sides: Mapping[str, Side], changes: tuple[Change, ..
         box[change.new] = change.side
         replaced[change.letter] = pool.from_sympy(written)
         into.update({symbol: written for symbol in claim.free_symbols if symbol.name == change.letter})
-    add_aliases(pool, [claim.lhs, claim.rhs], replaced)
+    add_aliases(pool, [exactly(claim.lhs), exactly(claim.rhs)], replaced)
     return Question(
         claim=claim,
         sides=dict(sides),

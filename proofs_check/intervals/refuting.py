@@ -18,6 +18,7 @@ from proofs_check.intervals.claims import Question
 from proofs_check.intervals.enclosure import Enclosure
 from proofs_check.intervals.pieces import is_zero
 from proofs_check.intervals.spans import NoValue
+from proofs_check.points import exactly
 from theory.errors import DomainError
 from theory.lowering import Undecided, UnknownNode, arb_target, evaluate
 
@@ -147,7 +148,7 @@ def is_false(question: Question, point: Mapping[str, Fraction]) -> bool:
     except NoValue:
         return False
     place = {s: Rational(point[s.name].numerator, point[s.name].denominator) for s in question.claim.free_symbols}
-    return is_zero((question.claim.gts - question.claim.lts).subs(place))
+    return is_zero((exactly(question.claim.gts) - exactly(question.claim.lts)).subs(place))
 
 
 def _contradicted(question: Question, point: Mapping[str, Fraction], precision: int) -> bool:
