@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from theory.errors import DomainError
-from theory.files import write_text_atomically
+from theory.files import check_writable, write_text_atomically
 
 
 def bench(
@@ -35,6 +35,8 @@ def bench(
             raise DomainError(f"{name} {size} must be at least 1")
     if width % heads:
         raise DomainError(f"width {width} must be a multiple of heads {heads}")
+    if out:
+        check_writable(out)
     report = run_bench(
         tokens,
         shape=BenchShape(layers=layers, heads=heads, width=width, block=block, dtype=dtype),

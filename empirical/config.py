@@ -34,9 +34,17 @@ DECIDED_BY_WEIGHTS = ("layers", "heads", "width", "vocabulary")
 
 
 class Settings(BaseModel):
-    """A table of choices: unknown names, infinities and NaN are refused."""
+    """A table of choices: unknown names, values of another type, infinities and NaN are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_tuples(cls, values: Any) -> Any:
+        """TOML and JSON have no tuples."""
+        if not isinstance(values, dict):
+            return values
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
     def _chosen(self, info: ValidationInfo, *names: str) -> str | None:
         """The first of these that was given, None in a record."""

@@ -55,6 +55,8 @@ def generate(
         raise DomainError(f"tokens {tokens} must be at least 1")
     if not (math.isfinite(temperature) and temperature >= 0):
         raise DomainError(f"temperature {temperature} must be finite and at least 0")
+    if not 0 <= seed < 2**32:
+        raise DomainError(f"seed {seed} must lie in [0, 2^32)")
     model, tokenizer = load_model(source), load_tokenizer(str(source))
     kind = model.config.localist.get("blocks", "windows")
     if kind not in FOLLOWED:
@@ -110,7 +112,9 @@ def continued(
         if temperature == 0:
             chosen = logits.argmax(-1, keepdim=True)
         else:
-            chosen = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
+            # From the largest: a quotient by a tiny temperature overflows to -inf, whose weight is 0.
+            below = logits - logits.amax(-1, keepdim=True)
+            chosen = torch.multinomial((below / temperature).softmax(-1), 1, generator=generator)
         surprise -= logits.log_softmax(-1).gather(1, chosen).item()
         step = chosen.to(ids.device)
         ids = torch.cat((ids, step), dim=1)

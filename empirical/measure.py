@@ -21,6 +21,7 @@ from transformers import GPT2LMHeadModel
 from empirical.checks import check_rows, limited
 from empirical.config import RunConfig, load_config
 from empirical.held_out import load_held_out
+from empirical.memory import enough_memory
 from empirical.model import load_model
 from empirical.passes import Pass, run_dial, run_pass
 from empirical.records import (
@@ -29,6 +30,7 @@ from empirical.records import (
     FEW_QUANTILES,
     QUANTILES,
     QUANTITIES,
+    ROWS_NAME,
     Records,
     environment,
     write_records,
@@ -38,7 +40,7 @@ from empirical.schedule import layer_dials
 from empirical.training import CONFIG_NAME, is_finished, training_summary
 from theory import bounds
 from theory.errors import DomainError, InputError
-from theory.files import sha256_of
+from theory.files import check_writable, sha256_of
 from theory.value_range import parse_values
 
 # Names of the record folders inside a run.
@@ -47,6 +49,8 @@ DIAL_NAME = "dial"
 
 # A pass over the held-out text each.
 MOST_DIALS = 10_000
+
+ADVICE = "Measure fewer windows with --sequences."
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
@@ -66,7 +70,9 @@ def measure(
     """
     folder, config, model, windows, blocks = _open(run_dir, sequences, precision)
     out = Path(out_dir) if out_dir else folder / OWN_NAME
-    done = run_pass(model, windows, model.config.localist["dials"], blocks=blocks, folder=out, progress=progress)
+    check_writable(out / ROWS_NAME)
+    with enough_memory("measuring", ADVICE):
+        done = run_pass(model, windows, model.config.localist["dials"], blocks=blocks, folder=out, progress=progress)
     frame = _frame(done, None)
     manifest = _manifest(folder, config, model, windows, "rows", [done])
     return write_records(out, frame, manifest)
@@ -93,7 +99,9 @@ def measure_dial(
     layers = model.config.n_layer
     plans = [layer_dials(shape, layers, value) for value in values]
     out = Path(out_dir) if out_dir else folder / DIAL_NAME
-    base, passes = run_dial(model, windows, plans, blocks=blocks, folder=out, progress=progress)
+    check_writable(out / ROWS_NAME)
+    with enough_memory("measuring", ADVICE):
+        base, passes = run_dial(model, windows, plans, blocks=blocks, folder=out, progress=progress)
     frames = [_frame(done, base) for done in passes]
     manifest = _manifest(folder, config, model, windows, "dial", passes) | {"shape": shape}
     return write_records(out, pd.concat(frames, ignore_index=True), manifest)
@@ -117,8 +125,8 @@ def dial_values(text: str) -> list[float]:
     >>> dial_values("0:1:0.25")
     [0.0, 0.25, 0.5, 0.75, 1.0]
     """
-    # A dial to within 1e-12, so that 0.1 three times is 0.3; an end above 1 by less is 1.
-    values = [round(float(value), 12) for value in parse_values(text, f"dial {text!r}", MOST_DIALS)]
+    # A dial to within 1e-12, so that 0.1 three times is 0.3; an end above 1 by less is 1. Each is measured once.
+    values = list(dict.fromkeys(round(float(value), 12) for value in parse_values(text, f"dial {text!r}", MOST_DIALS)))
     for value in values:
         if not 0 <= value <= 1:
             raise DomainError(f"dial {value:g} must lie in [0, 1]")

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from huggingface_hub.utils import logging as hub_logging
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.utils import logging as transformers_logging
 
@@ -32,9 +32,7 @@ _DROPOUTS = ("resid_pdrop", "embd_pdrop", "attn_pdrop")
 class AttentionSettings(Settings):
     """What `config.json` says under `localist`: each value of its own type, since attention uses it as it is."""
 
-    model_config = ConfigDict(strict=True)
-
-    dials: list[float]
+    dials: tuple[float, ...]
     block: int = Field(ge=1)
     temperature: float = Field(gt=0)
     schedule: str | None = None

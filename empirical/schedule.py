@@ -18,10 +18,16 @@ __all__ = ["BUDGET_WARNING", "SCHEDULES", "check_dials", "dial_bias", "largest_f
 def layer_dials(schedule: str, layers: int, largest: float) -> list[float]:
     """Dial of each layer, first to last; `largest` is the dial of the last one.
 
-    >>> layer_dials("linear", 3, 0.5)
-    [0.0, 0.25, 0.5]
+    `schedule` is a name of `SCHEDULES`, or an exponent in digits.
+
+    >>> layer_dials("linear", 3, 0.5), layer_dials("2", 3, 0.4)
+    ([0.0, 0.25, 0.5], [0.0, 0.1, 0.4])
     """
-    return [float(dial) for dial in schedule_dials(schedule, layers, largest)]
+    try:
+        exponent: str | float = float(schedule)
+    except ValueError:
+        exponent = schedule
+    return [float(dial) for dial in schedule_dials(exponent, layers, largest)]
 
 
 def dial_bias(dial: float) -> float:

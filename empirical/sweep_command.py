@@ -27,12 +27,13 @@ def sweep(
 ) -> None:
     """Fine-tune every configuration from one base model with several seeds, at two budgets, and compare.
 
-    A second call keeps what is finished and resumes the rest. Exit status 1 if any row violates a bound.
+    A second call keeps what is finished and resumes the rest. Exit status 1 if any row violates a bound or is
+    left undecided.
     """
     from empirical.sweep_plan import load_sweep
 
-    if jobs == 0:
-        raise DomainError("jobs 0 must be at least 1, or -1 for one a core")
+    if jobs is not None and (jobs == 0 or jobs < -1):
+        raise DomainError(f"jobs {jobs} must be at least 1, or -1 for one a core")
     config = load_sweep(plan)
 
     from empirical.sweep import sweep as run_sweep

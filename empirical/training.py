@@ -101,9 +101,10 @@ class LocalistTrainer(Trainer):
         """One step's loss, as Trainer has it. Raises DivergedError."""
         loss: Tensor = super().training_step(*args, **kwargs)
         if not torch.isfinite(loss):
-            raise DivergedError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1}. Try a smaller --learning-rate."
-            )
+            step = self.state.global_step + 1
+            # Before the first update the learning rate has had no part in it.
+            advice = "a smaller --learning-rate" if step > 1 else "a temperature nearer 1 and smaller penalties"
+            raise DivergedError(f"the loss is {loss.item()} at step {step}. Try {advice}.")
         return loss
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:

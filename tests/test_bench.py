@@ -11,7 +11,7 @@ from tiny import one_thread  # noqa: F401
 from empirical.bench import _peaks, _ratio, _timed, bench
 from empirical.bench_command import bench as command
 from empirical.bench_variants import BenchShape, attention_variants, measuring_variants, training_variants
-from theory.errors import DomainError
+from theory.errors import DomainError, InputError
 
 SMALL = BenchShape(layers=2, heads=2, width=32, vocabulary=50, block=8)
 
@@ -78,6 +78,18 @@ def test_command_writes_its_result(tmp_path, capsys):
     assert "eager over fused, measuring 32 tokens: time " in shown
     assert max(map(len, shown.splitlines())) <= 80
     assert json.loads(path.read_text())["shape"]["layers"] == 1
+
+
+def test_a_result_that_could_not_be_kept_is_not_measured(tmp_path, monkeypatch):
+    def never(*args, **kwargs):
+        raise AssertionError("timed what could not be kept")
+
+    monkeypatch.setattr("empirical.bench.bench", never)
+    for out in (tmp_path, tmp_path / "file" / "x.json"):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(InputError, match="cannot write"):
+            command(out=out)
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
 def test_refuses():

@@ -179,3 +179,19 @@ def test_no_row_is_left(statement):
     for counts in result.clauses.values():
         assert (counts.left, counts.open, counts.broken) == (0, 0, 0)
         assert counts.suspicious <= 40
+
+
+@pytest.mark.parametrize("loose", [False, True])
+def test_a_quotient_by_what_overflowed_has_no_bound(loose):
+    """It is 0 as a float; in truth it may be anything."""
+    wide = Tracked(np.array([1e200, 2.0]), 0.0, np, loose=loose)
+    with np.errstate(over="ignore"):
+        found = error_rules.product_of(wide, wide)
+    product = Tracked(*found[:2], np, relative=2**-53, loose=loose)
+    assert np.isinf(product.value[0])
+    top = Tracked(np.array([1e300, 1.0]), 0.0, np, loose=loose)
+    value, absolute, relative = error_rules.quotient_of(top, product)
+    error = absolute + relative * abs(value)
+    assert value[0] == 0
+    assert np.broadcast_to(error, 2)[0] == np.inf
+    assert loose or error[1] < 1e-15

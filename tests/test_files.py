@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from theory.errors import InputError
-from theory.files import read_json, read_text, read_toml, sha256_of, write_bytes_atomically, write_text_atomically
+from theory.files import (
+    check_writable,
+    read_json,
+    read_text,
+    read_toml,
+    sha256_of,
+    write_bytes_atomically,
+    write_text_atomically,
+)
 
 READERS = {"json": read_json, "toml": read_toml, "text": read_text, "sha256": sha256_of}
 
@@ -42,6 +50,18 @@ def test_a_broken_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         write_text_atomically(path, "new")
     assert caught.type is KeyboardInterrupt or str(caught.value) == f"cannot write {path}: No space left on device"
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("a", "old")]
+
+
+def test_what_cannot_be_written_is_known_before(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    check_writable(tmp_path / "file")
+    check_writable(tmp_path / "new" / "folder" / "x")
+    check_writable(Path(os.devnull))
+    for path in (tmp_path, tmp_path / "file" / "x"):
+        with pytest.raises(InputError, match="cannot write "):
+            check_writable(path)
+    assert (tmp_path / "file").read_text() == "kept"
+    assert not [each for each in tmp_path.rglob("*") if each.is_file() and each.name != "file"]
 
 
 def test_a_link_is_kept(tmp_path):

@@ -116,6 +116,8 @@ def test_own_dials_and_seeds(folder):
     ("options", "message"),
     [
         ({"tokens": 0}, "tokens 0"),
+        ({"tokens": 5, "seed": -1}, "seed -1"),
+        ({"tokens": 5, "seed": 10**23}, "seed 10000000000"),
         ({"tokens": 48}, "exceed the model's 48 positions"),
         ({"temperature": -1.0}, "temperature -1"),
         ({"temperature": float("nan")}, "temperature nan"),
@@ -132,6 +134,17 @@ def test_refuses(folder, options, message):
 def test_what_is_no_model_is_one_clear_line(tmp_path):
     with pytest.raises(InputError, match=r"no config\.json"):
         generate(tmp_path, "a")
+
+
+def test_a_tiny_temperature_takes_the_likeliest(folder):
+    likeliest = generate(folder, "The", tokens=5, temperature=0.0)
+    assert generate(folder, "The", tokens=5, temperature=1e-320) == likeliest
+
+
+def test_a_shape_may_be_an_exponent(folder):
+    assert generate(folder, "The", dials=[0.8], shape="2", tokens=2) == generate(
+        folder, "The", dials=[0.8], shape="quadratic", tokens=2
+    )
 
 
 def test_a_shape_without_a_dial_is_refused(folder):

@@ -30,7 +30,7 @@ from empirical.schedule import dial_bias
 from empirical.shift import ShiftMeter
 from empirical.training import train
 from theory import bounds
-from theory.errors import DomainError, InputError
+from theory.errors import DomainError, InputError, LocalistError
 
 
 @pytest.fixture(scope="module")
@@ -294,6 +294,7 @@ def test_shifts_against_the_reference():
         ("0,0.9", [0, 0.9]),
         ("0:0.3:0.1", [0, 0.1, 0.2, 0.3]),
         ("0:1:0.6", [0, 0.6]),
+        ("0.5,0,0.5", [0.5, 0]),
     ],
 )
 def test_dial_values(text, values):
@@ -306,6 +307,27 @@ def test_dial_values(text, values):
 def test_dial_values_refuses(text):
     with pytest.raises(DomainError, match="dial"):
         dial_values(text)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(run, tmp_path, monkeypatch):
+    def never(*args, **kwargs):
+        raise AssertionError("measured what could not be kept")
+
+    monkeypatch.setattr("empirical.measure.run_pass", never)
+    monkeypatch.setattr("empirical.measure.run_dial", never)
+    (tmp_path / "file").write_text("")
+    for call in (measure, lambda *a, **k: measure_dial(*a, [0.5], **k)):
+        with pytest.raises(InputError, match=r"cannot write .*file"):
+            call(run, out_dir=tmp_path / "file", progress=False)
+
+
+def test_memory_that_does_not_suffice_is_one_line(run, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr("empirical.measure.run_pass", full)
+    with pytest.raises(LocalistError, match=r"not suffice for measuring. Measure fewer windows with --sequences.$"):
+        measure(run, out_dir=tmp_path / "new", progress=False)
 
 
 def test_refuses_what_is_no_run(tmp_path):

@@ -109,11 +109,13 @@ def test_a_run_with_sentences_is_trained_and_measured(tmp_path, text):
 
 def test_segments_of_a_trained_model(tmp_path, text):
     base = train(tiny(corpus={"text": [str(text)]}, training={"steps": 2}), tmp_path / "base", progress=False)
-    config = tiny(
-        corpus={"text": [str(text)]},
-        model={"pretrained": str(base)},
-        locality={"blocks": "segments"},
-        training={"steps": 2},
+    config = run_config(
+        {
+            "model": {"pretrained": str(base), "context": 64},
+            "corpus": {"text": [str(text)]},
+            "locality": {"blocks": "segments", "block": 8},
+            "training": {"steps": 2},
+        }
     )
     folder = train(config, tmp_path / "run", progress=False)
     assert (load_held_out(folder)[1].max(1).values == 64 / 8 - 1).all()

@@ -379,8 +379,31 @@ def test_settings_that_can_be_used_are_kept(tmp_path):
 
 
 def test_a_loss_that_is_no_number(tmp_path):
-    with pytest.raises(LocalistError, match=r"the loss is nan at step .* Try a smaller"):
+    with pytest.raises(LocalistError, match=r"the loss is nan at step [^1].* Try a smaller --learning-rate"):
         train(tiny(training={"learning_rate": 1e12, "warmup_steps": 0}), tmp_path / "run", progress=False)
+
+
+def test_a_loss_that_is_none_before_the_first_update_is_not_the_learning_rates(tmp_path):
+    with pytest.raises(LocalistError, match=r"at step 1. Try a temperature nearer 1 and smaller penalties.$"):
+        train(tiny(locality={"temperature": 1e-300}), tmp_path / "run", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("part", "choice"),
+    [
+        ("model", {"layers": True}),
+        ("model", {"width": "8"}),
+        ("training", {"steps": "5"}),
+        ("training", {"steps": 5.0}),
+        ("locality", {"largest_dial": True}),
+        ("objective", {"fidelity_floor": "0.5"}),
+        ("corpus", {"text": [3]}),
+    ],
+)
+def test_a_value_of_another_type_is_refused(part, choice):
+    (name,) = choice
+    with pytest.raises(DomainError, match=rf"{part}\.{name}.* should be a valid (integer|number|string)"):
+        run_config({part: choice})
 
 
 def more_than_there_is(*args, **kwargs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -32,6 +33,24 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
             _replace(Path(os.path.realpath(path)), data)
     except (OSError, ValueError) as error:
         raise _refused("write", path, error) from error
+
+
+def check_writable(path: Path) -> None:
+    """Raise InputError now where a file could not be written, rather than after the work whose result it takes."""
+    probe = path.parent / f"{path.name}.{os.getpid()}.probe"
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.exists() and not path.is_file():
+            # A device or a pipe takes what comes.
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+    except (OSError, ValueError) as error:
+        raise _refused("write", path, error) from error
+    finally:
+        with suppress(OSError, ValueError):
+            probe.unlink()
 
 
 def _replace(path: Path, data: bytes) -> None:

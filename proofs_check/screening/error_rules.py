@@ -97,6 +97,10 @@ def quotient_of(x: Tracked, y: Tracked) -> Bounded:
     sure = 1 - unsure if isinstance(unsure, float) else positive_part(1 - unsure, xp)
     moved = ratio(x.relative + unsure, sure)
     absolute = 0.0 if is_zero(x.absolute) else ratio(x.absolute, y.least * sure)
+    if any(map(math.isinf, y.extremes)):
+        # By what overflowed the quotient is 0, whatever it is in truth.
+        apart = not (x.loose or y.loose or isinstance(y.value, float))
+        absolute = plus(absolute, either(abs(y.value) == math.inf, math.inf, 0.0, xp) if apart else math.inf)
     if isinstance(moved, float):
         return value, plus(absolute, TINY * (1 + moved)), UNIT + moved * (1 + UNIT)
     return value, plus(absolute, moved * (abs(value) * (1 + UNIT) + TINY) + TINY), UNIT
