@@ -36,14 +36,19 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raise InputError now where a file could not be written, rather than after the work whose result it takes."""
+    """Raise InputError now where a file could not be written, rather than after the work whose result it takes.
+
+    Leaves nothing behind.
+    """
     probe = path.parent / f"{path.name}.{os.getpid()}.probe"
+    made: list[Path] = []
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if path.exists() and not path.is_file():
             # A device or a pipe takes what comes.
             return
+        made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")
     except (OSError, ValueError) as error:
@@ -51,6 +56,10 @@ def check_writable(path: Path) -> None:
     finally:
         with suppress(OSError, ValueError):
             probe.unlink()
+        for folder in made:
+            # Not one that another program has put something into.
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _replace(path: Path, data: bytes) -> None:
