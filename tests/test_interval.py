@@ -271,3 +271,10 @@ def test_a_hint_finds_an_equality_that_no_one_would_guess():
     odd = Rational(123, 457)
     claim = Ge(exp(x) - exp(odd) * (1 + x - odd), 0)
     assert certify(claim, {x: REALS}, equality_at=[{x: odd}], boxes=40).verdict is Verdict.PROVED
+
+
+def test_a_power_that_has_values_at_whole_exponents_alone_is_refuted_there():
+    base, exponent = symbols("base exponent", real=True)
+    found = certify(Gt(base**exponent, 0), {base: Interval(-3, -1), exponent: Interval(1, 7)})
+    assert found.verdict is Verdict.REFUTED
+    assert found.point["exponent"] % 2 == 1

@@ -18,7 +18,8 @@ from proofs_check.intervals.claims import Question
 from proofs_check.intervals.enclosure import Enclosure
 from proofs_check.intervals.pieces import is_zero
 from proofs_check.intervals.spans import NoValue
-from proofs_check.points import exactly
+from proofs_check.points import decide_at, exactly
+from proofs_check.verdict import Verdict
 from theory.errors import DomainError
 from theory.lowering import Undecided, UnknownNode, arb_target, evaluate
 
@@ -141,14 +142,23 @@ def is_false(question: Question, point: Mapping[str, Fraction]) -> bool:
                 return not _contradicted(question, point, precision)
             if value.is_positive():
                 return False
-    if not question.strict or any(abs(x.numerator) + x.denominator > 2**16 for x in point.values()):
-        return False
     try:
         Enclosure(question.pool, box).span(plain)
     except NoValue:
+        # A power of a negative number has a value at whole exponents, which spans know nothing of.
+        return _decided_false(question, point)
+    if not question.strict or any(abs(x.numerator) + x.denominator > 2**16 for x in point.values()):
         return False
     place = {s: Rational(point[s.name].numerator, point[s.name].denominator) for s in question.claim.free_symbols}
     return is_zero((exactly(question.claim.gts) - exactly(question.claim.lts)).subs(place))
+
+
+def _decided_false(question: Question, point: Mapping[str, Fraction]) -> bool:
+    try:
+        place = {symbol: point[symbol.name] for symbol in question.claim.free_symbols}
+        return decide_at(question.claim, place) is Verdict.REFUTED
+    except UnknownNode:
+        return False
 
 
 def _contradicted(question: Question, point: Mapping[str, Fraction], precision: int) -> bool:
