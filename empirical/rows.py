@@ -158,7 +158,10 @@ def kept_rows(call: AttentionCall, keep: Keep) -> RowNumbers:
 
 def _sizes(call: AttentionCall) -> Tensor:
     """Largest possible score of each row: Cauchy-Schwarz over its visible keys, plus the bias."""
-    # In float64: a half format would round them below the scores, or overflow.
-    longest: Tensor = torch.linalg.vector_norm(call.key, dim=-1, dtype=torch.float64).cummax(dim=-1).values
-    sizes: Tensor = torch.linalg.vector_norm(call.query, dim=-1, dtype=torch.float64) * longest * call.scale
+    # A half format would round them below the scores, or overflow.
+    work = torch.float64 if call.key.dtype == torch.float64 else torch.float32
+    longest: Tensor = torch.linalg.vector_norm(call.key, dim=-1, dtype=work).cummax(dim=-1).values
+    sizes: Tensor = torch.linalg.vector_norm(call.query, dim=-1, dtype=work).double() * longest.double() * call.scale
+    # Each norm's squares, their sum and its root: width + 3 roundings of half an eps, and a few for the products.
+    sizes *= 1 + (call.query.shape[-1] + 8) * torch.finfo(work).eps
     return sizes + call.bias if math.isfinite(call.bias) else sizes

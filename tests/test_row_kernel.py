@@ -35,7 +35,8 @@ capability, form, head, keep = json.loads(sys.argv[1])
 ranges = keep == "all"
 constants = {
     "HEAD": head, "WIDTH": max(16, triton.next_power_of_2(head)),
-    "BLOCK": keep != "rest", "REST": keep != "block", "RANGES": ranges, "QUERIES": row_kernel.QUERIES, "KEYS": row_kernel.KEYS,
+    "BLOCK": keep != "rest", "REST": keep != "block", "RANGES": ranges,
+    "QUERIES": row_kernel.QUERIES, "KEYS": row_kernel.KEYS,
 }
 kinds = {"ids": "*i32", "near": "*i32", "sums": "*fp32", "scale": "fp32", "bias": "fp32"}
 names = row_kernel._rows.arg_names
