@@ -102,7 +102,7 @@ def _rounding(axis: Any, first: pd.DataFrame) -> None:
     if len(known):
         axis.annotate(
             f"rounding of layer {first['layer'].iloc[0]}: below",
-            (known.index[len(known) // 2], known.iloc[len(known) // 2]),
+            (0.5, np.interp(0.5, known.index, known)),
             (0, 3),
             textcoords="offset points",
             ha="center",
