@@ -1,7 +1,7 @@
 """Blocks that follow the text: sentences, paragraphs, places that the user marks, and change points.
 
-All give one block id a token and window; a query's own token is in its block by construction. A token belongs
-to the block that its last character lies in, so a word with its leading space goes with the word.
+All give one block id a token and window; a query's own token is in its block by construction. A token in which a
+block begins belongs to that block, so a word with its leading space goes with the word.
 
 Sentences, paragraphs and the user's places cut a token's block from what precedes it only. Change points are
 found over the whole window, so that a block's end tells of tokens after it: perplexities under `segments` are
@@ -11,8 +11,7 @@ comparable with each other and not with those under other blocks.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,19 +24,12 @@ from torch import Tensor
 from empirical.blocks import fixed_windows
 from empirical.config import LocalityConfig
 from empirical.corpus import END_OF_TEXT, Piece
+from empirical.text_cuts import TextCuts
 from theory.errors import DomainError, InputError
 from theory.files import read_json
 
-# A full stop, perhaps a closing quote, then space before something; or an empty line. Abbreviations end one too.
-_SENTENCE = re.compile(r"""(?<=[.!?])["')\]]*\s+(?=\S)|\n[ \t]*\n\s*""")
-_PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
-_PATTERNS = {"sentences": _SENTENCE, "paragraphs": _PARAGRAPH}
-
 # What an array of places holds; far beyond any text.
 _LAST_CHARACTER = int(np.iinfo(np.int64).max)
-
-# What a decoder puts in the place of bytes that are no character.
-_UNFINISHED = "\ufffd"
 
 
 def window_blocks(
@@ -57,58 +49,32 @@ def window_blocks(
         if embedding is None:
             raise DomainError("blocks 'segments' need a trained model's token embeddings")
         return change_points(windows, embedding, locality.block)
-    marks = _read_marks(Path(locality.block_file)) if locality.block_file else {}
-    end = tokenizer.token_to_id(END_OF_TEXT) is not None
-    starts: list[NDArray[np.bool_]] = []
-    for piece, encoding in zip(pieces, tokenizer.encode_batch([piece.text for piece in pieces]), strict=True):
-        lasts = np.array([stop - 1 for _, stop in encoding.offsets], dtype=np.int64)
-        block = np.searchsorted(_places(locality.blocks, piece, marks), lasts, side="right")
-        # A piece begins a block: what stood before it may be in the other part of the split.
-        begins = np.diff(block, prepend=-1) != 0
-        starts.append(np.append(begins, False) if end else begins)
-    stream = torch.from_numpy(np.concatenate(starts)[: windows.numel()])
+    if locality.blocks == "file":
+        starts = _marked_starts(Path(str(locality.block_file)), tokenizer, pieces)
+    else:
+        starts = _text_starts(TextCuts(locality.blocks, tokenizer), tokenizer, pieces)
+    stream = torch.from_numpy(np.concatenate(list(starts))[: windows.numel()])
     return block_ids(stream.view_as(windows))
 
 
 class GrowingBlocks:
     """Blocks of sentences or paragraphs for a text that grows token by token.
 
-    They are those of the whole text's pass, since what follows a token does not move it to another block. Raises
-    DomainError for other blocks, which no text that is still being written has.
+    They are those of the whole text's pass. Raises DomainError for other blocks, which no text that is still being
+    written has, and for a tokenizer that is not byte-level.
     """
 
     def __init__(self, kind: str, tokenizer: Tokenizer) -> None:
-        if kind not in _PATTERNS:
-            raise DomainError(f"blocks {kind!r} are not known of a text that is still being written")
-        self._pattern, self._tokenizer = _PATTERNS[kind], tokenizer
-        self._end = tokenizer.token_to_id(END_OF_TEXT)
+        self._cuts = TextCuts(kind, tokenizer)
         self._block = -1
-        self._begin()
 
     def extend(self, tokens: Sequence[int]) -> list[int]:
         """Block ids of the next tokens."""
-        return [self._next(token) for token in tokens]
-
-    def _begin(self) -> None:
-        self._tokens: list[int] = []
-        self._passed = 0
-
-    def _next(self, token: int) -> int:
-        if token == self._end:
-            self._block = max(self._block, 0)
-            self._begin()
-            return self._block
-        first = not self._tokens
-        self._tokens.append(token)
-        text = self._tokenizer.decode(self._tokens, skip_special_tokens=False)
-        if text.endswith(_UNFINISHED):
-            # Bytes of a character that is yet to come count as that character.
-            text = text.rstrip(_UNFINISHED) + _UNFINISHED
-        passed = sum(match.end() < len(text) for match in self._pattern.finditer(text))
-        if first or passed != self._passed:
-            self._block += 1
-        self._passed = passed
-        return self._block
+        found = []
+        for begins in self._cuts.begins(tokens):
+            self._block = max(0, self._block + begins)
+            found.append(self._block)
+        return found
 
 
 def block_ids(starts: Tensor) -> Tensor:
@@ -142,14 +108,26 @@ def change_points(windows: Tensor, embedding: Tensor, size: int) -> Tensor:
     return block_ids(starts)
 
 
-def _places(kind: str, piece: Piece, marks: dict[str, list[int]]) -> NDArray[np.int64]:
-    """Characters of the piece at which a block begins."""
-    if kind == "file":
+def _text_starts(cuts: TextCuts, tokenizer: Tokenizer, pieces: Sequence[Piece]) -> Iterator[NDArray[np.bool_]]:
+    """Which tokens of each piece, and of what ends it, begin a block."""
+    end = tokenizer.token_to_id(END_OF_TEXT)
+    for encoding in tokenizer.encode_batch([piece.text for piece in pieces]):
+        # A piece begins a block: what stood before it may be in the other part of the split.
+        cuts.restart()
+        yield np.array(cuts.begins([*encoding.ids, *([] if end is None else [end])]), dtype=np.bool_)
+
+
+def _marked_starts(path: Path, tokenizer: Tokenizer, pieces: Sequence[Piece]) -> Iterator[NDArray[np.bool_]]:
+    """The same for blocks that begin at the user's places: a token belongs to the block of its last character."""
+    marks, end = _read_marks(path), tokenizer.token_to_id(END_OF_TEXT) is not None
+    for piece, encoding in zip(pieces, tokenizer.encode_batch([piece.text for piece in pieces]), strict=True):
         places = marks.get(piece.document)
         if places is None:
             raise InputError(f"the block file has no entry for {piece.document}")
-        return np.array(places, dtype=np.int64) - piece.start
-    return np.array([match.end() for match in _PATTERNS[kind].finditer(piece.text)], dtype=np.int64)
+        lasts = np.array([stop - 1 for _, stop in encoding.offsets], dtype=np.int64)
+        block = np.searchsorted(np.array(places, dtype=np.int64) - piece.start, lasts, side="right")
+        begins = np.diff(block, prepend=-1) != 0
+        yield np.append(begins, False) if end else begins
 
 
 def _read_marks(path: Path) -> dict[str, list[int]]:
