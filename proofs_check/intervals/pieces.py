@@ -128,8 +128,9 @@ def forms(expr: Expr) -> Iterator[Expr]:
 
 def _forms(expr: Expr) -> Iterator[Expr]:
     yield expr
-    if any(power.exp.is_Rational and abs(power.exp) > _HIGHEST_POWER for power in expr.atoms(sympy.Pow)):
-        # Multiplied out it would fill the memory.
+    exponents = [power.exp for power in expr.atoms(sympy.Pow) if power.exp.is_Rational]
+    if any(max(abs(exponent.p), exponent.q) > _HIGHEST_POWER for exponent in exponents):
+        # Multiplied out, or as a polynomial in the root, it would fill the memory.
         return
     plain = expand_func_but_moments(expr)
     yield plain
