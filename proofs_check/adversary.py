@@ -109,10 +109,7 @@ def tightness(
 
 
 def closeness(claim: Boolean, values: Mapping[Any, Tracked], assumed: bool = False) -> tuple[Any, Any]:
-    """How near to false a claim is on each row, above 1 where it is false: a lower and an upper bound.
-
-    An equality is never above 1, as it is only brought near; one that is `assumed` is where its sides surely differ.
-    """
+    """How near to false a claim is on each row, above 1 where it is; of equalities, only those `assumed` are above."""
     if isinstance(claim, BooleanAtom):
         return (-np.inf, -np.inf) if claim == true else (2.0, 2.0)
     if isinstance(claim, Relational):
