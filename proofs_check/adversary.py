@@ -8,7 +8,9 @@ own witnesses. What it reports of a bound that is not sharp is the best ratio fo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,8 @@ _PARENTS = 24
 # Score of a row outside the assumption, times how far outside.
 _WORST = -1e6
 _DECIDED = 6
+# Generations after which an assumption that no row has met is given up.
+_PATIENCE = 20
 # This near to equality a search has nothing left to find.
 _NEAR_ENOUGH = 1 - 1e-12
 
@@ -62,18 +66,26 @@ class Tightness:
     counterexample: Counterexample | None = None
 
 
-def tightness(statement: Statement, clause: Clause, seed: int = 0, generations: int = 60) -> Tightness:
+def tightness(
+    statement: Statement,
+    clause: Clause,
+    seed: int = 0,
+    generations: int = 60,
+    shapes: Sequence[tuple[int, int]] = SHAPES,
+    pinned: Mapping[str, Fraction] = MappingProxyType({}),
+) -> Tightness:
     """Search for the row at which a clause about rows is nearest to equality; the same seed repeats the search.
 
-    A row at which the clause is certainly false gives REFUTED with the counterexample; PROVED means that the clause
-    holds at the row reported, never for all. Raises `DomainError` for a statement about something else.
+    `shapes` are the block and complement sizes searched, `pinned` the columns (temperature, dial, ...) kept at one
+    value. A row at which the clause is certainly false gives REFUTED with the counterexample; PROVED means that the
+    clause holds at the row reported, never for all. Raises `DomainError` for a statement about something else.
     """
     if statement.about != "row":
         raise DomainError(f"statement {statement.id} is about a {statement.about}: the search moves rows only")
     best: list[tuple[float, AttentionRow]] = []
     apart: list[tuple[float, AttentionRow]] = []
-    for index, (block, rest) in enumerate(SHAPES):
-        search = _Search(statement, clause, block, rest, np.random.default_rng([seed, index]))
+    for index, (block, rest) in enumerate(shapes):
+        search = _Search(statement, clause, block, rest, np.random.default_rng([seed, index]), pinned)
         # Equality in one shape says nothing of the others: their first rows may still show the clause false.
         met = max((ratio for ratio, _ in best), default=0) >= _NEAR_ENOUGH
         with np.errstate(all="ignore"):
@@ -96,13 +108,15 @@ def tightness(statement: Statement, clause: Clause, seed: int = 0, generations: 
     return Tightness(statement.id, clause.name, kept[0], kept[1], verdict)
 
 
-def closeness(claim: Boolean, values: Mapping[Any, Tracked]) -> tuple[Any, Any]:
-    """How near to false a claim is on each row, above 1 where it is false: a lower and an upper bound."""
+def closeness(claim: Boolean, values: Mapping[Any, Tracked], assumed: bool = False) -> tuple[Any, Any]:
+    """How near to false a claim is on each row, above 1 where it is; of equalities, only those `assumed` are above."""
     if isinstance(claim, BooleanAtom):
         return (-np.inf, -np.inf) if claim == true else (2.0, 2.0)
     if isinstance(claim, Relational):
-        return _relation_closeness(claim, values)
-    parts = [closeness(part, values) for part in claim.args]
+        return (
+            _broken_equality(claim, values) if assumed and claim.rel_op == "==" else _relation_closeness(claim, values)
+        )
+    parts = [closeness(part, values, assumed) for part in claim.args]
     if isinstance(claim, Not):
         return _negated(parts[0])
     if isinstance(claim, And):
@@ -127,6 +141,16 @@ def _merged(pick: Any, parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
     for also_lower, also_upper in parts[1:]:
         lower, upper = pick(lower, also_lower), pick(upper, also_upper)
     return lower, upper
+
+
+def _broken_equality(claim: Relational, values: Mapping[Any, Tracked]) -> tuple[Any, Any]:
+    """1 where the sides may be equal, and above by how far they surely are apart."""
+    target = error_target(np)
+    one, other = (evaluate(side, values, target) for side in (claim.lhs, claim.rhs))
+    wrong = INFLATION * (np.asarray(one.error) + other.error)
+    apart = np.maximum(np.abs(np.asarray(one.value - other.value)) - wrong, 0)
+    ratio = 1 + apart / np.maximum(np.maximum(np.abs(one.value), np.abs(other.value)), 1e-300)
+    return ratio, ratio
 
 
 def _relation_closeness(claim: Relational, values: Mapping[Any, Tracked]) -> tuple[Any, Any]:
@@ -160,7 +184,16 @@ def _split(clause: Clause) -> tuple[Boolean, Boolean]:
 
 
 class _Search:
-    def __init__(self, statement: Statement, clause: Clause, block: int, rest: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        statement: Statement,
+        clause: Clause,
+        block: int,
+        rest: int,
+        rng: np.random.Generator,
+        pinned: Mapping[str, Fraction],
+    ) -> None:
+        self.pinned = pinned
         self.statement, self.clause, self.block, self.keys, self.rng = statement, clause, block, block + rest, rng
         self.given, self.claim = _split(clause)
         self.letters = self.given.free_symbols | self.claim.free_symbols
@@ -169,8 +202,9 @@ class _Search:
         """The nearest rows found, each with its ratio; without generations, the nearest that a search starts from."""
         population = self.start()
         scores = self.score(population)
-        for _ in range(generations):
-            if scores.max() >= _NEAR_ENOUGH:
+        for generation in range(generations):
+            unmet = generation >= _PATIENCE and scores.max() <= _WORST / 2
+            if unmet or scores.max() >= _NEAR_ENOUGH:
                 break
             parents = np.argsort(-scores)[:_PARENTS]
             kept = {name: column[..., parents] for name, column in population.items()}
@@ -179,7 +213,12 @@ class _Search:
             scores = np.concatenate([scores[parents], self.score(children)])
         ones = [{name: column[..., [i]] for name, column in population.items()} for i in np.argsort(-scores)[:3]]
         found = [self.polish(one) if generations else (float(self.score(one)[0]), one) for one in ones]
-        return [(ratio, self.batch(one).row(0)) for ratio, one in found if ratio > _WORST / 2]
+        return [(ratio, self.row(one)) for ratio, one in found if ratio > _WORST / 2]
+
+    def row(self, one: Population) -> AttentionRow:
+        """The one row of a population, what is pinned exactly there."""
+        exactly: dict[str, Any] = dict(self.pinned)
+        return replace(self.batch(one).row(0), **exactly)
 
     def furthest(self) -> list[tuple[float, AttentionRow]]:
         """The first row, if any is within the assumption, on which two sides that should be equal are most unlike."""
@@ -187,7 +226,7 @@ class _Search:
         scores = self.score(population)
         i = int(np.argmin(np.where(scores > _WORST / 2, scores, np.inf)))
         one = {name: column[..., [i]] for name, column in population.items()}
-        return [(float(scores[i]), self.batch(one).row(0))] if scores[i] > _WORST / 2 else []
+        return [(float(scores[i]), self.row(one))] if scores[i] > _WORST / 2 else []
 
     def batch(self, population: Population) -> Batch:
         """The population as a batch, temperatures raised where the logit range would pass 600 nats."""
@@ -201,7 +240,7 @@ class _Search:
         """Closeness to falsehood, and far below every ratio where the assumption fails."""
         batch = self.batch(population)
         values = on_batch(batch, self.letters, {})
-        _, given = closeness(self.given, values)
+        _, given = closeness(self.given, values, assumed=True)
         ratio, _ = closeness(self.claim, values)
         ratio = np.where(np.isfinite(ratio), ratio, _WORST)
         ratio = np.where(given <= 1, ratio, _WORST * np.fmin(np.fmax(given, 1), 1e3))
@@ -220,7 +259,7 @@ class _Search:
         witnesses = witness_scores(self.statement, self.clause.name, self.block, keys - self.block, temperature[:32])
         scores[:, : witnesses.shape[1]] = witnesses
         values = rng.uniform(-4, 4, (keys, rows))
-        return {
+        population = {
             "scores": scores,
             "temperature": temperature,
             "dial": rng.uniform(0, 1, rows) * (1 - 2.0**-20),
@@ -231,6 +270,12 @@ class _Search:
             "seen": scores + rng.uniform(-0.5, 0.5, (keys, rows)),
             "weights": np.floor(rng.uniform(1, 17, (keys, rows))),
         }
+        return self.pin(population)
+
+    def pin(self, population: Population) -> Population:
+        """The population with the pinned columns at their values."""
+        rows = population["scores"].shape[1]
+        return population | {name: np.full(rows, float(value)) for name, value in self.pinned.items()}
 
     def children(self, parents: Population) -> Population:
         """Changed copies of the parents, with steps of every size down to the last digits."""
@@ -254,7 +299,7 @@ class _Search:
         nearer = rng.choice([0.0, 0.5, 1.0, 2.0], rows)
         child["seen"] = child["scores"] + (child["seen"] - parents["scores"][..., chosen]) * nearer
         child["weights"] = np.clip(child["weights"] + np.round(moved * rng.standard_normal((keys, rows)) * 4), 1, 4096)
-        return child
+        return self.pin(child)
 
     def tie(self, scores: Any) -> None:
         """In some rows, give several keys of one part, or of the whole row, the score of another of them."""
@@ -289,7 +334,7 @@ class _Search:
             changed["leak_target"] = np.clip(targets[:1], 2.0**-60, 1 - 2.0**-40)
             changed["fidelity_target"] = np.clip(targets[1:], 2.0**-60, 1 - 2.0**-40)
             changed["seen"] = changed["scores"] + one["seen"] - one["scores"]
-            return changed
+            return self.pin(changed)
 
         start = np.concatenate([one["scores"][:, 0], [0.0, 0.0]])
         best = minimize(lambda x: -float(self.score(moved(x))[0]), start, method="Nelder-Mead", options={"maxfev": 60})

@@ -14,16 +14,20 @@ import numpy as np
 from sympy import Set, Symbol
 from sympy.logic.boolalg import And, Boolean, Equivalent, Implies, true
 
-from proofs_check.adversary import tightness
+from proofs_check.adversary import SHAPES, tightness
 from proofs_check.arguments import whole_number
+from proofs_check.assumed_rows import contradicts_itself, fixed_numbers, rows_for, shapes
 from proofs_check.box_search import Box, Proposals, evolve, refine
+from proofs_check.deciding import Letters, decide, decide_clause
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.rows import AttentionRow
 from proofs_check.planted.falsehood import false_point
 from proofs_check.points import check_form, decide_at, slack_at
 from proofs_check.sampling import Counterexample, sample
 from proofs_check.screening.screen import screen
+from proofs_check.vacuity import assumption
 from proofs_check.verdict import Verdict
+from theory import symbols as letters
 from theory.errors import DomainError
 from theory.lowering import UnknownNode
 from theory.statement import Clause, Kind, Statement
@@ -47,6 +51,8 @@ class Attack:
 @dataclass(frozen=True)
 class RowAttack:
     """What an attack over attention rows found: REFUTED with the row, VACUOUS, or UNDECIDED with the best ratio.
+
+    VACUOUS says that the assumption is proved unsatisfiable, not that no row was found to meet it.
 
     `rows` were thrown at the claim at random; `ratio` and `nearest` are the adversarial search's (`Tightness`), NaN and
     None where it did not run. Of the random rows that had to be decided exactly, a limited number, `undefined` were
@@ -109,7 +115,9 @@ def _decided(box: Box, point: dict[Symbol, Fraction]) -> Attack:
 def attack_row(claim: Boolean, given: Boolean = true, samples: float = 1e5, seed: int = 0) -> RowAttack:
     """Search for an attention row at which a claim in the letters of `theory.symbols` is false where `given` holds.
 
-    The screen and the adversarial search run in turn; a row that refutes was decided exactly. A claim that also uses
+    The screen and the adversarial search run in turn, after rows built to meet what `given` and antecedents say of
+    sizes, temperature, dial, targets and separation; a row that refutes was decided exactly. VACUOUS says that `given`
+    is proved to contradict itself; where no row was seen to meet it, that is UNDECIDED. A claim that also uses
     letters of `theory.known` (the norm of the scores, a second row) meets rows of the random method alone, one for
     every thousand samples. Raises `DomainError` for a letter that rows do not have, an unknown form of claim, a
     function that cannot be evaluated, `samples` below 1 or a negative `seed`.
@@ -122,23 +130,56 @@ def attack_row(claim: Boolean, given: Boolean = true, samples: float = 1e5, seed
     statement = Statement(
         "user", "user-claim", "A claim to attack", Kind.ONE_SIDED, (clause,), "the caller", lambda: (), about=about
     )
+    assumed = assumption(clause)
+    built, met = _at_built_rows(clause, assumed, about)
+    if not met and contradicts_itself(assumed):
+        return RowAttack(Verdict.VACUOUS, None, float("nan"), None, 0)
+    if built is not None:
+        return RowAttack(Verdict.REFUTED, built, float("nan"), None, 0)
+    # That no row drawn met the assumption proves nothing, so none of the searches may say VACUOUS.
     if about != "row":
         try:
             sampled = sample(statement, max(100, samples // 1000), seed)
         except UnknownNode as unknown:
             raise DomainError(f"claim {claim} cannot be attacked: {unknown}") from unknown
-        return RowAttack(sampled.verdict, sampled.counterexample, float("nan"), None, sampled.rows, sampled.undefined)
+        verdict = Verdict.UNDECIDED if sampled.counterexample is None else Verdict.REFUTED
+        return RowAttack(verdict, sampled.counterexample, float("nan"), None, sampled.rows, sampled.undefined)
     screened = screen(statement, samples, seed)
     counts = screened.clauses[clause.name]
     if counts.skipped:
         raise DomainError(f"claim {claim} cannot be attacked: {counts.skipped}")
     if screened.counterexample is not None:
         return RowAttack(Verdict.REFUTED, screened.counterexample, float("nan"), None, screened.rows, counts.undefined)
-    near = tightness(statement, clause, seed)
-    vacuous = near.verdict is Verdict.VACUOUS and screened.verdict is Verdict.VACUOUS
-    verdict = Verdict.VACUOUS if vacuous else Verdict.UNDECIDED
-    verdict = Verdict.REFUTED if near.verdict is Verdict.REFUTED else verdict
+    pinned = {_COLUMNS[letter]: number for letter, number in fixed_numbers(assumed).items() if letter in _COLUMNS}
+    near = tightness(statement, clause, seed, shapes=shapes(assumed) or SHAPES, pinned=pinned)
+    verdict = Verdict.REFUTED if near.verdict is Verdict.REFUTED else Verdict.UNDECIDED
     return RowAttack(verdict, near.counterexample, near.ratio, near.row, screened.rows, counts.undefined)
+
+
+_COLUMNS: Mapping[Symbol, str] = {
+    letters.tau: "temperature",
+    letters.lam: "dial",
+    letters.pen: "penalty",
+    letters.eps_target: "leak_target",
+    letters.F_target: "fidelity_target",
+}
+
+
+def _at_built_rows(clause: Clause, assumed: Boolean, about: str) -> tuple[Counterexample | None, bool]:
+    """A row built for the assumption at which the clause is false, and whether one was built that meets it."""
+    met = assumed == true
+    for row in () if met else rows_for(clause.holds, assumed):
+        row_letters = Letters(row, KINDS[about].definitions)
+        try:
+            if decide(assumed, row_letters) is not Verdict.PROVED:
+                continue
+            met = True
+            if decide_clause(clause, row_letters) is Verdict.REFUTED:
+                return Counterexample(clause, row), met
+        except UnknownNode:
+            # Whoever evaluates the claim next says so.
+            break
+    return None, met
 
 
 def _kind_of(used: set[Symbol]) -> str:

@@ -131,6 +131,8 @@ def _is_exactly_zero(gap: Expr, point: Mapping[Symbol, Fraction]) -> bool:
     """Whether arithmetic on exact numbers and on logarithms of them gives 0: no precision parts 0 from itself."""
     if any(abs(v.numerator) + v.denominator > _SIMPLE for v in point.values()):
         return False
+    if any(power.exp.is_Rational and abs(power.exp) > _SIMPLE for power in gap.atoms(sympy.Pow)):
+        return False
     exact = gap.xreplace({x: Rational(v.numerator, v.denominator) for x, v in point.items()})
     return bool(sympy.expand_log(sympy.expand_func(exact), force=True) == 0)
 

@@ -8,9 +8,10 @@ from fractions import Fraction
 from functools import singledispatch
 
 import sympy
-from sympy import Expr, Interval, Symbol, expand_func, expand_log, factor, log, simplify, together
+from sympy import Expr, Interval, Symbol, expand_func, factor, log, simplify, together
 
 from proofs_check.points import decide_at
+from proofs_check.signs import has_values, have_values_together, spread_logs
 from proofs_check.step_claims import holds, said_by
 from proofs_check.verdict import Verdict
 from theory.derivation import AboveTangent, Equal, Limit, Positive, RisesFromZero, Step
@@ -68,24 +69,26 @@ def _proved(step: Step) -> bool:
 
 @_proved.register
 def _(step: Equal) -> bool:
-    return is_zero(step.left - step.right)
+    return is_zero(step.left - step.right) and have_values_together(step.left, step.right)
 
 
 @_proved.register
 def _(step: Positive) -> bool:
-    return has_sign(step.expr, step.strict)
+    return has_sign(step.expr, step.strict) and has_values(step.expr)
 
 
 @_proved.register
 def _(step: RisesFromZero) -> bool:
-    return is_zero(step.expr.subs(step.var, 0)) and has_sign(step.expr.diff(step.var), strict=False)
+    # From a slope to a difference only where nothing breaks off on the way.
+    rises = is_zero(step.expr.subs(step.var, 0)) and has_sign(step.expr.diff(step.var), strict=False)
+    return rises and has_values(step.expr)
 
 
 @_proved.register
 def _(step: AboveTangent) -> bool:
     slope = step.expr.diff(step.var)
     touches = is_zero(step.expr.subs(step.var, step.at)) and is_zero(slope.subs(step.var, step.at))
-    return touches and has_sign(slope.diff(step.var), strict=False)
+    return touches and has_sign(slope.diff(step.var), strict=False) and has_values(step.expr)
 
 
 @_proved.register
@@ -95,7 +98,7 @@ def _(step: Limit) -> bool:
 
 def is_zero(expr: Expr) -> bool:
     """Whether algebra reduces the expression to 0; False when it does not get there."""
-    expanded = _spread_logs(expand_func(sympy.sympify(expr)))
+    expanded = spread_logs(expand_func(sympy.sympify(expr)))
     if expanded == 0:
         return True
     return any(reduce(expanded) == 0 for reduce in (_as_fraction, simplify))
@@ -109,12 +112,6 @@ def has_sign(expr: Expr, strict: bool) -> bool:
         if shaped.is_positive or (not strict and shaped.is_nonnegative):
             return True
     return False
-
-
-def _spread_logs(expr: Expr) -> Expr:
-    """Logarithms of products as sums, their arguments factored first; the letters' domains make that valid."""
-    inner = expr.replace(log, lambda x: log(factor(together(x))))
-    return expand_log(inner, force=True, factor=True)
 
 
 def _as_fraction(expr: Expr) -> Expr:

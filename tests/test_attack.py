@@ -14,6 +14,7 @@ from sympy import (
     Implies,
     Interval,
     Le,
+    Lt,
     Ne,
     Or,
     Piecewise,
@@ -21,20 +22,26 @@ from sympy import (
     Symbol,
     cos,
     exp,
+    false,
     gamma,
     log,
     oo,
     sin,
     symbols,
+    true,
 )
 
 from proofs_check import attack, attack_row
+from proofs_check.assumed_rows import contradicts_itself, shapes
+from proofs_check.deciding import Letters, decide_clause
+from proofs_check.instances.kinds import KINDS
 from proofs_check.points import decide_at
 from proofs_check.verdict import Verdict
+from theory.design_symbols import norm
 from theory.errors import DomainError
 from theory.functions import LowestEntropy
 from theory.known import ENTROPY_MIN_ZHAI
-from theory.symbols import F, H, H_lam, d, eps, k, m, r
+from theory.symbols import F, F_lam, H, H_lam, d, eps, eps_target, k, lam, m, r, tau
 
 x, y = symbols("x y", real=True)
 p = Symbol("p", positive=True)
@@ -215,3 +222,103 @@ def test_a_claim_under_an_assumption_no_row_meets_is_vacuous():
 def test_what_rows_cannot_be_attacked_with_says_so(claim, law):
     with pytest.raises(DomainError, match=law):
         attack_row(claim, samples=500)
+
+
+half = Rational(1, 2)
+# Satisfiable, but random rows seldom or never meet it.
+ASSUMED = {
+    "sizes": Implies(And(Eq(m, 3), Eq(k, 5)), Le(d, 1)),
+    "large sizes": Implies(And(Eq(m, 300), Eq(k, 1200)), Le(d, 1)),
+    "a sum of sizes": Implies(Eq(m + k, 100), Le(d, 1)),
+    "a product of sizes": Implies(Gt(m * k, 10**4), Le(d, 1)),
+    "sizes in proportion": Implies(Eq(m, 2 * k + 1), Le(H, log(m))),
+    "a temperature that is no float": Implies(Eq(tau, Rational(1, 3)), Ge(eps, Rational(1, 10**9))),
+    "a separation": Implies(Eq(d, 2), Le(eps, half)),
+    "a target and a dial": Implies(And(Eq(eps_target, Rational(1, 100)), Eq(lam, half)), Le(F_lam, 1 - eps_target)),
+    "within an implication": Implies(Eq(m, 3), Implies(Eq(k, 5), Le(d, 1))),
+    "an equality": Implies(And(Eq(m, 3), Eq(k, 5)), Eq(d, 1)),
+    "beside another row": Implies(And(Eq(m, 7), Eq(k, 9)), Le(norm, 0)),
+}
+
+
+@pytest.mark.parametrize("name", ASSUMED)
+def test_rows_are_built_for_what_random_rows_do_not_meet(name):
+    claim = ASSUMED[name]
+    found = attack_row(claim, samples=500)
+    assert found.verdict is Verdict.REFUTED
+    about = "row beside another" if norm in claim.free_symbols else "row"
+    clause = found.counterexample.clause
+    assert clause.holds == claim
+    letters = Letters(found.counterexample.instance, KINDS[about].definitions)
+    assert decide_clause(clause, letters) is Verdict.REFUTED
+
+
+def test_a_true_claim_of_chosen_sizes_is_searched_at_these_sizes():
+    found = attack_row(
+        Implies(And(Eq(m, 3), Eq(k, 5), Eq(tau, Rational(1, 3))), Le(eps, (k / m) * exp(-d))), samples=500
+    )
+    assert found.verdict is Verdict.UNDECIDED
+    assert (found.nearest.block, len(found.nearest.scores)) == (3, 8)
+    assert found.nearest.temperature == Fraction(1, 3)
+    assert 0.999 < found.ratio <= 1
+
+
+# No row meets these, by the letters' ranges, definitions or arithmetic.
+CONTRADICTORY = {
+    "a range": F > 2,
+    "a definition": And(half < F, eps > half),
+    "two values": And(Eq(m, 3), Eq(m, 4)),
+    "a value and a bound": And(Eq(m, 3), m > 5),
+    "no integer between": And(m > 3, m < 4),
+    "half a key": Eq(2 * m, 3, evaluate=False),
+    "no interval": And(d > 3, d < 2),
+    "a dial beyond 1": Eq(lam, 2),
+    "too few keys": Lt(m + k, 2),
+    "after a value is put in": And(Eq(m, 3), Lt(m * k, 3)),
+    "more than all": Gt(eps + F, 1 + r),
+    "nothing": false,
+    "beside another row": norm < 0,
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTORY)
+def test_only_an_assumption_proved_to_contradict_itself_is_vacuous(name):
+    given = CONTRADICTORY[name]
+    assert contradicts_itself(given)
+    claim = Le(eps, F + norm) if name == "beside another row" else Le(eps, F)
+    assert attack_row(claim, given=given, samples=500).verdict is Verdict.VACUOUS
+
+
+def test_an_assumption_that_nothing_proves_or_meets_is_left_open():
+    given = And(Gt(d, 1), Lt(r, d))
+    assert not contradicts_itself(given)
+    assert attack_row(Le(eps, F), given=given, samples=100).verdict is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        Eq(m, 3),
+        Ne(m, 3),
+        And(m > 3, m < 5),
+        Eq(F, half),
+        And(half < F, eps < half),
+        Eq(lam, 0),
+        Ge(F, half),
+        true,
+        d <= r,
+    ],
+    ids=str,
+)
+def test_what_rows_meet_contradicts_nothing(given):
+    assert not contradicts_itself(given)
+
+
+def test_sizes_meet_what_is_said_of_them_and_spread():
+    assert shapes(And(Eq(m, 3), Eq(k, 5), d > 1)) == ((3, 5),)
+    assert shapes(d > 1) == ()
+    assert shapes(And(Eq(m, 3), Eq(m, 4))) == ()
+    found = shapes(m > k)
+    assert all(block > rest for block, rest in found)
+    assert 4 <= len(found) <= 8
+    assert max(map(sum, found)) > 100

@@ -195,3 +195,37 @@ def test_a_quotient_by_what_overflowed_has_no_bound(loose):
     assert value[0] == 0
     assert np.broadcast_to(error, 2)[0] == np.inf
     assert loose or error[1] < 1e-15
+
+
+@pytest.mark.parametrize(
+    ("values", "least", "size"),
+    [
+        ([2.0, 5.0], 2.0, 5.0),
+        ([-5.0, -2.0], 2.0, 5.0),
+        ([-1.0, 3.0], 0.0, 3.0),
+        ([-3.0, 1.0], 0.0, 3.0),
+        ([0.0, 3.0], 0.0, 3.0),
+        ([-3.0, 0.0], 0.0, 3.0),
+        ([4.0, np.nan, 2.0], 2.0, 4.0),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("negated", [False, True])
+def test_one_size_for_all_rows_is_the_largest_and_the_least(values, least, size, negated):
+    loose = Tracked(np.array(values), 0.0, np, loose=True)
+    loose = -loose if negated else loose
+    assert (loose.least, loose.size) == (least, size)
+    each = Tracked(np.array(values), 0.0, np)
+    assert np.array_equal((-each if negated else each).least, np.abs(values), equal_nan=True)
+    assert np.array_equal((-each if negated else each).size, np.abs(values), equal_nan=True)
+
+
+def test_a_quotient_by_numbers_of_either_sign_has_the_bound_of_the_least():
+    """The error of 1/x grows with the error of x over the square of the least of them."""
+    for values in ([2.0, 5.0], [-5.0, -2.0]):
+        below = Tracked(np.array(values), 1e-9, np, loose=True)
+        quotient = Tracked(1.0, 0.0, np) / below
+        assert 1e-9 / 4 <= np.max(quotient.error) <= 1e-9
+        assert np.all(np.abs(1 / (np.array(values) - 1e-9) - quotient.value) <= quotient.error * INFLATION)
+    straddling = Tracked(np.array([-1.0, 3.0]), 1e-9, np, loose=True)
+    assert np.all(np.isinf((Tracked(1.0, 0.0, np) / straddling).error))

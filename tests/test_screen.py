@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 import torch
 from flint import arb, ctx, fmpq
-from sympy import Eq, Expr, Gt, Le, Rational, exp, gamma, log, symbols
+from sympy import And, Eq, Equivalent, Expr, Gt, Le, Not, Or, Rational, exp, gamma, log, symbols
 from sympy.core.relational import Relational
 
 from proofs_check.deciding import ArbArithmetic
 from proofs_check.instances.rows import DEFINITIONS
 from proofs_check.planted.twins import all_twins
-from proofs_check.screening import comparing
+from proofs_check.screening import comparing, judging
 from proofs_check.screening.batches import Batch, Columns
 from proofs_check.screening.error_rules import INFLATION, LIBRARY_ULPS
 from proofs_check.screening.error_target import error_target, lambert_w
+from proofs_check.screening.judging import Judge
 from proofs_check.screening.letters import LETTERS
 from proofs_check.screening.random_batches import BatchSource
 from proofs_check.screening.running_error import Tracked
@@ -28,7 +29,7 @@ from theory.errors import DomainError
 from theory.leak import LEAK_MAX
 from theory.lowering import arb_target, evaluate
 from theory.statement import Clause
-from theory.symbols import VOCABULARY, F, d, delta, delta_mean, eps, k, m
+from theory.symbols import VOCABULARY, F, H, d, delta, delta_mean, eps, k, m
 
 ROWS = [statement for statement in CATALOGUE if statement.about == "row"]
 ROW_TWINS = [twin for twin in all_twins() if twin.of.about == "row"]
@@ -277,3 +278,42 @@ def test_rows_enter_the_decision_as_the_floats_they_are():
         fmpq(*float(x).as_integer_ratio()) for x in batch.scores[:, 7]
     ]
     assert float(row.temperature) == batch.columns["temperature"][7]
+
+
+UNKNOWN, YES, NO = (False, False), (True, False), (False, True)
+
+
+@pytest.mark.parametrize("one", [UNKNOWN, YES, NO])
+@pytest.mark.parametrize("other", [UNKNOWN, YES, NO])
+def test_truth_of_a_compound_claim_is_kleenes(one, other):
+    first, second = (tuple(np.array([part]) for part in truth) for truth in (one, other))
+    both = YES if one == other == YES else NO if NO in (one, other) else UNKNOWN
+    either = NO if one == other == NO else YES if YES in (one, other) else UNKNOWN
+    assert tuple(bool(part[0]) for part in judging._both(first, second)) == both
+    assert tuple(bool(part[0]) for part in judging._any(first, second)) == either
+
+
+# Of every row certainly true, and certainly false.
+TRUE_OF_ALL, FALSE_OF_ALL = F < 2, F > 2
+COMPOUND = [
+    (Or(TRUE_OF_ALL, FALSE_OF_ALL), YES),
+    (Or(FALSE_OF_ALL, eps > 2), NO),
+    (Or(FALSE_OF_ALL, eps > 2, m < 0, evaluate=False), NO),
+    (Or(FALSE_OF_ALL, H < -1), NO),
+    (And(TRUE_OF_ALL, eps < 2), YES),
+    (And(TRUE_OF_ALL, eps > 2), NO),
+    (Not(And(TRUE_OF_ALL, eps > 2)), YES),
+    (Equivalent(TRUE_OF_ALL, eps < 2), YES),
+    (Equivalent(TRUE_OF_ALL, eps > 2), NO),
+    (Equivalent(FALSE_OF_ALL, eps > 2), YES),
+    (Equivalent(FALSE_OF_ALL, eps < 2), NO),
+]
+
+
+@pytest.mark.parametrize(("claim", "truth"), COMPOUND, ids=str)
+def test_compound_claims_are_judged_on_every_row(claim, truth):
+    batch = next(BatchSource(0, None, 2**12, equalities=False).batches(100))
+    with np.errstate(all="ignore"):
+        judged = Judge(planted(claim), np, loose=False).judge(batch.only(np.arange(batch.rows)))["planted"]
+    assert (bool(judged.for_claim.all()), bool(judged.against.all())) == truth
+    assert (bool(judged.for_claim.any()), bool(judged.against.any())) == truth

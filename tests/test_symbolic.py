@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from sympy import Rational, exp, log, oo, symbols
+from sympy import Rational, asin, exp, log, oo, sin, sqrt, symbols
 
+from proofs_check import symbolic
+from proofs_check.signs import has_values, have_values_together, is_nonnegative, is_nonzero, is_positive, spread_logs
 from proofs_check.symbolic import SymbolicResult, check_derivation, decide_step
 from proofs_check.verdict import Verdict, both
 from theory.catalogue import CATALOGUE, find
 from theory.derivation import AboveTangent, Equal, Limit, Positive, RisesFromZero
 from theory.errors import DomainError
 from theory.statement import Kind
+from theory.symbols import eps
 
 x = symbols("x", positive=True)
 y = symbols("y", real=True)
@@ -75,3 +78,75 @@ def test_a_point_with_an_unknown_power_ends_no_search():
     base, power = symbols("b p", real=True)
     found = decide_step(Positive("not where the base is below -1", log(base + 2) / (base + 2) ** power))
     assert found.verdict is Verdict.REFUTED
+
+
+t = symbols("t", positive=True)
+a, b = symbols("a b", real=True)
+z = symbols("z", nonnegative=True)
+free = symbols("c")
+# Each is an identity of numbers for which both sides have a value, or of positive numbers alone.
+NOT_EVERYWHERE = [
+    Equal("", log((t - 1) ** 2), 2 * log(t - 1)),
+    Equal("", log((t - 1) * (t - 2)), log(t - 1) + log(t - 2)),
+    Equal("", log((t - 1) / (t - 2)), log(t - 1) - log(t - 2)),
+    Equal("", log(a * b), log(a) + log(b)),
+    Equal("", log(a**2), 2 * log(a)),
+    Equal("", log(free**2), 2 * log(free)),
+    Equal("", sqrt(a**2), a),
+    Equal("", sqrt(a) * sqrt(b), sqrt(a * b)),
+    Equal("", (a**3) ** Rational(1, 3), a),
+    Equal("", ((a - 1) ** a) ** b, (a - 1) ** (a * b)),
+    Equal("", asin(sin(x)), x),
+    Equal("", (x**2 - 1) / (x - 1), x + 1),
+    Equal("", 1 / (x - 1) - 1 / (x - 1) / x, 1 / x),
+    Equal("", x / log(x) * log(x**2), 2 * x),
+    Positive("", (x**2 - 1) ** 2 / (x - 1) ** 2 + 1),
+    Positive("", sqrt(a - 1) + 1),
+    RisesFromZero("", -x / (x - 1), x),
+    RisesFromZero("", -log(1 - z), z),
+    AboveTangent("", -log(2 - x) - (x - 1), x, 1),
+]
+
+
+@pytest.mark.parametrize("step", NOT_EVERYWHERE, ids=str)
+def test_nothing_is_proved_of_places_where_a_side_has_no_value(step):
+    assert not symbolic._proved(step)
+
+
+EVERYWHERE = [
+    Equal("", log(x / t), log(x) - log(t)),
+    Equal("", log(x**3 * exp(-a)), 3 * log(x) - a),
+    Equal("", log((t - 1) ** 2 * x), log((t - 1) ** 2) + log(x)),
+    Equal("", log((1 - eps) * eps), log(1 - eps) + log(eps)),
+    Equal("", (x**2 - 1) / (x + 1), x - 1),
+    Equal("", (t**2 - 1) / (t - 1) ** 2, (t + 1) / (t - 1)),
+    Positive("", exp(a) + a**2),
+    RisesFromZero("", log(1 + z), z),
+]
+
+
+@pytest.mark.parametrize("step", EVERYWHERE, ids=str)
+def test_algebra_goes_on_where_signs_are_known(step):
+    assert symbolic._proved(step)
+
+
+def test_a_logarithm_is_taken_apart_by_signs_alone():
+    assert spread_logs(log(a * b * x)) == log(x) + log(a * b)
+    assert spread_logs(log((1 - eps) ** 2)) == 2 * log(1 - eps)
+    assert spread_logs(log((1 - t) ** 2)) == log((1 - t) ** 2)
+    assert spread_logs(log(4 * exp(a) / 9)) == a + 2 * log(2) - 2 * log(3)
+
+
+def test_signs_hold_on_all_of_a_range_and_say_nothing_of_poles():
+    assert is_positive(1 - eps)
+    assert is_nonnegative(1 - exp(-z))
+    assert not is_positive(1 - exp(-z))
+    assert is_nonzero(-x - 1)
+    assert not is_nonzero(x - 1)
+    assert has_values(log(1 + z) / x)
+    assert not has_values(log(z))
+    assert not has_values(1 / (x - 1))
+    assert have_values_together(1 / (x - 1), 2 / (1 - x))
+    assert not have_values_together(1 / (x - 1), x)
+    # At 0 neither side has a value, and everywhere else both.
+    assert have_values_together(1 / (z - 1 + exp(-z)) / (1 - exp(-z)), 1 / (1 - exp(-z)))

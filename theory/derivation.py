@@ -12,7 +12,7 @@ from sympy import Expr, Symbol
 
 @dataclass(frozen=True)
 class Equal:
-    """`left == right` for every value of the letters."""
+    """`left == right` for every value of the letters at which either side has a value."""
 
     because: str
     left: Expr

@@ -57,10 +57,20 @@ def sides_of(claim: Any, domain: Mapping[Symbol, Set]) -> dict[str, Side] | None
     return sides
 
 
-def question_of(claim: Any, sides: Mapping[str, Side], changes: tuple[Change, ...] = ()) -> Question:
-    """The claim as a question for the search; `DomainError` if it is no inequality between known functions."""
+def check_claim(claim: Any) -> None:
+    """Raise `DomainError` unless the claim is an inequality between functions that intervals are known for."""
     if type(claim) not in RELATIONS:
         raise DomainError(f"claim {claim} must be one of Le, Lt, Ge, Gt")
+    try:
+        for side in claim.args:
+            Pool().from_sympy(side)
+    except RecursionError:
+        raise DomainError("claim must not be nested hundreds of functions deep") from None
+
+
+def question_of(claim: Any, sides: Mapping[str, Side], changes: tuple[Change, ...] = ()) -> Question:
+    """The claim as a question for the search; `DomainError` if it is no inequality between known functions."""
+    check_claim(claim)
     pool = Pool()
     lhs, rhs = pool.from_sympy(claim.lhs), pool.from_sympy(claim.rhs)
     bigger, smaller = (lhs, rhs) if isinstance(claim, Ge | Gt) else (rhs, lhs)

@@ -25,6 +25,7 @@ Slope = tuple[tuple[str, int], ...]
 VALUE: Slope = ()
 _FACTOR_LIMIT = 160
 _ORDER_LIMIT = 6
+_HIGHEST_POWER = 64
 _FORMS = 6
 # Algebra on logarithms factors whole numbers, which must stay small enough for that.
 _TALLEST = 2**20
@@ -127,6 +128,10 @@ def forms(expr: Expr) -> Iterator[Expr]:
 
 def _forms(expr: Expr) -> Iterator[Expr]:
     yield expr
+    exponents = [power.exp for power in expr.atoms(sympy.Pow) if power.exp.is_Rational]
+    if any(max(abs(exponent.p), exponent.q) > _HIGHEST_POWER for exponent in exponents):
+        # Multiplied out, or as a polynomial in the root, it would fill the memory.
+        return
     plain = expand_func_but_moments(expr)
     yield plain
     if plain.count_ops() > _FACTOR_LIMIT:

@@ -31,6 +31,8 @@ _ONE_ARGUMENT: dict[type, str] = {
     BinaryEntropy: "entropy",
 }
 _LONGEST = 4096
+# The exponent 0.1, a float, asks for a root of order 2^55: beyond this a power is an exponential of a logarithm.
+_HIGHEST_ROOT = 64
 KINKS = ("abs", "max", "min", "case")
 
 
@@ -82,7 +84,8 @@ class Pool:
         if isinstance(expr, Moment) and expr.args[0].is_Integer:
             return self.node("moment", int(expr.args[0]), self.from_sympy(expr.args[1]))
         if isinstance(expr, sympy.sinh | sympy.cosh | sympy.tanh):
-            return self.from_sympy(expr.rewrite(sympy.exp))
+            # These alone: what is inside stays as it is, and a wave would become exponentials of imaginary numbers.
+            return self.from_sympy(expr.rewrite((sympy.sinh, sympy.cosh, sympy.tanh), sympy.exp))
         name = _ONE_ARGUMENT.get(expr.func)
         if name is None:
             raise DomainError(f"{expr.func.__name__} in {expr} must be a function that intervals are known for")
@@ -93,7 +96,7 @@ class Pool:
             exponent = sympy.Rational(str(exact(exponent)))
         if base is sympy.E:
             return self.node("exp", self.from_sympy(exponent))
-        if exponent.is_Rational:
+        if exponent.is_Rational and exponent.q <= _HIGHEST_ROOT:
             inner = self.from_sympy(base)
             if exponent.q != 1:
                 inner = self.node("root", int(exponent.q), inner)

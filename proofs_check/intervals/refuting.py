@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 from flint import arb, ctx, fmpq
-from sympy import Rational, Set, Symbol
+from sympy import Float, Rational, Set, Symbol
 
 from proofs_check.box_search import Box, Proposals, refine
 from proofs_check.intervals.boxes import Side, simplest
 from proofs_check.intervals.claims import Question
 from proofs_check.intervals.enclosure import Enclosure
 from proofs_check.intervals.pieces import is_zero
+from proofs_check.intervals.pool import exact
 from proofs_check.intervals.spans import NoValue
 from proofs_check.points import decide_at, exactly
 from proofs_check.verdict import Verdict
@@ -25,6 +26,7 @@ from theory.lowering import Undecided, UnknownNode, arb_target, evaluate
 
 _PRECISIONS = (64, 256, 1024)
 _SCAN = 400
+_NAMED = 12
 _DRAWN = 20_000
 Point = dict[str, Fraction]
 
@@ -32,7 +34,8 @@ Point = dict[str, Fraction]
 def scan(question: Question) -> Point | None:
     """A point of the domain at which the claim is false, among its ends, numbers close to them and simple ones."""
     generator = random.Random(0)
-    choices = {name: list(_candidates(side)) for name, side in question.sides.items()}
+    named = _numbers(question.claim)
+    choices = {name: list(_candidates(side, named)) for name, side in question.sides.items()}
     size = 1
     for candidates in choices.values():
         size *= len(candidates)
@@ -47,8 +50,16 @@ def scan(question: Question) -> Point | None:
     return None
 
 
-def _candidates(side: Side) -> Iterator[Fraction]:
+def _numbers(claim: Any) -> list[Fraction]:
+    """The numbers that the claim names, where a peak or a kink may lie."""
+    numbers = {exact(number) for number in claim.atoms(Rational, Float) if number.is_finite}
+    return sorted(numbers, key=lambda x: (x.denominator, abs(x), x))[:_NAMED]
+
+
+def _candidates(side: Side, named: list[Fraction]) -> Iterator[Fraction]:
     found: dict[Fraction, None] = {side.inside(): None}
+    for number in named:
+        found |= {number: None, -number: None}
     for end, inward in ((side.low, 1), (side.high, -1)):
         if end is None:
             for doubling in range(9):

@@ -29,7 +29,7 @@ Finding = tuple[Verdict, str]
 
 _ROWS, _TRIES = 400, 10
 _SCREENED = (2e4, 2e5)
-_SECONDS = 10.0
+_SECONDS = 60.0
 # Without a point known to be false the search may go on to the end of its time: most of these are true.
 _SECONDS_UNKNOWN = 1.0
 
