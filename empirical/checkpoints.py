@@ -6,16 +6,14 @@ cut short has no seal and one that was damaged does not match its own.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from rich.console import Console
 
+from empirical.seal import SEAL_NAME, damage, digests_of, read_seal, write_seal
 from theory.errors import InputError
-from theory.files import read_json, sha256_of, write_text_atomically
 
 CHECKPOINTS_NAME = "checkpoints"
-SEAL_NAME = "sha256.json"
 _PREFIX = "checkpoint-"
 
 
@@ -27,8 +25,7 @@ def checkpoint_folder(run: Path, step: int) -> Path:
 def seal(checkpoint: Path) -> None:
     """Write down what the checkpoint's files are, once all are written. Raises InputError where it cannot be."""
     files = [path for path in sorted(checkpoint.iterdir()) if path.is_file() and path.name != SEAL_NAME]
-    digests = {path.name: sha256_of(path) for path in files}
-    write_text_atomically(checkpoint / SEAL_NAME, json.dumps(digests, indent=2) + "\n")
+    write_seal(checkpoint, digests_of(files))
 
 
 def newest_checkpoint(run: Path) -> Path | None:
@@ -54,15 +51,14 @@ def newest_checkpoint(run: Path) -> Path | None:
 def _damage(checkpoint: Path) -> str | None:
     """What is wrong with a checkpoint, None for nothing."""
     try:
-        digests = read_json(checkpoint / SEAL_NAME)
+        if read_seal(checkpoint) is None:
+            return "is incomplete"
+        found = damage(checkpoint)
     except InputError:
         return "is incomplete"
-    for name, digest in digests.items():
-        path = checkpoint / Path(name).name
-        try:
-            same = sha256_of(path) == digest
-        except InputError:
-            return f"lacks {path.name}"
-        if not same:
-            return f"has a damaged {path.name}"
-    return None
+    if found is None:
+        return None
+    path, what = found
+    if what == "is missing":
+        return f"lacks {path.name}"
+    return f"has a damaged {path.name}"

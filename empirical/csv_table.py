@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
+from array import array
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from theory.errors import InputError
-from theory.files import read_text
 
 # What fits a column of whole numbers.
 _LARGEST = 2**63 - 1
@@ -24,29 +25,49 @@ def read_table(
 
     An empty cell is NaN where a number may be missing, and refused among the counts. Raises InputError.
     """
+    table: dict[str, Any] = {}
+    for name in columns:
+        table[name] = [] if name in names else array("q" if name in counts else "d")
     try:
         # csv splits the lines itself: a name in quotes may hold a line end.
-        lines = list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
+        with path.open(encoding="utf-8", newline="") as stream:
+            lines = csv.reader(stream, strict=True)
+            places = _places(path, columns, next(lines, []))
+            for number, row in enumerate(lines, 1):
+                if len(row) != places.cells:
+                    raise InputError(f"{path}, row {number}: {len(row)} cells must be {places.cells}, one a column")
+                for name, place in places.of.items():
+                    cell = row[place]
+                    if name in names:
+                        table[name].append(cell)
+                    else:
+                        table[name].append(_count(path, name, cell) if name in counts else _number(path, name, cell))
     except csv.Error as error:
         raise InputError(f"{path} is not a CSV table: {error}") from error
-    header, *rows = lines or [[]]
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text") from error
+    kinds = {name: "object" if name in names else "int64" if name in counts else "float64" for name in columns}
+    return pd.DataFrame({name: pd.Series(values, dtype=kinds[name]) for name, values in table.items()})
+
+
+@dataclass(frozen=True)
+class _Places:
+    """The cells of a line, and at which of them each column stands."""
+
+    cells: int
+    of: dict[str, int]
+
+
+def _places(path: Path, columns: Collection[str], header: list[str]) -> _Places:
     missing = [name for name in columns if name not in header]
     if missing:
         raise InputError(f"{path}: {len(missing)} columns are missing, first {missing[0]!r}")
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(header):
-            raise InputError(f"{path}, row {number}: {len(row)} cells must be {len(header)}, one a column")
-    table = {}
-    for name in columns:
-        place = header.index(name)
-        cells = [row[place] for row in rows]
-        if name in names:
-            table[name] = pd.Series(cells, dtype=object)
-        elif name in counts:
-            table[name] = pd.Series([_count(path, name, cell) for cell in cells], dtype="int64")
-        else:
-            table[name] = pd.Series([_number(path, name, cell) for cell in cells], dtype="float64")
-    return pd.DataFrame(table)
+    twice = [name for name in columns if header.count(name) > 1]
+    if twice:
+        raise InputError(f"{path}: column {twice[0]!r} stands there more than once")
+    return _Places(len(header), {name: header.index(name) for name in columns})
 
 
 def _count(path: Path, name: str, cell: str) -> int:

@@ -27,7 +27,16 @@ def load_held_out(folder: Path) -> tuple[Tensor, Tensor | None]:
     path = folder / HELD_OUT_NAME
     try:
         found = load_file(path)
-        windows, blocks = found["windows"].long(), found.get("block_ids")
+        windows, blocks = found["windows"], found.get("block_ids")
     except Exception as error:  # a missing file, a cut one, another's: each has its own type
         raise InputError(f"cannot read {path}: {folder} is not a run of `localist train`") from error
-    return windows, None if blocks is None else blocks.long()
+    for name, each in found.items():
+        if each.dtype.is_floating_point or each.dtype.is_complex or each.ndim != 2 or not each.numel():
+            raise InputError(f"{path}: {name} must hold whole numbers (windows, context), found {_shown(each)}")
+    if blocks is not None and blocks.shape != windows.shape:
+        raise InputError(f"{path}: block ids {_shown(blocks)} must be one a token of {_shown(windows)}")
+    return windows.long(), None if blocks is None else blocks.long()
+
+
+def _shown(values: Tensor) -> str:
+    return f"{str(values.dtype).removeprefix('torch.')} {tuple(values.shape)}"

@@ -26,6 +26,9 @@ def measure(
         str, typer.Option(help="float32, or float64, which decides rows whose scores are too large for that.")
     ] = "float32",
     out: Annotated[Path | None, typer.Option(help="Record folder (RUN/measured or RUN/dial).")] = None,
+    rows: Annotated[
+        Path | None, typer.Option(help="Write every row too, with its numbers, bounds and verdict: FILE.parquet.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure every attention row beside its bounds; exit status 1 if any row violates one or is left undecided."""
@@ -34,20 +37,23 @@ def measure(
     from empirical.measure import dial_values, measure_dial
     from empirical.measure import measure as measure_run
 
+    options: dict[str, Any] = {"sequences": sequences, "precision": precision, "out_dir": out, "rows_file": rows}
     if dial is None:
-        records = measure_run(run, sequences=sequences, precision=precision, out_dir=out)
+        records = measure_run(run, **options)
     else:
-        values = dial_values(dial)
-        spread = shape or "localist"
-        records = measure_dial(run, values, shape=spread, sequences=sequences, precision=precision, out_dir=out)
+        records = measure_dial(run, dial_values(dial), shape=shape or "localist", **options)
     shown = {
         "run": str(run),
         "records": str(records.folder),
         "rows": records.measured_rows,
         "violations": records.violations,
         "undecided": records.undecided,
+        "seal": records.manifest["seal"],
+        "quantiles": records.manifest["quantiles"],
         "perplexity": {str(each["dial_largest"]): each["perplexity"] for each in records.manifest["passes"]},
     }
+    if rows is not None:
+        shown["rows_file"] = str(rows)
     if as_json:
         typer.echo(json.dumps(shown))
     else:
@@ -93,6 +99,10 @@ def _print_layers(records: Any) -> None:
         f"records in {records.folder}",
         soft_wrap=True,
     )
+    if error := records.manifest["quantiles"]["rank_error"]:
+        console.print(f"quantiles: from a sketch, each within {error:.2g} of the rows of the share that it names")
+    if records.manifest["seal"] == "unsealed":
+        console.print("unsealed: the run has no sha256.json to tell whether its files are as training wrote them")
     if records.undecided:
         console.print(
             f"undecided: scores are too large for {records.manifest['dtype']}. Measure with --precision float64.",

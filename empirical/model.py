@@ -23,6 +23,7 @@ from empirical.attention import NAME
 from empirical.config import BlockKind, LocalityConfig, ModelConfig, Settings, checked
 from empirical.hub import hub_is_reachable, unreachable
 from empirical.schedule import check_dials
+from empirical.seal import check_seal
 from theory.errors import DomainError, InputError, first_line
 
 # What GPT-2 has for the one dropout of a run.
@@ -75,6 +76,7 @@ def load_model(
             raise InputError(f"{folder} holds no config.json: it is not a model folder")
         if not any(folder.glob("model*.safetensors")):
             raise InputError(f"{folder} holds no .safetensors weights (pickled weights are not read)")
+        check_seal(folder)
     local = folder.is_dir() or not hub_is_reachable()
     chosen: dict[str, Any] = {} if dropout is None else dict.fromkeys(_DROPOUTS, dropout)
     try:

@@ -1,13 +1,17 @@
-"""Passes over held-out windows with given dials: every row's numbers, the loss, and the shift from dial 0."""
+"""Passes over held-out windows with given dials: every row's numbers, the loss, and the shift from dial 0.
+
+Rows go to a sink, one layer of one batch at a time, and are not kept.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
@@ -17,8 +21,7 @@ from transformers import GPT2LMHeadModel
 from empirical.attention import AttentionCall
 from empirical.blocks import fixed_windows, visible_counts
 from empirical.model import dials_moved
-from empirical.row_store import RowStore
-from empirical.rows import Array, RowMeter, Rows
+from empirical.rows import RowMeter, Rows
 from empirical.shift import Shift, ShiftMeter
 from theory.errors import DomainError
 
@@ -29,15 +32,10 @@ LARGEST_LOSS = 700.0
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass over the windows with fixed dials: rows of each layer, and nats a token on held-out text.
-
-    `shifts`, one a layer, are there where the pass was compared with one at dial 0.
-    """
+    """One pass over the windows with fixed dials: nats a token on held-out text."""
 
     dials: tuple[float, ...]
-    layers: tuple[Rows, ...]
     loss: float
-    shifts: tuple[Shift, ...] = ()
 
     @property
     def perplexity(self) -> float:
@@ -45,92 +43,102 @@ class Pass:
         return math.exp(self.loss)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """One batch's rows of one layer, and which they are: `sequences`, `positions`, `tokens` `(rows,)`.
+
+    `base` are the same rows at dial 0 with their conditionals, and `shift` is what the output moved by since, where the
+    pass is compared with one at dial 0.
+    """
+
+    layer: int
+    dial: float
+    rows: Rows
+    sequences: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    base: Rows | None = None
+    shift: Shift | None = None
+
+
+Sink = Callable[[Batch], None]
+
+
 def run_pass(
     model: GPT2LMHeadModel,
     windows: Tensor,
     dials: Sequence[float],
+    sink: Sink,
     *,
     blocks: Tensor | None = None,
     conditionals: bool = False,
-    folder: Path,
     progress: bool = False,
 ) -> Pass:
-    """Run `windows` `(windows, context)` through the model with these dials and keep every row's numbers.
+    """Run `windows` `(windows, context)` through the model with these dials and hand every row to `sink`.
 
-    `blocks` are the windows' block ids, None for the model's fixed windows. Rows that are too many for memory lie
-    in a file in `folder` until they are let go. Raises DomainError where no row has a key off its block, InputError
-    where the disk has no room.
+    `blocks` are the windows' block ids, None for the model's fixed windows. Raises DomainError where no row has a key
+    off its block, and for a loss that is none.
     """
-    kept = _Kept(model, dials, _count_rows(model, windows, blocks), folder, conditionals=conditionals)
-    for tokens, ids in _batches(windows, blocks, "measure", progress):
-        kept.run(model, tokens, ids, kept.measure)
-    return kept.joined()
+    count_rows(model, windows, blocks)
+    running = _Running(dials, RowMeter(conditionals))
+    for start, tokens, ids in _batches(windows, blocks, "measure", progress):
+
+        def measure(call: AttentionCall, start: int = start, tokens: Tensor = tokens) -> None:
+            rows = running.meter(call)
+            sink(running.batch(call.layer, rows, start, tokens))
+
+        running.run(model, tokens, ids, measure)
+    return running.ended()
 
 
 def run_dial(
     model: GPT2LMHeadModel,
     windows: Tensor,
-    plans: Sequence[Sequence[float]],
+    dials: Sequence[float],
+    sink: Sink,
     *,
     blocks: Tensor | None = None,
-    folder: Path,
     progress: bool = False,
-) -> tuple[Pass, list[Pass]]:
-    """A pass at dial 0, and one with each plan's dials whose outputs are compared with it, batch by batch.
+    label: str = "measure, dial moved",
+) -> Pass:
+    """A pass with these dials, each batch of it compared with a pass at dial 0 over the same batch.
 
-    So only one batch's outputs are held at a time. Raises what `run_pass` does.
+    So one batch's rows and outputs are held at a time, whatever the number of windows. Raises what `run_pass` does.
     """
-    total = _count_rows(model, windows, blocks)
-    base = _Kept(model, [0.0] * model.config.n_layer, total, folder, conditionals=True)
-    moved = [_Kept(model, plan, total, folder, shifted=True) for plan in plans]
-    for tokens, ids in _batches(windows, blocks, "measure, dial moved", progress):
+    count_rows(model, windows, blocks)
+    base = _Running([0.0] * model.config.n_layer, RowMeter(conditionals=True, ranges=False))
+    moved = _Running(dials, RowMeter())
+    for start, tokens, ids in _batches(windows, blocks, label, progress):
         shifts = ShiftMeter()
-        leaks: dict[int, Array] = {}
+        held: dict[int, Rows] = {}
 
-        def hold(call: AttentionCall, shifts: ShiftMeter = shifts, leaks: dict[int, Array] = leaks) -> None:
-            rows = base.meter(call)
-            base.store.add(call.layer, rows)
-            leaks[call.layer] = rows.leak
+        def hold(call: AttentionCall, shifts: ShiftMeter = shifts, held: dict[int, Rows] = held) -> None:
+            held[call.layer] = base.meter(call)
             shifts.hold(call)
 
+        def compare(
+            call: AttentionCall,
+            shifts: ShiftMeter = shifts,
+            held: dict[int, Rows] = held,
+            start: int = start,
+            tokens: Tensor = tokens,
+        ) -> None:
+            rows, before = moved.meter(call), held[call.layer]
+            shift = shifts.compare(call, before.leak, moved.dials[call.layer], moved.meter)
+            sink(moved.batch(call.layer, rows, start, tokens, before, shift))
+
         base.run(model, tokens, ids, hold)
-        for each in moved:
-
-            def compare(
-                call: AttentionCall,
-                each: _Kept = each,
-                shifts: ShiftMeter = shifts,
-                leaks: dict[int, Array] = leaks,
-            ) -> None:
-                rows = each.meter(call)
-                shift = shifts.compare(call, leaks[call.layer], each.dials[call.layer], each.meter)
-                each.store.add(call.layer, rows, shift)
-
-            each.run(model, tokens, ids, compare)
-    return base.joined(), [each.joined() for each in moved]
+        moved.run(model, tokens, ids, compare)
+    return moved.ended()
 
 
-class _Kept:
-    """Rows, shifts and losses of one set of dials, batch after batch."""
+class _Running:
+    """A pass in progress: its dials, the meter of its rows, and its losses so far."""
 
-    def __init__(
-        self,
-        model: GPT2LMHeadModel,
-        dials: Sequence[float],
-        total: int,
-        folder: Path,
-        *,
-        conditionals: bool = False,
-        shifted: bool = False,
-    ) -> None:
+    def __init__(self, dials: Sequence[float], meter: RowMeter) -> None:
         self.dials = tuple(float(dial) for dial in dials)
-        self.meter = RowMeter(conditionals)
-        layers, heads = model.config.n_layer, model.config.n_head
-        self.store = RowStore(layers, heads, total, folder, conditionals=conditionals, shifted=shifted)
+        self.meter = meter
         self.total, self.count = 0.0, 0
-
-    def measure(self, call: AttentionCall) -> None:
-        self.store.add(call.layer, self.meter(call))
 
     @torch.no_grad()
     def run(
@@ -140,21 +148,39 @@ class _Kept:
         chosen = {} if ids is None else {"block_ids": ids.to(model.device)}
         with dials_moved(model, self.dials):
             logits = model(tokens, row_sink=sink, use_cache=False, **chosen).logits
-        losses = cross_entropy(logits[:, :-1].flatten(0, 1).float(), tokens[:, 1:].flatten(), reduction="none")
-        self.total += losses.double().sum().item()
-        self.count += losses.numel()
+        # A half format is too coarse for a loss; float64 keeps its own. One sequence at a time: logits are large.
+        work = torch.promote_types(logits.dtype, torch.float32)
+        for scores, sequence in zip(logits, tokens, strict=True):
+            losses = cross_entropy(scores[:-1].to(work), sequence[1:], reduction="none")
+            self.total += losses.double().sum().item()
+            self.count += losses.numel()
 
-    def joined(self) -> Pass:
+    def batch(
+        self, layer: int, rows: Rows, start: int, tokens: Tensor, base: Rows | None = None, shift: Shift | None = None
+    ) -> Batch:
+        places = self.meter.places
+        return Batch(
+            layer,
+            self.dials[layer],
+            rows,
+            start + places // tokens.shape[1],
+            places % tokens.shape[1],
+            tokens.flatten().numpy()[places],
+            base,
+            shift,
+        )
+
+    def ended(self) -> Pass:
         loss = self.total / self.count
         if not loss < LARGEST_LOSS:
             raise DomainError(
                 f"the held-out loss is {loss:g} nats a token: these weights diverged. "
                 "Train them again with a smaller learning rate."
             )
-        return Pass(self.dials, self.store.rows(), loss, self.store.shifts())
+        return Pass(self.dials, loss)
 
 
-def _count_rows(model: GPT2LMHeadModel, windows: Tensor, blocks: Tensor | None) -> int:
+def count_rows(model: GPT2LMHeadModel, windows: Tensor, blocks: Tensor | None) -> int:
     """Rows a head that have a complement. Raises DomainError where no row has."""
     count, tokens = windows.shape
     if blocks is None:
@@ -169,8 +195,8 @@ def _count_rows(model: GPT2LMHeadModel, windows: Tensor, blocks: Tensor | None) 
 
 def _batches(
     windows: Tensor, blocks: Tensor | None, label: str, progress: bool
-) -> Iterable[tuple[Tensor, Tensor | None]]:
-    whole = torch.split(windows, BATCH)
-    ids: Sequence[Tensor | None] = [None] * len(whole) if blocks is None else torch.split(blocks, BATCH)
-    pairs = list(zip(whole, ids, strict=True))
-    return track(pairs, label, console=Console(stderr=True), disable=not progress)
+) -> Iterable[tuple[int, Tensor, Tensor | None]]:
+    starts = range(0, len(windows), BATCH)
+    for start in track(starts, label, console=Console(stderr=True), disable=not progress):
+        part = slice(start, start + BATCH)
+        yield start, windows[part], None if blocks is None else blocks[part]

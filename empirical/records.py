@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -20,8 +22,9 @@ from typing import Any
 import pandas as pd
 
 from empirical.csv_table import read_table
+from empirical.reserve import reserved
 from theory.errors import InputError
-from theory.files import read_json, sha256_of, write_text_atomically
+from theory.files import read_json, sha256_of
 
 SCHEMA = 2
 ROWS_NAME = "rows.csv"
@@ -52,6 +55,10 @@ QUANTILES: dict[str, float] = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75
 
 # Those of a bound's value and of the distance from it.
 FEW_QUANTILES = ("q05", "q50", "q95")
+
+# A number of 17 digits with its sign, exponent and comma; and a manifest without what grows with the passes.
+CELL_BYTES = 25
+MANIFEST_BYTES = 1 << 14
 
 
 def _columns() -> dict[str, str]:
@@ -144,21 +151,41 @@ def write_records(folder: Path | str, rows: pd.DataFrame, manifest: dict[str, An
     Floats have 17 significant digits, so that reading gives the same float64. Raises InputError when the folder
     cannot be written or a column of the schema is missing.
     """
+    with records_reserved(folder, len(rows), 1) as write:
+        return write(rows, manifest)
+
+
+@contextmanager
+def records_reserved(
+    folder: Path | str, lines: int, manifest_bytes: int
+) -> Iterator[Callable[[pd.DataFrame, dict[str, Any]], Records]]:
+    """Take the disk space of records now, and within the context give the `write_records` of this folder.
+
+    `lines` are the rows of the CSV. Nothing is left behind where nothing was written. Raises InputError.
+    """
     folder = Path(folder)
-    _check_columns(rows, "the rows to write")
-    text = rows.loc[:, list(COLUMNS)].to_csv(index=False, float_format="%.17g", lineterminator="\n")
-    complete = {
-        "schema": SCHEMA,
-        **manifest,
-        "rows": int(rows["rows"].sum()),
-        "violations": int(rows["violations"].sum()),
-        "undecided": int(rows["undecided"].sum()),
-        "rows_csv": {"name": ROWS_NAME, "sha256": hashlib.sha256(text.encode("utf-8")).hexdigest()},
-    }
-    # The rows first: a manifest never stands beside rows that it does not describe without the hash telling.
-    write_text_atomically(folder / ROWS_NAME, text)
-    write_text_atomically(folder / MANIFEST_NAME, json.dumps(complete, indent=2, allow_nan=False) + "\n")
-    return read_records(folder)
+    size = (1 + lines) * len(COLUMNS) * CELL_BYTES
+    with (
+        reserved(folder / ROWS_NAME, size) as write_rows,
+        reserved(folder / MANIFEST_NAME, MANIFEST_BYTES + manifest_bytes) as write_manifest,
+    ):
+
+        def write(rows: pd.DataFrame, manifest: dict[str, Any]) -> Records:
+            _check_columns(rows, "the rows to write")
+            text = rows.loc[:, list(COLUMNS)].to_csv(index=False, float_format="%.17g", lineterminator="\n")
+            complete = {
+                "schema": SCHEMA,
+                **manifest,
+                **_totals(rows),
+                "rows_csv": {"name": ROWS_NAME, "sha256": hashlib.sha256(text.encode("utf-8")).hexdigest()},
+            }
+            stated = json.dumps(complete, indent=2, allow_nan=False) + "\n"
+            # The rows first: a manifest never stands beside rows that it does not describe without the hash telling.
+            write_rows(text.encode("utf-8"))
+            write_manifest(stated.encode("utf-8"))
+            return read_records(folder)
+
+        yield write
 
 
 def read_records(folder: Path | str) -> Records:
@@ -183,7 +210,16 @@ def read_records(folder: Path | str) -> Records:
             raise InputError(f"{manifest_path}: {name} must be a text, found {str(manifest[name])[:40]}")
     rows = read_table(rows_path, COLUMNS, COUNTS)
     _check_columns(rows, str(rows_path))
+    for name, total in _totals(rows).items():
+        if manifest.get(name) != total:
+            raise InputError(
+                f"{manifest_path}: {name} is {manifest.get(name)!r}, the rows of {ROWS_NAME} add up to {total}"
+            )
     return Records(rows=rows, manifest=manifest, folder=folder)
+
+
+def _totals(rows: pd.DataFrame) -> dict[str, int]:
+    return {name: int(rows[name].sum()) for name in ("rows", "violations", "undecided")}
 
 
 def _check_columns(rows: pd.DataFrame, where: str) -> None:

@@ -7,7 +7,7 @@ tensor is made. All numbers are in nats, over the temperature.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -22,20 +22,6 @@ from empirical.row_numbers import Keep, RowNumbers
 from empirical.row_pass import pass_rows
 
 Array = NDArray[np.float64]
-
-
-# Numbers of a row beside its keys, as `Rows` names them.
-NUMBERS = (
-    "entropy",
-    "fidelity",
-    "leak",
-    "size",
-    "margin",
-    "mean_margin",
-    "logit_range",
-    "conditional_block",
-    "conditional_rest",
-)
 
 
 @dataclass(frozen=True)
@@ -60,11 +46,6 @@ class Rows:
     arithmetic: Arithmetic
     conditional_block: Array | None = None
     conditional_rest: Array | None = None
-
-    def of_head(self, head: int) -> Rows:
-        """The rows of one head, `(1, rows)` each."""
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: each[head : head + 1] for name, each in arrays.items() if np.ndim(each) == 2})
 
     @cached_property
     def errors(self) -> RowErrors:
@@ -132,6 +113,11 @@ class RowMeter:
             **numbers,
         )
 
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """Where the rows last measured stand in their batch: sequence times tokens plus position."""
+        return np.asarray(self._kept.cpu().numpy(), dtype=np.int64)
+
     def kept(self, values: Tensor) -> Array:
         """Values `(batch, heads, tokens, width)` of the rows last measured, as `(heads, rows, width)`."""
         flat: Array = values.transpose(0, 1).flatten(1, 2)[:, self._kept].cpu().numpy()
@@ -152,8 +138,14 @@ def measure_rows(call: AttentionCall, conditionals: bool = False, ranges: bool =
 
 
 def kept_rows(call: AttentionCall, keep: Keep) -> RowNumbers:
-    """The numbers of every row given its block, or given the complement; the bias has no part in either."""
-    return pass_rows(call.query, call.key, call.value, call.ids, call.scale, keep=keep)
+    """The numbers of every row given its block, or given the complement; the bias has no part in either.
+
+    Each is computed once a call: conditionals and shifts both ask for it.
+    """
+    found: dict[Keep, RowNumbers] = vars(call).setdefault("_cut_down", {})
+    if keep not in found:
+        found[keep] = pass_rows(call.query, call.key, call.value, call.ids, call.scale, keep=keep)
+    return found[keep]
 
 
 def _sizes(call: AttentionCall) -> Tensor:

@@ -34,6 +34,7 @@ from empirical.measure import OWN_NAME, measure
 from empirical.memory import enough_memory
 from empirical.model import load_model
 from empirical.records import read_records
+from empirical.seal import check_seal, reseal
 from empirical.sweep_plan import SweepConfig, Task, base_run, check_same_sweep, plain, plan, task_run
 from empirical.sweep_summary import Finished, Sweep, write_summary
 from empirical.training import CONFIG_NAME, check_same_text, is_finished, train
@@ -208,7 +209,10 @@ def _move_base(run: RunConfig, path: Path) -> None:
     kept = load_config(path / CONFIG_NAME)
     model = kept.model.model_copy(update={"pretrained": run.model.pretrained})
     if kept != run and kept.model_copy(update={"model": model}) == run:
+        if is_finished(path):
+            check_seal(path)
         save_config(run, path / CONFIG_NAME)
+        reseal(path, CONFIG_NAME)
 
 
 def _named(name: str, *arguments: Any) -> tuple[str, str | None]:
@@ -216,6 +220,8 @@ def _named(name: str, *arguments: Any) -> tuple[str, str | None]:
 
 
 def _is_done(run: RunConfig, path: Path) -> bool:
+    if is_finished(path):
+        check_seal(path)
     return is_finished(path) and load_config(path / CONFIG_NAME) == run and _is_measured(path)
 
 

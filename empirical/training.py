@@ -33,6 +33,7 @@ from empirical.model import build_model, load_model, parameter_count, quiet, sav
 from empirical.objective import AttentionObjective
 from empirical.proximal import GroupProximal
 from empirical.records import environment
+from empirical.seal import check_seal, finish_run
 from empirical.segments import window_blocks
 from theory.errors import DomainError, InputError, LocalistError, first_line
 from theory.files import read_json, write_text_atomically
@@ -139,6 +140,7 @@ def train(
     folder = Path(out_dir)
     _prepare(folder, config, resume)
     if resume and is_finished(folder):
+        check_seal(folder)
         return folder
     corpus = load_corpus(config.corpus)
     check_same_text(folder, corpus)
@@ -317,7 +319,7 @@ def _write_summary(
         "seed": config.seed,
         "versions": environment(),
     }
-    write_text_atomically(folder / TRAINING_NAME, json.dumps(summary, indent=2) + "\n")
+    finish_run(folder, TRAINING_NAME, json.dumps(summary, indent=2) + "\n")
 
 
 def _write_groups(folder: Path, groups: GroupProximal) -> None:

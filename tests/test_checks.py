@@ -1,18 +1,21 @@
 """Rows against their bounds: true rows obey, corrupted ones do not, and what rounding leaves open is said."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import entr
 from tiny import Layer, one_thread  # noqa: F401
 
 from empirical import rounding
 from empirical.attention import localist_attention
 from empirical.checks import check_rows
 from empirical.records import BOUNDS
+from empirical.rounding import Arithmetic, RowErrors
 from empirical.rows import Rows, measure_rows
 
 
@@ -122,3 +125,121 @@ def test_an_error_bound_of_nothing_would_count_rounding(monkeypatch):
     monkeypatch.setattr(rounding, "unit_roundoff", lambda dtype: 0.0)
     checks = check_rows(rows_of(query, key))
     assert any(check.violated.any() for check in checks.values())
+
+
+N, M = 100.0, 10.0
+OBEYING = {
+    "keys": N,
+    "block_keys": M,
+    "entropy": 2.0,
+    "fidelity": 0.5,
+    "leak": 1e-3,
+    "size": 1.0,
+    "margin": 2.0,
+    "mean_margin": 2.5,
+    "logit_range": 4.0,
+}
+# All different, so that none can be taken for another.
+ERRORS = {"score": 3e-5, "mean_score": 7e-5, "mass": 4e-4, "entropy": 6e-4}
+
+
+def one_row(errors=ERRORS, dtype=torch.float64, **numbers):
+    """A row with these numbers and these errors, whatever its scores would give."""
+    values = {name: np.array([[value]]) for name, value in (OBEYING | numbers).items()}
+    rows = Rows(**values, width=8, arithmetic=Arithmetic(dtype))
+    # Where `cached_property` keeps them.
+    vars(rows)["errors"] = RowErrors(**{name: np.array([[value]]) for name, value in errors.items()})
+    return rows
+
+
+def leak_at(separation):
+    return (N - M) * math.exp(-separation) / (M + (N - M) * math.exp(-separation))
+
+
+def entropy_above(separation):
+    if separation >= 0:
+        return math.log(M + (N - M) * math.exp(-separation)) + separation * leak_at(separation)
+    share = 1 / (1 + math.exp(-separation))
+    return math.log(N - 2 + math.exp(-share * math.log(share) - (1 - share) * math.log(1 - share)))
+
+
+def entropy_below(spread):
+    j = np.arange(1, N)
+    total = j * math.exp(spread) + N - j
+    return float((np.log(total) - spread * j * math.exp(spread) / total).min())
+
+
+def mixture(leak):
+    return entr(leak) + entr(1 - leak) + (1 - leak) * math.log(M) + leak * math.log(N - M)
+
+
+SCORE, MEAN, MASS, ENTROPY = (ERRORS[name] for name in ("score", "mean_score", "mass", "entropy"))
+
+# The bound, the numbers of a row, and the largest value of one of them that rounding may have made of one that obeys.
+# Differences of two scores have twice a score's error.
+THRESHOLDS = [
+    ("leak_margin", {"margin": 2.0}, "leak", leak_at(2.0 - 2 * SCORE) * math.exp(MASS)),
+    ("leak_margin", {"margin": -1.0}, "leak", leak_at(-1.0 - 2 * SCORE) * math.exp(MASS)),
+    ("leak_mean_margin", {"mean_margin": 2.5}, "leak", leak_at(2.5 - 2 * MEAN) * math.exp(MASS)),
+    # Falls with the separation above 0 and with its size below, and is log n where 0 cannot be excluded.
+    ("entropy_margin", {"margin": 2.0}, "entropy", entropy_above(2.0 - 2 * SCORE) + ENTROPY),
+    ("entropy_margin", {"margin": -2.0}, "entropy", entropy_above(-2.0 + 2 * SCORE) + ENTROPY),
+    ("entropy_margin", {"margin": -1e-5}, "entropy", math.log(N) + ENTROPY),
+    ("entropy_margin", {"margin": 1e-5}, "entropy", math.log(N) + ENTROPY),
+    ("entropy_mean_margin", {"mean_margin": 2.5}, "entropy", entropy_above(2.5 - 2 * MEAN) + ENTROPY),
+    ("entropy_mean_margin", {"mean_margin": 0.0}, "entropy", math.log(N) + ENTROPY),
+    (
+        "entropy_mean_margin",
+        {"mean_margin": -1.0, "margin": -3.0},
+        "entropy",
+        entropy_above(-3.0 + 2 * SCORE) + ENTROPY,
+    ),
+    # Concave with its peak at the leak (n - m)/n = 0.9: the nearest leak to that.
+    ("entropy_fidelity", {"leak": 0.3}, "entropy", mixture(0.3 * math.exp(MASS)) + ENTROPY),
+    ("entropy_fidelity", {"leak": 0.95}, "entropy", mixture(0.95 * math.exp(-MASS)) + ENTROPY),
+    ("entropy_fidelity", {"leak": 0.9001}, "entropy", math.log(N) + ENTROPY),
+    ("entropy_range", {"logit_range": 4.0}, "entropy", entropy_below(4.0 + 2 * SCORE) - ENTROPY),
+    ("entropy_range", {"logit_range": 0.5}, "entropy", entropy_below(0.5 + 2 * SCORE) - ENTROPY),
+]
+
+
+@pytest.mark.parametrize(("name", "numbers", "which", "threshold"), THRESHOLDS)
+def test_a_row_violates_from_its_derived_error_on(name, numbers, which, threshold):
+    """To the last digit: beyond the error of the row and a relative 1e-11 of a leak, 1e-11 nats of an entropy."""
+    beyond = -1.0 if name == "entropy_range" else 1.0
+    size = threshold if which == "leak" else 1.0
+    for share, violated in ((0.9, False), (1.1, True), (-1.0, False), (1e9, True)):
+        value = threshold + share * beyond * 1e-11 * size
+        check = check_rows(one_row(**numbers | {which: value}))[name]
+        assert check.violated.tolist() == [[violated]], share
+    undecided = one_row(ERRORS | {"mass": math.inf}, **numbers | {which: value})
+    assert check_rows(undecided)[name].violated.tolist() == [[False]]
+    assert undecided.undecided.all()
+
+
+@pytest.mark.parametrize("share", [0.99, 1.01])
+def test_weights_below_the_normal_numbers_are_allowed_once(share):
+    """Each of the n of them is off by the smallest normal number at most."""
+    floor = N * torch.finfo(torch.float32).tiny
+    separation = 86.0
+    allowed = leak_at(separation - 2 * SCORE)
+    assert 0.01 < allowed / floor < 10
+    rows = one_row(dtype=torch.float32, margin=separation, leak=(allowed + share * floor) * math.exp(MASS))
+    assert check_rows(rows)["leak_margin"].violated.item() == (share > 1)
+
+
+def test_bounds_and_distances_are_of_the_numbers_as_measured():
+    """Errors decide about violations only."""
+    checks = check_rows(one_row(entropy=1.5, leak=0.2, margin=2.0, mean_margin=2.5, logit_range=4.0))
+    expected = {
+        "leak_margin": (leak_at(2.0), leak_at(2.0) - 0.2),
+        "leak_mean_margin": (leak_at(2.5), leak_at(2.5) - 0.2),
+        "entropy_fidelity": (mixture(0.2), mixture(0.2) - 1.5),
+        "entropy_margin": (entropy_above(2.0), entropy_above(2.0) - 1.5),
+        "entropy_mean_margin": (entropy_above(2.5), entropy_above(2.5) - 1.5),
+        "entropy_range": (entropy_below(4.0), 1.5 - entropy_below(4.0)),
+    }
+    assert set(checks) == set(expected) == set(BOUNDS)
+    for name, (bound, slack) in expected.items():
+        assert checks[name].bound.item() == pytest.approx(bound, rel=1e-12), name
+        assert checks[name].slack.item() == pytest.approx(slack, rel=1e-11), name

@@ -147,7 +147,7 @@ def full(*args, **kwargs):
         ("empirical.held_out.save_file", "held_out.safetensors"),
         ("transformers.trainer.Trainer._save_rng_state", "checkpoint-4"),
         ("transformers.GPT2LMHeadModel.save_pretrained", "cannot write"),
-        ("empirical.checkpoints.write_text_atomically", "checkpoint-2"),
+        ("empirical.seal.write_text_atomically", "checkpoint-2"),
     ],
 )
 def test_what_was_saved_before_the_disk_was_full_is_gone_on_from(tmp_path, line, text, monkeypatch, place, message):
@@ -246,6 +246,7 @@ def test_a_text_that_changed_since_is_not_gone_on_with(tmp_path, line, text):
 )
 def test_measure_of_a_spoilt_run(tmp_path, line, finished, name, spoil, message):
     run = shutil.copytree(finished, tmp_path / "run")
+    (run / SEAL_NAME).unlink()
     spoil(run / name)
     assert message in line("measure", run)
     assert not (run / "measured").exists()
@@ -256,14 +257,23 @@ def test_measure_of_weights_that_are_no_numbers(tmp_path, line, finished):
     weights = load_file(run / "model.safetensors")
     weights["transformer.ln_f.weight"][0] = torch.nan
     save_file(weights, run / "model.safetensors", {"format": "pt"})
+    (run / SEAL_NAME).unlink()
     assert "the held-out loss is nan" in line("measure", run)
 
 
-def test_measure_on_a_disk_that_is_full(tmp_path, line, finished):
+def test_measure_on_a_disk_that_is_full(tmp_path, line, finished, monkeypatch):
     run = shutil.copytree(finished, tmp_path / "run")
     before = measure(run, sequences=1, progress=False).digest
-    with disk_full_after(1000):
-        assert "cannot write" in line("measure", run, "--sequences", "2")
+    with monkeypatch.context() as patched:
+        # Told before the work, not after it.
+        patched.setattr("empirical.measure.run_pass", None)
+        patched.setattr("empirical.measure.run_dial", None)
+        for size in (0, 1000, 12_000):
+            with disk_full_after(size):
+                assert "cannot write" in line("measure", run, "--sequences", "2")
+                assert "cannot write" in line("measure", run, "--sequences", "2", "--dial", "0.5")
+    assert sorted(path.name for path in (run / "measured").iterdir()) == ["manifest.json", "rows.csv"]
+    assert not (run / "dial").exists()
     assert measure(run, sequences=1, out_dir=tmp_path / "again", progress=False).digest == before
 
 
@@ -272,6 +282,7 @@ def test_generate(tmp_path, line, finished, monkeypatch):
         monkeypatch.setattr(f"empirical.{module}.hub_is_reachable", lambda: False)
     assert "cannot be reached" in line("generate", "nobody-has/a-model-of-this-name")
     run = shutil.copytree(finished, tmp_path / "run")
+    (run / SEAL_NAME).unlink()
     truncate(run / "tokenizer.json")
     assert "cannot load a tokenizer" in line("generate", run)
     truncate(run / "model.safetensors")
@@ -319,6 +330,14 @@ def test_a_sweep_goes_on_once_the_disk_has_room(tmp_path, line, text, monkeypatc
     assert ended.value.code == 0
 
 
+def localist_again(path, out, monkeypatch):
+    """The sweep's command once more, which must succeed."""
+    monkeypatch.setattr(sys, "argv", ["localist", "sweep", str(path), str(out)])
+    with pytest.raises(SystemExit) as ended:
+        localist.main()
+    assert ended.value.code == 0
+
+
 def test_a_sweep_whose_base_or_text_was_spoilt(tmp_path, line, text, monkeypatch):
     path = sweep_file(tmp_path, text)
     monkeypatch.setattr(sys, "argv", ["localist", "sweep", str(path), str(tmp_path / "out")])
@@ -329,5 +348,13 @@ def test_a_sweep_whose_base_or_text_was_spoilt(tmp_path, line, text, monkeypatch
     text.write_text(before + "More.")
     assert "was begun on another text" in line("sweep", path, tmp_path / "out")
     text.write_text(before)
+    localist_again(path, tmp_path / "out", monkeypatch)
+    task = sorted((tmp_path / "out" / "tasks").iterdir())[0]
+    weights = (task / "model.safetensors").read_bytes()
+    (task / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    assert f"{task.name}/model.safetensors was changed" in line("sweep", path, tmp_path / "out")
+    (task / "model.safetensors").write_bytes(weights)
+    localist_again(path, tmp_path / "out", monkeypatch)
+    shutil.rmtree(tmp_path / "out" / "tasks")
     truncate(tmp_path / "out" / "base" / "model.safetensors")
     assert "2 of 2 tasks failed, first" in line("sweep", path, tmp_path / "out")

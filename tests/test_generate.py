@@ -13,6 +13,7 @@ from empirical.generate import continued, generate
 from empirical.generate_command import generate as command
 from empirical.measure_command import measure as measure_command
 from empirical.model import build_model, dials_moved, load_model, save_model
+from empirical.seal import SEAL_NAME
 from empirical.segments import GrowingBlocks, window_blocks
 from theory.errors import DomainError, InputError
 
@@ -84,6 +85,7 @@ def test_cached_steps_equal_whole_passes_under_blocks_of_the_text(folder, kind):
 
 def test_blocks_that_no_growing_text_has(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / SEAL_NAME).unlink()
     config = json.loads((copy / "config.json").read_text())
     for kind, message in (("segments", "of kind 'segments'"), ("file", "of kind 'file'")):
         config["localist"]["blocks"] = kind
