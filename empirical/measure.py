@@ -21,6 +21,7 @@ from transformers import GPT2LMHeadModel
 from empirical.checks import check_rows, limited
 from empirical.config import RunConfig, load_config
 from empirical.held_out import load_held_out
+from empirical.locks import alone_in
 from empirical.memory import enough_memory
 from empirical.model import load_model
 from empirical.passes import Pass, run_dial, run_pass
@@ -71,11 +72,13 @@ def measure(
     folder, config, model, windows, blocks = _open(run_dir, sequences, precision)
     out = Path(out_dir) if out_dir else folder / OWN_NAME
     check_writable(out / ROWS_NAME)
-    with enough_memory("measuring", ADVICE):
-        done = run_pass(model, windows, model.config.localist["dials"], blocks=blocks, folder=out, progress=progress)
-    frame = _frame(done, None)
-    manifest = _manifest(folder, config, model, windows, "rows", [done])
-    return write_records(out, frame, manifest)
+    with alone_in(out, "measuring"):
+        with enough_memory("measuring", ADVICE):
+            dials = model.config.localist["dials"]
+            done = run_pass(model, windows, dials, blocks=blocks, folder=out, progress=progress)
+        frame = _frame(done, None)
+        manifest = _manifest(folder, config, model, windows, "rows", [done])
+        return write_records(out, frame, manifest)
 
 
 def measure_dial(
@@ -100,11 +103,12 @@ def measure_dial(
     plans = [layer_dials(shape, layers, value) for value in values]
     out = Path(out_dir) if out_dir else folder / DIAL_NAME
     check_writable(out / ROWS_NAME)
-    with enough_memory("measuring", ADVICE):
-        base, passes = run_dial(model, windows, plans, blocks=blocks, folder=out, progress=progress)
-    frames = [_frame(done, base) for done in passes]
-    manifest = _manifest(folder, config, model, windows, "dial", passes) | {"shape": shape}
-    return write_records(out, pd.concat(frames, ignore_index=True), manifest)
+    with alone_in(out, "measuring"):
+        with enough_memory("measuring", ADVICE):
+            base, passes = run_dial(model, windows, plans, blocks=blocks, folder=out, progress=progress)
+        frames = [_frame(done, base) for done in passes]
+        manifest = _manifest(folder, config, model, windows, "dial", passes) | {"shape": shape}
+        return write_records(out, pd.concat(frames, ignore_index=True), manifest)
 
 
 def predicted(base: Rows, dial: float) -> tuple[np.ndarray, np.ndarray]:
