@@ -40,7 +40,7 @@ def on_cluster(address: str) -> Iterator[RunThere]:
             "a cluster needs the distributed library. Install it with pip install 'localist[cluster]'."
         ) from error
     try:
-        client = Client(address, timeout=PATIENCE_SECONDS, set_as_default=False)
+        client = Client(address, timeout=PATIENCE_SECONDS, set_as_default=True)
     # OSError where nobody answers, ValueError and TypeError for what is no address.
     except Exception as error:
         raise InputError(f"no Dask scheduler answers at {address}: {first_line(error)}") from error

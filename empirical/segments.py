@@ -11,10 +11,11 @@ comparable with each other and not with those under other blocks.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import torch
@@ -57,7 +58,7 @@ def window_blocks(
         if embedding is None:
             raise DomainError("blocks 'segments' need a trained model's token embeddings")
         return change_points(windows, embedding, locality.block)
-    marks = _read_marks(Path(locality.block_file)) if locality.block_file else {}
+    marks = _by_document(_read_marks(Path(locality.block_file)), pieces) if locality.block_file else {}
     end = tokenizer.token_to_id(END_OF_TEXT) is not None
     starts: list[NDArray[np.bool_]] = []
     for piece, encoding in zip(pieces, tokenizer.encode_batch([piece.text for piece in pieces]), strict=True):
@@ -163,3 +164,27 @@ def _read_marks(path: Path) -> dict[str, list[int]]:
         if places and places[-1] > _LAST_CHARACTER:
             raise InputError(f"{path}: the characters of {shown} must be at most {_LAST_CHARACTER}, as in any text")
     return marks
+
+
+def _by_document(marks: dict[str, list[int]], pieces: Sequence[Piece]) -> dict[str, list[int]]:
+    """The places of each document, whose name is a whole path where the block file may give its end only.
+
+    Raises InputError where an entry fits two documents.
+    """
+    found: dict[str, list[int]] = {}
+    taken: dict[str, str] = {}
+    for document in dict.fromkeys(piece.document for piece in pieces):
+        fitting = [name for name in marks if name == document or _is_end(name, document)]
+        if not fitting:
+            continue
+        # The longest says most.
+        name = max(fitting, key=lambda name: (name == document, len(name)))
+        if taken.setdefault(name, document) != document:
+            raise InputError(f"the block file's entry {json.dumps(name)} fits {taken[name]} and {document}: write more")
+        found[document] = marks[name]
+    return found
+
+
+def _is_end(name: str, document: str) -> bool:
+    parts = tuple(part for part in PurePath(os.path.normpath(name)).parts if part != "..")
+    return bool(parts) and PurePath(document).parts[-len(parts) :] == parts
