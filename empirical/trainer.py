@@ -59,13 +59,18 @@ class LocalistTrainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Log the mean off-block mass beside the loss, over the rows of every process."""
-        if self.leaks is not None and "loss" in logs:
-            total, rows = self.accelerator.reduce(self.leaks, reduction="sum").tolist()
-            if rows:
-                logs["leak"] = total / rows
-            self.leaks = None
+        """Log the mean off-block mass beside the loss."""
+        self.add_leak(logs)
         super().log(logs, *args, **kwargs)
+
+    def add_leak(self, logs: dict[str, float]) -> None:
+        """Add the mean off-block mass since the last log, over the rows of every process, where a loss is logged."""
+        if self.leaks is None or "loss" not in logs:
+            return
+        total, rows = self.accelerator.reduce(self.leaks, reduction="sum").tolist()
+        if rows:
+            logs["leak"] = total / rows
+        self.leaks = None
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """One step's loss, as Trainer has it. Raises DivergedError."""

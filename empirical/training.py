@@ -173,7 +173,7 @@ def check_free(folder: Path) -> None:
     """Raise InputError where a new run in this folder would write over what is there, or mix with it."""
     if (folder / CONFIG_NAME).exists():
         raise InputError(f"{folder} already holds a run. Continue it with --resume, or choose another folder.")
-    for name in (*RUN_FILES, SWEEP_NAME):
+    for name in (*RUN_FILES, SWEEP_NAME, "tasks"):
         if (folder / name).exists():
             raise InputError(f"{folder} already holds {name}, which is of no run here: choose another folder")
 
