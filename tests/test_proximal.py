@@ -68,7 +68,7 @@ def test_a_group_that_comes_back_to_life_is_extinct_from_its_last_death():
     norms = [group_norms(net.transformer.h[layer].attn.c_attn.weight.detach(), HEADS, BLOCKS) for layer in range(2)]
     largest = max(float(each.max()) for each in norms)
     # All die in the second step; one is moved back in the fourth, and dies again in the sixth.
-    steps = [(0.1, {}), (2 * largest, {}), (0.1, {}), (0.01, {place: 1.0}), (0.01, {}), (1e3, {}), (0.1, {})]
+    steps = [(0.001, {}), (2 * largest, {}), (0.1, {}), (0.01, {place: 1.0}), (0.01, {}), (1e3, {}), (0.1, {})]
     for count, expected, others in (
         (1, None, None),
         (2, 2, 2),
@@ -81,10 +81,7 @@ def test_a_group_that_comes_back_to_life_is_extinct_from_its_last_death():
         record, _ = run(steps[:count])
         assert group(record, *place)["extinct_step"] == expected
         assert {each["extinct_step"] for each in record.groups()} == {expected, others}
-        assert (record.collapsed() == [] if count == 1 else len(record.collapsed()) == LAYERS * HEADS) or count in (
-            4,
-            5,
-        )
+        assert len(record.collapsed()) == (0 if count == 1 else LAYERS * HEADS)
     revived, _ = run(steps[:4])
     assert {(each["layer"], each["head"]) for each in revived.collapsed()} == {(0, 0), (0, 1), (1, 0), (1, 1)}
     both = {place: 1.0, (1, 1, 0, 1): 1.0}
@@ -177,7 +174,7 @@ def test_the_record_goes_on_where_a_checkpoint_left_it(tmp_path):
                 raise InterruptedError
 
     config = tiny(
-        objective={"group_penalty": 12.0, "feature_blocks": 4},
+        objective={"group_penalty": 5.0, "feature_blocks": 4},
         training={"steps": 8, "checkpoint_steps": 3, "optimizer": "sgd", "learning_rate": 0.02, "warmup_steps": 0},
     )
     whole = train(config, tmp_path / "whole", progress=False)
