@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import threading
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
@@ -18,6 +20,20 @@ from transformers.trainer_callback import ExportableState
 
 from theory.errors import InputError
 from theory.files import read_json
+
+
+def is_main() -> bool:
+    """Whether this is the process that writes: the only one, or the first of `torchrun`."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def agreed(args: TrainingArguments, *flags: bool) -> list[bool]:
+    """Each flag, raised where any process of torchrun raises it: all of them stop and save after the same step."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return list(flags)
+    raised = torch.tensor(flags, dtype=torch.int32, device=args.device)
+    torch.distributed.all_reduce(raised, op=torch.distributed.ReduceOp.MAX)
+    return [bool(flag) for flag in raised.tolist()]
 
 
 class Limits(TrainerCallback, ExportableState):
@@ -47,9 +63,15 @@ class Limits(TrainerCallback, ExportableState):
         now = time.monotonic()
         self.elapsed += now - self._last_step
         self._last_step = now
-        if self.max_seconds is not None and self.elapsed >= self.max_seconds:
+        # Clocks differ from process to process.
+        ended, due = agreed(
+            args,
+            self.max_seconds is not None and self.elapsed >= self.max_seconds,
+            now - self._last_save >= self.checkpoint_seconds,
+        )
+        if ended:
             control.should_training_stop = True
-        if now - self._last_save >= self.checkpoint_seconds:
+        if due:
             self._last_save = now
             control.should_save = True
         if control.should_save or control.should_training_stop:
@@ -71,11 +93,11 @@ class StopOnSignal(TrainerCallback):
     """Within its context, the first SIGINT or SIGTERM ends the run after the step in progress.
 
     It leaves a checkpoint. A second one ends it at once. Only the main thread receives signals; elsewhere
-    this does nothing.
+    this does nothing. `received` says that one has come, `stopped` that it ended the training.
     """
 
     def __init__(self) -> None:
-        self.received = False
+        self.received = self.stopped = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopOnSignal:
@@ -97,7 +119,8 @@ class StopOnSignal(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Save and stop once a signal has come."""
-        if self.received:
+        (self.stopped,) = agreed(args, self.received)
+        if self.stopped:
             control.should_save = control.should_training_stop = True
 
 

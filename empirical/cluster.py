@@ -1,23 +1,37 @@
-"""A sweep's tasks on a Dask cluster, through joblib."""
+"""A sweep's tasks on a Dask cluster: each on one of its workers, never here, also where there is one worker only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+from uuid import uuid4
 
-from joblib import parallel_config
-
-from theory.errors import InputError, first_line
+from theory.errors import InputError, LocalistError, first_line
 
 PATIENCE_SECONDS = 10
 
+# How often to look for workers that are gone while tasks run.
+LOOK_SECONDS = 5
+
+KILLED = (
+    "the workers that ran it were killed, possibly out of memory. "
+    "Go on with a smaller batch, or start workers that may use more memory."
+)
+
+ADVICE = "Finished tasks are kept: start workers, and run the sweep again."
+
+# Runs calls by name, at most so many at a time (None: one a worker), and yields name and answer as they end.
+RunThere = Callable[[Mapping[str, tuple[Any, ...]], int | None], Iterator[tuple[str, str | None]]]
+
 
 @contextmanager
-def on_cluster(address: str) -> Iterator[None]:
-    """Within it, joblib sends its tasks to the cluster whose scheduler is at `address`, such as `tcp://host:8786`.
+def on_cluster(address: str) -> Iterator[RunThere]:
+    """What runs a sweep's tasks on the cluster whose scheduler is at `address`, such as `tcp://host:8786`.
 
-    Every worker must see the sweep's folder under the same path, have this project installed, and run one task
-    at a time: tasks in threads of one process would draw from the same random numbers. Raises InputError.
+    Every worker must see the sweep's folder and texts under the same paths, have this project installed, and run one
+    task at a time: tasks in threads of one process would draw from the same random numbers. Raises InputError.
     """
     try:
         from distributed import Client
@@ -40,5 +54,53 @@ def on_cluster(address: str) -> Iterator[None]:
                 f"a worker of the cluster at {address} runs {busiest} tasks at a time, which share their random "
                 "numbers. Start workers with --nthreads 1."
             )
-        with parallel_config(backend="dask"):
-            yield
+
+        def run_there(calls: Mapping[str, tuple[Any, ...]], at_most: int | None) -> Iterator[tuple[str, str | None]]:
+            return _answers(client, address, calls, at_most)
+
+        yield run_there
+
+
+def _answers(
+    client: Any, address: str, calls: Mapping[str, tuple[Any, ...]], at_most: int | None
+) -> Iterator[tuple[str, str | None]]:
+    """What each call answers, as it ends. Dask gives a task whose worker dies to another one, a few times over."""
+    from distributed import CancelledError, KilledWorker, wait
+
+    waiting = list(calls)
+    running: dict[Any, str] = {}
+    deserted_since = None
+    try:
+        while waiting or running:
+            workers = len(client.ncores())
+            if workers:
+                deserted_since = None
+            else:
+                deserted_since = deserted_since or time.monotonic()
+                if time.monotonic() - deserted_since > PATIENCE_SECONDS:
+                    raise LocalistError(f"no workers are left on the cluster at {address}. {ADVICE}")
+            # One task a worker: a worker's end is then no fault of tasks that wait behind.
+            while waiting and len(running) < min(workers, at_most or workers):
+                name = waiting.pop(0)
+                # No task is another one's result, whatever it was called before.
+                key = f"{name}-{uuid4().hex}"
+                running[client.submit(*calls[name], key=key, pure=False)] = name
+            if not running:
+                time.sleep(1)
+                continue
+            try:
+                ended = wait(list(running), timeout=LOOK_SECONDS, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                continue
+            for future in ended:
+                name = running.pop(future)
+                try:
+                    yield name, future.result()
+                except KilledWorker:
+                    yield name, KILLED
+    except (OSError, CancelledError) as error:
+        raise LocalistError(f"the cluster at {address} was lost: {first_line(error)}. {ADVICE}") from error
+    finally:
+        # Where this ends early, tasks that have not begun are not begun.
+        with suppress(OSError, CancelledError):
+            client.cancel(list(running), force=True)

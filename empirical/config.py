@@ -1,17 +1,20 @@
-"""What a run is: every choice that its numbers depend on, checked on the way in, saved as JSON."""
+"""What a run is: every choice that its numbers depend on, checked on the way in, saved as JSON.
+
+A choice that would have no effect is refused.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_serializer,
@@ -19,38 +22,23 @@ from pydantic import (
 )
 
 from empirical.schedule import SCHEDULES, layer_dials
+from empirical.settings import Settings, checked
 from theory.errors import DomainError, InputError
 from theory.files import read_json, write_text_atomically
 
-Kind = TypeVar("Kind", bound=BaseModel)
+# A run or a sweep, with `model`, `corpus` and `locality`.
+Anchored = TypeVar("Anchored", bound=BaseModel)
 
 BlockKind = Literal["windows", "sentences", "paragraphs", "segments", "file"]
 
-# Validation context of values that a record holds. It gives every choice, those too that others leave without effect.
-RECORDED = {"recorded": True}
+# Kinds of blocks whose length is chosen.
+SIZED = ("windows", "segments")
+
+# The schedule without a dial.
+UNDIALLED = "distributed"
 
 # What loaded weights decide of a model.
 DECIDED_BY_WEIGHTS = ("layers", "heads", "width", "vocabulary")
-
-
-class Settings(BaseModel):
-    """A table of choices: unknown names, values of another type, infinities and NaN are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lists_are_tuples(cls, values: Any) -> Any:
-        """TOML and JSON have no tuples."""
-        if not isinstance(values, dict):
-            return values
-        return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-
-    def _chosen(self, info: ValidationInfo, *names: str) -> str | None:
-        """The first of these that was given, None in a record."""
-        if info.context == RECORDED:
-            return None
-        return next((name for name in names if name in self.model_fields_set), None)
 
 
 class ModelConfig(Settings):
@@ -68,13 +56,13 @@ class ModelConfig(Settings):
     def _weights_decide(self, info: ValidationInfo) -> ModelConfig:
         name = self._chosen(info, *DECIDED_BY_WEIGHTS)
         if self.pretrained is not None and name is not None:
-            raise ValueError(f"{name} is decided by the weights of {self.pretrained}: leave it out")
+            raise ValueError(f"{{{name}}} is decided by the weights of {self.pretrained}: leave it out")
         return self
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> ModelConfig:
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+            raise ValueError(f"{{width}} {self.width} must be a multiple of {{heads}} {self.heads}")
         return self
 
     @model_serializer(mode="wrap")
@@ -97,7 +85,7 @@ class LocalityConfig(Settings):
     at which its blocks begin.
     """
 
-    schedule: str = "distributed"
+    schedule: str = UNDIALLED
     largest_dial: float = Field(default=0.9, ge=0, le=1)
     blocks: BlockKind = "windows"
     block_file: str | None = None
@@ -112,9 +100,11 @@ class LocalityConfig(Settings):
         return name
 
     @model_validator(mode="after")
-    def _file_and_kind_agree(self) -> LocalityConfig:
+    def _file_and_kind_agree(self, info: ValidationInfo) -> LocalityConfig:
         if (self.blocks == "file") != (self.block_file is not None):
-            raise ValueError("blocks 'file' and a block_file go together")
+            raise ValueError("{blocks} 'file' and a {block_file} go together")
+        if self.blocks not in SIZED and self._chosen(info, "block"):
+            raise ValueError(f"{{block}} {self.block} has no effect on {{blocks}} {self.blocks!r}: leave it out")
         return self
 
     def dials(self, layers: int) -> list[float]:
@@ -142,18 +132,18 @@ class CorpusConfig(Settings):
     @model_validator(mode="after")
     def _one_source(self) -> CorpusConfig:
         if self.text and self.dataset is not None:
-            raise ValueError("text and dataset exclude each other")
+            raise ValueError("{text} and {dataset} exclude each other")
         if self.packages and self.builtin != "packages":
-            raise ValueError("packages go with builtin 'packages'")
+            raise ValueError("{packages} go with {builtin} 'packages'")
         return self
 
     @model_validator(mode="after")
     def _nothing_is_ignored(self, info: ValidationInfo) -> CorpusConfig:
         if self._chosen(info, "builtin") and (self.text or self.dataset is not None):
-            raise ValueError(f"builtin and {'text' if self.text else 'dataset'} exclude each other")
+            raise ValueError(f"{{builtin}} and {{{'text' if self.text else 'dataset'}}} exclude each other")
         part = self._chosen(info, "subset", "split", "column")
         if part and self.dataset is None:
-            raise ValueError(f"{part} chooses a part of a dataset: give dataset too")
+            raise ValueError(f"{{{part}}} chooses a part of a dataset: give dataset too")
         return self
 
 
@@ -176,9 +166,11 @@ class ObjectiveConfig(Settings):
         return self.off_block_penalty > 0 or self.fidelity_floor is not None
 
     @model_validator(mode="after")
-    def _a_weight_has_its_floor(self, info: ValidationInfo) -> ObjectiveConfig:
+    def _nothing_is_ignored(self, info: ValidationInfo) -> ObjectiveConfig:
         if self._chosen(info, "floor_weight") and self.fidelity_floor is None:
-            raise ValueError("floor_weight weights a fidelity_floor: give that too")
+            raise ValueError("{floor_weight} weights a {fidelity_floor}: give that too")
+        if self._chosen(info, "feature_blocks") and not self.group_penalty:
+            raise ValueError("{feature_blocks} are those of a {group_penalty} above 0: give that too")
         return self
 
     def check_width(self, width: int) -> None:
@@ -208,7 +200,7 @@ class TrainingConfig(Settings):
     @model_validator(mode="after")
     def _ends(self) -> TrainingConfig:
         if self.steps is None and self.max_seconds is None:
-            raise ValueError("give steps or max_seconds: without either the run has no end")
+            raise ValueError("give {steps} or {max_seconds}: without either the run has no end")
         return self
 
 
@@ -225,54 +217,73 @@ class RunConfig(Settings):
     @model_validator(mode="after")
     def _segments_need_embeddings(self) -> RunConfig:
         if self.locality.blocks == "segments" and self.model.pretrained is None:
-            raise ValueError("blocks 'segments' need trained token embeddings: give --model")
+            raise ValueError("{blocks} 'segments' need trained token embeddings: give --model")
         return self
 
     @model_validator(mode="after")
     def _blocks_leave_keys_out(self) -> RunConfig:
-        if self.locality.blocks in ("windows", "segments") and self.locality.block >= self.model.context:
+        if self.locality.blocks in SIZED and self.locality.block >= self.model.context:
             raise ValueError(
-                f"block {self.locality.block} must be below the context {self.model.context}: "
+                f"{{block}} {self.locality.block} must be below the {{context}} {self.model.context}: "
                 "no row has keys off its block"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_largest_dial_has_its_schedule(self, info: ValidationInfo) -> RunConfig:
+        if self.locality.schedule == UNDIALLED and self.locality._chosen(info, "largest_dial"):
+            raise ValueError(
+                f"{{largest_dial}} {self.locality.largest_dial:g} has no effect with {{schedule}} {UNDIALLED!r}, "
+                "whose dials are 0: leave it out, or choose another schedule"
             )
         return self
 
     @model_validator(mode="after")
     def _groups_divide_width(self) -> RunConfig:
         # The width of loaded weights is known once they are.
-        if self.model.pretrained is None:
-            self.objective.check_width(self.model.width)
+        blocks, width = self.objective.feature_blocks, self.model.width
+        if self.model.pretrained is None and self.objective.group_penalty and width % blocks:
+            raise ValueError(f"{{feature_blocks}} {blocks} must divide the {{width}} {width}")
         return self
 
 
-def run_config(values: dict[str, Any], where: str = "configuration", *, recorded: bool = False) -> RunConfig:
+def run_config(
+    values: dict[str, Any],
+    where: str = "configuration",
+    *,
+    recorded: bool = False,
+    typed: Mapping[str, str] | None = None,
+) -> RunConfig:
     """Checked configuration from plain values. Raises DomainError, which names the value and the law.
 
     A choice that would be ignored is refused, unless the values are `recorded`: a record names every value.
+    `typed` is as in `checked`.
 
     >>> run_config({"locality": {"schedule": "quintic"}}).locality.dials(2)
     [0.0, 0.9]
     """
-    return checked(RunConfig, values, where, recorded=recorded)
+    return checked(RunConfig, values, where, recorded=recorded, typed=typed)
 
 
-def checked(kind: type[Kind], values: Any, where: str, *, recorded: bool = False) -> Kind:
-    """Plain values as this kind of settings. Raises DomainError, which names the value and the law."""
-    try:
-        return kind.model_validate(values, context=RECORDED if recorded else None)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"]) or "values"
-        if first["type"] == "extra_forbidden":
-            raise DomainError(f"{where}: {name} is not an option") from error
-        message = first_message(error)
-        shown = "" if isinstance(first["input"], dict | BaseModel) else f"={first['input']!r}"
-        raise DomainError(f"{where}: {name}{shown}: {message}") from error
-
-
-def first_message(error: ValidationError) -> str:
-    """What is wrong with the first value, without its place."""
-    return error.errors()[0]["msg"].removeprefix("Value error, ")
+def anchored(config: Anchored) -> Anchored:
+    """The same choices whatever folder they are read from: files, and folders that exist, by their absolute paths."""
+    changed: dict[str, Any] = {}
+    for part, name, local in (
+        ("model", "pretrained", False),
+        ("corpus", "dataset", False),
+        ("corpus", "text", True),
+        ("locality", "block_file", True),
+    ):
+        settings = changed.get(part, getattr(config, part))
+        value = getattr(settings, name)
+        if isinstance(value, tuple):
+            whole: Any = tuple(os.path.abspath(each) for each in value)
+        else:
+            # What is no folder here is a name on a hub.
+            whole = os.path.abspath(value) if value is not None and (local or Path(value).exists()) else value
+        if whole != value:
+            changed[part] = settings.model_copy(update={name: whole})
+    return config.model_copy(update=changed) if changed else config
 
 
 def load_config(path: Path) -> RunConfig:

@@ -21,6 +21,7 @@ from transformers import GPT2LMHeadModel
 
 from empirical.config import RunConfig, load_config
 from empirical.held_out import HELD_OUT_NAME, load_held_out
+from empirical.locks import alone_in
 from empirical.memory import enough_memory
 from empirical.model import load_model
 from empirical.passes import Batch, Pass, Sink, count_rows, run_dial, run_pass
@@ -149,6 +150,7 @@ def _measured(
     passes: list[Pass] = []
     error = 0.0
     with (
+        alone_in(out, "measuring"),
         records_reserved(out, len(plans) * layers * heads, len(plans) * (layers + 10) * PLAN_BYTES) as write,
         row_file(rows_file, len(plans) * layers * heads * total, moved=moved) as file,
         enough_memory("measuring", ADVICE),

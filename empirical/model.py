@@ -20,10 +20,11 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.utils import logging as transformers_logging
 
 from empirical.attention import NAME
-from empirical.config import BlockKind, LocalityConfig, ModelConfig, Settings, checked
+from empirical.config import BlockKind, LocalityConfig, ModelConfig
 from empirical.hub import hub_is_reachable, unreachable
 from empirical.schedule import check_dials
 from empirical.seal import check_seal
+from empirical.settings import Settings, checked
 from theory.errors import DomainError, InputError, first_line
 
 # What GPT-2 has for the one dropout of a run.

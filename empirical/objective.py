@@ -27,6 +27,8 @@ class AttentionObjective:
         self.config = config
         self.leaks: list[Tensor] = []
         self._terms: list[Tensor] = []
+        # Rows with a complement in each layer: what `mean_leak` is a mean over.
+        self.rows = torch.zeros((), dtype=torch.long)
         self._counted: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, call: AttentionCall) -> None:
@@ -37,6 +39,7 @@ class AttentionObjective:
         kept, rows = self._rows(call)
         # Heads, and sequences that share their blocks.
         copies = leak.shape[1] * leak.shape[0] // kept.shape[0]
+        self.rows = kept.sum() * copies
         # A row without complement has leak 0 and adds nothing to the first sum.
         mean_leak = leak.sum() / (rows * copies)
         self.leaks.append(mean_leak.detach())

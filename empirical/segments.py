@@ -11,9 +11,10 @@ comparable with each other and not with those under other blocks.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import torch
@@ -119,7 +120,8 @@ def _text_starts(cuts: TextCuts, tokenizer: Tokenizer, pieces: Sequence[Piece]) 
 
 def _marked_starts(path: Path, tokenizer: Tokenizer, pieces: Sequence[Piece]) -> Iterator[NDArray[np.bool_]]:
     """The same for blocks that begin at the user's places: a token belongs to the block of its last character."""
-    marks, end = _read_marks(path), tokenizer.token_to_id(END_OF_TEXT) is not None
+    marks = _by_document(_read_marks(path), pieces)
+    end = tokenizer.token_to_id(END_OF_TEXT) is not None
     for piece, encoding in zip(pieces, tokenizer.encode_batch([piece.text for piece in pieces]), strict=True):
         places = marks.get(piece.document)
         if places is None:
@@ -141,3 +143,27 @@ def _read_marks(path: Path) -> dict[str, list[int]]:
         if places and places[-1] > _LAST_CHARACTER:
             raise InputError(f"{path}: the characters of {shown} must be at most {_LAST_CHARACTER}, as in any text")
     return marks
+
+
+def _by_document(marks: dict[str, list[int]], pieces: Sequence[Piece]) -> dict[str, list[int]]:
+    """The places of each document, whose name is a whole path where the block file may give its end only.
+
+    Raises InputError where an entry fits two documents.
+    """
+    found: dict[str, list[int]] = {}
+    taken: dict[str, str] = {}
+    for document in dict.fromkeys(piece.document for piece in pieces):
+        fitting = [name for name in marks if name == document or _is_end(name, document)]
+        if not fitting:
+            continue
+        # The longest says most.
+        name = max(fitting, key=lambda name: (name == document, len(name)))
+        if taken.setdefault(name, document) != document:
+            raise InputError(f"the block file's entry {json.dumps(name)} fits {taken[name]} and {document}: write more")
+        found[document] = marks[name]
+    return found
+
+
+def _is_end(name: str, document: str) -> bool:
+    parts = tuple(part for part in PurePath(os.path.normpath(name)).parts if part != "..")
+    return bool(parts) and PurePath(document).parts[-len(parts) :] == parts

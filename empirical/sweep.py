@@ -6,8 +6,8 @@ keeps what is finished and resumes what is not; on a CPU the numbers are those o
 Tasks write a checkpoint after every step unless `checkpoint_steps` says otherwise, so that a kill loses the
 steps since the last checkpoint: the one in progress. A measurement that a kill cut short is made again.
 
-Tasks go through joblib: its loky processes on one machine, or whatever backend `joblib.parallel_config` has
-set around the call, such as Dask's, where every worker must see the sweep folder under the same path.
+Tasks go through joblib, whose loky processes run them on one machine, or to a Dask cluster's workers (`cluster`),
+which must all see the sweep folder under the same path. One process at a time works in a sweep's or a task's folder.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 from joblib import Parallel, delayed
@@ -28,37 +28,48 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from empirical.checkpoints import CHECKPOINTS_NAME
-from empirical.config import RunConfig, load_config, run_config, save_config
+from empirical.cluster import RunThere
+from empirical.config import RunConfig, anchored, load_config, run_config, save_config
 from empirical.corpus import load_corpus
+from empirical.locks import alone_in
 from empirical.measure import OWN_NAME, measure
 from empirical.memory import enough_memory
 from empirical.model import load_model
-from empirical.records import read_records
+from empirical.records import MANIFEST_NAME, read_records
 from empirical.seal import check_seal, reseal
-from empirical.sweep_plan import SweepConfig, Task, base_run, check_same_sweep, plain, plan, task_run
-from empirical.sweep_summary import Finished, Sweep, write_summary
-from empirical.training import CONFIG_NAME, check_same_text, is_finished, train
+from empirical.sweep_plan import SWEEP_NAME, SweepConfig, Task, base_run, check_same_sweep, plain, plan, task_run
+from empirical.sweep_summary import ROWS_NAME, SUMMARY_NAME, Finished, Sweep, write_summary
+from empirical.training import CONFIG_NAME, RUN_FILES, check_same_text, is_finished, train
 from theory.errors import InputError, LocalistError
 from theory.files import write_text_atomically
 
-SWEEP_NAME = "sweep.json"
 BASE_NAME = "base"
 TASKS_NAME = "tasks"
-LOCK_NAME = "lock"
+
+# What a sweep writes into its folder once it has a base.
+SWEEP_FILES = (TASKS_NAME, SUMMARY_NAME, ROWS_NAME, MANIFEST_NAME)
 
 KILLED = "a process of the sweep was killed, perhaps for want of memory. Go on with fewer --jobs or a smaller batch."
 
 
-def sweep(config: SweepConfig, out_dir: Path | str, *, n_jobs: int | None = None, progress: bool = True) -> Sweep:
+def sweep(
+    config: SweepConfig,
+    out_dir: Path | str,
+    *,
+    n_jobs: int | None = None,
+    run_there: RunThere | None = None,
+    progress: bool = True,
+) -> Sweep:
     """Run what is missing of the sweep in `out_dir`, and summarise it.
 
-    `n_jobs` tasks run at a time; None leaves that to `joblib.parallel_config`, whose default is one. Raises
+    `n_jobs` tasks run at a time; None leaves that to `joblib.parallel_config`, whose default is one. With
+    `run_there`, from `cluster.on_cluster`, tasks run on a cluster's workers, as many at a time as there are. Raises
     InputError (folder, text, weights), DomainError (a value), and LocalistError where tasks failed: the others
     are finished and summarised first.
     """
-    folder = Path(out_dir)
-    _prepare(folder, config)
-    with _locked(folder / LOCK_NAME, wait=False), _threads(config.threads):
+    folder, config = Path(out_dir), anchored(config)
+    with alone_in(folder, "sweeping"), _threads(config.threads):
+        _check_own(folder, config)
         base = _base(config, folder, progress)
         layers = config.model.layers
         if config.model.pretrained is not None:
@@ -67,7 +78,7 @@ def sweep(config: SweepConfig, out_dir: Path | str, *, n_jobs: int | None = None
             layers = shape.n_layer
         tasks = plan(config, layers)
         write_text_atomically(folder / SWEEP_NAME, json.dumps(plain(config), indent=2) + "\n")
-        failures = _run_all(config, tasks, folder, base, n_jobs, progress)
+        failures = _run_all(config, tasks, folder, base, n_jobs, run_there, progress)
         finished = [
             Finished(task, read_records(folder / TASKS_NAME / task.name / OWN_NAME))
             for task in tasks
@@ -89,8 +100,8 @@ def run_task(config: dict[str, Any], folder: str, sequences: int | None, threads
     path = Path(folder)
     watchers = [] if os.getpid() == starter else [EndWithParent()]
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with _locked(path / LOCK_NAME, wait=True), _threads(threads):
+        # A worker of a sweep that was killed may still be at its last step.
+        with alone_in(path, "training", wait=True), _threads(threads):
             run = run_config(config, folder, recorded=True)
             train(run, path, resume=(path / CONFIG_NAME).exists(), progress=False, watchers=watchers)
             _measure(path, sequences, progress=False)
@@ -113,12 +124,13 @@ class EndWithParent(TrainerCallback):
             os._exit(1)
 
 
-def _prepare(folder: Path, config: SweepConfig) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
-    if (folder / SWEEP_NAME).exists():
+def _check_own(folder: Path, config: SweepConfig) -> None:
+    """Raise where the folder holds another sweep, or what is of none."""
+    begun = (folder / SWEEP_NAME).exists()
+    for name in RUN_FILES if begun else (*RUN_FILES, *SWEEP_FILES):
+        if (folder / name).exists():
+            raise InputError(f"{folder} already holds {name}, which is not of this sweep: choose another folder")
+    if begun:
         check_same_sweep(folder / SWEEP_NAME, config)
 
 
@@ -129,7 +141,8 @@ def _base(config: SweepConfig, folder: Path, progress: bool) -> str:
     path = folder / BASE_NAME
     train(base_run(config), path, resume=(path / CONFIG_NAME).exists(), progress=progress)
     _measure(path, config.measure_sequences, progress)
-    return str(path)
+    # Workers elsewhere know nothing of the folder that this program was called in.
+    return os.path.abspath(path)
 
 
 def _measure(path: Path, sequences: int | None, progress: bool) -> None:
@@ -141,10 +154,17 @@ def _measure(path: Path, sequences: int | None, progress: bool) -> None:
 
 
 def _run_all(
-    config: SweepConfig, tasks: list[Task], folder: Path, base: str, n_jobs: int | None, progress: bool
+    config: SweepConfig,
+    tasks: list[Task],
+    folder: Path,
+    base: str,
+    n_jobs: int | None,
+    run_there: RunThere | None,
+    progress: bool,
 ) -> dict[str, str]:
     """Run every task that is not finished; the message of each one that failed, by name."""
-    runs = {task.name: (task_run(config, task, base), folder / TASKS_NAME / task.name) for task in tasks}
+    place = Path(os.path.abspath(folder)) / TASKS_NAME
+    runs = {task.name: (task_run(config, task, base), place / task.name) for task in tasks}
     if config.model.pretrained is None:
         for run, path in runs.values():
             _move_base(run, path)
@@ -156,7 +176,7 @@ def _run_all(
     for name in open_tasks:
         run, path = runs[name]
         values = run.model_dump(mode="json")
-        calls[name] = delayed(_named)(name, values, str(path), config.measure_sequences, config.threads, os.getpid())
+        calls[name] = (run_task, values, str(path), config.measure_sequences, config.threads, os.getpid())
     failures: dict[str, str] = {}
     columns = (
         TextColumn("{task.description}"),
@@ -167,7 +187,12 @@ def _run_all(
     )
     with Progress(*columns, console=Console(stderr=True), disable=not progress) as bars:
         bar = bars.add_task("sweep", total=len(runs), completed=len(runs) - len(calls))
-        for name, message in _answers(calls, n_jobs, lambda name: _is_done(*runs[name])):
+        answers = (
+            run_there(calls, None if n_jobs == -1 else n_jobs)
+            if run_there
+            else _answers(calls, n_jobs, lambda name: _is_done(*runs[name]))
+        )
+        for name, message in answers:
             if message is not None:
                 failures[name] = message
                 bars.console.print(f"{name} failed: {message}", soft_wrap=True, highlight=False, markup=False)
@@ -176,7 +201,7 @@ def _run_all(
 
 
 def _answers(
-    calls: dict[str, Any], n_jobs: int | None, is_done: Callable[[str], bool]
+    calls: Mapping[str, tuple[Any, ...]], n_jobs: int | None, is_done: Callable[[str], bool]
 ) -> Iterator[tuple[str, str | None]]:
     """What each call answers, as it ends. One whose process the system killed answers `KILLED`.
 
@@ -187,7 +212,7 @@ def _answers(
 
     def begin(name: str) -> Any:
         begun.append(name)
-        return calls[name]
+        return delayed(_named)(name, *calls[name])
 
     while waiting := [name for name in calls if name not in begun]:
         # One task at a time to a worker: a kill then finds no task that waits behind another.
@@ -215,8 +240,8 @@ def _move_base(run: RunConfig, path: Path) -> None:
         reseal(path, CONFIG_NAME)
 
 
-def _named(name: str, *arguments: Any) -> tuple[str, str | None]:
-    return name, run_task(*arguments)
+def _named(name: str, function: Callable[..., str | None], *arguments: Any) -> tuple[str, str | None]:
+    return name, function(*arguments)
 
 
 def _is_done(run: RunConfig, path: Path) -> bool:
@@ -241,28 +266,3 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _locked(path: Path, wait: bool) -> Iterator[None]:
-    """Hold this file's lock, which the system frees when its holder dies. Raises InputError where it is taken."""
-    try:
-        stream = path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
-    with stream:
-        _take(stream, path, wait)
-        yield
-
-
-def _take(stream: IO[str], path: Path, wait: bool) -> None:
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system: two sweeps in one folder are then the user's to avoid
-        return
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError as error:
-        raise InputError(f"another sweep is running in {path.parent}") from error
-    except OSError:  # a file system without locks
-        return

@@ -33,7 +33,7 @@ def sweep(
     from empirical.sweep_plan import load_sweep
 
     if jobs is not None and (jobs == 0 or jobs < -1):
-        raise DomainError(f"jobs {jobs} must be at least 1, or -1 for one a core")
+        raise DomainError(f"--jobs {jobs} must be at least 1, or -1 for one a core")
     config = load_sweep(plan)
 
     from empirical.sweep import sweep as run_sweep
@@ -44,9 +44,8 @@ def sweep(
     else:
         from empirical.cluster import on_cluster
 
-        with on_cluster(cluster):
-            # Workers elsewhere know nothing of the folder that this program was called in.
-            done = run_sweep(config, folder.absolute(), n_jobs=-1 if jobs is None else jobs)
+        with on_cluster(cluster) as run_there:
+            done = run_sweep(config, folder, n_jobs=jobs, run_there=run_there)
     if as_json:
         typer.echo(json.dumps(_plain(done)))
     else:

@@ -12,26 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from empirical.config import (
-    RECORDED,
+    UNDIALLED,
     CorpusConfig,
     LocalityConfig,
     ModelConfig,
     ObjectiveConfig,
     RunConfig,
-    Settings,
     TrainingConfig,
-    checked,
-    first_message,
+    anchored,
 )
 from empirical.schedule import SCHEDULES, largest_for_mean, layer_dials
+from empirical.settings import RECORDED, Settings, checked, first_message
 from theory.errors import DomainError
 from theory.files import read_json, read_toml
 
+SWEEP_NAME = "sweep.json"
+
 BUDGETS = ("largest", "mean")
-BASELINE = "distributed"
+BASELINE = UNDIALLED
 
 
 class BaseConfig(TrainingConfig):
@@ -83,6 +84,24 @@ class SweepConfig(Settings):
         for name in ("schedule", "largest_dial"):
             if name in self.locality.model_fields_set:
                 raise ValueError(f"locality.{name} is what a sweep varies: use configurations and largest_dial")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self, info: ValidationInfo) -> SweepConfig:
+        dial = self._chosen(info, "largest_dial", "mean_dial")
+        if dial and set(self.configurations) == {BASELINE}:
+            raise ValueError(f"{dial} has no effect on {BASELINE!r} alone: leave it out, or add a configuration")
+        if self._chosen(info, "base") and self.model.pretrained is not None:
+            raise ValueError(f"base is not trained where the tasks start from {self.model.pretrained}: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _budgets_can_be_met(self) -> SweepConfig:
+        if self.mean_dial is not None and self.mean_dial > self.largest_dial:
+            raise ValueError(f"mean_dial {self.mean_dial:g} must be at most largest_dial {self.largest_dial:g}")
+        # The layers of loaded weights are known once they are.
+        if self.model.pretrained is None:
+            plan(self, self.model.layers)
         return self
 
     @model_validator(mode="after")
@@ -192,7 +211,7 @@ def task_run(config: SweepConfig, task: Task, base: str) -> RunConfig:
 
 def check_same_sweep(path: Path, config: SweepConfig) -> None:
     """Raise DomainError where the folder's sweep differs in more than configurations and seeds."""
-    kept = sweep_config(read_json(path), str(path), recorded=True)
+    kept = anchored(sweep_config(read_json(path), str(path), recorded=True))
     for name in sorted(SweepConfig.model_fields.keys() - {"configurations", "seeds"}):
         if getattr(config, name) != getattr(kept, name):
             raise DomainError(

@@ -11,6 +11,9 @@ import typer
 from theory.errors import DomainError, InputError
 from theory.files import read_json, read_toml
 
+# Options that are named otherwise than what they choose.
+_OPTIONS = {"pretrained": "--model", "packages": "--package"}
+
 Text = Annotated[
     list[Path] | None,
     typer.Option("--text", metavar="FILE...", help="UTF-8 text files; default: Python's own manual."),
@@ -137,8 +140,9 @@ def train(
         raise DomainError(f"{more_text[0]}: only one run folder can be given")
     from empirical.config import load_config, run_config
 
+    options = _options(chosen, seed, only_packages=builtin is None)
     if resume:
-        _refuse_choices(chosen, seed, config)
+        _refuse_choices([*options.values(), *(["--config"] if config is not None else [])])
         if run is None:
             raise DomainError("--resume needs the folder of the run")
         settings = load_config(run / "run.json")
@@ -153,13 +157,14 @@ def train(
             chosen["training"]["steps"] = None
         for part, choices in chosen.items():
             values[part] = {**values.get(part, {}), **choices}
-        settings = run_config(values)
+        settings = run_config(values, where="configuration" if config is None else str(config), typed=options)
     folder = run or Path("runs") / f"{settings.locality.schedule}-{settings.seed}"
     if folder.is_file():
         raise InputError(f"{folder} is a file; the run needs a folder")
 
-    from empirical.training import is_main, training_summary
+    from empirical.callbacks import is_main
     from empirical.training import train as run_training
+    from empirical.training import training_summary
 
     run_training(settings, folder, resume=resume)
     if not is_main():
@@ -176,11 +181,21 @@ def train(
         _print_table("trained", shown)
 
 
-def _refuse_choices(chosen: dict[str, dict[str, Any]], seed: int | None, config: Path | None) -> None:
-    names = [name for choices in chosen.values() for name in choices]
-    names += ["seed"] * (seed is not None) + ["config"] * (config is not None)
-    if names:
-        raise DomainError(f"--resume keeps the run's own configuration: drop --{names[0].replace('_', '-')}")
+def _options(chosen: dict[str, dict[str, Any]], seed: int | None, *, only_packages: bool) -> dict[str, str]:
+    """The option that each choice was typed as, by the choice's place in the configuration."""
+    options = {
+        f"{part}.{name}": _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+        for part, choices in chosen.items()
+        for name in choices
+    }
+    if only_packages and "corpus.builtin" in options:
+        options["corpus.builtin"] = _OPTIONS["packages"]
+    return options if seed is None else {**options, "seed": "--seed"}
+
+
+def _refuse_choices(options: list[str]) -> None:
+    if options:
+        raise DomainError(f"--resume keeps the run's own configuration: drop {options[0]}")
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -10,32 +10,30 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
-from torch.utils.data import Dataset
 from transformers import GPT2LMHeadModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from empirical.callbacks import Limits, Progress, StopOnSignal, stored_attributes
-from empirical.checkpoints import CHECKPOINTS_NAME, checkpoint_folder, newest_checkpoint, seal
-from empirical.config import ObjectiveConfig, RunConfig, load_config, save_config
+from empirical.callbacks import Limits, Progress, StopOnSignal, is_main, stored_attributes
+from empirical.checkpoints import CHECKPOINTS_NAME, newest_checkpoint
+from empirical.config import RunConfig, anchored, load_config, save_config
 from empirical.corpus import Corpus, load_corpus, load_tokenizer, token_windows, train_tokenizer
-from empirical.held_out import save_held_out
+from empirical.held_out import HELD_OUT_NAME, save_held_out
+from empirical.locks import alone_in
 from empirical.memory import enough_memory
 from empirical.model import build_model, load_model, parameter_count, quiet, save_model
-from empirical.objective import AttentionObjective
 from empirical.proximal import GroupProximal
 from empirical.records import environment
-from empirical.seal import check_seal, finish_run
+from empirical.seal import SEAL_NAME, check_seal, finish_run
 from empirical.segments import window_blocks
-from theory.errors import DomainError, InputError, LocalistError, first_line
+from empirical.sweep_plan import SWEEP_NAME
+from empirical.trainer import DivergedError, LocalistTrainer, Windows
+from theory.errors import DomainError, InputError, first_line
 from theory.files import read_json, write_text_atomically
 
 CONFIG_NAME = "run.json"
@@ -44,82 +42,25 @@ TRAINING_NAME = "training.json"
 GROUPS_NAME = "groups.json"
 CORPUS_NAME = "corpus.json"
 
+# What a run writes into its folder.
+RUN_FILES = (
+    CONFIG_NAME,
+    CORPUS_NAME,
+    TOKENIZER_NAME,
+    HELD_OUT_NAME,
+    CHECKPOINTS_NAME,
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    GROUPS_NAME,
+    SEAL_NAME,
+    TRAINING_NAME,
+)
+
 # transformers needs some number of steps; a run that ends by time never gets there.
 UNBOUNDED_STEPS = 10**9
 
 ADAM_BETAS = (0.9, 0.999)
-
-
-class DivergedError(LocalistError):
-    """The loss is no longer a number."""
-
-
-class Windows(Dataset[dict[str, Tensor]]):
-    """Token windows `(windows, context)`, with their block ids if any, as causal language modelling examples."""
-
-    def __init__(self, windows: Tensor, blocks: Tensor | None = None) -> None:
-        self.windows = windows
-        self.blocks = blocks
-
-    def __len__(self) -> int:
-        return len(self.windows)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        window = self.windows[index]
-        example = {"input_ids": window, "labels": window}
-        return example if self.blocks is None else {**example, "block_ids": self.blocks[index]}
-
-
-class LocalistTrainer(Trainer):
-    """Trainer that ends with one clear line on a bad loss and on a checkpoint that cannot be written."""
-
-    objective: ObjectiveConfig = ObjectiveConfig()
-    _leak_sum: Tensor | None = None
-    _leak_count = 0
-
-    def compute_loss(  # type: ignore[override]
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **kwargs: Any
-    ) -> Any:
-        """The model's loss, and what the attention objective adds to it."""
-        if not (self.objective.watches_rows and model.training):
-            return super().compute_loss(model, inputs, return_outputs=return_outputs, **kwargs)
-        rows = AttentionObjective(self.objective)
-        loss, outputs = super().compute_loss(model, {**inputs, "row_sink": rows}, return_outputs=True, **kwargs)
-        loss = loss + rows.loss() / self.args.gradient_accumulation_steps
-        leak = rows.mean_leak()
-        self._leak_sum = leak if self._leak_sum is None else self._leak_sum + leak
-        self._leak_count += 1
-        return (loss, outputs) if return_outputs else loss
-
-    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Log the mean off-block mass beside the loss."""
-        if self._leak_sum is not None and "loss" in logs:
-            logs["leak"] = float(self._leak_sum) / self._leak_count
-            self._leak_sum, self._leak_count = None, 0
-        super().log(logs, *args, **kwargs)
-
-    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        """One step's loss, as Trainer has it. Raises DivergedError."""
-        loss: Tensor = super().training_step(*args, **kwargs)
-        if not torch.isfinite(loss):
-            step = self.state.global_step + 1
-            # Before the first update the learning rate has had no part in it.
-            advice = "a smaller --learning-rate" if step > 1 else "a temperature nearer 1 and smaller penalties"
-            raise DivergedError(f"the loss is {loss.item()} at step {step}. Try {advice}.")
-        return loss
-
-    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
-        target = checkpoint_folder(Path(str(self.args.output_dir)).parent, self.state.global_step)
-        try:
-            super()._save_checkpoint(*args, **kwargs)
-            # Under torchrun every process writes its own random state.
-            self.accelerator.wait_for_everyone()
-            if is_main():
-                seal(target)
-        # OSError from the file system, RuntimeError from torch's writer, SafetensorError from safetensors.
-        except Exception as error:
-            shutil.rmtree(target, ignore_errors=True)
-            raise InputError(f"cannot write checkpoint {target}: {first_line(error)}") from error
 
 
 def train(
@@ -137,11 +78,24 @@ def train(
     the step in progress, with a checkpoint, as KeyboardInterrupt. Raises InputError (text, folder, weights),
     DomainError (a value), DivergedError, LocalistError (memory).
     """
-    folder = Path(out_dir)
-    _prepare(folder, config, resume)
-    if resume and is_finished(folder):
-        check_seal(folder)
-        return folder
+    folder, config = Path(out_dir), anchored(config)
+    if resume:
+        _check_same_run(folder, config)
+        # What is finished is only read.
+        if is_finished(folder):
+            check_seal(folder)
+            return folder
+    with alone_in(folder, "training") if is_main() else nullcontext():
+        if not resume and is_main():
+            # Under torchrun the main process has written this run's own by the time that another one looks.
+            check_free(folder)
+        # Another process may have finished it since.
+        if not (resume and is_finished(folder)):
+            _train(folder, config, resume, progress, watchers)
+    return folder
+
+
+def _train(folder: Path, config: RunConfig, resume: bool, progress: bool, watchers: Sequence[TrainerCallback]) -> None:
     corpus = load_corpus(config.corpus)
     check_same_text(folder, corpus)
     tokenizer = _tokenizer(config, corpus)
@@ -151,11 +105,7 @@ def train(
     embedding = model.transformer.wte.weight
     blocks = window_blocks(config.locality, tokenizer, corpus.training_pieces, windows, embedding)
     held_out_blocks = window_blocks(config.locality, tokenizer, corpus.held_out_pieces, held_out, embedding)
-    if is_main():
-        save_config(config, folder / CONFIG_NAME)
-        write_text_atomically(folder / CORPUS_NAME, json.dumps(corpus.describe(), indent=2) + "\n")
-        write_text_atomically(folder / TOKENIZER_NAME, tokenizer.to_str())
-        save_held_out(folder, held_out, held_out_blocks)
+    arguments = _arguments(config, folder)
 
     start = newest_checkpoint(folder) if resume else None
     limits = Limits(config.training.max_seconds, config.training.checkpoint_seconds)
@@ -171,6 +121,12 @@ def train(
         limits.elapsed = float(stored_attributes(start, Limits)["elapsed"])
         if groups:
             groups.restore(stored_attributes(start, GroupProximal))
+    if is_main():
+        # From here on the folder holds a run: whatever was refused before has left nothing in it.
+        save_config(config, folder / CONFIG_NAME)
+        write_text_atomically(folder / CORPUS_NAME, json.dumps(corpus.describe(), indent=2) + "\n")
+        write_text_atomically(folder / TOKENIZER_NAME, tokenizer.to_str())
+        save_held_out(folder, held_out, held_out_blocks)
     with ExitStack() as stack:
         stack.enter_context(enough_memory(f"{config.training.batch} windows a step", "Try a smaller --batch."))
         stack.enter_context(quiet())
@@ -178,12 +134,12 @@ def train(
         if progress and is_main():
             callbacks.append(stack.enter_context(Progress(folder.name, config.training.steps, limits)))
         trainer = LocalistTrainer(
-            model=model, args=_arguments(config, folder), train_dataset=Windows(windows, blocks), callbacks=callbacks
+            model=model, args=arguments, train_dataset=Windows(windows, blocks), callbacks=callbacks
         )
         trainer.objective = objective
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=str(start) if start else None)
-    if stop.received:
+    if stop.stopped:
         raise KeyboardInterrupt
     if is_main():
         _check_weights(model, trainer.state.global_step)
@@ -195,7 +151,9 @@ def train(
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         # Nobody looks for the finished run before it is written.
         torch.distributed.barrier()
-    return folder
+    if stop.received:
+        # It came after the last step, whose weights were not to be lost.
+        raise KeyboardInterrupt
 
 
 def is_finished(folder: Path) -> bool:
@@ -208,18 +166,19 @@ def training_summary(folder: Path) -> dict[str, Any]:
     return read_json(folder / TRAINING_NAME)
 
 
-def _prepare(folder: Path, config: RunConfig, resume: bool) -> None:
+def _check_same_run(folder: Path, config: RunConfig) -> None:
     existing = folder / CONFIG_NAME
-    if resume:
-        if load_config(existing) != config:
-            raise DomainError(f"{existing} differs from the configuration given: a resumed run keeps its own")
-    elif existing.exists() and is_main():
-        # Under torchrun the main process has written this run's own by the time that another one looks.
+    if anchored(load_config(existing)) != config:
+        raise DomainError(f"{existing} differs from the configuration given: a resumed run keeps its own")
+
+
+def check_free(folder: Path) -> None:
+    """Raise InputError where a new run in this folder would write over what is there, or mix with it."""
+    if (folder / CONFIG_NAME).exists():
         raise InputError(f"{folder} already holds a run. Continue it with --resume, or choose another folder.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+    for name in (*RUN_FILES, SWEEP_NAME, "tasks"):
+        if (folder / name).exists():
+            raise InputError(f"{folder} already holds {name}, which is of no run here: choose another folder")
 
 
 def check_same_text(folder: Path, corpus: Corpus) -> None:
@@ -331,8 +290,3 @@ def _write_groups(folder: Path, groups: GroupProximal) -> None:
         "groups": groups.groups(),
     }
     write_text_atomically(folder / GROUPS_NAME, json.dumps(report, indent=2) + "\n")
-
-
-def is_main() -> bool:
-    """Whether this is the process that writes: the only one, or the first of `torchrun`."""
-    return int(os.environ.get("RANK", "0")) == 0

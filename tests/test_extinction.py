@@ -138,7 +138,16 @@ def test_the_smallest_penalty_is_the_smallest():
         assert extinction_step_adam(0.3, rates, enough, size) is not None
         assert extinction_step_adam(0.3, rates, 0.99 * enough, size) is None
     enough = sgd_penalty_needed(0.3, rates, 2.0, momentum=0.9)
-    assert extinction_step_sgd(0.3, rates, enough, 2.0, momentum=0.9) == 50 - 1 or enough > 20
+    promised = extinction_step_sgd(0.3, rates, enough, 2.0, momentum=0.9)
+    assert promised is not None
+    weight, buffer, lengths = Fraction(0.3), Fraction(0), []
+    for rate in map(Fraction, rates):
+        # The gradient that pulls the hardest, from an empty buffer.
+        buffer = Fraction(0.9) * buffer + 2
+        weight = max(Fraction(0), weight + rate * (buffer - Fraction(enough)))
+        lengths.append(weight)
+    assert len(lengths[promised - 1 :]) >= 1
+    assert not any(lengths[promised - 1 :])
     assert extinction_step_sgd(0.3, rates, 0.99 * enough, 2.0, momentum=0.9) is None
 
 

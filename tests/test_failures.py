@@ -80,8 +80,8 @@ def sweep_file(folder, text, extra=""):
         (" \n\t\n", [], "is empty"),
         ("A few words. " * 4000, ["--context", "4096"], "tokens are fewer than the context of 4096"),
         ("A few words.", [], "too few to hold out"),
-        ("A few words. " * 4000, ["--block", "32"], "block 32 must be below the context 32"),
-        ("A few words. " * 4000, ["--block", "64"], "block 64 must be below the context 32"),
+        ("A few words. " * 4000, ["--block", "32"], "--block 32 must be below the --context 32"),
+        ("A few words. " * 4000, ["--block", "64"], "--block 64 must be below the --context 32"),
         ("A few words. " * 4000, ["--learning-rate", "1e30"], "Try a smaller --learning-rate"),
     ],
 )

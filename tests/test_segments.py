@@ -45,6 +45,30 @@ def test_the_users_own_places(tmp_path):
     assert len(found) == 3
 
 
+def test_a_block_file_names_texts_by_their_path_or_its_end(tmp_path):
+    tokenizer = train_tokenizer(["abcdefgh"], 257)
+    windows = token_windows(tokenizer, ["abcdefgh", "abcdefgh"], 18, "t")
+    pieces = [Piece("/x/a.txt", 0, "abcdefgh"), Piece("/y/a.txt", 0, "abcdefgh")]
+
+    def ids(marks, chosen):
+        path = tmp_path / "blocks.json"
+        path.write_text(json.dumps(marks))
+        locality = LocalityConfig(blocks="file", block_file=str(path))
+        return window_blocks(locality, tokenizer, chosen, windows[:, : 9 * len(chosen)]).tolist()
+
+    once, twice = [0, 0, 0, 1, 1, 1, 1, 1, 1], [0, 1, 1, 2, 2, 2, 2, 2, 2]
+    for name in ("/x/a.txt", "a.txt", "x/a.txt", "./a.txt", "../x/a.txt"):
+        assert ids({name: [3]}, pieces[:1]) == [once]
+    second = [block + 2 for block in twice]
+    assert ids({"a.txt": [3], "y/a.txt": [1, 3]}, pieces) == [once + second]
+    assert ids({"y/a.txt": [1, 3], "x/a.txt": [3]}, pieces) == [once + second]
+    with pytest.raises(InputError, match=r'"a.txt" fits /x/a.txt and /y/a.txt: write more'):
+        ids({"a.txt": [3]}, pieces)
+    for other in ("b.txt", "z/a.txt", "/a.txt", ".txt", ".", ".."):
+        with pytest.raises(InputError, match=r"no entry for /x/a.txt"):
+            ids({other: [3]}, pieces[:1])
+
+
 def test_places_count_from_the_document_not_the_piece(tmp_path):
     path = tmp_path / "blocks.json"
     path.write_text(json.dumps({"t": [100, 104]}))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import GPT2Config
 
-from empirical.config import RunConfig, run_config
+from empirical.config import SIZED, RunConfig, run_config
 
 
 class Layer(torch.nn.Module):
@@ -30,6 +30,8 @@ def tiny(**changes) -> RunConfig:
         "locality": {"schedule": "quintic", "block": 8},
         "training": {"steps": 40, "batch": 8, "learning_rate": 3e-3},
     }
+    if changes.get("locality", {}).get("blocks", "windows") not in SIZED:
+        del values["locality"]["block"]
     for part, choices in changes.items():
         values[part] = {**values.get(part, {}), **choices} if isinstance(choices, dict) else choices
     return run_config(values)
