@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from theory.checked import MOST_KEYS, abbreviated
 from theory.errors import InputError
 from theory.files import parse_toml, read_text
+from theory.plain_words import plain_law
 
 Solve = Literal["solve"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
@@ -284,7 +285,7 @@ def _law(complaint: Any) -> str:
         return "must be given"
     if complaint["type"] == "extra_forbidden":
         return "no such key; is it misspelt?"
-    return re.sub(r"^(Input|List|String) should", "must", message)
+    return plain_law(message)
 
 
 def _place(complaint: Any) -> list[str | int]:
