@@ -125,7 +125,7 @@ def _run() -> tuple[int, str]:
     try:
         status = app(standalone_mode=False)
     except LocalistError as error:
-        return BAD_INPUT, as_typed(str(error), _typed(), _options())
+        return BAD_INPUT, as_typed(plain_law(str(error)), _typed())
     except UsageError as error:
         return BAD_INPUT, _usage(error)
     except (KeyboardInterrupt, typer.Abort):
@@ -208,13 +208,6 @@ def _typed() -> dict[str, str]:
             name, equals, value = word.partition("=")
             found[name] = value if equals else following
     return found
-
-
-def _options() -> list[str]:
-    """Every option of the command that was called."""
-    name = next((word for word in sys.argv[1:] if word in COMMANDS), None)
-    command = LazyCommands().get_command(None, name) if name else None
-    return [option for parameter in getattr(command, "params", ()) for option in parameter.opts if "--" in option]
 
 
 def _fail(message: str, status: int) -> NoReturn:

@@ -21,7 +21,6 @@ from pydantic import (
 from empirical.schedule import SCHEDULES, layer_dials
 from theory.errors import DomainError, InputError
 from theory.files import read_json, write_text_atomically
-from theory.plain_words import plain_law
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -273,7 +272,7 @@ def checked(kind: type[Kind], values: Any, where: str, *, recorded: bool = False
 
 def first_message(error: ValidationError) -> str:
     """What is wrong with the first value, without its place."""
-    return plain_law(error.errors()[0]["msg"].removeprefix("Value error, "))
+    return error.errors()[0]["msg"].removeprefix("Value error, ")
 
 
 def load_config(path: Path) -> RunConfig:

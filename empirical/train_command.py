@@ -153,7 +153,7 @@ def train(
             chosen["training"]["steps"] = None
         for part, choices in chosen.items():
             values[part] = {**values.get(part, {}), **choices}
-        settings = run_config(values, where=str(config) if config else "configuration")
+        settings = run_config(values)
     folder = run or Path("runs") / f"{settings.locality.schedule}-{settings.seed}"
     if folder.is_file():
         raise InputError(f"{folder} is a file; the run needs a folder")

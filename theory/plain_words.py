@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 # What a validator calls a type, and what a user calls it.
 _TYPES = {
@@ -32,14 +32,13 @@ def plain_law(message: str) -> str:
     return _KIND.sub(lambda found: _TYPES[found[1]], _SUBJECT.sub("must ", message))
 
 
-def as_typed(message: str, typed: Mapping[str, str], others: Iterable[str] = ()) -> str:
+def as_typed(message: str, typed: Mapping[str, str]) -> str:
     """The message with a setting that an option gave called as that option.
 
-    `typed` holds the options of the command line, each with the last value given. In a message about
-    `configuration`, which no file had a part in, the `others` of the command are meant too.
+    `typed` holds the options of the command line, each with the last value given.
 
     >>> as_typed("configuration: locality.largest_dial=2.0: must be at most 1", {"--largest-dial": "2"})
-    '--largest-dial=2.0: must be at most 1'
+    'configuration: --largest-dial=2.0: must be at most 1'
     >>> as_typed("block=0 must satisfy 1 <= block < keys=10", {"--block": "0", "--keys": "10"})
     '--block=0 must satisfy 1 <= block < --keys=10'
     >>> as_typed("width 30 must be a multiple of heads 4", {"--width": "30"})
@@ -47,13 +46,12 @@ def as_typed(message: str, typed: Mapping[str, str], others: Iterable[str] = ())
     >>> as_typed("RUN.toml, line 3: locality.dial=2: must be less than 1", {"--out": "a"})
     'RUN.toml, line 3: locality.dial=2: must be less than 1'
     """
-    bare = re.sub(r"^configuration: (?:[a-z]+: )?", "", message)
-    for option in sorted({*typed, *(others if bare != message else ())}, key=len, reverse=True):
+    for option in sorted(typed, key=len, reverse=True):
         words = option.removeprefix("--").split("-")
-        name = rf"(?<![\w.\-])(?:\w+\.)*{'[_ ]'.join(words)}"
-        value = rf"| {re.escape(typed[option])}(?![\w.])" if typed.get(option) else ""
+        name = rf"(?<![\w.\-])(?:\w+\.)*{'[_ ]'.join(map(re.escape, words))}"
+        value = rf"| {re.escape(typed[option])}(?![\w.])" if typed[option] else ""
         # Before a value it is the setting. Elsewhere a name of one word may be a word of the sentence.
-        bare = re.sub(rf"{name}(?=={value})", option, bare)
+        message = re.sub(rf"{name}(?=={value})", option, message)
         if len(words) > 1:
-            bare = re.sub(rf"(?<![\w.\-]){'_'.join(words)}(?![\w.])", option, bare)
-    return bare
+            message = re.sub(rf"(?<![\w.\-]){'_'.join(map(re.escape, words))}(?![\w.])", option, message)
+    return message

@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from theory.checked import MOST_KEYS, abbreviated
 from theory.errors import InputError
 from theory.files import parse_toml, read_text
-from theory.plain_words import plain_law
 
 Solve = Literal["solve"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
@@ -285,7 +284,7 @@ def _law(complaint: Any) -> str:
         return "must be given"
     if complaint["type"] == "extra_forbidden":
         return "no such key; is it misspelt?"
-    return plain_law(message)
+    return re.sub(r"^(Input|List|String) should", "must", message)
 
 
 def _place(complaint: Any) -> list[str | int]:
