@@ -28,7 +28,7 @@ from empirical.checkpoints import CHECKPOINTS_NAME, checkpoint_folder, newest_ch
 from empirical.config import ObjectiveConfig, RunConfig, load_config, save_config
 from empirical.corpus import Corpus, load_corpus, load_tokenizer, token_windows, train_tokenizer
 from empirical.held_out import save_held_out
-from empirical.memory import enough_memory
+from empirical.memory import check_training_memory, enough_memory
 from empirical.model import build_model, load_model, parameter_count, quiet, save_model
 from empirical.objective import AttentionObjective
 from empirical.proximal import GroupProximal
@@ -137,6 +137,7 @@ def train(
     DomainError (a value), DivergedError, LocalistError (memory).
     """
     folder = Path(out_dir)
+    check_training_memory(config)
     _prepare(folder, config, resume)
     if resume and is_finished(folder):
         return folder
