@@ -148,6 +148,7 @@ def _places(kind: str, piece: Piece, marks: dict[str, list[int]]) -> NDArray[np.
         places = marks.get(piece.document)
         if places is None:
             raise InputError(f"the block file has no entry for {piece.document}")
+        _check_inside(places, piece)
         return np.array(places, dtype=np.int64) - piece.start
     return np.array([match.end() for match in _PATTERNS[kind].finditer(piece.text)], dtype=np.int64)
 
@@ -163,3 +164,13 @@ def _read_marks(path: Path) -> dict[str, list[int]]:
         if places and places[-1] > _LAST_CHARACTER:
             raise InputError(f"{path}: the characters of {shown} must be at most {_LAST_CHARACTER}, as in any text")
     return marks
+
+
+def _check_inside(places: Sequence[int], piece: Piece) -> None:
+    """Raise InputError for a place that rises beyond the document, where no block can begin."""
+    if places and piece.whole is not None and places[-1] >= piece.whole:
+        first = next(place for place in places if place >= piece.whole)
+        raise InputError(
+            f"the block file begins a block of {piece.document} at character {first}: "
+            f"it must be below the text's {piece.whole} characters"
+        )
