@@ -132,16 +132,18 @@ def test_a_dial_is_drawn_with_the_mean_of_its_heads_by_their_rows():
         "entropy_mean": (3.0, 1.0),
         "prediction_error_fidelity": (1e-3, 1e-2),
     }
+    # Each dial and layer has numbers of its own, those of the second layer twice as large.
+    factor = (1 + rows["dial"]) * (1 + rows["layer"])
     for name, (one, other) in heads.items():
-        rows.loc[first, name], rows.loc[~first, name] = one, other
+        rows[name] = np.where(first, one, other) * factor
     figure = dial.draw(rows)
     # Of each layer a line, what is predicted, and markers, what is measured.
     for panel, values in ((0, [0.4, 0.5]), (1, [1.75, 1.5]), (2, [1e-2])):
         lines = [line for line in figure.axes[panel].lines if len(line.get_xdata()) and line.get_linestyle() != ":"]
-        assert len(lines) == 2 * len(values)
-        for line, value in zip(lines, values * 2, strict=True):
-            assert line.get_xdata().tolist() == [0.0, 0.5]
-            assert line.get_ydata().tolist() == pytest.approx([value] * 2, rel=1e-12)
+        wanted = [[value * layer, 1.5 * value * layer] for layer in (1, 2) for value in values]
+        assert [line.get_xdata().tolist() for line in lines] == [[0.0, 0.5]] * len(wanted)
+        for line, points in zip(lines, wanted, strict=True):
+            assert line.get_ydata().tolist() == pytest.approx(points, rel=1e-12)
 
 
 def test_rows_without_error_bounds_contradict_nothing():
