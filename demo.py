@@ -67,7 +67,7 @@ def demo(
     try:
         plan = _plan(out, seconds, fresh)
         failures = _check_and_verify(console)
-        plan = plan or _new_plan(console, out, seconds)
+        plan = plan or _new_plan(out, seconds)
         for name in CONFIGURATIONS:
             failures += _train_and_measure(console, out / name, name, plan)
         failures += _move_the_dial(console, out / MOVED)
@@ -202,12 +202,14 @@ def _plan(out: Path, seconds: float, fresh: bool) -> Plan | None:
     return Plan(float(found), steps)
 
 
-def _new_plan(console: Console, out: Path, seconds: float) -> Plan:
+def _new_plan(out: Path, seconds: float) -> Plan:
     """Find out how many training steps take that long here, and write the plan down."""
+    from rich.console import Console
+
     from empirical.config import run_config
     from empirical.training import train, training_summary
 
-    with tempfile.TemporaryDirectory() as folder, console.status("timing a training step"):
+    with tempfile.TemporaryDirectory() as folder, Console(stderr=True).status("timing a training step"):
         config = run_config({"training": {"steps": _PROBE_STEPS}})
         summary = training_summary(train(config, Path(folder) / "probe", progress=False))
     plan = Plan(seconds, max(1, round(seconds * _PROBE_STEPS / max(summary["seconds"], 1e-3))))

@@ -22,7 +22,15 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from empirical.bench_variants import BenchShape, Variants, attention_variants, measuring_variants, training_variants
+from empirical.bench_variants import (
+    BenchShape,
+    Variants,
+    attention_variants,
+    bench_bytes,
+    measuring_variants,
+    training_variants,
+)
+from empirical.memory import check_memory, enough_memory
 from empirical.model import quiet
 from empirical.records import environment
 from theory.errors import DomainError, LocalistError
@@ -32,6 +40,8 @@ LENGTHS = (256, 1024, 2048)
 # Beyond this length a round takes so long that fewer have to do.
 LONG = 1024
 FEWEST_ROUNDS = 3
+
+ADVICE = "Try fewer --tokens or --training-tokens, or a smaller shape."
 
 # A peak is told no better: less counts as this much in a ratio.
 RESOLUTION_MIB = 1.0
@@ -52,7 +62,8 @@ def bench(
     `lengths` None: 256, 1024, 2048, and 4096 on a GPU.
 
     `results` has one entry a task, length and variant; `eager_over_fused`, one a task and length, how much longer
-    the stored maps take than the fused pass, and how many times its memory above the plain pass. Raises DomainError.
+    the stored maps take than the fused pass, and how many times its memory above the plain pass. Raises DomainError,
+    LocalistError (memory).
     """
     shape = shape or BenchShape()
     device = _device()
@@ -62,9 +73,15 @@ def bench(
             raise DomainError(f"length {tokens} must exceed the block of {shape.block}")
     if rounds < 1:
         raise DomainError(f"rounds {rounds} must be at least 1")
+    what = f"timing {shape.layers} layers of width {shape.width} at {max(*lengths, training_length)} tokens"
+    check_memory(bench_bytes(shape, lengths, training_length), what, ADVICE, device)
     results: list[dict[str, Any]] = []
     compared: list[dict[str, Any]] = []
-    with quiet(), Progress(console=Console(stderr=True), disable=not progress) as bars:
+    with (
+        quiet(),
+        enough_memory(what, ADVICE),
+        Progress(console=Console(stderr=True), disable=not progress) as bars,
+    ):
         bar = bars.add_task("bench", total=(2 + memory) * len(lengths) + len(dropouts))
 
         def take(task: str, tokens: int, dropout: float, variants: Variants) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ All ways of measuring end with entropy, fidelity and leak of every row; `fused, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from empirical.attention import NAME, AttentionCall
 from empirical.blocks import fixed_windows
 from empirical.config import ObjectiveConfig
+from empirical.memory import WORD, gpt2_weights
 from empirical.objective import AttentionObjective
 from empirical.row_pass import pass_rows
 from empirical.rows import RowMeter
@@ -39,6 +40,19 @@ class BenchShape:
     def number(self) -> torch.dtype:
         """The format of weights and states; a training step keeps its weights in float32."""
         return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
+
+
+def bench_bytes(shape: BenchShape, lengths: Sequence[int], training_length: int) -> int:
+    """What the largest of the tasks takes at least: stored maps, or two models that are trained side by side."""
+
+    def weights(tokens: int) -> int:
+        return gpt2_weights(shape.layers, shape.width, tokens, shape.vocabulary)
+
+    size = shape.number.itemsize
+    stored = [size * (weights(tokens) + shape.layers * shape.heads * tokens**2) for tokens in lengths]
+    # Of each model the weights and two moments; gradients and logits of one at a time.
+    trained = WORD * (7 * weights(training_length) + training_length * shape.vocabulary)
+    return max(*stored, trained)
 
 
 def measuring_variants(shape: BenchShape, tokens: int, device: torch.device) -> Variants:

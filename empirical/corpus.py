@@ -32,11 +32,15 @@ PIECE_CHARACTERS = 2000
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a document: the document's name, the stretch's first character, its text."""
+    """A stretch of a document: the document's name, the stretch's first character, its text.
+
+    `whole` is the number of characters of the document, None where nobody has counted them.
+    """
 
     document: str
     start: int
     text: str
+    whole: int | None = None
 
 
 @dataclass(frozen=True)
@@ -199,6 +203,6 @@ def _pieces(name: str, document: str) -> list[Piece]:
     while start < len(document):
         cut = document.find("\n\n", start + PIECE_CHARACTERS, start + 2 * PIECE_CHARACTERS)
         stop = cut + 2 if cut >= 0 else start + 2 * PIECE_CHARACTERS
-        pieces.append(Piece(name, start, document[start:stop]))
+        pieces.append(Piece(name, start, document[start:stop], len(document)))
         start = stop
     return pieces

@@ -126,6 +126,7 @@ def _marked_starts(path: Path, tokenizer: Tokenizer, pieces: Sequence[Piece]) ->
         places = marks.get(piece.document)
         if places is None:
             raise InputError(f"the block file has no entry for {piece.document}")
+        _check_inside(places, piece)
         lasts = np.array([stop - 1 for _, stop in encoding.offsets], dtype=np.int64)
         block = np.searchsorted(np.array(places, dtype=np.int64) - piece.start, lasts, side="right")
         begins = np.diff(block, prepend=-1) != 0
@@ -167,3 +168,13 @@ def _by_document(marks: dict[str, list[int]], pieces: Sequence[Piece]) -> dict[s
 def _is_end(name: str, document: str) -> bool:
     parts = tuple(part for part in PurePath(os.path.normpath(name)).parts if part != "..")
     return bool(parts) and PurePath(document).parts[-len(parts) :] == parts
+
+
+def _check_inside(places: Sequence[int], piece: Piece) -> None:
+    """Raise InputError for a place that rises beyond the document, where no block can begin."""
+    if places and piece.whole is not None and places[-1] >= piece.whole:
+        first = next(place for place in places if place >= piece.whole)
+        raise InputError(
+            f"the block file begins a block of {piece.document} at character {first}: "
+            f"it must be below the text's {piece.whole} characters"
+        )

@@ -25,7 +25,7 @@ from empirical.config import RunConfig, anchored, load_config, save_config
 from empirical.corpus import Corpus, load_corpus, load_tokenizer, token_windows, train_tokenizer
 from empirical.held_out import HELD_OUT_NAME, save_held_out
 from empirical.locks import alone_in
-from empirical.memory import enough_memory
+from empirical.memory import check_training_memory, enough_memory
 from empirical.model import build_model, load_model, parameter_count, quiet, save_model
 from empirical.proximal import GroupProximal
 from empirical.records import environment
@@ -85,6 +85,7 @@ def train(
         if is_finished(folder):
             check_seal(folder)
             return folder
+    check_training_memory(config)
     with alone_in(folder, "training") if is_main() else nullcontext():
         if not resume and is_main():
             # Under torchrun the main process has written this run's own by the time that another one looks.

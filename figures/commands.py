@@ -13,7 +13,8 @@ from theory.errors import DomainError, InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NAMES = ("thresholds", "leak-and-entropy", "dial", "layers", "schedules")
+RANDOM = "leak-and-entropy"
+NAMES = ("thresholds", RANDOM, "dial", "layers", "schedules")
 
 
 def figures(
@@ -30,7 +31,7 @@ def figures(
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("runs/figures"),
-    seed: Annotated[int, typer.Option(min=0, help="Of the random rows in leak-and-entropy.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the random rows in leak-and-entropy (0).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Draw figures as PNG and PDF, stamped with the SHA-256 of the rows they were drawn from.
@@ -40,7 +41,8 @@ def figures(
     wanted, folders = _split(names or [], records)
     from figures.drawing import draw_all
 
-    found = draw_all(wanted or NAMES, folders, out, seed, where_possible=not wanted)
+    _refuse_idle(wanted, records, seed)
+    found = draw_all(wanted or NAMES, folders, out, seed or 0, where_possible=not wanted)
     if as_json:
         shown = {each.name: each.to_json() for each in found.drawn}
         typer.echo(json.dumps({"figures": shown, "left_out": found.left_out}, indent=2))
@@ -62,6 +64,15 @@ def _split(names: Sequence[str], records: list[Path] | None) -> tuple[list[str],
         if not Path(name).is_dir():
             raise InputError(f"{name!r} is neither a figure ({', '.join(NAMES)}) nor a folder of records")
     return wanted, [*records, *(Path(name) for name in others)]
+
+
+def _refuse_idle(wanted: Sequence[str], records: list[Path] | None, seed: int | None) -> None:
+    """Raise DomainError for an option that none of the figures asked for has a use for."""
+    drawn = ", ".join(wanted)
+    if wanted and records and not {*wanted} - {"thresholds", RANDOM}:
+        raise DomainError(f"--records {records[0]}: {drawn} is drawn without records; leave the option out")
+    if wanted and seed is not None and RANDOM not in wanted:
+        raise DomainError(f"--seed {seed}: only {RANDOM} draws rows at random, not {drawn}; leave the option out")
 
 
 def _print(results: Sequence[Any], left_out: dict[str, str]) -> None:

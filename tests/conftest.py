@@ -13,7 +13,15 @@ if not torch.cuda.is_available():
 
 _QUICK = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
 
+# `derandomize` is named in each: Hypothesis sets it for every profile where the variable CI is set.
 settings.register_profile("ci", max_examples=60, derandomize=True, **_QUICK)
-settings.register_profile("dev", max_examples=60, **_QUICK)
-settings.register_profile("nightly", max_examples=2000, **_QUICK)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+settings.register_profile("dev", max_examples=60, derandomize=False, **_QUICK)
+settings.register_profile("nightly", max_examples=2000, derandomize=False, print_blob=True, **_QUICK)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
+settings.load_profile(PROFILE)
+
+
+def pytest_report_header(config):
+    """What decides the examples that property tests draw."""
+    seed = config.getoption("--hypothesis-seed", None)
+    return f"hypothesis profile {PROFILE}, seed {'by test' if seed is None else seed}"

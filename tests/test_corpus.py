@@ -1,5 +1,6 @@
 """Texts, their split, and their tokens."""
 
+import hashlib
 import json
 import socket
 import sys
@@ -245,6 +246,24 @@ def test_files_are_read_and_hashed(tmp_path):
     assert corpus.name == "a.txt, b.txt"
     changed = load_corpus(CorpusConfig(text=(str(second), str(first))))
     assert changed.sha256 != corpus.sha256
+
+
+def test_the_hash_is_of_every_text_and_of_where_each_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr("empirical.corpus.PIECE_CHARACTERS", 5)
+    paths = tmp_path / "a.txt", tmp_path / "b.txt"
+
+    def corpus(*texts):
+        for path, text in zip(paths, texts, strict=True):
+            path.write_text(text, encoding="utf-8")
+        return load_corpus(CorpusConfig(text=tuple(map(str, paths)), held_out=0.5))
+
+    one, other = "Zwölf Boxkämpfer jagen ", "Viktor quer über den Sylter Deich. "
+    found = corpus(one, other)
+    assert found.sha256 == hashlib.sha256(one.encode() + b"\0" + other.encode()).hexdigest()
+    assert found.characters == len(one + other)
+    assert corpus(one + other[:7], other[7:]).sha256 != found.sha256
+    assert corpus(other, one).sha256 != found.sha256
+    assert corpus(one, other[:-1] + "!").sha256 != found.sha256
 
 
 def test_tokenizer_gives_every_text_back():

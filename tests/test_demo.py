@@ -49,7 +49,7 @@ def chain(tmp_path, monkeypatch):
         command.__name__ = name
         return command
 
-    def plan(console, out, seconds):
+    def plan(out, seconds):
         found = Plan(seconds, 40)
         out.mkdir(parents=True)
         (out / "demo.json").write_text(json.dumps({"seconds": seconds, "steps": 40}))
@@ -132,7 +132,7 @@ def test_another_plan_is_refused_and_fresh_starts_over(chain):
     mine = chain.out / "notes.txt"
     mine.write_text("kept")
 
-    def plan(console, out, seconds):
+    def plan(out, seconds):
         assert not (out / "distributed").exists()
         assert not (out / "demo.json").exists()
         return Plan(seconds, 3)

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import resource
 import shutil
 import sys
@@ -14,7 +15,10 @@ from tiny import one_thread, tiny  # noqa: F401
 
 import localist
 from empirical.checkpoints import SEAL_NAME, newest_checkpoint, seal
+from empirical.config import CorpusConfig, LocalityConfig
+from empirical.corpus import load_corpus, train_tokenizer
 from empirical.measure import measure
+from empirical.segments import window_blocks
 from empirical.training import LocalistTrainer, is_finished, train
 
 SMALL = "--layers 1 --heads 2 --width 16 --context 32 --vocabulary 300 --block 4 --steps 4 --batch 2"
@@ -90,6 +94,28 @@ def test_train(tmp_path, line, content, options, message):
     words = ["train", tmp_path / "run", *SMALL.split(), "--text", tmp_path / "text.txt", *options]
     assert message in line(*words)
     assert not is_finished(tmp_path / "run")
+
+
+def test_a_block_that_begins_beyond_its_text(tmp_path, line, text):
+    whole = len(text.read_text())
+    marks = tmp_path / "marks.json"
+    words = ["train", tmp_path / "run", *SMALL.replace("--block 4", "").split(), "--text", text]
+    for places, first in (([0, 50, whole], whole), ([whole + 1, whole + 7], whole + 1), ([10**18], 10**18)):
+        marks.write_text(json.dumps({str(text): places}))
+        found = line(*words, "--blocks", "file", "--block-file", marks)
+        assert f"at character {first}: it must be below the text's {whole} characters" in found
+        assert str(text) in found
+        assert not is_finished(tmp_path / "run")
+    corpus = load_corpus(CorpusConfig(text=(str(text),)))
+    tokenizer = train_tokenizer(corpus.training, 300)
+    last = max((*corpus.training_pieces, *corpus.held_out_pieces), key=lambda piece: piece.start)
+    assert last.start + len(last.text) == last.whole == whole
+    marks.write_text(json.dumps({str(text): [0, whole - 1]}))
+    locality = LocalityConfig(blocks="file", block_file=str(marks))
+    ids = torch.zeros(1, len(tokenizer.encode(last.text)) + 1, dtype=torch.long)
+    blocks = window_blocks(locality, tokenizer, [last], ids)
+    assert blocks is not None
+    assert blocks[0, -3:].tolist() == [0, 1, 1]
 
 
 def test_train_from_weights_that_cannot_be_looked_up(tmp_path, line, text, monkeypatch):

@@ -102,6 +102,50 @@ def test_a_record_that_contradicts_a_bound_is_marked(name, column, value, fault)
     assert name == "dial" or column == "undecided" or drawn_in_red(figure)
 
 
+def test_every_line_of_a_sweep_that_contradicts_a_bound_is_named():
+    rows = rows_of("schedules")
+    places = {(row["budget"], row["configuration"]): index for index, row in rows.iterrows()}
+    rows.loc[places["largest", "linear"], "violations"] = 1
+    rows.loc[places["mean", "cubic"], "violations"] = 7
+    rows.loc[places["mean", "linear"], "undecided"] = 1
+    rows.loc[places["largest", "distributed"], "undecided"] = 2
+    expected = [
+        "same largest dial: distributed: rows left undecided: 2",
+        "same largest dial: linear: rows that violate a bound: 1",
+        "same mean dial: cubic: rows that violate a bound: 7",
+        "same mean dial: linear: rows left undecided: 1",
+    ]
+    assert sorted(schedules.faults(rows)) == expected
+    figure = schedules.draw(rows)
+    red = [line.get_xdata().tolist() for line in drawn_in_red(figure)]
+    assert [len(places) for places in red] == [1, 1]
+
+
+def test_a_dial_is_drawn_with_the_mean_of_its_heads_by_their_rows():
+    rows = recorded_rows(layers=2, heads=2, dials=(0.0, 0.5)).assign(configuration="q")
+    first = rows["head"] == 0
+    rows.loc[first, "rows"], rows.loc[~first, "rows"] = 10, 30
+    heads = {
+        "predicted_fidelity": (0.1, 0.5),
+        "fidelity_mean": (0.2, 0.6),
+        "predicted_entropy": (1.0, 2.0),
+        "entropy_mean": (3.0, 1.0),
+        "prediction_error_fidelity": (1e-3, 1e-2),
+    }
+    # Each dial and layer has numbers of its own, those of the second layer twice as large.
+    factor = (1 + rows["dial"]) * (1 + rows["layer"])
+    for name, (one, other) in heads.items():
+        rows[name] = np.where(first, one, other) * factor
+    figure = dial.draw(rows)
+    # Of each layer a line, what is predicted, and markers, what is measured.
+    for panel, values in ((0, [0.4, 0.5]), (1, [1.75, 1.5]), (2, [1e-2])):
+        lines = [line for line in figure.axes[panel].lines if len(line.get_xdata()) and line.get_linestyle() != ":"]
+        wanted = [[value * layer, 1.5 * value * layer] for layer in (1, 2) for value in values]
+        assert [line.get_xdata().tolist() for line in lines] == [[0.0, 0.5]] * len(wanted)
+        for line, points in zip(lines, wanted, strict=True):
+            assert line.get_ydata().tolist() == pytest.approx(points, rel=1e-12)
+
+
 def test_rows_without_error_bounds_contradict_nothing():
     for name in ("layers", "dial"):
         rows = rows_of(name)

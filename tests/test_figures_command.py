@@ -142,6 +142,12 @@ def test_a_spoilt_record_is_refused_before_anything_is_drawn(tmp_path, spoil, me
         (["layers", "--records", "empty"], "no records in empty"),
         (["layers", "--records", "empty", "layer"], "'layer' is neither a figure"),
         (["leak-and-entropy", "--out", "file/out"], "cannot write file/out"),
+        (["thresholds", "--records", "nosuch"], "--records nosuch: thresholds is drawn without records"),
+        (["leak-and-entropy", "--records", "empty"], "--records empty: leak-and-entropy is drawn without records"),
+        (["thresholds", "dial", "--records", "nosuch"], "no folder of records at nosuch"),
+        (["--records", "nosuch"], "no folder of records at nosuch"),
+        (["thresholds", "--seed", "3"], "--seed 3: only leak-and-entropy draws rows at random, not thresholds"),
+        (["leak-and-entropy", "--seed", "-1"], "--seed -1: must be greater than or equal to 0"),
     ],
 )
 def test_a_mistake_is_one_clear_line_and_status_2(tmp_path, monkeypatch, capsys, words, message):

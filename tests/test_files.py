@@ -73,6 +73,25 @@ def test_a_link_is_kept(tmp_path):
     assert path.read_text() == "new"
 
 
+def test_a_file_in_the_place_of_a_folder_is_named_so(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    for does in (check_writable, lambda path: write_text_atomically(path, "")):
+        with pytest.raises(InputError, match=r"^cannot write .*file/x: Not a directory$"):
+            does(tmp_path / "file" / "x")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize("name", ["loop/x", "loop/deep/x"])
+def test_a_loop_of_links_is_one_clear_line(tmp_path, name):
+    (tmp_path / "loop").symlink_to("loop")
+    for does in (check_writable, lambda path: write_text_atomically(path, "")):
+        with pytest.raises(InputError, match=r"^cannot write .*: (Too many levels of symbolic links|Not a directory)$"):
+            does(tmp_path / name)
+    with pytest.raises(InputError, match=r"^cannot read .*: Too many levels of symbolic links$"):
+        read_text(tmp_path / name)
+    assert [each.name for each in tmp_path.iterdir()] == ["loop"]
+
+
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

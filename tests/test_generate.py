@@ -133,6 +133,18 @@ def test_refuses(folder, options, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_prompt_and_its_continuation_may_fill_every_position(folder):
+    prompt = "The value of a name"
+    before = len(load_tokenizer(str(folder)).encode(prompt).ids)
+    assert before > 2
+    (found,) = generate(folder, prompt, tokens=48 - before, temperature=0.0)
+    (shorter,) = generate(folder, prompt, tokens=47 - before, temperature=0.0)
+    assert found.text.startswith(shorter.text)
+    message = f"^a prompt of {before} tokens and {49 - before} new ones exceed the model's 48 positions"
+    with pytest.raises(DomainError, match=message):
+        generate(folder, prompt, tokens=49 - before)
+
+
 def test_what_is_no_model_is_one_clear_line(tmp_path):
     with pytest.raises(InputError, match=r"no config\.json"):
         generate(tmp_path, "a")

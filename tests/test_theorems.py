@@ -42,6 +42,27 @@ def test_every_id_of_the_theory_is_listed_in_order(run):
     assert all(key in out for key in ids)
 
 
+def joined(text):
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize("width", [80, 48, 200])
+def test_at_no_width_is_anything_cut(run, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    _, out, _ = run()
+    assert max(map(len, out.splitlines())) <= width
+    assert "…" not in out
+    for statement in CATALOGUE:
+        assert f"{statement.id} {statement.name} ({statement.kind.value}; " in out or width == 48
+        assert joined(statement.title) in joined(out)
+        assert not statement.uses or joined(f"uses {', '.join(statement.uses)})") in joined(out)
+    _, out, _ = run("A4")
+    assert "…" not in out
+    assert max(len(line) for line in out.splitlines() if not line.startswith("  LaTeX")) <= width
+    for step in json.loads(run("A4", "--json")[1])["derivation"]:
+        assert joined(step) in joined(out)
+
+
 def test_nothing_is_asserted_without_a_derivation_or_a_citation():
     for statement in CATALOGUE:
         assert statement.derive() or statement.kind is Kind.KNOWN, statement.id

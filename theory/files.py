@@ -49,7 +49,7 @@ def check_writable(path: Path) -> None:
             # A device or a pipe takes what comes.
             return
         made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         probe.write_bytes(b"")
     except (OSError, ValueError) as error:
         raise _refused("write", path, error) from error
@@ -66,13 +66,21 @@ def _replace(path: Path, data: bytes) -> None:
     # Not `with_name`, which the root has none of.
     partial = path.parent / f"{path.name}.{os.getpid()}.partial"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         partial.write_bytes(data)
         os.replace(partial, path)
     finally:
         # After the move there is none; after an error or an interruption there may be.
         with suppress(OSError):
             partial.unlink()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        # Of a file, or a link that leads nowhere, in the place of the folder.
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from error
 
 
 def sha256_of(path: Path) -> str:

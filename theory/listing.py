@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sympy import latex, true
 
 from theory.statement import Statement
@@ -50,14 +51,23 @@ def describe(statement: Statement) -> dict[str, Any]:
 
 
 def print_list(statements: Sequence[Statement]) -> None:
-    """Every statement in a table."""
-    table = Table(title="statements")
-    for heading in ("id", "name", "kind", "says", "source", "uses"):
-        table.add_column(heading, no_wrap=heading in ("id", "name"))
+    """Every statement: its name and what it says, cut at no width."""
+    console = Console()
     for s in statements:
-        origin = s.source.replace(";", ",").split(",")[0]
-        table.add_row(s.id, s.name, s.kind.value, s.title, origin, ", ".join(s.uses))
-    Console().print(table)
+        origin = s.source.removeprefix("known: ").replace(";", ",").split(",")[0]
+        uses = f"; uses {', '.join(s.uses)}" if s.uses else ""
+        head = Text.assemble((f"{s.id} {s.name}", "bold"), f" ({s.kind.value}; {origin}{uses})")
+        console.print(head, highlight=False)
+        _print_hanging(console, "   ", s.title)
+
+
+def _print_hanging(console: Console, lead: str, text: str) -> None:
+    """The text behind its lead, further lines below its beginning."""
+    line = Table.grid(padding=0)
+    line.add_column(no_wrap=True)
+    line.add_column(overflow="fold")
+    line.add_row(lead, Text(text))
+    console.print(line)
 
 
 def print_statement(statement: Statement) -> None:
@@ -75,8 +85,8 @@ def print_statement(statement: Statement) -> None:
     for clause in described["claim"]:
         console.print(f"\n[bold]{clause['name']}[/]", highlight=False)
         if clause["given"]:
-            console.print(f"  given  {clause['given']}", markup=False, highlight=False)
-        console.print(f"  holds  {clause['holds']}", markup=False, highlight=False)
+            _print_hanging(console, "  given  ", clause["given"])
+        _print_hanging(console, "  holds  ", clause["holds"])
         console.print(f"  LaTeX  {clause['latex']}", markup=False, highlight=False, soft_wrap=True)
     for witness in described["sharp_at"]:
         groups = [f"{count} at {score}" for score, count in witness["block"]]
@@ -85,7 +95,7 @@ def print_statement(statement: Statement) -> None:
         console.print(text, markup=False, highlight=False)
     console.print("\nderivation")
     for number, because in enumerate(described["derivation"], 1):
-        console.print(f"  {number}. {because}", markup=False, highlight=False)
+        _print_hanging(console, f"  {number}. ", because)
     console.print(f"\nuses: {', '.join(described['uses']) or 'nothing'}", highlight=False)
     console.print(f"used by: {', '.join(described['used_by']) or 'nothing'}", highlight=False)
 
