@@ -76,7 +76,8 @@ class Places:
 
     def windows(self, size: int) -> tuple[Tensor, Tensor]:
         """Block ids of queries and keys by windows of `size` tokens from each text's first token."""
-        return self.queries.div(size, rounding_mode="floor"), self.keys.div(size, rounding_mode="floor")
+        queries, keys = (each.clamp(min=0).div(size, rounding_mode="floor") for each in (self.queries, self.keys))
+        return queries, keys
 
     def chosen(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Block ids of queries and keys by the keys' ids `(batch or 1, keys)`; a cache's free room needs none."""
