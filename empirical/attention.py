@@ -190,7 +190,8 @@ def localist_attention(
             places = Places.of_mask(attention_mask, (batch, queries, allocated))
         window, visible = None, places.visible
         own, ids = places.windows(settings["block"]) if block_ids is None else places.chosen(block_ids)
-    check_fit(ids, batch, key.shape[2])
+    if block_ids is not None:
+        check_fit(ids, batch, key.shape[2])
     call = AttentionCall(layer, query, key, value, ids, own, scale, bias, window, visible, dropout)
     if row_sink is not None:
         row_sink(call)

@@ -60,7 +60,9 @@ def gated(
         ones = torch.ones(query.shape[:3], dtype=_work(query), device=query.device)
         return output, torch.zeros_like(ones), ones
     if query.device.type != "cpu" or not query.shape == key.shape == value.shape:
-        return by_null_key(query, key, value, layout, scale, bias)
+        # Mixed precision would take the block's scores in a half format.
+        with torch.autocast(query.device.type, enabled=False):
+            return by_null_key(query, key, value, layout, scale, bias)
     work = _work(query)
     states = query.to(work), key.to(work), value.to(work)
     output, leak, fidelity = _Gate.apply(*states, layout, scale, bias)  # type: ignore[no-untyped-call]

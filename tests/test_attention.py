@@ -190,7 +190,9 @@ def test_rows_under_dropout_or_padding_are_refused():
     with pytest.raises(DomainError, match=r"without dropout, found 0.1"):
         localist_attention(Layer(0.5), query, key, value, None, dropout=0.1, row_sink=measure_rows)
     with pytest.raises(DomainError, match="without padding"):
-        localist_attention(Layer(0.5), query, key, value, torch.ones(48, 48, dtype=torch.bool), row_sink=measure_rows)
+        localist_attention(
+            Layer(0.5), query, key, value, torch.ones(1, 1, 48, 48, dtype=torch.bool), row_sink=measure_rows
+        )
 
 
 @pytest.mark.parametrize("dial", [0.0, 0.7, 1.0])
