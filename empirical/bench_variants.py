@@ -109,8 +109,8 @@ def gate_variants(shape: BenchShape, tokens: int, device: torch.device) -> Varia
     layout = Layout.of_windows(tokens, shape.block, device)
 
     def run(bias: float | None, penalty: bool = False) -> None:
-        parts = states.split(shape.width, dim=-1)
-        query, key, value = (each.unflatten(-1, (shape.heads, head)).transpose(1, 2) for each in parts)
+        parts = torch.split(states, shape.width, dim=-1)
+        query, key, value = (each.view(2, tokens, shape.heads, head).transpose(1, 2) for each in parts)
         states.grad = None
         if bias is None:
             output = scaled_dot_product_attention(query, key, value, is_causal=True, scale=head**-0.5)
