@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from empirical.bench_variants import (
     Variants,
     attention_variants,
     bench_bytes,
+    gate_variants,
     measuring_variants,
     training_variants,
 )
@@ -36,6 +37,9 @@ from empirical.records import environment
 from theory.errors import DomainError, LocalistError
 
 LENGTHS = (256, 1024, 2048)
+
+# Blocks in which one layer's training is timed: the cost must not grow with their number.
+GATE_BLOCKS = (64, 8)
 
 # Beyond this length a round takes so long that fewer have to do.
 LONG = 1024
@@ -55,11 +59,13 @@ def bench(
     training_length: int = 1024,
     dropouts: Sequence[float] = (0.0, 0.1),
     memory: bool = True,
+    gate_lengths: Sequence[int] = (),
     progress: bool = True,
 ) -> dict[str, Any]:
     """Time measuring at each length and a training step at each dropout; a plain JSON object.
 
-    `lengths` None: 256, 1024, 2048, and 4096 on a GPU.
+    `lengths` None: 256, 1024, 2048, and 4096 on a GPU. `gate_lengths` are lengths at which one layer's forward and
+    backward pass is timed, in each of `GATE_BLOCKS`; nothing is measured then unless `lengths` says so.
 
     `results` has one entry a task, length and variant; `eager_over_fused`, one a task and length, how much longer
     the stored maps take than the fused pass, and how many times its memory above the plain pass. Raises DomainError,
@@ -67,13 +73,15 @@ def bench(
     """
     shape = shape or BenchShape()
     device = _device()
-    lengths = lengths or (LENGTHS if device.type == "cpu" else (*LENGTHS, 4096))
-    for tokens in (*lengths, training_length):
+    if not lengths:
+        usual = LENGTHS if device.type == "cpu" else (*LENGTHS, 4096)
+        lengths = () if gate_lengths else usual
+    for tokens in (*lengths, *gate_lengths, training_length):
         if tokens <= shape.block:
             raise DomainError(f"length {tokens} must exceed the block of {shape.block}")
     if rounds < 1:
         raise DomainError(f"rounds {rounds} must be at least 1")
-    what = f"timing {shape.layers} layers of width {shape.width} at {max(*lengths, training_length)} tokens"
+    what = f"timing {shape.layers} layers of width {shape.width} at {max([*lengths, *gate_lengths, training_length])} tokens"
     check_memory(bench_bytes(shape, lengths, training_length), what, ADVICE, device)
     results: list[dict[str, Any]] = []
     compared: list[dict[str, Any]] = []
@@ -82,7 +90,9 @@ def bench(
         enough_memory(what, ADVICE),
         Progress(console=Console(stderr=True), disable=not progress) as bars,
     ):
-        bar = bars.add_task("bench", total=(2 + memory) * len(lengths) + len(dropouts))
+        bar = bars.add_task(
+            "bench", total=(2 + memory) * len(lengths) + len(dropouts) + len(GATE_BLOCKS) * len(gate_lengths)
+        )
 
         def take(task: str, tokens: int, dropout: float, variants: Variants) -> list[dict[str, Any]]:
             bars.update(bar, description=f"{task}, {tokens} tokens")
@@ -115,6 +125,10 @@ def bench(
                 bars.update(bar, description=f"memory, {tokens} tokens")
                 compared[-1]["memory"] = _add_memory(found, shape, tokens, device)
                 bars.advance(bar)
+        for tokens in gate_lengths:
+            for block in GATE_BLOCKS:
+                task = f"gate, blocks of {block}"
+                take(task, tokens, 0.0, gate_variants(replace(shape, block=block), tokens, device))
         for dropout in dropouts:
             take("training", training_length, dropout, training_variants(shape, training_length, dropout, device))
     return {

@@ -22,6 +22,10 @@ def bench(
     rounds: Annotated[int, typer.Option(help="Times each variant runs.")] = 5,
     training_tokens: Annotated[int, typer.Option(help="Length of the training step.")] = 1024,
     memory: Annotated[bool, typer.Option(help="Take peak memory, each in a process of its own.")] = True,
+    training_attention: Annotated[
+        list[int] | None,
+        typer.Option(help="Lengths for one layer's training, in blocks of 64 and 8, instead of measuring."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file for the result.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -43,6 +47,7 @@ def bench(
         rounds=rounds,
         training_length=training_tokens,
         memory=memory,
+        gate_lengths=training_attention or (),
     )
     text = json.dumps(report, indent=2)
     if out:

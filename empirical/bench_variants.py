@@ -15,12 +15,15 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from empirical.attention import NAME, AttentionCall
+from empirical.block_layout import Layout
 from empirical.blocks import fixed_windows
 from empirical.config import ObjectiveConfig
+from empirical.gate import gated
 from empirical.memory import WORD, gpt2_weights
 from empirical.objective import AttentionObjective
 from empirical.row_pass import pass_rows
 from empirical.rows import RowMeter
+from empirical.schedule import dial_bias
 
 Variants = dict[str, Callable[[], Any]]
 
@@ -106,6 +109,36 @@ def attention_variants(shape: BenchShape, tokens: int, device: torch.device) -> 
         "fused": lambda: fused(False),
         "fused, all": lambda: fused(True),
         "eager": eager,
+    }
+
+
+def gate_variants(shape: BenchShape, tokens: int, device: torch.device) -> Variants:
+    """One layer's attention forward and backward on two sequences: plain, with a dial, a penalty, and both."""
+    generator = torch.Generator().manual_seed(0)
+    head = shape.width // shape.heads
+    # As GPT-2 hands them over: a projection's output, whose gradient is put together again.
+    states = torch.randn(2, tokens, 3 * shape.width, generator=generator).to(device, shape.number).requires_grad_()
+    grad = torch.randn(2, shape.heads, tokens, head, generator=generator).to(device, shape.number)
+    pull = torch.full(grad.shape[:3], 1e-4, device=device)
+    layout = Layout.of_windows(tokens, shape.block, device)
+
+    def run(bias: float | None, penalty: bool = False) -> None:
+        parts = torch.split(states, shape.width, dim=-1)
+        query, key, value = (each.view(2, tokens, shape.heads, head).transpose(1, 2) for each in parts)
+        states.grad = None
+        if bias is None:
+            output = scaled_dot_product_attention(query, key, value, is_causal=True, scale=head**-0.5)
+            output.backward(grad)
+            return
+        output, leak, _ = gated(query, key, value, layout, head**-0.5, bias)
+        torch.autograd.backward([output, leak] if penalty else [output], [grad, pull] if penalty else [grad])
+
+    dial = dial_bias(0.5)
+    return {
+        "plain": lambda: run(None),
+        "dial": lambda: run(dial),
+        "penalty": lambda: run(0.0, True),
+        "both": lambda: run(dial, True),
     }
 
 

@@ -51,7 +51,7 @@ def visible_counts(ids: Tensor) -> tuple[Tensor, Tensor]:
     """
     check_ids(ids)
     n = torch.arange(1, ids.shape[1] + 1, device=ids.device).expand_as(ids)
-    order, begins = _runs(ids)
+    order, begins = block_runs(ids)
     place = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
     # A key's rank in its block's run counts its visible fellows.
     return n, torch.empty_like(place).scatter_(1, order, place - begins + 1)
@@ -63,11 +63,11 @@ def first_keys(ids: Tensor) -> Tensor:
     >>> first_keys(torch.tensor([[0, 0, 1, 0]])).tolist()
     [[0, 0, 2, 0]]
     """
-    order, begins = _runs(ids)
+    order, begins = block_runs(ids)
     return torch.empty_like(order).scatter_(1, order, order.gather(1, begins))
 
 
-def _runs(ids: Tensor) -> tuple[Tensor, Tensor]:
+def block_runs(ids: Tensor) -> tuple[Tensor, Tensor]:
     """Places `(batch, tokens)` in the order of their ids, earlier ones first, and where each one's run begins there."""
     ordered, order = ids.sort(dim=1, stable=True)
     starts = torch.ones_like(ordered, dtype=torch.bool)

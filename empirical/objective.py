@@ -5,8 +5,7 @@ With `eps` and `F` the leak and fidelity of a row, over all layers, heads and ro
     L + penalty * mean(eps) + floor_weight * mean(max(0, f_min - F))
 
 The first is the penalty of B4 as a loss term, in nats a unit of mass; the second the low-fidelity
-constraint as a hinge. Both come from the block masses that the attention call returns anyway.
-Under attention dropout the masses are those of the row with dropout, whose expectation is the row's.
+constraint as a hinge. Under attention dropout leak and fidelity are the row's own, without it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from empirical.attention import AttentionCall, leak_and_fidelity
+from empirical.attention import AttentionCall
 from empirical.blocks import visible_counts
 from empirical.config import ObjectiveConfig
 from theory.errors import DomainError
@@ -32,10 +31,10 @@ class AttentionObjective:
         self._counted: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, call: AttentionCall) -> None:
-        """Take one layer's masses."""
+        """Take one layer's leak and fidelity. Raises DomainError for padded or cached sequences."""
         if not torch.is_grad_enabled():
             raise DomainError("the objective needs gradients: call the model outside torch.no_grad()")
-        leak, fidelity = leak_and_fidelity(call.masses, call.own)
+        leak, fidelity = call.leak, call.fidelity
         kept, rows = self._rows(call)
         # Heads, and sequences that share their blocks.
         copies = leak.shape[1] * leak.shape[0] // kept.shape[0]

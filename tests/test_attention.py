@@ -10,7 +10,7 @@ from tiny import Layer, one_thread  # noqa: F401
 from transformers import AttentionInterface, AttentionMaskInterface, GPT2Config, GPT2LMHeadModel
 
 from empirical import row_pass, row_pieces
-from empirical.attention import NAME, leak_and_fidelity, localist_attention
+from empirical.attention import NAME, localist_attention
 from empirical.blocks import fixed_windows, visible_counts
 from empirical.config import LocalityConfig, ModelConfig
 from empirical.model import build_model, dials_moved, load_model, save_model
@@ -117,7 +117,7 @@ def test_rows_and_gradients_on_a_gpu(dial, dtype, tokens):
     for name, error in errors.items():
         values = getattr(truth, name)[:, :, kept].transpose(0, 1).flatten(1).detach().cpu().numpy()
         assert (abs(getattr(rows, name) - values) <= error).all()
-    leak = leak_and_fidelity(calls[0].masses, calls[0].own)[0]
+    leak = calls[0].leak
     (calls[0].output.double().sin().mean() + leak.double().mean()).backward()
     (truth.output.sin().mean() + truth.leak.mean()).backward()
     for found, right in zip(leaves, exact, strict=True):
@@ -190,7 +190,9 @@ def test_rows_under_dropout_or_padding_are_refused():
     with pytest.raises(DomainError, match=r"without dropout, found 0.1"):
         localist_attention(Layer(0.5), query, key, value, None, dropout=0.1, row_sink=measure_rows)
     with pytest.raises(DomainError, match="without padding"):
-        localist_attention(Layer(0.5), query, key, value, torch.ones(48, 48, dtype=torch.bool), row_sink=measure_rows)
+        localist_attention(
+            Layer(0.5), query, key, value, torch.ones(1, 1, 48, 48, dtype=torch.bool), row_sink=measure_rows
+        )
 
 
 @pytest.mark.parametrize("dial", [0.0, 0.7, 1.0])
@@ -205,7 +207,7 @@ def test_gradients_match_the_reference_in_float64(dial):
     def fused(query, key, value):
         calls = []
         output, _ = localist_attention(Layer(dial), query, key, value, None, scaling=0.25, row_sink=calls.append)
-        return output.transpose(1, 2), leak_and_fidelity(calls[0].masses, calls[0].own)[0]
+        return output.transpose(1, 2), calls[0].leak
 
     def reference(query, key, value):
         rows = reference_rows(query, key, value, fixed_windows(48, 8), 0.25, dial_bias(dial))

@@ -10,7 +10,13 @@ from tiny import one_thread  # noqa: F401
 
 from empirical.bench import _peaks, _ratio, _timed, bench
 from empirical.bench_command import bench as command
-from empirical.bench_variants import BenchShape, attention_variants, measuring_variants, training_variants
+from empirical.bench_variants import (
+    BenchShape,
+    attention_variants,
+    gate_variants,
+    measuring_variants,
+    training_variants,
+)
 from theory.errors import DomainError, InputError
 
 SMALL = BenchShape(layers=2, heads=2, width=32, vocabulary=50, block=8)
@@ -29,6 +35,15 @@ def test_a_report_has_every_variant():
         assert each["variant"] != "plain" or each["ratio"] == 1
     assert [each["task"] for each in report["eager_over_fused"]] == ["attention", "measuring"]
     json.dumps(report, allow_nan=False)
+
+
+def test_one_layer_can_be_timed_alone():
+    report = bench(
+        shape=SMALL, rounds=1, training_length=128, dropouts=(), memory=False, gate_lengths=(128,), progress=False
+    )
+    tasks = [(each["task"], each["tokens"], each["variant"]) for each in report["results"]]
+    variants = ("plain", "dial", "penalty", "both")
+    assert tasks == [(f"gate, blocks of {block}", 128, name) for block in (64, 8) for name in variants]
 
 
 def test_half_formats():
@@ -61,13 +76,14 @@ def test_variants_run_on_their_own():
     for variants in (
         measuring_variants(SMALL, 32, cpu),
         attention_variants(SMALL, 32, cpu),
+        gate_variants(SMALL, 32, cpu),
         training_variants(SMALL, 32, 0.1, cpu),
     ):
         for name, variant in variants.items():
             variant()
             ran.append(name)
-    assert ran.count("plain") == 3
-    assert len(ran) == 10
+    assert ran.count("plain") == 4
+    assert len(ran) == 14
 
 
 def test_command_writes_its_result(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """The kernel's error bound against its arithmetic with every rounding at its worst sign."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -100,3 +101,50 @@ def test_a_bound_without_tensor_cores_is_passed_by_them():
 def test_a_bound_that_takes_exponentials_for_exact_is_passed(monkeypatch):
     monkeypatch.setattr(rounding, "EXP_ULPS", 0)
     assert largest_ratio(CASES["leaders"]) > 1
+
+
+@pytest.mark.parametrize("tensor_cores", [False, True])
+@pytest.mark.parametrize("tile", [None, TILE])
+@pytest.mark.parametrize("keys", [2.0, 3.0, 33.0, 700.0])
+def test_bounds_are_those_of_the_steps(keys, tile, tensor_cores):
+    """The module's steps written out in exact fractions, but for the logarithms."""
+    width, size, u = 65, Fraction(7, 2), Fraction(1, 2**24)
+
+    def gamma(terms):
+        return terms * u / (1 - terms * u)
+
+    score = gamma(width + 2) * size * (4 if tensor_cores else 1)
+    weight, terms = score + 2 * u * size + 41 * u, int(keys)
+    if tile:
+        tiles = -(-int(keys) // tile) + 1
+        weight += (4 + 6) * u * size + 40 * u * tiles
+        terms = tile + 2 * tiles
+    right = {
+        "score": score,
+        "mean_score": score + gamma(terms) * size,
+        "mass": 2 * (weight + gamma(terms)) + 2 * u,
+        "entropy": weight * Fraction(1 + math.sqrt(math.log(keys - 1) ** 2 / 4 + 1))
+        + gamma(terms)
+        + (2 * gamma(terms) + 2 * u) * size
+        + 4 * u * (size + Fraction(math.log(keys)) + 1)
+        + 43 * u,
+    }
+    found = row_errors(np.array([float(size)]), np.array([keys]), width, Arithmetic(torch.float32, tile, tensor_cores))
+    for name, exact in right.items():
+        assert getattr(found, name)[0] == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_a_score_is_a_dot_product_and_a_scale():
+    """By every rounding at its worst: `width` products, `width - 1` sums, a scale that is rounded, and its product."""
+    width, u = 65, 2.0**-24
+    worst = (1 + u) ** (width + 2) - 1
+    bound = row_errors(np.ones(1), np.full(1, 9.0), width, Arithmetic(torch.float32)).score[0]
+    assert worst <= bound < worst * (1 + 1e-4)
+
+
+def test_scores_of_no_digits_are_undecided():
+    sizes = np.array([1.0, 1e2, 1e4, 1e6])
+    errors = row_errors(sizes, np.full(4, 9.0), 65, Arithmetic(torch.float32))
+    assert np.isfinite(errors.mass).tolist() == np.isfinite(errors.entropy).tolist() == [True, True, False, False]
+    assert (errors.mass[:2] < 1e-2).all()
+    assert np.isfinite(errors.score).all()
