@@ -24,7 +24,7 @@ from proofs_check.undefined import Demand, broken, cancelled, demands
 from proofs_check.verdict import Verdict, both
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
 from theory.lowering import Target, Undecided, UnknownNode, arb_target, evaluate
-from theory.statement import Clause
+from theory.statement import Clause, Statement
 
 _PRECISIONS = (96, 384, 2048, 16384, 65536)
 # The exact form is tried after this precision has failed to part the sides.
@@ -210,9 +210,27 @@ class Letters:
         return values
 
 
-def decide_clause(clause: Clause, letters: Letters) -> Verdict:
-    """Verdict on a clause at one instance; VACUOUS where its assumption, or the antecedent of its claim, fails."""
-    given = decide(clause.given, letters)
+def decide_assumptions(
+    statement: Statement, letters: Letters, structure: Mapping[str, Callable[[Any], bool]]
+) -> Verdict:
+    """Whether an instance keeps the statement's assumptions: PROVED, REFUTED or UNDECIDED.
+
+    `structure` checks those that no relation of letters says; `KeyError` for one that it does not know.
+    """
+    if not all(structure[each.name](letters.instance) for each in statement.structure):
+        return Verdict.REFUTED
+    verdict = Verdict.PROVED
+    for condition in statement.conditions:
+        verdict = both(verdict, decide(condition, letters))
+    return verdict
+
+
+def decide_clause(clause: Clause, letters: Letters, assumed: Verdict = Verdict.PROVED) -> Verdict:
+    """Verdict on a clause at one instance; VACUOUS where its assumption, or the antecedent of its claim, fails.
+
+    `assumed` says whether the instance keeps the assumptions of the whole statement.
+    """
+    given = assumed if assumed is Verdict.REFUTED else both(assumed, decide(clause.given, letters))
     if given is Verdict.REFUTED:
         return Verdict.VACUOUS
     holds = decide(clause.holds, letters)

@@ -21,8 +21,9 @@ from proofs_check.planted.mutations import (
     sizes_swapped,
 )
 from theory.catalogue import CATALOGUE
+from theory.errors import DomainError
 from theory.functions import Logistic
-from theory.statement import Statement
+from theory.statement import Assumption, Statement
 from theory.symbols import F, d, eps, k, lam, m, r
 
 
@@ -71,9 +72,47 @@ SLIPS: tuple[Slip, ...] = (
 )
 
 
+# Statement id, a clause that needs the assumption, and the name of the assumption that is left out.
+DROPPED: tuple[tuple[str, str, str], ...] = (
+    ("C3", "balanced", "no bias"),
+    ("C3", "half the drop", "one live block"),
+    ("C4", "one step", "proximal step last"),
+    ("C4", "extinct", "Euclidean proximal step"),
+    ("C4", "extinct from an empty buffer", "proximal step last"),
+    ("C5", "limit", "betas"),
+    ("C5", "extinct", "weight decay"),
+    ("C5", "extinct", "proximal step last"),
+    ("C5", "extinct", "Euclidean proximal step"),
+    ("C6", "margin", "no key bias"),
+    ("D1", "margin", "along its anchor"),
+    ("D1", "margin", "equal keys"),
+    ("D2", "simplex least", "unit anchors"),
+    ("D3", "error", "uniform target"),
+    ("E2", "disjoint targets", "no empty target"),
+    ("F3", "inner dial", "steeper"),
+    ("F3", "steeper", "positive weights"),
+)
+
+
+def _without(statement: Statement, name: str) -> tuple[Assumption, ...]:
+    kept = tuple(each for each in statement.assumptions if each.name != name)
+    if len(kept) == len(statement.assumptions):
+        raise DomainError(f"assumption {name!r} must be one of {statement.id}")
+    return kept
+
+
 def twins_of(statement: Statement) -> tuple[Twin, ...]:
     """Every planted-false twin of a statement."""
-    return tuple(
+    dropped = tuple(
+        Twin(
+            f"assumption {name!r} left out",
+            statement,
+            replace(statement, claim=(statement.clause(clause),), assumptions=_without(statement, name)),
+        )
+        for key, clause, name in DROPPED
+        if key == statement.id
+    )
+    return dropped + tuple(
         Twin(slip, statement, replace(statement, claim=(mutate(statement.clause(clause)),)))
         for key, clause, slip, mutate in (*SLIPS, *row_twins.SLIPS, *weight_twins.SLIPS, *design_twins.SLIPS)
         if key == statement.id
