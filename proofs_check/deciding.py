@@ -47,6 +47,9 @@ class ArbArithmetic:
     def exp(self, exponent: Fraction) -> Any:
         return self.number(exponent).exp()
 
+    def exp_of(self, x: Any) -> Any:
+        return x.exp()
+
     def log(self, x: Any) -> Any:
         return x.log()
 
@@ -66,6 +69,11 @@ class ExactArithmetic:
 
     def exp(self, exponent: Fraction) -> Expr:
         return _power_of_e(self.number(exponent))
+
+    def exp_of(self, x: Expr) -> Expr:
+        if not x.is_Rational:
+            raise Undecided(f"the exponent {x} is not rational")
+        return _power_of_e(x)
 
     def log(self, x: Expr) -> Expr:
         return log(x)

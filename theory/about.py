@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 BLOCK_AND_COMPLEMENT = "the target block and its complement hold at least one key each"
 ARBITRARY_ROW = "an arbitrary distribution over the keys has masses that are not negative and sum to 1"
-LARGER_DIAL = "the larger dial lies below 1 and is at least the dial"
 RATE_POSITIVE = "the proximal gradient step has a positive rate"
 RUN_NOT_EMPTY = "the run has at least one step"
 RATES = "the learning rates eta_t are not negative; clauses with eta take one rate for all steps"
@@ -23,11 +22,10 @@ PROMISE_IS_LEAST = "the promise f is the least fidelity the rule gives where it 
 QUERIES = "causal rows: query q sees keys 0 to q, and its target is the part of its own window that it sees"
 
 ABOUT: Mapping[str, tuple[str, ...]] = {
-    "row": (BLOCK_AND_COMPLEMENT, ARBITRARY_ROW, LARGER_DIAL),
+    "row": (BLOCK_AND_COMPLEMENT, ARBITRARY_ROW),
     "row beside another": (
         BLOCK_AND_COMPLEMENT,
         ARBITRARY_ROW,
-        LARGER_DIAL,
         "the other row is that of the scores as seen, or an arbitrary distribution over the same keys",
     ),
     "context": (QUERIES, "every score is finite"),

@@ -142,14 +142,14 @@ def _descend(run: Descent, with_momentum: bool, scheduled: bool = False) -> list
     return seen
 
 
-def _pushed(run: Descent, step: int) -> Fraction:
+def _pushed_by(momentum: Fraction, step: int) -> Fraction:
     """`(1 - mu^t)/(1 - mu)`, the sum of the powers of the momentum: how much of a gradient's norm the buffer holds."""
-    return sum((run.momentum**i for i in range(step)), Fraction(0))
+    return sum((momentum**i for i in range(step)), Fraction(0))
 
 
 def _reach(run: Descent) -> Fraction:
     """How far gradients of length 1 may push the block in the scheduled run, from an empty buffer."""
-    return sum((rate * _pushed(run, step) for step, rate in enumerate(run.schedule, 1)), Fraction(0))
+    return sum((rate * _pushed_by(run.momentum, step) for step, rate in enumerate(run.schedule, 1)), Fraction(0))
 
 
 def _unit_gain(run: Descent) -> Fraction:
@@ -246,9 +246,13 @@ def weight_blocks(draw: st.DrawFn) -> WeightBlock:
     return WeightBlock(weights, gradient, penalty, rate)
 
 
-@st.composite
-def descents(draw: st.DrawFn) -> Descent:
+def descents() -> st.SearchStrategy[Descent]:
     """Runs with gradients that push the block as hard away from 0 as they may, or any other way."""
+    return st.integers(0, 2).flatmap(lambda drawn: _emptied() if drawn == 2 else _descents())
+
+
+@st.composite
+def _descents(draw: st.DrawFn) -> Descent:
     size = draw(st.integers(1, 3))
     direction = draw(_units(size))
     start = _scaled(direction, draw(st.integers(0, 12).map(lambda i: Fraction(i, 4))))
@@ -256,12 +260,12 @@ def descents(draw: st.DrawFn) -> Descent:
     if draw(st.booleans()):
         push = Fraction(1)
         gradients = tuple(_scaled(direction, -push) for _ in range(steps))
-        buffer = _scaled(direction, -draw(st.sampled_from([Fraction(0), Fraction(0), 2 * push, 32 * push])))
+        buffer = _scaled(direction, -draw(st.sampled_from([Fraction(0), 2 * push, 32 * push, 32 * push])))
     else:
         gradients = tuple(draw(st.lists(vectors(size), min_size=steps, max_size=steps)))
         buffer = draw(st.one_of(vectors(size), st.just((Fraction(0),) * size)))
     rates = st.lists(st.integers(0, 8).map(lambda i: Fraction(i, 4)), min_size=steps, max_size=steps).map(tuple)
-    run = Descent(
+    return Descent(
         weights=start,
         gradients=gradients,
         rate=draw(st.sampled_from([Fraction(1), Fraction(1, 2), Fraction(1, 10)])),
@@ -270,11 +274,25 @@ def descents(draw: st.DrawFn) -> Descent:
         buffer=buffer,
         rates=draw(st.one_of(st.just(()), rates)),
     )
-    gain = _unit_gain(run)
-    if gain <= 0 or not draw(st.booleans()):
-        return run
-    # A start that the run takes just to zero, or just not, where gradients of length 1 push as hard as they may.
-    return replace(run, weights=_scaled(direction, gain * draw(st.sampled_from([Fraction(1), Fraction(201, 200)]))))
+
+
+@st.composite
+def _emptied(draw: st.DrawFn) -> Descent:
+    """Runs from an empty buffer whose gradients push as hard as they may, from a start that is just taken to zero."""
+    size, steps = draw(st.integers(1, 3)), draw(st.integers(1, 6))
+    direction, momentum = draw(_units(size)), draw(st.sampled_from([Fraction(1, 2), Fraction(1, 4), Fraction(0)]))
+    later = st.lists(st.sampled_from([Fraction(1, 4), Fraction(1)]), min_size=steps - 1, max_size=steps - 1)
+    run = Descent(
+        weights=_scaled(direction, Fraction(0)),
+        gradients=(_scaled(direction, Fraction(-1)),) * steps,
+        rate=Fraction(1),
+        penalty=_pushed_by(momentum, steps) * draw(st.sampled_from([Fraction(1), Fraction(9, 10), Fraction(3, 2)])),
+        momentum=momentum,
+        buffer=(Fraction(0),) * size,
+        rates=(draw(st.sampled_from([Fraction(4), Fraction(1)])), *draw(later)),
+    )
+    length = max(Fraction(0), _unit_gain(run)) * draw(st.sampled_from([Fraction(1), Fraction(201, 200)]))
+    return replace(run, weights=_scaled(direction, length))
 
 
 @st.composite

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sympy import log
+from sympy import exp, log
 
 from proofs_check.planted import design_twins, row_twins, weight_twins
 from proofs_check.planted.mutations import (
@@ -48,6 +48,15 @@ SLIPS: tuple[Slip, ...] = (
     ("A2", "margin", "block one too large", replaced(m, m + 1)),
     ("A2", "margin", "bound scaled by 0.99", scaled_down),
     ("A2", "exponential", "size ratio inverted", sizes_swapped),
+    ("A2", "attained", "sizes swapped", sizes_swapped),
+    ("A2", "attained", "bound scaled by 0.99", scaled_down),
+    ("A4", "attained", "linear term dropped", in_bound(lambda bound: bound - d * Logistic(-(d + log(m / k))))),
+    ("A4", "attained", "sizes swapped", sizes_swapped),
+    ("A4", "floor", "assumption d >= 0 dropped", assumption_dropped),
+    ("A4", "floor", "floor of all keys", in_bound(lambda bound: log(m + k))),
+    ("A4", "floor", "inequality flipped", flipped),
+    ("A4", "one pair attained", "one key too few", in_bound(lambda bound: bound.subs(k, k - 1))),
+    ("A4", "one pair attained", "two-level bound", in_bound(lambda bound: log(m + k * exp(-d)))),
     ("A4", "given fidelity", "sizes swapped", sizes_swapped),
     ("A4", "given fidelity", "mixing entropy dropped", in_bound(lambda bound: F * log(m) + eps * log(k))),
     ("A4", "given separation", "bound scaled by 0.99", scaled_down),
@@ -62,6 +71,8 @@ SLIPS: tuple[Slip, ...] = (
     ("A5", "finite", "inequality flipped", flipped),
     ("A5", "finite", "bound scaled by 1.01", scaled_up),
     ("A5", "quadratic", "8 taken for 16", in_bound(lambda bound: bound / 2)),
+    ("A5", "law below quadratic", "8 taken for 16", in_bound(lambda bound: bound / 2)),
+    ("A5", "law below quadratic", "inequality flipped", flipped),
     ("A5", "dimension-free", "range halved", replaced(r, r / 2)),
     ("A5", "block form", "bound scaled by 1.01", scaled_up),
     ("B1", "leak", "dial inverted", replaced(lam, 1 - lam)),
