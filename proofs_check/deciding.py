@@ -13,11 +13,12 @@ from functools import lru_cache, reduce
 from typing import Any
 
 import sympy
-from flint import arb, ctx, fmpq
+from flint import ctx
 from sympy import Expr, Symbol, expand_log, factor, log, together
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanFalse, BooleanTrue, Equivalent, Implies
 
+from proofs_check.instances.balls import ArbArithmetic
 from proofs_check.instances.kinds import Definition
 from proofs_check.instances.rows import Arithmetic
 from proofs_check.undefined import Demand, broken, cancelled, demands
@@ -32,29 +33,6 @@ _TRY_EXACT_AT = 384
 # More different scores than this and the exact form costs more than it is worth.
 _EXACT_LEVELS = 4
 _LARGEST_POWER = 64
-
-
-class ArbArithmetic:
-    """Balls at the precision in force."""
-
-    def __init__(self) -> None:
-        self.memo: dict[Any, Any] = {}
-
-    def number(self, value: Fraction | int) -> Any:
-        exact = Fraction(value)
-        return arb(fmpq(exact.numerator, exact.denominator))
-
-    def exp(self, exponent: Fraction) -> Any:
-        return self.number(exponent).exp()
-
-    def exp_of(self, x: Any) -> Any:
-        return x.exp()
-
-    def log(self, x: Any) -> Any:
-        return x.log()
-
-    def absolute(self, x: Any) -> Any:
-        return abs(x)
 
 
 class ExactArithmetic:
@@ -167,6 +145,7 @@ def _exact_target() -> Target:
         sympy.acos: sympy.acos,
         sympy.asin: sympy.asin,
         sympy.ceiling: sympy.ceiling,
+        sympy.floor: sympy.floor,
         sympy.Abs: ExactArithmetic().absolute,
         sympy.Min: lambda *xs: reduce(smaller, xs),
         sympy.Max: lambda *xs: -reduce(smaller, [-x for x in xs]),

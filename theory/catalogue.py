@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from theory.anchors import ANCHOR_CAPACITY, ANCHOR_MARGIN, POINTER_INFORMATION
+from theory.context import WHOLE_CONTEXT
 from theory.dial import DIAL_COST, DIAL_GATE, ENTROPY_ALONG_DIAL, ODDS_LAW
 from theory.entropy import ENTROPY_BOUND
 from theory.errors import DomainError
@@ -26,6 +27,7 @@ CATALOGUE: tuple[Statement, ...] = (
     ENTROPY_BOUND,
     RANGE_DEFICIT_LAW,
     ROBUSTNESS,
+    WHOLE_CONTEXT,
     ODDS_LAW,
     ENTROPY_ALONG_DIAL,
     DIAL_COST,

@@ -105,9 +105,7 @@ EXTINCTION_BY_DESCENT = Statement(
         Clause("extinct", Lt(N, STEPS + 1), Lt(G, lam_g)),
         Clause("extinct with momentum", Lt(N_mu, STEPS_WITH_MOMENTUM + 1), And(Lt(_SPED_UP, lam_g), Le(b_0, _SPED_UP))),
         Clause("buffer", Le(b_T, FILLED), Eq(b_0, 0)),
-        Clause(
-            "extinct from an empty buffer", Eq(w_T, 0), And(Eq(b_0, 0), Ge(gain_mu, w_0), Ge(lam_g, FILLED))
-        ),
+        Clause("extinct from an empty buffer", Eq(w_T, 0), And(Eq(b_0, 0), Ge(gain_mu, w_0), Ge(lam_g, FILLED))),
     ),
     derive=_derive_descent,
 )

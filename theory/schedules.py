@@ -105,9 +105,7 @@ LOCALISED_DEPTH = Statement(
     assumptions=(TWO_LAYERS,),
     claim=(
         Clause("layer", Equivalent(Ge(dial_here, dial_needed), Ge(layer, EDGE)), Gt(steepness, 0)),
-        Clause(
-            "depth", Eq(depth, layers - ceiling(EDGE)), And(Gt(steepness, 0), Le(dial_needed, dial_max))
-        ),
+        Clause("depth", Eq(depth, layers - ceiling(EDGE)), And(Gt(steepness, 0), Le(dial_needed, dial_max))),
         Clause("none above", Eq(depth, 0), Gt(dial_needed, dial_max)),
     ),
     derive=_derive_depth,

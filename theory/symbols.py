@@ -95,3 +95,17 @@ o_null = letter("o_null", REALS, "output of the other keys beside that key, whos
 eps_pen = letter("epsilon_pi", UNIT, "leak of the penalised row")
 J_any = letter("J_p", REALS, "penalised objective at an arbitrary distribution")
 J_soft = letter("J_a", REALS, "penalised objective at the shifted softmax")
+
+tokens = letter("T", Naturals, "tokens in the context")
+window = letter("b_w", Naturals, "keys in a window")
+least_own = letter("m_0", Naturals, "own keys that a query has at least to count; it must have a complement too")
+ratio_T = letter("rho_T", POSITIVE, "largest k/m of the queries that count")
+d_T = letter("d_T", REALS, "separation that is known of every query that counts, the least of theirs, nats")
+eps_T = letter("epsilon_T", UNIT, "largest leak of the queries that count")
+eps_most = letter("epsilon_most", UNIT, "the same, were every such query's row two-level at the separation d_T")
+share_kept = letter("share_T", Interval(0, 1), "share of those two-level rows that leak at most epsilon_target")
+share_within = letter(
+    "share_rho", Interval(0, 1), "share of the queries that count with k/m <= epsilon_target e^d_T/(1 - epsilon_target)"
+)
+H_T = letter("H_T", NONNEGATIVE, "largest entropy of the queries that count, nats")
+H_most = letter("H_most", NONNEGATIVE, "the same, were every such query's row two-level at the separation d_T, nats")

@@ -17,6 +17,7 @@ from sympy import Symbol
 from proofs_check.instances import (
     adam_runs,
     anchors,
+    contexts,
     heads,
     known,
     rows,
@@ -81,6 +82,7 @@ class InstanceKind:
 
 KINDS: dict[str, InstanceKind] = {
     "row": InstanceKind(attention_rows, rows.DEFINITIONS),
+    "context": InstanceKind(contexts.contexts, contexts.CONTEXT_DEFINITIONS, astray=contexts.astray_contexts),
     "anchored head": InstanceKind(
         anchors.anchored_heads, anchors.HEAD_DEFINITIONS, anchors.HEAD_STRUCTURE, anchors.astray_heads
     ),

@@ -85,9 +85,7 @@ def _linear_rise(point: StationaryHead, by: Arithmetic) -> Any:
     moved = fmpq(0)
     for sequence in head.batch:
         here = run_head(head, sequence)
-        still = run_head(
-            replace(head, query=_zeros(head.query), key=_zeros(head.key)), sequence
-        )
+        still = run_head(replace(head, query=_zeros(head.query), key=_zeros(head.key)), sequence)
         for pull, a, b in zip(matrix(sequence.pull), here.outputs, still.outputs, strict=True):
             moved += dot(pull, [x - y for x, y in zip(a, b, strict=True)])
     return given_as(by, rational(point.penalty) * total(point.norms) - abs(moved))
@@ -120,8 +118,13 @@ STATIONARY_DEFINITIONS: Mapping[Symbol, Any] = {
 STATIONARY_STRUCTURE: Mapping[str, Any] = {
     "no bias": lambda point: not any((*point.head.query_bias, *point.head.key_bias)),
     "no normalisation": built_in,
-    "one live block": lambda point: not any(
-        entry for weight in (point.head.query, point.head.key) for row in weight[point.head.split :] for entry in row
+    "one live block": lambda point: (
+        not any(
+            entry
+            for weight in (point.head.query, point.head.key)
+            for row in weight[point.head.split :]
+            for entry in row
+        )
     ),
     # The penalties are made so that the point is stationary, and the loss so that nowhere it is steeper.
     "stationary": built_in,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
 
 from sympy import Symbol
 
@@ -31,8 +30,23 @@ class CoqKind:
     built_in: Mapping[str, str] = field(default_factory=dict)
 
 
-def _letters(module: ModuleType) -> frozenset[Symbol]:
-    return frozenset(value for value in vars(module).values() if isinstance(value, Symbol))
+# The letters of one row: those of the whole context (A7) stand beside them.
+_OF_CONTEXT = frozenset(
+    {
+        letters.tokens,
+        letters.window,
+        letters.least_own,
+        letters.ratio_T,
+        letters.d_T,
+        letters.eps_T,
+        letters.eps_most,
+        letters.share_kept,
+        letters.share_within,
+        letters.H_T,
+        letters.H_most,
+    }
+)
+_OF_ROW = frozenset(value for value in vars(letters).values() if isinstance(value, Symbol)) - _OF_CONTEXT
 
 
 _ROW: Mapping[str, Symbol | str] = {
@@ -49,7 +63,18 @@ _ROW: Mapping[str, Symbol | str] = {
 }
 
 COQ_KINDS: Mapping[str, CoqKind] = {
-    "row": CoqKind("Row", "row", _letters(letters), _ROW),
+    "row": CoqKind("Row", "row", _OF_ROW, _ROW),
+    "context": CoqKind(
+        "Context",
+        "context",
+        _OF_CONTEXT | {letters.eps_target},
+        possible={
+            "(0 < tokens a)%nat": letters.tokens,
+            "(0 < keys a)%nat": letters.window,
+            "(0 < own a)%nat": letters.least_own,
+            "0 < epsilon_target a < 1": letters.eps_target,
+        },
+    ),
     "checker": CoqKind(
         "Checker",
         "checker",
@@ -176,7 +201,7 @@ COQ_KINDS: Mapping[str, CoqKind] = {
     "row beside another": CoqKind(
         "Beside",
         "row",
-        _letters(letters)
+        _OF_ROW
         | {
             design.norm,
             design.surprise_variance,

@@ -30,6 +30,7 @@ _FUNCTIONS: Mapping[type, str] = {
     sympy.log: "ln",
     sympy.Abs: "Rabs",
     sympy.ceiling: "ceiling",
+    sympy.floor: "floor",
     Logistic: "Logistic",
     Logit: "Logit",
     BinaryEntropy: "BinaryEntropy",

@@ -118,7 +118,12 @@ SLIPS: tuple[Slip, ...] = (
     ("B2", "rises up to the gap", "smaller dial below the gap", assuming(_below_the_gap)),
     ("B2", "falls beyond the gap", "either order of the dials", assuming(Ge(DIAL_BIAS, sbar_C - sbar_B))),
     ("B2", "falls beyond the gap", "below the gap too", assuming(Ge(lam_more, lam))),
-    ("B2", "falls beyond the margin", "margin's sign flipped", assuming(And(Ge(lam_more, lam), Ge(DIAL_BIAS, delta_mean)))),
+    (
+        "B2",
+        "falls beyond the margin",
+        "margin's sign flipped",
+        assuming(And(Ge(lam_more, lam), Ge(DIAL_BIAS, delta_mean))),
+    ),
     ("B2", "falls beyond the margin", "either order of the dials", assuming(Ge(DIAL_BIAS, -delta_mean))),
     ("B2", "peak", "larger entropy for the sum of both", in_bound(lambda bound: Max(H_B, H_C))),
     ("B2", "mean margin suffices", "assumption dropped", assumption_dropped),

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sympy import exp, log
+from sympy import Equivalent, Expr, Ge, Implies, Le, Rational, S, exp, floor, log
 
 from proofs_check.planted import design_twins, row_twins, weight_twins
 from proofs_check.planted.mutations import (
+    Mutation,
     Slip,
     assumption_dropped,
+    claiming,
     flipped,
     in_bound,
     replaced,
@@ -21,10 +23,11 @@ from proofs_check.planted.mutations import (
     sizes_swapped,
 )
 from theory.catalogue import CATALOGUE
+from theory.context import LARGEST_RATIO
 from theory.errors import DomainError
-from theory.functions import Logistic
+from theory.functions import Logistic, Logit
 from theory.statement import Assumption, Statement
-from theory.symbols import F, d, eps, k, lam, m, r
+from theory.symbols import F, d, d_T, eps, eps_most, eps_T, eps_target, k, lam, least_own, m, r, tokens, window
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,18 @@ class Twin:
     def name(self) -> str:
         """Readable name, such as `A2 margin: sizes swapped`."""
         return f"{self.of.id} {self.statement.claim[0].name}: {self.slip}"
+
+
+def _ratio_with(windows: Expr) -> Mutation:
+    return in_bound(lambda bound: window * floor(windows) / least_own)
+
+
+def _kept_from(size: Expr) -> Mutation:
+    return claiming(Equivalent(Le(eps_most, eps_target), Ge(d_T, size + Logit(1 - eps_target))))
+
+
+def _enough_from(size: Expr, share: Expr = S.One) -> Mutation:
+    return claiming(Implies(Ge(d_T, share * (size + Logit(1 - eps_target))), Le(eps_T, eps_target)))
 
 
 SLIPS: tuple[Slip, ...] = (
@@ -75,6 +90,26 @@ SLIPS: tuple[Slip, ...] = (
     ("A5", "law below quadratic", "inequality flipped", flipped),
     ("A5", "dimension-free", "range halved", replaced(r, r / 2)),
     ("A5", "block form", "bound scaled by 1.01", scaled_up),
+    ("A7", "largest ratio", "last query of a full window", in_bound(lambda bound: (tokens - window) / window)),
+    ("A7", "largest ratio", "tokens not rounded", in_bound(lambda bound: (tokens - least_own) / least_own)),
+    ("A7", "largest ratio", "least own keys forgotten in the last window", _ratio_with(tokens / window)),
+    ("A7", "largest ratio", "last query left out", _ratio_with((tokens - least_own - 1) / window)),
+    ("A7", "largest ratio", "window for the least own keys", replaced(least_own, window)),
+    ("A7", "every query", "inequality flipped", flipped),
+    (
+        "A7",
+        "binding query",
+        "last query taken to bind",
+        in_bound(lambda bound: Logistic(log(tokens / window - 1) - d_T)),
+    ),
+    ("A7", "iff", "margin threshold of the last query", _kept_from(log((tokens - window) / window))),
+    ("A7", "iff", "ratio inverted", _kept_from(-log(LARGEST_RATIO))),
+    ("A7", "iff", "least own keys taken as 1", _kept_from(log(LARGEST_RATIO * least_own))),
+    ("A7", "sufficient", "threshold of the last query", _enough_from(log((tokens - window) / window))),
+    ("A7", "sufficient", "threshold scaled by 0.99", _enough_from(log(LARGEST_RATIO), Rational(99, 100))),
+    ("A7", "share", "share of one query more", in_bound(lambda bound: bound + 1 / tokens)),
+    ("A7", "entropy", "inequality flipped", flipped),
+    ("A7", "entropy", "scaled by 0.99", scaled_down),
     ("B1", "leak", "dial inverted", replaced(lam, 1 - lam)),
     ("B1", "leak", "denominator dropped", in_bound(lambda bound: (1 - lam) * eps)),
     ("B1", "odds", "sign flipped", replaced(log(1 - lam), -log(1 - lam))),

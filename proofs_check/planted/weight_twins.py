@@ -128,7 +128,12 @@ _OF_EXTINCTION: tuple[Slip, ...] = (
     ("C4", "buffer", "one step fewer", in_bound(lambda bound: bound - G * mu_T)),
     ("C4", "buffer", "momentum dropped", in_bound(lambda bound: G)),
     ("C4", "extinct from an empty buffer", "any buffer", assuming(And(_ENOUGH_GAIN_MU, Ge(lam_g, FILLED)))),
-    ("C4", "extinct from an empty buffer", "penalty below the filled buffer later on", assuming(And(_EMPTY, _ENOUGH_GAIN_MU))),
+    (
+        "C4",
+        "extinct from an empty buffer",
+        "penalty below the filled buffer later on",
+        assuming(And(_EMPTY, _ENOUGH_GAIN_MU)),
+    ),
     ("C4", "extinct from an empty buffer", "gain dropped", assuming(And(_EMPTY, Ge(lam_g, FILLED)))),
     (
         "C4",

@@ -103,9 +103,10 @@ Definition o_null (a : row) : R :=
 
 (** As many keys as a list has, all with the score [s]. *)
 Definition level (s : R) (l : list key) : list key := map (fun _ => Key s 0 0 1) l.
-(** The row of the same sizes whose block stands at the separation, at temperature 1, and whose others stand at 0. *)
-Definition two_level (a : row) : row :=
-  Row (level (d a) (block a)) (level 0 (others a)) 1 0 0 (1 / 2) (1 / 2) 0.
+(** The row of the same sizes whose block stands at [s], at temperature 1, and whose others stand at 0. *)
+Definition two_level_at (s : R) (a : row) : row :=
+  Row (level s (block a)) (level 0 (others a)) 1 0 0 (1 / 2) (1 / 2) 0.
+Definition two_level (a : row) : row := two_level_at (d a) a.
 Definition epsilon_two (a : row) : R := epsilon (two_level a).
 Definition H_two (a : row) : R := H (two_level a).
 (** The row of the same sizes with all keys at 0 but one of the block and one outside, the separation apart. *)

@@ -32,55 +32,66 @@ Section Facts.
 Variable a : row.
 Hypothesis P : possible a.
 
-Lemma two_level_possible : possible (two_level a).
+Section At.
+Variable s : R.
+
+Lemma two_level_possible : possible (two_level_at s a).
 Proof.
   apply ones_possible; try (apply level_not_empty; now apply block_not_empty || now apply others_not_empty).
   intros i I. apply in_app_or in I as [I | I]; eapply level_weight; exact I.
 Qed.
 
-Lemma m_two : m (two_level a) = m a.
+Lemma m_two : m (two_level_at s a) = m a.
 Proof. apply count_level. Qed.
 
-Lemma k_two : k (two_level a) = k a.
+Lemma k_two : k (two_level_at s a) = k a.
 Proof. apply count_level. Qed.
 
-Lemma Z_B_two : Z_B (two_level a) = m a * exp (d a).
+Lemma Z_B_two : Z_B (two_level_at s a) = m a * exp s.
 Proof. unfold Z_B. simpl. rewrite sum_level. unfold boltzmann. simpl. unfold Rdiv. now rewrite Rinv_1, Rmult_1_r. Qed.
 
-Lemma Z_C_two : Z_C (two_level a) = k a.
+Lemma Z_C_two : Z_C (two_level_at s a) = k a.
 Proof.
   unfold Z_C. simpl. rewrite sum_level. unfold boltzmann. simpl. replace (0 / 1) with 0 by field. rewrite exp_0. apply Rmult_1_r.
 Qed.
 
-(** Its soft margin is the separation. *)
-Lemma Delta_two : Delta (two_level a) = d a.
+(** Its soft margin is the separation of its levels. *)
+Lemma Delta_two : Delta (two_level_at s a) = s.
 Proof.
   rewrite Delta_is by apply two_level_possible. rewrite Z_B_two, Z_C_two, m_two, k_two.
-  pose proof (m_pos a P). pose proof (k_pos a P). pose proof (exp_pos (d a)).
+  pose proof (m_pos a P). pose proof (k_pos a P). pose proof (exp_pos s).
   rewrite ln_mult, ln_exp, ln_quotient by lra. ring.
 Qed.
 
-Lemma epsilon_two_is : epsilon_two a = Logistic (- d a - ln (m a / k a)).
+Lemma epsilon_at : epsilon (two_level_at s a) = Logistic (- s - ln (m a / k a)).
 Proof.
-  unfold epsilon_two. rewrite epsilon_is_logistic by apply two_level_possible. now rewrite Delta_two, m_two, k_two.
+  rewrite epsilon_is_logistic by apply two_level_possible. now rewrite Delta_two, m_two, k_two.
 Qed.
 
 (** Its entropy: a key's surprise is the log-sum less its score. *)
-Lemma H_two_is : H_two a = d a * Logistic (- d a - ln (m a / k a)) + ln (k a * exp (- d a) + m a).
+Lemma H_at : H (two_level_at s a) = s * Logistic (- s - ln (m a / k a)) + ln (k a * exp (- s) + m a).
 Proof.
-  rewrite <- epsilon_two_is. unfold H_two, epsilon_two, H, keys. rewrite sum_app. simpl. rewrite !sum_level.
-  pose proof two_level_possible as Q. pose proof (m_pos a P) as M. pose proof (k_pos a P) as K. pose proof (exp_pos (d a)) as E.
+  rewrite <- epsilon_at. unfold H, keys. rewrite sum_app. simpl. rewrite !sum_level.
+  pose proof two_level_possible as Q. pose proof (m_pos a P) as M. pose proof (k_pos a P) as K. pose proof (exp_pos s) as E.
   rewrite epsilon_is by exact Q. unfold surprise. rewrite !mass_is by exact Q.
-  rewrite Z_B_two, Z_C_two. unfold boltzmann. simpl. replace (0 / 1) with 0 by field. replace (d a / 1) with (d a) by field.
+  rewrite Z_B_two, Z_C_two. unfold boltzmann. simpl. replace (0 / 1) with 0 by field. replace (s / 1) with s by field.
   rewrite exp_0. fold (m a) (k a).
-  assert (Z : 0 < m a * exp (d a) + k a) by (pose proof (Rmult_lt_0_compat _ _ (Rlt_le_trans _ _ _ Rlt_0_1 M) E); lra).
+  assert (Z : 0 < m a * exp s + k a) by (pose proof (Rmult_lt_0_compat _ _ (Rlt_le_trans _ _ _ Rlt_0_1 M) E); lra).
   rewrite !ln_quotient, ln_exp, ln_1 by lra.
-  assert (L : ln (m a * exp (d a) + k a) = d a + ln (k a * exp (- d a) + m a)).
-  { pose proof (exp_pos (- d a)) as E'. assert (0 < k a * exp (- d a)) by (apply Rmult_lt_0_compat; lra).
-    rewrite <- (ln_exp (d a)) at 2. rewrite <- ln_mult by lra. f_equal.
+  assert (L : ln (m a * exp s + k a) = s + ln (k a * exp (- s) + m a)).
+  { pose proof (exp_pos (- s)) as E'. assert (0 < k a * exp (- s)) by (apply Rmult_lt_0_compat; lra).
+    rewrite <- (ln_exp s) at 2. rewrite <- ln_mult by lra. f_equal.
     rewrite Rmult_plus_distr_l, exp_Ropp. field. lra. }
   rewrite L. field. lra.
 Qed.
+
+End At.
+
+Lemma epsilon_two_is : epsilon_two a = Logistic (- d a - ln (m a / k a)).
+Proof. apply epsilon_at. Qed.
+
+Lemma H_two_is : H_two a = d a * Logistic (- d a - ln (m a / k a)) + ln (k a * exp (- d a) + m a).
+Proof. apply H_at. Qed.
 
 (** The pair row's exponentials and their mean, for any separation. *)
 Lemma pair_possible : possible (pair_row a).
