@@ -14,11 +14,10 @@ RATE_POSITIVE = "the proximal gradient step has a positive rate"
 RUN_NOT_EMPTY = "the run has at least one step"
 RATES = "the learning rates eta_t are not negative; clauses with eta take one rate for all steps"
 WIDTH_POSITIVE = "the head has at least one column"
+HEAD = "S = Q K^T / sqrt(d_k), causal or not, A = softmax(S / tau), O = A V"
 LAYER_EXISTS = "the layer is one of the layers"
 LEAKS = "every layer has a leak in (0, 1)"
-WEIGHTS_OF_POINTER = (
-    "how often each block is the target and each is pointed at, counts that are not negative and not all 0"
-)
+WEIGHTS_OF_POINTER = "how often each block is the target and each is pointed at: not negative, and not all 0"
 SITUATIONS = "situations in which the condition holds: positive weights, fidelities in [0, 1]"
 PROMISE_IS_LEAST = "the promise f is the least fidelity the rule gives where it fires"
 QUERIES = "causal rows: query q sees keys 0 to q, and its target is the part of its own window that it sees"
@@ -37,12 +36,9 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
         "the row maximises <s,p> - (tau/2)|p|^2 - sum_g lambda_g |p_g|_2 over the simplex",
     ),
     "weight block": (RATE_POSITIVE, "one block of weights under the penalty lambda_g times its Euclidean norm"),
-    "head": (
-        "S = Q K^T / sqrt(d_k), causal or not, A = softmax(S / tau), O = A V",
-        "inputs, keys and values of a batch",
-    ),
+    "head": (HEAD, "queries and keys may have biases; the inputs are a batch of sequences"),
     "stationary head": (
-        "S = Q K^T / sqrt(d_k), causal or not, A = softmax(S / tau), O = A V",
+        HEAD,
         "the objective is the loss plus the sum of each block's penalty times its Frobenius norm",
     ),
     "descent": (RUN_NOT_EMPTY, RATES, "the momentum buffer is mu times itself plus the gradient"),

@@ -84,7 +84,7 @@ def _derive() -> tuple[Step, ...]:
             -split.diff(share, 2).subs(share, 1 / (1 + ratio)),
         ),
         Positive(
-            "a two-level bound is never below the entropy of a uniform block: log(1 + v) and d v/(1 + v) are not negative",
+            "a two-level bound is at least the entropy of a uniform block: log(1 + v) and d v/(1 + v) are not negative",
             log(1 + small) + gap * small / (1 + small),
             strict=False,
         ),

@@ -35,8 +35,8 @@ from theory import weight_symbols as letters
 class AdamRun:
     """A run of AdamW with a proximal step last, on one block; the first `warmup` steps only fill Adam's memory.
 
-    `proximal_first` and a `metric` are runs that C5 does not speak of: the proximal step before Adam's, or in the metric
-    of that many times the squared distance.
+    `proximal_first` and a `metric` are runs that C5 does not speak of: the proximal step before Adam's, or in the
+    metric of that many times the squared distance.
     """
 
     weights: Vector
