@@ -160,18 +160,13 @@ def _sizes() -> st.SearchStrategy[tuple[int, int, int]]:
 def _context(draw: st.DrawFn, window: int, own: int, tokens: int) -> Context:
     gap = draw(st.integers(-16, 48).map(lambda i: Fraction(i, 8)))
     score = st.integers(-12, 12).map(lambda i: Fraction(i, 4))
-    if draw(st.booleans()):
-        scores = [
-            [gap if key // window == query // window else Fraction(0) for key in range(query + 1)]
-            for query in range(tokens)
-        ]
-    else:
-        # Every row has its own scores, and its block stands higher by about the gap.
-        scores = [
-            [draw(score) + gap * (key // window == query // window) for key in range(query + 1)]
-            for query in range(tokens)
-        ]
-    context = Context(tuple(map(tuple, scores)), window, own, Fraction(1, 2))
+    even = draw(st.booleans())
+
+    def scores(query: int) -> tuple[Fraction, ...]:
+        own = [gap * (key // window == query // window) for key in range(query + 1)]
+        return tuple(own if even else [draw(score) + each for each in own])
+
+    context = Context(tuple(map(scores, range(tokens))), window, own, Fraction(1, 2))
     if not context.counted:
         return context
     ratio = float(draw(st.sampled_from(sorted(set(map(_ratio, context.counted)))[-3:])))

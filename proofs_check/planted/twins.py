@@ -48,6 +48,10 @@ def _ratio_with(windows: Expr) -> Mutation:
     return in_bound(lambda bound: window * floor(windows) / least_own)
 
 
+def _bound_by(ratio: Expr) -> Mutation:
+    return in_bound(lambda bound: Logistic(log(ratio) - d_T))
+
+
 def _kept_from(size: Expr) -> Mutation:
     return claiming(Equivalent(Le(eps_most, eps_target), Ge(d_T, size + Logit(1 - eps_target))))
 
@@ -100,7 +104,7 @@ SLIPS: tuple[Slip, ...] = (
         "A7",
         "binding query",
         "last query taken to bind",
-        in_bound(lambda bound: Logistic(log(tokens / window - 1) - d_T)),
+        _bound_by(tokens / window - 1),
     ),
     ("A7", "iff", "margin threshold of the last query", _kept_from(log((tokens - window) / window))),
     ("A7", "iff", "ratio inverted", _kept_from(-log(LARGEST_RATIO))),

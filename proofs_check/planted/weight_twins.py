@@ -131,7 +131,7 @@ _OF_EXTINCTION: tuple[Slip, ...] = (
     (
         "C4",
         "extinct from an empty buffer",
-        "penalty below the filled buffer later on",
+        "penalty not above the buffer",
         assuming(And(_EMPTY, _ENOUGH_GAIN_MU)),
     ),
     ("C4", "extinct from an empty buffer", "gain dropped", assuming(And(_EMPTY, Ge(lam_g, FILLED)))),
