@@ -105,6 +105,8 @@ BROKEN = {
         PointerChannel(((2, 1), (1, 2)), Fraction(1, 2)),
         PointerChannel(((4, 2), (1, 2)), Fraction(1, 2)),
     ),
+    "one block": ("D3", PointerChannel(((1, 0), (0, 1)), Fraction(1, 2)), PointerChannel(((1,),), Fraction(1, 2))),
+    "one layer, steeper": ("F3", SCHEDULE, replace(SCHEDULE, layers=1)),
     "one layer": ("F1", SCHEDULE, replace(SCHEDULE, layers=1)),
     "one layer, deep": ("F2", SCHEDULE, replace(SCHEDULE, layers=1)),
     "not the steeper": ("F3", SCHEDULE, replace(SCHEDULE, steeper=1)),

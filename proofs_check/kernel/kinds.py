@@ -54,12 +54,12 @@ _ROW: Mapping[str, Symbol | str] = {
     "others a <> []": about.BLOCK_AND_COMPLEMENT,
     "0 < tau a": letters.tau,
     "0 <= lambda a < 1": letters.lam,
-    "0 <= lambda_more a < 1": letters.lam_more,
     "0 <= pi a": letters.pen,
     "0 < epsilon_target a < 1": letters.eps_target,
     "0 < F_target a < 1": letters.F_target,
     "(forall i, In i (keys a) -> 0 <= weight i)": about.ARBITRARY_ROW,
     "0 < sum weight (keys a)": about.ARBITRARY_ROW,
+    "0 <= lambda_more a < 1": letters.lam_more,
 }
 
 COQ_KINDS: Mapping[str, CoqKind] = {
