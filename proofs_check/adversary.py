@@ -263,6 +263,7 @@ class _Search:
             "scores": scores,
             "temperature": temperature,
             "dial": rng.uniform(0, 1, rows) * (1 - 2.0**-20),
+            "other_dial": rng.uniform(0, 1, rows) * (1 - 2.0**-20),
             "penalty": rng.uniform(0, 10, rows),
             "leak_target": rng.uniform(1e-6, 1 - 1e-6, rows),
             "fidelity_target": rng.uniform(1e-6, 1 - 1e-6, rows),
@@ -290,7 +291,7 @@ class _Search:
         for name, low, high in (("temperature", 1e-2, 1e2), ("penalty", 0.0, 40.0)):
             moved = child[name] * np.exp(step * rng.standard_normal(rows) * (rng.uniform(size=rows) < 0.3))
             child[name] = np.clip(moved, low, high)
-        for name in ("dial", "leak_target", "fidelity_target"):
+        for name in ("dial", "other_dial", "leak_target", "fidelity_target"):
             moved = _logistic(_logit(child[name]) + step * rng.standard_normal(rows) * (rng.uniform(size=rows) < 0.5))
             child[name] = np.clip(moved, 2.0**-60, 1 - 2.0**-40)
         self.meet_targets(child, step)

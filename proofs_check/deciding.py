@@ -13,18 +13,19 @@ from functools import lru_cache, reduce
 from typing import Any
 
 import sympy
-from flint import arb, ctx, fmpq
+from flint import ctx
 from sympy import Expr, Symbol, expand_log, factor, log, together
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanFalse, BooleanTrue, Equivalent, Implies
 
+from proofs_check.instances.balls import ArbArithmetic
 from proofs_check.instances.kinds import Definition
 from proofs_check.instances.rows import Arithmetic
 from proofs_check.undefined import Demand, broken, cancelled, demands
 from proofs_check.verdict import Verdict, both
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
 from theory.lowering import Target, Undecided, UnknownNode, arb_target, evaluate
-from theory.statement import Clause
+from theory.statement import Clause, Statement
 
 _PRECISIONS = (96, 384, 2048, 16384, 65536)
 # The exact form is tried after this precision has failed to part the sides.
@@ -32,26 +33,6 @@ _TRY_EXACT_AT = 384
 # More different scores than this and the exact form costs more than it is worth.
 _EXACT_LEVELS = 4
 _LARGEST_POWER = 64
-
-
-class ArbArithmetic:
-    """Balls at the precision in force."""
-
-    def __init__(self) -> None:
-        self.memo: dict[Any, Any] = {}
-
-    def number(self, value: Fraction | int) -> Any:
-        exact = Fraction(value)
-        return arb(fmpq(exact.numerator, exact.denominator))
-
-    def exp(self, exponent: Fraction) -> Any:
-        return self.number(exponent).exp()
-
-    def log(self, x: Any) -> Any:
-        return x.log()
-
-    def absolute(self, x: Any) -> Any:
-        return abs(x)
 
 
 class ExactArithmetic:
@@ -66,6 +47,11 @@ class ExactArithmetic:
 
     def exp(self, exponent: Fraction) -> Expr:
         return _power_of_e(self.number(exponent))
+
+    def exp_of(self, x: Expr) -> Expr:
+        if not x.is_Rational:
+            raise Undecided(f"the exponent {x} is not rational")
+        return _power_of_e(x)
 
     def log(self, x: Expr) -> Expr:
         return log(x)
@@ -159,6 +145,7 @@ def _exact_target() -> Target:
         sympy.acos: sympy.acos,
         sympy.asin: sympy.asin,
         sympy.ceiling: sympy.ceiling,
+        sympy.floor: sympy.floor,
         sympy.Abs: ExactArithmetic().absolute,
         sympy.Min: lambda *xs: reduce(smaller, xs),
         sympy.Max: lambda *xs: -reduce(smaller, [-x for x in xs]),
@@ -210,9 +197,27 @@ class Letters:
         return values
 
 
-def decide_clause(clause: Clause, letters: Letters) -> Verdict:
-    """Verdict on a clause at one instance; VACUOUS where its assumption, or the antecedent of its claim, fails."""
-    given = decide(clause.given, letters)
+def decide_assumptions(
+    statement: Statement, letters: Letters, structure: Mapping[str, Callable[[Any], bool]]
+) -> Verdict:
+    """Whether an instance keeps the statement's assumptions: PROVED, REFUTED or UNDECIDED.
+
+    `structure` checks those that no relation of letters says; `KeyError` for one that it does not know.
+    """
+    if not all(structure[each.name](letters.instance) for each in statement.structure):
+        return Verdict.REFUTED
+    verdict = Verdict.PROVED
+    for condition in statement.conditions:
+        verdict = both(verdict, decide(condition, letters))
+    return verdict
+
+
+def decide_clause(clause: Clause, letters: Letters, assumed: Verdict = Verdict.PROVED) -> Verdict:
+    """Verdict on a clause at one instance; VACUOUS where its assumption, or the antecedent of its claim, fails.
+
+    `assumed` says whether the instance keeps the assumptions of the whole statement.
+    """
+    given = assumed if assumed is Verdict.REFUTED else both(assumed, decide(clause.given, letters))
     if given is Verdict.REFUTED:
         return Verdict.VACUOUS
     holds = decide(clause.holds, letters)

@@ -19,6 +19,7 @@ from proofs_check.intervals.lemmas import Lemma, lemmas_of
 from proofs_check.kernel import recorded
 from proofs_check.replay import replay
 from proofs_check.verdict import Verdict
+from theory.about import ABOUT
 from theory.files import read_json, sha256_of
 from theory.statement import Statement
 
@@ -30,8 +31,9 @@ GOOD = ("kernel-checked", "certified", "derived", "sampled")
 
 
 def statement_hash(statement: Statement) -> str:
-    """SHA-256 of the statement's clauses, assumptions and derivation steps."""
-    parts = [statement.id, statement.about]
+    """SHA-256 of the statement's kind of instance, assumptions, clauses and derivation steps."""
+    parts = [statement.id, statement.about, *ABOUT[statement.about]]
+    parts += [f"{each.name}: {each.sentence}: {srepr(each.condition)}" for each in statement.assumptions]
     parts += [f"{clause.name}: {srepr(clause.given)} => {srepr(clause.holds)}" for clause in statement.claim]
     parts += [repr(step) for step in statement.derive()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from proofs_check.deciding import Letters, decide_clause, lacks_value
+from proofs_check.deciding import Letters, decide_assumptions, decide_clause, lacks_value
 from proofs_check.instances.kinds import KINDS
 from proofs_check.verdict import Verdict
 from theory.statement import Clause, Statement
@@ -31,7 +31,8 @@ class Counterexample:
 class SamplingResult:
     """What sampling saw: rows drawn, verdicts by clause, and the shrunk counterexample if there is one.
 
-    `undefined` counts the verdicts that were not reached because a side has no value.
+    `undefined` counts the verdicts that were not reached because a side has no value, `astray` the rows that break an
+    assumption of the statement: no clause speaks of them.
     """
 
     rows: int = 0
@@ -39,6 +40,7 @@ class SamplingResult:
     counterexample: Counterexample | None = None
     agreeing: int = 0
     undefined: int = 0
+    astray: int = 0
 
     @property
     def verdict(self) -> Verdict:
@@ -78,8 +80,10 @@ def sample(statement: Statement, rows: int = 100, random_seed: int = 0, shrink: 
     def throw(instance: Any) -> None:
         result.rows += 1
         letters = Letters(instance, kind.definitions)
+        assumed = decide_assumptions(statement, letters, kind.structure)
+        result.astray += assumed is Verdict.REFUTED
         for clause in statement.claim:
-            verdict = decide_clause(clause, letters)
+            verdict = decide_clause(clause, letters, assumed)
             if verdict is Verdict.REFUTED:
                 raise _Refuted(Counterexample(clause, instance))
             if verdict is Verdict.UNDECIDED and clause.holds.func.__name__ == "Equality":

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from proofs_check.instances.adam_runs import adam_runs
 from proofs_check.instances.anchors import anchor_sets, anchored_heads, pointer_channels
+from proofs_check.instances.contexts import contexts
 from proofs_check.instances.heads import heads
 from proofs_check.instances.row_strategies import attention_rows, blocks, dials, probabilities, temperatures
 from proofs_check.instances.rules import checkers, rule_sets
@@ -31,6 +32,7 @@ __all__ = [
     "attention_rows",
     "blocks",
     "checkers",
+    "contexts",
     "descents",
     "dials",
     "heads",

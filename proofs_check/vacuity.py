@@ -8,7 +8,7 @@ from typing import Any
 
 from sympy.logic.boolalg import And, Boolean, Implies
 
-from proofs_check.deciding import Letters, decide
+from proofs_check.deciding import Letters, decide, decide_assumptions
 from proofs_check.instances.kinds import KINDS
 from proofs_check.verdict import Verdict
 from theory.statement import Clause, Statement
@@ -37,7 +37,7 @@ class _AllWitnessed(Exception):
 
 
 def assumption(clause: Clause) -> Boolean:
-    """What must hold for the clause to say something: `given`, and the antecedents of nested implications."""
+    """What the clause itself asks for: `given`, and the antecedents of nested implications."""
     needed, claim = clause.given, clause.holds
     while isinstance(claim, Implies):
         needed, claim = And(needed, claim.args[0]), claim.args[1]
@@ -56,6 +56,8 @@ def check_vacuity(statement: Statement, random_seed: int = 0, instances: int = 6
     def draw(instance: Any) -> None:
         result.instances += 1
         letters = Letters(instance, kind.definitions)
+        if decide_assumptions(statement, letters, kind.structure) is not Verdict.PROVED:
+            return
         for clause in statement.claim:
             if result.witnesses[clause.name] is None and decide(assumption(clause), letters) is Verdict.PROVED:
                 result.witnesses[clause.name] = instance

@@ -63,6 +63,7 @@ def hard_batches(careful=False):
             {
                 "temperature": temperature,
                 "dial": np.array([1 / 64, 0.5, 1 - 2.0**-40, 0.9, 2.0**-20, 0.3, 0.7, 0.9]),
+                "other_dial": np.array([0.5, 0.25, 1 - 2.0**-30, 0.95, 2.0**-10, 0.3, 0.9, 0.1]),
                 "penalty": np.array([0.0, 3.0, 10.0, 1.0, 0.5, 7.0, 10.0, 10.0]),
                 "leak_target": generator.uniform(1e-18, 1, 8),
                 "fidelity_target": 1 - 2.0 ** -generator.uniform(1, 52, 8),

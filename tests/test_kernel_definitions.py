@@ -16,6 +16,7 @@ from flint import ctx
 from proofs_check import kernel
 from proofs_check.deciding import ArbArithmetic
 from proofs_check.instances.anchors import PointerChannel
+from proofs_check.instances.contexts import Context
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.rows import AttentionRow
 from proofs_check.instances.rules import Checker, Situation
@@ -68,7 +69,7 @@ def row_in_coq(row):
         f"Key {number(s)} {number(v)} {number(t)} {number(w)}"
         for s, v, t, w in zip(row.scores, row.values, row.seen, row.weights, strict=True)
     ]
-    numbers = (row.temperature, row.dial, row.penalty, row.leak_target, row.fidelity_target)
+    numbers = (row.temperature, row.dial, row.penalty, row.leak_target, row.fidelity_target, row.other_dial)
     return f"Row {listed(keys[: row.block])} {listed(keys[row.block :])} {' '.join(map(number, numbers))}"
 
 
@@ -97,8 +98,18 @@ def entries_in_coq(entries):
 def descent_in_coq(run):
     gradients = listed(map(entries_in_coq, run.gradients))
     numbers = (run.rate, run.penalty, run.momentum)
+    # Steps count from 1.
+    rates = entries_in_coq((Fraction(0), *run.schedule))
     start, buffer = entries_in_coq(run.weights), entries_in_coq(run.buffer)
-    return f"Descent {len(run.weights)} {start} {buffer} {gradients} {' '.join(map(number, numbers))}"
+    return f"Descent {len(run.weights)} {start} {buffer} {gradients} {' '.join(map(number, numbers))} {rates}"
+
+
+def context_in_coq(context):
+    text = "(fun _ _ => 0)"
+    for q, row in reversed(list(enumerate(context.scores))):
+        text = f"(fun q => if Nat.eqb q {q} then {entries_in_coq(row)} else {text} q)"
+    sizes = f"{len(context.scores)} {context.window} {context.least_own}"
+    return f"Context.Context {sizes} {text} {number(context.leak_target)}"
 
 
 def head_in_coq(head):
@@ -132,6 +143,7 @@ ROW = AttentionRow(
     penalty=Fraction(1, 4),
     leak_target=Fraction(1, 5),
     fidelity_target=Fraction(7, 9),
+    other_dial=Fraction(3, 5),
     values=(Fraction(1, 3), Fraction(2), Fraction(5), Fraction(-1), Fraction(1, 7)),
     seen=(Fraction(5, 4), Fraction(1, 2), Fraction(-2), Fraction(3, 4), Fraction(0)),
     weights=(1, 3, 2, 5, 4),
@@ -163,6 +175,13 @@ DESCENT = Descent(
     penalty=Fraction(4, 5),
     momentum=Fraction(1, 4),
     buffer=(Fraction(1, 3), Fraction(-1, 5)),
+    rates=(Fraction(1, 4),),
+)
+CONTEXT = Context(
+    scores=tuple(tuple(Fraction(3 * key - 2 * query, 4) for key in range(query + 1)) for query in range(5)),
+    window=2,
+    least_own=1,
+    leak_target=Fraction(2, 3),
 )
 HEAD_LEFT = SurvivingBlock(
     query=(Fraction(1, 2), Fraction(-1), Fraction(2, 3), Fraction(1)),
@@ -180,6 +199,7 @@ INSTANCES = {
     "row beside another": (ROW, row_in_coq, "Beside"),
     "checker": (CHECKER, checker_in_coq, "Checker"),
     "pointer channel": (CHANNEL, channel_in_coq, "Channel"),
+    "context": (CONTEXT, context_in_coq, "Context"),
     "schedule": (SCHEDULE, schedule_in_coq, "Schedule ScheduleFacts"),
     "descent": (DESCENT, descent_in_coq, "Descent"),
     "surviving block": (HEAD_LEFT, head_in_coq, "Surviving"),

@@ -58,7 +58,8 @@ def lawful_schedule(schedule):
     assert schedule.layers == len(schedule.leaks) == len(schedule.weights) >= 2
     assert 0 <= schedule.layer < schedule.layers
     assert 0 <= schedule.exponent < schedule.steeper
-    assert 0 < schedule.needed <= schedule.largest <= 1
+    assert 0 < schedule.needed <= 1
+    assert 0 < schedule.largest <= 1
     assert all(0 < leak < 1 for leak in schedule.leaks)
 
 

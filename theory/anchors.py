@@ -44,7 +44,7 @@ from theory.entropy import chain_rule_step
 from theory.functions import BinaryEntropy
 from theory.leak import MARGIN_THRESHOLD
 from theory.sphere import CapShare
-from theory.statement import Clause, Kind, Statement, Witness
+from theory.statement import Assumption, Clause, Kind, Statement, Witness
 from theory.symbols import delta, eps, eps_target, k, m, tau
 
 ANCHOR_ANGLE = acos(coherence)
@@ -105,6 +105,10 @@ def _derive_margin() -> tuple[Step, ...]:
     )
 
 
+UNIT_ANCHORS = Assumption("unit anchors", "every anchor has length 1")
+ALONG_ANCHOR = Assumption("along its anchor", "the query points along the anchor of its block")
+EQUAL_KEYS = Assumption("equal keys", "all keys have one norm")
+
 ANCHOR_MARGIN = Statement(
     id="D1",
     name="anchor-margin",
@@ -113,6 +117,7 @@ ANCHOR_MARGIN = Statement(
     source="own, after seed claim that anchors are designed information-theoretically (arXiv 2510.09338)",
     uses=("A2", "A3"),
     about="anchored head",
+    assumptions=(UNIT_ANCHORS, ALONG_ANCHOR, EQUAL_KEYS),
     claim=(
         Clause("margin", Ge(delta, alpha * BRACKET)),
         Clause("simple", Ge(delta, alpha * BRACKET_SIMPLE)),
@@ -183,6 +188,7 @@ ANCHOR_CAPACITY = Statement(
     source="Rankin 1955, The closest packing of spherical caps in n dimensions; the cap: Ball 1997, An elementary "
     "introduction to modern convex geometry, lemma 2.2",
     about="anchor set",
+    assumptions=(UNIT_ANCHORS, Assumption("two anchors", "there are at least 2 anchors", Ge(anchors, 2))),
     claim=(
         Clause("simplex least", Ge(coherence, SIMPLEX)),
         Clause("simplex attained", Eq(coherence_simplex, SIMPLEX), Le(anchors, dimension + 1)),
@@ -240,6 +246,8 @@ def _derive_information() -> tuple[Step, ...]:
     )
 
 
+UNIFORM_TARGET = Assumption("uniform target", "every block is the target equally often")
+
 POINTER_INFORMATION = Statement(
     id="D3",
     name="pointer-information",
@@ -247,6 +255,7 @@ POINTER_INFORMATION = Statement(
     kind=Kind.KNOWN,
     source="Fano 1961, Transmission of Information; equality at symmetric errors",
     about="pointer channel",
+    assumptions=(UNIFORM_TARGET, Assumption("two blocks", "there are at least 2 blocks", Ge(blocks, 2))),
     claim=(
         Clause("error", Ge(information, INFORMATION_NEEDED)),
         Clause(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from theory.anchors import ANCHOR_CAPACITY, ANCHOR_MARGIN, POINTER_INFORMATION
-from theory.dial import DIAL_COST, ENTROPY_ALONG_DIAL, ODDS_LAW
+from theory.context import WHOLE_CONTEXT
+from theory.dial import DIAL_COST, DIAL_GATE, ENTROPY_ALONG_DIAL, ODDS_LAW
 from theory.entropy import ENTROPY_BOUND
 from theory.errors import DomainError
 from theory.extinction import EXTINCTION_BY_ADAM, EXTINCTION_BY_DESCENT
@@ -26,11 +27,13 @@ CATALOGUE: tuple[Statement, ...] = (
     ENTROPY_BOUND,
     RANGE_DEFICIT_LAW,
     ROBUSTNESS,
+    WHOLE_CONTEXT,
     ODDS_LAW,
     ENTROPY_ALONG_DIAL,
     DIAL_COST,
     PENALTY_DUALITY,
     SPARSE_ATTENTION,
+    DIAL_GATE,
     STATIONARITY,
     GRADIENT_BOUND,
     SELF_CONSISTENT_THRESHOLD,

@@ -1,8 +1,8 @@
-"""B1-B3: what the locality dial does to one row, and what it costs."""
+"""B1-B3 and B6: what the locality dial does to one row, what it costs, and the gate that computes it."""
 
 from __future__ import annotations
 
-from sympy import Abs, Eq, Equivalent, Ge, Implies, Le, Max, S, exp, log, solve, symbols
+from sympy import Abs, And, Eq, Equivalent, Ge, Gt, Implies, Le, Max, S, exp, log, solve, symbols
 
 from theory.derivation import Equal, Limit, Positive, Step
 from theory.entropy import chain_rule_step, mixture_entropy
@@ -19,10 +19,17 @@ from theory.symbols import (
     H,
     H_lam,
     H_mask,
+    H_more,
     delta_mean,
     eps,
     eps_lam,
     lam,
+    lam_more,
+    o_B,
+    o_lam,
+    o_null,
+    o_plain,
+    p_null,
     sbar_B,
     sbar_C,
     shift,
@@ -35,6 +42,8 @@ from theory.symbols import (
 DIALLED_LEAK = (1 - lam) * eps / (1 - lam * eps)
 DIAL_NEEDED = Max(0, 1 - F / (1 - F) * (1 - F_target) / F_target)
 DIAL_BIAS = -tau * log(1 - lam)
+_BIAS_MORE = DIAL_BIAS.subs(lam, lam_more)
+GATE = lam * F / (1 - lam * (1 - F))
 
 _Z_B, _Z_C, _o = symbols("Z_B Z_C o", positive=True)
 
@@ -127,6 +136,10 @@ ENTROPY_ALONG_DIAL = Statement(
         Clause("slope", Eq(Logit(F) - H_B + H_C, (sbar_B - sbar_C) / tau)),
         Clause("falls", Le(H_lam, H), Ge(sbar_B, sbar_C)),
         Clause("rises first", Ge(H_lam, H), Le(DIAL_BIAS, sbar_C - sbar_B)),
+        Clause("strict converse", Gt(H_lam, H), And(Gt(lam, 0), Le(DIAL_BIAS, sbar_C - sbar_B))),
+        Clause("rises up to the gap", Ge(H_more, H_lam), And(Ge(lam_more, lam), Le(_BIAS_MORE, sbar_C - sbar_B))),
+        Clause("falls beyond the gap", Le(H_more, H_lam), And(Ge(lam_more, lam), Ge(DIAL_BIAS, sbar_C - sbar_B))),
+        Clause("falls beyond the margin", Le(H_more, H_lam), And(Ge(lam_more, lam), Ge(DIAL_BIAS, -delta_mean))),
         Clause("peak", Le(H_lam, log(exp(H_B) + exp(H_C)))),
         Clause("score gap", Ge(sbar_B - sbar_C, delta_mean)),
         Clause("mean margin suffices", Le(H_lam, H), Ge(delta_mean, 0)),
@@ -181,4 +194,46 @@ DIAL_COST = Statement(
         Clause("output bound", Le(Abs(shift), (F_lam - F) * spread)),
     ),
     derive=_derive_cost,
+)
+
+
+def _derive_gate() -> tuple[Step, ...]:
+    open_dial = 1 / (1 + _o)
+    inner, outer = symbols("v_B v_C", real=True)
+    fidelity = _Z_B / (_Z_B + _Z_C)
+    boosted = _Z_B * exp(DIAL_BIAS / tau)
+    plain = (_Z_B * inner + _Z_C * outer) / (_Z_B + _Z_C)
+    dialled = (boosted * inner + _Z_C * outer) / (boosted + _Z_C)
+    null = _Z_B / (2 * _Z_B + _Z_C)
+    return (
+        Equal(
+            "both outputs mix the same conditional means: the dialled one lies the gate's share from the plain one "
+            "to the block's",
+            dialled.subs(lam, 1 - open_dial),
+            (plain + GATE.subs(F, fidelity) * (inner - plain)).subs(lam, 1 - open_dial),
+        ),
+        Equal("a key that weighs as much as the whole block takes F/(1 + F)", null, fidelity / (1 + fidelity)),
+        Equal("so the fidelity is the odds of its mass", null / (1 - null), fidelity),
+        Equal(
+            "and the plain output is what is left, over the mass that is left",
+            (_Z_B * inner + _Z_C * outer) / (2 * _Z_B + _Z_C) / (1 - null),
+            plain,
+        ),
+    )
+
+
+DIAL_GATE = Statement(
+    id="B6",
+    name="dial-gate",
+    title="The dialled output is the plain one moved towards the block's by a gate of the dial and the fidelity",
+    kind=Kind.IDENTITY,
+    source="own; elementary",
+    uses=("B1", "B3"),
+    claim=(
+        Clause("gate", Eq(o_lam, o_plain + GATE * (o_B - o_plain))),
+        Clause("null key", Eq(p_null, F / (1 + F))),
+        Clause("fidelity", Eq(F, p_null / (1 - p_null))),
+        Clause("plain output", Eq(o_plain, o_null / (1 - p_null))),
+    ),
+    derive=_derive_gate,
 )

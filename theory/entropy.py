@@ -8,7 +8,7 @@ from theory.derivation import AboveTangent, Equal, Limit, Positive, RisesFromZer
 from theory.functions import BinaryEntropy, Logistic
 from theory.leak import LEAK_MAX
 from theory.statement import Clause, Kind, Statement, Witness
-from theory.symbols import H_B, H_C, Delta, F, H, d, d_mean, eps, k, m, tau
+from theory.symbols import H_B, H_C, Delta, F, H, H_pair, H_two, d, d_mean, eps, k, m, tau
 from theory.two_level import two_level_entropy
 
 CHAIN_RULE = BinaryEntropy(eps) + F * H_B + eps * H_C
@@ -50,6 +50,7 @@ def _derive() -> tuple[Step, ...]:
     split = mixture_entropy(share, pair, log(rest))
     peak = exp(pair) / (exp(pair) + rest)
     small = symbols("v", nonnegative=True)
+    pair_share = 1 / (1 + exp(gap))
     return (
         chain_rule_step(mass, part),
         log_of_size_step(),
@@ -82,6 +83,16 @@ def _derive() -> tuple[Step, ...]:
             "that is a maximum, since the mixture is concave in the mass",
             -split.diff(share, 2).subs(share, 1 / (1 + ratio)),
         ),
+        Positive(
+            "a two-level bound is at least the entropy of a uniform block: log(1 + v) and d v/(1 + v) are not negative",
+            log(1 + small) + gap * small / (1 + small),
+            strict=False,
+        ),
+        Equal(
+            "the pair's scores (1 - sigma(d)) d and -sigma(d) d stand d apart, all other keys at 0: for d = -g",
+            (1 - pair_share) * -gap - (-pair_share * -gap),
+            -gap,
+        ),
         Equal("and its entropy", split.subs(share, peak), log(rest + exp(pair))),
     )
 
@@ -101,6 +112,9 @@ ENTROPY_BOUND = Statement(
         Clause("given soft margin", Le(H, TWO_LEVEL.subs(d, Delta))),
         Clause("exponential", Le(H, EXPONENTIAL), Ge(d, 0)),
         Clause("one pair", Le(H, ONE_PAIR), Lt(d, 0)),
+        Clause("attained", Eq(H_two, TWO_LEVEL)),
+        Clause("floor", Ge(TWO_LEVEL, log(m)), Ge(d, 0)),
+        Clause("one pair attained", Eq(H_pair, ONE_PAIR), Le(d, 0)),
     ),
     witnesses=(
         Witness("given fidelity", block=((tau * d, m),), complement=((0 * d, k),)),

@@ -10,20 +10,23 @@ from sympy import And, Eq, Ge, Le, Lt, Max, S, cosh, exp, expand_log, log, oo, s
 
 from theory.derivation import Equal, Limit, Positive, RisesFromZero, Step
 from theory.sparse_attention import cauchy_schwarz_step
-from theory.statement import Clause, Kind, Statement
+from theory.statement import Assumption, Clause, Kind, Statement
 from theory.weight_symbols import (
     G,
     N,
     N_mu,
     b_0,
+    b_T,
     beta_1,
     beta_1_t,
     beta_2,
     beta_2_t,
     eta,
     gain,
+    gain_mu,
     lam_g,
     mu,
+    mu_T,
     p,
     u_t,
     w_0,
@@ -39,6 +42,8 @@ ADAM_WARNING = (
 STEPS = w_0 / (eta * (lam_g - G))
 _SPED_UP = G / (1 - mu)
 STEPS_WITH_MOMENTUM = STEPS.subs(G, _SPED_UP)
+FILLED = G * (1 - mu_T) / (1 - mu)
+"""How long the momentum buffer is at most at the end of a run that starts from an empty one."""
 
 
 def _derive_descent() -> tuple[Step, ...]:
@@ -68,8 +73,23 @@ def _derive_descent() -> tuple[Step, ...]:
             mu * pushed + G,
             pushed.subs(earlier, earlier + 1),
         ),
+        Positive(
+            "which rises, so a penalty above the last is above all of them",
+            simplify(pushed.subs(earlier, earlier + 1) - pushed),
+            strict=False,
+        ),
+        Equal(
+            "from an empty buffer step t so takes eta_t (lam - G (1 - mu^t)/(1 - mu)) off the block, down to 0",
+            w_0 + eta * pushed - eta * lam_g,
+            w_0 - eta * (lam_g - pushed),
+        ),
     )
 
+
+PROXIMAL_LAST = Assumption("proximal step last", "the proximal step comes last, after the optimiser's own step")
+EUCLIDEAN = Assumption(
+    "Euclidean proximal step", "the proximal step minimises |z - w|_2^2/2 + eta_t lambda_g |z|_2, Euclidean norms both"
+)
 
 EXTINCTION_BY_DESCENT = Statement(
     id="C4",
@@ -78,11 +98,14 @@ EXTINCTION_BY_DESCENT = Statement(
     kind=Kind.SHARP,
     source="own, after seed claim on explicit thresholds (arXiv 2510.09338); elementary",
     about="descent",
+    assumptions=(PROXIMAL_LAST, EUCLIDEAN),
     claim=(
         Clause("one step", Le(w_1, Max(0, w_0 - eta * (lam_g - G)))),
         # An integer is at most the ceiling of x exactly where it is below x + 1.
         Clause("extinct", Lt(N, STEPS + 1), Lt(G, lam_g)),
         Clause("extinct with momentum", Lt(N_mu, STEPS_WITH_MOMENTUM + 1), And(Lt(_SPED_UP, lam_g), Le(b_0, _SPED_UP))),
+        Clause("buffer", Le(b_T, FILLED), Eq(b_0, 0)),
+        Clause("extinct from an empty buffer", Eq(w_T, 0), And(Eq(b_0, 0), Ge(gain_mu, w_0), Ge(lam_g, FILLED))),
     ),
     derive=_derive_descent,
 )
@@ -142,6 +165,9 @@ def _derive_adam() -> tuple[Step, ...]:
     )
 
 
+DECAYS = Assumption("betas", "beta_1^2 is below beta_2", Lt(beta_1**2, beta_2))
+DECAY_BOUNDED = Assumption("weight decay", "learning rate times weight decay lies in [0, 1] at every step")
+
 EXTINCTION_BY_ADAM = Statement(
     id="C5",
     name="extinction-by-adam",
@@ -149,6 +175,7 @@ EXTINCTION_BY_ADAM = Statement(
     kind=Kind.SHARP,
     source="own, after seed claim on explicit thresholds (arXiv 2510.09338)",
     about="adam run",
+    assumptions=(DECAYS, DECAY_BOUNDED, PROXIMAL_LAST, EUCLIDEAN),
     claim=(
         Clause("update", Le(u_t**2, UPDATE_SQUARE)),
         Clause("least", Ge(UPDATE_SQUARE, 1)),

@@ -1,8 +1,8 @@
 """C2: how large the loss's gradient in the query and key weights of a head can be.
 
-A head has inputs `X` (rows tokens, columns split into feature blocks `g`), `Q = sum_g X_g W_{Q,g}`, `K` likewise,
-no biases, `S = Q K^T/sqrt(d_k)`, `A = softmax(S/tau)`, causal or not, and `O = A V`. In a batch every norm of
-values, keys and queries is the largest of its sequences, and the inputs are stacked.
+A head has inputs `X` (rows tokens, columns split into feature blocks `g`), `Q = sum_g X_g W_{Q,g}`, `K` likewise, with
+or without biases but not normalised, `S = Q K^T/sqrt(d_k)`, `A = softmax(S/tau)`, causal or not, and `O = A V`. In a
+batch every norm of values, keys and queries is the largest of its sequences, and the inputs are stacked.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from sympy import Expr, Le, S, exp, sqrt, symbols
 
 from theory.derivation import Equal, Positive, Step
 from theory.sparse_attention import cauchy_schwarz_step
-from theory.statement import Clause, Kind, Statement
+from theory.statement import Assumption, Clause, Kind, Statement
 from theory.symbols import tau
 from theory.weight_symbols import (
     Lam,
@@ -103,6 +103,8 @@ def _derive() -> tuple[Step, ...]:
 
 _KEY_BOUND = GRADIENT_MAX.subs(k_norm, q_norm)
 
+NO_NORMALISATION = Assumption("no normalisation", "queries and keys are not normalised")
+
 GRADIENT_BOUND = Statement(
     id="C2",
     name="gradient-bound",
@@ -110,6 +112,7 @@ GRADIENT_BOUND = Statement(
     kind=Kind.SHARP,
     source="own, after seed claim on explicit thresholds (arXiv 2510.09338); softmax is 1/2-Lipschitz (known)",
     about="head",
+    assumptions=(NO_NORMALISATION,),
     claim=(
         Clause("query", Le(grad_Q, GRADIENT_MAX)),
         Clause("key", Le(grad_K, _KEY_BOUND)),

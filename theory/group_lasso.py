@@ -11,9 +11,9 @@ from __future__ import annotations
 from sympy import And, Eq, Expr, Gt, Le, Lt, S, solve, sqrt, symbols, tanh
 
 from theory.derivation import Equal, Limit, Positive, Step
-from theory.gradient_bound import PER_KEY_NORM
+from theory.gradient_bound import NO_NORMALISATION, PER_KEY_NORM
 from theory.sparse_attention import cauchy_schwarz_step
-from theory.statement import Clause, Kind, Statement
+from theory.statement import Assumption, Clause, Kind, Statement
 from theory.weight_symbols import (
     J_0,
     L_0,
@@ -60,6 +60,8 @@ def _derive_stationarity() -> tuple[Step, ...]:
     )
 
 
+DIFFERENTIABLE = Assumption("differentiable", "the loss is differentiable in the block at the point")
+
 STATIONARITY = Statement(
     id="C1",
     name="group-stationarity",
@@ -67,6 +69,7 @@ STATIONARITY = Statement(
     kind=Kind.KNOWN,
     source="known: optimality conditions of the group lasso (Yuan and Lin 2006)",
     about="weight block",
+    assumptions=(DIFFERENTIABLE,),
     claim=(
         Clause("small gradient", Eq(w, 0), And(Eq(move, 0), Lt(g, lam_g))),
         Clause("live block", Eq(g, lam_g), And(Eq(move, 0), Gt(w, 0))),
@@ -164,6 +167,13 @@ def _derive_self_consistent() -> tuple[Step, ...]:
 
 _ALL_BLOCKS = PER_KEY_NORM.subs(x_g, x_all) * x_all
 
+NO_BIAS = Assumption("no bias", "neither queries nor keys have a bias")
+ONE_LIVE_BLOCK = Assumption("one live block", "every other block of W_Q and W_K is zero")
+STATIONARY = Assumption("stationary", "the point is stationary in the live block")
+SLOPE_BOUNDED = Assumption(
+    "slope bounded", "the loss's gradient in the output is no longer than Lambda from here to W_Q = W_K = 0"
+)
+
 SELF_CONSISTENT_THRESHOLD = Statement(
     id="C3",
     name="self-consistent-threshold",
@@ -172,6 +182,7 @@ SELF_CONSISTENT_THRESHOLD = Statement(
     source="own, after seed claim that penalties above a threshold localise attention (arXiv 2510.09338)",
     uses=("C1", "C2"),
     about="stationary head",
+    assumptions=(NO_BIAS, NO_NORMALISATION, ONE_LIVE_BLOCK, STATIONARY, SLOPE_BOUNDED),
     claim=(
         Clause("balanced", Eq(lam_Q * w_Q, lam_K * w_K)),
         Clause("half the drop", Le(lam_Q * w_Q, _HALF)),

@@ -17,6 +17,7 @@ from theory.symbols import (
     delta_seen,
     eps,
     eps_target,
+    eps_two,
     k,
     m,
     r,
@@ -91,7 +92,7 @@ def _derive_leak() -> tuple[Step, ...]:
 LEAK_BOUND = Statement(
     id="A2",
     name="leak-bound",
-    title="The leak is at most logistic in the separation",
+    title="The leak is at most logistic in the separation, and two-level rows attain that",
     kind=Kind.SHARP,
     source="own, after seed claim on explicit thresholds (arXiv 2510.09338)",
     uses=("A1",),
@@ -100,6 +101,7 @@ LEAK_BOUND = Statement(
         Clause("mean margin", Le(eps, LEAK_MAX.subs(d, d_mean))),
         Clause("soft margin", Eq(eps, LEAK_MAX.subs(d, Delta))),
         Clause("exponential", Le(eps, k / m * exp(-d))),
+        Clause("attained", Eq(eps_two, LEAK_MAX)),
     ),
     witnesses=(
         Witness("margin", block=((tau * d, m),), complement=((0 * d, k),)),

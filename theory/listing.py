@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from sympy import latex, true
 
+from theory.about import ABOUT
 from theory.statement import Statement
 
 
@@ -24,6 +25,16 @@ def describe(statement: Statement) -> dict[str, Any]:
         "kind": statement.kind.value,
         "source": statement.source,
         "about": statement.about,
+        "of_its_kind": list(ABOUT[statement.about]),
+        "assumptions": [
+            {
+                "name": each.name,
+                "sentence": each.sentence,
+                "condition": None if each.condition is None else str(each.condition),
+                "latex": None if each.condition is None else latex(each.condition),
+            }
+            for each in statement.assumptions
+        ],
         "variables": [
             {"symbol": str(v.symbol), "domain": str(v.domain), "meaning": v.meaning} for v in statement.variables
         ],
@@ -78,6 +89,11 @@ def print_statement(statement: Statement) -> None:
     console.print(statement.title, markup=False, highlight=False)
     console.print(f"source: {statement.source}", markup=False, highlight=False)
     console.print(f"about: one {statement.about}", markup=False, highlight=False)
+    for sentence in described["of_its_kind"]:
+        console.print(f"  where {sentence}", markup=False, highlight=False)
+    for each in described["assumptions"]:
+        condition = f": {each['condition']}" if each["condition"] else ""
+        console.print(f"assuming that {each['sentence']}{condition}", markup=False, highlight=False)
     letters = Table(title="letters", title_justify="left", show_header=False, box=None)
     for v in described["variables"]:
         letters.add_row(v["symbol"], v["domain"], v["meaning"])

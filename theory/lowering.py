@@ -67,6 +67,10 @@ def evaluate(expr: Expr, values: Mapping[Symbol, Any], target: Target) -> Any:
             return power(node)
         if isinstance(node, sympy.Piecewise):
             return target.choose([(condition, walk, branch) for branch, condition in node.args])
+        if isinstance(node, sympy.floor):
+            # One division: where it is exact, so is the floor of what it gives.
+            above, below = sympy.fraction(sympy.together(node.args[0]))
+            return target.operations[sympy.floor](walk(above) / walk(below))
         operation = target.operations.get(node.func)
         if operation is None:
             raise UnknownNode(f"{target.name} has no meaning for {node.func.__name__} in {node}")
@@ -130,6 +134,7 @@ def array_target(xp: Any, special: Any) -> Target:
         sympy.acos: xp.arccos,
         sympy.asin: xp.arcsin,
         sympy.ceiling: xp.ceil,
+        sympy.floor: xp.floor,
         sympy.Abs: xp.abs,
         sympy.Max: lambda *xs: _fold(xp.maximum, xs),
         sympy.Min: lambda *xs: _fold(xp.minimum, xs),
@@ -201,6 +206,7 @@ def arb_target() -> Target:
         sympy.acos: lambda x: x.acos(),
         sympy.asin: lambda x: x.asin(),
         sympy.ceiling: lambda x: x.ceil(),
+        sympy.floor: lambda x: x.floor(),
         sympy.Abs: abs,
         sympy.Max: lambda *xs: _reduce(lambda a, b: a.max(b), xs),
         sympy.Min: lambda *xs: _reduce(lambda a, b: a.min(b), xs),

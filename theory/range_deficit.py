@@ -121,6 +121,7 @@ RANGE_DEFICIT_LAW = Statement(
         Clause("finite", Ge(H, ENTROPY_MIN)),
         Clause("dimension-free", Le(log(m + k) - H, RANGE_DEFICIT), Gt(r, 0)),
         Clause("quadratic", Le(log(m + k) - H, QUADRATIC)),
+        Clause("law below quadratic", Le(RANGE_DEFICIT, QUADRATIC), Gt(r, 0)),
         Clause("range needed", Ge(r, RANGE_NEEDED), Gt(r, 0)),
         Clause("block form", Ge(H, Min(block_entropy_min(_FIDELITY_LEAST), block_entropy_min(_FIDELITY_MOST)))),
     ),

@@ -5,7 +5,7 @@ A rule adds its strength to the scores of its target while its condition holds.
 
 from __future__ import annotations
 
-from sympy import Eq, Equivalent, Expr, Ge, Le, Lt, Max, S, Symbol, exp, log, solve, symbols
+from sympy import And, Eq, Equivalent, Expr, Ge, Gt, Le, Lt, Max, S, Symbol, exp, log, solve, symbols
 
 from theory.derivation import AboveTangent, Equal, Positive, Step
 from theory.design_symbols import (
@@ -38,7 +38,7 @@ from theory.design_symbols import (
     tilt,
 )
 from theory.functions import Logit
-from theory.statement import Clause, Kind, Statement
+from theory.statement import Assumption, Clause, Kind, Statement
 from theory.symbols import F, tau
 
 STRENGTH_NEEDED = Max(0, tau * (Logit(promise) - Logit(F)))
@@ -134,6 +134,8 @@ def _derive_sharing() -> tuple[Step, ...]:
     )
 
 
+NO_EMPTY_TARGET = Assumption("no empty target", "the target of every rule holds a key")
+
 RULE_SET_PROMISE = Statement(
     id="E2",
     name="rule-set-promise",
@@ -142,6 +144,7 @@ RULE_SET_PROMISE = Statement(
     source="own; duality of linear programs: Farkas 1902, von Neumann 1928",
     uses=("E1",),
     about="rule set",
+    assumptions=(NO_EMPTY_TARGET,),
     claim=(
         Clause("shared promise", Eq(shared, shared_dual)),
         Clause("every row", Le(shared_any, shared)),
@@ -175,6 +178,10 @@ def _derive_checker() -> tuple[Step, ...]:
     )
 
 
+FIRES_AND_MISSES = Assumption(
+    "fires and misses", "the checker fires at times and misses at times", And(Gt(missed, 0), Lt(missed, 1))
+)
+
 IMPERFECT_CHECKER = Statement(
     id="E3",
     name="imperfect-checker",
@@ -183,6 +190,7 @@ IMPERFECT_CHECKER = Statement(
     source="own; elementary (total expectation)",
     uses=("E1",),
     about="checker",
+    assumptions=(FIRES_AND_MISSES,),
     claim=(
         Clause("expectation", Eq(mean_fidelity, EXPECTED_FIDELITY)),
         Clause("at least", Ge(mean_fidelity, (1 - missed) * promise)),

@@ -24,9 +24,10 @@ from theory.design_symbols import (
     gain,
     layer,
     layers,
+    steeper,
     steepness,
 )
-from theory.statement import Clause, Kind, Statement
+from theory.statement import Assumption, Clause, Kind, Statement
 from theory.symbols import eps
 
 EDGE = (layers - 1) * (dial_needed / dial_max) ** (1 / steepness)
@@ -40,6 +41,12 @@ def budget(beta: int) -> Expr:
         return layers
     index = symbols("l", integer=True, nonnegative=True)
     return factor(summation(index**beta, (index, 0, layers - 1)) / (layers - 1) ** beta)
+
+
+TWO_LAYERS = Assumption("two layers", "there are at least 2 layers", Ge(layers, 2))
+STEEPER = Assumption("steeper", "the steeper schedule has the larger exponent", Gt(steeper, steepness))
+POSITIVE_WEIGHTS = Assumption("positive weights", "the weight of every layer is positive")
+LEAKS_FIXED = Assumption("leaks fixed", "every layer has the same leak, before the dial, under both schedules")
 
 
 def _derive_budget() -> tuple[Step, ...]:
@@ -72,6 +79,7 @@ SCHEDULE_BUDGET = Statement(
     kind=Kind.IDENTITY,
     source="own, after seed claim on steep progressive schedules (arXiv 2510.09338); Faulhaber's sums",
     about="schedule",
+    assumptions=(TWO_LAYERS,),
     claim=tuple(
         Clause(f"beta {beta}", Eq(letter, budget(beta), evaluate=False)) for beta, letter in enumerate(budgets, 1)
     ),
@@ -94,9 +102,11 @@ LOCALISED_DEPTH = Statement(
     kind=Kind.IDENTITY,
     source="own, after seed claim on steep progressive schedules (arXiv 2510.09338); elementary",
     about="schedule",
+    assumptions=(TWO_LAYERS,),
     claim=(
         Clause("layer", Equivalent(Ge(dial_here, dial_needed), Ge(layer, EDGE)), Gt(steepness, 0)),
-        Clause("depth", Eq(depth, layers - ceiling(EDGE)), Gt(steepness, 0)),
+        Clause("depth", Eq(depth, layers - ceiling(EDGE)), And(Gt(steepness, 0), Le(dial_needed, dial_max))),
+        Clause("none above", Eq(depth, 0), Gt(dial_needed, dial_max)),
     ),
     derive=_derive_depth,
 )
@@ -148,6 +158,7 @@ SCHEDULE_COST = Statement(
     source="own, after seed claim that steep schedules keep performance (arXiv 2510.09338); Karamata's inequality",
     uses=("B1", "B3", "F1"),
     about="schedule",
+    assumptions=(TWO_LAYERS, STEEPER, POSITIVE_WEIGHTS, LEAKS_FIXED),
     claim=(
         Clause("layer", Eq(gain, LAYER_COST)),
         Clause("inner dial", Lt(dial_steeper, dial_here), And(Gt(layer, 0), Lt(layer, layers - 1))),

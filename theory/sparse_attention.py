@@ -10,7 +10,7 @@ from sympy import Eq, Equivalent, Ge, Implies, Le, Max, S, log, solve, sqrt, sym
 
 from theory.derivation import Equal, Positive, Step
 from theory.entropy import log_of_size_step
-from theory.statement import Clause, Kind, Statement, Witness
+from theory.statement import Assumption, Clause, Kind, Statement, Witness
 from theory.symbols import J_any, delta, delta_mean, k, m, tau
 from theory.weight_symbols import H_sparse, J_sparse, eps_sparse, lam_each, level, nu, over
 
@@ -85,6 +85,9 @@ def _derive() -> tuple[Step, ...]:
     return (*_water_level(), *_threshold(), *_in_margins())
 
 
+GROUPS_COVER = Assumption("groups cover", "the groups are disjoint and cover the complement")
+BLOCK_FREE = Assumption("block free", "the penalties are on the groups alone: the block is not penalised")
+
 SPARSE_ATTENTION = Statement(
     id="B5",
     name="group-sparse-attention",
@@ -93,6 +96,7 @@ SPARSE_ATTENTION = Statement(
     source="own, after seed claim that group penalties localise attention (arXiv 2510.09338); cf. sparsemax",
     uses=("A4",),
     about="sparse row",
+    assumptions=(GROUPS_COVER, BLOCK_FREE),
     claim=(
         Clause("maximiser", Le(J_any, J_sparse)),
         Clause("water level", Eq(nu, level)),

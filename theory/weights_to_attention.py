@@ -6,9 +6,10 @@ from sympy import Ge, Le, sqrt
 
 from theory.derivation import Equal, Step
 from theory.entropy import TWO_LEVEL
+from theory.gradient_bound import NO_NORMALISATION
 from theory.leak import LEAK_MAX
 from theory.sparse_attention import cauchy_schwarz_step
-from theory.statement import Clause, Kind, Statement, Witness
+from theory.statement import Assumption, Clause, Kind, Statement, Witness
 from theory.symbols import H, d, delta, eps, k, m, tau
 from theory.weight_symbols import d_k, pull, reach_off, s_in
 
@@ -28,6 +29,9 @@ def _derive() -> tuple[Step, ...]:
     )
 
 
+NO_KEY_BIAS = Assumption("no key bias", "keys have no bias")
+OTHERS_EXTINCT = Assumption("others extinct", "every block of W_K but the surviving one is zero")
+
 WEIGHTS_TO_ATTENTION = Statement(
     id="C6",
     name="weights-to-attention",
@@ -36,6 +40,7 @@ WEIGHTS_TO_ATTENTION = Statement(
     source="own, after seed claim on pointer fidelity (arXiv 2510.09338); elementary",
     uses=("A2", "A4"),
     about="surviving block",
+    assumptions=(NO_KEY_BIAS, NO_NORMALISATION, OTHERS_EXTINCT),
     claim=(
         Clause("margin", Ge(delta, MARGIN_FROM_WEIGHTS)),
         Clause("leak", Le(eps, LEAK_MAX.subs(d, _SEPARATION))),

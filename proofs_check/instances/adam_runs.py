@@ -6,7 +6,7 @@ The gradients are arbitrary: what a run proves or refutes holds whatever the los
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -33,7 +33,11 @@ from theory import weight_symbols as letters
 
 @dataclass(frozen=True)
 class AdamRun:
-    """A run of AdamW with a proximal step last, on one block; the first `warmup` steps only fill Adam's memory."""
+    """A run of AdamW with a proximal step last, on one block; the first `warmup` steps only fill Adam's memory.
+
+    `proximal_first` and a `metric` are runs that C5 does not speak of: the proximal step before Adam's, or in the
+    metric of that many times the squared distance.
+    """
 
     weights: Vector
     gradients: tuple[Vector, ...]
@@ -46,12 +50,16 @@ class AdamRun:
     amsgrad: bool = False
     warmup: int = 0
     family: str = field(default="given", compare=False)
+    proximal_first: bool = False
+    metric: Fraction = Fraction(1)
 
     def __str__(self) -> str:
         return (
             f"weights {listed([self.weights])}, gradients {listed(self.gradients)}, rates {listed([self.rates])}, "
             f"penalty {self.penalty}, betas {self.beta1}, {self.beta2}, epsilon {self.epsilon}, decay {self.decay}, "
             f"amsgrad {self.amsgrad}, warmup {self.warmup}"
+            + (", proximal step first" if self.proximal_first else "")
+            + (f", metric {self.metric}" if self.metric != 1 else "")
         )
 
     @property
@@ -92,8 +100,11 @@ def _end(run: AdamRun) -> list[Quantity]:
     schedule = list(zip(run.rates, _update_parts(run), strict=True))
     for rate, parts in schedule[run.warmup :]:
         kept = 1 - rational(rate * run.decay)
-        moved = [kept * w - rational(rate) * _update(run, part) for w, part in zip(weights, parts, strict=True)]
-        weights = shrink(moved, rational(rate * run.penalty))
+        if run.proximal_first:
+            weights = shrink(weights, rational(rate * run.penalty / run.metric))
+        weights = [kept * w - rational(rate) * _update(run, part) for w, part in zip(weights, parts, strict=True)]
+        if not run.proximal_first:
+            weights = shrink(weights, rational(rate * run.penalty / run.metric))
     return weights
 
 
@@ -128,6 +139,12 @@ ADAM_DEFINITIONS: Mapping[Symbol, Any] = {
     letters.w_T: norm_of(_end),
     letters.u_t: _last_update,
     letters.gain: _gain,
+}
+
+ADAM_STRUCTURE: Mapping[str, Any] = {
+    "weight decay": lambda run: all(0 <= rate * run.decay <= 1 for rate in run.rates),
+    "proximal step last": lambda run: not run.proximal_first,
+    "Euclidean proximal step": lambda run: run.metric == 1,
 }
 
 
@@ -193,6 +210,19 @@ def adam_runs(draw: st.DrawFn) -> AdamRun:
         warmup=draw(st.integers(0, steps - 1)),
         family=family,
     )
+
+
+@st.composite
+def astray_adam_runs(draw: st.DrawFn) -> AdamRun:
+    """Runs whose betas, weight decay or proximal step C5 does not speak of."""
+    run = draw(adam_runs())
+    odd = draw(st.sampled_from(["betas", "decay", "proximal_first", "metric"]))
+    if odd == "betas":
+        # Where the mean forgets more slowly than the mean square, an old jump makes a large update.
+        return replace(run, beta1=Fraction(9, 10), beta2=draw(st.sampled_from([Fraction(1, 2), Fraction(81, 100)])))
+    if odd == "decay":
+        return replace(run, decay=draw(st.sampled_from([Fraction(3), Fraction(-1)])))
+    return replace(run, proximal_first=True) if odd == "proximal_first" else replace(run, metric=Fraction(4))
 
 
 def _largest_in_floats(beta1: Fraction, beta2: Fraction, steps: int) -> float:

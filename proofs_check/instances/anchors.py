@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from math import isqrt
+from math import isqrt, lcm
 from typing import Any
 
 from hypothesis import strategies as st
@@ -42,18 +42,26 @@ def _root_above(square: Fraction) -> Fraction:
 
 @dataclass(frozen=True)
 class AnchoredHead:
-    """One query along the first anchor, and keys, each a unit direction with the index of its anchor."""
+    """One query along the first anchor, and keys, each a unit direction with the index of its anchor.
+
+    `query` and `lengths` are another direction of the query and the keys' norms over their largest: heads that D1 does
+    not speak of, where they are given.
+    """
 
     anchors: tuple[Vector, ...]
     keys: tuple[tuple[int, Vector], ...]
     scale: Fraction
     temperature: Fraction
     leak_target: Fraction
+    query: Vector = ()
+    lengths: tuple[Fraction, ...] = ()
 
     def __str__(self) -> str:
         return (
             f"coherence {float(self.coherence):.6g}, key distance {float(self.distance):.6g}, "
             f"scale {float(self.scale):.6g}, {self.row}"
+            + (", query off its anchor" if self.query else "")
+            + (", keys of unequal norms" if self.lengths else "")
         )
 
     @cached_property
@@ -73,9 +81,10 @@ class AnchoredHead:
     @cached_property
     def row(self) -> AttentionRow:
         """The attention row of the query: scale times the inner products, block first."""
-        ordered = sorted(self.keys, key=lambda key: key[0] != 0)
+        query, lengths = self.query or self.anchors[0], self.lengths or (Fraction(1),) * len(self.keys)
+        ordered = sorted(zip(self.keys, lengths, strict=True), key=lambda each: each[0][0] != 0)
         return AttentionRow(
-            scores=tuple(self.scale * inner(self.anchors[0], direction) for _, direction in ordered),
+            scores=tuple(self.scale * length * inner(query, direction) for (_, direction), length in ordered),
             block=sum(owner == 0 for owner, _ in self.keys),
             temperature=self.temperature,
             leak_target=self.leak_target,
@@ -104,6 +113,13 @@ HEAD_DEFINITIONS: Mapping[Symbol, Any] = {
     letters.coherence: lambda head, by: by.number(head.coherence),
     letters.distance: lambda head, by: by.number(head.distance),
     **{letter: _of_row(letter) for letter in (getattr(row_letters, name) for name in _ROW_LETTERS)},
+}
+
+
+HEAD_STRUCTURE: Mapping[str, Any] = {
+    "unit anchors": lambda head: all(inner(anchor, anchor) == 1 for anchor in head.anchors),
+    "along its anchor": lambda head: head.query in ((), head.anchors[0]),
+    "equal keys": lambda head: len(set(head.lengths)) <= 1,
 }
 
 
@@ -179,6 +195,16 @@ def anchored_heads() -> st.SearchStrategy[AnchoredHead]:
     return st.one_of(_planar_heads(), _scattered_heads()).filter(lambda head: not head.tied)
 
 
+@st.composite
+def astray_heads(draw: st.DrawFn) -> AnchoredHead:
+    """Heads whose query leaves its anchor, or whose keys differ in norm."""
+    head = draw(anchored_heads())
+    if draw(st.booleans()):
+        return replace(head, query=tuple(-x for x in head.anchors[0]))
+    halves = [Fraction(1, 2) if owner == 0 else Fraction(1) for owner, _ in head.keys]
+    return replace(head, lengths=tuple(halves))
+
+
 @dataclass(frozen=True)
 class AnchorSet:
     """Vectors of one length, which are the anchors once scaled to length 1, and a probability of failure."""
@@ -204,6 +230,11 @@ def _simplex_coherence(count: int) -> Fraction:
 
 def _orthoplex_coherence(count: int) -> Fraction:
     return coherence_of(_basis(count, (count + 1) // 2))
+
+
+SET_STRUCTURE: Mapping[str, Any] = {
+    "unit anchors": lambda drawn: len({inner(vector, vector) for vector in drawn.vectors}) == 1,
+}
 
 
 SET_DEFINITIONS: Mapping[Symbol, Any] = {
@@ -234,9 +265,16 @@ def anchor_sets(draw: st.DrawFn) -> AnchorSet:
     return AnchorSet(tuple(vectors), draw(probabilities()))
 
 
+@st.composite
+def astray_sets(draw: st.DrawFn) -> AnchorSet:
+    """Sets of which the last vector is longer than the others."""
+    drawn = draw(anchor_sets())
+    return replace(drawn, vectors=(*drawn.vectors[:-1], tuple(3 * x for x in drawn.vectors[-1])))
+
+
 @dataclass(frozen=True)
 class PointerChannel:
-    """How often the pointer points at each block, a row of weights for each target; targets are equally likely."""
+    """How often each block is the target and each is pointed at, a row of counts for each target."""
 
     weights: tuple[tuple[int, ...], ...]
     allowed: Fraction
@@ -248,8 +286,8 @@ class PointerChannel:
     @cached_property
     def joint(self) -> tuple[tuple[Fraction, ...], ...]:
         """Probability of each target with each block pointed at."""
-        count = len(self.weights)
-        return tuple(tuple(Fraction(w, sum(row) * count) for w in row) for row in self.weights)
+        total = sum(map(sum, self.weights))
+        return tuple(tuple(Fraction(w, total) for w in row) for row in self.weights)
 
     @cached_property
     def error(self) -> Fraction:
@@ -292,7 +330,25 @@ def pointer_channels(draw: st.DrawFn) -> PointerChannel:
     for i in range(count):
         row = draw(st.lists(st.integers(0, 9), min_size=count, max_size=count))
         row[i] += draw(st.integers(1, 60))
-        weights.append(tuple(row))
+        weights.append(row)
+    common = lcm(*map(sum, weights))
+    return _allowing(draw, [tuple(w * (common // sum(row)) for w in row) for row in weights])
+
+
+def _allowing(draw: st.DrawFn, weights: Sequence[tuple[int, ...]]) -> PointerChannel:
     channel = PointerChannel(tuple(weights), Fraction(0))
     extra = draw(st.integers(0, 8).map(lambda i: Fraction(i, 32)))
     return PointerChannel(channel.weights, min(Fraction(1), channel.error + extra))
+
+
+@st.composite
+def astray_channels(draw: st.DrawFn) -> PointerChannel:
+    """Pointers of which one target is more frequent than the others."""
+    weights = list(draw(pointer_channels()).weights)
+    weights[0] = tuple(w * draw(st.integers(2, 50)) for w in weights[0])
+    return _allowing(draw, weights)
+
+
+CHANNEL_STRUCTURE: Mapping[str, Any] = {
+    "uniform target": lambda channel: len(set(map(sum, channel.weights))) == 1,
+}

@@ -34,6 +34,7 @@ from proofs_check.instances.quantities import (
     vector,
 )
 from proofs_check.instances.rows import Arithmetic
+from proofs_check.instances.structure import built_in
 from theory import symbols as row_letters
 from theory import weight_symbols as letters
 
@@ -74,12 +75,16 @@ class Head:
     causal: bool = False
     vector: tuple[Fraction, ...] = ()
     family: str = field(default="given", compare=False)
+    query_bias: tuple[Fraction, ...] = ()
+    key_bias: tuple[Fraction, ...] = ()
 
     def __str__(self) -> str:
         batch = " and ".join(map(str, self.batch))
         return (
             f"W_Q {shown(self.query)}, W_K {shown(self.key)}, first block of {self.split} features, {batch}, "
             f"temperature {self.temperature}, causal {self.causal}"
+            + (f", query bias {shown((self.query_bias,))}" if self.query_bias else "")
+            + (f", key bias {shown((self.key_bias,))}" if self.key_bias else "")
         )
 
     @property
@@ -112,10 +117,15 @@ def _softmax(logits: list[Quantity]) -> list[Quantity]:
     return [weight / total(weights) for weight in weights]
 
 
+def _raised(rows: Matrix, bias: tuple[Fraction, ...]) -> Matrix:
+    return [[x + b for x, b in zip(row, vector(bias), strict=True)] for row in rows] if bias else rows
+
+
 def run_head(head: Head, sequence: Sequence) -> Pass:
     """One sequence through the head and back."""
     inputs, values, pull = matrix(sequence.inputs), matrix(sequence.values), matrix(sequence.pull)
-    queries, keys = times(inputs, matrix(head.query)), times(inputs, matrix(head.key))
+    queries = _raised(times(inputs, matrix(head.query)), head.query_bias)
+    keys = _raised(times(inputs, matrix(head.key)), head.key_bias)
     tau, width = rational(head.temperature), root(fmpq(head.width))
     attention, slopes = [], []
     for i, query in enumerate(queries):
@@ -192,6 +202,8 @@ HEAD_DEFINITIONS: Mapping[Symbol, Any] = {
     letters.peak: _peak,
 }
 
+HEAD_STRUCTURE: Mapping[str, Any] = {"no normalisation": built_in}
+
 
 def entries_of(height: int, width: int) -> st.SearchStrategy[Entries]:
     """Matrices of quarters between -3 and 3."""
@@ -254,4 +266,11 @@ def heads(draw: st.DrawFn) -> Head:
         causal=draw(st.booleans()),
         vector=probe,
         family=family,
+        query_bias=draw(_biases(width)),
+        key_bias=draw(_biases(width)),
     )
+
+
+def _biases(width: int) -> st.SearchStrategy[tuple[Fraction, ...]]:
+    entries = st.lists(st.integers(-4, 4).map(Fraction), min_size=width, max_size=width).map(tuple)
+    return st.one_of(st.just(()), entries)

@@ -7,7 +7,7 @@ definitions; nothing else in the methods changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -17,6 +17,7 @@ from sympy import Symbol
 from proofs_check.instances import (
     adam_runs,
     anchors,
+    contexts,
     heads,
     known,
     rows,
@@ -37,10 +38,22 @@ class InstanceKind:
     """How to draw an instance, and the value of every letter on it, from definitions alone.
 
     An instance needs a readable `str` and an integer `levels`: how many different exponentials its exact forms hold.
+    `structure` checks on an instance the assumptions, by name, that no relation of letters says. What `strategy` draws
+    keeps every assumption; `astray` draws instances that break one, which no true statement speaks about.
     """
 
     strategy: Callable[[], st.SearchStrategy[Any]]
     definitions: Mapping[Symbol, Definition]
+    structure: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
+    astray: Callable[[], st.SearchStrategy[Any]] | None = None
+
+    def instances(self) -> st.SearchStrategy[Any]:
+        """What the methods draw: one in four breaks an assumption, where the kind has such instances."""
+        lawful = self.strategy()
+        if self.astray is None:
+            return lawful
+        astray = self.astray()
+        return st.integers(0, 3).flatmap(lambda drawn: astray if drawn == 3 else lawful)
 
     def each(self, look: Callable[[Any], None], instances: int, random_seed: int, shrink: bool = False) -> None:
         """Draw that many instances and show each to `look`; the same seed draws the same.
@@ -60,7 +73,7 @@ class InstanceKind:
             print_blob=False,
             report_multiple_bugs=False,
         )
-        @given(self.strategy())
+        @given(self.instances())
         def draw(instance: Any) -> None:
             look(instance)
 
@@ -69,18 +82,49 @@ class InstanceKind:
 
 KINDS: dict[str, InstanceKind] = {
     "row": InstanceKind(attention_rows, rows.DEFINITIONS),
-    "anchored head": InstanceKind(anchors.anchored_heads, anchors.HEAD_DEFINITIONS),
-    "anchor set": InstanceKind(anchors.anchor_sets, anchors.SET_DEFINITIONS),
-    "pointer channel": InstanceKind(anchors.pointer_channels, anchors.CHANNEL_DEFINITIONS),
-    "rule set": InstanceKind(rules.rule_sets, rules.RULE_DEFINITIONS),
+    "context": InstanceKind(contexts.contexts, contexts.CONTEXT_DEFINITIONS, astray=contexts.astray_contexts),
+    "anchored head": InstanceKind(
+        anchors.anchored_heads, anchors.HEAD_DEFINITIONS, anchors.HEAD_STRUCTURE, anchors.astray_heads
+    ),
+    "anchor set": InstanceKind(
+        anchors.anchor_sets, anchors.SET_DEFINITIONS, anchors.SET_STRUCTURE, anchors.astray_sets
+    ),
+    "pointer channel": InstanceKind(
+        anchors.pointer_channels, anchors.CHANNEL_DEFINITIONS, anchors.CHANNEL_STRUCTURE, anchors.astray_channels
+    ),
+    "rule set": InstanceKind(rules.rule_sets, rules.RULE_DEFINITIONS, rules.RULE_STRUCTURE, rules.astray_rule_sets),
     "checker": InstanceKind(rules.checkers, rules.CHECKER_DEFINITIONS),
-    "schedule": InstanceKind(schedules.schedules, schedules.SCHEDULE_DEFINITIONS),
+    "schedule": InstanceKind(
+        schedules.schedules,
+        schedules.SCHEDULE_DEFINITIONS,
+        schedules.SCHEDULE_STRUCTURE,
+        schedules.astray_schedules,
+    ),
     "row beside another": InstanceKind(attention_rows, known.KNOWN_DEFINITIONS),
-    "sparse row": InstanceKind(sparse_rows.sparse_rows, sparse_rows.DEFINITIONS),
-    "weight block": InstanceKind(weight_blocks.weight_blocks, weight_blocks.BLOCK_DEFINITIONS),
-    "head": InstanceKind(heads.heads, heads.HEAD_DEFINITIONS),
-    "stationary head": InstanceKind(stationary_heads.stationary_heads, stationary_heads.STATIONARY_DEFINITIONS),
-    "descent": InstanceKind(weight_blocks.descents, weight_blocks.DESCENT_DEFINITIONS),
-    "adam run": InstanceKind(adam_runs.adam_runs, adam_runs.ADAM_DEFINITIONS),
-    "surviving block": InstanceKind(surviving_blocks.surviving_blocks, surviving_blocks.SURVIVING_DEFINITIONS),
+    "sparse row": InstanceKind(sparse_rows.sparse_rows, sparse_rows.DEFINITIONS, sparse_rows.SPARSE_STRUCTURE),
+    "weight block": InstanceKind(
+        weight_blocks.weight_blocks, weight_blocks.BLOCK_DEFINITIONS, weight_blocks.BLOCK_STRUCTURE
+    ),
+    "head": InstanceKind(heads.heads, heads.HEAD_DEFINITIONS, heads.HEAD_STRUCTURE),
+    "stationary head": InstanceKind(
+        stationary_heads.stationary_heads,
+        stationary_heads.STATIONARY_DEFINITIONS,
+        stationary_heads.STATIONARY_STRUCTURE,
+        stationary_heads.astray_stationary_heads,
+    ),
+    "descent": InstanceKind(
+        weight_blocks.descents,
+        weight_blocks.DESCENT_DEFINITIONS,
+        weight_blocks.DESCENT_STRUCTURE,
+        weight_blocks.astray_descents,
+    ),
+    "adam run": InstanceKind(
+        adam_runs.adam_runs, adam_runs.ADAM_DEFINITIONS, adam_runs.ADAM_STRUCTURE, adam_runs.astray_adam_runs
+    ),
+    "surviving block": InstanceKind(
+        surviving_blocks.surviving_blocks,
+        surviving_blocks.SURVIVING_DEFINITIONS,
+        surviving_blocks.SURVIVING_STRUCTURE,
+        surviving_blocks.astray_surviving_blocks,
+    ),
 }

@@ -33,6 +33,7 @@ class AttentionRow:
     penalty: Fraction = Fraction(0)
     leak_target: Fraction = Fraction(1, 10)
     fidelity_target: Fraction = Fraction(9, 10)
+    other_dial: Fraction = Fraction(0)
     values: tuple[Fraction, ...] = ()
     seen: tuple[Fraction, ...] = ()
     weights: tuple[int, ...] = ()
@@ -48,6 +49,7 @@ class AttentionRow:
             f"other scores {listed(outside)}",
             f"temperature {float(self.temperature):.6g}",
             f"dial {float(self.dial):.6g}",
+            f"other dial {float(self.other_dial):.6g}",
             f"penalty {float(self.penalty):.6g}",
             f"leak target {float(self.leak_target):.6g}",
         ]
@@ -72,6 +74,9 @@ class Arithmetic(Protocol):
 
     def exp(self, exponent: Fraction) -> Any:
         """`e` to an exact rational."""
+
+    def exp_of(self, x: Any) -> Any:
+        """`e` to a number of this arithmetic; `Undecided` where it has no form."""
 
     def log(self, x: Any) -> Any:
         """Natural logarithm."""
@@ -106,16 +111,20 @@ def _masses(
     dialled: bool = False,
     penalised: bool = False,
     block_only: bool = False,
+    other_dial: bool = False,
 ) -> Masses:
     """Softmax mass of one key of every group, from the definition of the row, the dialled or the penalised one."""
-    key = (dialled, penalised, block_only)
+    key = (dialled, penalised, block_only, other_dial)
     if key not in by.memo:
-        by.memo[key] = _softmax(row, by, dialled, penalised, block_only)
+        by.memo[key] = _softmax(row, by, *key)
     return by.memo[key]
 
 
-def _softmax(row: AttentionRow, by: Arithmetic, dialled: bool, penalised: bool, block_only: bool) -> Masses:
+def _softmax(
+    row: AttentionRow, by: Arithmetic, dialled: bool, penalised: bool, block_only: bool, other_dial: bool
+) -> Masses:
     groups = [group for group in _groups(row) if group.inside or not block_only]
+    dial = row.other_dial if other_dial else row.dial
     top = max(group.score for group in groups)
     weights = []
     for group in groups:
@@ -123,9 +132,9 @@ def _softmax(row: AttentionRow, by: Arithmetic, dialled: bool, penalised: bool, 
         if penalised and not group.inside:
             score -= row.penalty
         weight = by.exp(score / row.temperature)
-        if dialled and group.inside:
+        if (dialled or other_dial) and group.inside:
             # exp of the bias log(1/(1 - dial)) is the rational 1/(1 - dial).
-            weight = weight * by.number(1 / (1 - row.dial))
+            weight = weight * by.number(1 / (1 - dial))
         weights.append(weight)
     total = _sum(by, (by.number(group.count) * weight for group, weight in zip(groups, weights, strict=True)))
     return [(group, weight / total) for group, weight in zip(groups, weights, strict=True)]
@@ -173,9 +182,41 @@ def _mean_value(row: AttentionRow, by: Arithmetic, inside: bool) -> Any:
     return _sum(by, (by.number(sums[g.score]) * a for g, a in _conditional(row, by, inside)))
 
 
-def _output(row: AttentionRow, by: Arithmetic, dialled: bool) -> Any:
+def _output(row: AttentionRow, by: Arithmetic, **which: bool) -> Any:
     sums = {inside: _value_sums(row, inside) for inside in (True, False)}
-    return _sum(by, (by.number(sums[g.inside][g.score]) * a for g, a in _masses(row, by, dialled=dialled)))
+    return _sum(by, (by.number(sums[g.inside][g.score]) * a for g, a in _masses(row, by, **which)))
+
+
+def _beside_null_key(row: AttentionRow, by: Arithmetic) -> tuple[Any, Any]:
+    """Mass of a key that weighs as much as the block's exponentials together, and the other keys' output beside it."""
+    top = max(row.scores)
+    weights = [(g, by.exp((g.score - top) / row.temperature)) for g in _groups(row)]
+    null = _sum(by, (by.number(g.count) * weight for g, weight in weights if g.inside))
+    total = null + _sum(by, (by.number(g.count) * weight for g, weight in weights))
+    sums = {inside: _value_sums(row, inside) for inside in (True, False)}
+    return null / total, _sum(by, (by.number(sums[g.inside][g.score]) * weight for g, weight in weights)) / total
+
+
+def _two_level(row: AttentionRow, by: Arithmetic) -> tuple[Any, Any]:
+    """Leak and entropy of the row whose block stands at the separation and whose other keys stand at 0."""
+    inside, outside = by.number(row.block), by.number(len(row.scores) - row.block)
+    low = by.exp(-_margin(row.scores, row.block) / row.temperature)
+    total = inside + outside * low
+    upper, lower = 1 / total, low / total
+    return outside * lower, -inside * upper * by.log(upper) - outside * lower * by.log(lower)
+
+
+def _pair_entropy(row: AttentionRow, by: Arithmetic) -> Any:
+    """Entropy of the row of scores 0 but for one key of the block and one outside, the separation d apart.
+
+    They stand at `(1 - s) d` and `-s d` with `s` the share of the first in their mass, `1/(1 + e^-d)`.
+    """
+    gap = _margin(row.scores, row.block) / row.temperature
+    share = 1 / (by.number(1) + by.exp(-gap))
+    pair = [by.exp_of((1 - share) * by.number(gap)), by.exp_of(-share * by.number(gap))]
+    others = by.number(len(row.scores) - 2)
+    total = others + pair[0] + pair[1]
+    return _sum(by, (-x / total * by.log(x / total) for x in pair)) - others / total * by.log(1 / total)
 
 
 def _total_variation(row: AttentionRow, by: Arithmetic) -> Any:
@@ -266,10 +307,20 @@ DEFINITIONS: Mapping[Symbol, Definition] = {
     letters.F_lam: lambda row, by: _mass(row, by, True, dialled=True),
     letters.eps_lam: lambda row, by: _mass(row, by, False, dialled=True),
     letters.H_lam: lambda row, by: _entropy(row, by, dialled=True),
+    letters.lam_more: _exactly(lambda row: row.other_dial),
+    letters.H_more: lambda row, by: _entropy(row, by, other_dial=True),
+    letters.eps_two: lambda row, by: _two_level(row, by)[0],
+    letters.H_two: lambda row, by: _two_level(row, by)[1],
+    letters.H_pair: _pair_entropy,
+    letters.o_plain: lambda row, by: _output(row, by),
+    letters.o_B: lambda row, by: _output(row, by, block_only=True),
+    letters.o_lam: lambda row, by: _output(row, by, dialled=True),
+    letters.p_null: lambda row, by: _beside_null_key(row, by)[0],
+    letters.o_null: lambda row, by: _beside_null_key(row, by)[1],
     letters.H_mask: lambda row, by: _entropy(row, by, block_only=True),
     letters.TV: _total_variation,
     letters.KL: _divergence,
-    letters.shift: lambda row, by: _output(row, by, True) - _output(row, by, False),
+    letters.shift: lambda row, by: _output(row, by, dialled=True) - _output(row, by),
     letters.eps_pen: lambda row, by: _mass(row, by, False, penalised=True),
     letters.J_any: _objective_of_any,
     letters.J_soft: _objective_of_softmax,

@@ -7,7 +7,7 @@ ruled mass is rational too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import prod
@@ -150,6 +150,16 @@ RULE_DEFINITIONS: Mapping[Symbol, Any] = {
 }
 
 
+RULE_STRUCTURE: Mapping[str, Any] = {"no empty target": lambda drawn: all(map(any, drawn.targets))}
+
+
+@st.composite
+def astray_rule_sets(draw: st.DrawFn) -> RuleSet:
+    """Rules of which the last has an empty target."""
+    drawn = draw(rule_sets().filter(lambda rules: len(rules.targets) > 1))
+    return replace(drawn, targets=(*drawn.targets[:-1], (False,) * len(drawn.weights)))
+
+
 @st.composite
 def rule_sets(draw: st.DrawFn) -> RuleSet:
     """Up to three rules on up to six keys, disjoint or overlapping; no target is empty, the first not everything.
@@ -256,6 +266,5 @@ def checkers(draw: st.DrawFn) -> Checker:
     situations = []
     for fired in (True, False, *draw(st.lists(st.booleans(), max_size=3))):
         plain = draw(fidelity) if alike is None else alike
-        ruled = max(plain, draw(fidelity))
-        situations.append(Situation(draw(st.integers(1, 9)), fired, plain, ruled))
+        situations.append(Situation(draw(st.integers(1, 9)), fired, plain, draw(fidelity)))
     return Checker(tuple(situations))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sympy import Symbol
 
 from proofs_check.instances.row_strategies import probabilities
+from proofs_check.instances.structure import built_in
 from theory import design_symbols as letters
 from theory import symbols as row_letters
 
@@ -28,7 +29,7 @@ def gained(dial: Fraction, leak: Fraction) -> Fraction:
 
 @dataclass(frozen=True)
 class ScheduleInstance:
-    """Layers, two exponents the second of which is steeper, and a leak and a weight for each layer."""
+    """Layers, two exponents, and a leak and a weight for each layer."""
 
     layers: int
     exponent: int
@@ -88,10 +89,11 @@ SCHEDULE_DEFINITIONS: Mapping[Symbol, Any] = {
 }
 
 
-def _dials_up_to(largest: Fraction, grid: Sequence[Fraction]) -> st.SearchStrategy[Fraction]:
-    """Needed dials, often one that a layer has exactly, where a rounded formula goes wrong."""
+def _needed_dials(largest: Fraction, grid: Sequence[Fraction]) -> st.SearchStrategy[Fraction]:
+    """Needed dials, often one that a layer has exactly, where a rounded formula goes wrong; some above the largest."""
     between = st.integers(1, 64).map(lambda i: largest * Fraction(i, 64))
-    return st.one_of(st.sampled_from([dial for dial in grid if dial] or [largest]), between)
+    anywhere = st.integers(1, 64).map(lambda i: Fraction(i, 64))
+    return st.one_of(st.sampled_from([dial for dial in grid if dial] or [largest]), between, anywhere)
 
 
 @st.composite
@@ -114,8 +116,23 @@ def schedules(draw: st.DrawFn) -> ScheduleInstance:
         exponent=exponent,
         steeper=draw(st.integers(exponent + 1, 6)),
         largest=largest,
-        needed=draw(_dials_up_to(largest, grid)),
+        needed=draw(_needed_dials(largest, grid)),
         layer=draw(st.integers(0, layers - 1)),
         leaks=tuple(leaks),
         weights=tuple(draw(st.lists(st.integers(1, 9), min_size=layers, max_size=layers))),
     )
+
+
+@st.composite
+def astray_schedules(draw: st.DrawFn) -> ScheduleInstance:
+    """Schedules of which the second is not the steeper, or in which the layers' weights are negative."""
+    drawn = draw(schedules())
+    if draw(st.booleans()):
+        return replace(drawn, exponent=drawn.steeper, steeper=draw(st.integers(0, drawn.steeper)))
+    return replace(drawn, weights=tuple(-weight for weight in drawn.weights))
+
+
+SCHEDULE_STRUCTURE: Mapping[str, Any] = {
+    "positive weights": lambda drawn: min(drawn.weights) > 0,
+    "leaks fixed": built_in,
+}

@@ -20,6 +20,7 @@ from sympy import Symbol
 from proofs_check.instances.quantities import Quantity, exactly, given_as, norm, rational, root_as, total
 from proofs_check.instances.row_strategies import FAMILIES
 from proofs_check.instances.rows import Arithmetic
+from proofs_check.instances.structure import built_in
 from theory import symbols as letters
 from theory import weight_symbols as sparse
 from theory.lowering import Undecided
@@ -229,6 +230,12 @@ DEFINITIONS: Mapping[Symbol, Any] = {
     sparse.eps_sparse: lambda row, by: given_as(by, _maximiser(row, by).leak),
     sparse.H_sparse: _entropy,
     sparse.J_sparse: _best,
+}
+
+
+SPARSE_STRUCTURE: Mapping[str, Any] = {
+    "groups cover": lambda row: row.block + sum(row.sizes) == len(row.scores) and min(row.sizes) > 0,
+    "block free": built_in,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -36,6 +36,7 @@ from proofs_check.instances.quantities import (
     total,
 )
 from proofs_check.instances.rows import Arithmetic
+from proofs_check.instances.structure import built_in
 from theory import symbols as row_letters
 from theory import weight_symbols as letters
 
@@ -84,9 +85,7 @@ def _linear_rise(point: StationaryHead, by: Arithmetic) -> Any:
     moved = fmpq(0)
     for sequence in head.batch:
         here = run_head(head, sequence)
-        still = run_head(
-            Head(head.batch, _zeros(head.query), _zeros(head.key), head.split, causal=head.causal), sequence
-        )
+        still = run_head(replace(head, query=_zeros(head.query), key=_zeros(head.key)), sequence)
         for pull, a, b in zip(matrix(sequence.pull), here.outputs, still.outputs, strict=True):
             moved += dot(pull, [x - y for x, y in zip(a, b, strict=True)])
     return given_as(by, rational(point.penalty) * total(point.norms) - abs(moved))
@@ -114,6 +113,33 @@ STATIONARY_DEFINITIONS: Mapping[Symbol, Any] = {
     letters.J_here: _linear_rise,
     letters.J_origin: exactly(lambda point: 0),
 }
+
+
+STATIONARY_STRUCTURE: Mapping[str, Any] = {
+    "no bias": lambda point: not any((*point.head.query_bias, *point.head.key_bias)),
+    "no normalisation": built_in,
+    "one live block": lambda point: (
+        not any(
+            entry
+            for weight in (point.head.query, point.head.key)
+            for row in weight[point.head.split :]
+            for entry in row
+        )
+    ),
+    # The penalties are made so that the point is stationary, and the loss so that nowhere it is steeper.
+    "stationary": built_in,
+    "slope bounded": built_in,
+}
+
+
+@st.composite
+def astray_stationary_heads(draw: st.DrawFn) -> StationaryHead:
+    """Heads with a bias, or with a second live block."""
+    point = draw(stationary_heads())
+    size = st.integers(-8, 8).filter(bool).map(lambda i: Fraction(i, 4))
+    if draw(st.booleans()) or len(point.head.query) == 1:
+        return replace(point, head=replace(point.head, query_bias=(draw(size),), key_bias=(draw(size),)))
+    return replace(point, head=replace(point.head, query=(*point.head.query[:-1], (draw(size),))))
 
 
 @st.composite

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +14,7 @@ from proofs_check.instances import rows
 from proofs_check.instances.heads import Entries, entries_of, matrix, shown
 from proofs_check.instances.quantities import dot, exactly, root_as, vector
 from proofs_check.instances.rows import Arithmetic, AttentionRow
+from proofs_check.instances.structure import built_in
 from theory import symbols as row_letters
 from theory import weight_symbols as letters
 
@@ -31,12 +32,14 @@ class SurvivingBlock:
     features: Entries
     block: int
     temperature: Fraction = Fraction(1)
+    key_bias: tuple[Fraction, ...] = ()
 
     def __str__(self) -> str:
         return (
             f"query {shown((self.query,))}, W_K {shown(self.key)}, "
             f"block features {shown(self.features[: self.block])}, "
             f"others {shown(self.features[self.block :])}, temperature {self.temperature}"
+            + (f", key bias {shown((self.key_bias,))}" if self.key_bias else "")
         )
 
     @property
@@ -49,10 +52,11 @@ class SurvivingBlock:
         """The attention row of that query; the width is a square, so its scores are rational."""
         scale = Fraction(1, round(len(self.query) ** 0.5))
         scores = []
+        bias = self.key_bias or (Fraction(0),) * len(self.query)
         for feature in self.features:
             key = [
-                sum((x * w for x, w in zip(feature, column, strict=True)), Fraction(0))
-                for column in zip(*self.key, strict=True)
+                sum((x * w for x, w in zip(feature, column, strict=True)), raised)
+                for column, raised in zip(zip(*self.key, strict=True), bias, strict=True)
             ]
             scores.append(scale * sum((a * b for a, b in zip(self.query, key, strict=True)), Fraction(0)))
         return AttentionRow(tuple(scores), self.block, self.temperature)
@@ -77,6 +81,21 @@ SURVIVING_DEFINITIONS: Mapping[Symbol, Any] = {
     letters.reach_off: lambda head, by: root_as(by, max(dot(x, x) for x in matrix(head.features)[head.block :])),
     letters.pull: _pull,
 }
+
+
+SURVIVING_STRUCTURE: Mapping[str, Any] = {
+    "no key bias": lambda head: not any(head.key_bias),
+    "no normalisation": built_in,
+    "others extinct": built_in,
+}
+
+
+@st.composite
+def astray_surviving_blocks(draw: st.DrawFn) -> SurvivingBlock:
+    """Heads whose keys have a bias."""
+    head = draw(surviving_blocks())
+    width = len(head.query)
+    return replace(head, key_bias=tuple(draw(st.integers(1, 8).map(Fraction)) for _ in range(width)))
 
 
 @st.composite

@@ -7,7 +7,7 @@ the norms are, so that a block reaches an exact zero and ties are decided.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -25,6 +25,7 @@ from proofs_check.instances.quantities import (
     vector,
 )
 from proofs_check.instances.rows import Arithmetic
+from proofs_check.instances.structure import built_in
 from theory import weight_symbols as letters
 
 Vector = tuple[Fraction, ...]
@@ -80,7 +81,12 @@ BLOCK_DEFINITIONS: Mapping[Symbol, Any] = {
 
 @dataclass(frozen=True)
 class Descent:
-    """A run of proximal gradient descent on one block: gradients as they came, and the state it starts from."""
+    """A run of proximal gradient descent on one block: gradients as they came, and the state it starts from.
+
+    `rates` are those of the scheduled run, one a step; without them it takes `rate` throughout. `proximal_first` and a
+    `metric` are runs that C4 does not speak of: the proximal step before the gradient step, or in the metric of that
+    many times the squared distance.
+    """
 
     weights: Vector
     gradients: tuple[Vector, ...]
@@ -88,12 +94,22 @@ class Descent:
     penalty: Fraction
     momentum: Fraction = Fraction(0)
     buffer: Vector = ()
+    rates: tuple[Fraction, ...] = ()
+    proximal_first: bool = False
+    metric: Fraction = Fraction(1)
 
     def __str__(self) -> str:
+        odd = ", proximal step first" if self.proximal_first else ""
         return (
-            f"weights {listed([self.weights])}, gradients {listed(self.gradients)}, rate {self.rate}, "
-            f"penalty {self.penalty}, momentum {self.momentum}, buffer {listed([self.buffer])}"
+            f"weights {listed([self.weights])}, gradients {listed(self.gradients)}, rate {self.rate}, scheduled rates "
+            f"{listed([self.schedule])}, penalty {self.penalty}, momentum {self.momentum}, "
+            f"buffer {listed([self.buffer])}{odd}, metric {self.metric}"
         )
+
+    @property
+    def schedule(self) -> tuple[Fraction, ...]:
+        """The learning rate of every step of the scheduled run."""
+        return self.rates or (self.rate,) * len(self.gradients)
 
     @property
     def levels(self) -> int:
@@ -101,20 +117,53 @@ class Descent:
         return 0
 
 
-def _descend(run: Descent, with_momentum: bool) -> list[list[Quantity]]:
-    """The block before the first step and after each; heavy-ball momentum adds the gradient to the decayed buffer."""
-    decay = rational(run.momentum if with_momentum else 0)
-    weights, buffer = vector(run.weights), vector(run.buffer)
-    rate, penalty = rational(run.rate), rational(run.penalty)
-    seen = [weights]
+def _buffers(run: Descent, decay: Quantity) -> list[list[Quantity]]:
+    """Heavy-ball momentum's buffer after every step: the gradient added to the decayed buffer."""
+    buffer, seen = vector(run.buffer), []
     for gradient in run.gradients:
         buffer = [decay * b + g for b, g in zip(buffer, vector(gradient), strict=True)]
-        weights = shrink([w - rate * b for w, b in zip(weights, buffer, strict=True)], rate * penalty)
+        seen.append(buffer)
+    return seen
+
+
+def _descend(run: Descent, with_momentum: bool, scheduled: bool = False) -> list[list[Quantity]]:
+    """The block before the first step and after each."""
+    weights, penalty = vector(run.weights), rational(run.penalty)
+    seen = [weights]
+    rates = run.schedule if scheduled else (run.rate,) * len(run.gradients)
+    for buffer, rate in zip(_buffers(run, rational(run.momentum if with_momentum else 0)), rates, strict=True):
+        amount = rational(rate / run.metric) * penalty
+        if run.proximal_first:
+            weights = shrink(weights, amount)
+        weights = [w - rational(rate) * b for w, b in zip(weights, buffer, strict=True)]
+        if not run.proximal_first:
+            weights = shrink(weights, amount)
         seen.append(weights)
     return seen
 
 
+def _pushed_by(momentum: Fraction, step: int) -> Fraction:
+    """`(1 - mu^t)/(1 - mu)`, the sum of the powers of the momentum: how much of a gradient's norm the buffer holds."""
+    return sum((momentum**i for i in range(step)), Fraction(0))
+
+
+def _reach(run: Descent) -> Fraction:
+    """How far gradients of length 1 may push the block in the scheduled run, from an empty buffer."""
+    return sum((rate * _pushed_by(run.momentum, step) for step, rate in enumerate(run.schedule, 1)), Fraction(0))
+
+
+def _unit_gain(run: Descent) -> Fraction:
+    """What the scheduled run takes off the block at least, from an empty buffer, where no gradient is longer than 1."""
+    return sum(run.schedule, Fraction(0)) * run.penalty - _reach(run)
+
+
+def _gain(run: Descent, by: Arithmetic) -> Any:
+    return by.number(sum(run.schedule, Fraction(0)) * run.penalty) - by.number(_reach(run)) * _largest_gradient(run, by)
+
+
 def _norm_after_one(run: Descent, by: Arithmetic) -> Any:
+    if run.proximal_first or run.metric != 1:
+        return norm_of(lambda odd: _descend(odd, with_momentum=False)[1])(run, by)
     # The proximal map takes its amount off the norm; written so, an irrational norm keeps its exact form.
     weights, rate = vector(run.weights), rational(run.rate)
     stepped = [w - rate * g for w, g in zip(weights, vector(run.gradients[0]), strict=True)]
@@ -145,6 +194,16 @@ DESCENT_DEFINITIONS: Mapping[Symbol, Any] = {
     letters.b_0: norm_of(lambda run: vector(run.buffer)),
     letters.N: _first_zero(with_momentum=False),
     letters.N_mu: _first_zero(with_momentum=True),
+    letters.mu_T: exactly(lambda run: run.momentum ** len(run.gradients)),
+    letters.b_T: norm_of(lambda run: _buffers(run, rational(run.momentum))[-1]),
+    letters.gain_mu: _gain,
+    letters.w_T: norm_of(lambda run: _descend(run, with_momentum=True, scheduled=True)[-1]),
+}
+
+BLOCK_STRUCTURE: Mapping[str, Any] = {"differentiable": built_in}
+DESCENT_STRUCTURE: Mapping[str, Any] = {
+    "proximal step last": lambda run: not run.proximal_first,
+    "Euclidean proximal step": lambda run: run.metric == 1,
 }
 
 
@@ -187,9 +246,13 @@ def weight_blocks(draw: st.DrawFn) -> WeightBlock:
     return WeightBlock(weights, gradient, penalty, rate)
 
 
-@st.composite
-def descents(draw: st.DrawFn) -> Descent:
+def descents() -> st.SearchStrategy[Descent]:
     """Runs with gradients that push the block as hard away from 0 as they may, or any other way."""
+    return st.integers(0, 2).flatmap(lambda drawn: _emptied() if drawn == 2 else _descents())
+
+
+@st.composite
+def _descents(draw: st.DrawFn) -> Descent:
     size = draw(st.integers(1, 3))
     direction = draw(_units(size))
     start = _scaled(direction, draw(st.integers(0, 12).map(lambda i: Fraction(i, 4))))
@@ -197,10 +260,11 @@ def descents(draw: st.DrawFn) -> Descent:
     if draw(st.booleans()):
         push = Fraction(1)
         gradients = tuple(_scaled(direction, -push) for _ in range(steps))
-        buffer = _scaled(direction, -draw(st.sampled_from([Fraction(0), 2 * push, 32 * push])))
+        buffer = _scaled(direction, -draw(st.sampled_from([Fraction(0), 2 * push, 32 * push, 32 * push])))
     else:
         gradients = tuple(draw(st.lists(vectors(size), min_size=steps, max_size=steps)))
-        buffer = draw(vectors(size))
+        buffer = draw(st.one_of(vectors(size), st.just((Fraction(0),) * size)))
+    rates = st.lists(st.integers(0, 8).map(lambda i: Fraction(i, 4)), min_size=steps, max_size=steps).map(tuple)
     return Descent(
         weights=start,
         gradients=gradients,
@@ -208,4 +272,32 @@ def descents(draw: st.DrawFn) -> Descent:
         penalty=draw(st.sampled_from([Fraction(3, 2), Fraction(2), Fraction(5), Fraction(1, 2)])),
         momentum=draw(st.sampled_from([Fraction(1, 2), Fraction(1, 2), Fraction(0), Fraction(1, 4)])),
         buffer=buffer,
+        rates=draw(st.one_of(st.just(()), rates)),
     )
+
+
+@st.composite
+def _emptied(draw: st.DrawFn) -> Descent:
+    """Runs from an empty buffer whose gradients push as hard as they may, from a start that is just taken to zero."""
+    size, steps = draw(st.integers(1, 3)), draw(st.integers(1, 6))
+    direction, momentum = draw(_units(size)), draw(st.sampled_from([Fraction(1, 2), Fraction(1, 4), Fraction(0)]))
+    later = st.lists(st.sampled_from([Fraction(1, 4), Fraction(1)]), min_size=steps - 1, max_size=steps - 1)
+    run = Descent(
+        weights=_scaled(direction, Fraction(0)),
+        gradients=(_scaled(direction, Fraction(-1)),) * steps,
+        rate=Fraction(1),
+        penalty=_pushed_by(momentum, steps) * draw(st.sampled_from([Fraction(1), Fraction(9, 10), Fraction(3, 2)])),
+        momentum=momentum,
+        buffer=(Fraction(0),) * size,
+        rates=(draw(st.sampled_from([Fraction(4), Fraction(1)])), *draw(later)),
+    )
+    length = max(Fraction(0), _unit_gain(run)) * draw(st.sampled_from([Fraction(1), Fraction(201, 200)]))
+    return replace(run, weights=_scaled(direction, length))
+
+
+@st.composite
+def astray_descents(draw: st.DrawFn) -> Descent:
+    """Runs whose proximal step comes first, or is taken in another metric."""
+    if draw(st.booleans()):
+        return replace(draw(descents()), proximal_first=True)
+    return replace(draw(descents()), metric=Fraction(4))

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from proofs_check.kernel.build import LIBRARY, Build, CoqError, assumed, refused
 from proofs_check.kernel.kinds import COQ_KINDS
-from proofs_check.kernel.printing import MODULES, clause_to_coq
+from proofs_check.kernel.printing import MODULES, assumptions_to_coq, clause_to_coq
 from theory.lowering import UnknownNode
 from theory.statement import Statement
 
-# Every kind's module proves under this name that the assumptions on its instances can be met.
+# Proved under this name: that the assumptions can be met. In the kind's module, or with the statement's own proofs.
 _INHABITED = "some_instance"
 
 
@@ -57,11 +57,12 @@ def accept(statement: Statement, build: Build) -> Acceptance:
     for module in definitions(statement):
         build.require(module)
     claims = {theorem_name(name): text for name, text in printed.items()}
-    claims[_INHABITED] = f"exists a : {kind.type}, possible a"
+    assumptions_asked = assumptions_to_coq(statement)
+    claims[_INHABITED] = f"exists a : {kind.type}, " + " /\\ ".join(["possible a", *assumptions_asked])
     generated = f"Claim_{statement.id}"
     build.compile(generated, _claim_file(definitions(statement), claims))
-    assumptions = _accepted(build, generated, kind.module, [_INHABITED])
     build.require(statement.id)
+    assumptions = _accepted(build, generated, statement.id if assumptions_asked else kind.module, [_INHABITED])
     refusals: dict[str, str] = {}
     proved: list[str] = []
     try:

@@ -30,6 +30,7 @@ _FUNCTIONS: Mapping[type, str] = {
     sympy.log: "ln",
     sympy.Abs: "Rabs",
     sympy.ceiling: "ceiling",
+    sympy.floor: "floor",
     Logistic: "Logistic",
     Logit: "Logit",
     BinaryEntropy: "BinaryEntropy",
@@ -43,7 +44,7 @@ _FOLDED: Mapping[type, str] = {sympy.Max: "Rmax", sympy.Min: "Rmin"}
 
 
 def clause_to_coq(statement: Statement, clause: Clause) -> str:
-    """The proposition that the clause holds of every possible instance `a` of the statement's kind.
+    """The proposition that the clause holds of every possible instance `a` that keeps the statement's assumptions.
 
     Raises `UnknownNode` for a kind, a letter or a node that has no definition in Coq.
     """
@@ -51,8 +52,26 @@ def clause_to_coq(statement: Statement, clause: Clause) -> str:
     if kind is None:
         raise UnknownNode(f"Coq has no definition of a {statement.about}")
     claim = _proposition(clause.holds, kind, _ARROW)
-    given = "" if clause.given == true else f"{_proposition(clause.given, kind, _AND)} -> "
-    return f"forall a : {kind.type}, possible a -> {given}{claim}"
+    premises = ["possible a", *assumptions_to_coq(statement)]
+    premises += [] if clause.given == true else [_proposition(clause.given, kind, _AND)]
+    return f"forall a : {kind.type}, {' -> '.join([*premises, claim])}"
+
+
+def assumptions_to_coq(statement: Statement) -> list[str]:
+    """The statement's assumptions on an instance `a`, without those that the definitions of the kind build in.
+
+    Raises `UnknownNode` for an assumption that has no definition in Coq.
+    """
+    kind = COQ_KINDS[statement.about]
+    printed = []
+    for each in statement.assumptions:
+        if each.condition is not None:
+            printed.append(_proposition(each.condition, kind, _AND))
+        elif each.name in kind.structure:
+            printed.append(f"{kind.structure[each.name]} a")
+        elif each.name not in kind.built_in:
+            raise UnknownNode(f"Coq has no definition of the assumption {each.name!r} on a {kind.type}")
+    return printed
 
 
 def _proposition(claim: Boolean, kind: CoqKind, at_least: int) -> str:

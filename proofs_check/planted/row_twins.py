@@ -1,15 +1,16 @@
-"""Slips planted in the statements about one row that `twins` has no room for: A1, A3, A6, B2, B3, B4."""
+"""Slips planted in the statements about one row that `twins` has no room for: A1, A3, A6, B2-B4, B6."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from sympy import Abs, Eq, Equivalent, Ge, Implies, Le, Max, Rational, log
+from sympy import Abs, And, Eq, Equivalent, Ge, Gt, Implies, Le, Max, Rational, log
 from sympy.logic.boolalg import Boolean
 
 from proofs_check.planted.mutations import (
     Mutation,
     Slip,
+    assuming,
     assumption_dropped,
     flipped,
     in_bound,
@@ -17,6 +18,7 @@ from proofs_check.planted.mutations import (
     scaled_down,
     sizes_swapped,
 )
+from theory.dial import DIAL_BIAS, GATE
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit
 from theory.leak import LEAK_MAX, MARGIN_THRESHOLD
 from theory.penalty import PENALTY_NEEDED
@@ -40,7 +42,12 @@ from theory.symbols import (
     eps_pen,
     eps_target,
     k,
+    lam,
+    lam_more,
     m,
+    o_null,
+    o_plain,
+    p_null,
     pen,
     r,
     reach,
@@ -65,6 +72,7 @@ def _says(claim: Boolean) -> Mutation:
 
 
 _NEARLY = Rational(99, 100)
+_below_the_gap = And(Ge(lam_more, lam), Le(DIAL_BIAS, sbar_C - sbar_B))
 _SWAPPED = MARGIN_THRESHOLD.subs({m: k, k: m}, simultaneous=True)
 
 SLIPS: tuple[Slip, ...] = (
@@ -103,6 +111,20 @@ SLIPS: tuple[Slip, ...] = (
     ("B2", "slope", "temperature dropped", in_bound(lambda bound: sbar_B - sbar_C)),
     ("B2", "falls", "assumption dropped", assumption_dropped),
     ("B2", "rises first", "assumption dropped", assumption_dropped),
+    ("B2", "strict converse", "assumption dropped", assumption_dropped),
+    ("B2", "strict converse", "dial 0 too", assuming(Le(DIAL_BIAS, sbar_C - sbar_B))),
+    ("B2", "strict converse", "twice the gap", assuming(And(Gt(lam, 0), Le(DIAL_BIAS, 2 * (sbar_C - sbar_B))))),
+    ("B2", "rises up to the gap", "either order of the dials", assuming(Le(DIAL_BIAS, sbar_C - sbar_B))),
+    ("B2", "rises up to the gap", "smaller dial below the gap", assuming(_below_the_gap)),
+    ("B2", "falls beyond the gap", "either order of the dials", assuming(Ge(DIAL_BIAS, sbar_C - sbar_B))),
+    ("B2", "falls beyond the gap", "below the gap too", assuming(Ge(lam_more, lam))),
+    (
+        "B2",
+        "falls beyond the margin",
+        "margin's sign flipped",
+        assuming(And(Ge(lam_more, lam), Ge(DIAL_BIAS, delta_mean))),
+    ),
+    ("B2", "falls beyond the margin", "either order of the dials", assuming(Ge(DIAL_BIAS, -delta_mean))),
     ("B2", "peak", "larger entropy for the sum of both", in_bound(lambda bound: Max(H_B, H_C))),
     ("B2", "mean margin suffices", "assumption dropped", assumption_dropped),
     (
@@ -140,4 +162,13 @@ SLIPS: tuple[Slip, ...] = (
     ),
     ("B4", "exponential", "size ratio inverted", sizes_swapped),
     ("B4", "exponential", "penalty counted twice", replaced(pen, 2 * pen)),
+    ("B6", "gate", "dial for the gate", replaced(GATE, lam)),
+    ("B6", "gate", "not renormalised", replaced(GATE, lam * F)),
+    ("B6", "gate", "leak for the fidelity", replaced(GATE, GATE.subs(F, 1 - F))),
+    ("B6", "gate", "moved away from the block", replaced(GATE, -GATE)),
+    ("B6", "null key", "mass taken for the fidelity", _says(Eq(p_null, F))),
+    ("B6", "null key", "taken as one key of the block", _says(Eq(p_null, F / (m + F)))),
+    ("B6", "fidelity", "mass for the odds", _says(Eq(F, p_null))),
+    ("B6", "plain output", "not renormalised", _says(Eq(o_plain, o_null))),
+    ("B6", "plain output", "over the null key's mass", _says(Eq(o_plain, o_null / p_null))),
 )

@@ -19,11 +19,12 @@ from proofs_check.planted.mutations import (
     scaled_down,
     sizes_swapped,
 )
-from theory.extinction import UPDATE_SQUARE
+from theory.extinction import FILLED, UPDATE_SQUARE
 from theory.statement import Clause
 from theory.symbols import delta, delta_mean, m, tau
 from theory.weight_symbols import (
     G,
+    b_0,
     beta_1,
     beta_1_t,
     beta_2,
@@ -33,12 +34,14 @@ from theory.weight_symbols import (
     eta,
     g,
     gain,
+    gain_mu,
     k_norm,
     lam_g,
     lam_K,
     lam_Q,
     move,
     mu,
+    mu_T,
     over,
     p,
     pull,
@@ -109,6 +112,7 @@ _OF_STATIONARY_POINTS: tuple[Slip, ...] = (
 )
 
 _ENOUGH_GAIN = Ge(gain, w_0)
+_ENOUGH_GAIN_MU, _EMPTY = Ge(gain_mu, w_0), Eq(b_0, 0)
 
 _OF_EXTINCTION: tuple[Slip, ...] = (
     ("C4", "one step", "gradient dropped", replaced(G, 0)),
@@ -119,6 +123,24 @@ _OF_EXTINCTION: tuple[Slip, ...] = (
     ("C4", "extinct with momentum", "momentum dropped", momentum_dropped),
     # The theory's text leaves this condition out: a buffer filled before the gradients were small goes on pushing.
     ("C4", "extinct with momentum", "any buffer", assuming(Lt(G / (1 - mu), lam_g))),
+    ("C4", "buffer", "any buffer", assumption_dropped),
+    ("C4", "buffer", "bound scaled by 0.99", scaled_down),
+    ("C4", "buffer", "one step fewer", in_bound(lambda bound: bound - G * mu_T)),
+    ("C4", "buffer", "momentum dropped", in_bound(lambda bound: G)),
+    ("C4", "extinct from an empty buffer", "any buffer", assuming(And(_ENOUGH_GAIN_MU, Ge(lam_g, FILLED)))),
+    (
+        "C4",
+        "extinct from an empty buffer",
+        "penalty not above the buffer",
+        assuming(And(_EMPTY, _ENOUGH_GAIN_MU)),
+    ),
+    ("C4", "extinct from an empty buffer", "gain dropped", assuming(And(_EMPTY, Ge(lam_g, FILLED)))),
+    (
+        "C4",
+        "extinct from an empty buffer",
+        "gain scaled by 1.01",
+        assuming(And(_EMPTY, Ge(Rational(101, 100) * gain_mu, w_0), Ge(lam_g, FILLED))),
+    ),
     ("C5", "update", "bound scaled by 0.99", scaled_down),
     ("C5", "update", "bias of the mean not corrected", replaced(beta_1_t, 0)),
     ("C5", "update", "rho without beta_2", replaced(beta_1**2 / beta_2, beta_1**2)),

@@ -169,6 +169,19 @@ class Part:
         return self._tracked(self._array("value"), absolute, 0.0) / self.total
 
 
+class Level:
+    """A part whose keys all have one score: what a mixture asks of it."""
+
+    def __init__(self, batch: Batch, keys: int) -> None:
+        self.total = batch.number(keys)
+        self.log_total = shared(log(batch.number(keys))) if keys > 1 else batch.number(0.0)
+        self.entropy, self.depth = self.log_total, batch.number(0.0)
+
+    def floor_of_log_total(self, rows: Any) -> Tracked:
+        """Its logarithm is known."""
+        return self.log_total
+
+
 @dataclass
 class Batch:
     """Rows with the same sizes.
@@ -219,6 +232,7 @@ class Batch:
             block=self.block,
             temperature=number("temperature"),
             dial=number("dial"),
+            other_dial=number("other_dial"),
             penalty=number("penalty"),
             leak_target=number("leak_target"),
             fidelity_target=number("fidelity_target"),
@@ -284,8 +298,13 @@ class Batch:
         """`-log(1 - dial)`, nats."""
         return -log(1 - self.column("dial"))
 
+    @cached_property
+    def other_dial_bias(self) -> Tracked:
+        """The same for the other setting of the dial."""
+        return -log(1 - self.column("other_dial"))
+
     def mixture(self, name: str) -> Mixture:
-        """The plain row, or the one with the dial or the penalty on."""
+        """The plain row, or the one with the dial at either setting or the penalty on."""
         if name not in self._mixtures:
             self._mixtures[name] = Mixture(self.inside, self.outside, self._offset(name))
         return self._mixtures[name]
@@ -295,4 +314,11 @@ class Batch:
             return self.separation
         if name == "penalised":
             return (self.gap + self.column("penalty")) / self.tau
-        return self.separation + self.dial_bias
+        return self.separation + (self.other_dial_bias if name == "other dial" else self.dial_bias)
+
+    @cached_property
+    def two_level(self) -> Mixture:
+        """The row of the same sizes and separation whose keys have one score in the block, and one outside."""
+        margin = self.gap if self.block == 1 else self.inside.least - self.outside.highest
+        block, rest = Level(self, self.block), Level(self, self.keys - self.block)
+        return Mixture(block, rest, margin / self.tau)

@@ -12,7 +12,7 @@ from proofs_check.screening.error_rules import LIBRARY, UNIT
 from proofs_check.screening.key_sums import weight_sums
 from proofs_check.screening.linear_forms import shared
 from proofs_check.screening.running_error import Tracked
-from proofs_check.screening.tracked_functions import log
+from proofs_check.screening.tracked_functions import exp, log
 from theory import symbols as letters
 
 
@@ -114,6 +114,28 @@ def _objective_of_softmax(batch: Batch) -> Tracked:
     return inside + outside + batch.tau * mix.entropy
 
 
+def _output(mixture: str) -> Callable[[Batch], Tracked]:
+    def value(batch: Batch) -> Tracked:
+        mix = batch.mixture(mixture)
+        return mix.inside * batch.inside.mean_value + mix.outside * batch.outside.mean_value
+
+    return value
+
+
+def _output_beside_null(batch: Batch) -> Tracked:
+    inside, outside, _ = batch.mixture("plain").beside_null
+    return inside * batch.inside.mean_value + outside * batch.outside.mean_value
+
+
+def _pair_entropy(batch: Batch) -> Tracked:
+    gap = _over_temperature(_margin)(batch)
+    share = 1 / (1 + exp(-gap))
+    pair = [(1 - share) * gap, -share * gap]
+    others = float(batch.keys - 2)
+    total = others + exp(pair[0]) + exp(pair[1])
+    return log(total) - (pair[0] * exp(pair[0]) + pair[1] * exp(pair[1])) / total
+
+
 def _with_complement(name: str) -> Callable[[Batch], Tracked]:
     def value(batch: Batch) -> Tracked:
         target = batch.column(name)
@@ -153,6 +175,16 @@ LETTERS: Mapping[Symbol, Callable[[Batch], Tracked]] = {
     letters.F_lam: lambda batch: batch.mixture("dialled").inside,
     letters.eps_lam: lambda batch: batch.mixture("dialled").outside,
     letters.H_lam: lambda batch: batch.mixture("dialled").entropy,
+    letters.lam_more: _with_complement("other_dial"),
+    letters.H_more: lambda batch: batch.mixture("other dial").entropy,
+    letters.eps_two: lambda batch: batch.two_level.outside,
+    letters.H_two: lambda batch: batch.two_level.entropy,
+    letters.H_pair: _pair_entropy,
+    letters.o_plain: _output("plain"),
+    letters.o_B: lambda batch: batch.inside.mean_value,
+    letters.o_lam: _output("dialled"),
+    letters.p_null: lambda batch: batch.mixture("plain").beside_null[2],
+    letters.o_null: _output_beside_null,
     letters.H_mask: lambda batch: batch.inside.entropy,
     letters.TV: _total_variation,
     letters.KL: _divergence,

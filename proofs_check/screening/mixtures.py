@@ -11,13 +11,13 @@ from proofs_check.screening.running_error import Tracked
 from proofs_check.screening.tracked_functions import exp, larger, log1p, where
 
 if TYPE_CHECKING:
-    from proofs_check.screening.batches import Part
+    from proofs_check.screening.batches import Level, Part
 
 
 class Mixture:
     """The row whose block's scores are raised by `offset` nats against the rest, both measured from their tops."""
 
-    def __init__(self, block: Part, rest: Part, offset: Tracked) -> None:
+    def __init__(self, block: Part | Level, rest: Part | Level, offset: Tracked) -> None:
         self.block, self.rest, self.offset = block, rest, offset
         zero = Tracked(0.0, 0.0, offset.xp)
         # Both parts are scaled by e^-max(offset, 0), so that the larger top has weight 1.
@@ -27,6 +27,13 @@ class Mixture:
         total = self._inside + self._outside
         self.inside, self.outside = self._inside / total, self._outside / total
         self.inside.one_minus, self.outside.one_minus = self.outside, self.inside
+
+    @cached_property
+    def beside_null(self) -> tuple[Tracked, Tracked, Tracked]:
+        """Masses of the block, of the rest, and of one key more that weighs as much as the block together."""
+        total = self._inside + self._inside + self._outside
+        inside = self._inside / total
+        return inside, self._outside / total, inside
 
     @cached_property
     def log_total(self) -> Tracked:
@@ -61,7 +68,7 @@ class Mixture:
         result = result + self.inside[rows] * (block.depth[rows] - self.raised_inside[rows])
         return result + self.outside[rows] * (rest.depth[rows] - self.raised_outside[rows])
 
-    def _more_than(self, part: Part, other: Part, mass: Tracked, rows: Any) -> Tracked:
+    def _more_than(self, part: Part | Level, other: Part | Level, mass: Tracked, rows: Any) -> Tracked:
         """How much the entropy exceeds that of one part."""
         return self.choice[rows] + mass[rows] * (other.entropy[rows] - part.entropy[rows])
 

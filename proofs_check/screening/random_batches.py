@@ -209,6 +209,9 @@ class BatchSource:
             inner = (xp.floor(63 * draws.uniform(rows)) + 1) / 64
             far = 1 - 2.0 ** -xp.floor(1 + 40 * draws.uniform(rows))
             return xp.where(draws.uniform(rows) < 0.5, inner, far)
+        if name == "other_dial":
+            dial, step = batch.columns["dial"], (xp.floor(63 * draws.uniform(rows)) + 1) / 128
+            return xp.where(draws.uniform(rows) < 0.75, dial + (1 - dial) * step, step)
         if name == "penalty":
             # At most 60 nats: with the range, which is below 600, the masses stay above the smallest float.
             return xp.minimum(10 * draws.uniform(rows), 60 * batch.columns["temperature"])

@@ -1,6 +1,6 @@
 (** A2, the leak bound: by the softmax identity, since every margin lies below the soft one. *)
 Require Import Reals Lra List.
-From Localist Require Import Functions Sums Row RowFacts.
+From Localist Require Import Functions Sums Row RowFacts TwoLevel.
 Open Scope R_scope.
 
 Theorem margin : forall a, possible a -> epsilon a <= Logistic (- d a - ln (m a / k a)).
@@ -14,3 +14,6 @@ Proof. exact epsilon_is_logistic. Qed.
 
 Theorem exponential : forall a, possible a -> epsilon a <= k a * exp (- d a) / m a.
 Proof. intros a P. eapply Rle_trans; [now apply margin | now apply leak_bound_exponential]. Qed.
+
+Theorem attained : forall a, possible a -> epsilon_two a = Logistic (- d a - ln (m a / k a)).
+Proof. exact epsilon_two_is. Qed.

@@ -1,6 +1,6 @@
 (** A4, entropy above: each bound is a cross-entropy against the masses of the row that attains it. *)
 Require Import Reals Lra List.
-From Localist Require Import Functions Sums Row RowFacts Entropy.
+From Localist Require Import Functions Sums Row RowFacts Entropy TwoLevel.
 Open Scope R_scope.
 
 Theorem chain_rule : forall a, possible a -> H a = F a * H_B a + H_C a * epsilon a + BinaryEntropy (epsilon a).
@@ -98,3 +98,21 @@ Proof.
   assert (U : F a * ln w + epsilon a * ln w = ln w) by (rewrite <- Rmult_plus_distr_r, S; ring).
   unfold part, surprise. unfold p in X2. lra.
 Qed.
+
+Theorem attained : forall a, possible a ->
+  H_two a = d a * Logistic (- d a - ln (m a / k a)) + ln (k a * exp (- d a) + m a).
+Proof. exact H_two_is. Qed.
+
+Theorem floor : forall a, possible a -> d a >= 0 ->
+  d a * Logistic (- d a - ln (m a / k a)) + ln (k a * exp (- d a) + m a) >= ln (m a).
+Proof.
+  intros a P N. pose proof (m_pos a P). pose proof (k_pos a P). pose proof (exp_pos (- d a)).
+  pose proof (logistic_inside (- d a - ln (m a / k a))) as L.
+  pose proof (Rmult_le_pos (d a) _ ltac:(lra) (Rlt_le _ _ (proj1 L))).
+  assert (0 < k a * exp (- d a)) by (apply Rmult_lt_0_compat; lra).
+  pose proof (ln_le (m a) (k a * exp (- d a) + m a) ltac:(lra) ltac:(lra)). lra.
+Qed.
+
+Theorem one_pair_attained : forall a, possible a -> d a <= 0 ->
+  H_pair a = ln (k a + m a + exp (BinaryEntropy (Logistic (d a))) - 2).
+Proof. intros a P _. now apply H_pair_is. Qed.

@@ -150,6 +150,26 @@ Proof.
   pose proof (with_top_cost n top (r a) T N (range_nonneg a P)). lra.
 Qed.
 
+Theorem law_below_quadratic : forall a, possible a -> r a > 0 ->
+  r a / (1 - exp (- r a)) - ln (r a / (1 - exp (- r a))) - 1 <= (r a) ^ 2 / 8.
+Proof.
+  intros a _ R. fold (tilt (r a)). destruct (tilt_facts (r a) R) as (D & Z & B & U). set (z := tilt (r a)) in *.
+  pose proof (exp_increasing 0 (r a) R) as E. rewrite exp_0 in E. pose proof (exp_ineq1_le (r a)) as V.
+  (* The share of keys at the upper level at which the law is attained. *)
+  set (p := (z - 1) / (exp (r a) - 1)).
+  assert (Q : 0 <= p <= 1).
+  { unfold p. split; [apply Rmult_le_pos; [lra | left; apply Rinv_0_lt_compat; lra] |].
+    apply (Rmult_le_reg_r (exp (r a) - 1)); [lra |]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l; lra. }
+  assert (Y : p * exp (r a) + (1 - p) = z) by (unfold p; field; lra).
+  pose proof (share_cost p (r a) Q ltac:(lra)) as C. rewrite Y in C.
+  assert (G : r a * (p * exp (r a)) / z = z - 1).
+  { unfold p. assert (X : r a * exp (r a) = z * (exp (r a) - 1)).
+    { unfold z, tilt. rewrite exp_Ropp. field. split; [lra |]. pose proof (exp_pos (r a)). lra. }
+    replace (r a * ((z - 1) / (exp (r a) - 1) * exp (r a)) / z) with (r a * exp (r a) * (z - 1) / ((exp (r a) - 1) * z)) by (field; lra).
+    rewrite X. field. lra. }
+  rewrite G in C. lra.
+Qed.
+
 Theorem range_needed : forall a, possible a -> r a > 0 ->
   r a >= LambertW_0 (- (exp (H a - 1) / (k a + m a))) - LambertW_m1 (- (exp (H a - 1) / (k a + m a))).
 Proof.

@@ -14,6 +14,24 @@ Proof.
   rewrite ln_quotient by lra. unfold BinaryEntropy in *. lra.
 Qed.
 
+(** Strictly, away from the point of contact. *)
+Lemma ln_strictly_below : forall x, 0 < x -> x <> 1 -> ln x < x - 1.
+Proof.
+  intros x P N. assert (Z : ln x <> 0) by (intros E; apply N; rewrite <- (exp_ln x P), E; apply exp_0).
+  pose proof (exp_ineq1 (ln x) Z) as T. rewrite exp_ln in T; lra.
+Qed.
+
+Lemma mixed_strictly_below : forall p q inside outside, 0 < p < 1 -> 0 < q < 1 -> p <> q ->
+  mixed q inside outside < mixed p inside outside + (q - p) * (inside - outside - Logit p).
+Proof.
+  intros p q x y P Q N. unfold mixed, Logit. rewrite ln_quotient by lra. unfold BinaryEntropy.
+  pose proof (ln_strictly_below (p / q) ltac:(apply Rdiv_lt_0_compat; lra)) as A.
+  pose proof (gibbs_term (1 - q) (1 - p) ltac:(lra) ltac:(lra)) as B.
+  assert (R : p / q <> 1) by (intros E; apply N; apply (Rmult_eq_reg_r (/ q)); [rewrite Rinv_r by lra; exact E | apply Rinv_neq_0_compat; lra]).
+  specialize (A R). rewrite ln_quotient in A by lra. apply (Rmult_lt_compat_l q) in A; [| lra].
+  replace (q * (p / q - 1)) with (p - q) in A by (field; lra). lra.
+Qed.
+
 (** Its peak. *)
 Lemma mixed_peak : forall p x y, 0 < p < 1 -> mixed p x y <= ln (exp x + exp y).
 Proof.
@@ -160,11 +178,84 @@ Proof.
   lra.
 Qed.
 
+(** The slope of the entropy at the dialled fidelity: the gap of the mean scores that the bias has not made up. *)
+Lemma slope_dialled : forall a, possible a ->
+  H_B a - H_C a - Logit (F_lambda a) = (sbar_C a - sbar_B a - - (tau a * ln (1 - lambda a))) / tau a.
+Proof.
+  intros a P. pose proof (slope a P) as S. rewrite (odds a P). pose proof (tau_pos a P).
+  replace ((sbar_C a - sbar_B a - - (tau a * ln (1 - lambda a))) / tau a)
+    with (- ((sbar_B a - sbar_C a) / tau a) + ln (1 - lambda a)) by (field; lra). lra.
+Qed.
+
+Theorem strict_converse : forall a, possible a ->
+  - (tau a * ln (1 - lambda a)) <= - sbar_B a + sbar_C a /\ lambda a > 0 -> H_lambda a > H a.
+Proof.
+  intros a P [L D]. rewrite H_lambda_is_mixed, H_is_mixed by trivial.
+  pose proof (F_inside a P) as I. pose proof (dial_inside a P) as Q. pose proof (F_and_epsilon a P) as E.
+  assert (R : F a < F_lambda a).
+  { rewrite F_lambda_is by trivial. replace (epsilon a) with (1 - F a) by lra.
+    assert (X : 0 < lambda a * (1 - F a)) by (apply Rmult_lt_0_compat; lra).
+    assert (Y : 0 < (1 - lambda a) * (1 - F a)) by (apply Rmult_lt_0_compat; lra).
+    apply (Rmult_lt_reg_r (F a + (1 - lambda a) * (1 - F a))); [lra |].
+    unfold Rdiv. rewrite Rmult_assoc, Rinv_l, Rmult_1_r by lra.
+    pose proof (Rmult_lt_compat_l (F a) (F a + (1 - lambda a) * (1 - F a)) 1 ltac:(lra) ltac:(lra)). lra. }
+  pose proof (mixed_strictly_below (F_lambda a) (F a) (H_B a) (H_C a) (F_lambda_inside a P) I ltac:(lra)) as B.
+  rewrite (slope_dialled a P) in B. pose proof (tau_pos a P) as T.
+  assert (0 <= (F_lambda a - F a) * ((sbar_C a - sbar_B a - - (tau a * ln (1 - lambda a))) / tau a)).
+  { apply Rmult_le_pos; [lra |]. apply Rmult_le_pos; [lra | left; now apply Rinv_0_lt_compat]. }
+  lra.
+Qed.
+
+(** The row with the dial at its other setting is possible, and dials no less where that is no less. *)
+Lemma set_more_possible : forall a, possible a -> possible (set_more a).
+Proof. intros a (B & C & T & L & Q & E & G & W & S & M). unfold possible, keys in *. simpl. tauto. Qed.
+
+Lemma F_more_above : forall a, possible a -> lambda_more a >= lambda a -> F_lambda a <= F_lambda (set_more a).
+Proof.
+  intros a P L. pose proof (set_more_possible a P) as Q. rewrite !F_lambda_is by trivial.
+  change (F (set_more a)) with (F a). change (epsilon (set_more a)) with (epsilon a). simpl.
+  pose proof (F_inside a P). pose proof (epsilon_inside a P). pose proof (dial_inside a P). pose proof (dial_inside _ Q) as D. simpl in D.
+  assert (X : 0 < (1 - lambda_more a) * epsilon a) by (apply Rmult_lt_0_compat; lra).
+  apply Rmult_le_compat_l; [lra |]. apply Rinv_le_contravar; [lra |].
+  apply Rplus_le_compat_l, Rmult_le_compat_r; lra.
+Qed.
+
+Lemma H_more_is : forall a, possible a -> H_more a = mixed (F_lambda (set_more a)) (H_B a) (H_C a).
+Proof. intros a P. unfold H_more. rewrite H_lambda_is_mixed by now apply set_more_possible. reflexivity. Qed.
+
+Theorem rises_up_to_the_gap : forall a, possible a ->
+  lambda_more a >= lambda a /\ - (tau a * ln (1 - lambda_more a)) <= - sbar_B a + sbar_C a -> H_more a >= H_lambda a.
+Proof.
+  intros a P [L D]. pose proof (set_more_possible a P) as Q. rewrite H_more_is, H_lambda_is_mixed by trivial.
+  pose proof (mixed_below (F_lambda (set_more a)) (F_lambda a) (H_B a) (H_C a) (F_lambda_inside _ Q) (F_lambda_inside a P)) as B.
+  pose proof (slope_dialled _ Q) as S. change (H_B (set_more a)) with (H_B a) in S. change (H_C (set_more a)) with (H_C a) in S.
+  change (sbar_B (set_more a)) with (sbar_B a) in S. change (sbar_C (set_more a)) with (sbar_C a) in S. simpl in S.
+  rewrite S in B. pose proof (F_more_above a P L). pose proof (tau_pos a P) as T.
+  assert (0 <= (F_lambda (set_more a) - F_lambda a) * ((sbar_C a - sbar_B a - - (tau a * ln (1 - lambda_more a))) / tau a)).
+  { apply Rmult_le_pos; [lra |]. apply Rmult_le_pos; [lra | left; now apply Rinv_0_lt_compat]. }
+  lra.
+Qed.
+
+Theorem falls_beyond_the_gap : forall a, possible a ->
+  lambda_more a >= lambda a /\ - (tau a * ln (1 - lambda a)) >= - sbar_B a + sbar_C a -> H_more a <= H_lambda a.
+Proof.
+  intros a P [L D]. pose proof (set_more_possible a P) as Q. rewrite H_more_is, H_lambda_is_mixed by trivial.
+  pose proof (mixed_below (F_lambda a) (F_lambda (set_more a)) (H_B a) (H_C a) (F_lambda_inside a P) (F_lambda_inside _ Q)) as B.
+  rewrite (slope_dialled a P) in B. pose proof (F_more_above a P L). pose proof (tau_pos a P) as T.
+  assert (0 <= (F_lambda (set_more a) - F_lambda a) * (- ((sbar_C a - sbar_B a - - (tau a * ln (1 - lambda a))) / tau a))).
+  { apply Rmult_le_pos; [lra |]. unfold Rdiv. rewrite Ropp_mult_distr_l. apply Rmult_le_pos; [lra | left; now apply Rinv_0_lt_compat]. }
+  lra.
+Qed.
+
 Theorem peak : forall a, possible a -> H_lambda a <= ln (exp (H_B a) + exp (H_C a)).
 Proof. intros a P. rewrite H_lambda_is_mixed by trivial. apply mixed_peak. now apply F_lambda_inside. Qed.
 
 Theorem score_gap : forall a, possible a -> sbar_B a - sbar_C a >= delta_mean a.
 Proof. intros a P. unfold delta_mean. pose proof (sbar_B_above_mean a P). pose proof (sbar_C_below_largest a P). lra. Qed.
+
+Theorem falls_beyond_the_margin : forall a, possible a ->
+  lambda_more a >= lambda a /\ - (tau a * ln (1 - lambda a)) >= - delta_mean a -> H_more a <= H_lambda a.
+Proof. intros a P [L D]. apply falls_beyond_the_gap; trivial. pose proof (score_gap a P). split; [exact L | lra]. Qed.
 
 Theorem mean_margin_suffices : forall a, possible a -> delta_mean a >= 0 -> H_lambda a <= H a.
 Proof. intros a P L. apply falls; trivial. pose proof (score_gap a P). lra. Qed.

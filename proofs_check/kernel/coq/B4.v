@@ -46,7 +46,7 @@ Proof.
   rewrite Z_B_penalised. set (z := Z_B a + Z_C (penalised a)). pose proof (Z_C_pos _ Q). pose proof (Z_B_pos a P).
   assert (Z : 0 < z) by (unfold z; lra). change (tau (penalised a)) with (tau a).
   assert (W : forall i, In i (keys a) -> 0 <= weight i) by now destruct P as (_ & _ & _ & _ & _ & _ & _ & W & _).
-  assert (S : 0 < sum weight (keys a)) by now destruct P as (_ & _ & _ & _ & _ & _ & _ & _ & S).
+  assert (S : 0 < sum weight (keys a)) by now destruct P as (_ & _ & _ & _ & _ & _ & _ & _ & S & _).
   assert (N : forall i, In i (keys a) -> 0 <= chosen a i).
   { intros i I. apply Rmult_le_pos; [now apply W | left; now apply Rinv_0_lt_compat]. }
   assert (O : sum (chosen a) (block a) + sum (chosen a) (others a) = 1).

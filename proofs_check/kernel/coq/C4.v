@@ -1,5 +1,5 @@
 (** C4, extinction by descent: a proximal step takes its amount off the norm, a gradient step adds no more than its own. *)
-Require Import Reals Lra List.
+Require Import Reals Lra Lia List.
 From Localist Require Import Functions Sums Vectors Descent.
 Import ListNotations.
 Open Scope R_scope.
@@ -24,18 +24,22 @@ Proof.
 Qed.
 
 (** A step's norm, for a buffer no longer than [c]. *)
-Lemma stepped_length : forall x b c, length a b <= c ->
-  length a (stepped a x b) <= Rmax 0 (length a x - eta a * (lambda_g a - c)).
+Lemma moved_length : forall e x b c, 0 <= e -> length a b <= c ->
+  length a (moved a e x b) <= Rmax 0 (length a x - e * (lambda_g a - c)).
 Proof.
-  intros x b c B. destruct P as (_ & E & L & _). unfold stepped.
+  intros e x b c E B. destruct P as (_ & _ & L & _). unfold moved.
   rewrite shrunk_length by (apply Rmult_le_pos; lra).
-  assert (T : length a (fun i => x i - eta a * b i) <= length a x + eta a * c).
-  { unfold length. replace (norm (fun i => x i - eta a * b i)) with (norm (fun i => x i + - eta a * b i)).
-    - eapply Rle_trans; [apply (minkowski x (fun i => - eta a * b i)) |]. rewrite norm_scale, Rabs_Ropp, Rabs_pos_eq by lra.
+  assert (T : length a (fun i => x i - e * b i) <= length a x + e * c).
+  { unfold length. replace (norm (fun i => x i - e * b i)) with (norm (fun i => x i + - e * b i)).
+    - eapply Rle_trans; [apply (minkowski x (fun i => - e * b i)) |]. rewrite norm_scale, Rabs_Ropp, Rabs_pos_eq by lra.
       apply Rplus_le_compat_l, Rmult_le_compat_l; [lra | exact B].
     - f_equal. apply FunctionalExtensionality.functional_extensionality. intros i. ring. }
   apply Rmax_lub; [apply Rmax_l |]. eapply Rle_trans; [| apply Rmax_r]. lra.
 Qed.
+
+Lemma stepped_length : forall x b c, length a b <= c ->
+  length a (stepped a x b) <= Rmax 0 (length a x - eta a * (lambda_g a - c)).
+Proof. intros x b c B. destruct P as (_ & E & _). now apply moved_length; [lra |]. Qed.
 
 (** The buffer stays within what bounds it. *)
 Lemma buffer_length : forall decay b g c, 0 <= decay -> decay * length a b + G a <= c -> In g (gradients a) ->
@@ -96,9 +100,102 @@ Theorem extinct_with_momentum : forall a, possible a ->
   b_0 a <= G a / (1 - mu a) /\ G a / (1 - mu a) < lambda_g a ->
   N_mu a < 1 + w_0 a / (eta a * (- G a / (1 - mu a) + lambda_g a)).
 Proof.
-  intros a P [B L]. pose proof P as (_ & _ & _ & M). set (c := G a / (1 - mu a)) in *.
+  intros a P [B L]. pose proof P as (_ & _ & _ & M & _). set (c := G a / (1 - mu a)) in *.
   assert (C : mu a * c + G a = c) by (unfold c; field; lra).
   replace (- G a / (1 - mu a) + lambda_g a) with (lambda_g a - c) by (unfold c; field; lra).
   apply (extinct_by a P (mu a) c); trivial; try lra.
   pose proof (Rmult_le_compat_l (mu a) _ _ ltac:(lra) B) as S. unfold b_0 in S. lra.
+Qed.
+
+(** How long a buffer is at most after [t] steps from an empty one. *)
+Definition filled (a : descent) (t : nat) : R := G a * (1 - mu a ^ t) / (1 - mu a).
+
+Section Empty.
+Variable a : descent.
+Hypothesis P : possible a.
+
+Lemma momentum : 0 <= mu a < 1.
+Proof. now destruct P as (_ & _ & _ & M & _). Qed.
+
+Lemma G_nonneg : 0 <= G a.
+Proof.
+  destruct (gradients a) as [| g gs] eqn:E; [now destruct P |]. unfold G. rewrite E.
+  eapply Rle_trans; [apply (length_nonneg a g) | apply (below_largest (length a)); now left].
+Qed.
+
+(** One step more: the gradient comes on top of what is left. *)
+Lemma filled_S : forall t, mu a * filled a t + G a = filled a (S t).
+Proof. intros t. pose proof momentum. unfold filled. simpl. field. lra. Qed.
+
+Lemma powers_fall : forall t, 0 <= mu a ^ t <= 1.
+Proof.
+  intros t. pose proof momentum as M. split; [apply pow_le; lra |]. rewrite <- (pow1 t). apply pow_incr. lra.
+Qed.
+
+Lemma filled_rises : forall t n, filled a t <= filled a (t + n).
+Proof.
+  intros t n. pose proof momentum as M. pose proof G_nonneg as N. unfold filled. apply Rmult_le_compat_r.
+  - left. apply Rinv_0_lt_compat. lra.
+  - apply Rmult_le_compat_l; [exact N |]. rewrite pow_add. pose proof (powers_fall t). pose proof (powers_fall n).
+    pose proof (Rmult_le_compat_l (mu a ^ t) (mu a ^ n) 1 ltac:(lra) ltac:(lra)). lra.
+Qed.
+
+Lemma pushed : forall t b g, length a b <= filled a t -> In g (gradients a) ->
+  length a (fun i => mu a * b i + g i) <= filled a (S t).
+Proof.
+  intros t b g B I. pose proof momentum as M. apply buffer_length; trivial; [lra |]. rewrite <- filled_S.
+  pose proof (Rmult_le_compat_l (mu a) _ _ ltac:(lra) B). lra.
+Qed.
+
+Lemma last_buffer_length : forall gs t b, (forall g, In g gs -> In g (gradients a)) -> length a b <= filled a t ->
+  length a (last_buffer a b gs) <= filled a (t + List.length gs).
+Proof.
+  intros gs. induction gs as [| g gs I]; intros t b S B; simpl.
+  - now rewrite Nat.add_0_r.
+  - rewrite <- Nat.add_succ_comm. apply I; [intros h J; apply S; now right |]. apply pushed; [exact B | apply S; now left].
+Qed.
+
+(** The steps take their amounts off, down to zero, where the penalty covers the last buffer, and so all of them. *)
+Lemma last_state_length : forall gs t x b, (forall g, In g gs -> In g (gradients a)) -> length a b <= filled a t ->
+  filled a (t + List.length gs) <= lambda_g a ->
+  length a (last_state a (S t) x b gs)
+    <= Rmax 0 (length a x - sum (fun i => rate a i * (lambda_g a - filled a i)) (seq (S t) (List.length gs))).
+Proof.
+  intros gs. induction gs as [| g gs I]; intros t x b S B L; simpl.
+  - eapply Rle_trans; [| apply Rmax_r]. lra.
+  - simpl in L. rewrite <- Nat.add_succ_comm in L. simpl in L.
+    assert (E : 0 <= rate a (Datatypes.S t)) by (destruct P as (_ & _ & _ & _ & R); apply R).
+    pose proof (pushed t b g B (S g (or_introl eq_refl))) as B'.
+    pose proof (moved_length a P (rate a (Datatypes.S t)) x _ _ E B') as W.
+    specialize (I (Datatypes.S t) (moved a (rate a (Datatypes.S t)) x (fun i => mu a * b i + g i)) (fun i => mu a * b i + g i)
+      (fun h J => S h (or_intror J)) B' L).
+    eapply Rle_trans; [exact I |]. apply Rmax_lub; [apply Rmax_l |].
+    set (rest := sum (fun i => rate a i * (lambda_g a - filled a i)) (seq (Datatypes.S (Datatypes.S t)) (List.length gs))).
+    assert (Q : 0 <= rest).
+    { apply sum_nonneg. intros i J. apply in_seq in J. apply Rmult_le_pos; [destruct P as (_ & _ & _ & _ & R); apply R |].
+      pose proof (filled_rises i (Datatypes.S t + List.length gs - i)).
+      replace (i + (Datatypes.S t + List.length gs - i))%nat with (Datatypes.S t + List.length gs)%nat in H by lia.
+      simpl in H. lra. }
+    unfold Rmax in W. destruct (Rle_dec 0 (length a x - rate a (Datatypes.S t) * (lambda_g a - filled a (Datatypes.S t)))).
+    + eapply Rle_trans; [| apply Rmax_r]. lra.
+    + eapply Rle_trans; [| apply Rmax_l]. lra.
+Qed.
+
+Lemma filled_0 : filled a 0 = 0.
+Proof. unfold filled. simpl. unfold Rdiv. ring. Qed.
+End Empty.
+
+Theorem buffer : forall a, possible a -> b_0 a = 0 -> b_T a <= G a * (1 - mu_T a) / (1 - mu a).
+Proof.
+  intros a P E. fold (filled a (steps a)). apply (last_buffer_length a P (gradients a) 0); [trivial |].
+  rewrite filled_0. unfold b_0 in E. lra.
+Qed.
+
+Theorem extinct_from_an_empty_buffer : forall a, possible a ->
+  b_0 a = 0 /\ gamma_mu a >= w_0 a /\ lambda_g a >= G a * (1 - mu_T a) / (1 - mu a) -> w_T a = 0.
+Proof.
+  intros a P (E & W & L). fold (filled a (steps a)) in L. apply Rle_antisym; [| apply length_nonneg].
+  unfold w_T. eapply Rle_trans.
+  - apply (last_state_length a P (gradients a) 0); [trivial | rewrite filled_0; unfold b_0 in E; lra | exact (Rge_le _ _ L)].
+  - fold (steps a). change (sum _ _) with (gamma_mu a). fold (w_0 a). rewrite Rmax_left; lra.
 Qed.

@@ -1,4 +1,4 @@
-(** A pointer: how often it points at each block, a row of weights for each target; targets are equally likely. *)
+(** A pointer: how often each block is the target and each is pointed at, a row of weights for each target. *)
 Require Import Reals Lra Lia List.
 From Localist Require Import Functions Sums.
 Import ListNotations.
@@ -8,18 +8,17 @@ Record channel := Channel { blocks : nat; weight : nat -> nat -> R; epsilon_allo
 
 Definition each (a : channel) : list nat := seq 0 (blocks a).
 
+Definition total (a : channel) : R := sum (fun i => sum (weight a i) (each a)) (each a).
 Definition possible (a : channel) : Prop :=
-  (2 <= blocks a)%nat /\ (forall i j, 0 <= weight a i j) /\ (forall i, 0 < sum (weight a i) (each a)) /\
-  0 <= epsilon_allowed a <= 1.
+  (forall i j, 0 <= weight a i j) /\ 0 < total a /\ 0 <= epsilon_allowed a <= 1.
 
-Lemma some_instance : exists a, possible a.
-Proof.
-  exists (Channel 2 (fun _ _ => 1) 0). unfold possible, each; simpl. repeat split; intros; try lra; lia.
-Qed.
+(** Every block is the target equally often. *)
+Definition uniform_target (a : channel) : Prop :=
+  forall i j, In i (each a) -> In j (each a) -> sum (weight a i) (each a) = sum (weight a j) (each a).
 
 Definition M (a : channel) : R := INR (blocks a).
 (** Probability of each target with each block pointed at, and of each block pointed at. *)
-Definition joint (a : channel) (i j : nat) : R := weight a i j / (sum (weight a i) (each a) * M a).
+Definition joint (a : channel) (i j : nat) : R := weight a i j / total a.
 Definition pointed (a : channel) (j : nat) : R := sum (fun i => joint a i j) (each a).
 (** Probability that another block than the target is pointed at. *)
 Definition epsilon_M (a : channel) : R := 1 - sum (fun i => joint a i i) (each a).

@@ -19,32 +19,44 @@ Proof.
   - rewrite S by lia. ring.
 Qed.
 
+Theorem some_instance : exists a, possible a /\ uniform_target a /\ M a >= 2.
+Proof.
+  exists (Channel 2 (fun _ _ => 1) 0). unfold possible, uniform_target, total, M, each; simpl. repeat split; intros; try lra; lia.
+Qed.
+
 Section Fano.
 Variable a : channel.
 Hypothesis P : possible a.
+Hypothesis Even : uniform_target a.
+Hypothesis Two : M a >= 2.
 
 Lemma M_at_least_2 : 2 <= M a.
-Proof. destruct P as (N & _). unfold M. now apply (le_INR 2). Qed.
+Proof. lra. Qed.
 
 Lemma below : forall i, In i (each a) -> (i < blocks a)%nat.
 Proof. intros i J. apply in_seq in J. lia. Qed.
 
 Lemma joint_nonneg : forall i j, 0 <= joint a i j.
 Proof.
-  intros i j. destruct P as (_ & W & S & _). pose proof M_at_least_2. apply Rmult_le_pos; [apply W |].
-  left. apply Rinv_0_lt_compat, Rmult_lt_0_compat; [apply S | lra].
+  intros i j. destruct P as (W & S & _). apply Rmult_le_pos; [apply W |].
+  left. now apply Rinv_0_lt_compat.
 Qed.
 
 (** Targets are equally likely. *)
-Lemma target_mass : forall i, sum (joint a i) (each a) = / M a.
+Lemma target_mass : forall i, In i (each a) -> sum (joint a i) (each a) = / M a.
 Proof.
-  intros i. destruct P as (_ & _ & S & _). pose proof M_at_least_2. pose proof (S i).
-  unfold joint, Rdiv. rewrite sum_scale_r. field. lra.
+  intros i I. destruct P as (_ & S & _). pose proof M_at_least_2.
+  assert (T : total a = M a * sum (weight a i) (each a)).
+  { unfold total. rewrite (sum_ext _ (fun _ => sum (weight a i) (each a)) _ (fun j J => Even j i J I)), sum_const.
+    unfold count, each. rewrite seq_length. reflexivity. }
+  rewrite T in S. assert (0 < sum (weight a i) (each a)).
+  { apply (Rmult_lt_reg_l (M a)); [lra |]. rewrite Rmult_0_r. exact S. }
+  unfold joint, Rdiv. rewrite sum_scale_r, T. field. lra.
 Qed.
 
 Lemma joint_one : sum (fun i => sum (joint a i) (each a)) (each a) = 1.
 Proof.
-  rewrite (sum_ext _ (fun _ => / M a) _ (fun i _ => target_mass i)), sum_const. pose proof M_at_least_2.
+  rewrite (sum_ext _ (fun _ => / M a) _ target_mass), sum_const. pose proof M_at_least_2.
   unfold count, each. rewrite seq_length. fold (M a). field. lra.
 Qed.
 
@@ -140,7 +152,7 @@ Proof.
   { replace (ln (M a)) with (ln (M a) * sum (fun i => sum (joint a i) (each a)) (each a)) by (rewrite joint_one; ring).
     rewrite Rplus_assoc, <- (split_diagonal (ln (1 - epsilon_M a)) (ln (epsilon_M a / (M a - 1)))).
     rewrite <- sum_scale, <- sum_plus, <- sum_minus. apply sum_ext. intros i A.
-    rewrite <- sum_scale, <- sum_plus, <- sum_minus. apply sum_ext. intros j B. rewrite target_mass.
+    rewrite <- sum_scale, <- sum_plus, <- sum_minus. apply sum_ext. intros j B. rewrite target_mass by exact A.
     destruct (joint_nonneg i j) as [Q | Q]; [| rewrite <- Q; ring].
     pose proof (joint_le_pointed i j A). pose proof (level_pos i j A B Q) as V.
     assert (R : 0 < / M a) by (apply Rinv_0_lt_compat; lra).
@@ -155,15 +167,16 @@ Proof.
 Qed.
 End Fano.
 
-Theorem error : forall a, possible a ->
+Theorem error : forall a, possible a -> uniform_target a -> M a >= 2 ->
   I a >= - epsilon_M a * ln (M a - 1) + ln (M a) - BinaryEntropy (epsilon_M a).
 Proof. exact fano. Qed.
 
 (** The bound falls in the error up to [1 - 1/M], being concave with its slope's sign known there. *)
-Theorem error_allowed : forall a, possible a -> epsilon_M a <= epsilon_allowed a /\ epsilon_allowed a <= 1 - 1 / M a ->
+Theorem error_allowed : forall a, possible a -> uniform_target a -> M a >= 2 ->
+  epsilon_M a <= epsilon_allowed a /\ epsilon_allowed a <= 1 - 1 / M a ->
   I a >= - epsilon_allowed a * ln (M a - 1) + ln (M a) - BinaryEntropy (epsilon_allowed a).
 Proof.
-  intros a P [L U]. pose proof (fano a P) as F. pose proof (M_at_least_2 a P). pose proof (error_inside a P).
+  intros a P Even Two [L U]. pose proof (fano a P Even Two) as F. pose proof (error_inside a P Even Two).
   set (e := epsilon_allowed a) in *. set (x := epsilon_M a) in *.
   destruct (Req_dec e 0) as [Z | Z]; [replace x with e in F by lra; exact F |].
   assert (V : 0 < 1 / M a) by (apply Rdiv_lt_0_compat; lra).

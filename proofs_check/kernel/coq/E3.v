@@ -18,18 +18,19 @@ Proof. intros g h a E. apply sum_ext. intros i I. apply filter_In in I as [I F].
 Lemma missed_ext : forall g h a, (forall i, In i a -> fired i = false -> g i = h i) -> sum g (missed a) = sum h (missed a).
 Proof. intros g h a E. apply sum_ext. intros i I. apply filter_In in I as [I F]. apply negb_true_iff in F. auto. Qed.
 
+Theorem some_instance : exists a, possible a /\ q a > 0 /\ q a < 1.
+Proof.
+  exists [Situation 1 true 0 1; Situation 1 false 0 1]. unfold possible, q, average; simpl. repeat split; try lra;
+  destruct H as [<- | [<- | []]]; simpl; lra.
+Qed.
+
 Section Facts.
 Variable a : checker.
-Hypothesis P : possible a.
+Hypothesis W : possible a.
+Hypothesis Q : q a > 0 /\ q a < 1.
 
 Lemma weight_pos : forall i, In i a -> 0 < weight i.
-Proof. destruct P as [W _]. intros i I. now apply W. Qed.
-
-Lemma caught_pos : 0 < sum weight (caught a).
-Proof. apply sum_pos; [now destruct P as (_ & C & _) |]. intros i I. apply filter_In in I as [I _]. now apply weight_pos. Qed.
-
-Lemma missed_pos : 0 < sum weight (missed a).
-Proof. apply sum_pos; [now destruct P as (_ & _ & M) |]. intros i I. apply filter_In in I as [I _]. now apply weight_pos. Qed.
+Proof. intros i I. now apply W. Qed.
 
 Lemma q_is : q a = sum weight (missed a) / (sum weight (caught a) + sum weight (missed a)).
 Proof.
@@ -40,13 +41,20 @@ Proof.
   - intros i _ E. rewrite E. ring.
 Qed.
 
-Lemma q_inside : 0 <= q a <= 1.
+(** A probability strictly between 0 and 1 needs situations of both sorts. *)
+Lemma caught_pos : 0 < sum weight (caught a).
 Proof.
-  rewrite q_is. pose proof caught_pos. pose proof missed_pos.
-  set (x := sum weight (caught a)) in *. set (y := sum weight (missed a)) in *.
-  assert (0 < y / (x + y)) by (apply Rdiv_lt_0_compat; lra).
-  assert (0 < x / (x + y)) by (apply Rdiv_lt_0_compat; lra).
-  assert (x / (x + y) + y / (x + y) = 1) by (field; lra). lra.
+  apply sum_pos; [| intros i I; apply filter_In in I as [I _]; now apply weight_pos].
+  intros E. pose proof q_is as S. rewrite E in S. simpl in S. rewrite Rplus_0_l in S.
+  destruct (Req_dec (sum weight (missed a)) 0) as [Z | Z].
+  - rewrite Z in S. unfold Rdiv in S. rewrite Rmult_0_l in S. lra.
+  - unfold Rdiv in S. rewrite Rinv_r in S by exact Z. lra.
+Qed.
+
+Lemma missed_pos : 0 < sum weight (missed a).
+Proof.
+  apply sum_pos; [| intros i I; apply filter_In in I as [I _]; now apply weight_pos].
+  intros E. pose proof q_is as S. rewrite E in S. simpl in S. unfold Rdiv in S. rewrite Rmult_0_l in S. lra.
 Qed.
 
 Lemma total : E_F a = E_F0_missed a * q a + E_F_fired a * (1 - q a).
@@ -70,21 +78,21 @@ Qed.
 Lemma missed_nonneg : 0 <= E_F0_missed a.
 Proof.
   apply Rmult_le_pos; [apply sum_nonneg | left; apply Rinv_0_lt_compat, missed_pos].
-  intros i I. apply filter_In in I as [I _]. destruct P as [W _].
+  intros i I. apply filter_In in I as [I _].
   apply Rmult_le_pos; [left; now apply weight_pos | now apply W].
 Qed.
 End Facts.
 
-Theorem expectation : forall a, possible a -> E_F a = E_F0_missed a * q a + E_F_fired a * (1 - q a).
+Theorem expectation : forall a, possible a -> q a > 0 /\ q a < 1 -> E_F a = E_F0_missed a * q a + E_F_fired a * (1 - q a).
 Proof. exact total. Qed.
 
-Theorem at_least : forall a, possible a -> E_F a >= f a * (1 - q a).
+Theorem at_least : forall a, possible a -> q a > 0 /\ q a < 1 -> E_F a >= f a * (1 - q a).
 Proof.
-  intros a P. rewrite total by trivial. pose proof (q_inside a P).
-  pose proof (Rmult_le_compat_r (1 - q a) _ _ ltac:(lra) (fired_above a P)).
-  pose proof (Rmult_le_pos _ (q a) (missed_nonneg a P) ltac:(lra)). lra.
+  intros a P Q. rewrite total by trivial.
+  pose proof (Rmult_le_compat_r (1 - q a) _ _ ltac:(lra) (fired_above a P Q)).
+  pose proof (Rmult_le_pos _ (q a) (missed_nonneg a P Q) ltac:(lra)). lra.
 Qed.
 
-Theorem independent_misses : forall a, possible a ->
+Theorem independent_misses : forall a, possible a -> q a > 0 /\ q a < 1 ->
   E_F0_missed a = E_F0 a -> E_F a = E_F0 a * q a + E_F_fired a * (1 - q a).
-Proof. intros a P <-. now apply total. Qed.
+Proof. intros a P Q <-. now apply total. Qed.

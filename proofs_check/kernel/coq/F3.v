@@ -4,27 +4,48 @@ From Localist Require Import Functions Sums Schedule ScheduleFacts Gains.
 Import ListNotations.
 Open Scope R_scope.
 
+(** What F3 asks of a schedule. *)
+Definition ordered (a : schedule) : Prop := sound a /\ beta_t a > beta_s a /\ positive_weights a.
+
+Theorem some_instance : exists a, possible a /\ L a >= 2 /\ beta_t a > beta_s a /\ positive_weights a.
+Proof. exact some_sound. Qed.
+
 Section Facts.
 Variable a : schedule.
-Hypothesis P : possible a.
+Hypothesis P : ordered a.
+
+Lemma exponents : 0 <= beta_s a < beta_t a.
+Proof. destruct P as ([(_ & B & _) _] & S & _). lra. Qed.
+
+Lemma L_at_least_2 : 2 <= L a.
+Proof. apply ScheduleFacts.L_at_least_2, P. Qed.
+
+Lemma largest_dial : 0 < lambda_max a <= 1.
+Proof. apply ScheduleFacts.largest_dial, P. Qed.
+
+Lemma share_inside : forall i, (i < layers a)%nat -> 0 <= share a i <= 1.
+Proof. apply ScheduleFacts.share_inside, P. Qed.
+
+Lemma dial_inside : forall b i, 0 <= b -> (i < layers a)%nat -> 0 <= dial a b i <= lambda_max a.
+Proof. apply ScheduleFacts.dial_inside, P. Qed.
 
 Lemma leak_inside : forall i, 0 < leak a i < 1.
-Proof. now destruct P as (_ & _ & _ & _ & _ & E & _). Qed.
+Proof. now destruct P as ([(_ & _ & _ & _ & _ & E) _] & _). Qed.
 
 Lemma weight_pos : forall i, 0 < weight a i.
-Proof. now destruct P as (_ & _ & _ & _ & _ & _ & W). Qed.
+Proof. now destruct P as (_ & _ & W). Qed.
 
 (** A layer's dial is no larger under the steeper schedule. *)
 Lemma dial_falls : forall i, (i < layers a)%nat -> dial a (beta_t a) i <= dial a (beta_s a) i.
 Proof.
-  intros i I. pose proof (largest_dial a P). pose proof (exponents a P). apply Rmult_le_compat_l; [lra |].
+  intros i I. pose proof largest_dial. pose proof exponents. apply Rmult_le_compat_l; [lra |].
   apply power_falls; [now apply share_inside | lra].
 Qed.
 
 (** And smaller at an inner layer. *)
 Lemma dial_falls_inside : forall i, 0 < share a i < 1 -> dial a (beta_t a) i < dial a (beta_s a) i.
 Proof.
-  intros i S. pose proof (largest_dial a P). pose proof (exponents a P). apply Rmult_lt_compat_l; [lra |].
+  intros i S. pose proof largest_dial. pose proof exponents. apply Rmult_lt_compat_l; [lra |].
   apply power_falls_inside; [exact S | lra].
 Qed.
 
@@ -38,28 +59,31 @@ Qed.
 Lemma term_le : forall i, (i < layers a)%nat ->
   weight a i * gained (dial a (beta_t a) i) (leak a i) <= weight a i * gained (dial a (beta_s a) i) (leak a i).
 Proof.
-  intros i I. pose proof (dial_falls i I). pose proof (exponents a P). pose proof (largest_dial a P).
-  pose proof (dial_inside a P (beta_s a) i ltac:(lra) I). pose proof (leak_inside i).
+  intros i I. pose proof (dial_falls i I). pose proof exponents. pose proof largest_dial.
+  pose proof (dial_inside (beta_s a) i ltac:(lra) I). pose proof (leak_inside i).
   apply Rmult_le_compat_l; [left; apply weight_pos | apply gained_le; lra].
 Qed.
 End Facts.
 
-Theorem layer : forall a, possible a ->
+Theorem layer : forall a, possible a -> L a >= 2 -> beta_t a > beta_s a -> positive_weights a ->
   F_gain a = epsilon a * lambda_l a * (1 - epsilon a) / (- epsilon a * lambda_l a + 1).
 Proof.
-  intros a P. apply gained_is; [now apply leak_inside |]. pose proof (exponents a P). pose proof (largest_dial a P).
-  pose proof (dial_inside a P (beta_s a) (here a) ltac:(lra) ltac:(now destruct P as (_ & I & _))). unfold lambda_l. lra.
+  intros a Q T B W. assert (P : ordered a) by (repeat split; trivial; apply Q). apply gained_is; [now apply leak_inside |]. pose proof (exponents a P). pose proof (largest_dial a P).
+  pose proof (dial_inside a P (beta_s a) (here a) ltac:(lra) (here_inside a (proj1 P))). unfold lambda_l. lra.
 Qed.
 
-Theorem inner_dial : forall a, possible a -> l a > 0 /\ l a < L a - 1 -> lambda_t a < lambda_l a.
-Proof. intros a P [A B]. apply dial_falls_inside; trivial. apply share_inner. unfold l in *. lra. Qed.
+Theorem inner_dial : forall a, possible a -> L a >= 2 -> beta_t a > beta_s a -> positive_weights a -> l a > 0 /\ l a < L a - 1 -> lambda_t a < lambda_l a.
+Proof. intros a Q T V W [A B]. assert (P : ordered a) by (repeat split; trivial; apply Q). apply dial_falls_inside; trivial. apply share_inner. unfold l in *. lra. Qed.
 
-Theorem steeper : forall a, possible a -> K_t a <= K_s a.
-Proof. intros a P. apply sum_le. intros i I. apply term_le; trivial. now apply layer_inside. Qed.
-
-Theorem strictly_steeper : forall a, possible a -> L a >= 3 -> K_t a < K_s a.
+Theorem steeper : forall a, possible a -> L a >= 2 -> beta_t a > beta_s a -> positive_weights a -> K_t a <= K_s a.
 Proof.
-  intros a P N. unfold K_t, K_s, cost.
+  intros a Q T B W. assert (P : ordered a) by (repeat split; trivial; apply Q).
+  apply sum_le. intros i I. apply term_le; trivial. now apply layer_inside.
+Qed.
+
+Theorem strictly_steeper : forall a, possible a -> L a >= 2 -> beta_t a > beta_s a -> positive_weights a -> L a >= 3 -> K_t a < K_s a.
+Proof.
+  intros a Q V B W N. assert (P : ordered a) by (repeat split; trivial; apply Q). unfold K_t, K_s, cost.
   assert (I : In 1%nat (each a)).
   { apply in_seq. split; [lia |]. simpl. apply INR_lt. fold (L a). simpl. lra. }
   assert (T : forall i, In i (each a) -> weight a i * gained (dial a (beta_t a) i) (leak a i)
@@ -76,7 +100,7 @@ Qed.
 
 Section EqualMean.
 Variable a : schedule.
-Hypothesis P : possible a.
+Hypothesis P : ordered a.
 
 Definition budget (b : R) : R := sum (fun i => power (share a i) b) (each a).
 
@@ -124,9 +148,10 @@ Proof.
 Qed.
 End EqualMean.
 
-Theorem equal_mean_dial : forall a, possible a -> K_t_even a >= K_s_even a.
+Theorem equal_mean_dial : forall a, possible a -> L a >= 2 -> beta_t a > beta_s a -> positive_weights a -> K_t_even a >= K_s_even a.
 Proof.
-  intros a P. apply Rle_ge. unfold K_t_even, K_s_even, even_cost. rewrite scale_steeper by trivial.
+  intros a Q V W U. assert (P : ordered a) by (repeat split; trivial; apply Q). clear Q V W U.
+  apply Rle_ge. unfold K_t_even, K_s_even, even_cost. rewrite scale_steeper by trivial.
   pose proof (exponents a P) as B. pose proof (largest_dial a P) as M. pose proof (scale_inside a P) as S.
   set (s := scale a (beta_s a)) in *. assert (C : 0 < crossing a) by apply Rpower_pos.
   assert (C1 : crossing a <= 1).

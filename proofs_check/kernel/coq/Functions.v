@@ -8,6 +8,8 @@ Definition BinaryEntropy (p : R) : R := - p * ln p - (1 - p) * ln (1 - p).
 Definition BinaryDivergence (p q : R) : R := p * ln (p / q) + (1 - p) * ln ((1 - p) / (1 - q)).
 (** The least integer that is not below [x]. *)
 Definition ceiling (x : R) : R := - IZR (Int_part (- x)).
+(** The largest integer that is not above [x]. *)
+Definition floor (x : R) : R := IZR (Int_part x).
 
 (** The exponential rises. *)
 Lemma exp_le : forall x y, x <= y -> exp x <= exp y.

@@ -133,6 +133,24 @@ Proof.
     + intros t B. pose proof (Rmult_le_pos t _ (proj1 B) (proj1 (S t))). lra.
 Qed.
 
+(** The same for a share of the keys at the upper level that need not be a ratio of whole numbers. *)
+Lemma share_cost : forall p r, 0 <= p <= 1 -> 0 <= r ->
+  r * (p * exp r) / (p * exp r + (1 - p)) - ln (p * exp r + (1 - p)) <= r ^ 2 / 8.
+Proof.
+  intros p r B R. set (z := fun t => p * exp t + (1 - p)).
+  assert (Z : forall t, 0 < z t).
+  { intros t. unfold z. pose proof (exp_pos t) as E. destruct (proj1 B) as [Q | Q]; [pose proof (Rmult_lt_0_compat _ _ Q E); lra | rewrite <- Q; lra]. }
+  pose proof (rises (fun t => t ^ 2 / 8 - (t * (p * exp t) / z t - ln (z t)))
+    (fun t => t / 4 - t * (p * exp t * (1 - p) / (p * exp t + (1 - p)) ^ 2)) 0 r R) as M.
+  cbv beta in M. assert (E : 0 ^ 2 / 8 - (0 * (p * exp 0) / z 0 - ln (z 0)) = 0).
+  { unfold z. rewrite exp_0. replace (p * 1 + (1 - p)) with 1 by ring. rewrite ln_1. field. }
+  rewrite E in M. assert (K : 0 <= r ^ 2 / 8 - (r * (p * exp r) / z r - ln (z r))); [| unfold z in K; lra]. apply M.
+  - intros t _. unfold z. pose proof (Z t) as Q. unfold z in Q. auto_derive; [repeat split; lra | field; lra].
+  - intros t T. pose proof (Z t) as Q. unfold z in Q.
+    pose proof (shares_product (p * exp t) (1 - p) ltac:(apply Rmult_le_pos; [lra | left; apply exp_pos]) ltac:(lra) Q) as S.
+    pose proof (Rmult_le_compat_l t _ _ (proj1 T) (proj2 S)). lra.
+Qed.
+
 (** The finite bound, for logits anywhere in the range. *)
 Lemma at_least_lowest : forall r x, x <> [] -> 0 <= r -> (forall t, In t x -> 0 <= t <= r) ->
   LowestEntropy (count x) r <= entropy_of r 0 0 x.

@@ -19,7 +19,7 @@ Hypothesis P : possible a.
 
 Lemma dialled_possible : possible (dialled a).
 Proof.
-  destruct P as (B & C & T & L & Q & E & G & W & S). unfold possible, keys in *. simpl.
+  destruct P as (B & C & T & L & Q & E & G & W & S & M). unfold possible, keys in *. simpl.
   repeat split; try apply E; try apply G; try tauto.
   - now apply map_not_empty.
   - intros i I. apply in_app_or in I as [I | I].
@@ -30,7 +30,7 @@ Qed.
 
 Lemma penalised_possible : possible (penalised a).
 Proof.
-  destruct P as (B & C & T & L & Q & E & G & W & S). unfold possible, keys in *. simpl.
+  destruct P as (B & C & T & L & Q & E & G & W & S & M). unfold possible, keys in *. simpl.
   repeat split; try apply E; try apply G; try tauto.
   - now apply map_not_empty.
   - intros i I. apply in_app_or in I as [I | I].

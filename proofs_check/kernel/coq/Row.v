@@ -11,7 +11,7 @@ Record key := Key { score : R; value : R; seen : R; weight : R }.
 (** The keys a query sees, target block and complement, with everything the statements vary. *)
 Record row := Row {
   block : list key; others : list key;
-  tau : R; lambda : R; pi : R; epsilon_target : R; F_target : R
+  tau : R; lambda : R; pi : R; epsilon_target : R; F_target : R; lambda_more : R
 }.
 
 Definition keys (a : row) : list key := block a ++ others a.
@@ -20,12 +20,12 @@ Definition keys (a : row) : list key := block a ++ others a.
 Definition possible (a : row) : Prop :=
   block a <> [] /\ others a <> [] /\ 0 < tau a /\ 0 <= lambda a < 1 /\ 0 <= pi a /\
   0 < epsilon_target a < 1 /\ 0 < F_target a < 1 /\
-  (forall i, In i (keys a) -> 0 <= weight i) /\ 0 < sum weight (keys a).
+  (forall i, In i (keys a) -> 0 <= weight i) /\ 0 < sum weight (keys a) /\ 0 <= lambda_more a < 1.
 
 (** The assumptions on a row can be met. *)
 Lemma some_instance : exists a, possible a.
 Proof.
-  exists (Row [Key 1 0 1 1] [Key 0 0 0 1] 1 (1 / 2) 1 (1 / 10) (9 / 10)).
+  exists (Row [Key 1 0 1 1] [Key 0 0 0 1] 1 (1 / 2) 1 (1 / 10) (9 / 10) (3 / 4)).
   unfold possible; simpl. repeat split; try discriminate; try lra.
   intros i [<- | [<- | []]]; simpl; lra.
 Qed.
@@ -61,7 +61,7 @@ Definition diam_V (a : row) : R := largest value (keys a) - least value (keys a)
 (** The same key with its score raised, and the same row with other keys. *)
 Definition raised (by_ : R) (i : key) : key := Key (score i + by_) (value i) (seen i) (weight i).
 Definition with_keys (a : row) (inside outside : list key) : row :=
-  Row inside outside (tau a) (lambda a) (pi a) (epsilon_target a) (F_target a).
+  Row inside outside (tau a) (lambda a) (pi a) (epsilon_target a) (F_target a) (lambda_more a).
 
 (** The dial raises the block's scores by [-tau log(1 - lambda)]; the penalty lowers those outside by [pi]. *)
 Definition bias (a : row) : R := - tau a * ln (1 - lambda a).
@@ -71,6 +71,10 @@ Definition penalised (a : row) : row := with_keys a (block a) (map (raised (- pi
 Definition F_lambda (a : row) : R := F (dialled a).
 Definition epsilon_lambda (a : row) : R := epsilon (dialled a).
 Definition H_lambda (a : row) : R := H (dialled a).
+(** The same row with the dial at its other setting. *)
+Definition set_more (a : row) : row :=
+  Row (block a) (others a) (tau a) (lambda_more a) (pi a) (epsilon_target a) (F_target a) (lambda_more a).
+Definition H_more (a : row) : R := H_lambda (set_more a).
 Definition epsilon_pi (a : row) : R := epsilon (penalised a).
 (** Entropy under the hard mask: softmax over the block alone. *)
 Definition masked_mass (a : row) (i : key) : R := boltzmann a i / sum (boltzmann a) (block a).
@@ -87,6 +91,30 @@ Definition KL (a : row) : R :=
   + sum (fun i => mass_out a i * (ln (mass_out a i) - ln (mass a i))) (others a).
 Definition output (a : row) : R := sum (fun i => mass a i * value i) (keys a).
 Definition Delta_o (a : row) : R := output (dialled a) - output a.
+
+Definition o_plain (a : row) : R := output a.
+Definition o_lambda (a : row) : R := output (dialled a).
+Definition o_B (a : row) : R := sum (fun i => masked_mass a i * value i) (block a).
+(** A further key whose score over the temperature is the log-sum-exp of the block's, and whose value is 0. *)
+Definition null_weight (a : row) : R := exp (ln (sum (boltzmann a) (block a))).
+Definition p_null (a : row) : R := null_weight a / (null_weight a + sum (boltzmann a) (keys a)).
+Definition o_null (a : row) : R :=
+  sum (fun i => boltzmann a i / (null_weight a + sum (boltzmann a) (keys a)) * value i) (keys a).
+
+(** As many keys as a list has, all with the score [s]. *)
+Definition level (s : R) (l : list key) : list key := map (fun _ => Key s 0 0 1) l.
+(** The row of the same sizes whose block stands at [s], at temperature 1, and whose others stand at 0. *)
+Definition two_level_at (s : R) (a : row) : row :=
+  Row (level s (block a)) (level 0 (others a)) 1 0 0 (1 / 2) (1 / 2) 0.
+Definition two_level (a : row) : row := two_level_at (d a) a.
+Definition epsilon_two (a : row) : R := epsilon (two_level a).
+Definition H_two (a : row) : R := H (two_level a).
+(** The row of the same sizes with all keys at 0 but one of the block and one outside, the separation apart. *)
+Definition one_at (s : R) (l : list key) : list key := Key s 0 0 1 :: level 0 (tl l).
+Definition pair_row (a : row) : row :=
+  Row (one_at ((1 - Logistic (d a)) * d a) (block a)) (one_at (- Logistic (d a) * d a) (others a))
+    1 0 0 (1 / 2) (1 / 2) 0.
+Definition H_pair (a : row) : R := H (pair_row a).
 
 (** The scores as somebody else measured them. *)
 Definition as_seen (i : key) : key := Key (seen i) (value i) (seen i) (weight i).

@@ -47,21 +47,31 @@ Proof. intros x b P N. rewrite Rpower_mult. replace (b * (1 / b)) with 1 by (fie
 Lemma Rpower_undone' : forall x b, 0 < x -> b <> 0 -> Rpower (Rpower x (1 / b)) b = x.
 Proof. intros x b P N. rewrite Rpower_mult. replace (1 / b * b) with 1 by (field; exact N). now apply Rpower_1. Qed.
 
+(** A schedule of two layers at least. *)
+Definition sound (a : schedule) : Prop := possible a /\ L a >= 2.
+
+(** There is one that is steeper, with positive weights, and needs a dial that its last layer has. *)
+Lemma some_sound : exists a, possible a /\ L a >= 2 /\ beta_t a > beta_s a /\ positive_weights a.
+Proof.
+  exists (Schedule 2 0 1 2 1 1 (fun _ => 1 / 2) (fun _ => 1)). unfold possible, positive_weights, L; simpl.
+  repeat split; intros; try lra; lia.
+Qed.
+
 Section Facts.
 Variable a : schedule.
-Hypothesis P : possible a.
+Hypothesis P : sound a.
 
 Lemma L_at_least_2 : 2 <= L a.
-Proof. destruct P as (N & _). unfold L. now apply (le_INR 2). Qed.
-
-Lemma exponents : 0 <= beta_s a < beta_t a.
-Proof. now destruct P as (_ & _ & B & _). Qed.
+Proof. destruct P as [_ N]. lra. Qed.
 
 Lemma largest_dial : 0 < lambda_max a <= 1.
-Proof. now destruct P as (_ & _ & _ & M & _). Qed.
+Proof. now destruct P as [(_ & _ & _ & M & _) _]. Qed.
 
-Lemma needed_dial : 0 < lambda_star a <= lambda_max a.
-Proof. now destruct P as (_ & _ & _ & _ & N & _). Qed.
+Lemma needed_dial : 0 < lambda_star a <= 1.
+Proof. now destruct P as [(_ & _ & _ & _ & N & _) _]. Qed.
+
+Lemma here_inside : (here a < layers a)%nat.
+Proof. now destruct P as [(I & _) _]. Qed.
 
 Lemma layer_inside : forall i, In i (each a) -> (i < layers a)%nat.
 Proof. intros i I. apply in_seq in I. lia. Qed.

@@ -26,7 +26,7 @@ Definition score (a : head) (x : nat -> R) : R :=
 (** The attention row of that query; what the row's definitions ask for besides is at rest. *)
 Definition row_of (a : head) : Row.row :=
   let to_key x := Row.Key (score a x) 0 (score a x) 1 in
-  Row.Row (map to_key (inside a)) (map to_key (outside a)) (temperature a) 0 0 (1 / 2) (1 / 2).
+  Row.Row (map to_key (inside a)) (map to_key (outside a)) (temperature a) 0 0 (1 / 2) (1 / 2) 0.
 
 Definition m (a : head) : R := Row.m (row_of a).
 Definition k (a : head) : R := Row.k (row_of a).

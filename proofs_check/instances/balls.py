@@ -1,0 +1,31 @@
+"""Arb's balls as the arithmetic that definitions are worked out in."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from flint import arb, fmpq
+
+
+class ArbArithmetic:
+    """Balls at the precision in force."""
+
+    def __init__(self) -> None:
+        self.memo: dict[Any, Any] = {}
+
+    def number(self, value: Fraction | int) -> Any:
+        exact = Fraction(value)
+        return arb(fmpq(exact.numerator, exact.denominator))
+
+    def exp(self, exponent: Fraction) -> Any:
+        return self.number(exponent).exp()
+
+    def exp_of(self, x: Any) -> Any:
+        return x.exp()
+
+    def log(self, x: Any) -> Any:
+        return x.log()
+
+    def absolute(self, x: Any) -> Any:
+        return abs(x)

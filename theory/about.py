@@ -1,0 +1,60 @@
+"""What each kind of instance is that statements speak about: the sentences that hold of every instance of the kind.
+
+A statement's `about` names its kind. Beside these sentences an instance keeps the domains of the statement's letters,
+and what else the statement asks stands among its `assumptions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+BLOCK_AND_COMPLEMENT = "the target block and its complement hold at least one key each"
+ARBITRARY_ROW = "an arbitrary distribution over the keys has masses that are not negative and sum to 1"
+RATE_POSITIVE = "the proximal gradient step has a positive rate"
+RUN_NOT_EMPTY = "the run has at least one step"
+RATES = "the learning rates eta_t are not negative; clauses with eta take one rate for all steps"
+WIDTH_POSITIVE = "the head has at least one column"
+HEAD = "S = Q K^T / sqrt(d_k), causal or not, A = softmax(S / tau), O = A V"
+LAYER_EXISTS = "the layer is one of the layers"
+LEAKS = "every layer has a leak in (0, 1)"
+WEIGHTS_OF_POINTER = "how often each block is the target and each is pointed at: not negative, and not all 0"
+SITUATIONS = "situations in which the condition holds: positive weights, fidelities in [0, 1]"
+PROMISE_IS_LEAST = "the promise f is the least fidelity the rule gives where it fires"
+QUERIES = "causal rows: query q sees keys 0 to q, and its target is the part of its own window that it sees"
+
+ABOUT: Mapping[str, tuple[str, ...]] = {
+    "row": (BLOCK_AND_COMPLEMENT, ARBITRARY_ROW),
+    "row beside another": (
+        BLOCK_AND_COMPLEMENT,
+        ARBITRARY_ROW,
+        "the other row is that of the scores as seen, or an arbitrary distribution over the same keys",
+    ),
+    "context": (QUERIES, "every score is finite"),
+    "sparse row": (
+        BLOCK_AND_COMPLEMENT,
+        ARBITRARY_ROW,
+        "the row maximises <s,p> - (tau/2)|p|^2 - sum_g lambda_g |p_g|_2 over the simplex",
+    ),
+    "weight block": (RATE_POSITIVE, "one block of weights under the penalty lambda_g times its Euclidean norm"),
+    "head": (HEAD, "queries and keys may have biases; the inputs are a batch of sequences"),
+    "stationary head": (
+        HEAD,
+        "the objective is the loss plus the sum of each block's penalty times its Frobenius norm",
+    ),
+    "descent": (RUN_NOT_EMPTY, RATES, "the momentum buffer is mu times itself plus the gradient"),
+    "adam run": (
+        RUN_NOT_EMPTY,
+        "the learning rates eta_t and epsilon are not negative",
+        "AdamW or its AMSGrad form, with bias correction; the run may start after Adam's memory has been filled",
+    ),
+    "surviving block": (BLOCK_AND_COMPLEMENT, WIDTH_POSITIVE, "scores are <W_K x, q> / sqrt(d_k)"),
+    "anchored head": (BLOCK_AND_COMPLEMENT, "each key has an anchor; those of the query's own anchor are the block"),
+    "anchor set": ("distinct or equal anchors in R^p_u", "random anchors are independent and uniform on the sphere"),
+    "pointer channel": (WEIGHTS_OF_POINTER,),
+    "rule set": (
+        "every key has a positive mass before any rule",
+        "every rule is active; its strength is added to the scores of its target",
+    ),
+    "checker": (SITUATIONS, PROMISE_IS_LEAST),
+    "schedule": (LAYER_EXISTS, LEAKS),
+}
