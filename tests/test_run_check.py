@@ -15,8 +15,8 @@ from runs import RUN, run_values
 import localist
 from theory import bounds
 from theory.needed import Standing
-from theory.run_check import check_run, memberships
-from theory.run_file import Rule, parse_run
+from theory.run_check import check_run
+from theory.run_file import parse_run
 from theory.run_table import print_run
 
 
@@ -137,24 +137,6 @@ def test_rules_over_very_many_keys_are_decided_by_their_kinds():
     assert far.rules["possible"] is True
     rules["c"]["promise"] = 0.6
     assert checked(model__context=10**12, rules=rules, optimizer=None).rules["possible"] is False
-
-
-@given(
-    st.lists(
-        st.one_of(
-            st.lists(st.integers(0, 30), min_size=1, max_size=4),
-            st.tuples(st.integers(0, 30), st.integers(1, 12)).map(lambda ends: f"{ends[0]}:{sum(ends)}"),
-        ),
-        min_size=1,
-        max_size=4,
-    )
-)
-def test_every_kind_of_key_is_a_column(keys):
-    rules = [Rule(keys=held, promise=0.5) for held in keys]
-    plain = {tuple(int(key in set(rule.targets())) for rule in rules) for key in range(64)}
-    found = list(zip(*memberships([rule.targets() for rule in rules]), strict=True))
-    assert set(found) == {kind for kind in plain if any(kind)}
-    assert len(found) == len(set(found))
 
 
 def test_sparse_attention_needs_no_penalty_past_a_margin():

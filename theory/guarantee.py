@@ -151,19 +151,22 @@ def _entropy_max(design: Design, sign: int) -> Any:
     return (design.block + outside).log() + d * outside / (design.block + outside)
 
 
-def margin_of_anchors(coherence: float, distance: float, scale: float) -> float:
-    """Largest float that is no more than the margin which anchors promise (D1); `scale` is at most 2^1022."""
-    mu, eta, alpha = Fraction(coherence), Fraction(distance), Fraction(scale)
+def anchors_promise(coherence: float, distance: float, scale: float, margin: float) -> bool:
+    """Whether anchors promise this margin (D1)."""
+    mu, eta, alpha, promise = Fraction(coherence), Fraction(distance), Fraction(scale), Fraction(margin)
     cosine = 1 - eta**2 / 2
     # cos(theta - phi) = mu cos(phi) + sin(theta) sin(phi), or 1 where the keys stray as far as the next anchor.
     strayed = cosine <= mu
-    whole = alpha * (cosine - 1 if strayed else cosine * (1 - mu))
+    spare = alpha * (cosine - 1 if strayed else cosine * (1 - mu)) - promise
     square = Fraction(0) if strayed else (1 - mu**2) * eta**2 * (1 - eta**2 / 4) * alpha**2
+    return spare >= 0 and spare**2 >= square
 
-    def kept(promise: Fraction) -> bool:
-        return whole >= promise and (whole - promise) ** 2 >= square
 
-    return 0.0 - smallest_float(lambda x: kept(-Fraction(x)), -LARGEST_FLOAT, LARGEST_FLOAT)
+def margin_of_anchors(coherence: float, distance: float, scale: float) -> float:
+    """Largest float that is no more than the margin which anchors promise (D1); `scale` is at most 2^1022."""
+    return 0.0 - smallest_float(
+        lambda x: anchors_promise(coherence, distance, scale, -x), -LARGEST_FLOAT, LARGEST_FLOAT
+    )
 
 
 def margin_threshold(design: Design, targets: Targets) -> Threshold:
