@@ -211,7 +211,7 @@ class Promise:
 
     def _reach_of_mass(self, own: Array, d: float, setting: Setting) -> Array:
         """The most keys outside the block at which a row still keeps the fidelity, or has its complement emptied."""
-        with np.errstate(divide="ignore", over="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             if self.sparse is not None:
                 lacking = np.maximum(setting.temperature * (1 / own - d), 0.0)
                 group = (self.sparse.penalty / lacking) ** 2

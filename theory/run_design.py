@@ -123,7 +123,7 @@ def _refused(run: Run, name: str) -> Solved | None:
     promise = layer_promise(run)
     if not promise.any:
         return Solved(name, None, "there is no target for a row, so nothing binds it")
-    if promise.smallest_margin(layer_setting(run, 0.0, 0.0)) is None:
+    if not promise.kept(layer_setting(run, LARGEST_FLOAT, 0.0)):
         largest = max(row.own for row in promise.rows.entropy_candidates())
         return Solved(
             name, None,
