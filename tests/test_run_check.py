@@ -14,6 +14,7 @@ from runs import RUN, run_values
 import localist
 from theory import bounds
 from theory.needed import Standing
+from theory.promise import Promise
 from theory.run_check import check_run
 from theory.run_file import parse_run
 from theory.run_groups import learning_rates
@@ -363,3 +364,36 @@ def test_no_target_no_decision():
     answer = checked(targets=None, optimizer=None, rules=None)
     assert answer.guaranteed is None
     assert np.isfinite(answer.layers[0].leak_max)
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_the_tables_fit_a_terminal(monkeypatch, capsys, width):
+    """Every bound of every layer stands there whole, and so do the rows that bind."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    answer = checked(targets__entropy_bits=7.9, locality__dial=0.9999)
+    print_run(answer)
+    printed = capsys.readouterr().out
+    assert "\u2026" not in printed
+    assert all(len(line) <= width for line in printed.splitlines())
+    if width == 80:
+        for layer in answer.layers:
+            assert any(layer.standing.value in line and f" {layer.layer} " in line for line in printed.splitlines())
+    said = " ".join(printed.split())
+    assert "query 224: 225 keys, 1 of its own block" in said
+    assert "share of rows kept" in said
+
+
+def test_thousands_of_layers_are_decided_by_one_dial(monkeypatch):
+    """Each decision is exact and slow, and monotone in the dial: as many as a bisection takes, whatever the layers."""
+    calls = []
+    kept = Promise.kept
+    monkeypatch.setattr(Promise, "kept", lambda self, setting: calls.append(setting) or kept(self, setting))
+    counts = []
+    for layers in (10, 10_000):
+        calls.clear()
+        answer = checked(model__layers=layers, locality__schedule="linear", optimizer=None)
+        assert len(answer.layers) == layers
+        counts.append(len(calls))
+    assert counts[1] <= counts[0] + 10
+    first = next(layer.layer for layer in answer.layers if layer.standing is Standing.GUARANTEED)
+    assert answer.layers[first].dial >= answer.layers[0].dial_needed > answer.layers[first - 1].dial

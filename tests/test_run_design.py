@@ -13,9 +13,11 @@ from runs import run_values
 import localist
 from theory import bounds
 from theory.errors import InputError
+from theory.needed import Standing
 from theory.run_check import check_run
 from theory.run_design import design_run
 from theory.run_file import parse_run, to_toml
+from theory.run_groups import check_group
 
 
 def designed(**changes):
@@ -152,10 +154,9 @@ def test_fewer_steps_may_be_enough_where_more_are_not(schedule):
         "group_sizes": [1], "learning_rate_schedule": schedule,
     }  # fmt: skip
     values = {"model": {"layers": 2, "context": 16}, "locality": {"block": 8, "margin": 1.0}}
-    accepted = [
-        steps for steps in range(1, 80)
-        if check_run(parse_run(values | {"optimizer": {**optimizer, "steps": steps}})).guaranteed
-    ]  # fmt: skip
+    plan = parse_run(values | {"optimizer": {**optimizer, "steps": 1}}).optimizer
+    standings = [check_group(plan.model_copy(update={"steps": steps}), 1).standing for steps in range(1, 80)]
+    accepted = [steps for steps, standing in enumerate(standings, 1) if standing is Standing.GUARANTEED]
     found = design_run(parse_run(values | {"optimizer": {**optimizer, "steps": "solve"}})).solved[0].value
     assert found == (min(accepted) if accepted else None)
     assert schedule == "linear" or (found == 22 and 32 not in accepted)

@@ -54,6 +54,21 @@ BROKEN = [
     ('"0:32"', '"0:100000000000"', "rules.subject.keys: key 99999999999 must be below model.context=256"),
     ('"0:32"', f'"0:{"9" * 300}"', "rules.subject.keys: key 99999"),
     ('"0:32"', f'"0:{"9" * 5000}"', "4300 digits"),
+    ("margin = 6.5", "margin = 9.1", "margin=9.1 must be at most logit_range=9.0 times temperature=1.0"),
+    (
+        "margin = 6.5",
+        "anchors = {number = 8, coherence = 0.0, scale = 9.5}",
+        "margin=9.5 must be at most logit_range=9.0 times",
+    ),
+    ("block = 32", "block = 32\nblock_least = 8", "block_least and block_most must be left out beside it"),
+    ("block = 32", "block_least = 8", "block must be given, or both block_least and block_most"),
+    ("block = 32", "block_least = 9\nblock_most = 8", "block_least=9 must be at most block_most=8"),
+    (
+        "block = 32",
+        "block_least = 9\nblock_most = 256",
+        "locality.block_most=256 must be smaller than model.context=256",
+    ),
+    ("fidelity = 0.8", "fidelity = 0.8\nown_keys = 33", "targets.own_keys=33 must be at most 32, the keys of a block"),
     ("[rules.subject]", '[rules."a\\nb c"]\nkeys = 3\npromise = 0.5\n[rules.subject]', 'rules."a\\nb c".keys=3'),
     ("[rules.subject]", '[rules."a\\nb"]\nkeys = []\npromise = 0.5\n[rules.subject]', 'rules."a\\nb".keys must name'),
     ("[rules.subject]", "[rules.float]\nkeys = 3\npromise = 0.5\n[rules.subject]", "rules.float.keys=3"),
@@ -119,6 +134,13 @@ def test_open_settings_are_named():
         check_run(run)
 
 
+def test_own_keys_that_no_query_has_beside_a_rest_are_refused():
+    values = {"model": {"layers": 2, "context": 33}, "locality": {"block": 32, "margin": 1.0}}
+    assert parse_run(values | {"targets": {"own_keys": 1}}).rows.any
+    with pytest.raises(InputError, match=r"targets.own_keys=2 leaves no row"):
+        parse_run(values | {"targets": {"own_keys": 2}})
+
+
 scalars = st.one_of(
     st.none(),
     st.booleans(),
@@ -131,6 +153,7 @@ scalars = st.one_of(
 paths = st.sampled_from(
     [f"{table}__{key}" for table, content in tomllib.loads(RUN).items() for key in content]
     + ["locality__anchors", "locality__sparse", "locality__penalty", "optimizer__momentum", "optimizer__gradient_bound"]
+    + ["locality__block_least", "locality__block_most", "targets__own_keys", "rules__verb__queries"]
     + ["model", "locality", "optimizer", "rules", "targets", "extra", "targets__entropy_bits", "optimizer__betas"]
 )
 
