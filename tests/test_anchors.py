@@ -161,7 +161,7 @@ def test_the_bound_beyond_the_orthoplex_is_delsartes(p):
 def test_points_on_a_circle_and_an_icosahedron_keep_to_the_bound():
     for number in range(5, 40):
         assert np.cos(2 * np.pi / number) >= bounds.coherence_possible(2, number) - 1e-15
-    assert 5**-0.5 >= bounds.coherence_possible(3, 12)
+    assert bounds.coherence_possible(3, 12) <= 5**-0.5
     assert bounds.coherence_possible(8, 240) <= 0.5
     assert bounds.coherence_possible(24, 196560) <= 0.5
 

@@ -40,7 +40,7 @@ def every_row(context, least, most, own_keys=1):
 
 
 def attained(k, m, d):
-    """Least fidelity and largest entropy (nats) of rows of separation at least `d`: two levels of scores attain them."""
+    """Least fidelity and largest entropy (nats) of rows of separation at least `d`, attained by two levels."""
     if k == 0:
         return mpmath.mpf(1), mpmath.log(m)
     outside = k * mpmath.exp(-d)

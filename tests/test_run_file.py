@@ -66,7 +66,7 @@ BROKEN = [
     (
         "block = 32",
         "block_least = 9\nblock_most = 256",
-        "locality.block_most=256 must be smaller than model.context=256",
+        "locality.block_most=256 must be smaller than model",
     ),
     ("fidelity = 0.8", "fidelity = 0.8\nown_keys = 33", "targets.own_keys=33 must be at most 32, the keys of a block"),
     ("[rules.subject]", '[rules."a\\nb c"]\nkeys = 3\npromise = 0.5\n[rules.subject]', 'rules."a\\nb c".keys=3'),
