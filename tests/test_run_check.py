@@ -366,14 +366,14 @@ def test_no_target_no_decision():
     assert np.isfinite(answer.layers[0].leak_max)
 
 
-def test_the_tables_fit_a_terminal(monkeypatch, capsys, width=80):
+def test_the_tables_fit_a_terminal(monkeypatch, capsys):
     """Every bound of every layer stands there whole, and so do the rows that bind."""
-    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("COLUMNS", "80")
     answer = checked(targets__entropy_bits=7.9, locality__dial=0.9999)
     print_run(answer)
     printed = capsys.readouterr().out
     assert "\u2026" not in printed
-    assert all(len(line) <= width for line in printed.splitlines())
+    assert all(len(line) <= 80 for line in printed.splitlines())
     for layer in answer.layers:
         assert any(layer.standing.value in line and f" {layer.layer} " in line for line in printed.splitlines())
     said = " ".join(printed.split())
