@@ -81,7 +81,8 @@ def bench(
             raise DomainError(f"length {tokens} must exceed the block of {shape.block}")
     if rounds < 1:
         raise DomainError(f"rounds {rounds} must be at least 1")
-    what = f"timing {shape.layers} layers of width {shape.width} at {max([*lengths, *gate_lengths, training_length])} tokens"
+    longest = max(*lengths, *gate_lengths, training_length, 0)
+    what = f"timing {shape.layers} layers of width {shape.width} at {longest} tokens"
     check_memory(bench_bytes(shape, lengths, training_length), what, ADVICE, device)
     results: list[dict[str, Any]] = []
     compared: list[dict[str, Any]] = []

@@ -55,7 +55,7 @@ def bench_bytes(shape: BenchShape, lengths: Sequence[int], training_length: int)
     stored = [size * (weights(tokens) + shape.layers * shape.heads * tokens**2) for tokens in lengths]
     # Of each model the weights and two moments; gradients and logits of one at a time.
     trained = WORD * (7 * weights(training_length) + training_length * shape.vocabulary)
-    return max(*stored, trained)
+    return max([*stored, trained])
 
 
 def measuring_variants(shape: BenchShape, tokens: int, device: torch.device) -> Variants:

@@ -15,7 +15,7 @@ context = 256
 [locality]
 block = 32
 temperature = 1.0
-margin = 3.0
+margin = 6.5
 schedule = "cubic"
 dial = 0.97
 logit_range = 9.0
@@ -30,11 +30,11 @@ group_sizes = [256, 1024]
 
 [rules.subject]
 keys = "0:32"
-promise = 0.5
+promise = 0.1
 
 [rules.verb]
 keys = [16, 17, 40]
-promise = 0.4
+promise = 0.08
 
 [targets]
 fidelity = 0.8

@@ -134,6 +134,38 @@ def test_capacity_and_coherence_agree():
                 assert bounds.anchor_capacity(p, below) < number
 
 
+# Sets that attain Levenshtein's bound of degree 3: a pentagon, and two of Delsarte, Goethals and Seidel 1977.
+SHARP_SETS = [(2, 5, (sympy.sqrt(5) - 1) / 4), (7, 56, Rational(1, 3)), (22, 275, Rational(1, 6))]
+
+
+@pytest.mark.parametrize(("dimension", "number", "least"), SHARP_SETS)
+def test_known_sets_attain_the_bound_beyond_the_orthoplex(dimension, number, least):
+    assert sympy.simplify(bounds.coherence_possible(Integer(dimension), Integer(number)) - least) == 0
+    assert bounds.coherence_possible(dimension, number) == pytest.approx(float(least), rel=1e-14)
+
+
+@pytest.mark.parametrize("p", [2, 3, 8, 64, 768])
+def test_the_bound_beyond_the_orthoplex_is_delsartes(p):
+    """Its polynomial is at most 0 below the coherence, and its Gegenbauer coefficients are not negative."""
+    for number in (2 * p + 1, 5 * p, p**3, 10**9):
+        s = Fraction(float(bounds.coherence_possible(p, number)))
+        assert 0 < p * s**2 <= 1 + Fraction(1, 10**12)
+        b = (1 + s) / (1 + p * s)
+        mean, slope = (2 * b - s) / p - s * b**2, Fraction(3, p + 2) + b**2 - 2 * b * s
+        assert slope >= 0
+        assert 2 * b - s >= 0
+        if p * s**2 < 1 - Fraction(1, 10**6):
+            assert float((1 - s) * (1 + b) ** 2 / mean) == pytest.approx(number, rel=1e-6)
+
+
+def test_points_on_a_circle_and_an_icosahedron_keep_to_the_bound():
+    for number in range(5, 40):
+        assert np.cos(2 * np.pi / number) >= bounds.coherence_possible(2, number) - 1e-15
+    assert bounds.coherence_possible(3, 12) <= 5**-0.5
+    assert bounds.coherence_possible(8, 240) <= 0.5
+    assert bounds.coherence_possible(24, 196560) <= 0.5
+
+
 def test_simplices_and_orthoplices_attain_the_least_coherence():
     for p in range(2, 7):
         centred = np.eye(p + 1) - 1 / (p + 1)

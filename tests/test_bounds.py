@@ -262,3 +262,29 @@ def test_exact_and_float_faces_agree(n, data, quarters):
 def test_exact_entropy_min_agrees(n, quarters):
     r = Rational(quarters, 4)
     assert math.isclose(bounds.entropy_min(n, float(r)), float(sympy.N(bounds.entropy_min(n, r), 30)), rel_tol=1e-12)
+
+
+def test_a_penalty_next_to_its_margin_keeps_its_digits():
+    """Where margin and threshold nearly cancel, a difference of floats would lose what the two have in common."""
+    for power in range(4, 48):
+        d = mpmath.log(mpmath.mpf(15)) + mpmath.log(mpmath.mpf(99))
+        margin = float(d * (1 - mpmath.mpf(2) ** -power))
+        with mpmath.workdps(60):
+            eps = mpmath.mpf(0.01)
+            oracle = mpmath.log(15) + mpmath.log((1 - eps) / eps) - mpmath.mpf(margin)
+        assert abs(mpmath.mpf(float(bounds.penalty_needed(1024, 64, 0.01, margin))) - oracle) <= 1e-12 * abs(oracle)
+
+
+def test_exact_thresholds_at_any_rational_temperature():
+    """sympy combines logarithms by powers that it may fail to compute."""
+    n, m, eps, margin, tau = 1983, 70, Rational(6609, 20000), Rational(169, 49), Rational(74, 7)
+    exact = bounds.penalty_needed(n, m, eps, margin, tau)
+    assert float(exact) == pytest.approx(float(bounds.penalty_needed(n, m, float(eps), float(margin), float(tau))))
+    other = bounds.penalty_needed(2, 1, Rational(1387, 12500), Rational(268, 89), Rational(9, 4))
+    assert float(other) == pytest.approx(float(bounds.penalty_needed(2, 1, 1387 / 12500, 268 / 89, 9 / 4)))
+
+
+def test_a_dial_for_a_target_next_to_nothing():
+    for target in (1e-320, 5e-324):
+        assert bounds.dial_needed(0.5, target) == 0
+    assert bounds.dial_needed(5e-324, 1e-320) == pytest.approx(1 - 5e-324 / 1e-320)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from flint import arb, ctx, fmpq
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sympy import Eq
 
@@ -25,6 +25,7 @@ from theory.weight_bounds import (
     extinction_step_adam,
     extinction_step_in_floats,
     extinction_step_sgd,
+    momentum_push,
     sgd_penalty_needed,
 )
 from theory.weight_symbols import N
@@ -146,9 +147,16 @@ def test_the_smallest_penalty_is_the_smallest():
         buffer = Fraction(0.9) * buffer + 2
         weight = max(Fraction(0), weight + rate * (buffer - Fraction(enough)))
         lengths.append(weight)
-    assert len(lengths[promised - 1 :]) >= 1
+    assert promised <= len(lengths)
     assert not any(lengths[promised - 1 :])
-    assert extinction_step_sgd(0.3, rates, 0.99 * enough, 2.0, momentum=0.9) is None
+    for norm in (0.3, 4.0):
+        enough = sgd_penalty_needed(norm, rates, 2.0, momentum=0.9)
+        assert extinction_step_sgd(norm, rates, enough, 2.0, momentum=0.9) is not None
+        assert extinction_step_sgd(norm, rates, (1 - 1e-12) * enough, 2.0, momentum=0.9) is None
+    # A short block is held down by what the last step can push, a long one outlasts the rest too.
+    last = 2 * (1 - 0.9**50) / (1 - 0.9)
+    assert sgd_penalty_needed(0.3, rates, 2.0, momentum=0.9) == pytest.approx(last, rel=1e-12)
+    assert enough > last
 
 
 def test_an_unending_run_is_a_long_schedule():
@@ -186,8 +194,43 @@ def test_a_constant_gradient_attains_the_count(weight, rate, penalty):
 def test_momentum_below_its_threshold_keeps_a_block_alive_for_ever():
     assert descend(Fraction(4), 300, Fraction(1), Fraction(2), Fraction(1), Fraction(1, 2)) is None
     assert extinction_step_sgd(4.0, 1.0, 2.0, 1.0, momentum=0.5) is None
-    assert extinction_step_sgd(4.0, 1.0, 2.5, 1.0, momentum=0.5) == 8
-    assert descend(Fraction(4), 300, Fraction(1), Fraction(5, 2), Fraction(1), Fraction(1, 2)) <= 8
+    assert extinction_step_sgd(4.0, 1.0, 2.5, 1.0, momentum=0.5) == 5
+    assert descend(Fraction(4), 300, Fraction(1), Fraction(5, 2), Fraction(1), Fraction(1, 2)) == 5
+
+
+@settings(max_examples=60)
+@given(
+    st.fractions(Fraction(1, 32), 4, max_denominator=32),
+    st.sampled_from([Fraction(1, 2), Fraction(1, 4), Fraction(3, 4)]),
+    st.fractions(0, 2, max_denominator=16),
+    st.integers(1, 40),
+)
+def test_an_empty_buffer_attains_the_count_of_momentum(weight, momentum, spare, steps):
+    """Under a falling learning rate too; the penalty covers the last push of the plan, and no further one."""
+    rates = [Fraction(steps - step, 64) for step in range(steps)]
+    penalty = (1 - momentum**steps) / (1 - momentum) + spare
+    left, buffer, zero = weight, Fraction(0), None
+    for step, rate in enumerate(rates, 1):
+        buffer = momentum * buffer + 1
+        left += rate * buffer - rate * penalty
+        if left <= 0:
+            zero = step
+            break
+    given_penalty = float(penalty)
+    assume(Fraction(given_penalty) == penalty)
+    found = extinction_step_sgd(float(weight), [float(x) for x in rates], given_penalty, 1.0, float(momentum))
+    assert found == zero
+    below = math.nextafter((1 - float(momentum) ** steps) / (1 - float(momentum)), 0)
+    if Fraction(below) < (1 - momentum**steps) / (1 - momentum):
+        assert extinction_step_sgd(float(weight), [float(x) for x in rates], below, 1.0, float(momentum)) is None
+
+
+def test_the_push_of_momentum_is_rounded_up():
+    for momentum, steps in ((0.9, 7), (0.99, 5000), (0.5, 3), (0.0, 4), (0.9999, 4096)):
+        mu = Fraction(momentum)
+        exact = Fraction(0.3) * (1 - mu**steps) / (1 - mu)
+        push = momentum_push(0.3, momentum, steps)
+        assert exact <= Fraction(push) <= exact * (1 + Fraction(1, 2**48))
 
 
 def test_a_full_buffer_outlasts_the_count():

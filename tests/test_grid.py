@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import math
 import sys
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from runs import RUN, run_values
 
 import localist
-from theory.errors import DomainError, LocalistError
+import theory.grid
+from theory.errors import DomainError, InputError, LocalistError
 from theory.grid import Axis, Grid, make_grid, parse_axis, write_grid
 from theory.needed import Standing
 from theory.run_check import check_run
+from theory.run_design import design_run
 from theory.run_file import parse_run
 
 
@@ -62,6 +65,7 @@ EDGES = {
     "model.context": [16, 33, 10**12],
     "targets.fidelity": [0.5, 0.25, 0.9, 1 - 2**-53, 1e-300],
     "targets.entropy_bits": [0.0, 3.0, 3.9, 4.0, 5.5, 40.0],
+    "targets.own_keys": [1, 8],
 }
 PLAIN = {
     "locality.margin": st.floats(-12, 20),
@@ -73,6 +77,7 @@ PLAIN = {
     "model.context": st.integers(16, 4096),
     "targets.fidelity": st.floats(0, 1, exclude_min=True, exclude_max=True),
     "targets.entropy_bits": st.floats(0, 13),
+    "targets.own_keys": st.integers(1, 8),
 }
 
 
@@ -92,6 +97,12 @@ def swept_runs(draw):
     number = {name: st.one_of(st.sampled_from(EDGES[name]), PLAIN[name]) for name in PLAIN}
     optional = ("locality.logit_range", "targets.fidelity", "targets.entropy_bits")
     values = {name: draw(st.one_of(st.none(), each) if name in optional else each) for name, each in number.items()}
+    if draw(st.integers(0, 2)) == 0:
+        # Blocks that follow the text.
+        least = values.pop("locality.block")
+        number.pop("locality.block")
+        number["locality.block_most"] = st.integers(least, 15)
+        values["locality.block_least"], values["locality.block_most"] = least, draw(number["locality.block_most"])
     values["model.layers"] = draw(st.integers(2, 5))
     values["locality.schedule"] = draw(st.sampled_from(["distributed", "localist", "linear", "quintic"]))
     values["targets.localised_layers"] = draw(st.one_of(st.none(), st.integers(1, values["model.layers"])))
@@ -126,7 +137,7 @@ def agrees(grid, tables):
     found = points(grid)
     for i in range(grid.points):
         at = {axis.name: float(found[axis.name][i]) for axis in grid.axes}
-        whole = {"model.context", "locality.block"}
+        whole = {"model.context", "locality.block", "locality.block_least", "locality.block_most", "targets.own_keys"}
         merged = {table: dict(content) for table, content in tables.items()}
         for name, value in at.items():
             table, key = name.split(".")
@@ -151,6 +162,7 @@ def agrees(grid, tables):
     return True
 
 
+@settings(max_examples=40)
 @given(swept_runs())
 def test_check_and_grid_agree_at_every_point_of_every_run(case):
     tables, axes = case
@@ -165,10 +177,20 @@ def row_run(**targets):
     return {"model": {"layers": 2, "context": 16}, "locality": {"block": 8, "margin": 3.0}, "targets": targets}
 
 
+WEAK = {
+    "kind": "proximal-sgd", "learning_rate": 0.5, "steps": 10, "block_norm": 4.0, "gradient_bound": 1.0,
+    "penalty": 0.5, "group_sizes": [4],
+}  # fmt: skip
 CAN_FAIL = [
     ({"rules": {n: {"keys": [k], "promise": 0.9} for k, n in enumerate("ab")}}, {"fidelity": 0.9}, False),
+    ({"optimizer": WEAK}, {}, False),
     ({}, {}, None),
     ({"locality": {"block": 8, "margin": 3.0, "sparse": {"penalty": 0.0}}}, {"fidelity": 0.1}, True),
+    ({"locality": {"block": 8, "margin": 0.9, "sparse": {"penalty": 0.0}}}, {"fidelity": 0.1, "own_keys": 2}, True),
+    ({"locality": {"block": 8, "margin": 0.9, "sparse": {"penalty": 0.0}}}, {}, False),
+    ({"locality": {"block": 8, "margin": 9.0, "sparse": {"penalty": 0.0}}}, {"entropy_bits": 2.9}, False),
+    ({"rules": {"a": {"keys": [0], "promise": 0.2}}}, {"fidelity": 0.1}, True),
+    ({"rules": {"a": {"keys": [0], "promise": 0.95}}}, {"fidelity": 0.1}, False),
     ({"locality": {"block": 8, "margin": -3.0, "sparse": {"penalty": 0.0}}}, {"fidelity": 0.1}, False),
 ]
 
@@ -184,7 +206,7 @@ def test_the_grid_decides_all_that_check_decides(tables, targets, decision):
     assert agrees(grid, values)
     # Planted: a grid that does not look at what no axis moves.
     blind = Grid(grid.run, grid.axes)
-    assert agrees(blind, values) is not bool(values.get("rules"))
+    assert agrees(blind, values) is not bool(values.get("optimizer"))
 
 
 def test_below_the_floor_nothing_is_guaranteed_however_large_the_separation():
@@ -195,7 +217,7 @@ def test_below_the_floor_nothing_is_guaranteed_however_large_the_separation():
 
 def test_at_the_very_threshold_the_grid_is_exact():
     """Eight keys of 16 and a fidelity of a half need a separation of 0 exactly."""
-    values = row_run(fidelity=0.5)
+    values = row_run(fidelity=0.5, own_keys=8)
     margins = [-5e-324, 0.0, 5e-324, -1e-17, 1e-17]
     grid = make_grid(values, [Axis("locality.margin", np.array(margins)), parse_axis("locality.temperature=1,1e300")])
     assert points(grid)["guaranteed"].reshape(5, 2).tolist() == [[x >= 0] * 2 for x in margins]
@@ -216,7 +238,7 @@ def test_anchors_and_open_settings():
 
 
 def test_entropy_targets_are_swept_too():
-    values = run_values(optimizer=None, rules=None, targets__fidelity=None)
+    values = run_values(optimizer=None, rules=None, targets__fidelity=None, locality__logit_range=None)
     grid = make_grid(values, [parse_axis("targets.entropy_bits=4,5.0,5.5,8"), parse_axis("locality.margin=0:12:3")])
     found = points(grid)
     by_target = found["localised_layers"].reshape(4, 5)
@@ -230,7 +252,7 @@ def test_entropy_targets_are_swept_too():
 def test_files_hold_what_was_computed(tmp_path, monkeypatch, capsys, suffix):
     run, out = tmp_path / "RUN.toml", tmp_path / f"grid{suffix}"
     run.write_text(RUN)
-    words = ["--grid", "locality.dial=0:0.9:0.1", "--grid", "locality.margin=0:10:1", "--out", str(out), "--json"]
+    words = ["--grid", "locality.dial=0:0.9:0.1", "--grid", "locality.margin=-1:9:1", "--out", str(out), "--json"]
     monkeypatch.setattr(sys, "argv", ["localist", "check", str(run), *words])
     with pytest.raises(SystemExit) as stop:
         localist.main()
@@ -241,6 +263,41 @@ def test_files_hold_what_was_computed(tmp_path, monkeypatch, capsys, suffix):
     assert summary["guaranteed"] == int(table["guaranteed"].sum())
     assert table["locality.dial"].max() == pytest.approx(0.9)
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_margin_that_the_range_does_not_hold_is_refused_inside_the_grid_too():
+    values = row_run(fidelity=0.5)
+    values["locality"]["logit_range"] = 9.0
+    axes = [parse_axis("locality.margin=0,5"), parse_axis("locality.logit_range=3,9")]
+    with pytest.raises(DomainError, match=r"locality.margin=5 must be at most locality.logit_range=3 times"):
+        points(make_grid(values, axes))
+    edge = [parse_axis("locality.margin=2.9999999999999996,3"), parse_axis("locality.logit_range=3,9")]
+    assert points(make_grid(values, edge))["leak_max"].size == 4
+
+
+@pytest.mark.parametrize("dial", [0.3, 0.97])
+@pytest.mark.parametrize("sparse", [None, {"penalty": 0.37, "group": 5}])
+def test_the_grid_is_exact_at_the_smallest_settings_and_one_float_below(dial, sparse):
+    """Where float64 cannot tell the separations apart, the exact decision does: rounding errs at some of these."""
+    values = {
+        "model": {"layers": 2, "context": 96},
+        "locality": {"block": 7, "dial": dial, "temperature": 0.3, "penalty": 1.1, "margin": 0.0},
+        "targets": {"own_keys": 2, "entropy_bits": 6.4},
+    }
+    if sparse is not None:
+        values["locality"]["sparse"] = sparse
+    rounded = 0
+    for fidelity in np.linspace(0.05, 0.99, 8):
+        values["targets"]["fidelity"] = float(fidelity)
+        run = parse_run({**values, "locality": {**values["locality"], "margin": "solve"}})
+        margin = design_run(run).solved[0].value
+        margins = [math.nextafter(margin, -math.inf), margin, math.nextafter(margin, math.inf)]
+        grid = make_grid(values, [Axis("locality.margin", np.array(margins))])
+        assert points(grid)["guaranteed"].tolist() == [False, True, True]
+        with mock.patch.object(theory.grid, "_ROUNDINGS", 0.0):
+            rounded += points(grid)["guaranteed"].tolist() != [False, True, True]
+    # Planted: without the slack floating point decides, and errs.
+    assert rounded
 
 
 def test_the_summary_names_the_file_as_it_is_called_and_counts_nothing_that_was_not_asked(
@@ -255,7 +312,7 @@ def test_the_summary_names_the_file_as_it_is_called_and_counts_nothing_that_was_
     ]:
         run.write_text(run.read_text() + targets)
         out = tmp_path / "g[red]x:dog:.csv"
-        words = ["--grid", "locality.margin=0,1", "--out", str(out), *words]
+        words = ["--grid", "locality.margin=0,3", "--out", str(out), *words]
         monkeypatch.setattr(sys, "argv", ["localist", "check", str(run), *words])
         with pytest.raises(SystemExit) as stop:
             localist.main()
@@ -267,7 +324,7 @@ def test_the_summary_names_the_file_as_it_is_called_and_counts_nothing_that_was_
 
 
 def test_an_interrupted_sweep_leaves_nothing_half_written(tmp_path):
-    grid = make_grid(run_values(), [parse_axis("locality.margin=0:10:1")])
+    grid = make_grid(run_values(), [parse_axis("locality.margin=0:9:1")])
 
     def interrupt(rows):
         raise KeyboardInterrupt
@@ -304,5 +361,5 @@ def test_bad_grids_are_one_line(texts):
 def test_a_block_that_outgrows_the_context_inside_the_grid_is_named():
     axes = [parse_axis("model.context=64,512"), parse_axis("locality.block=8,128")]
     grid = make_grid(run_values(rules=None), axes)
-    with pytest.raises(DomainError, match=r"locality.block=128 must be smaller than model.context=64"):
+    with pytest.raises(InputError, match=r"locality.block=128 must be smaller than model.context=64"):
         points(grid)

@@ -12,9 +12,12 @@ from runs import run_values
 
 import localist
 from theory import bounds
+from theory.errors import InputError
+from theory.needed import Standing
 from theory.run_check import check_run
 from theory.run_design import design_run
 from theory.run_file import parse_run, to_toml
+from theory.run_groups import check_group
 
 
 def designed(**changes):
@@ -137,14 +140,71 @@ def test_a_solved_run_that_lacks_something_else_says_so(tmp_path, monkeypatch, c
 
 def test_anchor_scale():
     anchors = {"number": 8, "coherence": 0.2, "distance": 0.1, "scale": "solve"}
-    found = designed(locality__margin=None, locality__anchors=anchors, optimizer=None)
+    found = designed(locality__margin=None, locality__anchors=anchors, optimizer=None, locality__logit_range=None)
     scale = found.solved[0].value
     assert is_guaranteed(found.run)
     assert not is_guaranteed(found.run, locality__anchors={**anchors, "scale": 0.99 * scale})
 
 
+@pytest.mark.parametrize("schedule", ["constant", "linear"])
+def test_fewer_steps_may_be_enough_where_more_are_not(schedule):
+    """C5's push grows with the plan: 22 steps are enough here and 32 are not."""
+    optimizer = {
+        "kind": "adamw", "learning_rate": 0.1, "penalty": 1.2129596565818368, "block_norm": 0.312732583819696,
+        "group_sizes": [1], "learning_rate_schedule": schedule,
+    }  # fmt: skip
+    values = {"model": {"layers": 2, "context": 16}, "locality": {"block": 8, "margin": 1.0}}
+    plan = parse_run(values | {"optimizer": {**optimizer, "steps": 1}}).optimizer
+    standings = [check_group(plan.model_copy(update={"steps": steps}), 1).standing for steps in range(1, 80)]
+    accepted = [steps for steps, standing in enumerate(standings, 1) if standing is Standing.GUARANTEED]
+    found = design_run(parse_run(values | {"optimizer": {**optimizer, "steps": "solve"}})).solved[0].value
+    assert found == (min(accepted) if accepted else None)
+    assert schedule == "linear" or (found == 22 and 32 not in accepted)
+
+
+def test_momentum_too_is_solved_for_its_steps():
+    optimizer = {
+        "kind": "proximal-sgd", "learning_rate": 0.125, "penalty": 1.5, "block_norm": 1.0, "group_sizes": [4],
+        "gradient_bound": 1.0, "momentum": 0.5, "steps": "solve",
+    }  # fmt: skip
+    values = {"model": {"layers": 2, "context": 16}, "locality": {"block": 8, "margin": 1.0}}
+    # One step pushes by 1 and two by 1.5, as much as the penalty: no plan is long enough, and a short block is.
+    assert design_run(parse_run(values | {"optimizer": optimizer})).run is None
+    assert design_run(parse_run(values | {"optimizer": optimizer | {"block_norm": 0.0625}})).solved[0].value == 1
+
+
+def test_a_scale_that_only_harms_is_the_largest_that_keeps_the_targets():
+    anchors = {"number": 8, "coherence": 0.9, "distance": 1.0, "scale": "solve"}
+    changes = {"locality__margin": None, "locality__penalty": 12.0, "optimizer": None, "locality__logit_range": None}
+    found = designed(locality__anchors=anchors, **changes)
+    scale = found.solved[0].value
+    assert "every smaller scale" in found.solved[0].reason
+    for factor in (1e-6, 0.5, 1.0):
+        assert is_guaranteed(found.run, locality__anchors={**anchors, "scale": factor * scale})
+    assert not is_guaranteed(found.run, locality__anchors={**anchors, "scale": math.nextafter(scale, math.inf)})
+
+
+def test_the_first_of_two_open_settings_gives_way():
+    found = designed(locality__margin="solve", locality__dial="solve", optimizer=None, locality__logit_range=None)
+    assert [(solved.name, solved.value > 0) for solved in found.solved] == [
+        ("locality.margin", True), ("locality.dial", False),
+    ]  # fmt: skip
+    assert is_guaranteed(found.run)
+
+
+def test_a_file_with_nothing_to_solve_is_an_error_with_advice():
+    with pytest.raises(InputError, match=r'nothing is left to solve: put "solve" for a margin'):
+        designed()
+
+
+def test_a_margin_beyond_the_logit_range_is_no_answer():
+    found = designed(locality__margin="solve", locality__dial=0.0, locality__logit_range=6.0, optimizer=None)
+    assert found.run is None
+    assert "which a locality.logit_range of 6.0 does not hold" in found.solved[0].reason
+
+
 def test_the_cheapest_schedule_that_keeps_the_targets():
-    found = designed(locality__schedule="solve", locality__dial=0.9, locality__margin=2.0, optimizer=None)
+    found = designed(locality__schedule="solve", locality__dial=0.9, locality__margin=5.5, optimizer=None)
     assert is_guaranteed(found.run)
     order = ["quintic", "quartic", "cubic", "quadratic", "linear", "localist"]
     for steeper in order[: order.index(found.solved[0].value)]:
@@ -152,12 +212,12 @@ def test_the_cheapest_schedule_that_keeps_the_targets():
 
 
 def test_schedule_and_dial_together_spend_least():
-    found = designed(locality__schedule="solve", locality__dial="solve", locality__margin=1.0, optimizer=None)
+    found = designed(locality__schedule="solve", locality__dial="solve", locality__margin=5.0, optimizer=None)
     assert [solved.name for solved in found.solved] == ["locality.schedule", "locality.dial"]
     assert is_guaranteed(found.run)
     spent = check_run(found.run).schedule["budget"]
     for name in ("linear", "cubic", "quintic", "localist"):
-        other = designed(locality__schedule=name, locality__dial="solve", locality__margin=1.0, optimizer=None)
+        other = designed(locality__schedule=name, locality__dial="solve", locality__margin=5.0, optimizer=None)
         if other.run is not None:
             assert check_run(other.run).schedule["budget"] >= spent - 1e-12
 

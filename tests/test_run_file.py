@@ -22,9 +22,9 @@ BROKEN = [
     ("layers = 6", "layers = 6.0", "model.layers=6.0: must be a valid integer"),
     ("block = 32", "block = 256", "locality.block=256 must be smaller than model.context=256"),
     ("block = 32", "blok = 32", "line 9: locality.blok: no such key"),
-    ("margin = 3.0", "", "exactly one of margin and anchors must be given"),
-    ("margin = 3.0", "margin = nan", "locality.margin=nan: must be"),
-    ("margin = 3.0", 'margin = "solv"', "locality.margin='solv': must be 'solve' or must be a valid number"),
+    ("margin = 6.5", "", "exactly one of margin and anchors must be given"),
+    ("margin = 6.5", "margin = nan", "locality.margin=nan: must be"),
+    ("margin = 6.5", 'margin = "solv"', "locality.margin='solv': must be 'solve' or must be a valid number"),
     ('"cubic"', '"sextic"', "locality.schedule='sextic': must be"),
     ("dial = 0.97", "dial = 1.0", "locality.dial=1.0: must be"),
     ("dial = 0.97", "dial = true", "locality.dial=True"),
@@ -37,7 +37,7 @@ BROKEN = [
     ('"0:32"', '"0-32"', "rules.subject.keys='0-32'"),
     ('"0:32"', '"32:0"', "rules.subject.keys must name at least one key"),
     ('"0:32"', '"0:3200"', "rules.subject.keys: key 3199 must be below model.context=256"),
-    ("promise = 0.5", "promise = 1.5", "rules.subject.promise=1.5: must be less than 1"),
+    ("promise = 0.1", "promise = 1.5", "rules.subject.promise=1.5: must be less than 1"),
     ("[model]", "[modle]", "line 2: modle: no such key"),
     ("fidelity = 0.8", "fidelity = 0", "targets.fidelity=0: must be greater than 0"),
     ("localised_layers = 2", "localised_layers = 20", "targets.localised_layers=20 must be at most model.layers=6"),
@@ -47,13 +47,28 @@ BROKEN = [
     ("context = 256", "context = 1000000000001", "must be less than or equal to 1000000000000"),
     ("context = 256", f"context = {'9' * 5000}", "is not TOML"),
     ("context = 256", f"context = 0x{'f' * 5000}", "model.context=a number of very many digits: must be"),
-    ("margin = 3.0", f"margin = 0x{'f' * 5000}", "locality.margin=a number of very many digits: must be"),
+    ("margin = 6.5", f"margin = 0x{'f' * 5000}", "locality.margin=a number of very many digits: must be"),
     ("layers = 6", "layers = 1000000000", "model.layers=1000000000: must be less than or equal to 10000"),
     ("steps = 4000", "steps = 1000000000000", "must be less than or equal to 10000000"),
     ("[256, 1024]", f"[{10**400}]", "optimizer.group_sizes.0=1000000"),
     ('"0:32"', '"0:100000000000"', "rules.subject.keys: key 99999999999 must be below model.context=256"),
     ('"0:32"', f'"0:{"9" * 300}"', "rules.subject.keys: key 99999"),
     ('"0:32"', f'"0:{"9" * 5000}"', "4300 digits"),
+    ("margin = 6.5", "margin = 9.1", "margin=9.1 must be at most logit_range=9.0 times temperature=1.0"),
+    (
+        "margin = 6.5",
+        "anchors = {number = 8, coherence = 0.0, scale = 9.5}",
+        "margin=9.5 must be at most logit_range=9.0 times",
+    ),
+    ("block = 32", "block = 32\nblock_least = 8", "block_least and block_most must be left out beside it"),
+    ("block = 32", "block_least = 8", "block must be given, or both block_least and block_most"),
+    ("block = 32", "block_least = 9\nblock_most = 8", "block_least=9 must be at most block_most=8"),
+    (
+        "block = 32",
+        "block_least = 9\nblock_most = 256",
+        "locality.block_most=256 must be smaller than model",
+    ),
+    ("fidelity = 0.8", "fidelity = 0.8\nown_keys = 33", "targets.own_keys=33 must be at most 32, the keys of a block"),
     ("[rules.subject]", '[rules."a\\nb c"]\nkeys = 3\npromise = 0.5\n[rules.subject]', 'rules."a\\nb c".keys=3'),
     ("[rules.subject]", '[rules."a\\nb"]\nkeys = []\npromise = 0.5\n[rules.subject]', 'rules."a\\nb".keys must name'),
     ("[rules.subject]", "[rules.float]\nkeys = 3\npromise = 0.5\n[rules.subject]", "rules.float.keys=3"),
@@ -103,7 +118,7 @@ def test_any_name_of_a_rule_is_written_so_that_it_reads_back(promises):
 def test_the_file_that_design_writes_can_be_read(tmp_path, monkeypatch, capsys):
     path, out = tmp_path / "RUN.toml", tmp_path / "SOLVED.toml"
     text = RUN.replace("[rules.subject]", '[rules."prädikat"]').replace("[rules.verb]", '[rules."😀"]')
-    path.write_text(text.replace("margin = 3.0", 'margin = "solve"'), encoding="utf-8")
+    path.write_text(text.replace("margin = 6.5", 'margin = "solve"'), encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["localist", "design", str(path), "--out", str(out)])
     with pytest.raises(SystemExit) as stop:
         localist.main()
@@ -119,6 +134,13 @@ def test_open_settings_are_named():
         check_run(run)
 
 
+def test_own_keys_that_no_query_has_beside_a_rest_are_refused():
+    values = {"model": {"layers": 2, "context": 33}, "locality": {"block": 32, "margin": 1.0}}
+    assert parse_run(values | {"targets": {"own_keys": 1}}).rows.any
+    with pytest.raises(InputError, match=r"targets.own_keys=2 leaves no row"):
+        parse_run(values | {"targets": {"own_keys": 2}})
+
+
 scalars = st.one_of(
     st.none(),
     st.booleans(),
@@ -131,6 +153,7 @@ scalars = st.one_of(
 paths = st.sampled_from(
     [f"{table}__{key}" for table, content in tomllib.loads(RUN).items() for key in content]
     + ["locality__anchors", "locality__sparse", "locality__penalty", "optimizer__momentum", "optimizer__gradient_bound"]
+    + ["locality__block_least", "locality__block_most", "targets__own_keys", "rules__verb__queries"]
     + ["model", "locality", "optimizer", "rules", "targets", "extra", "targets__entropy_bits", "optimizer__betas"]
 )
 

@@ -61,13 +61,18 @@ def anchor_scale_needed(coherence: Any, distance: Any, margin: Any) -> Any:
 
 
 def coherence_possible(dimension: Any, anchors: Any) -> Any:
-    """Least coherence that `anchors` unit vectors in R^`dimension` can have (D2, Rankin).
+    """A coherence that `anchors` unit vectors in R^`dimension` cannot stay below (D2).
 
-    Attained up to `2 dimension` anchors: by a simplex, then by an orthoplex. Beyond, still a bound, not attained.
+    Attained up to `2 dimension` anchors: by a simplex, then by an orthoplex (Rankin). Beyond, Levenshtein's bound
+    solved for the coherence `s`, which rises to `1/sqrt(dimension)`: `anchors <= p (1-s) (2 + (p+1) s)/(1 - p s^2)`.
+    It is Delsarte's bound of the polynomial `(t - s) (t + b)^2`, `b = (1+s)/(1 + p s)`, whose Gegenbauer coefficients
+    are not negative while `p s^2 < 1`: `2b - s > 0`, and `3/(p+2) + b^2 - 2bs` falls in `s` to `3/(p+2) - 1/p >= 0`.
 
     >>> from sympy import Integer
     >>> coherence_possible(dimension=Integer(3), anchors=Integer(4))
     -1/3
+    >>> coherence_possible(dimension=Integer(7), anchors=Integer(56))
+    1/3
     >>> float(coherence_possible(dimension=64, anchors=128))
     0.0
     """
@@ -76,7 +81,10 @@ def coherence_possible(dimension: Any, anchors: Any) -> Any:
 
         return exact_design.coherence_possible(dimension, anchors)
     p, number = count("dimension", dimension, at_least=1), count("anchors", anchors, at_least=2)
-    least = np.where(number <= p + 1, -1 / (number - 1), 0.0)
+    more = np.maximum(number - 2 * p, 0.0)
+    root = np.sqrt((p * (p - 1)) ** 2 + 4 * p * np.maximum(number - p - 1, 0.0) * more)
+    beyond = 2 * more / np.maximum(p * (p - 1) + root, 1.0)
+    least = np.where(number <= p + 1, -1 / (number - 1), beyond)
     # A line holds two directions only: of three unit numbers, two are the same.
     return scalar(np.where((p == 1) & (number > 2), 1.0, least))
 

@@ -161,8 +161,9 @@ def dial_needed(fidelity: Any, target: Any) -> Any:
     if is_exact(fidelity, target):
         return _exact("dial_needed", fidelity=fidelity, target=target)
     start, goal = broadcast(fidelity=open_unit("fidelity", fidelity), target=open_unit("target fidelity", target))
-    # 1 - odds(start)/odds(goal) over a common denominator, which leaves one exact subtraction.
-    return scalar(np.maximum(0.0, (goal - start) / ((1 - start) * goal)))
+    # 1 - odds(start)/odds(goal) over a common denominator, which leaves one exact subtraction. A goal below the start
+    # needs no dial, and its quotient may overflow.
+    return scalar(np.maximum(0.0, goal - start) / goal / (1 - start))
 
 
 def dialled_leak(leak: Any, dial: Any) -> Any:

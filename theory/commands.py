@@ -130,7 +130,10 @@ def design(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the smallest settings that guarantee a run's targets, or the constraint that makes it impossible.
+    """Find the smallest settings that guarantee a run's targets in every row, or the constraint that binds.
+
+    Of several open settings the first gives way, and the others stay at rest: anchor scale, margin, penalty, schedule,
+    dial, optimizer penalty, optimizer steps. A schedule and a dial are solved together.
 
     Exit status: 0 everything found, 1 something has no answer or the run found is not guaranteed, 2 bad input.
     A file is written for the first only.

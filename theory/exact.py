@@ -6,7 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sympy import Expr, Integer, Max, S, exp, expand_func, expand_log, log, logcombine, oo, simplify
+from sympy import (
+    Expr,
+    Integer,
+    Max,
+    Rational,
+    S,
+    exp,
+    expand_func,
+    expand_log,
+    log,
+    logcombine,
+    oo,
+    preorder_traversal,
+    simplify,
+)
 
 from theory.dial import DIAL_NEEDED, DIALLED_LEAK
 from theory.entropy import ENTROPY_MAX
@@ -87,6 +101,9 @@ def _dialled_leak(leak: Any, dial: Any) -> Expr:
     return _answer(DIALLED_LEAK, epsilon=wrong, **{"lambda": lam_})
 
 
+# Beyond, powers of a logarithm's argument outgrow float64, in which sympy estimates their roots.
+_MOST_BITS = 900
+
 FACES: dict[str, Callable[..., Expr]] = {
     "leak_max": _leak_max,
     "fidelity_min": _fidelity_min,
@@ -118,9 +135,24 @@ def _answer(expr: Expr, **values: Any) -> Expr:
 
 
 def _tidy(expr: Expr) -> Expr:
-    plain = simplify(expand_func(expr))
-    candidates = [plain, logcombine(expand_log(plain, force=True), force=True), expand_log(plain, force=True)]
+    written = expand_func(expr)
+    # Combining logarithms raises their arguments to their coefficients, and sympy has no use for so many digits.
+    if _digits(written) > _MOST_BITS:
+        return written
+    try:
+        plain = simplify(written)
+        candidates = [plain, logcombine(expand_log(plain, force=True), force=True), expand_log(plain, force=True)]
+    except OverflowError:
+        # It may try larger powers on its way.
+        return written
     return min(candidates, key=lambda e: (e.count_ops(), len(str(e))))
+
+
+def _digits(expr: Expr) -> int:
+    """Bits of the largest argument of a logarithm raised to the largest coefficient."""
+    powers = [abs(part.as_coeff_Mul()[0]) for part in preorder_traversal(expr) if part.is_Mul and part.has(log)]
+    bits = [n.p.bit_length() + n.q.bit_length() for part in expr.atoms(log) for n in part.atoms(Rational)]
+    return max((int(max(x.p, x.q)) for x in powers if x.is_Rational), default=1) * sum(bits)
 
 
 def _block(n: Any, size: Any) -> dict[str, Expr]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Expr, Integer, S, cos, expand_func, expand_trig, oo, simplify
+from sympy import Expr, Integer, S, cos, expand_func, expand_trig, oo, simplify, sqrt
 
 from theory import design_symbols as letters
 from theory.anchors import BRACKET, INFORMATION_NEEDED, RANDOM_COHERENCE
@@ -42,7 +42,10 @@ def coherence_possible(dimension: Any, anchors: Any) -> Expr:
     p, number = count("dimension", dimension, 1), count("anchors", anchors, 2)
     if number <= p + 1:
         return -1 / (number - 1)
-    return S.One if p == 1 else S.Zero
+    if number <= 2 * p or p == 1:
+        return S.One if p == 1 else S.Zero
+    square = (p * (p - 1)) ** 2 + 4 * p * (number - p - 1) * (number - 2 * p)
+    return simplify((sqrt(square) - p * (p - 1)) / (2 * p * (number - p - 1)))
 
 
 def random_anchor_coherence(dimension: Any, anchors: Any, failure: Any) -> Expr:

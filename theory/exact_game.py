@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
+from typing import Any
 
 # Above so many columns, floating point first says which of them are likely to matter.
 _FEW = 40
@@ -41,24 +42,37 @@ def solve_game(payoff: Sequence[Sequence[Fraction]]) -> GameValue:
     return GameValue(value, tuple(mass_of.pop(column, Fraction(0)) for column in columns), tuple(weights))
 
 
-def _likely(columns: list[Column]) -> list[Column]:
-    """The columns that hold the weights down at the optimum, as far as floating point can tell."""
+def float_game(payoff: Any) -> tuple[Any, Any] | None:
+    """Masses and weights that floating point finds best, none negative, each of sum 1 to rounding; None if it fails."""
     import numpy as np
     from scipy.optimize import linprog
 
-    matrix = np.array(columns, dtype=np.float64)
-    rows = matrix.shape[1]
+    matrix = np.asarray(payoff, dtype=np.float64).T
+    columns, rows = matrix.shape
     found = linprog(
         c=[0.0] * rows + [1.0],
-        A_ub=np.hstack([matrix, -np.ones((len(columns), 1))]),
-        b_ub=np.zeros(len(columns)),
+        A_ub=np.hstack([matrix, -np.ones((columns, 1))]),
+        b_ub=np.zeros(columns),
         A_eq=[[1.0] * rows + [0.0]],
         b_eq=[1.0],
         bounds=[(0, None)] * rows + [(None, None)],
     )
     if found.status != 0:
+        return None
+    masses, weights = np.maximum(-found.ineqlin.marginals, 0.0), np.maximum(found.x[:-1], 0.0)
+    return (masses, weights) if masses.sum() > 0 and weights.sum() > 0 else None
+
+
+def _likely(columns: list[Column]) -> list[Column]:
+    """The columns that hold the weights down at the optimum, as far as floating point can tell."""
+    import numpy as np
+
+    found = float_game(np.array(columns, dtype=np.float64).T)
+    if found is None:
         return columns[:_FEW]
-    return [column for column, gap in zip(columns, found.slack, strict=True) if gap <= _NEAR] or columns[:_FEW]
+    sums = np.array(columns, dtype=np.float64) @ found[1]
+    gaps = sums.max() - sums
+    return [column for column, gap in zip(columns, gaps, strict=True) if gap <= _NEAR] or columns[:_FEW]
 
 
 def _solve(columns: list[Column]) -> tuple[Fraction, list[Fraction], list[Fraction]]:

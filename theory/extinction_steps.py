@@ -1,12 +1,14 @@
 """How many steps empty a block of weights: C4 and C5 as counts, and the smallest penalty that makes it in time.
 
 A block has `group_size` weights, of which `norm` is the Euclidean norm. Counts are integers, None where the block is
-never sure to be zero for good. A learning rate is a number, for an unending
-run, or the schedule of a planned one, and then "for good" means until its end.
+never sure to be zero for good. A learning rate is a number, for an unending run, or the schedule of a planned one, and
+then "for good" means until its end.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, inf, isfinite, log1p, sqrt
 from typing import Any
@@ -20,6 +22,8 @@ from theory.stable_products import less_product
 # Steps summed one by one in an unending run; beyond, c_t is taken at its limit.
 _SUMMED = 1 << 22
 _CHUNK = 1 << 18
+# Up to so many steps the power of a momentum is taken as a rational.
+_EXACT = 1 << 12
 
 
 def extinction_step_sgd(
@@ -27,19 +31,25 @@ def extinction_step_sgd(
 ) -> int | None:
     """First step from which a block is zero under proximal gradient descent (C4; attained), in exact arithmetic.
 
-    `gradient_bound` bounds the block's gradient from now on. With heavy-ball momentum the buffer must lie within
-    `gradient_bound / (1 - momentum)` now, as it does at 0 and after any run within the bound.
+    `gradient_bound` bounds the block's gradient from now on. With heavy-ball momentum the buffer must be empty now:
+    after `t` steps it is within `gradient_bound (1 - momentum^t)/(1 - momentum)`, and the penalty must reach the last.
 
     >>> extinction_step_sgd(norm=1.0, learning_rates=0.25, penalty=2.0, gradient_bound=1.0)
     4
     >>> extinction_step_sgd(norm=1.0, learning_rates=[0.5, 0.25, 0.25, 0.25], penalty=2.0, gradient_bound=1.0)
     3
-    >>> extinction_step_sgd(norm=1.0, learning_rates=0.25, penalty=2.0, gradient_bound=1.0, momentum=0.5) is None
+    >>> extinction_step_sgd(norm=1.0, learning_rates=0.25, penalty=3.0, gradient_bound=1.0, momentum=0.5)
+    3
+    >>> extinction_step_sgd(norm=1.0, learning_rates=0.25, penalty=1.75, gradient_bound=1.0, momentum=0.5) is None
     True
+    >>> extinction_step_sgd(norm=0.5, learning_rates=[0.5, 0.25], penalty=2.0, gradient_bound=1.0, momentum=0.5)
+    1
     """
     start, rates, lam = _number("norm", norm), _rates(learning_rates), _number("penalty", penalty)
-    pushed = _pushed(gradient_bound, momentum)
-    left = Fraction(lam) - pushed
+    bound, mu = _number("gradient bound", gradient_bound), _momentum(momentum)
+    if mu > 0:
+        return _first_zero(start, rates, lam, _Heavy(bound, mu))
+    left = Fraction(lam) - Fraction(bound)
     if left < 0 or (left == 0 and start > 0):
         return None
     if start == 0:
@@ -57,15 +67,13 @@ def sgd_penalty_needed(norm: float, learning_rates: Any, gradient_bound: float, 
     >>> sgd_penalty_needed(norm=1.0, learning_rates=[0.5, 0.25, 0.25], gradient_bound=1.0)
     2.0
     """
-    total = _planned(learning_rates).sum(dtype=np.longdouble)
-    start, pushed = _number("norm", norm), _pushed(gradient_bound, momentum)
-    if total == 0:
-        return inf if start else float(pushed)
+    rates, start = _planned(learning_rates), _number("norm", norm)
+    pushes = _Heavy(_number("gradient bound", gradient_bound), _momentum(momentum))
 
     def reached(penalty: float) -> bool:
-        return extinction_step_sgd(start, learning_rates, penalty, gradient_bound, momentum) is not None
+        return extinction_step_sgd(start, rates, penalty, gradient_bound, momentum) is not None
 
-    return _enough(reached, float(np.longdouble(float(pushed)) + start / total))
+    return _least_penalty(start, rates, pushes, reached)
 
 
 def extinction_step_in_floats(
@@ -165,27 +173,7 @@ def extinction_step_adam(
     True
     """
     start, rates, lam = _number("norm", norm), _rates(learning_rates), _number("penalty", penalty)
-    before = single_count("first step", first_step, 1) - 1
-    last = before + _last(rates) if rates.ndim else inf
-    least = float(adam_threshold(group_size, beta1, beta2, max(last, 1)))
-    if lam < least:
-        return None
-    if start == 0:
-        return 0
-    size, gained = sqrt(group_size), np.longdouble(0)
-    planned = len(rates) if rates.ndim else _SUMMED
-    for begin in range(0, planned, _CHUNK):
-        steps = np.arange(begin + 1, min(begin + _CHUNK, planned) + 1)
-        rate = rates[steps - 1] if rates.ndim else rates
-        # The extended type holds the product of any two floats, and keeps the digits of a long sum.
-        gains = np.multiply(rate, lam - size * adam_update_bound(steps + before, beta1, beta2), dtype=np.longdouble)
-        sums = gained + np.cumsum(np.broadcast_to(gains, steps.shape))
-        if sums[-1] >= start:
-            return begin + int((sums >= start).argmax()) + 1
-        gained = sums[-1]
-    if rates.ndim or lam <= least:
-        return None
-    return planned + ceil((start - float(gained)) / (float(rates) * (lam - least)))
+    return _first_zero(start, rates, lam, _Adam(group_size, beta1, beta2, single_count("first step", first_step, 1)))
 
 
 def adam_penalty_needed(
@@ -197,16 +185,96 @@ def adam_penalty_needed(
     4.0
     """
     start, rates = _number("norm", norm), _planned(learning_rates)
-    steps = np.arange(len(rates)) + single_count("first step", first_step, 1)
-    least = float(adam_threshold(group_size, beta1, beta2, max(int(steps[0]) - 1 + _last(rates), 1)))
-    total = rates.sum(dtype=np.longdouble)
-    if total == 0:
-        return inf if start else least
-    pushed = np.multiply(rates, sqrt(group_size) * adam_update_bound(steps, beta1, beta2), dtype=np.longdouble).sum()
 
     def reached(penalty: float) -> bool:
         return extinction_step_adam(start, rates, penalty, group_size, beta1, beta2, first_step) is not None
 
+    pushes = _Adam(group_size, beta1, beta2, single_count("first step", first_step, 1))
+    return _least_penalty(start, rates, pushes, reached)
+
+
+@dataclass(frozen=True)
+class _Adam:
+    """How far Adam can push a block at each step, over the learning rate (C5)."""
+
+    group_size: int
+    beta1: float
+    beta2: float
+    first_step: int
+
+    def until(self, last: int | None) -> float:
+        """The farthest up to a step, or ever."""
+        step = inf if last is None else max(self.first_step - 1 + last, 1)
+        return float(adam_threshold(self.group_size, self.beta1, self.beta2, step))
+
+    def between(self, start: int, stop: int) -> Any:
+        """At the steps `start < t <= stop`."""
+        steps = np.arange(start, stop) + self.first_step
+        return sqrt(self.group_size) * adam_update_bound(steps, self.beta1, self.beta2)
+
+
+def momentum_push(gradient_bound: float, momentum: float, steps: int) -> float:
+    """The farthest that heavy-ball momentum pushes a block within so many steps from an empty buffer, rounded up (C4).
+
+    >>> momentum_push(1.0, 0.5, 2)
+    1.5
+    """
+    return _Heavy(_number("gradient bound", gradient_bound), _momentum(momentum)).until(steps)
+
+
+@dataclass(frozen=True)
+class _Heavy:
+    """How far heavy-ball momentum can push a block at each step from an empty buffer, over the learning rate (C4)."""
+
+    bound: float
+    momentum: float
+
+    def until(self, last: int | None) -> float:
+        """The farthest up to a step, or ever; rounded up."""
+        mu, power = Fraction(self.momentum), Fraction(0)
+        if last is not None:
+            # Less than the power, so that what it takes from the limit is never too much.
+            power = mu**last if last <= _EXACT else Fraction(self.momentum**last * (1 - 2.0**-50))
+        exact = Fraction(self.bound) * (1 - power) / (1 - mu)
+        near = float(exact)
+        return near if Fraction(near) >= exact else float(np.nextafter(near, inf))
+
+    def between(self, start: int, stop: int) -> Any:
+        """At the steps `start < t <= stop`; a sum of positive terms, which loses no digits."""
+        mu, powers = np.longdouble(self.momentum), np.arange(start, stop, dtype=np.longdouble)
+        before = (1 - mu**start) / (1 - mu) if start else np.longdouble(0)
+        return np.longdouble(self.bound) * (before + np.cumsum(mu**powers))
+
+
+def _first_zero(start: float, rates: Array, penalty: float, pushes: _Adam | _Heavy) -> int | None:
+    """First step by which the penalty has outrun the pushes by the norm, if it reaches the last push too."""
+    least = pushes.until(_last(rates) if rates.ndim else None)
+    if penalty < least:
+        return None
+    if start == 0:
+        return 0
+    gained, planned = np.longdouble(0), len(rates) if rates.ndim else _SUMMED
+    for begin in range(0, planned, _CHUNK):
+        end = min(begin + _CHUNK, planned)
+        # The extended type holds the product of any two floats, and keeps the digits of a long sum.
+        gains = np.multiply(
+            rates[begin:end] if rates.ndim else rates, penalty - pushes.between(begin, end), dtype=np.longdouble
+        )
+        sums = gained + np.cumsum(gains)
+        if sums[-1] >= start:
+            return begin + int((sums >= start).argmax()) + 1
+        gained = sums[-1]
+    if rates.ndim or penalty <= least:
+        return None
+    return planned + ceil((start - float(gained)) / (float(rates) * (penalty - least)))
+
+
+def _least_penalty(start: float, rates: Array, pushes: _Adam | _Heavy, reached: Callable[[float], bool]) -> float:
+    """Smallest penalty by which a block is zero at the end of the schedule."""
+    least, total = pushes.until(_last(rates)), rates.sum(dtype=np.longdouble)
+    if total == 0:
+        return inf if start else least
+    pushed = np.multiply(rates, pushes.between(0, len(rates)), dtype=np.longdouble).sum()
     return _enough(reached, max(least, float((start + pushed) / total)))
 
 
@@ -219,11 +287,11 @@ def _enough(holds: Any, value: float) -> float:
     return value
 
 
-def _pushed(gradient_bound: float, momentum: float) -> Fraction:
+def _momentum(momentum: float) -> float:
     mu = _number("momentum", momentum)
     if mu >= 1:
         raise DomainError(f"momentum={mu:g} must lie in [0, 1)")
-    return Fraction(_number("gradient bound", gradient_bound)) / (1 - Fraction(mu))
+    return mu
 
 
 def _number(name: str, value: Any) -> float:

@@ -5,27 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from theory import bounds
+from theory.checked import shown
 from theory.errors import DomainError, InputError
-from theory.guarantee import LARGEST_FLOAT, Design, Targets, guaranteed
-from theory.needed import separation_needed
-from theory.run_check import check_apart_from_rows, require_settled, run_margin
+from theory.guarantee import LARGEST_FLOAT, Targets
+from theory.promise import Promise, Setting, range_seen
+from theory.run_check import check_weights, require_settled
 from theory.run_file import Run, parse_run
+from theory.run_layers import anchor_faults, layer_promise
+from theory.run_rules import check_rules
 from theory.schedule_bounds import schedule_dials
 from theory.value_range import parse_values
-from theory.weight_bounds import sparse_penalty_needed
 
 Array = NDArray[np.float64]
 
 AXES = (
     "model.context",
     "locality.block",
+    "locality.block_least",
+    "locality.block_most",
     "locality.temperature",
     "locality.margin",
     "locality.logit_range",
@@ -33,8 +37,10 @@ AXES = (
     "locality.penalty",
     "targets.fidelity",
     "targets.entropy_bits",
+    "targets.own_keys",
 )
-_INTEGERS = {"model.context", "locality.block"}
+_SIZES = ("model.context", "locality.block", "locality.block_least", "locality.block_most", "targets.own_keys")
+_INTEGERS = {*_SIZES}
 _CHUNK = 1 << 17
 _MOST_POINTS = 10**10
 # An axis is held in memory whole; the grid is not.
@@ -42,13 +48,11 @@ _MOST_VALUES = 10**7
 # What float64 may lose of a separation: a few roundings of its terms, and what is too small for it.
 _ROUNDINGS = 8 * 2.0**-53
 _UNDERFLOW = 1e-300
-# In the place of a target that is not given.
+# In the place of a number that is not given.
 _NONE = -1.0
-_NEEDING = ("model.context", "locality.block", "targets.fidelity", "targets.entropy_bits")
-_DECIDING = (
-    "model.context", "locality.block", "locality.margin", "locality.temperature", "locality.penalty",
-    "targets.fidelity", "targets.entropy_bits",
-)  # fmt: skip
+# What a promise is made of, beside what no axis moves, and what a layer's setting is.
+_PROMISED = (*_SIZES, "targets.fidelity", "targets.entropy_bits")
+_SET = ("locality.margin", "locality.temperature", "locality.penalty")
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def parse_axis(text: str) -> Axis:
 class Grid:
     """The product of the axes over a run; the last axis varies fastest.
 
-    `apart` is the decision on what no axis moves: anchors, weight blocks and rules.
+    `apart` is the decision on what no axis moves, the weight blocks.
     """
 
     run: Run
@@ -109,7 +113,7 @@ def make_grid(values: dict[str, Any], axes: list[Axis], name: str = "run") -> Gr
     grid = Grid(runs[0], tuple(axes))
     if grid.points > _MOST_POINTS:
         raise DomainError(f"the grid has {grid.points:.3g} points, which must be at most {_MOST_POINTS:.0e}")
-    return replace(grid, apart=check_apart_from_rows(runs[0]))
+    return replace(grid, apart=check_weights(runs[0]))
 
 
 def _with(values: dict[str, Any], swept: dict[str, float]) -> dict[str, Any]:
@@ -123,116 +127,144 @@ def _with(values: dict[str, Any], swept: dict[str, float]) -> dict[str, Any]:
 
 
 def evaluate(run: Run, swept: dict[str, Array], apart: bool | None = None) -> dict[str, Array]:
-    """Bounds of the most dialled layer, and how many layers keep the targets, at every point.
+    """Bounds of the most dialled layer over all its rows, and how many layers keep the targets, at every point.
 
     `swept` maps dotted names to arrays of one length; what is not swept is the run's own, and `apart` the decision on
     what no axis moves. Without anything asked for there is no column `guaranteed`. Entropies in nats.
     """
-    locality = run.locality
-    fixed: dict[str, Any] = {
-        "model.context": run.model.context,
-        "locality.block": locality.block,
-        "locality.temperature": locality.temperature,
-        "locality.margin": None if "locality.margin" in swept else run_margin(run),
-        "locality.logit_range": locality.logit_range,
-        "locality.dial": locality.dial,
-        "locality.penalty": locality.penalty,
-        "targets.fidelity": run.targets.fidelity,
-        "targets.entropy_bits": run.targets.entropy_bits,
-    }
-    at = {**fixed, **swept}
-    n, m, tau, dial = (
-        at[name] for name in ("model.context", "locality.block", "locality.temperature", "locality.dial")
-    )
-    _require_block_inside(np.asarray(n), np.asarray(m))
     size = max((np.size(values) for values in swept.values()), default=1)
-    plain = _undialled(at["locality.margin"], at["locality.penalty"], tau)
-    shares = schedule_dials(locality.schedule, run.model.layers, 1.0)
-    bias = -np.log1p(-np.asarray(dial) * shares[-1])
-    answer = {
-        "leak_max": bounds.leak_max(n, m, plain + bias),
-        "fidelity_min": bounds.fidelity_min(n, m, plain + bias),
-        "entropy_max_nats": bounds.entropy_max_at_least(n, m, plain + bias),
-    }
-    if at["locality.logit_range"] is not None:
-        with np.errstate(over="ignore"):
-            seen = at["locality.logit_range"] + bias + np.asarray(at["locality.penalty"]) / tau
-        answer["entropy_min_nats"] = bounds.entropy_min(n, np.minimum(seen, LARGEST_FLOAT))
-    needed = _needed(at, size)
-    kept = sum((_kept(at, plain, share, needed, size) for share in shares), np.zeros(size))
-    answer["localised_layers"] = kept
+    at = {name: np.broadcast_to(_number(swept.get(name, _own(run, name))), (size,)) for name in AXES}
+    _require_possible(at)
+    answer: dict[str, Array] = {}
+    cases, which = np.unique(np.stack([at[name] for name in _PROMISED], axis=1), axis=0, return_inverse=True)
+    order = np.argsort(which.ravel(), kind="stable")
+    ends = np.searchsorted(which.ravel()[order], np.arange(len(cases) + 1))
+    for index, case in enumerate(cases):
+        points = order[ends[index] : ends[index + 1]]
+        there = _at_promise(_promised(run, case), {name: values[points] for name, values in at.items()}, apart)
+        for name, values in there.items():
+            answer.setdefault(name, np.empty(size, values.dtype))[points] = values
+    return answer
+
+
+def _own(run: Run, name: str) -> Any:
+    """The run's own value, `None` where it has none; a margin is the one that its anchors promise."""
+    if name == "locality.margin":
+        return run.locality.promised_margin()
+    table, key = name.split(".")
+    value = getattr(getattr(run, table), key)
+    return None if value == "solve" else value
+
+
+def _promised(run: Run, case: Array) -> Run:
+    """The run with the sizes and targets of a point; refused where they do not fit each other."""
+    values = run.model_dump(exclude_unset=True, exclude_none=True)
+    swept = {name: float(value) for name, value in zip(_PROMISED, case, strict=True) if value != _NONE}
+    return parse_run(_with(values, swept), "the run on the grid")
+
+
+def _at_promise(run: Run, at: dict[str, Array], apart: bool | None) -> dict[str, Array]:
+    """The answer at points that share their sizes and targets."""
+    promise, size = layer_promise(run), len(at["locality.margin"])
+    margin, tau, penalty, dial = (at[name] for name in (*_SET, "locality.dial"))
+    plain, shares = _undialled(margin, penalty, tau), schedule_dials(run.locality.schedule, run.model.layers, 1.0)
+    needed, terms = _needed(promise, tau)
+
+    def kept(layer: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return _kept(promise, at, plain, dial * shares[layer], needed, terms)
+
+    # The dials rise with depth: the first layer that keeps the promise is found by halving.
+    low, high = np.zeros(size, np.int64), np.full(size, len(shares), np.int64)
+    while promise.any and np.any(low < high):
+        middle = (low + high) // 2
+        holds = kept(np.minimum(middle, len(shares) - 1)) | (low == high)
+        low, high = np.where(holds, low, middle + 1), np.where(holds, middle, high)
+    layers = (len(shares) - low if promise.any else np.full(size, len(shares))).astype(np.float64)
+    top = dial * shares[-1]
+    answer = _bounds(run, promise, at, top, plain - np.log1p(-top))
+    answer["localised_layers"] = layers
     asked = [] if apart is None else [np.full(size, apart)]
-    if at["targets.fidelity"] is not None or at["targets.entropy_bits"] is not None:
-        asked.append(kept >= run.localised_layers)
-    if locality.sparse is not None:
-        enough = sparse_penalty_needed(m, locality.sparse.group, at["locality.margin"], tau)
-        asked.append(locality.sparse.penalty >= np.asarray(enough))
+    if promise.any:
+        asked.append(layers >= run.localised_layers)
+    if run.rules:
+        asked.append(np.full(size, check_rules(run.rules, run.rows, run.targets.fidelity).possible))
+    if anchor_faults(run):
+        asked.append(np.zeros(size, bool))
     if asked:
-        answer["guaranteed"] = np.logical_and.reduce(np.broadcast_arrays(*asked))
-    return {name: np.broadcast_to(values, (size,)) for name, values in answer.items()}
+        answer["guaranteed"] = np.logical_and.reduce(asked)
+    return answer
 
 
-def _undialled(margin: Any, penalty: Any, tau: Any) -> Array:
+def _bounds(run: Run, promise: Promise, at: dict[str, Array], top: Array, separations: Array) -> dict[str, Array]:
+    """Bounds of the most dialled layer, whose dials are given."""
+    seen, emptied = None, np.zeros(len(top), np.bool_)
+    if at["locality.logit_range"][0] != _NONE:
+        seen = range_seen(at["locality.logit_range"], top, at["locality.penalty"], at["locality.temperature"])
+    if promise.sparse is not None:
+        bare = replace(promise, targets=Targets())
+        plain = _undialled(at["locality.margin"], at["locality.penalty"], at["locality.temperature"])
+        emptied = _kept(bare, at, plain, top, *_needed(bare, at["locality.temperature"]))
+    found = promise.row_bounds(separations, seen, emptied)
+    return {name: column for name, column in found.items() if column is not None}
+
+
+def _undialled(margin: Array, penalty: Array, tau: Array) -> Array:
     """`(margin + penalty)/temperature`, infinite only where float64 holds none so large."""
-    margin, penalty, tau = (np.asarray(x, dtype=np.float64) for x in (margin, penalty, tau))
     with np.errstate(over="ignore", invalid="ignore"):
         total = margin + penalty
         # Both are large and of one sign where their sum overflows, so their quotients do not cancel.
-        return np.where(np.isfinite(total), total / tau, margin / tau + penalty / tau)
+        plain: Array = np.where(np.isfinite(total), total / tau, margin / tau + penalty / tau)
+    return plain
 
 
-def _kept(at: dict[str, Any], plain: Array, share: float, needed: Array, size: int) -> Array:
-    """Whether a layer with this share of the dial keeps the targets, at every point: as `check` decides it."""
-    dial = np.asarray(at["locality.dial"]) * share
+def _needed(promise: Promise, tau: Array) -> tuple[Array, Array]:
+    """The separation from which on the promise is kept, in float64, and the size of the terms it is a sum of."""
+    if promise.sparse is None:
+        needed = np.full(len(tau), promise.separation_needed())
+        return needed, np.abs(needed)
+    if not promise.kept(Setting(LARGEST_FLOAT)):
+        return np.full(len(tau), np.inf), np.zeros(len(tau))
+    with np.errstate(over="ignore"):
+        eased = promise.sparse.penalty / (tau * promise.largest_group**0.5)
+    return 1 / promise.rows.own_keys - eased, 1 + eased
+
+
+def _kept(
+    promise: Promise, at: dict[str, Array], plain: Array, dial: Array, needed: Array, terms: Array
+) -> NDArray[np.bool_]:
+    """Whether a layer with this dial keeps the promise, at every point: as `check` decides it."""
     bias = -np.log1p(-dial)
     with np.errstate(invalid="ignore"):
-        lead = np.broadcast_to(plain + bias - needed, (size,))
-        slack = _ROUNDINGS * (np.abs(plain) + bias + np.abs(needed)) + _UNDERFLOW
+        lead = plain + bias - needed
+        slack = _ROUNDINGS * (np.abs(plain) + bias + terms) + _UNDERFLOW
         # An infinite need is one that every separation meets, or none.
         holds = np.where(np.isinf(needed), needed < 0, lead > 0)
-        unsure = np.isfinite(lead) & (np.abs(lead) <= slack)
+        unsure = np.isfinite(needed) & ~(np.abs(lead) > slack)
+    if promise.sparse is not None:
+        # What overflows is no need.
+        unsure |= ~np.isfinite(terms)
     if unsure.any():
-        columns = [at[name] for name in _DECIDING] + [dial]
-        points = np.stack([np.broadcast_to(_number(column), (size,))[unsure] for column in columns], axis=1)
-        cases, which = np.unique(points, axis=0, return_inverse=True)
-        holds[unsure] = np.array([_decided(*case) for case in cases])[which.ravel()]
+        columns = [at[name][unsure] for name in _SET] + [dial[unsure]]
+        cases, which = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+        holds[unsure] = np.array([promise.kept(Setting(*map(float, case))) for case in cases])[which.ravel()]
     return holds
-
-
-def _decided(n: float, m: float, margin: float, tau: float, penalty: float, *rest: float) -> bool:
-    fidelity, bits, dial = rest
-    design = Design(int(n), int(m), margin, tau, penalty, dial, at_least=True)
-    return guaranteed(design, _targets(fidelity, bits))
-
-
-def _needed(at: dict[str, Any], size: int) -> Array:
-    columns = [_number(at[name]) for name in _NEEDING]
-    if all(column.ndim == 0 for column in columns):
-        return np.full(1, _needed_at(*(float(column) for column in columns)))
-    cases, which = np.unique(np.stack(np.broadcast_arrays(*columns), axis=1), axis=0, return_inverse=True)
-    return np.array([_needed_at(*case) for case in cases])[which.ravel()]
-
-
-def _needed_at(n: float, m: float, fidelity: float, bits: float) -> float:
-    return separation_needed(int(n), int(m), _targets(fidelity, bits))
-
-
-def _targets(fidelity: float, bits: float) -> Targets:
-    return Targets(None if fidelity == _NONE else float(fidelity), None if bits == _NONE else float(bits))
 
 
 def _number(value: Any) -> Array:
     return np.asarray(_NONE if value is None else value, dtype=np.float64)
 
 
-def _require_block_inside(n: NDArray[Any], m: NDArray[Any]) -> None:
-    n, m = np.broadcast_arrays(n, m)
-    if np.any(m >= n):
-        bad = m >= n
-        raise DomainError(
-            f"locality.block={int(m[bad].flat[0])} must be smaller than model.context={int(n[bad].flat[0])} "
-            "at every point of the grid"
-        )
+def _require_possible(at: dict[str, Array]) -> None:
+    """Refuse a margin that the scores' range does not hold."""
+    margin, spread, tau = at["locality.margin"], at["locality.logit_range"], at["locality.temperature"]
+    with np.errstate(over="ignore"):
+        near = (spread != _NONE) & (margin >= spread * tau * (1 - 2.0**-50))
+    for case in np.unique(np.stack([margin[near], spread[near], tau[near]], axis=1), axis=0):
+        if Fraction(case[0]) > Fraction(case[1]) * Fraction(case[2]):
+            raise DomainError(
+                f"locality.margin={shown(case[0])} must be at most locality.logit_range={shown(case[1])} times "
+                f"locality.temperature={shown(case[2])} at every point of the grid: no row of that range has it"
+            )
 
 
 def write_grid(grid: Grid, path: Path, advance: Callable[[int], None] = lambda rows: None) -> int | None:

@@ -26,12 +26,12 @@ class Design:
     """An attention row's setting: sizes, margin, temperature, penalty and dial.
 
     With `at_least` the margin is a promise from below, kept by every row of a larger one too; without it, it is the
-    margin of one row.
+    margin of one row. A row without a key outside its block has `keys = block`.
     """
 
     keys: int
     block: int
-    margin: float
+    margin: float | Fraction
     temperature: float = 1.0
     penalty: float = 0.0
     dial: float = 0.0
@@ -48,7 +48,7 @@ class Design:
 
     def separation(self) -> Any:
         """The separation as a ball at the precision in force."""
-        return _ball(self.rational_part) - _ball(self.open_dial()).log()
+        return ball(self.rational_part) - ball(self.open_dial()).log()
 
     def nats(self) -> float:
         """The separation in float64, infinite where it holds none so large."""
@@ -64,7 +64,7 @@ class Design:
         if self.dial == 0:
             return 1 if self.rational_part > 0 else -1
         # -log(1 - dial) is transcendental for a dial that is not 0, so the two never cancel exactly.
-        return 1 if _certain(lambda: self.separation() > 0, lambda: self.separation() < 0) else -1
+        return 1 if certain(lambda: self.separation() > 0, lambda: self.separation() < 0) else -1
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,19 @@ def fidelity_guaranteed(design: Design, targets: Targets) -> bool:
     exponent = -design.rational_part
 
     def odds() -> Any:
-        return _ball(factor) * _ball(exponent).exp()
+        return ball(factor) * ball(exponent).exp()
 
-    return _certain(lambda: odds() <= _ball(allowed), lambda: odds() > _ball(allowed))
+    return certain(lambda: odds() <= ball(allowed), lambda: odds() > ball(allowed))
+
+
+def fidelity_missed(design: Design, targets: Targets) -> bool:
+    """Whether a row of exactly this soft margin misses the fidelity target; True only where that is certain (A1)."""
+    if targets.fidelity is None:
+        return False
+    fidelity = Fraction(targets.fidelity)
+    factor = Fraction(design.keys - design.block, design.block) * design.open_dial() * fidelity / (1 - fidelity)
+    exponent = -design.rational_part
+    return certain(lambda: ball(factor) * ball(exponent).exp() > 1, lambda: ball(factor) * ball(exponent).exp() <= 1)
 
 
 def entropy_guaranteed(design: Design, targets: Targets) -> bool:
@@ -116,18 +126,18 @@ def entropy_guaranteed(design: Design, targets: Targets) -> bool:
         return True
     bits = Fraction(targets.entropy_bits)
     sign = design.separation_sign()
-    # A promise from below 0 leaves room for the row whose keys all score alike.
-    uniform = sign == 0 or (sign < 0 and design.at_least)
+    # A promise from below 0 leaves room for the row whose keys all score alike, and so does a block without a rest.
+    uniform = sign == 0 or (sign < 0 and design.at_least) or design.keys == design.block
     if uniform and bits.denominator == 1:
         return design.keys <= 1 << min(bits.numerator, 10_000)
 
     def allowed() -> Any:
-        return _ball(bits) * arb(2).log()
+        return ball(bits) * arb(2).log()
 
     def bound() -> Any:
         return arb(design.keys).log() if uniform else _entropy_max(design, sign)
 
-    return _certain(lambda: bound() <= allowed(), lambda: bound() > allowed())
+    return certain(lambda: bound() <= allowed(), lambda: bound() > allowed())
 
 
 def _entropy_max(design: Design, sign: int) -> Any:
@@ -141,19 +151,22 @@ def _entropy_max(design: Design, sign: int) -> Any:
     return (design.block + outside).log() + d * outside / (design.block + outside)
 
 
-def margin_of_anchors(coherence: float, distance: float, scale: float) -> float:
-    """Largest float that is no more than the margin which anchors promise (D1); `scale` is at most 2^1022."""
-    mu, eta, alpha = Fraction(coherence), Fraction(distance), Fraction(scale)
+def anchors_promise(coherence: float, distance: float, scale: float, margin: float) -> bool:
+    """Whether anchors promise this margin (D1)."""
+    mu, eta, alpha, promise = Fraction(coherence), Fraction(distance), Fraction(scale), Fraction(margin)
     cosine = 1 - eta**2 / 2
     # cos(theta - phi) = mu cos(phi) + sin(theta) sin(phi), or 1 where the keys stray as far as the next anchor.
     strayed = cosine <= mu
-    whole = alpha * (cosine - 1 if strayed else cosine * (1 - mu))
+    spare = alpha * (cosine - 1 if strayed else cosine * (1 - mu)) - promise
     square = Fraction(0) if strayed else (1 - mu**2) * eta**2 * (1 - eta**2 / 4) * alpha**2
+    return spare >= 0 and spare**2 >= square
 
-    def kept(promise: Fraction) -> bool:
-        return whole >= promise and (whole - promise) ** 2 >= square
 
-    return 0.0 - smallest_float(lambda x: kept(-Fraction(x)), -LARGEST_FLOAT, LARGEST_FLOAT)
+def margin_of_anchors(coherence: float, distance: float, scale: float) -> float:
+    """Largest float that is no more than the margin which anchors promise (D1); `scale` is at most 2^1022."""
+    return 0.0 - smallest_float(
+        lambda x: anchors_promise(coherence, distance, scale, -x), -LARGEST_FLOAT, LARGEST_FLOAT
+    )
 
 
 def margin_threshold(design: Design, targets: Targets) -> Threshold:
@@ -208,15 +221,15 @@ def _floor_reason(design: Design, targets: Targets) -> str:
     at_floor = bits.denominator == 1 and design.block == 1 << min(bits.numerator, 10_000)
 
     def spare() -> Any:
-        return _ball(bits) * arb(2).log() - arb(design.block).log()
+        return ball(bits) * arb(2).log() - arb(design.block).log()
 
-    above = _certain(lambda: spare() > 0, lambda: spare() < 0)
+    above = certain(lambda: spare() > 0, lambda: spare() < 0)
     if at_floor:
         return "the entropy target is the floor log m itself, which is reached only in the limit"
     return "" if above else "the entropy target lies below the floor log m, the entropy of a uniform block"
 
 
-def _certain(yes: Callable[[], bool], no: Callable[[], bool]) -> bool:
+def certain(yes: Callable[[], bool], no: Callable[[], bool]) -> bool:
     """True once `yes` is certain, False once `no` is, and False when no precision tells."""
     for precision in _PRECISIONS:
         with ctx.workprec(precision):
@@ -252,5 +265,6 @@ def _float_of_rank(rank: int) -> float:
     return size if rank >= 0 else -size
 
 
-def _ball(value: Fraction) -> Any:
+def ball(value: Fraction) -> Any:
+    """A rational as a ball at the precision in force."""
     return arb(fmpq(value.numerator, value.denominator))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,16 @@ from scipy.special import logsumexp
 
 from theory.checked import Array, between, is_exact, open_unit, positive, real, require, scalar
 from theory.errors import DomainError
-from theory.exact_game import GameValue, solve_game
+from theory.exact_game import GameValue, float_game, solve_game
 
 # Beyond this ratio of odds the difference of logarithms has lost nothing, and their quotient may overflow.
 _LARGE_ODDS = 1e3
 _KKT = 1e-11
 _MOST_STEPS = 1000
+# Of more targets and kinds of keys than this, floating point proposes the answer.
+_FEW = 24
+# Masses that were meant to be round have denominators up to this.
+_ROUND = 10**6
 _RIDGE = 1e-3
 # Nats that one step may add to a strength: a longer Newton step can land where the row no longer responds.
 _LONGEST_STEP = 4.0
@@ -128,10 +133,56 @@ def promises_possible(memberships: Any, promises: Sequence[Any]) -> PromiseVerdi
     return PromiseVerdict(possible, game.value, game.masses, None if possible else game.weights)
 
 
+def forbidding_weights(memberships: Any, promises: Sequence[Any]) -> tuple[Fraction, ...] | None:
+    """Weights that prove the promises impossible (E2), None where some row meets them all.
+
+    Floating point proposes a row or weights, which rationals check; where neither holds, it is decided exactly.
+
+    >>> forbidding_weights([[1, 0], [0, 1]], [0.7, 0.3]) is None
+    True
+    >>> forbidding_weights([[1, 0], [0, 1]], [0.7, 0.4])
+    (Fraction(1, 2), Fraction(1, 2))
+    """
+    targets = _targets(memberships)
+    if min(targets.shape) > _FEW:
+        exact = _as_written(promises)
+        found = float_game(targets - np.array([[float(x)] for x in exact]))
+        for masses in [] if found is None else (_rational(found[0]), _rational(found[0], _ROUND)):
+            if all(sum(compress(masses, row), Fraction(0)) >= f for row, f in zip(targets, exact, strict=True)):
+                return None
+        if found is not None and is_certificate(targets, exact, weights := _rational(found[1])):
+            return weights
+    return promises_possible(targets, promises).certificate
+
+
+def shared_promise(memberships: Any) -> float:
+    """The fidelity that every target can be promised at once (E2): of many targets a little less, as a row shows.
+
+    >>> shared_promise([[1, 0], [0, 1]])
+    0.5
+    """
+    targets = _targets(memberships)
+    found = float_game(targets) if min(targets.shape) > _FEW else None
+    if found is None:
+        return float(promise_sup(targets).value)
+    masses = _rational(found[0])
+    return float(np.nextafter(float(min(sum(compress(masses, row), Fraction(0)) for row in targets)), 0.0))
+
+
+def _rational(shares: Array, most: int | None = None) -> tuple[Fraction, ...]:
+    """Floats as rationals that sum to 1, with small denominators first if asked."""
+    exact = [Fraction(float(x)) if most is None else Fraction(float(x)).limit_denominator(most) for x in shares]
+    total = sum(exact, Fraction(0))
+    return tuple(x / total for x in exact)
+
+
 def _promise_game(targets: Array, promises: Sequence[Any]) -> GameValue:
-    exact = [promise if isinstance(promise, Fraction) else Fraction(repr(float(promise))) for promise in promises]
-    pairs = zip(targets, exact, strict=True)
+    pairs = zip(targets, _as_written(promises), strict=True)
     return solve_game([[Fraction(int(x)) - promise for x in row] for row, promise in pairs])
+
+
+def _as_written(promises: Sequence[Any]) -> list[Fraction]:
+    return [promise if isinstance(promise, Fraction) else Fraction(repr(float(promise))) for promise in promises]
 
 
 def _ceilings(targets: Array, weights: Sequence[Fraction]) -> list[Fraction]:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from theory import anchor_bounds, bounds, rule_bounds, weight_bounds
-from theory.checked import without_infinities
+import numpy as np
+
+from theory import anchor_bounds
+from theory.causal_rows import Row
+from theory.checked import Array, without_infinities
 from theory.errors import InputError
 from theory.extinction import ADAM_WARNING
 from theory.group_lasso import COLLAPSE_WARNING
-from theory.guarantee import LARGEST_FLOAT, Design, Targets, dial_beside_penalty, margin_of_anchors
-from theory.needed import Standing, row_standing, separation_needed
-from theory.run_file import Optimizer, Run, open_settings
+from theory.guarantee import Targets
+from theory.needed import Standing
+from theory.promise import Promise, Setting, range_seen
+from theory.rounded import at_least, at_most
+from theory.run_file import MOST_SCALE, Run, open_settings
+from theory.run_groups import GroupCheck, check_group
+from theory.run_layers import anchor_faults, anchor_scales, binding_dial, layer_promise, layer_setting, run_margin
+from theory.run_rules import RulesCheck, check_rules
 from theory.schedule_bounds import schedule_budget, schedule_dials
 
 # Where the dial's bias in float32 has lost half of its digits (B1): float32 saturates near 17 nats.
 _COARSE_DIAL = 17 / 2
-_CERTAIN = 1e-12
 
 
 @dataclass(frozen=True)
 class LayerCheck:
-    """One layer: its dial, the dial its targets need, its bounds in nats, and whether they are kept."""
+    """One layer: its dial, the dial its targets need, its bounds over all rows in nats, and whether they are kept."""
 
     layer: int
     dial: float
@@ -38,13 +44,24 @@ class LayerCheck:
 
 
 @dataclass(frozen=True)
-class GroupCheck:
-    """One size of penalised weight block: the penalty that surely extinguishes it, and when it is zero."""
+class Binding:
+    """The least dialled layer that must keep the targets: the rows that bind it, and the share of rows it keeps.
 
-    size: int
-    penalty_needed: float
-    extinction_step: int | None
-    standing: Standing
+    `separation_needed` is what softmax attention needs in every row, in nats; None in sparse attention.
+    """
+
+    layer: int
+    fidelity: Row
+    entropy: Row
+    separation: float
+    separation_needed: float | None
+    share: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `--json` prints; a query counts from 0."""
+        rows = {"fidelity": self.fidelity, "entropy": self.entropy}
+        sizes = {name: {"query": row.query, "keys": row.keys, "own_keys": row.own} for name, row in rows.items()}
+        return {**vars(self), **sizes}
 
 
 @dataclass(frozen=True)
@@ -54,11 +71,12 @@ class RunCheck:
     run: Run
     margin: float
     layers: tuple[LayerCheck, ...]
+    binding: Binding
     schedule: dict[str, float]
     groups: tuple[GroupCheck, ...] = ()
     anchors: dict[str, Any] | None = None
     sparse: dict[str, Any] | None = None
-    rules: dict[str, Any] | None = None
+    rules: RulesCheck | None = None
     warnings: tuple[str, ...] = ()
     unmet: tuple[str, ...] = ()
     guaranteed: bool | None = None
@@ -69,11 +87,12 @@ class RunCheck:
             "run": self.run.model_dump(),
             "margin": self.margin,
             "layers": [{**vars(layer), "standing": layer.standing.value} for layer in self.layers],
+            "binding": self.binding.to_json(),
             "schedule": self.schedule,
             "groups": [{**vars(group), "standing": group.standing.value} for group in self.groups],
             "anchors": self.anchors,
             "sparse": self.sparse,
-            "rules": self.rules,
+            "rules": None if self.rules is None else self.rules.to_json(),
             "warnings": list(self.warnings),
             "unmet": list(self.unmet),
             "guaranteed": self.guaranteed,
@@ -93,93 +112,89 @@ class _Findings:
         return not self.unmet if self.asked else None
 
 
-def row_targets(run: Run) -> Targets:
-    """The targets of one row in a localised layer."""
-    return Targets(run.targets.fidelity, run.targets.entropy_bits)
-
-
-def run_margin(run: Run) -> float:
-    """The margin given, or the one that the anchors promise (D1)."""
-    locality = run.locality
-    if locality.anchors is not None:
-        anchors = locality.anchors
-        return margin_of_anchors(anchors.coherence, anchors.distance, float(anchors.scale))
-    return float(locality.margin)  # type: ignore[arg-type]  # the validator saw to it that one is given
-
-
-def layer_design(run: Run, margin: float, dial: float) -> Design:
-    """The rows of a layer with that dial: a run promises its margin from below."""
-    locality = run.locality
-    return Design(
-        run.model.context, locality.block, margin, locality.temperature, float(locality.penalty), float(dial),
-        at_least=True,
-    )  # fmt: skip
-
-
 def require_settled(run: Run) -> None:
     """Raise the `InputError` that names the settings left to `localist design`."""
     if still_open := open_settings(run):
         raise InputError(f"{', '.join(still_open)} must be given here; `localist design` solves for it")
 
 
-def check_apart_from_rows(run: Run) -> bool | None:
-    """The decision on what no row's bound enters: anchors, weight blocks and rules; None where nothing is asked."""
+def check_weights(run: Run) -> bool | None:
+    """The decision on the penalised weight blocks, which no row's sizes enter; None where there are none."""
     findings = _Findings()
-    _anchors(run, findings)
-    _groups(run.optimizer, findings)
-    _rules(run, findings)
+    _groups(run, findings)
     return findings.decision
 
 
 def check_run(run: Run) -> RunCheck:
     """Check a run whose settings are all given; `InputError` names the ones left to `localist design`."""
     require_settled(run)
-    findings = _Findings()
-    margin = run_margin(run)
-    dials = [float(x) for x in schedule_dials(run.locality.schedule, run.model.layers, run.locality.dial)]
-    layers = tuple(_layer(run, margin, index, dial) for index, dial in enumerate(dials))
-    schedule = _schedule(run, dials, layers, findings)
-    anchors = _anchors(run, findings)
-    groups = _groups(run.optimizer, findings)
+    findings, promise = _Findings(), layer_promise(run)
+    margin, largest = run_margin(run), float(run.locality.dial)
+    dials = schedule_dials(run.locality.schedule, run.model.layers, largest)
+    layers = _layers(run, promise, layer_setting(run, margin, 0.0), dials)
+    binding = _binding(run, promise, layer_setting(run, margin, binding_dial(run, largest)))
+    schedule = _schedule(run, promise, layers, binding, findings)
+    anchors = _anchors(run, promise, findings)
+    groups = _groups(run, findings)
     rules = _rules(run, findings)
-    sparse = _sparse(run, margin, findings)
+    sparse = _sparse(run, promise, layer_setting(run, margin, binding_dial(run, largest)), findings)
     return RunCheck(
-        run, margin, layers, schedule, groups, anchors, sparse, rules,
+        run, margin, layers, binding, schedule, groups, anchors, sparse, rules,
         tuple(findings.warnings), tuple(findings.unmet), findings.decision,
     )  # fmt: skip
 
 
-def _layer(run: Run, margin: float, index: int, dial: float) -> LayerCheck:
-    design, targets = layer_design(run, margin, dial), row_targets(run)
-    n, m = design.keys, design.block
-    bias = -math.log1p(-dial)
-    d = design.nats()
-    logit_range = run.locality.logit_range
-    lowest = None
-    if logit_range is not None:
-        # The dial and the penalty widen the range of what the softmax sees by their biases at most.
-        logit_range = min(logit_range + bias + design.penalty / design.temperature, LARGEST_FLOAT)
-        lowest = float(bounds.entropy_min(n, logit_range))
-    return LayerCheck(
-        layer=index,
-        dial=dial,
-        dial_needed=dial_beside_penalty(design, targets).value,
-        separation=d,
-        leak_max=float(bounds.leak_max(n, m, d)),
-        fidelity_min=float(bounds.fidelity_min(n, m, d)),
-        entropy_max_nats=float(bounds.entropy_max_at_least(n, m, d)),
-        entropy_min_nats=lowest,
-        standing=row_standing(design, targets, logit_range),
+def _layers(run: Run, promise: Promise, setting: Setting, dials: Array) -> tuple[LayerCheck, ...]:
+    """Every layer; the dials from which on a layer keeps or may keep its targets are found once."""
+    needed = promise.smallest_dial(setting)
+    separations = np.array([replace(setting, dial=float(dial)).at(promise.rows.farthest).nats() for dial in dials])
+    kept = dials >= (2 if needed is None else needed) if promise.any else dials >= 0
+    missed, emptied, seen = np.zeros(len(dials), np.bool_), np.zeros(len(dials), np.bool_), None
+    if run.locality.logit_range is not None:
+        seen = range_seen(run.locality.logit_range, dials, setting.penalty, setting.temperature)
+        missed = promise.missed(setting, dials, run.locality.logit_range) & ~kept
+    if promise.sparse is not None:
+        enough = replace(promise, targets=Targets()).smallest_dial(setting)
+        emptied = dials >= (2 if enough is None else enough)
+    columns = promise.row_bounds(separations, seen, emptied)
+    standings = (Standing.POSSIBLE, Standing.GUARANTEED, Standing.IMPOSSIBLE)
+
+    def bounds_of(index: int) -> dict[str, Any]:
+        return {name: None if column is None else float(column[index]) for name, column in columns.items()}
+
+    return tuple(
+        LayerCheck(
+            index, float(dials[index]), needed, float(separations[index]),
+            standing=standings[kept[index] + 2 * missed[index]],
+            **bounds_of(index),
+        )
+        for index in range(len(dials))
+    )  # fmt: skip
+
+
+def _binding(run: Run, promise: Promise, setting: Setting) -> Binding:
+    separation = setting.at(promise.rows.farthest).nats()
+    return Binding(
+        # The dials rise with depth.
+        run.model.layers - run.localised_layers,
+        promise.rows.farthest,
+        promise.entropy_row(separation),
+        separation,
+        promise.separation_needed() if promise.targets.any and promise.sparse is None else None,
+        promise.share(setting) if promise.any else None,
     )
 
 
-def _schedule(run: Run, dials: list[float], layers: tuple[LayerCheck, ...], findings: _Findings) -> dict[str, float]:
+def _schedule(
+    run: Run, promise: Promise, layers: tuple[LayerCheck, ...], binding: Binding, findings: _Findings
+) -> dict[str, float]:
     kept = sum(layer.standing is Standing.GUARANTEED for layer in layers)
-    if row_targets(run).any:
+    if promise.targets.any:
         findings.asked = True
         if kept < run.localised_layers:
             findings.unmet.append(
-                f"{run.localised_layers} layers must keep the targets and {kept} of {len(layers)} are guaranteed to"
+                f"{run.localised_layers} layers must keep the targets in every row and {kept} of {len(layers)} are "
+                f"guaranteed to{_lacking(binding)}"
             )
     largest = float(run.locality.dial)
     if -math.log1p(-largest) > _COARSE_DIAL:
@@ -187,8 +202,9 @@ def _schedule(run: Run, dials: list[float], layers: tuple[LayerCheck, ...], find
             f"dial {largest!r} is coarse in float32: carry its bias log(1/(1 - dial)) = "
             f"{-math.log1p(-largest):.4g} nats instead (B1)"
         )
-    if run.model.context // max(1, run.locality.block) < 2:
+    if 2 * run.locality.sizes[1] > run.model.context:
         findings.warnings.append("the block is more than half of the context: fidelity says little")
+    dials = [layer.dial for layer in layers]
     return {
         "budget": float(sum(dials)),
         "mean_dial": float(sum(dials)) / len(dials),
@@ -198,45 +214,37 @@ def _schedule(run: Run, dials: list[float], layers: tuple[LayerCheck, ...], find
     }
 
 
-def _anchors(run: Run, findings: _Findings) -> dict[str, Any] | None:
+def _lacking(binding: Binding) -> str:
+    if binding.separation_needed is None:
+        return ""
+    if binding.separation_needed == math.inf:
+        return ": no separation is enough, as the entropy target is not above the floor log m (A4)"
+    return (
+        f": layer {binding.layer} has a separation of {at_least(binding.separation, 4)} nats and needs "
+        f"{at_most(binding.separation_needed, 4)}"
+    )
+
+
+def _anchors(run: Run, promise: Promise, findings: _Findings) -> dict[str, Any] | None:
     anchors = run.locality.anchors
     if anchors is None:
         return None
-    possible = float(anchor_bounds.coherence_possible(run.model.head_width, anchors.number))
-    if anchors.coherence < possible - _CERTAIN:
+    if faults := anchor_faults(run):
         findings.asked = True
-        findings.unmet.append(
-            f"{anchors.number} anchors in {run.model.head_width} dimensions cannot all have coherence at most "
-            f"{anchors.coherence!r}: the least is {possible!r} (D2)"
-        )
-    needed = separation_needed(run.model.context, run.locality.block, row_targets(run))
-    scale = None
-    if math.isfinite(needed):
-        # The most dialled layer needs the least of its anchors.
-        bias = -math.log1p(-float(run.locality.dial))
-        lacking = run.locality.temperature * (needed - bias) - float(run.locality.penalty)
-        scale = math.inf
-        if lacking < math.inf:
-            scale = float(anchor_bounds.anchor_scale_needed(anchors.coherence, anchors.distance, max(lacking, 0.0)))
+        findings.unmet.extend(faults)
+    scales = anchor_scales(run, promise) if promise.any else None
     return {
         "number": anchors.number,
         "dimension": run.model.head_width,
-        "least_coherence": possible,
-        "scale_needed": None if scale is None or math.isinf(scale) else scale,
-        "feasible": scale is None or math.isfinite(scale),
+        "least_coherence": float(anchor_bounds.coherence_possible(run.model.head_width, anchors.number)),
+        "scale_needed": None if scales is None else scales[0],
+        "scale_most": None if scales is None or scales[1] == MOST_SCALE else scales[1],
+        "feasible": scales is not None or not promise.any,
     }
 
 
-def learning_rates(optimizer: Optimizer, steps: int) -> Any:
-    """The learning rate of every planned step."""
-    import numpy as np
-
-    if optimizer.learning_rate_schedule == "constant":
-        return np.full(steps, optimizer.learning_rate)
-    return optimizer.learning_rate * (1 - np.arange(steps) / steps)
-
-
-def _groups(optimizer: Optimizer | None, findings: _Findings) -> tuple[GroupCheck, ...]:
+def _groups(run: Run, findings: _Findings) -> tuple[GroupCheck, ...]:
+    optimizer = run.optimizer
     if optimizer is None:
         return ()
     findings.asked = True
@@ -257,75 +265,33 @@ def _groups(optimizer: Optimizer | None, findings: _Findings) -> tuple[GroupChec
     return groups
 
 
-def check_group(optimizer: Optimizer, size: int) -> GroupCheck:
-    """When a penalised block of `size` weights is surely zero (C4, C5), against the planned steps."""
-    steps, penalty = int(optimizer.steps), float(optimizer.penalty)
-    rates = learning_rates(optimizer, steps)
-    if optimizer.kind == "adamw":
-        beta1, beta2 = optimizer.betas
-        needed = float(weight_bounds.adam_penalty_needed(optimizer.block_norm, rates, size, beta1, beta2))
-        step = weight_bounds.extinction_step_adam(optimizer.block_norm, rates, penalty, size, beta1, beta2)
-    else:
-        bound = float(optimizer.gradient_bound or 0.0)
-        needed = float(weight_bounds.sgd_penalty_needed(optimizer.block_norm, rates, bound, optimizer.momentum))
-        step = weight_bounds.extinction_step_sgd(optimizer.block_norm, rates, penalty, bound, optimizer.momentum)
-    if step is not None and step <= steps:
-        standing = Standing.GUARANTEED
-    elif optimizer.gradient_least is not None and penalty < optimizer.gradient_least:
-        standing = Standing.IMPOSSIBLE
-    else:
-        standing = Standing.POSSIBLE
-    return GroupCheck(size, needed, step, standing)
-
-
-def _rules(run: Run, findings: _Findings) -> dict[str, Any] | None:
+def _rules(run: Run, findings: _Findings) -> RulesCheck | None:
     if not run.rules:
         return None
     findings.asked = True
-    names = list(run.rules)
-    held = memberships([rule.targets() for rule in run.rules.values()])
-    promises = [run.rules[name].promise for name in names]
-    shared = rule_bounds.promise_sup(held)
-    verdict = rule_bounds.promises_possible(held, promises)
-    if not verdict.possible:
-        findings.unmet.append("the rules promise more than any attention row can give (E2)")
-    return {
-        "shared_sup": float(shared.value),
-        "promises": dict(zip(names, promises, strict=True)),
-        "possible": verdict.possible,
-        "certificate": None
-        if verdict.certificate is None
-        else {name: float(weight) for name, weight in zip(names, verdict.certificate, strict=True)},
-    }
+    rules = check_rules(run.rules, run.rows, run.targets.fidelity)
+    if not rules.possible:
+        beside = "" if not rules.own_block else f", beside a fidelity of {run.targets.fidelity!r}"
+        findings.unmet.append(
+            f"the rules promise more than any attention row of query {rules.query} can give{beside} (E2)"
+        )
+    return rules
 
 
-def memberships(targets: list[Sequence[int]]) -> list[list[int]]:
-    """Which target holds which key, 0 or 1: one column for each kind of key, however many keys are of that kind."""
-    held: list[range | frozenset[int]] = [keys if isinstance(keys, range) else frozenset(keys) for keys in targets]
-    # Between two neighbouring ends of ranges, or keys named one by one, every key is of the first one's kind.
-    starts: set[int] = set()
-    for keys in held:
-        starts |= {keys.start, keys.stop} if isinstance(keys, range) else {key + i for key in keys for i in (0, 1)}
-    kinds = dict.fromkeys(tuple(int(key in keys) for keys in held) for key in sorted(starts))
-    return [list(row) for row in zip(*(kind for kind in kinds if any(kind)), strict=True)]
-
-
-def _sparse(run: Run, margin: float, findings: _Findings) -> dict[str, Any] | None:
-    sparse = run.locality.sparse
-    if sparse is None:
+def _sparse(run: Run, promise: Promise, setting: Setting, findings: _Findings) -> dict[str, Any] | None:
+    """Whether the sparse penalty empties the complement in the binding layer, whatever the targets."""
+    if promise.sparse is None:
         return None
     findings.asked = True
-    needed = float(
-        weight_bounds.sparse_penalty_needed(run.locality.block, sparse.group, margin, run.locality.temperature)
-    )
-    logit_range, tau = run.locality.logit_range, run.locality.temperature
-    # The water level is at most tau/m below the block's largest score, which a range of r lifts by at most tau r.
-    least = 0.0 if logit_range is None else tau * (1 / run.locality.block - logit_range)
-    standing = Standing.POSSIBLE
-    if sparse.penalty >= needed:
+    bare, logit_range = replace(promise, targets=Targets()), run.locality.logit_range
+    standing, needed = Standing.POSSIBLE, bare.sparse_penalty_needed(setting)
+    if bare.emptied(setting):
         standing = Standing.GUARANTEED
-    elif sparse.penalty < least * (1 - _CERTAIN):
+    elif logit_range is not None and bare.never_emptied(setting.at_range(logit_range)):
         standing = Standing.IMPOSSIBLE
     if standing is not Standing.GUARANTEED:
-        findings.unmet.append(f"the sparse penalty {sparse.penalty!r} is below {needed!r}, which suffices (B5)")
+        findings.unmet.append(
+            f"the sparse penalty {promise.sparse.penalty!r} is below {needed!r}, which empties the complement of every "
+            f"row in {run.localised_layers} layers (B5)"
+        )
     return {"penalty_needed": needed, "standing": standing.value}

@@ -1,7 +1,8 @@
 """What `localist design` finds: the smallest settings that guarantee a run's targets, or the constraint that binds.
 
-One open setting is solved alone. With several, each is solved with the ones after it at rest (a penalty and a dial of
-0, the first schedule that suffices), in the order anchors, margin, penalty, schedule, dial, optimizer.
+One open setting is solved alone. With several, the first of them gives way in the order anchor scale, margin, penalty,
+schedule, dial, optimizer penalty, optimizer steps: it is solved with those after it at rest (a penalty and a dial of 0,
+one step), which then stay there unless the first has no answer. A schedule and a dial are solved together.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
-from theory import anchor_bounds
-from theory.guarantee import LARGEST_DIAL, LARGEST_FLOAT, guaranteed, margin_of_anchors, smallest_float
-from theory.needed import Standing, separation_needed
-from theory.run_check import check_group, check_run, layer_design, row_targets, run_margin
+from theory.errors import InputError
+from theory.guarantee import LARGEST_DIAL, LARGEST_FLOAT, anchors_promise, margin_of_anchors, smallest_float
+from theory.run_check import check_run
 from theory.run_file import MOST_SCALE, Optimizer, Run, ScheduleName, open_settings
+from theory.run_groups import check_group, extinction_step, steps_within_reach
+from theory.run_layers import LEAST_SCALE, anchor_scales, binding_dial, layer_promise, layer_setting, run_margin
 from theory.schedule_bounds import schedule_budget, schedule_dials
 
 SCHEDULES: tuple[ScheduleName, ...] = (
@@ -61,6 +64,11 @@ class RunDesign:
 def design_run(run: Run) -> RunDesign:
     """Solve for every setting that the run leaves open."""
     names = open_settings(run)
+    if not names:
+        raise InputError(
+            'nothing is left to solve: put "solve" for a margin, penalty, dial, schedule, anchor scale, optimizer '
+            "penalty or number of steps; `localist check` decides a run whose settings are all given"
+        )
     resting = _at_rest(run)
     solved = []
     for name in sorted(names, key=list(_SOLVERS).index):
@@ -83,7 +91,7 @@ def _with(run: Run, name: str, value: Any) -> Run:
 
 
 _REST = {
-    "locality.anchors.scale": 1.0,
+    "locality.anchors.scale": LEAST_SCALE,
     "locality.margin": 0.0,
     "locality.penalty": 0.0,
     "locality.schedule": "localist",
@@ -105,41 +113,53 @@ def _binding_share(run: Run) -> float:
     return float(sorted(shares, reverse=True)[run.localised_layers - 1])
 
 
-def _binding_dial(run: Run, largest: float) -> float:
-    """Dial of that layer, as the schedule computes it."""
-    dials = schedule_dials(run.locality.schedule, run.model.layers, largest)
-    return float(sorted(dials, reverse=True)[run.localised_layers - 1])
-
-
 def _keeps(run: Run, margin: float, penalty: float, largest: float) -> bool:
-    shifted = _with_penalty(run, penalty)
-    return guaranteed(layer_design(shifted, margin, _binding_dial(run, largest)), row_targets(run))
+    shifted = run.model_copy(update={"locality": run.locality.model_copy(update={"penalty": penalty})})
+    return layer_promise(run).kept(layer_setting(shifted, margin, binding_dial(run, largest)))
 
 
-def _with_penalty(run: Run, penalty: float) -> Run:
-    return run.model_copy(update={"locality": run.locality.model_copy(update={"penalty": penalty})})
+def _refused(run: Run, name: str) -> Solved | None:
+    """Why no setting of a row has an answer, whatever its size; None where one may."""
+    promise = layer_promise(run)
+    if not promise.any:
+        return Solved(name, None, "there is no target for a row, so nothing binds it")
+    if not promise.kept(layer_setting(run, LARGEST_FLOAT, 0.0)):
+        largest = max(row.own for row in promise.rows.entropy_candidates())
+        return Solved(
+            name, None,
+            f"targets.entropy_bits={run.targets.entropy_bits!r} is not above the floor log m of a uniform block of "
+            f"{largest} keys (A4)",
+        )  # fmt: skip
+    return None
 
 
 def _search(run: Run, name: str, keeps: Callable[[float], bool], lowest: float, largest: float, hint: str) -> Solved:
-    """Smallest float in the range for which the binding layer keeps every target."""
-    if not row_targets(run).any:
-        return Solved(name, None, "there is no target for a row, so nothing binds it")
-    needed = separation_needed(run.model.context, run.locality.block, row_targets(run))
-    if needed == math.inf:
-        return Solved(name, None, "targets.entropy_bits is not above the floor log m of a uniform block (A4)")
-    if not keeps(largest):
-        return Solved(name, None, hint)
-    if needed == -math.inf and name == "locality.margin":
-        return Solved(name, None, "every margin keeps the targets, so none is the smallest")
-    return Solved(name, smallest_float(keeps, lowest, largest))
+    """Smallest float in the range for which the binding layer keeps every target in every row."""
+    refused = _refused(run, name)
+    if refused is not None:
+        return refused
+    return Solved(name, smallest_float(keeps, lowest, largest)) if keeps(largest) else Solved(name, None, hint)
+
+
+def _beyond_range(run: Run, margin: float) -> str:
+    """Why the run cannot have this margin; nothing where it can."""
+    logit_range, tau = run.locality.logit_range, run.locality.temperature
+    if logit_range is None or Fraction(margin) <= Fraction(logit_range) * Fraction(tau):
+        return ""
+    return f"it takes a margin of {margin!r}, which a locality.logit_range of {logit_range!r} does not hold"
 
 
 def _solve_margin(run: Run, names: list[str]) -> Solved:
-    largest, penalty = float(run.locality.dial), float(run.locality.penalty)
-    return _search(
-        run, "locality.margin", lambda x: _keeps(run, x, penalty, largest), -LARGEST_FLOAT, LARGEST_FLOAT,
-        "no margin that float64 can hold is enough",
-    )  # fmt: skip
+    name, largest, penalty = "locality.margin", float(run.locality.dial), float(run.locality.penalty)
+
+    def keeps(margin: float) -> bool:
+        return _keeps(run, margin, penalty, largest)
+
+    if layer_promise(run).any and keeps(-LARGEST_FLOAT):
+        return Solved(name, None, "every margin keeps the targets, so none is the smallest")
+    found = _search(run, name, keeps, -LARGEST_FLOAT, LARGEST_FLOAT, "no margin that float64 can hold is enough")
+    beyond = "" if found.value is None else _beyond_range(run, found.value)
+    return Solved(name, None, beyond) if beyond else found
 
 
 def _solve_penalty(run: Run, names: list[str]) -> Solved:
@@ -193,24 +213,24 @@ def _scheduled(run: Run, name: ScheduleName) -> Run:
 
 
 def _solve_scale(run: Run, names: list[str]) -> Solved:
+    """The smallest scale, or where the margin falls with the scale the largest."""
     name, anchors = "locality.anchors.scale", run.locality.anchors
-    targets = row_targets(run)
-    needed = separation_needed(run.model.context, run.locality.block, targets)
-    if anchors is None or not targets.any or needed == math.inf:
-        return Solved(name, None, "there is no row target that a scale can keep")
-    coherence, distance = anchors.coherence, anchors.distance
-    if anchor_bounds.anchor_margin(coherence, distance, 1.0) <= 0:
+    refused = _refused(run, name)
+    if refused is not None or anchors is None:
+        return refused or Solved(name, None, "the run has no anchors")
+    scales = anchor_scales(run, layer_promise(run))
+    if scales is None:
+        if anchors_promise(anchors.coherence, anchors.distance, MOST_SCALE, 1.0):
+            return Solved(name, None, "no scale that float64 can hold is enough")
         return Solved(
             name, None,
-            f"anchors of coherence {coherence!r} whose keys stray by {distance!r} promise no margin "
+            f"anchors of coherence {anchors.coherence!r} whose keys stray by {anchors.distance!r} promise no margin "
             "at any scale (D1): move the anchors apart or the keys closer",
         )  # fmt: skip
-
-    def keeps(scale: float) -> bool:
-        margin = margin_of_anchors(coherence, distance, scale)
-        return _keeps(run, margin, float(run.locality.penalty), float(run.locality.dial))
-
-    return _search(run, name, keeps, 5e-324, MOST_SCALE, "no scale that float64 can hold is enough")
+    if scales[1] < MOST_SCALE:
+        return Solved(name, scales[1], "every smaller scale keeps the targets too: the margin is negative (D1)")
+    beyond = _beyond_range(run, margin_of_anchors(anchors.coherence, anchors.distance, scales[0]))
+    return Solved(name, None, beyond) if beyond else Solved(name, scales[0])
 
 
 def _solve_weight_penalty(run: Run, names: list[str]) -> Solved:
@@ -218,37 +238,43 @@ def _solve_weight_penalty(run: Run, names: list[str]) -> Solved:
     optimizer = _optimizer(run)
     size = max(optimizer.group_sizes)
     value = check_group(optimizer, size).penalty_needed
-    largest = value * (1 + _CLOSED_FORM) + 5e-324
+    largest = value * (1 + _CLOSED_FORM) + LEAST_SCALE
     if not math.isfinite(largest):
         return Solved("optimizer.penalty", None, "no penalty that float64 can hold is enough within the planned steps")
 
     def extinct(penalty: float) -> bool:
-        return check_group(optimizer.model_copy(update={"penalty": penalty}), size).standing is Standing.GUARANTEED
+        return extinction_step(optimizer.model_copy(update={"penalty": penalty}), size) is not None
 
     return Solved("optimizer.penalty", smallest_float(extinct, value * (1 - _CLOSED_FORM), largest))
 
 
 def _solve_steps(run: Run, names: list[str]) -> Solved:
-    """Fewest planned steps within which every block is surely zero; a decaying rate stretches with the plan."""
+    """Fewest planned steps within which every block is surely zero; a decaying rate stretches with the plan.
+
+    More steps are not always enough where fewer are: the penalty must reach what the last step can push (C4, C5), which
+    grows with the plan. Up to the longest plan whose last push it reaches, each further step shrinks the block more.
+    """
     name, optimizer = "optimizer.steps", _optimizer(run)
     size = max(optimizer.group_sizes)
 
     def extinct(steps: int) -> bool:
-        return check_group(optimizer.model_copy(update={"steps": steps}), size).standing is Standing.GUARANTEED
+        return extinction_step(optimizer.model_copy(update={"steps": steps}), size) is not None
 
-    enough = 1
-    while not extinct(enough):
-        enough *= 2
-        if enough > _MOST_STEPS:
-            needed = check_group(optimizer.model_copy(update={"steps": _MOST_STEPS}), size).penalty_needed
-            return Solved(
-                name,
-                None,
-                f"optimizer.penalty={optimizer.penalty!r} does not surely extinguish a block of {size} weights within "
-                f"{_MOST_STEPS} steps: that takes {needed:.6g} (C4, C5)",
-            )
-    fewest = bisect_left(range(enough + 1), True, lo=enough // 2 + 1, hi=enough, key=extinct)
-    return Solved(name, fewest)
+    longest = steps_within_reach(optimizer, size, _MOST_STEPS)
+    # No rate of the plan is above its first: fewer steps than at that one are never enough.
+    constant = optimizer.model_copy(update={"learning_rate_schedule": "constant", "steps": max(longest, 1)})
+    enough = extinction_step(constant, size) if longest else None
+    fewest = enough
+    while enough is not None and enough < longest and not extinct(enough):
+        fewest, enough = enough + 1, min(2 * enough, longest)
+    if enough is None or not extinct(enough):
+        needed = check_group(optimizer.model_copy(update={"steps": max(longest, 1)}), size).penalty_needed
+        return Solved(
+            name, None,
+            f"optimizer.penalty={optimizer.penalty!r} does not surely extinguish a block of {size} weights within "
+            f"{_MOST_STEPS} steps: in {max(longest, 1)} steps that takes {needed:.6g} (C4, C5)",
+        )  # fmt: skip
+    return Solved(name, bisect_left(range(enough + 1), True, lo=fewest or 1, hi=enough, key=extinct))
 
 
 def _optimizer(run: Run) -> Optimizer:

@@ -5,17 +5,19 @@ Every table but `[model]` and `[locality]` may be left out. `"solve"` stands for
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from theory.causal_rows import CausalRows
 from theory.checked import MOST_KEYS, abbreviated
 from theory.errors import InputError
 from theory.files import parse_toml, read_text
+from theory.guarantee import margin_of_anchors
+from theory.run_errors import first_complaint, toml_key, toml_literal
 
 Solve = Literal["solve"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
@@ -31,6 +33,7 @@ MOST_SCALE = float.fromhex("0x1p+1022")
 
 Count = Annotated[int, Field(ge=1, le=MOST_KEYS, strict=True)]
 Steps = Annotated[int, Field(ge=1, le=_MOST_STEPS, strict=True)]
+KeyRange = Annotated[str, Field(pattern=r"^\d+:\d+$")]
 ScheduleName = Literal["distributed", "localist", "linear", "quadratic", "cubic", "quartic", "quintic"]
 
 
@@ -76,9 +79,16 @@ class SparseGroups(Table):
 
 
 class Locality(Table):
-    """`[locality]`: block, temperature, margin (given, or from anchors), dial and its schedule, penalty."""
+    """`[locality]`: blocks, temperature, margin (given, or from anchors), dial and its schedule, penalty.
 
-    block: Count
+    `block` is the size of windows; `block_least` and `block_most` are the sizes of blocks that follow the text. Blocks
+    tile the context from its first key on; only the last one of a context may be shorter. `logit_range` is the range of
+    a row's scores over the temperature, before dial and penalty.
+    """
+
+    block: Count | None = None
+    block_least: Count | None = None
+    block_most: Count | None = None
     temperature: Positive = 1.0
     margin: Real | Solve | None = None
     anchors: Anchors | None = None
@@ -93,6 +103,42 @@ class Locality(Table):
         if (self.margin is None) == (self.anchors is None):
             raise ValueError("exactly one of margin and anchors must be given")
         return self
+
+    @model_validator(mode="after")
+    def _one_kind_of_block(self) -> Locality:
+        if self.block is not None:
+            if not (self.block_least is None and self.block_most is None):
+                raise ValueError("block is the size of windows: block_least and block_most must be left out beside it")
+        elif self.block_least is None or self.block_most is None:
+            raise ValueError("block must be given, or both block_least and block_most for blocks that follow the text")
+        elif self.block_least > self.block_most:
+            raise ValueError(f"block_least={self.block_least} must be at most block_most={self.block_most}")
+        return self
+
+    @model_validator(mode="after")
+    def _margin_within_range(self) -> Locality:
+        margin = self.promised_margin()
+        if margin is None or self.logit_range is None:
+            return self
+        if Fraction(margin) > Fraction(self.logit_range) * Fraction(self.temperature):
+            raise ValueError(
+                f"margin={margin!r} must be at most logit_range={self.logit_range!r} times temperature="
+                f"{self.temperature!r}: no row of that range has it"
+            )
+        return self
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Fewest and most keys of a block that the context does not cut short."""
+        return (self.block or self.block_least or 1), (self.block or self.block_most or 1)
+
+    def promised_margin(self) -> float | None:
+        """The margin given, or the one that the anchors promise (D1); None where it is left to `localist design`."""
+        if self.anchors is None:
+            return None if self.margin == "solve" else self.margin
+        if self.anchors.scale == "solve":
+            return None
+        return margin_of_anchors(self.anchors.coherence, self.anchors.distance, self.anchors.scale)
 
 
 class Optimizer(Table):
@@ -126,8 +172,6 @@ class Optimizer(Table):
                 raise ValueError(f"betas={list(self.betas)} must satisfy beta1^2 < beta2 (C5)")
         if self.kind == "proximal-sgd" and "betas" in self.model_fields_set:
             raise ValueError("proximal-sgd takes no betas")
-        if self.momentum and self.learning_rate_schedule != "constant":
-            raise ValueError("C4 covers momentum at a constant learning rate only")
         if (
             self.gradient_least is not None
             and self.gradient_bound is not None
@@ -140,25 +184,41 @@ class Optimizer(Table):
 
 
 class Rule(Table):
-    """`[rules.NAME]`: a rule's target keys, as indices or `"start:stop"`, and the fidelity it is promised."""
+    """`[rules.NAME]`: a rule's target keys, as indices or `"start:stop"`, and the fidelity it is promised.
 
-    keys: list[Annotated[int, Field(ge=0, strict=True)]] | Annotated[str, Field(pattern=r"^\d+:\d+$")]
+    It acts on the queries `"start:stop"`, by default on all that see every one of its keys.
+    """
+
+    keys: list[Annotated[int, Field(ge=0, strict=True)]] | KeyRange
     promise: Unit
+    queries: KeyRange | None = None
 
     def targets(self) -> Sequence[int]:
         """The keys the rule points at, in order; a range is not written out."""
         if isinstance(self.keys, str):
-            start, stop = map(int, self.keys.split(":"))
-            return range(start, stop)
+            return _range(self.keys)
         return sorted(set(self.keys))
+
+    def acts_on(self, context: int) -> range:
+        """The queries on which the rule acts."""
+        return range(self.targets()[-1], context) if self.queries is None else _range(self.queries)
+
+
+def _range(text: str) -> range:
+    start, stop = map(int, text.split(":"))
+    return range(start, stop)
 
 
 class Targets(Table):
-    """`[targets]`: what each localised layer must keep, and how many layers must be localised (default: all)."""
+    """`[targets]`: what each localised layer must keep, and how many layers must be localised (default: all).
+
+    Every row must keep it, or with `own_keys` every row of a query that sees so many keys of its own block.
+    """
 
     fidelity: Unit | None = None
     entropy_bits: NonNegative | None = None
     localised_layers: Count | None = None
+    own_keys: Count = 1
 
 
 class Run(Table):
@@ -172,9 +232,16 @@ class Run(Table):
 
     @model_validator(mode="after")
     def _fits(self) -> Run:
-        if not self.locality.block < self.model.context:
+        most, rows = self.locality.sizes[1], self.rows
+        if not most < self.model.context:
+            name = "block" if self.locality.block is not None else "block_most"
+            raise ValueError(f"locality.{name}={most} must be smaller than model.context={self.model.context}")
+        if rows.own_keys > most:
+            raise ValueError(f"targets.own_keys={rows.own_keys} must be at most {most}, the keys of a block")
+        if not rows.any:
             raise ValueError(
-                f"locality.block={self.locality.block} must be smaller than model.context={self.model.context}"
+                f"targets.own_keys={rows.own_keys} leaves no row: no query below model.context={self.model.context} "
+                "has so many keys of its own block and one outside it"
             )
         wanted = self.targets.localised_layers
         if wanted is not None and wanted > self.model.layers:
@@ -182,13 +249,31 @@ class Run(Table):
         for name, rule in self.rules.items():
             keys = rule.targets()
             if not keys:
-                raise ValueError(f"rules.{_key(name)}.keys must name at least one key")
+                raise ValueError(f"rules.{toml_key(name)}.keys must name at least one key")
             if keys[-1] >= self.model.context:
                 raise ValueError(
-                    f"rules.{_key(name)}.keys: key {abbreviated(keys[-1])} must be below "
+                    f"rules.{toml_key(name)}.keys: key {abbreviated(keys[-1])} must be below "
                     f"model.context={self.model.context}"
                 )
+            self._require_visible(name, rule)
         return self
+
+    def _require_visible(self, name: str, rule: Rule) -> None:
+        queries, last, context = rule.acts_on(self.model.context), rule.targets()[-1], self.model.context
+        if not queries or queries.stop > context:
+            raise ValueError(
+                f"rules.{toml_key(name)}.queries must name at least one query below model.context={context}"
+            )
+        if queries.start < last:
+            raise ValueError(
+                f"rules.{toml_key(name)}.queries: query {queries.start} must see every key of the rule and does not "
+                f"see key {abbreviated(last)}"
+            )
+
+    @property
+    def rows(self) -> CausalRows:
+        """The rows that the targets are about."""
+        return CausalRows(self.model.context, *self.locality.sizes, self.targets.own_keys)
 
     @property
     def localised_layers(self) -> int:
@@ -232,23 +317,13 @@ def to_toml(run: Run) -> str:
     def write(values: dict[str, Any], path: str) -> None:
         plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
         if path and (plain or not values):
-            lines.extend([f"[{path}]", *(f"{key} = {_literal(value)}" for key, value in plain.items()), ""])
+            lines.extend([f"[{path}]", *(f"{key} = {toml_literal(value)}" for key, value in plain.items()), ""])
         for key, value in values.items():
             if isinstance(value, dict) and value:
-                write(value, f"{path}.{_key(key)}" if path else _key(key))
+                write(value, f"{path}.{toml_key(key)}" if path else toml_key(key))
 
     write(run.model_dump(exclude_none=True, exclude_unset=True), "")
     return "\n".join(lines)
-
-
-def _key(name: str) -> str:
-    """A key as TOML writes it, on one line: bare where it may be."""
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _literal(name)
-
-
-def _literal(value: Any) -> str:
-    """A value as TOML writes it: JSON's way, but TOML wants characters for pairs of surrogates, and DEL escaped."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def parse_run(values: dict[str, Any], name: str = "run", text: str = "") -> Run:
@@ -256,66 +331,6 @@ def parse_run(values: dict[str, Any], name: str = "run", text: str = "") -> Run:
     try:
         return Run.model_validate(values)
     except ValidationError as error:
-        raise InputError(f"{name}{_first_complaint(error, text)}") from None
+        raise InputError(f"{name}{first_complaint(error, text)}") from None
     except RecursionError:
         raise InputError(f"{name} is nested too deeply") from None
-
-
-def _first_complaint(error: ValidationError, text: str) -> str:
-    complaints = error.errors(include_url=False)
-    # An unknown key is usually a misspelt one, and the reason why another is missing.
-    first = next((c for c in complaints if c["type"] == "extra_forbidden"), complaints[0])
-    place = _place(first)
-    # A union of types complains once for each of them.
-    laws = {_law(c) for c in complaints if _place(c) == place}
-    law = " or ".join(sorted(laws))
-    shown = (
-        "" if first["type"] in ("missing", "value_error", "extra_forbidden") else f"={abbreviated(first.get('input'))}"
-    )
-    dotted = ".".join(_key(str(part)) for part in place)
-    line = _line_of([str(part) for part in place], text)
-    where = f", line {line}" if line else ""
-    return f"{where}: {dotted}{shown}: {law}" if dotted else f"{where}: {law}"
-
-
-def _law(complaint: Any) -> str:
-    message = complaint["msg"].removeprefix("Value error, ")
-    if complaint["type"] == "missing":
-        return "must be given"
-    if complaint["type"] == "extra_forbidden":
-        return "no such key; is it misspelt?"
-    return re.sub(r"^(Input|List|String) should", "must", message)
-
-
-def _place(complaint: Any) -> list[str | int]:
-    """The keys of the file in pydantic's location, without the names of the types it tried."""
-    location = complaint["loc"]
-    # A rule may be called anything.
-    named = location[:2] if location[:1] == ("rules",) else location[:1]
-    return [*named, *(part for part in location[len(named) :] if _is_key(part))]
-
-
-def _is_key(part: Any) -> bool:
-    return isinstance(part, int) or (re.fullmatch(r"[\w-]+", part) is not None and part not in _TYPE_NAMES)
-
-
-_TYPE_NAMES = {"float", "int", "str", "literal", "constrained-str", "constrained-float", "constrained-int"}
-
-
-def _line_of(place: list[str], text: str) -> int | None:
-    """Line on which the named key, or else its table, stands; None where the scan does not find it."""
-    table: list[str] = []
-    found = None
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[+\s*([\w.\-\"' ]+?)\s*\]+", line)
-        if header:
-            table = [part.strip(" \"'") for part in header.group(1).split(".")]
-            if table == place[: len(table)] and len(table) <= len(place):
-                found = number
-            continue
-        key = re.match(r"\s*([\w.\-\"']+)\s*=", line)
-        if key:
-            path = [*table, *(part.strip("\"'") for part in key.group(1).split("."))]
-            if path == place[: len(path)]:
-                return number
-    return found

@@ -21,6 +21,7 @@ from theory.extinction_steps import (
     extinction_step_adam,
     extinction_step_in_floats,
     extinction_step_sgd,
+    momentum_push,
     sgd_penalty_needed,
 )
 from theory.stable_products import less_product
@@ -40,6 +41,7 @@ __all__ = [
     "gradient_bound",
     "group_threshold",
     "margin_from_weights",
+    "momentum_push",
     "sgd_penalty_needed",
     "sparse_penalty_exact",
     "sparse_penalty_needed",
