@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow kernel lint clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,11 @@ test: lint
 
 test-slow: $(DEV_STAMP)
 	$(BIN)/pytest -m "slow or gpu"
+
+# About 90 s. Records what the kernel finds in evidence/.
+kernel: $(STAMP)
+	@.ci/install-coq
+	$(BIN)/localist verify --kernel
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
