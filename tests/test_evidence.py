@@ -1,4 +1,4 @@
-"""Evidence on disk: statuses are found anew, forged or stale evidence counts for nothing, and `CLAIMS.md` is current."""
+"""Evidence on disk: statuses are found anew, forged evidence counts for nothing, and `CLAIMS.md` is current."""
 
 from __future__ import annotations
 
@@ -227,7 +227,9 @@ def test_methods_found_anew_count_against_a_statement_whatever_is_on_file(monkey
     undecided = replace(quick.symbolic.steps[0], verdict=Verdict.UNDECIDED)
     # A clause that never applied, and one that was not decided, at the instances drawn anew.
     never = replace(quick.random, verdicts={"margin": type(quick.random.verdicts["margin"])()})
-    unclear = replace(quick.random, verdicts={**quick.random.verdicts, "more": {Verdict.PROVED: 1, Verdict.UNDECIDED: 1}})
+    unclear = replace(
+        quick.random, verdicts={**quick.random.verdicts, "more": {Verdict.PROVED: 1, Verdict.UNDECIDED: 1}}
+    )
     planted = [
         (replace(quick, symbolic=replace(quick.symbolic, steps=(refuted,))), vacuity, Status.REFUTED),
         (replace(quick, symbolic=replace(quick.symbolic, steps=(undecided,))), vacuity, Status.SAMPLED),
@@ -293,7 +295,9 @@ def test_a_certificate_of_something_else_certifies_nothing(known, tmp_path):
     assert (found.status, found.reasons[0]) == (Status.STALE, "A6.json: A6-0: the certificate speaks of another claim")
 
 
-@pytest.mark.parametrize("place", [("format",), ("interval", 0, "certificate", "sha256"), ("statement_sha256",)], ids=str)
+@pytest.mark.parametrize(
+    "place", [("format",), ("interval", 0, "certificate", "sha256"), ("statement_sha256",)], ids=str
+)
 def test_stale_evidence_is_gathered_anew(gathered, known, tmp_path, place):
     document = json.loads(path_of("A6", gathered[0]).read_text())
     stale = edited(document, place, "localist evidence 2" if place == ("format",) else HASH)
