@@ -34,6 +34,14 @@ EVIDENCE = ROOT / "evidence"
 EFFORT = Effort(samples=2000, seconds_per_lemma=20, seed=0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _without_coq():
+    """A machine with Coq and one without find the same here."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("proofs_check.kernel.coq_version", lambda: None)
+        yield
+
+
 @cache
 def found_anew(key):
     return verify(find(key), ROWS, 0), check_vacuity(find(key), 0)
@@ -306,8 +314,7 @@ def test_stale_evidence_is_gathered_anew(gathered, known, tmp_path, place):
     assert standing(find("A6"), tmp_path).status.strict
 
 
-def test_a_forged_record_is_not_carried_over(gathered, monkeypatch, tmp_path):
-    monkeypatch.setattr("proofs_check.kernel.coq_version", lambda: None)
+def test_a_forged_record_is_not_carried_over(tmp_path):
     document = recorded("A6")
     document["kernel"]["axioms"] = [AXIOM]
     (tmp_path / "A6.json").write_text(json.dumps(document | {"statement_sha256": HASH}))
@@ -367,8 +374,6 @@ def test_a_run_broken_off_leaves_what_is_finished_and_goes_on(tmp_path, monkeypa
         if calls == ["A6", "C2"]:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(gathering, "_screened", lambda *_: recorded_screen)
-    monkeypatch.setattr(gathering, "_attacked", lambda *_: recorded_rows)
     first = on_file(find("A6"), EVIDENCE)[0]
     recorded_screen, recorded_rows = first.screen, first.adversarial
     honest = gathering._certified
@@ -378,8 +383,6 @@ def test_a_run_broken_off_leaves_what_is_finished_and_goes_on(tmp_path, monkeypa
         return honest(statement, *rest)
 
     monkeypatch.setattr(gathering, "_certified", certified)
-    # A machine with Coq and one without find the same here.
-    monkeypatch.setattr("proofs_check.kernel.coq_version", lambda: None)
     monkeypatch.setattr(gathering, "_screened", lambda s, *_: recorded_screen if s.about == "row" else None)
     monkeypatch.setattr(gathering, "_attacked", lambda s, *_: recorded_rows if s.about == "row" else None)
     work = partial(gather_one, folder=tmp_path, effort=EFFORT, rows=ROWS)

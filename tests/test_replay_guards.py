@@ -145,7 +145,7 @@ HONEST = {
         {"cut": ["x", "0", True], "parts": [leaf(), leaf()]},
         {},
     ),
-    "a kink across a box": (Ge(Piecewise((1, x < 0), (2, True)), 1), {x: BOTH}, leaf(piece=-1), {}),
+    "a kink across a box": (above(Piecewise((1, x < 0), (2, True))), {x: BOTH}, leaf(piece=-1), {}),
 }
 
 

@@ -292,7 +292,7 @@ class Algebra:
     def slope(self, u: Quotient, name: str) -> Quotient:
         """The derivative of `u` in a letter."""
         top = bottom = self.number(Fraction(0))
-        used = {i for poly in (u.top, u.bottom) for i, n in enumerate(poly.degrees()) if n}
+        used = {i for poly in (u.top, u.bottom) for i, n in enumerate(poly.degrees()) if n > 0}
         for index in sorted(used):
             inner = self._slope_of(index, name)
             if inner.is_zero:
