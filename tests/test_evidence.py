@@ -60,6 +60,14 @@ def gathered(tmp_path_factory):
     return folder, gather(find("A6"), folder, EFFORT)
 
 
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """Measurements as they are on record, for what is about other parts of the evidence."""
+    found = on_file(find("A6"), EVIDENCE)[0]
+    monkeypatch.setattr(gathering, "_screened", lambda s, *_: found.screen if s.about == "row" else None)
+    monkeypatch.setattr(gathering, "_attacked", lambda s, *_: found.adversarial if s.about == "row" else None)
+
+
 def recorded(key):
     return json.loads((EVIDENCE / f"{key}.json").read_text())
 
@@ -91,8 +99,9 @@ def test_what_was_gathered_is_kept(gathered):
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
 
-def test_another_effort_measures_again_and_keeps_certificates(gathered, tmp_path):
+def test_another_effort_measures_again_and_keeps_certificates(gathered, monkeypatch, tmp_path):
     first = gathered[1]
+    monkeypatch.setattr(gathering, "_attacked", lambda *_: first.adversarial)
     path_of("A6", tmp_path).write_bytes(path_of("A6", gathered[0]).read_bytes())
     second = gather(find("A6"), tmp_path, Effort(samples=3000, seconds_per_lemma=20, seed=0))
     assert (first.screen.rows, second.screen.rows) == (2000, 3000)
@@ -306,7 +315,7 @@ def test_a_certificate_of_something_else_certifies_nothing(known, tmp_path):
 @pytest.mark.parametrize(
     "place", [("format",), ("interval", 0, "certificate", "sha256"), ("statement_sha256",)], ids=str
 )
-def test_stale_evidence_is_gathered_anew(gathered, known, tmp_path, place):
+def test_stale_evidence_is_gathered_anew(gathered, known, unmeasured, tmp_path, place):
     document = json.loads(path_of("A6", gathered[0]).read_text())
     stale = edited(document, place, "localist evidence 2" if place == ("format",) else HASH)
     assert stands("A6", stale, tmp_path).status is Status.STALE
@@ -314,7 +323,7 @@ def test_stale_evidence_is_gathered_anew(gathered, known, tmp_path, place):
     assert standing(find("A6"), tmp_path).status.strict
 
 
-def test_a_forged_record_is_not_carried_over(tmp_path):
+def test_a_forged_record_is_not_carried_over(unmeasured, tmp_path):
     document = recorded("A6")
     document["kernel"]["axioms"] = [AXIOM]
     (tmp_path / "A6.json").write_text(json.dumps(document | {"statement_sha256": HASH}))
@@ -366,7 +375,7 @@ def test_the_table_shows_the_screens_speed_and_the_status(known, tmp_path, capsy
         assert part in shown
 
 
-def test_a_run_broken_off_leaves_what_is_finished_and_goes_on(tmp_path, monkeypatch):
+def test_a_run_broken_off_leaves_what_is_finished_and_goes_on(unmeasured, known, tmp_path, monkeypatch):
     calls = []
 
     def slow(statement, effort, report):
@@ -374,8 +383,6 @@ def test_a_run_broken_off_leaves_what_is_finished_and_goes_on(tmp_path, monkeypa
         if calls == ["A6", "C2"]:
             raise KeyboardInterrupt
 
-    first = on_file(find("A6"), EVIDENCE)[0]
-    recorded_screen, recorded_rows = first.screen, first.adversarial
     honest = gathering._certified
 
     def certified(statement, *rest):
@@ -383,8 +390,6 @@ def test_a_run_broken_off_leaves_what_is_finished_and_goes_on(tmp_path, monkeypa
         return honest(statement, *rest)
 
     monkeypatch.setattr(gathering, "_certified", certified)
-    monkeypatch.setattr(gathering, "_screened", lambda s, *_: recorded_screen if s.about == "row" else None)
-    monkeypatch.setattr(gathering, "_attacked", lambda s, *_: recorded_rows if s.about == "row" else None)
     work = partial(gather_one, folder=tmp_path, effort=EFFORT, rows=ROWS)
     broken = each(work, ["A6", "C2"], "verifying", jobs=1)
     assert broken.interrupted
