@@ -139,7 +139,7 @@ FORGED = [
     (("adversarial", 0, "tightness"), float("inf"), Status.STALE, "adversarial.0.tightness"),
     # Lemmas and their certificates.
     (("interval",), [], Status.STALE, "its lemmas are not today's"),
-    (("interval",), None, Status.STALE, "interval: Input should be a valid list"),
+    (("interval",), None, Status.STALE, "interval: Input should be a valid array"),
     (("interval", 0, "lemma"), "A6-7", Status.STALE, "its lemmas are not today's"),
     (("interval", 0, "because"), "it is plain", Status.STALE, "its lemmas are not today's"),
     (("interval", 0, "verdict"), "refuted", Status.STALE, "A6-0 is said to be refuted and has a certificate"),
