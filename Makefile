@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow kernel lint clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,11 @@ SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
 test-slow: $(DEV_STAMP)
 	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -m "slow or gpu or hypothesis" --hypothesis-seed=$(SEED) --timeout=7200
+
+# About 90 s. Records what the kernel finds in evidence/.
+kernel: $(STAMP)
+	@.ci/install-coq
+	$(BIN)/localist verify --kernel
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

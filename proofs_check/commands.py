@@ -9,47 +9,67 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from proofs_check.gathering import Effort
+    from proofs_check.evidence import Standing
+    from proofs_check.findings import Effort
     from proofs_check.kernel import KernelResult
     from proofs_check.replay import Replayed
     from proofs_check.running import Report, Run
     from proofs_check.verification import Verification
 
+# Which options have an effect, by what was asked for; without any of these words the quick methods run.
+_TAKES = {
+    "--full": {"ids", "rows", "seed", "samples", "lemma_seconds", "evidence", "claims", "strict"},
+    "--strict": {"ids", "rows", "seed", "evidence"},
+    "--kernel": {"ids", "evidence"},
+    "--twins": {"ids", "seed"},
+    "--replay": set(),
+    "": {"ids", "rows", "seed"},
+}
+_OPTIONS = ("ids", "rows", "seed", "samples", "lemma_seconds", "evidence", "claims")
+
 
 def verify(
+    context: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Statements; all if none.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Random instances thrown at each statement.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random instances.")] = 0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail on every statement whose evidence leaves it below certified.")
+    ] = False,
     twins: Annotated[bool, typer.Option("--twins", help="Try planted falsehoods on every road instead.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Run every method, and write what each found.")] = False,
     samples: Annotated[float, typer.Option(min=1, help="Rows screened in floats, with --full.")] = 1e6,
     lemma_seconds: Annotated[
         float, typer.Option(min=0.1, help="Interval search for one inequality, with --full.")
     ] = 20,
-    evidence: Annotated[Path, typer.Option(help="Folder of the evidence, with --full.")] = Path("evidence"),
+    evidence: Annotated[Path, typer.Option(help="Folder of the evidence, with --full, --strict or --kernel.")] = Path(
+        "evidence"
+    ),
     claims: Annotated[Path | None, typer.Option(help="Write the page of claims, with --full.")] = None,
-    replay: Annotated[Path | None, typer.Option(help="Replay the certificates in this folder instead.")] = None,
+    replay: Annotated[Path | None, typer.Option(help="Replay the certificates in this file or folder instead.")] = None,
     kernel: Annotated[
         bool, typer.Option("--kernel", help="Have Coq's kernel check the proofs again instead; needs coqc.")
     ] = False,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if not given.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Decide statements by independent methods, one row a statement, one column a method.
+    """Decide statements by independent methods, one row per statement, one column per method.
 
     Symbolic: sympy decided that many of the derivation's steps. Random: that many instances were drawn and each was
     decided in exact arithmetic for every clause. With --full also: rows screened in floats with a derived error bound,
     their speed beside the softmax alone, a search for the row nearest to equality, and certificates for every
-    inequality; what is finished is kept, so a run broken off goes on where it stopped. With --twins every method is
-    tried on statements, steps and inequalities made false on purpose. Exit status: 0 if every statement is proved or
-    sampled clean (with --twins: if no falsehood passes a complete road; with --replay: if every certificate holds),
-    1 otherwise, 130 after Ctrl-C.
+    inequality; what is finished is kept, so a run broken off goes on where it stopped. With --strict the statuses are
+    those of the evidence, whose certificates are replayed. With --twins every method is tried on statements, steps and
+    inequalities made false on purpose. Exit status: 0 if every statement is at least sampled (with --strict: certified;
+    with --twins: if no falsehood passes a complete road; with --replay: if every certificate holds), 1 otherwise, 130
+    after Ctrl-C.
     """
     from theory.catalogue import CATALOGUE, find
 
-    _check_modes({"--replay": replay is not None, "--kernel": kernel, "--twins": twins, "--full": full}, claims)
+    modes = {"--replay": replay is not None, "--kernel": kernel, "--twins": twins, "--full": full}
+    _check_options(context, [name for name, asked in modes.items() if asked], strict)
     chosen = [find(key).id for key in ids] if ids else [statement.id for statement in CATALOGUE]
     if replay is not None:
         passed = _replay(replay, jobs, as_json)
@@ -58,26 +78,35 @@ def verify(
     elif twins:
         passed = _twins(chosen, seed, jobs, as_json)
     elif full:
-        from proofs_check.gathering import Effort
+        from proofs_check.findings import Effort
 
-        passed = _full(chosen, evidence, Effort(rows, samples, lemma_seconds, seed), jobs, as_json)
-        if claims is not None:
-            _write_claims(claims, evidence)
+        effort = Effort(samples=samples, seconds_per_lemma=lemma_seconds, seed=seed)
+        passed = _full(chosen, evidence, effort, rows, claims, strict, jobs, as_json)
+    elif strict:
+        passed = _strict(chosen, evidence, rows, seed, jobs, as_json)
     else:
         passed = _quick(chosen, rows, seed, jobs, as_json)
     if not passed:
         raise typer.Exit(1)
 
 
-def _check_modes(asked: Mapping[str, bool], claims: Path | None) -> None:
-    """One thing at a time: `InputError` where the rest of what was asked for would be left undone."""
+def _check_options(context: typer.Context, modes: Sequence[str], strict: bool) -> None:
+    """One thing at a time: `InputError` where part of what was asked for would be left undone."""
     from theory.errors import InputError
 
-    modes = [name for name, is_asked in asked.items() if is_asked]
     if len(modes) > 1:
         raise InputError(f"{modes[0]} and {modes[1]} must be asked for one at a time")
-    if claims is not None and modes != ["--full"]:
-        raise InputError(f"--claims {claims} needs --full: the page is written from the evidence of every method")
+    mode = modes[0] if modes else "--strict" if strict else ""
+    given = [name for name in _OPTIONS if str(context.get_parameter_source(name)).endswith("COMMANDLINE")]
+    if strict and mode != "--strict":
+        given.append("strict")
+    for name in given:
+        if name not in _TAKES[mode]:
+            option = "an id" if name == "ids" else f"--{name.replace('_', '-')}"
+            others = " or ".join(other for other, takes in _TAKES.items() if name in takes)
+            needs = "" if name in _TAKES[""] else f"{option} needs {others}"
+            clash = f"{option} has no effect with {mode}" if mode else ""
+            raise InputError(": ".join(filter(None, (clash, needs))))
 
 
 def _made(folder: Path) -> None:
@@ -97,7 +126,7 @@ def _quick(chosen: Sequence[str], rows: int, seed: int, jobs: int | None, as_jso
     run = each(partial(verify_one, rows=rows, seed=seed), chosen, "verifying", jobs)
     printed(as_json, [result.to_json() for result in run.found], lambda: print_quick(run.found))
     _stop_if_interrupted(run, f"{len(run.found)} of {len(chosen)} statements were verified")
-    return all(result.passed for result in run.found)
+    return all(result.status.holds for result in run.found)
 
 
 def verify_one(key: str, report: Report, rows: int, seed: int) -> Verification:
@@ -106,6 +135,29 @@ def verify_one(key: str, report: Report, rows: int, seed: int) -> Verification:
     from theory.catalogue import find
 
     return verify_statement(find(key), rows, seed)
+
+
+def _strict(chosen: Sequence[str], folder: Path, rows: int, seed: int, jobs: int | None, as_json: bool) -> bool:
+    from proofs_check.running import each
+    from proofs_check.tables import print_below_certified, print_quick, printed
+
+    run = each(partial(stand_one, folder=folder, rows=rows, seed=seed), chosen, "verifying", jobs)
+
+    def tables() -> None:
+        print_quick([found.quick for found in run.found], run.found)
+        print_below_certified(run.found)
+
+    printed(as_json, [found.to_json() for found in run.found], tables)
+    _stop_if_interrupted(run, f"{len(run.found)} of {len(chosen)} statements were verified")
+    return all(found.status.strict for found in run.found)
+
+
+def stand_one(key: str, report: Report, folder: Path, rows: int, seed: int) -> Standing:
+    """The standing of one statement by the evidence as it is."""
+    from proofs_check.evidence import standing
+    from theory.catalogue import find
+
+    return standing(find(key), folder, rows, seed)
 
 
 def _twins(chosen: Sequence[str], seed: int, jobs: int | None, as_json: bool) -> bool:
@@ -120,40 +172,63 @@ def _twins(chosen: Sequence[str], seed: int, jobs: int | None, as_json: bool) ->
     return kill_table.holds(trials)
 
 
-def _full(chosen: Sequence[str], folder: Path, effort: Effort, jobs: int | None, as_json: bool) -> bool:
-    from proofs_check.evidence import CERTIFICATES, GOOD, status
+def _full(
+    chosen: Sequence[str],
+    folder: Path,
+    effort: Effort,
+    rows: int,
+    claims: Path | None,
+    strict: bool,
+    jobs: int | None,
+    as_json: bool,
+) -> bool:
     from proofs_check.running import each
-    from proofs_check.tables import print_full, printed
-    from theory.catalogue import find
+    from proofs_check.tables import print_below_certified, print_full, printed
 
-    _made(folder / CERTIFICATES)
-    run = each(partial(gather_one, folder=folder, effort=effort), chosen, "verifying", jobs)
-    objects = [{**found, "status": status(found, find(found["id"]), folder)} for found in run.found]
-    printed(as_json, objects, lambda: print_full(objects))
+    _made(folder)
+    run = each(partial(gather_one, folder=folder, effort=effort, rows=rows), chosen, "verifying", jobs)
+
+    def tables() -> None:
+        print_full(run.found)
+        if strict:
+            print_below_certified(run.found)
+
+    printed(as_json, [found.to_json() for found in run.found], tables)
     kept = f"{len(run.found)} of {len(chosen)} statements are finished in {folder}"
     _stop_if_interrupted(run, f"{kept}; the same command goes on from there")
-    return all(found["status"] in GOOD for found in objects)
+    if claims is not None:
+        _write_claims(claims, folder, {found.statement.id: found for found in run.found}, jobs)
+    return all(found.status.strict if strict else found.status.holds for found in run.found)
 
 
-def gather_one(key: str, report: Report, folder: Path, effort: Effort) -> dict[str, Any]:
+def gather_one(key: str, report: Report, folder: Path, effort: Effort, rows: int) -> Standing:
     """Every method on one statement, with its evidence written."""
-    from proofs_check import kernel
-    from proofs_check.evidence import KERNEL
+    from proofs_check.evidence import standing
     from proofs_check.gathering import gather
-    from proofs_check.verdict import Verdict
     from theory.catalogue import find
 
     statement = find(key)
-    found = gather(statement, folder, effort, report)
-    if kernel.recorded(statement, folder / KERNEL).verdict is not Verdict.PROVED:
-        report("kernel")
-        kernel.recheck([statement], folder / KERNEL)
-    return found
+    gather(statement, folder, effort, report)
+    report("symbolic, random")
+    return standing(statement, folder, rows, effort.seed)
+
+
+def _write_claims(page: Path, folder: Path, known: dict[str, Standing], jobs: int | None) -> None:
+    from proofs_check.claims_page import claims_page
+    from proofs_check.evidence import ROWS
+    from proofs_check.running import each
+    from theory.catalogue import CATALOGUE
+    from theory.files import write_text_atomically
+
+    others = [statement.id for statement in CATALOGUE if statement.id not in known]
+    run = each(partial(stand_one, folder=folder, rows=ROWS, seed=0), others, "the others", jobs)
+    _stop_if_interrupted(run, f"{page} was not written")
+    known = known | {found.statement.id: found for found in run.found}
+    write_text_atomically(page, claims_page(known[statement.id] for statement in CATALOGUE))
 
 
 def _kernel(ids: Sequence[str] | None, chosen: Sequence[str], folder: Path, jobs: int | None, as_json: bool) -> bool:
     from proofs_check import kernel
-    from proofs_check.evidence import KERNEL
     from proofs_check.kernel.build import coq_version
     from proofs_check.running import each
     from proofs_check.tables import print_kernel, printed
@@ -163,23 +238,35 @@ def _kernel(ids: Sequence[str] | None, chosen: Sequence[str], folder: Path, jobs
 
     if coq_version() is None:
         raise InputError(kernel.NO_COQ)
-    _made(folder / KERNEL)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} must be a folder of evidence")
     wanted = [key for key in chosen if ids or kernel.has_proofs(find(key))]
     run = each(partial(kernel_one, folder=folder), wanted, "kernel", jobs)
-    printed(as_json, [found.to_json() for found in run.found], lambda: print_kernel(run.found))
+    results = [result for result, _ in run.found]
+    printed(as_json, [result.to_json() for result in results], lambda: print_kernel(results))
+    for _, unrecorded in run.found:
+        if unrecorded:
+            typer.echo(unrecorded, err=True)
     _stop_if_interrupted(run, f"{len(run.found)} of {len(wanted)} statements were checked")
-    return all(found.verdict is Verdict.PROVED for found in run.found)
+    return all(found.verdict is Verdict.PROVED for found in results)
 
 
-def kernel_one(key: str, report: Report, folder: Path) -> KernelResult:
-    """The kernel's check of one statement, with its record written."""
+def kernel_one(key: str, report: Report, folder: Path) -> tuple[KernelResult, str]:
+    """The kernel's check of one statement, recorded in its evidence; and why not, where there is none of today's."""
     from proofs_check import kernel
-    from proofs_check.evidence import KERNEL
+    from proofs_check.evidence import on_file
+    from proofs_check.findings import path_of
+    from proofs_check.gathering import keep
     from theory.catalogue import find
 
     report("")
-    found = kernel.recheck([find(key)], folder / KERNEL)
-    return found[0] if found else kernel.check(find(key))
+    statement = find(key)
+    result = kernel.check(statement)
+    found, stale = on_file(statement, folder)
+    if found is None:
+        return result, f"{statement.id} is not recorded: {stale or f'there is no evidence of it in {folder}'}"
+    keep(result, found, path_of(statement.id, folder))
+    return result, ""
 
 
 def _stop_if_interrupted(run: Run[Any], so_far: str) -> None:
@@ -188,46 +275,27 @@ def _stop_if_interrupted(run: Run[Any], so_far: str) -> None:
         raise KeyboardInterrupt
 
 
-def _write_claims(page: Path, folder: Path) -> None:
-    from proofs_check.evidence import claims_page
-    from theory.catalogue import CATALOGUE
-    from theory.files import write_text_atomically
-
-    write_text_atomically(page, claims_page(CATALOGUE, folder))
-
-
-def _replay(folder: Path, jobs: int | None, as_json: bool) -> bool:
-    from rich.console import Console
-
+def _replay(place: Path, jobs: int | None, as_json: bool) -> bool:
     from proofs_check.running import each
-    from proofs_check.tables import printed
+    from proofs_check.tables import print_replayed, printed
     from theory.errors import InputError
 
-    paths = sorted(map(str, folder.rglob("*.json"))) if folder.is_dir() else []
-    if not paths:
-        raise InputError(f"{folder} holds no certificates")
+    paths = sorted(map(str, place.rglob("*.json"))) if place.is_dir() else [str(place)] if place.exists() else []
     # All of them take less time than starting a process.
     run = each(replay_one, paths, "replaying", jobs or 1)
+    found = [one for several in run.found for one in several]
+    if not found and not run.interrupted:
+        raise InputError(f"{place} holds no certificates")
     objects = [
-        {"certificate": path, "holds": found.holds, "reason": found.reason}
-        for path, found in zip(paths, run.found, strict=False)
+        {"certificate": name, "holds": each.holds, "claim": each.claim, "reason": each.reason} for name, each in found
     ]
-
-    def print_failures() -> None:
-        for found in objects:
-            if not found["holds"]:
-                text = f"{found['certificate']}: {found['reason']}"
-                Console().print(text, style="red", markup=False, soft_wrap=True)
-        held = sum(bool(found["holds"]) for found in objects)
-        Console().print(f"{held} of {len(objects)} certificates hold")
-
-    printed(as_json, objects, print_failures)
-    _stop_if_interrupted(run, f"{len(run.found)} of {len(paths)} certificates were replayed")
-    return all(found.holds for found in run.found)
+    printed(as_json, objects, lambda: print_replayed(found))
+    _stop_if_interrupted(run, f"{len(run.found)} of {len(paths)} files were replayed")
+    return all(result.holds for _, result in found)
 
 
-def replay_one(path: str, report: Report) -> Replayed:
-    """Replay one certificate."""
-    from proofs_check.replay import replay
+def replay_one(path: str, report: Report) -> list[tuple[str, Replayed]]:
+    """Replay every certificate in one file."""
+    from proofs_check.replay import replay_all
 
-    return replay(Path(path))
+    return replay_all(Path(path))

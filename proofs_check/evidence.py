@@ -1,33 +1,68 @@
-"""Evidence on disk: what every method found of a statement, and the status that follows from it, never set by hand.
+"""The standing of a statement: its status, never read from a file, and why it is no better.
 
-One JSON file a statement, with the hash of what it is about; certificates of the interval method lie beside it, and the
-file holds their hashes. The kernel's records lie beside it too, with the hashes of propositions and proofs. Evidence of
-another statement, of an older form, or whose certificates are not the ones it names is stale and counts for nothing.
+What is cheap is done again: the symbolic and the random method, the search for a vacuous clause, and the replay of
+every certificate. The kernel's record counts while it is about today's propositions and proofs. What was measured can
+only count against the statement.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sympy import srepr
 
-from proofs_check.intervals.certificates import speaks_of
-from proofs_check.intervals.lemmas import Lemma, lemmas_of
-from proofs_check.kernel import recorded
-from proofs_check.replay import replay
+from proofs_check.findings import Evidence, LemmaFound, path_of, read
+from proofs_check.intervals.lemmas import Lemma, lemmas_of, replayed
+from proofs_check.kernel import KernelResult, recorded
+from proofs_check.statuses import Status
+from proofs_check.vacuity import VacuityResult, check_vacuity
 from proofs_check.verdict import Verdict
+from proofs_check.verification import Verification, verify
 from theory.about import ABOUT
-from theory.files import read_json, sha256_of
+from theory.errors import InputError
 from theory.statement import Statement
 
-CERTIFICATES = "certificates"
-KERNEL = "kernel"
-FORMAT = "localist evidence 2"
-# Statuses that carry a statement, the strongest first.
-GOOD = ("kernel-checked", "certified", "derived", "sampled")
+# Instances that decide a status anew: enough for every clause of the catalogue to apply to some.
+ROWS = 20
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One statement with what was found anew, what is on file, its status and what keeps it from a better one.
+
+    `certified` of `lemmas` inequalities have a certificate that replayed.
+    """
+
+    quick: Verification
+    vacuity: VacuityResult
+    found: Evidence | None
+    kernel: KernelResult
+    lemmas: int
+    certified: int
+    status: Status
+    reasons: tuple[str, ...]
+
+    @property
+    def statement(self) -> Statement:
+        """What the standing is of."""
+        return self.quick.statement
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `--json` prints: recorded measurements are under `recorded`."""
+        measured = {"effort", "screen", "adversarial"}
+        return {
+            **self.quick.to_json(),
+            "status": self.status.value,
+            "reasons": list(self.reasons),
+            "vacuity": self.vacuity.verdict.value,
+            "lemmas": self.lemmas,
+            "certified": self.certified,
+            "kernel": self.kernel.record(),
+            "recorded": None if self.found is None else self.found.model_dump(mode="json", include=measured),
+        }
 
 
 def statement_hash(statement: Statement) -> str:
@@ -39,116 +74,89 @@ def statement_hash(statement: Statement) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def status(found: Mapping[str, Any], statement: Statement, folder: Path) -> str:
-    """The status that the evidence in a folder carries, the worst finding first.
-
-    `stale`: it is of another statement or form, or a certificate that it names is not there, is not the file it names,
-    speaks of something else or does not replay. `refuted`, `vacuous`, `undecided`: what a method found. `sampled`:
-    instances only, all decided for it. `derived`: every derivation step decided by sympy. `certified`: and every
-    inequality among them by intervals. `kernel-checked`: no method found against it, and Coq's kernel accepted a proof
-    of every clause from the definitions. Raises `InputError` for a record of the kernel's that cannot be read.
-    """
-    if found.get("format") != FORMAT or found.get("statement_sha256") != statement_hash(statement):
-        return "stale"
-    try:
-        if _misplaced(found["interval"], statement, folder / CERTIFICATES):
-            return "stale"
-        standing = _standing(found)
-    except (KeyError, TypeError):
-        # Of today's form by name only.
-        return "stale"
-    proved = standing in GOOD and recorded(statement, folder / KERNEL).verdict is Verdict.PROVED
-    return "kernel-checked" if proved else standing
-
-
-def _standing(found: Mapping[str, Any]) -> str:
-    lemmas = found["interval"]
-    verdicts = [found["symbolic"]["verdict"], found["random"]["verdict"], found["vacuity"]["verdict"]]
-    verdicts += [lemma["verdict"] for lemma in lemmas]
-    verdicts += [found["screen"]["verdict"]] if found["screen"] else []
-    verdicts += [each["verdict"] for each in found["adversarial"] or []]
-    for bad in (Verdict.REFUTED.value, Verdict.VACUOUS.value):
-        if bad in verdicts:
-            return bad
-    if not found["random"]["clean"]:
-        return "undecided"
-    if found["symbolic"]["verdict"] != Verdict.PROVED.value:
-        return "sampled"
-    certified = bool(lemmas) and all(lemma["verdict"] == Verdict.PROVED.value for lemma in lemmas)
-    return "certified" if certified else "derived"
-
-
-def _misplaced(recorded: list[Mapping[str, Any]], statement: Statement, certificates: Path) -> list[str]:
-    """Lemmas whose record is not of today's lemma, or whose certificate does not bear it out."""
+def standing(statement: Statement, folder: Path, rows: int = ROWS, seed: int = 0) -> Standing:
+    """The standing that a statement has by what is found anew, at `rows` instances, and the evidence in a folder."""
+    quick, vacuity = verify(statement, rows, seed), check_vacuity(statement, seed)
+    found, stale = on_file(statement, folder)
     lemmas = lemmas_of(statement)
-    if [each["lemma"] for each in recorded] != [lemma.name for lemma in lemmas]:
-        return [lemma.name for lemma in lemmas] or ["more than there are"]
-    return [
-        lemma.name
-        for each, lemma in zip(recorded, lemmas, strict=True)
-        if each["verdict"] == Verdict.PROVED.value and not _borne_out(each, lemma, certificates)
-    ]
+    proved = [] if found is None else [each.lemma for each in found.interval if each.certificate is not None]
+    kernel = recorded(statement, None if found is None else found.kernel)
+    status, *reasons = _judged(quick, vacuity, found, stale, [lemma.name for lemma in lemmas if lemma.name in proved])
+    if found is not None and kernel.verdict is Verdict.PROVED and status.holds:
+        status, reasons = Status.KERNEL_CHECKED, []
+    elif found is not None and found.kernel is not None:
+        reasons.append(kernel.reason)
+    return Standing(quick, vacuity, found, kernel, len(lemmas), len(proved), status, tuple(reasons))
 
 
-def _borne_out(recorded: Mapping[str, Any], lemma: Lemma, certificates: Path) -> bool:
-    path = certificates / f"{lemma.name}.json"
-    if recorded["certificate"] != path.name or not path.is_file() or sha256_of(path) != recorded["sha256"]:
-        return False
-    return speaks_of(path, lemma.claim, lemma.domain) and replay(path).holds
+def on_file(statement: Statement, folder: Path) -> tuple[Evidence | None, str]:
+    """Today's evidence of a statement, certificates replayed; else None and what is wrong, empty without a file."""
+    path = path_of(statement.id, folder)
+    if not path.exists():
+        return None, ""
+    try:
+        found = read(path)
+    except InputError as error:
+        return None, str(error)
+    if isinstance(found, str):
+        return None, found
+    wrong = _contradicted(found, statement)
+    return (None, f"{path.name}: {wrong}") if wrong else (found, "")
 
 
-def screened(found: Mapping[str, Any] | None) -> str:
-    """The screen in a cell: rows thrown, and doubtful ones left because deciding them takes too long."""
-    if found is None:
+def _contradicted(found: Evidence, statement: Statement) -> str:
+    """What in a file is not of today's statement, or does not bear out what it says; empty if nothing."""
+    if found.id != statement.id:
+        return f"it is of {found.id[:80]}"
+    if found.statement_sha256 != statement_hash(statement):
+        return "the statement has changed since"
+    rows = statement.about == "row"
+    if rows != (found.screen is not None) or rows != (found.adversarial is not None):
+        return "a screen and a search for the tightest row there must be for rows, and for rows alone"
+    clauses = [clause.name for clause in statement.claim] if rows else []
+    if [each.clause for each in found.adversarial or []] != clauses:
+        return "the search for the tightest row is of other clauses"
+    lemmas = lemmas_of(statement)
+    if [(each.lemma, each.because) for each in found.interval] != [(each.name, each.because) for each in lemmas]:
+        return "its lemmas are not today's"
+    wrong = (_not_borne_out(each, lemma) for each, lemma in zip(found.interval, lemmas, strict=True))
+    return next(filter(None, wrong), "")
+
+
+def _not_borne_out(found: LemmaFound, lemma: Lemma) -> str:
+    if (found.verdict is Verdict.PROVED) != (found.certificate is not None):
+        has = "no" if found.certificate is None else "a"
+        return f"{lemma.name} is said to be {found.verdict.value} and has {has} certificate"
+    if found.certificate is None:
         return ""
-    left = f", {found['left']:,} left" if found["left"] else ""
-    return f"{found['rows']:,}{left}"
+    result = replayed(found.certificate, lemma)
+    return "" if result.holds else f"{lemma.name}: {result.reason}"
 
 
-def claims_page(statements: Iterable[Statement], folder: Path) -> str:
-    """The page `CLAIMS.md`: every statement with its status and the evidence behind it."""
-    lines = [
-        "# Claims",
-        "",
-        "Generated by `localist verify --full --claims CLAIMS.md` from the evidence in this repository; do not edit.",
-        "",
-        "- **kernel-checked**: Coq's kernel accepted a proof of every clause from the definitions of an instance's",
-        "  letters, as the statement's value prints it; the proofs rest on the axioms of the classical reals alone.",
-        "- **certified**: sympy decided every step of the derivation, and intervals certified every inequality",
-        "  among them over its whole domain, with certificates that a separate program replays. How the steps",
-        "  combine is argued in words.",
-        "- **derived**: sympy decided every step; some inequality has no certificate, or the derivation has none.",
-        "- **sampled**: cited, and clean on random instances decided in exact arithmetic.",
-        "",
-        "Screened rows were thrown at every clause in float64 with a derived error bound; rows within it are decided",
-        "exactly, up to a limit a clause, beyond which they are counted as left. The tightest clause is the largest",
-        "ratio of a clause's two sides that a search found; at 1 the bound is attained.",
-        "",
-        "| id | statement | status | symbolic | random | screened rows | tightest clause | certified |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for statement in statements:
-        path = folder / f"{statement.id}.json"
-        if not path.exists():
-            lines.append(f"| {statement.id} | {statement.title} | no evidence | | | | | |")
-            continue
-        found = read_json(path)
-        standing = status(found, statement, folder)
-        if standing == "stale":
-            lines.append(f"| {statement.id} | {statement.title} | stale | | | | | |")
-            continue
-        lemmas = found["interval"]
-        ratios = [each["tightness"] for each in found["adversarial"] or [] if each["tightness"] is not None]
-        steps = found["symbolic"]["steps"]
-        cells = [
-            statement.id,
-            statement.title,
-            standing,
-            f"{steps - len(found['symbolic']['open_steps'])}/{steps} steps" if steps else "cited",
-            f"{found['random']['rows']} instances",
-            screened(found["screen"]),
-            f"{max(ratios):.9f}" if ratios else "",
-            f"{sum(lemma['verdict'] == 'proved' for lemma in lemmas)}/{len(lemmas)}" if lemmas else "",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+def _judged(
+    quick: Verification, vacuity: VacuityResult, found: Evidence | None, stale: str, proved: list[str]
+) -> tuple[Any, ...]:
+    """The status but for the kernel's record, with the reasons; the worst finding first."""
+    verdicts = {"the symbolic method": quick.symbolic.verdict, "the random method": quick.random.verdict}
+    verdicts["the search for vacuous clauses"] = vacuity.verdict
+    if found is not None:
+        verdicts |= {each.lemma: each.verdict for each in found.interval}
+        verdicts |= {f"the tightest row of {each.clause!r}": each.verdict for each in found.adversarial or []}
+        verdicts |= {} if found.screen is None else {"the screen": found.screen.verdict}
+    for bad, status in ((Verdict.REFUTED, Status.REFUTED), (Verdict.VACUOUS, Status.VACUOUS)):
+        if methods := [method for method, verdict in verdicts.items() if verdict is bad]:
+            return status, f"{bad.value} by {', '.join(methods)}"
+    if not quick.random.clean:
+        return Status.UNDECIDED, "a clause was not decided at a random instance, or never applied"
+    if found is None:
+        return (Status.STALE, stale) if stale else (Status.MISSING, "there is no file of evidence")
+    if found.screen is not None and not found.screen.clean:
+        return Status.UNDECIDED, "the screen, as recorded, left a clause undecided"
+    if quick.status is Status.SAMPLED:
+        steps = len(quick.symbolic.steps)
+        return Status.SAMPLED, f"sympy left a step of {steps} undecided" if steps else "cited: there is no derivation"
+    if open_ := [each.lemma for each in found.interval if each.lemma not in proved]:
+        return Status.DERIVED, f"no certificate of {', '.join(open_)}"
+    if not proved:
+        return Status.DERIVED, "no inequality to certify"
+    return (Status.CERTIFIED,)

@@ -1,133 +1,128 @@
-"""Gathers evidence: every method run on a statement, what each found in one file, certificates beside it.
+"""Gathers evidence: the methods whose findings are kept, run on a statement and written to its file.
 
 What was found with the same effort of the same statement is kept, so that a run broken off goes on where it stopped.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from proofs_check import kernel
 from proofs_check.adversary import tightness
-from proofs_check.evidence import CERTIFICATES, FORMAT, statement_hash, status
+from proofs_check.evidence import on_file, statement_hash
+from proofs_check.findings import FORMAT, Effort, Evidence, LemmaFound, Screened, Tightest, path_of, read, write
 from proofs_check.intervals.lemmas import certify_statement
+from proofs_check.kernel import KernelResult
 from proofs_check.running import Report
-from proofs_check.sampling import sample
 from proofs_check.screening.screen import screen
-from proofs_check.symbolic import check_derivation
-from proofs_check.vacuity import check_vacuity
-from proofs_check.verification import random_json, symbolic_json
-from theory.files import read_json, sha256_of, write_text_atomically
+from proofs_check.verdict import Verdict
+from theory.files import read_json
 from theory.statement import Statement
 
 # Doubtful rows of a clause that the screen decides exactly; more cost minutes and are counted as left.
 _DECIDED = 100
 
 
-@dataclass(frozen=True)
-class Effort:
-    """Instances decided exactly, rows screened in floats, seconds of interval search a lemma, and the seed."""
+def gather(statement: Statement, folder: Path, effort: Effort, report: Report = lambda part: None) -> Evidence:
+    """Run every method whose findings are kept, `report` naming each, and write what they found.
 
-    rows: int = 60
-    samples: float = 1e6
-    seconds_per_lemma: float = 20.0
-    seed: int = 0
-
-
-def gather(statement: Statement, folder: Path, effort: Effort, report: Report = lambda part: None) -> dict[str, Any]:
-    """Run every method on a statement, `report` naming each, and write what it found.
-
-    Evidence of the same statement and effort is returned as it stands, unless it is stale.
+    Evidence of the same statement and effort is kept as it stands, unless it is stale; of other evidence, certificates
+    that still replay, and the kernel's record if it still counts. Raises `InputError` for a file that is no evidence.
     """
-    path = folder / f"{statement.id}.json"
-    found = read_json(path) if path.exists() else {}
-    if found.get("effort") == asdict(effort) and status(found, statement, folder) != "stale":
-        return found
-    found = {
-        "id": statement.id,
-        "format": FORMAT,
-        "statement_sha256": statement_hash(statement),
-        "effort": asdict(effort),
-    }
-    for name, method in METHODS.items():
-        report(name)
-        found[name] = method(statement, effort, folder)
-    write_text_atomically(path, json.dumps(found, indent=2) + "\n")
+    path = path_of(statement.id, folder)
+    earlier: Mapping[str, Any] = {}
+    if path.exists():
+        # Not a file of somebody else's.
+        read(path)
+        earlier = read_json(path)
+    found, _ = on_file(statement, folder)
+    if found is None or found.effort != effort:
+        record = earlier.get("kernel")
+        counts = isinstance(record, dict) and _counts(statement, record)
+        found = Evidence(
+            id=statement.id,
+            format=FORMAT,
+            statement_sha256=statement_hash(statement),
+            effort=effort,
+            screen=_screened(statement, effort, report),
+            adversarial=_attacked(statement, effort, report),
+            interval=_certified(statement, effort, _certificates(earlier), report),
+            kernel=record if counts else None,
+        )
+        write(found, path)
+    if kernel.recorded(statement, found.kernel).verdict is not Verdict.PROVED and kernel.has_proofs(statement):
+        report("kernel")
+        found = keep(kernel.check(statement), found, path)
     return found
 
 
-def _derived(statement: Statement, effort: Effort, folder: Path) -> dict[str, Any]:
-    return symbolic_json(check_derivation(statement))
+def keep(result: KernelResult, found: Evidence, path: Path) -> Evidence:
+    """The evidence with what the kernel found, written; as it stands where the kernel could not be asked."""
+    if result.coq is None or result.record() == found.kernel:
+        return found
+    found = found.model_copy(update={"kernel": result.record()})
+    write(found, path)
+    return found
 
 
-def _sampled(statement: Statement, effort: Effort, folder: Path) -> dict[str, Any]:
-    return random_json(sample(statement, effort.rows, effort.seed))
+def _counts(statement: Statement, record: Mapping[str, Any]) -> bool:
+    return kernel.recorded(statement, record).verdict is Verdict.PROVED
 
 
-def _satisfiable(statement: Statement, effort: Effort, folder: Path) -> dict[str, Any]:
-    return {"verdict": check_vacuity(statement, effort.seed).verdict.value}
+def _certificates(earlier: Mapping[str, Any]) -> list[Any]:
+    """Whatever stands where earlier evidence has its certificates; each is replayed before it counts."""
+    lemmas = earlier.get("interval")
+    return [each.get("certificate") for each in lemmas if isinstance(each, dict)] if isinstance(lemmas, list) else []
 
 
-def _screened(statement: Statement, effort: Effort, folder: Path) -> dict[str, Any] | None:
+def _screened(statement: Statement, effort: Effort, report: Report) -> Screened | None:
     if statement.about != "row":
         return None
+    report("screen")
     result = screen(statement, effort.samples, effort.seed, decide_at_most=_DECIDED)
     if result.interrupted:
         raise KeyboardInterrupt
-    return {
-        "verdict": result.verdict.value,
-        "clean": result.clean,
-        "rows": result.rows,
-        "suspicious": result.suspicious,
-        "decided": result.decided,
-        "left": sum(clause.left for clause in result.clauses.values()),
-        "rows_per_second": round(result.rows_per_second),
-        "softmax_ratio": round(result.softmax_ratio, 2),
-        "counterexample": None if result.counterexample is None else str(result.counterexample),
-    }
+    return Screened(
+        verdict=result.verdict,
+        clean=result.clean,
+        rows=result.rows,
+        suspicious=result.suspicious,
+        decided=result.decided,
+        left=sum(clause.left for clause in result.clauses.values()),
+        rows_per_second=round(result.rows_per_second),
+        softmax_ratio=round(result.softmax_ratio, 2) if isfinite(result.softmax_ratio) else None,
+        counterexample=None if result.counterexample is None else str(result.counterexample),
+    )
 
 
-def _attacked(statement: Statement, effort: Effort, folder: Path) -> list[dict[str, Any]] | None:
+def _attacked(statement: Statement, effort: Effort, report: Report) -> list[Tightest] | None:
     if statement.about != "row":
         return None
+    report("adversarial")
     found = [tightness(statement, clause, effort.seed) for clause in statement.claim]
     return [
-        {
-            "clause": each.clause,
-            "tightness": None if each.ratio != each.ratio else each.ratio,
-            "verdict": each.verdict.value,
-            "row": None if each.row is None else str(each.row),
-        }
+        Tightest(
+            clause=each.clause,
+            tightness=float(each.ratio) if isfinite(each.ratio) else None,
+            verdict=each.verdict,
+            row=None if each.row is None else str(each.row),
+        )
         for each in found
     ]
 
 
-def _certified(statement: Statement, effort: Effort, folder: Path) -> list[dict[str, Any]]:
-    certificates = folder / CERTIFICATES
-    certificates.mkdir(parents=True, exist_ok=True)
+def _certified(statement: Statement, effort: Effort, kept: list[Any], report: Report) -> list[LemmaFound]:
+    report("interval")
     return [
-        {
-            "lemma": result.lemma.name,
-            "because": result.lemma.because,
-            "verdict": result.verdict.value,
-            "certificate": None if result.path is None else result.path.name,
-            "sha256": None if result.path is None else sha256_of(result.path),
-            "boxes": result.boxes,
-            "reason": result.reason,
-        }
-        for result in certify_statement(statement, certificates, seconds=effort.seconds_per_lemma).lemmas
+        LemmaFound(
+            lemma=result.lemma.name,
+            because=result.lemma.because,
+            verdict=result.verdict,
+            reason=result.reason,
+            certificate=None if result.certificate is None else dict(result.certificate),
+        )
+        for result in certify_statement(statement, kept, seconds=effort.seconds_per_lemma).lemmas
     ]
-
-
-# Each finds something of a statement with an effort, and may keep files in the folder.
-METHODS: Mapping[str, Callable[[Statement, Effort, Path], Any]] = {
-    "symbolic": _derived,
-    "random": _sampled,
-    "vacuity": _satisfiable,
-    "screen": _screened,
-    "adversarial": _attacked,
-    "interval": _certified,
-}

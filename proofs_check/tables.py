@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from proofs_check.evidence import GOOD, screened
+from proofs_check.claims_page import screened, steps, tightest
+from proofs_check.evidence import Standing
 from proofs_check.kernel import KernelResult
 from proofs_check.planted.kill_table import Trial, cell, survivors
 from proofs_check.planted.roads import ROADS, Road
+from proofs_check.replay import Replayed
 from proofs_check.verdict import Verdict
 from proofs_check.verification import Verification
 
@@ -26,17 +28,21 @@ def printed(as_json: bool, objects: list[dict[str, Any]], print_tables: Callable
         print_tables()
 
 
-def print_quick(results: Sequence[Verification]) -> None:
-    """The table of the quick methods, and what they found against a statement."""
+def print_quick(results: Sequence[Verification], standings: Sequence[Standing] = ()) -> None:
+    """The table of the quick methods, and what they found against a statement.
+
+    With `standings` the statuses are theirs, with what keeps each from a better one.
+    """
     table = _table("statements by method", ("id", "statement", "symbolic", "random", "status", "s"))
     console = Console()
-    for result in results:
+    statuses = [each.status for each in standings or results]
+    for result, status in zip(results, statuses, strict=True):
         random, steps = result.random, result.symbolic.steps
         proved = sum(step.verdict is Verdict.PROVED for step in steps)
         derived = f"{result.symbolic.verdict.value} {proved}/{len(steps)}" if steps else "cited"
         seen = f"clean {random.rows}" if random.clean else f"{random.verdict.value} {random.rows}"
-        status = _coloured(result.status, result.passed)
-        table.add_row(result.statement.id, result.statement.name, derived, seen, status, f"{result.seconds:.1f}")
+        shown = _coloured(status.value, status.holds)
+        table.add_row(result.statement.id, result.statement.name, derived, seen, shown, f"{result.seconds:.1f}")
     console.print(table)
     for result in results:
         for step in result.symbolic.steps:
@@ -44,33 +50,58 @@ def print_quick(results: Sequence[Verification]) -> None:
                 console.print(f"{result.statement.id}: step {step.verdict.value}: {step.step.because} {step.point}")
         if result.random.counterexample is not None:
             console.print(f"{result.statement.id}: {result.random.counterexample}")
+    print_reasons(standings)
 
 
 _FULL = ("id", "steps", "random", "screened", "rows/s", "softmax", "tightest", "lemmas", "status")
 
 
-def print_full(objects: Sequence[Mapping[str, Any]]) -> None:
-    """The table of the evidence: steps that sympy decided, lemmas that intervals certified.
+def print_full(standings: Sequence[Standing]) -> None:
+    """The table of all methods: steps that sympy decided, lemmas whose certificates replayed, and what is on file.
 
-    Under `softmax`, how many times the softmax alone the screen takes.
+    Under `softmax`, how many times the softmax alone the screen took.
     """
     table = _table("statements by method", _FULL)
-    for each in objects:
-        lemmas, screen = each["interval"], each["screen"]
-        ratios = [a["tightness"] for a in each["adversarial"] or [] if a["tightness"] is not None]
-        steps = each["symbolic"]["steps"]
+    for each in standings:
+        random, screen = each.quick.random, None if each.found is None else each.found.screen
+        ratio = None if screen is None else screen.softmax_ratio
         table.add_row(
-            each["id"],
-            f"{steps - len(each['symbolic']['open_steps'])}/{steps}" if steps else "cited",
-            ("" if each["random"]["clean"] else "not clean ") + str(each["random"]["rows"]),
-            screened(screen),
-            f"{screen['rows_per_second'] / 1000:,.0f}k" if screen else "",
-            f"{screen['softmax_ratio']:.2f}x" if screen else "",
-            f"{max(ratios):.6f}" if ratios else "",
-            f"{sum(lemma['verdict'] == Verdict.PROVED.value for lemma in lemmas)}/{len(lemmas)}" if lemmas else "",
-            _coloured(each["status"], each["status"] in GOOD),
+            each.statement.id,
+            steps(each).removesuffix(" steps"),
+            ("" if random.clean else "not clean ") + str(random.rows),
+            "" if each.found is None else screened(each.found),
+            f"{screen.rows_per_second / 1000:,.0f}k" if screen else "",
+            f"{ratio:.2f}x" if ratio is not None else "",
+            "" if each.found is None else tightest(each.found, 6),
+            f"{each.certified}/{each.lemmas}" if each.lemmas else "",
+            _coloured(each.status.value, each.status.holds),
         )
     Console().print(table)
+    print_reasons(standings)
+
+
+def print_reasons(standings: Sequence[Standing]) -> None:
+    """A line for each thing that keeps a statement from a better status."""
+    for each in standings:
+        for reason in each.reasons:
+            text = f"{each.statement.id}, {each.status.value}: {reason}"
+            Console().print(text, style=None if each.status.holds else "red", markup=False, soft_wrap=True)
+
+
+def print_below_certified(standings: Sequence[Standing]) -> None:
+    """Which statements are below certified, and so fail with `--strict`."""
+    below = [f"{each.statement.id} ({each.status.value})" for each in standings if not each.status.strict]
+    if below:
+        Console().print(f"below certified: {', '.join(below)}", style="red", markup=False, soft_wrap=True)
+
+
+def print_replayed(found: Sequence[tuple[str, Replayed]]) -> None:
+    """The claim of each certificate that holds, in words, why each other one fails, and how many hold."""
+    console = Console()
+    for name, each in found:
+        text = each.claim if each.holds else f"FAILS: {each.reason}"
+        console.print(f"{name}: {text}", style=None if each.holds else "red", markup=False, soft_wrap=True)
+    console.print(f"{sum(each.holds for _, each in found)} of {len(found)} certificates hold")
 
 
 def print_kernel(results: Sequence[KernelResult]) -> None:

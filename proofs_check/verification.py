@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from proofs_check.sampling import SamplingResult, sample
+from proofs_check.statuses import Status
 from proofs_check.symbolic import SymbolicResult, check_derivation
 from proofs_check.verdict import Verdict
 from theory.statement import Statement
@@ -22,27 +23,22 @@ class Verification:
     seconds: float
 
     @property
-    def status(self) -> str:
-        """`refuted`, `vacuous`, `proved`, `sampled` or `undecided`, the worst finding first."""
+    def status(self) -> Status:
+        """The status by these methods alone: derived or sampled at best; the worst finding first."""
         verdicts = (self.symbolic.verdict, self.random.verdict)
-        for bad in (Verdict.REFUTED, Verdict.VACUOUS):
+        for bad, status in ((Verdict.REFUTED, Status.REFUTED), (Verdict.VACUOUS, Status.VACUOUS)):
             if bad in verdicts:
-                return bad.value
+                return status
         if not self.random.clean:
-            return "undecided"
-        return "proved" if self.symbolic.verdict is Verdict.PROVED else "sampled"
-
-    @property
-    def passed(self) -> bool:
-        """Whether the statement is proved or sampled clean, and no method found against it."""
-        return self.status in ("proved", "sampled")
+            return Status.UNDECIDED
+        return Status.DERIVED if self.symbolic.verdict is Verdict.PROVED else Status.SAMPLED
 
     def to_json(self) -> dict[str, Any]:
         """The object that `--json` prints."""
         return {
             "id": self.statement.id,
             "name": self.statement.name,
-            "status": self.status,
+            "status": self.status.value,
             "symbolic": symbolic_json(self.symbolic),
             "random": random_json(self.random),
             "seconds": round(self.seconds, 3),
@@ -50,7 +46,7 @@ class Verification:
 
 
 def symbolic_json(found: SymbolicResult) -> dict[str, Any]:
-    """What the symbolic method found, for `--json` and the evidence."""
+    """What the symbolic method found, for `--json`."""
     return {
         "verdict": found.verdict.value,
         "steps": len(found.steps),
@@ -63,7 +59,7 @@ def symbolic_json(found: SymbolicResult) -> dict[str, Any]:
 
 
 def random_json(found: SamplingResult) -> dict[str, Any]:
-    """What the random method found, for `--json` and the evidence."""
+    """What the random method found, for `--json`."""
     return {
         "verdict": found.verdict.value,
         "clean": found.clean,

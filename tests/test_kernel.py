@@ -9,8 +9,7 @@ import pytest
 from sympy import Function, Le, Symbol, exp
 
 from proofs_check import kernel
-from proofs_check.evidence import KERNEL
-from proofs_check.kernel.build import ALLOWED, Build, CoqError, assumed, closure, coq_version, refused
+from proofs_check.kernel.build import Build, CoqError, assumed, closure, coq_version, refused
 from proofs_check.kernel.claims import definitions, propositions, theorem_name
 from proofs_check.kernel.printing import clause_to_coq
 from proofs_check.planted.mutations import scaled_up
@@ -27,20 +26,17 @@ WITH_PROOFS = [statement for statement in CATALOGUE if kernel.has_proofs(stateme
 needs_coq = pytest.mark.skipif(shutil.which("coqc") is None, reason="coqc, an optional program, is not installed")
 
 
-RECORDS = Path(__file__).resolve().parent.parent / "evidence" / KERNEL
+EVIDENCE = Path(__file__).resolve().parent.parent / "evidence"
+RECORDS = {
+    statement.id: json.loads((EVIDENCE / f"{statement.id}.json").read_text(encoding="utf-8"))["kernel"]
+    for statement in CATALOGUE
+}
 
 
 @pytest.fixture
 def copied(tmp_path):
     folder = tmp_path / "coq"
     shutil.copytree(kernel.FOLDER, folder)
-    return folder
-
-
-@pytest.fixture
-def records(tmp_path):
-    folder = tmp_path / KERNEL
-    shutil.copytree(RECORDS, folder)
     return folder
 
 
@@ -108,29 +104,28 @@ def test_twins_print_differently():
 
 @pytest.mark.parametrize("statement", WITH_PROOFS, ids=lambda s: s.id)
 def test_the_record_is_about_todays_clauses_and_files(statement):
-    found = kernel.recorded(statement, RECORDS)
-    assert found.reason == "" or found.open
-    assert set(found.proved) | set(found.open) == {clause.name for clause in statement.claim}
-    assert set(found.axioms) <= set(ALLOWED)
+    found = kernel.recorded(statement, RECORDS[statement.id])
+    assert (found.verdict, found.reason) == (Verdict.PROVED, "")
+    assert found.record() == RECORDS[statement.id]
 
 
-def test_every_statement_with_proofs_is_recorded_as_proved_whole():
-    assert [s.id for s in WITH_PROOFS if kernel.recorded(s, RECORDS).verdict is not Verdict.PROVED] == []
+def test_every_statement_with_proofs_has_a_record():
+    assert {key for key, record in RECORDS.items() if record} == {statement.id for statement in WITH_PROOFS}
     assert {"A1", "A2", "A3", "A4", "A5", "A6", "B1", "B2", "B3", "B4"} <= {s.id for s in WITH_PROOFS}
 
 
 def test_a_statement_without_record_is_undecided():
-    found = kernel.recorded(find("G2"), RECORDS)
+    found = kernel.recorded(find("G2"), None)
     assert found.verdict is Verdict.UNDECIDED
     assert "not been asked" in found.reason
 
 
 @pytest.mark.parametrize("name", ["A2", "RowFacts", "Row", "Functions"])
 def test_a_changed_file_makes_the_record_stale(copied, name):
-    assert kernel.recorded(LEAK_BOUND, RECORDS, copied).verdict is Verdict.PROVED
+    assert kernel.recorded(LEAK_BOUND, RECORDS["A2"], copied).verdict is Verdict.PROVED
     path = copied / f"{name}.v"
     path.write_text(path.read_text() + "\n")
-    found = kernel.recorded(LEAK_BOUND, RECORDS, copied)
+    found = kernel.recorded(LEAK_BOUND, RECORDS["A2"], copied)
     assert found.verdict is Verdict.UNDECIDED
     assert f"{name}.v changed" in found.reason
 
@@ -138,35 +133,45 @@ def test_a_changed_file_makes_the_record_stale(copied, name):
 def test_a_changed_clause_makes_the_record_stale():
     first, *others = LEAK_BOUND.claim
     changed = replace(LEAK_BOUND, claim=(scaled_up(first), *others))
-    found = kernel.recorded(changed, RECORDS)
+    found = kernel.recorded(changed, RECORDS["A2"])
     assert found.verdict is Verdict.UNDECIDED
     assert "clause margin changed" in found.reason
 
 
+def test_a_record_without_its_file_of_proofs_counts_for_nothing(copied):
+    (copied / "A2.v").unlink()
+    found = kernel.recorded(LEAK_BOUND, RECORDS["A2"], copied)
+    assert found.verdict is Verdict.UNDECIDED
+    assert "there is no file of proofs A2.v" in found.reason
+    (copied / "A2.v").write_text("From Localist Require Import Gone.\n")
+    assert "Gone.v" in kernel.recorded(LEAK_BOUND, RECORDS["A2"], copied).reason
+
+
+# Hashed anew, so that the text alone gives the forgery away.
 @pytest.mark.parametrize(
-    ("entry", "value"), [("proved", ["margin"]), ("id", "A1"), ("open", {"margin": "no"}), ("verdict", "undecided")]
+    ("module", "old", "new", "told"),
+    [
+        ("A2", "Theorem soft_margin", "Theorem hard_margin", "A2.v has no theorem soft_margin"),
+        ("A2", "Proof. exact epsilon_is_logistic. Qed.", "Admitted.", "A2.v says Admitted"),
+        ("Row", "Definition ", "Axiom absurd : False. Definition ", "Row.v says Axiom"),
+    ],
 )
-def test_a_record_that_contradicts_itself_counts_for_nothing(records, entry, value):
-    path = records / "A2.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), entry: value}))
-    assert kernel.recorded(LEAK_BOUND, records).verdict is Verdict.UNDECIDED
+def test_what_a_file_of_proofs_plainly_lacks_is_seen_without_coq(copied, module, old, new, told):
+    path = copied / f"{module}.v"
+    edit(path, old, new)
+    record = RECORDS["A2"] | {"sha256": kernel.hashes(LEAK_BOUND, copied)}
+    found = kernel.recorded(LEAK_BOUND, record, copied)
+    assert found.verdict is Verdict.UNDECIDED
+    assert told in found.reason
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100_000, '{"id": "A2", "verdict": "surely"}'])
-def test_a_record_that_is_none_is_named(records, text):
-    (records / "A2.json").write_text(text)
-    with pytest.raises(InputError, match=r"A2\.json"):
-        kernel.recorded(LEAK_BOUND, records)
-
-
-def test_a_record_of_huge_numbers_or_lists_for_names_is_none(records):
-    path = records / "A2.json"
-    whole = json.loads(path.read_text())
-    path.write_text(json.dumps(whole | {"proved": [[name] for name in whole["proved"]]}))
-    assert kernel.recorded(LEAK_BOUND, records).verdict is Verdict.UNDECIDED
-    path.write_text(json.dumps(whole | {"seconds": 10**400}))
-    with pytest.raises(InputError, match=r"A2\.json"):
-        kernel.recorded(LEAK_BOUND, records)
+def test_a_record_of_a_proof_that_is_not_whole_is_read_as_one():
+    record = RECORDS["A2"] | {"verdict": "undecided", "reason": "no", "open": {"margin": "no"}}
+    record["proved"] = [name for name in RECORDS["A2"]["proved"] if name != "margin"]
+    found = kernel.recorded(LEAK_BOUND, record)
+    assert (found.verdict, found.open, found.reason) == (Verdict.UNDECIDED, {"margin": "no"}, "no")
+    for lie in ({"verdict": "proved"}, {"reason": ""}):
+        assert "with 1 clauses open" in kernel.recorded(LEAK_BOUND, record | lie).reason
 
 
 def test_without_coq_a_check_says_so(monkeypatch):
@@ -174,18 +179,11 @@ def test_without_coq_a_check_says_so(monkeypatch):
     found = kernel.check(LEAK_BOUND)
     assert found.verdict is Verdict.UNDECIDED
     assert "coqc is not installed" in found.reason
-    assert kernel.recorded(LEAK_BOUND, RECORDS).verdict is Verdict.PROVED
+    assert found.coq is None
+    assert kernel.recorded(LEAK_BOUND, RECORDS["A2"]).verdict is Verdict.PROVED
 
 
-def test_without_coq_nothing_is_recorded(monkeypatch, records):
-    monkeypatch.setenv("PATH", "/nowhere")
-    before = (records / "A2.json").read_bytes()
-    (found,) = kernel.recheck([LEAK_BOUND], records)
-    assert found.verdict is Verdict.UNDECIDED
-    assert (records / "A2.json").read_bytes() == before
-
-
-def test_a_missing_library_is_told_from_a_refused_proof(monkeypatch, records, tmp_path):
+def test_a_missing_library_is_told_from_a_refused_proof(monkeypatch, tmp_path):
     coqc = tmp_path / "coqc"
     coqc.write_text(
         "#!/bin/sh\n"
@@ -194,11 +192,11 @@ def test_a_missing_library_is_told_from_a_refused_proof(monkeypatch, records, tm
     )
     coqc.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    before = (records / "A5.json").read_bytes()
-    (found,) = kernel.recheck([find("A5")], records)
+    found = kernel.check(find("A5"))
     assert found.verdict is Verdict.UNDECIDED
     assert "a library of Coq's is missing" in found.reason
-    assert (records / "A5.json").read_bytes() == before
+    # Without a version nothing is recorded.
+    assert found.coq is None
 
 
 CLASSIC = "Classical_Prop.classic : forall P : Prop, P \\/ ~ P"
@@ -249,7 +247,7 @@ def test_theorems_are_named_after_their_clauses():
 @needs_coq
 @pytest.mark.parametrize("statement", WITH_PROOFS, ids=lambda s: s.id)
 def test_the_kernel_accepts_what_the_record_says(statement):
-    found, kept = kernel.check(statement), kernel.recorded(statement, RECORDS)
+    found, kept = kernel.check(statement), kernel.recorded(statement, RECORDS[statement.id])
     assert (found.verdict, found.proved, found.axioms) == (kept.verdict, kept.proved, kept.axioms)
     assert found.coq == coq_version()
 

@@ -15,23 +15,23 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Abs, Ge, Gt, Interval, Le, Max, Rational, exp, log, oo, symbols
+from sympy import Abs, Ge, Gt, Interval, Le, Max, Rational, Symbol, exp, log, oo, sqrt, symbols
 
 from proofs_check.intervals.boxes import Side
-from proofs_check.intervals.certificates import read, speaks_of
+from proofs_check.intervals.certificates import speaks_of
 from proofs_check.intervals.enclosure import Enclosure
 from proofs_check.intervals.interval import certify
 from proofs_check.intervals.pool import Pool
 from proofs_check.intervals.spans import NoValue
-from proofs_check.replay import replay, replay_bytes
+from proofs_check.replay import replay, replay_all, replay_bytes
 from proofs_check.replay.ranges import Nowhere
 from proofs_check.replay.reading import Reading
-from theory.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 x, y = symbols("x y", real=True)
 p, q = symbols("p q", positive=True)
-ABOVE_0, UNIT = Interval.open(0, oo), Interval(0, 1)
+s = Symbol("s")
+ABOVE_0, UNIT, REALS = Interval.open(0, oo), Interval(0, 1), Interval(-oo, oo)
 
 CLAIMS = {
     "direct": (Ge(x * y, 0), {x: UNIT, y: UNIT}),
@@ -180,31 +180,108 @@ def test_a_forged_form_proves_nothing():
     assert "no form" in found.reason
 
 
-def test_nodes_swapped_under_the_right_name_are_noticed(tmp_path):
+def test_nodes_swapped_under_the_right_name_are_noticed():
     claim, domain = CLAIMS["split"]
-    found = certificate("split")
-    path = found.write(tmp_path / "own.json")
-    assert speaks_of(path, claim, domain)
-    payload = copy.deepcopy(dict(found.payload))
+    own = certificate("split").document
+    assert speaks_of(own, claim, domain)
+    payload = copy.deepcopy(dict(own["payload"]))
     constant(payload, "1/2", "3/5")
-    forged = tmp_path / "forged.json"
-    forged.write_bytes(rehashed(payload))
-    assert replay(forged).holds
-    assert not speaks_of(forged, claim, domain)
-    assert not speaks_of(path, claim, {x: Interval(-1, oo)})
-    assert not speaks_of(path, claim.reversed, domain)
+    found = replay_bytes(rehashed(payload))
+    assert "the claim stated is not the one replayed, which is 3/5 + x^4 - x >= 0 for x in [-2, 2]" in found.reason
+    assert not speaks_of(own, claim, {x: Interval(-1, oo)})
+    assert not speaks_of(own, claim, {x: Interval(3, 2)})
+    assert not speaks_of(own, claim.reversed, domain)
 
 
-@pytest.mark.parametrize(
-    "text", ["{}", "{", "[]", '{"payload": ' + "[" * 100_000, '{"payload": {"format": "another"}}']
-)
-def test_what_is_no_certificate_is_an_input_error(tmp_path, text):
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_certificate_that_states_0_above_1_is_refused(name):
+    """Whatever it proves: every claim stated was accepted once."""
+    payload = copy.deepcopy(dict(certificate(name).payload))
+    statement = payload["statement"]
+    statement["srepr"] = "StrictGreaterThan(Integer(0), Integer(1))"
+    text = json.dumps([statement["srepr"], statement["domain"]], sort_keys=True, separators=(",", ":"))
+    statement["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    assert "the claim stated is not the one replayed" in replay_bytes(rehashed(payload)).reason
+
+
+NO_CERTIFICATE = [
+    "{}",
+    "{",
+    "[]",
+    "",
+    "7",
+    '{"payload": ' + "[" * 100_000,
+    '{"payload": {"format": "another"}}',
+    "\x00",
+]
+NO_CERTIFICATE += [
+    '{"format": 7}',
+    '{"format": "localist evidence 3"}',
+    '{"format": "localist evidence 3", "interval": 7}',
+]
+NO_CERTIFICATE += ['{"format": "localist evidence 3", "interval": [{}]}', '{"payload": 1, "payload": 2}']
+
+
+@pytest.mark.parametrize("text", NO_CERTIFICATE)
+def test_what_is_no_certificate_fails(tmp_path, text):
     path = tmp_path / "c.json"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"c\.json"):
-        read(path)
     assert not replay(path).holds
-    assert not replay(tmp_path / "none.json").holds
+    ((name, found),) = replay_all(path)
+    assert name == str(path)
+    assert not found.holds
+    assert found.reason
+
+
+def test_what_is_not_there_fails(tmp_path):
+    assert "cannot be read" in replay(tmp_path / "none.json").reason
+    ((_, found),) = replay_all(tmp_path / "none.json")
+    assert not found.holds
+    assert replay_all(tmp_path) == []
+
+
+def test_evidence_is_replayed_lemma_by_lemma(tmp_path):
+    good, other = certificate("direct").document, certificate("kink").document
+    spoilt = copy.deepcopy(other)
+    spoilt["payload"]["boxes"] += 1
+    lemmas = [
+        {"lemma": "A1-0", "verdict": "proved", "certificate": good},
+        {"lemma": "A1-1", "verdict": "proved", "certificate": spoilt},
+        {"lemma": "A1-2", "verdict": "proved", "certificate": None},
+        {"lemma": "A1-3", "verdict": "undecided", "certificate": None},
+        {"lemma": "A1-4", "verdict": "undecided", "certificate": good},
+        {"lemma": "A1-5", "verdict": "proved", "certificate": {"payload": 1.5}},
+    ]
+    document = {"format": "localist evidence 3", "screen": {"softmax_ratio": 1.5}, "interval": lemmas}
+    (tmp_path / "A1.json").write_text(json.dumps(document, indent=2))
+    (tmp_path / "lone.json").write_bytes(certificate("kink").to_bytes())
+    found = {name.rpartition("/")[2]: result for name, result in replay_all(tmp_path)}
+    assert {name: result.reason for name, result in found.items()} == {
+        "A1.json, A1-0": "",
+        "A1.json, A1-1": "the hash does not match",
+        "A1.json, A1-2": "the lemma is said to be proved and has no certificate",
+        "A1.json, A1-4": "the lemma is said to be undecided and has a certificate",
+        "A1.json, A1-5": "1.5 is not an exact number",
+        "lone.json": "",
+    }
+    assert found["A1.json, A1-0"].claim == "x*y >= 0 for x in [0, 1], y in [0, 1]"
+
+
+ROOTS = {
+    "content under a root": (sqrt((x - Rational(1, 3)) ** 2 + Rational(1, 10**20)), Rational(1, 10**10), UNIT),
+    "the same on the whole line": (sqrt((x - Rational(1, 3)) ** 2 + Rational(1, 10**20)), Rational(1, 10**10), REALS),
+    "a square under a root": (sqrt(s**2), s, UNIT),
+    "a square under a root, both signs": (sqrt(s**2), s, Interval(-1, 1)),
+    "a square under a root, everywhere": (sqrt(s**2), s, REALS),
+}
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_the_replay_takes_powers_out_of_a_root_as_the_search_does(name):
+    lhs, rhs, side = ROOTS[name]
+    (letter,) = lhs.free_symbols
+    found = certify(Ge(lhs, rhs), {letter: side})
+    assert found.verdict.value == "proved", found
 
 
 def imported(path):

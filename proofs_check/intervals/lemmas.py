@@ -5,9 +5,8 @@ A statement's derivation names most of them as steps; the few that it states onl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sympy import Expr, Ge, Gt, Integer, Interval, Le, Lt, S, Set, Symbol, exp, log, symbols
@@ -15,7 +14,7 @@ from sympy import Expr, Ge, Gt, Integer, Interval, Le, Lt, S, Set, Symbol, exp, 
 from proofs_check.intervals.branching import Progress
 from proofs_check.intervals.certificates import speaks_of
 from proofs_check.intervals.interval import Certified, Finding, certify
-from proofs_check.replay import replay
+from proofs_check.replay import Replayed, replay_document
 from proofs_check.step_claims import domain_of
 from proofs_check.verdict import Verdict
 from theory.derivation import AboveTangent, Positive, RisesFromZero
@@ -40,19 +39,20 @@ class Lemma:
 
     @property
     def name(self) -> str:
-        """What its certificate is called, without the ending."""
+        """What it is called in the evidence."""
         return f"{self.statement}-{self.index}"
 
 
 @dataclass(frozen=True)
 class LemmaResult:
-    """A lemma with what was found. `fresh` is False where an earlier run's certificate stands and still replays."""
+    """A lemma with what was found; `certificate`, the document, if it is proved.
+
+    `fresh` is False where an earlier run's certificate still replays.
+    """
 
     lemma: Lemma
     verdict: Verdict
-    path: Path | None
-    boxes: int
-    seconds: float
+    certificate: Mapping[str, Any] | None = None
     reason: str = ""
     fresh: bool = True
 
@@ -150,46 +150,43 @@ def _letters(expr: Expr) -> list[Symbol]:
 
 def certify_statement(
     statement: Statement,
-    directory: Path,
+    kept: Iterable[Any] = (),
     *,
     seconds: float = SECONDS,
     progress: Callable[[Lemma, Progress], None] | None = None,
 ) -> IntervalResult:
-    """Certify every lemma of a statement, one certificate a lemma, `<ID>-<n>.json` in the directory.
+    """Certify every lemma of a statement.
 
-    A certificate that is there already, speaks of the same lemma and replays is kept, so a run broken off goes on where
-    it stopped. `seconds` bounds the search for each lemma.
+    A certificate among those `kept` that speaks of the same lemma and replays is taken as it is. `seconds` bounds the
+    search for each lemma.
     """
-    results = []
+    kept, results = list(kept), []
     for lemma in lemmas_of(statement):
-        path = directory / f"{lemma.name}.json"
-        kept = _kept(lemma, path)
-        if kept is not None:
-            results.append(kept)
+        earlier = next((each for each in kept if replayed(each, lemma).holds), None)
+        if earlier is not None:
+            results.append(LemmaResult(lemma, Verdict.PROVED, earlier, fresh=False))
             continue
-        report = None if progress is None else _reporting(progress, lemma)
-        results.append(_certified(lemma, path, seconds, report))
+        results.append(_certified(lemma, seconds, None if progress is None else _reporting(progress, lemma)))
     return IntervalResult(tuple(results))
 
 
-def _kept(lemma: Lemma, path: Path) -> LemmaResult | None:
-    if not path.exists() or not speaks_of(path, lemma.claim, lemma.domain):
-        return None
-    found = replay(path)
-    return LemmaResult(lemma, Verdict.PROVED, path, found.leaves, 0.0, fresh=False) if found.holds else None
+def replayed(certificate: Any, lemma: Lemma) -> Replayed:
+    """Replay a certificate as one of that lemma: it must speak of the lemma's claim over the lemma's domain."""
+    if not speaks_of(certificate, lemma.claim, lemma.domain):
+        return Replayed(False, "the certificate speaks of another claim")
+    return replay_document(certificate)
 
 
 def _reporting(progress: Callable[[Lemma, Progress], None], lemma: Lemma) -> Callable[[Progress], None]:
     return lambda state: progress(lemma, state)
 
 
-def _certified(lemma: Lemma, path: Path, seconds: float, report: Callable[[Progress], None] | None) -> LemmaResult:
+def _certified(lemma: Lemma, seconds: float, report: Callable[[Progress], None] | None) -> LemmaResult:
     try:
         found: Finding = certify(lemma.claim, lemma.domain, seconds=seconds, progress=report)
     except DomainError as error:
-        return LemmaResult(lemma, Verdict.UNDECIDED, None, 0, 0.0, str(error))
+        return LemmaResult(lemma, Verdict.UNDECIDED, reason=str(error))
     if isinstance(found, Certified):
-        found.certificate.write(path)
-        return LemmaResult(lemma, found.verdict, path, found.boxes, found.seconds)
+        return LemmaResult(lemma, found.verdict, found.certificate.document)
     reason = getattr(found, "reason", "") or ", ".join(f"{k}={v}" for k, v in getattr(found, "point", {}).items())
-    return LemmaResult(lemma, found.verdict, None, found.boxes, found.seconds, reason)
+    return LemmaResult(lemma, found.verdict, reason=reason)

@@ -11,25 +11,29 @@ Coq is optional: where `coqc` is missing a check says so, and `recorded` tells w
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from proofs_check.kernel.build import Build, CoqError, CoqMissing, closure, coq_version
-from proofs_check.kernel.claims import accept, definitions, propositions
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from proofs_check.kernel.build import ALLOWED, Build, CoqError, CoqMissing, closure, coq_version
+from proofs_check.kernel.claims import accept, definitions, propositions, theorem_name
 from proofs_check.kernel.kinds import COQ_KINDS
 from proofs_check.verdict import Verdict
 from theory.errors import InputError
-from theory.files import read_json, sha256_of, write_text_atomically
+from theory.files import read_text, sha256_of
 from theory.statement import Statement
 
 FOLDER = Path(__file__).parent / "coq"
 NO_COQ = "coqc is not installed: Debian's package coq has it; the recorded result still says what was proved"
 _PREFIX = "localist-kernel-"
+# Words of Coq that leave a proof out, or assume what is to be proved.
+_ASSUMING = re.compile(r"\b(Admitted|admit|give_up|Axioms?|Conjectures?|Parameters?|bypass_check|Unset)\b")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,11 @@ class KernelResult:
     reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The object that a record holds and `--json` prints."""
+        """The object that `--json` prints."""
+        return {**self.record(), "seconds": round(self.seconds, 1)}
+
+    def record(self) -> dict[str, Any]:
+        """The object that the evidence holds: the same for every run that finds the same."""
         return {
             "id": self.statement,
             "verdict": self.verdict.value,
@@ -59,7 +67,6 @@ class KernelResult:
             "open": self.open,
             "axioms": list(self.axioms),
             "coq": self.coq,
-            "seconds": round(self.seconds, 1),
             "sha256": self.hashes,
             "reason": self.reason,
         }
@@ -122,68 +129,83 @@ def check(statement: Statement, folder: Path = FOLDER, build: Build | None = Non
     )
 
 
-def recorded(statement: Statement, records: Path, folder: Path = FOLDER) -> KernelResult:
-    """What the record among `records` says, if it is about today's clauses and files; UNDECIDED otherwise.
+class _Record(BaseModel):
+    """A record in the evidence, as `KernelResult.record` writes it."""
 
-    Needs no Coq. Raises `InputError` for a record that cannot be read.
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    id: str
+    verdict: str
+    proved: list[str]
+    open: dict[str, str]
+    axioms: list[str]
+    coq: str
+    sha256: dict[str, str]
+    reason: str
+
+
+def recorded(statement: Statement, record: Mapping[str, Any] | None, folder: Path = FOLDER) -> KernelResult:
+    """What a record says, if it is about today's clauses and files and contradicts neither them nor itself.
+
+    UNDECIDED, with the reason, otherwise. Needs no Coq, so it cannot tell whether the kernel accepted the proofs that
+    the record names: only a recheck can.
     """
-    path = records / f"{statement.id}.json"
-    if not path.exists():
+    if record is None:
         return KernelResult(statement.id, Verdict.UNDECIDED, reason="the kernel has not been asked")
-    found = read_json(path)
     try:
-        result = KernelResult(
-            statement=found["id"],
-            verdict=Verdict(found["verdict"]),
-            proved=tuple(str(name) for name in found["proved"]),
-            open=dict(found["open"]),
-            axioms=tuple(found["axioms"]),
-            coq=found["coq"],
-            seconds=float(found["seconds"]),
-            hashes=dict(found["sha256"]),
-            reason=found["reason"],
-        )
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise InputError(f"cannot read the kernel's record {path}: {error!r}") from None
-    return result if _is_current(result, statement, folder) else _stale(result, statement, folder)
-
-
-def _is_current(result: KernelResult, statement: Statement, folder: Path) -> bool:
-    whole = {clause.name for clause in statement.claim} == set(result.proved) and not result.open
-    return (
-        result.statement == statement.id
-        and result.hashes == hashes(statement, folder)
-        and (result.verdict is Verdict.PROVED) == whole
+        said = _Record.model_validate(record)
+        refusal = _refusal(said, statement, folder)
+    except ValidationError as error:
+        refusal = f"{'.'.join(map(str, error.errors()[0]['loc']))}: {error.errors()[0]['msg']}"
+    except InputError as error:
+        refusal = str(error)
+    if refusal:
+        return KernelResult(statement.id, Verdict.UNDECIDED, reason=f"the kernel's record does not count: {refusal}")
+    return KernelResult(
+        statement=statement.id,
+        verdict=Verdict(said.verdict),
+        proved=tuple(said.proved),
+        open=said.open,
+        axioms=tuple(said.axioms),
+        coq=said.coq,
+        hashes=said.sha256,
+        reason=said.reason,
     )
 
 
-def _stale(result: KernelResult, statement: Statement, folder: Path) -> KernelResult:
+def _refusal(said: _Record, statement: Statement, folder: Path) -> str:
+    """Why a record is not believed; empty if it is."""
+    clauses = [clause.name for clause in statement.claim]
+    if said.id != statement.id:
+        return f"it is of {said.id}"
+    if not has_proofs(statement, folder):
+        return f"there is no file of proofs {statement.id}.v"
     today = hashes(statement, folder)
-    changed = sorted(name for name in today.keys() | result.hashes.keys() if today.get(name) != result.hashes.get(name))
-    reason = f"the record is stale: {', '.join(changed) or 'its clauses'} changed since"
-    return KernelResult(statement.id, Verdict.UNDECIDED, coq=result.coq, reason=reason)
+    if unprinted := [name for name in clauses if f"clause {name}" not in today]:
+        return f"no proposition of Coq says what the clause {unprinted[0]!r} says"
+    if changed := sorted(name for name, _ in today.items() ^ said.sha256.items()):
+        return f"{', '.join(dict.fromkeys(changed))} changed since"
+    if others := [axiom for axiom in said.axioms if axiom not in ALLOWED]:
+        return f"the axiom {others[0]!r} is not allowed"
+    if not said.axioms:
+        return "it names no axiom, and no proof about real numbers rests on none"
+    if not re.fullmatch(r"\d+(\.\d+)+", said.coq):
+        return f"{said.coq!r} is no version of Coq"
+    if sorted([*said.proved, *said.open]) != sorted(clauses):
+        return "its clauses are not the statement's"
+    whole = not said.open
+    if said.verdict != (Verdict.PROVED if whole else Verdict.UNDECIDED).value or bool(said.reason) == whole:
+        return f"it says {said.verdict!r} with {len(said.open)} clauses open"
+    return _unproved(said.proved, statement, folder)
 
 
-def recheck(
-    statements: Iterable[Statement],
-    records: Path,
-    folder: Path = FOLDER,
-    told: Callable[[KernelResult], None] | None = None,
-) -> list[KernelResult]:
-    """Check every statement that has proofs, write what was found to `records`; `told` hears each as it comes.
-
-    Nothing is recorded where `coqc` or a library of Coq's is missing.
-    """
-    results = []
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as place:
-        build = Build(folder, Path(place)) if coq_version() else None
-        for statement in statements:
-            if not has_proofs(statement, folder):
-                continue
-            result = check(statement, folder, build)
-            if result.coq is not None:
-                write_text_atomically(records / f"{statement.id}.json", json.dumps(result.to_json(), indent=2) + "\n")
-            if told is not None:
-                told(result)
-            results.append(result)
-    return results
+def _unproved(proved: Iterable[str], statement: Statement, folder: Path) -> str:
+    """What the text of the proofs shows to be missing: a theorem, or a proof; empty where it shows nothing."""
+    text = read_text(folder / f"{statement.id}.v")
+    for name in proved:
+        if not re.search(rf"\b(Theorem|Lemma|Corollary|Proposition|Definition)\s+{theorem_name(name)}\b", text):
+            return f"{statement.id}.v has no theorem {theorem_name(name)}"
+    for module in closure(folder, statement.id):
+        if word := _ASSUMING.search(read_text(folder / f"{module}.v")):
+            return f"{module}.v says {word[0]}"
+    return ""

@@ -1,23 +1,22 @@
-"""Replays every certificate in the folders named: `python -m proofs_check.replay DIR`."""
+"""Replays every certificate in the files and folders named: `python -m proofs_check.replay FILE-OR-FOLDER`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from proofs_check.replay import replay
+from proofs_check.replay import replay_all
 
 
 def main(arguments: list[str]) -> int:
-    """Replay every certificate in the folders named; exit status 0 if there are some and all hold."""
-    paths = [path for folder in arguments for path in sorted(Path(folder).rglob("*.json"))]
-    failed = 0
-    for path in paths:
-        found = replay(path)
-        failed += not found.holds
-        sys.stdout.write(f"{path}: {f'holds, {found.leaves} boxes' if found.holds else f'FAILS: {found.reason}'}\n")
-    sys.stdout.write(f"{len(paths) - failed} of {len(paths)} certificates hold\n")
-    return 0 if paths and not failed else 1
+    """Replay every certificate in the places named; exit status 0 if there are some and all hold."""
+    found = [each for place in arguments for each in replay_all(Path(place))]
+    for name, result in found:
+        told = f"holds, {result.leaves} boxes: {result.claim}" if result.holds else f"FAILS: {result.reason}"
+        sys.stdout.write(f"{name}: {told}\n")
+    held = sum(result.holds for _, result in found)
+    sys.stdout.write(f"{held} of {len(found)} certificates hold\n")
+    return 0 if found and held == len(found) else 1
 
 
 if __name__ == "__main__":

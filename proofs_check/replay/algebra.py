@@ -6,7 +6,7 @@ quotient that is not 0 decides nothing. Shares no code with the search.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import lcm
 from typing import Any
@@ -16,6 +16,10 @@ from flint import Ordering, fmpq, fmpq_mpoly_ctx, fmpz
 _SLOTS = 28
 # Larger numbers are not factored: that could take for ever.
 _FACTORED = 2**96
+
+
+# The least and the largest value of a letter; None where there is none.
+Ends = Mapping[str, tuple[Fraction | None, Fraction | None]]
 
 
 class Unreadable(ValueError):
@@ -66,20 +70,15 @@ class Quotient:
         return f"{self.top}|{self.bottom}"
 
 
-def _whole_root(u: Quotient, n: int) -> Fraction | None:
-    """The rational root of a rational number, if it has one."""
-    if u.is_zero:
-        return Fraction(0)
-    if not (u.top.is_constant() and u.bottom.is_constant()):
-        return None
-    value = u.top.leading_coefficient() / u.bottom.leading_coefficient()
-    parts = []
-    for part in (int(value.p), int(value.q)):
-        guess = round(max(part, 0) ** (1 / n)) if part < 2**52 else -1
-        if guess < 0 or guess**n != part:
-            return None
-        parts.append(guess)
-    return Fraction(*parts)
+def _prime_powers(constant: Any) -> list[tuple[Fraction, int]]:
+    """A rational number as powers of primes, -1 among them; a number too large to factor stands for itself."""
+    found = [(Fraction(-1), 1)] if constant < 0 else []
+    for number, sign in ((abs(int(constant.p)), 1), (int(constant.q), -1)):
+        if number > _FACTORED:
+            found.append((Fraction(number) ** sign, 1))
+        elif number > 1:
+            found += [(Fraction(int(prime)) ** sign, int(times)) for prime, times in fmpz(number).factor()]
+    return found
 
 
 def _divided(a: Any, b: Any) -> Any:
@@ -90,11 +89,15 @@ def _divided(a: Any, b: Any) -> Any:
 
 
 class Algebra:
-    """Quotients over some letters. A `nonnegative` letter may stand under a root: it is a power of a finer letter."""
+    """Quotients over some letters. A `nonnegative` letter may stand under a root: it is a power of a finer letter.
 
-    def __init__(self, letters: list[str], nonnegative: frozenset[str]) -> None:
+    With `ends`, the least and the largest value of every letter, a root of a power knows the sign of its affine base.
+    """
+
+    def __init__(self, letters: list[str], nonnegative: frozenset[str], ends: Ends | None = None) -> None:
         self.letters = letters
         self.nonnegative = nonnegative
+        self._ends = ends
         self._roots: dict[str, int] = {}
         self._units: dict[str, int] = {}
         self._reset()
@@ -226,10 +229,55 @@ class Algebra:
                 self._roots[name] = lcm(have, n)
                 raise _Again
             return self._generator(self.letters.index(name)).raised(have // n)
-        exactly = _whole_root(u, n)
-        if exactly is not None:
-            return self.number(exactly)
-        return self._generator(self._slot(f"root{n}", u.key(), (n, u)))
+        if u.is_zero:
+            return u
+        outside, inside = self._split_root(u, n)
+        whole = inside.key() == self.number(Fraction(1)).key()
+        return outside if whole else outside * self._generator(self._slot(f"root{n}", inside.key(), (n, inside)))
+
+    def _split_root(self, u: Quotient, n: int) -> tuple[Quotient, Quotient]:
+        """The `n`-th root of `u > 0` as a factor, and what is left under the root: one way for every way to write u."""
+        outside = inside = self.number(Fraction(1))
+        for poly, sign in ((u.top, 1), (u.bottom, -1)):
+            constant, factors = poly.factor()
+            parts: list[tuple[Quotient, int]] = []
+            for factor, times in factors:
+                lead = factor.leading_coefficient()
+                constant = constant * lead ** int(times)
+                parts.append((Quotient(factor / lead, self._generators[0] ** 0), int(times)))
+            parts += [(self.number(prime), times) for prime, times in _prime_powers(constant)]
+            for base, times in parts:
+                side = self._side_of_zero(base) if times >= n else 0
+                # For an even order the root of a power is one of the base's size; for an odd one 0 must be below.
+                if side > 0 or (side < 0 and n % 2 == 0):
+                    size = base * self.number(Fraction(side))
+                    outside, times = outside * size.raised(sign * (times // n)), times % n
+                inside = inside * base.raised(sign * times)
+        return outside, inside
+
+    def _side_of_zero(self, u: Quotient) -> int:
+        """1 or -1 where the base of a power is nowhere below, or nowhere above, 0; 0 where that is not known."""
+        if self._is_plainly_positive(u):
+            return 1
+        if self._ends is None or not u.bottom.is_constant():
+            return 0
+        low: Fraction | None = Fraction(0)
+        high: Fraction | None = Fraction(0)
+        for exponents, c in u.top.to_dict().items():
+            factor = Fraction(int(c.p), int(c.q))
+            used = [(index, int(k)) for index, k in enumerate(exponents) if k]
+            ends: tuple[Fraction | None, Fraction | None] = (Fraction(1), Fraction(1))
+            if used:
+                (index, power), *more = used
+                if more or index >= len(self.letters) or power != self._roots.get(self.letters[index], 1):
+                    return 0
+                ends = self._ends[self.letters[index]]
+            least, most = ends if factor > 0 else ends[::-1]
+            low = None if low is None or least is None else low + factor * least
+            high = None if high is None or most is None else high + factor * most
+        if low is not None and low >= 0:
+            return 1
+        return -1 if high is not None and high <= 0 else 0
 
     def wave(self, kind: str, u: Quotient) -> Quotient:
         """`cos`, `sin`, `acos` or `asin` of `u`, a new function; `cos 0` and `sin 0` are known."""
@@ -244,7 +292,7 @@ class Algebra:
     def slope(self, u: Quotient, name: str) -> Quotient:
         """The derivative of `u` in a letter."""
         top = bottom = self.number(Fraction(0))
-        used = {i for poly in (u.top, u.bottom) for i, n in enumerate(poly.degrees()) if n}
+        used = {i for poly in (u.top, u.bottom) for i, n in enumerate(poly.degrees()) if n > 0}
         for index in sorted(used):
             inner = self._slope_of(index, name)
             if inner.is_zero:

@@ -35,8 +35,13 @@ from proofs_check.replay.forms import Forms
 from proofs_check.replay.nodes import read
 from proofs_check.replay.ranges import Nowhere, Range, limits
 from proofs_check.replay.reading import Reading
+from proofs_check.replay.stated import Matching, Stated
+from proofs_check.replay.wording import worded
 
 _DOUBLINGS = 3
+_STATEMENT = {"srepr", "sha256", "relation", "lhs", "rhs", "domain"}
+_PAYLOAD = {"format", "statement", "substitution", "nodes", "difference", "aliases", "pieces", "tree", "boxes"}
+_PAYLOAD |= {"versions"}
 
 
 class Audit:
@@ -44,6 +49,8 @@ class Audit:
 
     def __init__(self, payload: Mapping[str, Any]) -> None:
         statement = payload["statement"]
+        _only(payload, _PAYLOAD, "a certificate")
+        _only(statement, _STATEMENT, "a statement")
         text = spelt([statement["srepr"], {n: statement["domain"][n] for n in sorted(statement["domain"])}])
         if hashlib.sha256(text.encode()).hexdigest() != statement["sha256"]:
             raise Broken("the statement's hash does not match")
@@ -60,6 +67,7 @@ class Audit:
         used = letters_below(self.nodes, bigger) | letters_below(self.nodes, smaller)
         changes = payload["substitution"]
         self.box: Box = {name: domain[name] for name in used if name not in changes}
+        self.claim = self._derived_claim(statement, {name: domain[name] for name in used})
         self._changed: dict[str, tuple[str, Mapping[str, Any]]] = {}
         for name, change in changes.items():
             new = change["new"]
@@ -70,14 +78,23 @@ class Audit:
         unknown = letters_below(self.nodes, self.difference) - set(self.box)
         if unknown:
             raise Broken(f"letters {sorted(unknown)} have no domain")
-        below_zero = [name for name, side in self.box.items() if side[0] is None or side[0] < 0]
-        self.algebra = Algebra(sorted(self.box), frozenset(self.box) - frozenset(below_zero))
+        self.algebra = Algebra(sorted(self.box), _nonnegative(self.box))
         self._check_difference(bigger, smaller)
         self.aliases = self._checked_aliases(payload["aliases"])
         self.pieces = [
             Forms(self.nodes, self.difference, self.algebra, piece, self.aliases) for piece in payload["pieces"]
         ]
         self.leaves = 0
+
+    def _derived_claim(self, statement: Mapping[str, Any], domain: Box) -> str:
+        """The claim that the nodes make, in words; it must be the one stated."""
+        lhs, relation, rhs = statement["lhs"], statement["relation"], statement["rhs"]
+        claim = worded(self.nodes, lhs, relation, rhs, domain)
+        stated = Stated(statement["srepr"])
+        same = Matching(self.nodes, stated, Algebra(sorted(domain), _nonnegative(domain))).same
+        if stated.relation != relation or not (same(lhs, stated.lhs) and same(rhs, stated.rhs)):
+            raise Broken(f"the claim stated is not the one replayed, which is {claim}")
+        return claim
 
     def run(self) -> int:
         """Check every leaf; how many there were."""
@@ -292,6 +309,17 @@ class Audit:
                 raise Broken("the Hessian may not be positive definite")
         if strict and all(holds(box[name], at[name]) for name in free):
             raise Broken("the sides are equal at the point")
+
+
+def _only(found: Mapping[str, Any], expected: set[str], what: str) -> None:
+    """`Broken` unless the entries are those that are read: one that is not may say anything."""
+    if odd := sorted(set(found) ^ expected):
+        raise Broken(f"{what} has not exactly the entries it must have: {', '.join(odd)}")
+
+
+def _nonnegative(box: Box) -> frozenset[str]:
+    """The letters that are nowhere below 0."""
+    return frozenset(name for name, side in box.items() if side[0] is not None and side[0] >= 0)
 
 
 def _determinant(matrix: list[list[Range]]) -> Range:

@@ -40,20 +40,25 @@ class Forms:
         for index in {i for indices in self._named.values() for i in indices}:
             if letters_below(self.nodes, index) - set(algebra.letters):
                 raise Broken("a form uses letters of no domain")
-        self._sound: dict[tuple[int, Slope], bool] = {}
+        self._sound: dict[tuple[int, Slope, str], bool] = {}
+        # Only what stands under a root can be equal on part of the domain alone.
+        self._rooted = any(nodes[i][0] == "root" for i in below(nodes, difference))
         self._zeros: dict[tuple[int, str], bool] = {}
         self._moments: dict[int, list[int]] = {}
 
-    def forms(self, slope: Slope) -> list[int]:
-        """The forms of that derivative that algebra finds equal to it."""
-        found = [index for index in self._named.get(slope, []) if self._is_sound(index, slope)]
+    def forms(self, slope: Slope, box: Box) -> list[int]:
+        """The forms of that derivative that algebra finds equal to it, everywhere or at least on the box."""
+        found = [i for i in self._named.get(slope, []) if self._is_sound(i, slope) or self._is_sound(i, slope, box)]
         if not found:
             raise Broken(f"no form of the derivative {slope} is what it says")
         return found
 
-    def _is_sound(self, index: int, slope: Slope) -> bool:
-        if (index, slope) not in self._sound:
-            algebra = self.algebra
+    def _is_sound(self, index: int, slope: Slope, box: Box | None = None) -> bool:
+        key = (index, slope, "" if box is None else str(sorted(box.items())))
+        if key not in self._sound:
+            if box is not None and not self._rooted:
+                return False
+            algebra = self.algebra if box is None else _algebra_on(box, self.algebra.letters)
 
             def same() -> bool:
                 expected = read(algebra, self.nodes, self.difference, {}, self.choices)
@@ -64,10 +69,10 @@ class Forms:
 
             plain = slope == () and index == self.difference and not self.choices
             try:
-                self._sound[index, slope] = plain or bool(algebra.decide(same))
+                self._sound[key] = plain or bool(algebra.decide(same))
             except Unreadable:
-                self._sound[index, slope] = False
-        return self._sound[index, slope]
+                self._sound[key] = False
+        return self._sound[key]
 
     def _reads(self, index: int, reading: Reading) -> Range | None:
         """The range of a form, if it certainly has values there that are the difference's."""
@@ -88,7 +93,7 @@ class Forms:
     def value(self, slope: Slope, reading: Reading) -> Range:
         """What all forms of a derivative agree on."""
         best: Range | None = None
-        for index in self.forms(slope):
+        for index in self.forms(slope, reading.box):
             found = self._reads(index, reading)
             if found is not None:
                 best = found if best is None else common(best, found)
@@ -99,9 +104,9 @@ class Forms:
     def tame(self, box: Box, index: int | None = None) -> bool:
         """Whether a form of the difference (that one, if named) is smooth on all of the box."""
         reading = Reading(self.nodes, box, self.aliases)
-        if index is not None and index not in self.forms(()):
+        if index is not None and index not in self.forms((), box):
             return False
-        for form in self.forms(()) if index is None else [index]:
+        for form in self.forms((), box) if index is None else [index]:
             found = self._reads(form, reading)
             if found is not None and found.tame:
                 return True
@@ -110,7 +115,7 @@ class Forms:
     def vanishes(self, slope: Slope, box: Box, place: Place) -> bool:
         """Whether algebra makes a smooth form of a derivative 0 at a place, whatever the letters left free."""
         reading = Reading(self.nodes, box, self.aliases)
-        for index in self.forms(slope):
+        for index in self.forms(slope, box):
             found = self._reads(index, reading)
             if found is None or not found.tame:
                 continue
@@ -135,3 +140,10 @@ class Forms:
             except Unreadable:
                 self._zeros[key] = False
         return self._zeros[key]
+
+
+def _algebra_on(box: Box, letters: list[str]) -> Algebra:
+    """An algebra of what holds on a box, its ends included."""
+    ends = {name: (box[name][0], box[name][1]) for name in letters}
+    nonnegative = frozenset(name for name, (least, _) in ends.items() if least is not None and least >= 0)
+    return Algebra(letters, nonnegative, ends)
