@@ -128,7 +128,7 @@ def gate_variants(shape: BenchShape, tokens: int, device: torch.device) -> Varia
         states.grad = None
         if bias is None:
             output = scaled_dot_product_attention(query, key, value, is_causal=True, scale=head**-0.5)
-            output.backward(grad)
+            torch.autograd.backward([output], [grad])
             return
         output, leak, _ = gated(query, key, value, layout, head**-0.5, bias)
         torch.autograd.backward([output, leak] if penalty else [output], [grad, pull] if penalty else [grad])

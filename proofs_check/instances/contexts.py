@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 from typing import Any
 
 from flint import arb, ctx
@@ -98,7 +98,7 @@ def _kept(context: Context) -> Fraction:
         return rows.DEFINITIONS[letters.eps](row, ArbArithmetic())
 
     kept = [
-        _at_most(lambda row=row: leak(row), context.leak_target, context, _ratio(row) / (1 + _ratio(row)))
+        _at_most(partial(leak, row), context.leak_target, context, _ratio(row) / (1 + _ratio(row)))
         for row in context.two_level
     ]
     return Fraction(sum(kept), len(kept))
@@ -112,7 +112,7 @@ def _within(context: Context) -> Fraction:
         by = ArbArithmetic()
         return by.number(_ratio(row)) * by.exp(-context.separation)
 
-    kept = [_at_most(lambda row=row: least_growth(row), odds, context, _ratio(row)) for row in context.counted]
+    kept = [_at_most(partial(least_growth, row), odds, context, _ratio(row)) for row in context.counted]
     return Fraction(sum(kept), len(kept))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flint import arb
 
+from proofs_check.replay.boxes import Box
 from proofs_check.replay.ranges import (
     FUNCTIONS,
     MINUS,
@@ -29,7 +30,7 @@ from proofs_check.replay.ranges import (
 class Reading:
     """One box and what has been worked out over it."""
 
-    def __init__(self, nodes: list[list[Any]], box: Mapping[str, Any], aliases: Mapping[int, list[int]]) -> None:
+    def __init__(self, nodes: list[list[Any]], box: Box, aliases: Mapping[int, list[int]]) -> None:
         self.nodes = nodes
         self.box = box
         self.aliases = aliases
