@@ -84,7 +84,7 @@ def run_pass(
     for start, tokens, ids in _batches(windows, blocks, "measure", progress):
 
         def measure(call: AttentionCall, start: int = start, tokens: Tensor = tokens) -> None:
-            rows = running.meter(call)
+            rows = running.rows(call)
             sink(running.batch(call.layer, rows, start, tokens))
 
         running.run(model, tokens, ids, measure)
@@ -113,7 +113,7 @@ def run_dial(
         held: dict[int, Rows] = {}
 
         def hold(call: AttentionCall, shifts: ShiftMeter = shifts, held: dict[int, Rows] = held) -> None:
-            held[call.layer] = base.meter(call)
+            held[call.layer] = base.rows(call)
             shifts.hold(call)
 
         def compare(
@@ -123,7 +123,7 @@ def run_dial(
             start: int = start,
             tokens: Tensor = tokens,
         ) -> None:
-            rows, before = moved.meter(call), held[call.layer]
+            rows, before = moved.rows(call), held[call.layer]
             shift = shifts.compare(call, before.leak, moved.dials[call.layer], moved.meter)
             sink(moved.batch(call.layer, rows, start, tokens, before, shift))
 
@@ -154,6 +154,16 @@ class _Running:
             losses = cross_entropy(scores[:-1].to(work), sequence[1:], reduction="none")
             self.total += losses.double().sum().item()
             self.count += losses.numel()
+
+    def rows(self, call: AttentionCall) -> Rows:
+        """The rows of one layer. Raises DomainError where they are no numbers."""
+        rows = self.meter(call)
+        if np.isnan(rows.leak).any():
+            raise DomainError(
+                f"the attention of layer {call.layer} is not a number: these weights diverged. "
+                "Train them again with a smaller learning rate."
+            )
+        return rows
 
     def batch(
         self, layer: int, rows: Rows, start: int, tokens: Tensor, base: Rows | None = None, shift: Shift | None = None

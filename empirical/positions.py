@@ -85,7 +85,8 @@ class Places:
         lacking = self.keys.shape[-1] - ids.shape[-1]
         if lacking > 0 and not self.visible[..., -lacking:].any():
             ids = torch.nn.functional.pad(ids, (0, lacking))
-        if ids.shape[-1] != self.keys.shape[-1]:
+        if ids.shape[-1] != self.keys.shape[-1] or len({1, ids.shape[0], self.slots.shape[0]}) > 2:
+            # They fit no sequence here, which `check_fit` says with the shapes.
             return ids, ids
         rows = max(ids.shape[0], self.slots.shape[0])
         return ids.expand(rows, -1).gather(1, self.slots.expand(rows, -1)), ids

@@ -27,7 +27,7 @@ def buffer_size(total: int, capacity: int) -> int:
     A stream that fits is kept whole.
 
     >>> buffer_size(1000, 4096), buffer_size(1_000_000, 4096)
-    (1000, 273)
+    (1000, 292)
     """
     if total <= capacity:
         return total

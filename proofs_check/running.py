@@ -53,7 +53,9 @@ class _Bar:
     def __init__(self, title: str, total: int) -> None:
         now = TextColumn("{task.fields[now]}", markup=False)
         columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), now)
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        # Where nothing can be redrawn, a bar leaves an empty line only.
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._progress.add_task(title, total=total, now="")
         self._parts: dict[str, str] = {}
 

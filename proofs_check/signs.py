@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import sympy
 from flint import ctx
 from sympy import E, Expr, Ge, Gt, Interval, Mul, expand_log, factor, log, together
 
@@ -71,6 +72,8 @@ def _spread(x: Expr) -> Expr:
             total += log(part)
         elif exponent.is_real and is_nonnegative(base):
             total += exponent * log(base)
+        elif exponent.is_even and is_nonnegative(-base):
+            total += exponent * log(-base)
         else:
             rest.append(part)
     return total + log(Mul(*rest)) if rest else total
@@ -97,17 +100,25 @@ def _is_met(expr: Expr, sign: str) -> bool:
 
 
 def _factored_demands(expr: Expr) -> frozenset[Demand]:
-    """What the expression asks for, "not 0" of a fraction as that of every factor of it."""
+    """What the expression asks for: "not 0" of a fraction as that of every factor of it, "above 0" of a product too.
+
+    A factor that is an even power, or not negative, is above 0 where it is not 0; the product of the others has to be.
+    """
     found: set[Demand] = set()
     for each, sign in demands(expr):
-        if sign != "!=":
+        if sign == ">=":
             found.add((each, sign))
             continue
         numerator, denominator = together(each).as_numer_denom()
+        signed = sympy.S.One
         for part in (*Mul.make_args(factor(numerator)), *Mul.make_args(factor(denominator))):
-            base, _ = part.as_base_exp()
-            if not (base.is_number or base is E):
-                found.add((_one_sign(base), sign))
+            base, exponent = part.as_base_exp()
+            if sign == ">" and not (part.is_positive or (exponent.is_even and base.is_real) or is_nonnegative(part)):
+                signed *= part
+            elif not (base.is_number or base is E):
+                found.add((_one_sign(base), "!="))
+        if signed != 1:
+            found.add((signed, ">"))
     return frozenset(found)
 
 

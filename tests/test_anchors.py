@@ -135,7 +135,7 @@ def test_capacity_and_coherence_agree():
 
 
 # Sets that attain Levenshtein's bound of degree 3: a pentagon, and two of Delsarte, Goethals and Seidel 1977.
-SHARP_SETS = [(2, 5, (sympy.sqrt(5) - 1) / 4), (7, 56, Rational(1, 3)), (22, 275, Rational(1, 6))]
+SHARP_SETS = [(2, 5, (sympy.sqrt(5) - 1) / 4), (6, 27, Rational(1, 4)), (22, 275, Rational(1, 6))]
 
 
 @pytest.mark.parametrize(("dimension", "number", "least"), SHARP_SETS)

@@ -111,16 +111,16 @@ def test_the_table_tells_possible_from_impossible(run):
 
 
 BAD = [
-    (["--block", "1024"], "block=1024 must satisfy 1 <= block < keys=1024"),
-    (["--temperature", "0"], "temperature=0 must be positive"),
-    (["--dial", "1"], "dial=1 must lie in [0, 1)"),
-    (["--dial", "-0.1"], "dial=-0.1 must lie in [0, 1)"),
-    (["--margin", "nan"], "margin=nan must be finite"),
-    (["--margin", "inf"], "margin=inf must be finite"),
-    (["--penalty", "-1"], "penalty=-1 must be at least 0"),
-    (["--logit-range", "-1"], "logit range=-1 must be at least 0"),
-    (["--target-fidelity", "1"], "target fidelity=1 must lie in (0, 1)"),
-    (["--target-fidelity", "0"], "target fidelity=0 must lie in (0, 1)"),
+    (["--block", "1024"], "error: --block=1024 must satisfy 1 <= block < --keys=1024"),
+    (["--temperature", "0"], "error: --temperature=0 must be positive"),
+    (["--dial", "1"], "error: --dial=1 must lie in [0, 1)"),
+    (["--dial", "-0.1"], "error: --dial=-0.1 must lie in [0, 1)"),
+    (["--margin", "nan"], "error: --margin=nan must be finite"),
+    (["--margin", "inf"], "error: --margin=inf must be finite"),
+    (["--penalty", "-1"], "error: --penalty=-1 must be at least 0"),
+    (["--logit-range", "-1"], "error: --logit-range=-1 must be at least 0"),
+    (["--target-fidelity", "1"], "error: --target-fidelity=1 must lie in (0, 1)"),
+    (["--target-fidelity", "0"], "error: --target-fidelity=0 must lie in (0, 1)"),
     (["--keys", "10.5"], "10.5"),
     (["--keys", "many"], "many"),
     (["--colour", "red"], "--colour"),
@@ -129,7 +129,7 @@ BAD = [
     (["--block", str(10**400)], "block=1000000"),
     (["--keys", "9" * 5000], "--keys"),
     (["--out", "x.csv"], "--out x.csv is the file of a sweep"),
-    (["--dial", "1.0000000001"], "dial=1.0000000001 must lie in [0, 1)"),
+    (["--dial", "1.0000000001"], "error: --dial=1.0000000001 must lie in [0, 1)"),
 ]
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from flint import arb, ctx
 from sympy import Piecewise, Rational, exp, log, symbols
+from sympy.core.relational import Equality
 
 from proofs_check.deciding import ArbArithmetic
 from proofs_check.instances.rows import DEFINITIONS
@@ -117,7 +118,8 @@ def test_one_bound_for_all_rows_never_contradicts_the_bound_of_each(statement):
                 assert not np.any(one[name].against & ~one[name].settled & other[name].for_claim), name
                 assert not np.any(one[name].against), name
                 settled += int(one[name].settled.sum())
-    assert settled > 0
+    # Floats never prove an equality, and these clauses are nothing else.
+    assert settled > 0 or all(isinstance(clause.holds, Equality) for clause in statement.claim)
 
 
 @pytest.mark.parametrize("statement", ROWS, ids=lambda s: s.id)
@@ -174,7 +176,14 @@ def test_a_bound_false_under_its_assumption_alone_is_refuted():
     assert result.verdict is Verdict.REFUTED
 
 
-@pytest.mark.parametrize("statement", ROWS, ids=lambda s: s.id)
+SLOW = {"B2"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [pytest.param(s, marks=pytest.mark.slow if s.id in SLOW else ()) for s in ROWS],
+    ids=lambda s: s.id,
+)
 def test_no_row_is_left(statement):
     result = screen(statement, 2e4, seed=1, decide_at_most=40)
     for counts in result.clauses.values():

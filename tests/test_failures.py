@@ -23,6 +23,7 @@ from empirical.training import LocalistTrainer, is_finished, train
 
 SMALL = "--layers 1 --heads 2 --width 16 --context 32 --vocabulary 300 --block 4 --steps 4 --batch 2"
 SHAPE = "layers = 1\nheads = 2\nwidth = 16\ncontext = 32\nvocabulary = 300"
+NOBODYS = 'pretrained = "nobody-has/a-model-of-this-name"\n[locality]\nblock = 4'
 SWEEP = f"""
 seeds = [0]
 configurations = ["distributed", "quintic"]
@@ -322,7 +323,8 @@ def test_generate(tmp_path, line, finished, monkeypatch):
         (("block = 4", "block = 40"), "block 40 must be below the context 32"),
         (("steps = 2\nbatch = 2\n[training]", "steps = 2\nlearning_rate = 1e30\n[training]"), "smaller learning rate"),
         (("context = 32", "context = 20000"), "fewer than the context"),
-        ((SHAPE, 'pretrained = "nobody-has/a-model-of-this-name"'), "cannot be reached"),
+        ((SHAPE, 'pretrained = "nobody-has/a-model-of-this-name"'), "base is not trained where the tasks start from"),
+        ((f"{SHAPE}\n[locality]\nblock = 4\n[base]\nsteps = 2\nbatch = 2", NOBODYS), "cannot be reached"),
     ],
 )
 def test_sweep(tmp_path, line, text, monkeypatch, change, message):
@@ -383,4 +385,6 @@ def test_a_sweep_whose_base_or_text_was_spoilt(tmp_path, line, text, monkeypatch
     localist_again(path, tmp_path / "out", monkeypatch)
     shutil.rmtree(tmp_path / "out" / "tasks")
     truncate(tmp_path / "out" / "base" / "model.safetensors")
+    assert "base/model.safetensors was changed: SHA-256" in line("sweep", path, tmp_path / "out")
+    (tmp_path / "out" / "base" / SEAL_NAME).unlink()
     assert "2 of 2 tasks failed, first" in line("sweep", path, tmp_path / "out")

@@ -156,7 +156,7 @@ def test_memory_of_the_processor_has_no_type_in_torch(run, monkeypatch):
 @pytest.mark.parametrize("name", ["theorems", "theorem", "check", "design", "verify", "measure", "dial", "generate"])
 def test_every_encoding_takes_every_output(monkeypatch, finished, tmp_path, encoding, name):
     (tmp_path / "RUN.toml").write_text(RUN)
-    (tmp_path / "OPEN.toml").write_text(RUN.replace("margin = 3.0", 'margin = "solve"'))
+    (tmp_path / "OPEN.toml").write_text(RUN.replace("margin = 6.5", 'margin = "solve"'))
     words = {
         "theorems": ["theorems"],
         "theorem": ["theorems", "A4"],

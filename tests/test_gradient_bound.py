@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from flint import arb, ctx
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sympy import Eq, Rational
 
@@ -29,8 +29,8 @@ from theory.weights_to_attention import WEIGHTS_TO_ATTENTION
 FLOAT = torch.float64
 
 
-def attend(inputs, query, key, values, temperature, causal=False):
-    scores = (inputs @ query) @ (inputs @ key).mT / math.sqrt(query.shape[1])
+def attend(inputs, query, key, values, temperature, causal=False, biases=(0, 0)):
+    scores = (inputs @ query + biases[0]) @ (inputs @ key + biases[1]).mT / math.sqrt(query.shape[1])
     if causal:
         scores = scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1), -math.inf)
     return torch.softmax(scores / temperature, -1) @ values
@@ -40,15 +40,15 @@ def tensor(entries):
     return torch.tensor([[float(x) for x in row] for row in entries], dtype=FLOAT)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30, phases=(Phase.generate,))
 @given(heads())
 def test_the_definitions_give_the_gradients_that_torch_finds(head):
     query, key = tensor(head.query).requires_grad_(), tensor(head.key).requires_grad_()
     loss = torch.zeros((), dtype=FLOAT)
+    biases = [tensor((bias,)) if bias else 0 for bias in (head.query_bias, head.key_bias)]
     for sequence in head.batch:
-        output = attend(
-            tensor(sequence.inputs), query, key, tensor(sequence.values), float(head.temperature), head.causal
-        )
+        inputs, values = tensor(sequence.inputs), tensor(sequence.values)
+        output = attend(inputs, query, key, values, float(head.temperature), head.causal, biases)
         loss = loss + (tensor(sequence.pull) * output).sum()
     loss.backward()
     with ctx.workprec(256):

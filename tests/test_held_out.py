@@ -70,7 +70,7 @@ def test_there_are_enough_of_each_and_most_are_refuted():
 @pytest.mark.parametrize("name", QUICK_FALSE)
 def test_a_false_inequality_is_never_proved(name):
     # Boxes, not seconds: what is refuted must not depend on the machine.
-    never_proved(name, boxes=600)
+    never_proved(name, boxes=100 if name in NOT_REFUTED else 600)
 
 
 @pytest.mark.parametrize("name", QUICK_TRUE)

@@ -11,10 +11,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-import typer
 from sympy import Eq, Ge, Gt, Integer, Interval, Rational, Symbol, exp, log, oo, symbols
 
-from proofs_check import commands
+import localist
 from proofs_check.domains import side_of
 from proofs_check.planted import kill_table, roads
 from proofs_check.planted.derivation_twins import lemma_twins, step_twins
@@ -69,25 +68,31 @@ def test_a_blind_road_fails_if_it_should_be_complete(road, verdict):
     assert bool(survivors(trials, [blinded], complete=road.complete))
 
 
+def verify_twins(monkeypatch, *words):
+    """The exit status of the command."""
+    monkeypatch.setattr(sys, "argv", ["localist", "verify", "C1", "--twins", "--jobs", "1", *words])
+    with pytest.raises(SystemExit) as ended:
+        localist.main()
+    return ended.value.code
+
+
 @pytest.mark.parametrize("name", ["random", "symbolic", "interval"])
 def test_the_command_ends_in_1_for_a_blind_road(monkeypatch, capsys, name):
     planted = [blind(road) if road.name == name else road for road in COMPLETE]
     work = kill_table.try_statement
     monkeypatch.setattr(kill_table, "try_statement", lambda key, report, seed: work(key, report, seed, planted))
-    with pytest.raises(typer.Exit) as ended:
-        commands.verify(["C1"], twins=True, jobs=1, rows=60)
-    assert ended.value.exit_code == 1
+    assert verify_twins(monkeypatch) == 1
     assert f"SURVIVED on {name}" in capsys.readouterr().out
 
 
 def test_the_command_prints_the_table_and_every_trial(monkeypatch, capsys):
     monkeypatch.setattr(kill_table.try_statement, "__defaults__", (0, COMPLETE))
-    commands.verify(["C1"], twins=True, jobs=1)
+    assert verify_twins(monkeypatch) == 0
     table = capsys.readouterr().out
     assert "planted falsehoods" in table
     assert "6/6" in table
     assert "equivalent" in table
-    commands.verify(["C1"], twins=True, jobs=1, as_json=True)
+    assert verify_twins(monkeypatch, "--json") == 0
     trials = json.loads(capsys.readouterr().out)
     assert {trial["road"] for trial in trials} == {"random", "symbolic", "interval"}
     assert all(trial["killed"] for trial in trials if trial["shown"])

@@ -88,7 +88,7 @@ def test_a_letter_without_a_value_is_an_error():
 @pytest.mark.parametrize("statement", CATALOGUE, ids=lambda s: s.id)
 def test_every_claim_has_latex(statement):
     text = statement.to_latex()
-    assert text.count(r"\\ ") == len(statement.claim) - 1
+    assert text.count(r"\\ ") == len(statement.assumptions) + len(statement.claim) - 1
     assert r"\mathtt" not in text
     assert "Logistic" not in text
 

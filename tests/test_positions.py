@@ -209,7 +209,7 @@ def test_blocks_that_the_caller_gives_with_padding():
 
 
 @pytest.mark.parametrize("dial", [0.0, 0.9])
-@pytest.mark.parametrize("shape", [(1, 20), (1, 22), (2, 21)])
+@pytest.mark.parametrize("shape", [(1, 20), (1, 22), (2, 21), (4, 21)])
 def test_blocks_that_do_not_fit_a_padded_batch_are_refused(shape, dial):
     model = sharp_model((dial, dial, dial))
     ids, mask = padded("left")

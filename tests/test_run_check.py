@@ -137,6 +137,13 @@ def test_a_block_of_more_than_half_of_the_context_is_warned_of(block, warned):
     assert any("more than half" in warning for warning in answer.warnings) is warned
 
 
+def test_it_is_the_largest_block_that_is_warned_of():
+    answer = checked(
+        locality__block=None, locality__block_least=32, locality__block_most=129, optimizer=None, rules=None
+    )
+    assert any("more than half" in warning for warning in answer.warnings)
+
+
 ANCHORS = {"number": 8, "coherence": 0.0, "distance": 0.1, "scale": 5.0}
 
 

@@ -97,6 +97,25 @@ def test_the_next_smaller_float_is_not_guaranteed(name, margin, dial, temperatur
         assert not is_guaranteed(found.run, **{f"locality__{name}": math.nextafter(value, -math.inf)})
 
 
+OPTIMIZERS = [
+    {"kind": "adamw", "betas": [0.9, 0.999]},
+    {"kind": "adamw", "betas": [0.5, 0.9], "learning_rate_schedule": "linear", "steps": 37},
+    {"kind": "proximal-sgd", "gradient_bound": 0.7},
+    {"kind": "proximal-sgd", "gradient_bound": 0.7, "momentum": 0.9, "learning_rate_schedule": "linear", "steps": 37},
+]
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS, ids=str)
+@pytest.mark.parametrize("norm", [0.3, 1.5])
+def test_the_weight_penalty_one_float_below_the_answer_empties_no_block_in_time(kind, norm):
+    plan = {"learning_rate": 0.01, "block_norm": norm, "group_sizes": [17, 6], "steps": 200, **kind}
+    found = designed(optimizer={**plan, "penalty": "solve"}, rules=None, targets=None)
+    penalty = found.run.optimizer.penalty
+    assert penalty > 0
+    assert is_guaranteed(found.run)
+    assert not is_guaranteed(found.run, optimizer__penalty=math.nextafter(penalty, 0))
+
+
 def test_the_smallest_penalty_beside_a_dial_whose_bias_outweighs_it():
     """The dial adds log 100 nats, so that the penalty need not first make up for all of a margin of -10."""
     values = {

@@ -19,12 +19,12 @@ from theory.run_file import open_settings, parse_run, read_run, to_toml
 
 BROKEN = [
     ("layers = 6", "layers = 1", "line 3: model.layers=1: must be greater than or equal to 2"),
-    ("layers = 6", "layers = 6.0", "model.layers=6.0: must be a valid integer"),
+    ("layers = 6", "layers = 6.0", "model.layers=6.0: must be a whole number"),
     ("block = 32", "block = 256", "locality.block=256 must be smaller than model.context=256"),
     ("block = 32", "blok = 32", "line 9: locality.blok: no such key"),
     ("margin = 6.5", "", "exactly one of margin and anchors must be given"),
     ("margin = 6.5", "margin = nan", "locality.margin=nan: must be"),
-    ("margin = 6.5", 'margin = "solv"', "locality.margin='solv': must be 'solve' or must be a valid number"),
+    ("margin = 6.5", 'margin = "solv"', "locality.margin='solv': must be 'solve' or must be a number"),
     ('"cubic"', '"sextic"', "locality.schedule='sextic': must be"),
     ("dial = 0.97", "dial = 1.0", "locality.dial=1.0: must be"),
     ("dial = 0.97", "dial = true", "locality.dial=True"),

@@ -99,8 +99,8 @@ def test_a_rule_beside_a_promised_fidelity(rule, kept):
 
 @pytest.mark.parametrize(("rule", "message"), [
     ({"keys": [9], "promise": 0.1, "queries": "8:64"}, "query 8 must see every key of the rule and does not see key 9"),
-    ({"keys": [9], "promise": 0.1, "queries": "9:65"}, "queries must name queries below model.context=64"),
-    ({"keys": [9], "promise": 0.1, "queries": "12:12"}, "queries must name queries below model.context=64"),
+    ({"keys": [9], "promise": 0.1, "queries": "9:65"}, "queries must name at least one query below model.context=64"),
+    ({"keys": [9], "promise": 0.1, "queries": "12:12"}, "queries must name at least one query below model.context=64"),
     ({"keys": [9], "promise": 0.1, "queries": "all"}, "queries='all'"),
 ])  # fmt: skip
 def test_a_target_must_be_visible_to_every_query_of_its_rule(rule, message):

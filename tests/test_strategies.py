@@ -8,7 +8,7 @@ from fractions import Fraction
 from random import Random
 
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 
 import proofs_check
 from proofs_check import strategies
@@ -120,7 +120,7 @@ SLOW = pytest.param("heads", marks=pytest.mark.slow)
 @pytest.mark.parametrize("name", [SLOW if name == "heads" else name for name in SHRUNK])
 def test_what_is_found_is_small_and_readable(name):
     condition, seen, expected = SHRUNK[name]
-    limits = settings(max_examples=2000, database=None)
+    limits = settings(max_examples=2000, database=None, phases=(Phase.generate, Phase.shrink))
     found = find(getattr(strategies, name)(), condition, settings=limits, random=Random(0))
     assert seen(found) == expected
     assert len(str(found)) < 400

@@ -133,7 +133,8 @@ def test_algebra_goes_on_where_signs_are_known(step):
 def test_a_logarithm_is_taken_apart_by_signs_alone():
     assert spread_logs(log(a * b * x)) == log(x) + log(a * b)
     assert spread_logs(log((1 - eps) ** 2)) == 2 * log(1 - eps)
-    assert spread_logs(log((1 - t) ** 2)) == log((1 - t) ** 2)
+    assert spread_logs(log((1 - t) ** 2)) in (log((1 - t) ** 2), log((t - 1) ** 2))
+    assert spread_logs(log((x - t) ** 2)) in (log((x - t) ** 2), log((t - x) ** 2))
     assert spread_logs(log(4 * exp(a) / 9)) == a + 2 * log(2) - 2 * log(3)
 
 

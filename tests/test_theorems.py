@@ -13,8 +13,8 @@ from theory.catalogue import CATALOGUE
 from theory.statement import Kind
 
 THEORY = [
-    *("A1", "A2", "A3", "A4", "A5", "A6"),
-    *("B1", "B2", "B3", "B4", "B5"),
+    *("A1", "A2", "A3", "A4", "A5", "A6", "A7"),
+    *("B1", "B2", "B3", "B4", "B5", "B6"),
     *("C1", "C2", "C3", "C4", "C5", "C6"),
     *("D1", "D2", "D3", "E1", "E2", "E3", "F1", "F2", "F3"),
 ]

@@ -8,7 +8,7 @@ from tiny import one_thread, tiny  # noqa: F401
 from tokenizers import Tokenizer
 
 from empirical.config import CorpusConfig
-from empirical.corpus import PIECE_CHARACTERS, load_corpus
+from empirical.corpus import PIECE_CHARACTERS, load_corpus, token_windows
 from empirical.held_out import load_held_out
 from empirical.model import load_model
 from empirical.segments import window_blocks
@@ -82,12 +82,14 @@ def test_every_batch_is_of_the_training_part_and_every_held_out_window_of_the_ot
 
 
 def test_training_uses_the_whole_training_part_and_predicts_each_token_from_those_before(watched):
-    config, _, batches = watched
+    config, folder, batches = watched
     corpus = load_corpus(config.corpus)
     windows = {tuple(window) for batch in batches for window in batch["input_ids"].tolist()}
-    tokens = config.model.context * len(windows)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    whole = token_windows(tokenizer, corpus.training, config.model.context, corpus.name)
     # Twenty-four batches of four go over all windows more than once.
-    assert tokens > 0.9 * sum(map(len, corpus.training)) / 8
+    assert windows == {tuple(window) for window in whole.tolist()}
+    assert len(windows) > 8
     for batch in batches:
         assert torch.equal(batch["labels"], batch["input_ids"])
 

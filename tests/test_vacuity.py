@@ -64,6 +64,7 @@ class Drawn:
     """A kind of which these instances are drawn, in their order."""
 
     definitions = KINDS["row"].definitions
+    structure = KINDS["row"].structure
 
     def __init__(self, *instances):
         self.instances = instances

@@ -71,8 +71,8 @@ def coherence_possible(dimension: Any, anchors: Any) -> Any:
     >>> from sympy import Integer
     >>> coherence_possible(dimension=Integer(3), anchors=Integer(4))
     -1/3
-    >>> coherence_possible(dimension=Integer(7), anchors=Integer(56))
-    1/3
+    >>> coherence_possible(dimension=Integer(6), anchors=Integer(27))
+    1/4
     >>> float(coherence_possible(dimension=64, anchors=128))
     0.0
     """

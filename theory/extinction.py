@@ -73,11 +73,12 @@ def _derive_descent() -> tuple[Step, ...]:
             mu * pushed + G,
             pushed.subs(earlier, earlier + 1),
         ),
-        Positive(
-            "which rises, so a penalty above the last is above all of them",
-            simplify(pushed.subs(earlier, earlier + 1) - pushed),
-            strict=False,
+        Equal(
+            "a step adds G mu^t to it",
+            pushed.subs(earlier, earlier + 1) - pushed,
+            G * mu**earlier,
         ),
+        Positive("so it rises, and a penalty above the last is above all of them", G * mu_T, strict=False),
         Equal(
             "from an empty buffer step t so takes eta_t (lam - G (1 - mu^t)/(1 - mu)) off the block, down to 0",
             w_0 + eta * pushed - eta * lam_g,

@@ -253,7 +253,8 @@ def anchor_sets(draw: st.DrawFn) -> AnchorSet:
     size = draw(st.integers(1, 8))
     family = draw(st.sampled_from(("scattered", "signs", "axes")))
     if family == "axes":
-        return AnchorSet(tuple(_basis(draw(st.integers(2, 2 * max(size, 1))), size)), draw(probabilities()))
+        count = draw(st.one_of(st.integers(2, 2 * size), st.just(2 * size)))
+        return AnchorSet(tuple(_basis(count, size)), draw(probabilities()))
     if family == "signs":
         most = min(2**size, 10)
         signs = st.tuples(*[st.sampled_from((Fraction(1), Fraction(-1)))] * size)

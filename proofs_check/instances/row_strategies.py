@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -91,6 +92,7 @@ FAMILIES: dict[str, Family] = {
 _OFTEN = (*FAMILIES, "near-threshold")
 
 
+@cache
 def temperatures() -> st.SearchStrategy[Fraction]:
     """Temperatures: usually near 1, sometimes extreme."""
     usual = st.sampled_from([Fraction(1), Fraction(1, 2), Fraction(2), Fraction(7, 5)])
@@ -98,12 +100,19 @@ def temperatures() -> st.SearchStrategy[Fraction]:
     return st.one_of(usual, usual, extreme)
 
 
+@cache
 def dials() -> st.SearchStrategy[Fraction]:
     """Dials in [0, 1), dense near both ends."""
     inner = st.integers(0, 63).map(lambda i: Fraction(i, 64))
     return st.one_of(inner, st.integers(1, 40).map(lambda e: 1 - Fraction(1, 2**e)))
 
 
+def _dial_near(bias: float, step: int) -> Fraction:
+    """A dial in (0, 1) whose bias, in nats, is `step/8` of the given one, or a little less."""
+    return Fraction(-math.expm1(-min(30.0, max(2.0**-30, bias * step / 8 * 0.999))))
+
+
+@cache
 def probabilities() -> st.SearchStrategy[Fraction]:
     """Targets in (0, 1), dense near both ends."""
     inner = st.integers(1, 63).map(lambda i: Fraction(i, 64))
@@ -111,16 +120,17 @@ def probabilities() -> st.SearchStrategy[Fraction]:
     return st.one_of(inner, tiny, tiny.map(lambda p: 1 - p))
 
 
-def targets_near(share: float) -> st.SearchStrategy[Fraction]:
-    """Targets in (0, 1) whose log-odds lie within 1 % of those of a share of the attention, where thresholds bind."""
+def _target_near(share: float, step: int) -> Fraction:
+    """A target in (0, 1) whose log-odds lie `step/500` off those of a share of the attention, where thresholds bind."""
     share = min(max(share, 2.0**-60), 1 - 2.0**-53)
     log_odds = math.log(share) - math.log1p(-share)
+    near = float(expit(log_odds + step / 500 * (1 + abs(log_odds))))
+    return Fraction(min(max(near, 2.0**-60), 1 - 2.0**-53))
 
-    def moved(step: int) -> Fraction:
-        near = float(expit(log_odds + step / 500 * (1 + abs(log_odds))))
-        return Fraction(min(max(near, 2.0**-60), 1 - 2.0**-53))
 
-    return st.integers(-4, 4).map(moved)
+def targets_near(share: float) -> st.SearchStrategy[Fraction]:
+    """Targets in (0, 1) whose log-odds lie within 1 % of those of a share of the attention."""
+    return _STEPS.map(lambda step: _target_near(share, step))
 
 
 def _leak(scores: list[float], block: int, temperature: Fraction, penalty: Fraction = Fraction(0)) -> float:
@@ -130,7 +140,35 @@ def _leak(scores: list[float], block: int, temperature: Fraction, penalty: Fract
     return float(masses[block:].sum())
 
 
+def _mean_gap(scores: list[float], block: int, temperature: Fraction) -> float:
+    """How much the mean score outside exceeds the block's, in nats and in floats: only to aim a dial."""
+    nats = [s / float(temperature) for s in scores]
+    means = [float(softmax(part) @ part) for part in (nats[:block], nats[block:])]
+    return means[1] - means[0]
+
+
 _ERRORS = st.integers(-8, 8)
+# One object each: hypothesis examines every strategy that is made anew, which takes longer than to draw from it.
+_AIMED_ERRORS = st.one_of(st.none(), _ERRORS)
+_PENALTIES = st.integers(0, 80).map(lambda i: Fraction(i, 8))
+_STEPS = st.integers(-4, 4)
+_EIGHTHS = st.sampled_from((4, 16, 15, 1, 8, 12))
+_MORE = st.one_of(st.none(), st.integers(0, 16))
+_below = cache(lambda count: st.integers(0, count - 1))
+_one_of = cache(st.sampled_from)
+
+
+@cache
+def _keys(family: str, most_keys: int) -> st.SearchStrategy[list[tuple[Level, int, int, int]]]:
+    """What each key has of its own, the error of its score, its value in quarters and its weight."""
+    each = st.tuples(FAMILIES[family].own, _ERRORS, st.integers(-16, 16), st.integers(0, 16))
+    return st.lists(each, min_size=2, max_size=most_keys)
+
+
+def _target(draw: st.DrawFn, shares: Sequence[float], anywhere: bool = True) -> Fraction:
+    """Any target, or one near a share."""
+    which = draw(_below(len(shares) + anywhere)) - anywhere
+    return draw(probabilities()) if which < 0 else _target_near(shares[which], draw(_STEPS))
 
 
 def _against(keys: int, block: int, error: int) -> tuple[int, ...]:
@@ -160,32 +198,32 @@ def attention_rows(draw: st.DrawFn, families: tuple[str, ...] = _OFTEN, most_key
     >>> sorted(row.scores), row.block, row.temperature
     ([Fraction(0, 1), Fraction(4, 1)], 1, Fraction(1, 1))
     """
-    family = draw(st.sampled_from(families))
+    family = draw(_one_of(families))
     shape = FAMILIES[family]
     shared, temperature = draw(shape.shared), draw(temperatures())
-    each = st.tuples(shape.own, _ERRORS, st.integers(-16, 16), st.integers(0, 16))
-    drawn_keys = draw(st.lists(each, min_size=2, max_size=most_keys))
-    own, own_errors, values, weights = zip(*drawn_keys, strict=True)
+    own, own_errors, values, weights = zip(*draw(_keys(family, most_keys)), strict=True)
     keys = len(own)
-    block = draw(st.integers(1, keys - 1))
+    block = 1 + draw(_below(keys - 1))
     drawn = shape.scores(shared, own, block, float(temperature))
     scores = tuple(Fraction(score) for score in drawn)
-    aimed = draw(st.one_of(st.none(), _ERRORS))
+    aimed = draw(_AIMED_ERRORS)
     errors = own_errors if aimed is None else _against(keys, block, aimed)
-    dial = draw(dials())
-    penalty = draw(st.integers(0, 80).map(lambda i: Fraction(i, 8)))
+    gap = _mean_gap(drawn, block, temperature)
+    near_gap = gap > 0 and draw(_below(4)) > 0
+    dial = _dial_near(gap, draw(_EIGHTHS)) if near_gap else draw(dials())
+    more = draw(_MORE)
+    penalty = draw(_PENALTIES)
     leak = _leak(drawn, block, temperature)
     penalised = _leak(drawn, block, temperature, penalty)
-    anywhere = st.nothing() if family == "near-threshold" else probabilities()
     return AttentionRow(
         scores=scores,
         block=block,
         temperature=temperature,
         dial=dial,
-        other_dial=draw(st.one_of(dials(), st.integers(0, 16).map(lambda i: 1 - (1 - dial) * (1 - Fraction(i, 32))))),
+        other_dial=draw(dials()) if more is None else 1 - (1 - dial) * (1 - Fraction(more, 32)),
         penalty=penalty,
-        leak_target=draw(st.one_of(anywhere, targets_near(leak), targets_near(penalised))),
-        fidelity_target=draw(st.one_of(probabilities(), targets_near(1 - leak))),
+        leak_target=_target(draw, (leak, penalised), anywhere=family != "near-threshold"),
+        fidelity_target=_target(draw, (1 - leak,)),
         values=tuple(Fraction(v, 4) for v in values),
         seen=tuple(s + Fraction(e, 16) for s, e in zip(scores, errors, strict=True)),
         weights=weights if any(weights) else (1, *weights[1:]),

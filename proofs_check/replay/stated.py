@@ -21,6 +21,8 @@ _FUNCTIONS |= {"Logistic": "logistic", "Logit": "logit", "BinaryEntropy": "entro
 _UNORDERED = {"Add": "+", "Mul": "*", "Max": "max", "Min": "min"}
 # A float's decimal exponent has at most this many digits: longer ones would be written out.
 _EXPONENT = 5
+# A root of a higher order, such as the exponent 0.1 of a float asks for, is an exponential of a logarithm.
+_HIGHEST_ROOT = 64
 
 
 class Stated:
@@ -76,9 +78,10 @@ class Stated:
     def _power(self, base: ast.expr, exponent: ast.expr) -> int:
         if _call(base)[0] == "E":
             return self._node("exp", self._read(exponent))
-        if _call(exponent)[0] not in ("Integer", "Rational", "Float"):
-            return self._node("exp", self._node("*", self._read(exponent), self._node("log", self._read(base))))
-        inner, power = self._read(base), Fraction(self.nodes[self._read(exponent)][1])
+        inner, by = self._read(base), self._read(exponent)
+        power = Fraction(self.nodes[by][1]) if self.nodes[by][0] == "q" else None
+        if power is None or power.denominator > _HIGHEST_ROOT:
+            return self._node("exp", self._node("*", by, self._node("log", inner)))
         if power.denominator != 1:
             inner = self._node("root", power.denominator, inner)
         return inner if power.numerator == 1 else self._node("^", inner, power.numerator)

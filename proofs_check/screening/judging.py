@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from sympy import Expr, Max, Min, Symbol
+from sympy import Add, Expr, Max, Min, S, Symbol, expand_log, log
 from sympy.core.relational import Equality, Relational
 from sympy.logic.boolalg import And, Boolean, BooleanFalse, BooleanTrue, Equivalent, Implies, Not, Or
 
@@ -16,6 +16,7 @@ from proofs_check.screening.comparing import Truth, parted
 from proofs_check.screening.error_target import error_target
 from proofs_check.screening.letters import LETTERS
 from proofs_check.screening.tape import Run, Tape
+from theory.functions import Logistic
 from theory.lowering import UnknownNode
 from theory.statement import Clause, Statement
 
@@ -80,6 +81,7 @@ class Judge:
         if isinstance(claim, BooleanTrue | BooleanFalse):
             return (bool(claim),)
         if isinstance(claim, Relational):
+            claim = _without_common_logarithm(claim)
             return claim.rel_op, self._line(claim.lhs), self._line(claim.rhs)
         if isinstance(claim, Not | And | Or | Implies) or (isinstance(claim, Equivalent) and len(claim.args) == 2):
             return (claim.func, *(self._read(part) for part in claim.args))
@@ -162,6 +164,19 @@ def _both(one: Truth, other: Truth) -> Truth:
 
 def _any(one: Truth, other: Truth) -> Truth:
     return one[0] | other[0], one[1] & other[1]
+
+
+def _without_common_logarithm(claim: Relational) -> Relational:
+    """`log(a + b) + rest` against `log a` as `log(1 + b/a) + rest` against 0: where `b` is tiny, no float shows it."""
+    for side, other, mirrored in ((claim.lhs, claim.rhs, False), (claim.rhs, claim.lhs, True)):
+        if not (isinstance(other, log) and other.args[0].is_Symbol):
+            continue
+        for term in Add.make_args(side):
+            added = term.args[0] - other.args[0] if isinstance(term, log) else S.Zero
+            if added.is_positive and other.args[0].is_positive:
+                gap = side - term - log(Logistic(other - expand_log(log(added))))
+                return claim.func(S.Zero, gap) if mirrored else claim.func(gap, S.Zero)
+    return claim
 
 
 def _kept_to(given: Boolean) -> dict[Symbol, Expr]:

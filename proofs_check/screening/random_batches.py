@@ -161,7 +161,7 @@ class BatchSource:
         elif family == "one-key":
             scores[int(second * keys)] += height
         columns = Columns(lambda name: self._column(index, batch, name), lambda name: _before(batch, name))
-        columns["least_temperature"] = least
+        columns["least_temperature"], columns["jitter"] = least, jitter
         evenest = jitter + _RAREST_TEMPERATURE if on_pattern else _EVENEST * jitter
         columns["most_temperature"] = xp.maximum(least, evenest)
         batch = Batch(scores, block, columns, family, xp, scratch=self.scratch)
@@ -206,6 +206,8 @@ class BatchSource:
             return self._temperatures(draws, rows, *ends)
         if name == "dial":
             # A dial of 0 changes nothing: equalities all round, for the exact methods.
+            if keys == min(_EQUALITY_KEYS) and not batch.columns["jitter"].any():
+                return xp.zeros_like(batch.columns["jitter"])
             inner = (xp.floor(63 * draws.uniform(rows)) + 1) / 64
             far = 1 - 2.0 ** -xp.floor(1 + 40 * draws.uniform(rows))
             return xp.where(draws.uniform(rows) < 0.5, inner, far)
