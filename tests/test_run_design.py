@@ -241,6 +241,20 @@ def test_schedule_and_dial_together_spend_least():
             assert check_run(other.run).schedule["budget"] >= spent - 1e-12
 
 
+@pytest.mark.parametrize(("dial", "cheapest"), [("solve", "quadratic"), (0.9, "quartic")])
+def test_what_a_schedule_spends_counts_at_the_dial_that_it_needs(dial, cheapest):
+    # Two layers of 6 lack 0.42 nats. At one largest dial the steepest schedule that keeps them spends least; where each
+    # may have its own, quintic needs 1.05 of it and spends 4.3 of the share, quadratic 3.4.
+    values = {
+        "model": {"layers": 6, "context": 64},
+        "locality": {"block": 8, "margin": 5.8, "schedule": "solve", "dial": dial},
+        "targets": {"fidelity": 0.9, "localised_layers": 2},
+    }
+    found = design_run(parse_run(values))
+    assert found.solved[0].value == cheapest
+    assert is_guaranteed(found.run)
+
+
 IMPOSSIBLE = [
     ({"locality__dial": "solve", "targets__localised_layers": 6}, "keeps at 0"),
     ({"locality__margin": "solve", "targets__fidelity": None, "targets__entropy_bits": 4.0}, "floor log m"),
