@@ -113,7 +113,7 @@ SLIPS: tuple[Slip, ...] = (
     ("B2", "rises first", "assumption dropped", assumption_dropped),
     ("B2", "strict converse", "assumption dropped", assumption_dropped),
     ("B2", "strict converse", "dial 0 too", assuming(Le(DIAL_BIAS, sbar_C - sbar_B))),
-    ("B2", "strict converse", "twice the gap", assuming(And(Gt(lam, 0), Le(DIAL_BIAS, 2 * (sbar_C - sbar_B))))),
+    ("B2", "strict converse", "three times the gap", assuming(And(Gt(lam, 0), Le(DIAL_BIAS, 3 * (sbar_C - sbar_B))))),
     ("B2", "rises up to the gap", "either order of the dials", assuming(Le(DIAL_BIAS, sbar_C - sbar_B))),
     ("B2", "rises up to the gap", "smaller dial below the gap", assuming(_below_the_gap)),
     ("B2", "falls beyond the gap", "either order of the dials", assuming(Ge(DIAL_BIAS, sbar_C - sbar_B))),
