@@ -150,8 +150,7 @@ def _judged(
         return Status.UNDECIDED, "a clause was not decided at a random instance, or never applied"
     if found is None:
         return (Status.STALE, stale) if stale else (Status.MISSING, "there is no file of evidence")
-    if found.screen is not None and not found.screen.clean:
-        return Status.UNDECIDED, "the screen, as recorded, left a clause undecided"
+    # Rows that a screen leaves undecided are counted on the page: they say nothing for a statement, nor against it.
     if quick.status is Status.SAMPLED:
         steps = len(quick.symbolic.steps)
         return Status.SAMPLED, f"sympy left a step of {steps} undecided" if steps else "cited: there is no derivation"

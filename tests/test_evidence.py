@@ -127,7 +127,7 @@ FORGED = [
     (("screen",), None, Status.STALE, "a screen and a search for the tightest row there must be"),
     (("screen", "verdict"), "refuted", Status.REFUTED, "refuted by the screen"),
     (("screen", "verdict"), "surely", Status.STALE, "screen.verdict"),
-    (("screen", "clean"), False, Status.UNDECIDED, "the screen, as recorded"),
+    (("screen", "clean"), False, Status.KERNEL_CHECKED, ""),
     (("screen", "clean"), "yes", Status.STALE, "screen.clean"),
     (("screen", "rows"), "1,000,000 | 9", Status.STALE, "screen.rows"),
     (("screen", "left"), -3, Status.STALE, "screen.left"),
