@@ -31,7 +31,8 @@ _OPTIONS = ("ids", "rows", "seed", "samples", "lemma_seconds", "evidence", "clai
 
 
 def verify(
-    context: typer.Context,
+    # None where the demo calls it as a function; typer knows no optional context.
+    context: typer.Context = None,  # type: ignore[assignment]
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Statements; all if none.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Random instances thrown at each statement.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random instances.")] = 0,
@@ -69,7 +70,8 @@ def verify(
     from theory.catalogue import CATALOGUE, find
 
     modes = {"--replay": replay is not None, "--kernel": kernel, "--twins": twins, "--full": full}
-    _check_options(context, [name for name, asked in modes.items() if asked], strict)
+    if context is not None:
+        _check_options(context, [name for name, asked in modes.items() if asked], strict)
     chosen = [find(key).id for key in ids] if ids else [statement.id for statement in CATALOGUE]
     if replay is not None:
         passed = _replay(replay, jobs, as_json)

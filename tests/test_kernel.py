@@ -11,6 +11,7 @@ from sympy import Function, Le, Symbol, exp
 from proofs_check import kernel
 from proofs_check.kernel.build import Build, CoqError, assumed, closure, coq_version, refused
 from proofs_check.kernel.claims import definitions, propositions, theorem_name
+from proofs_check.kernel.kinds import COQ_KINDS
 from proofs_check.kernel.printing import clause_to_coq
 from proofs_check.planted.mutations import scaled_up
 from proofs_check.planted.twins import twins_of
@@ -99,7 +100,9 @@ def test_twins_print_differently():
         true = propositions(statement)
         for twin in twins_of(statement):
             (clause,) = twin.statement.claim
-            assert clause_to_coq(twin.statement, clause) != true.get(clause.name)
+            # Where Coq's definition leaves no room to break an assumption, there is no hypothesis to leave out.
+            same = any(f"{name!r} left out" in twin.slip for name in COQ_KINDS[statement.about].built_in)
+            assert (clause_to_coq(twin.statement, clause) == true.get(clause.name)) is same
 
 
 @pytest.mark.parametrize("statement", WITH_PROOFS, ids=lambda s: s.id)
