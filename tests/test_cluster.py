@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import threading
+import time
 
 import pytest
 from test_failures import sweep_file, text  # noqa: F401
@@ -45,8 +46,10 @@ def one_worker():
     distributed = pytest.importorskip("distributed")
     import dask
 
-    # One death is enough to give a task up.
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), distributed.LocalCluster(**ALONE) as cluster:
+    # One death is enough to give a task up, on this cluster and on no other test's.
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+        cluster = distributed.LocalCluster(**ALONE)
+    with cluster:
         yield cluster
 
 
@@ -88,6 +91,9 @@ def test_a_cluster_whose_workers_all_leave(monkeypatch):
             answers = run_there({"a": (len, "a"), "b": (len, "b")}, None)
             assert next(answers) == ("a", 1)
             cluster.scale(0)
+            # A task that is given to a worker on its way out may end as that worker's victim instead.
+            while cluster.scheduler.workers:
+                time.sleep(0.05)
             with pytest.raises(
                 LocalistError, match=rf"no workers are left on the cluster at {address}. Finished"
             ) as caught:
