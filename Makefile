@@ -22,18 +22,18 @@ demo: $(STAMP)
 	$(BIN)/localist demo
 
 # Every part runs, and the last line of a part that fails says which: a formatting slip hides no failing test.
-lint: $(DEV_STAMP)
-	@failed=; \
-	$(BIN)/ruff check . || failed="$$failed ruff-check"; \
+LINT = $(BIN)/ruff check . || failed="$$failed ruff-check"; \
 	$(BIN)/ruff format --check . || failed="$$failed ruff-format"; \
 	$(BIN)/mypy || failed="$$failed mypy"; \
-	test -z "$$failed" || { echo "lint failed:$$failed" >&2; exit 1; }
+	test -z "$$failed" || { echo "$@ failed:$$failed" >&2; exit 1; }
+
+lint: $(DEV_STAMP)
+	@failed=; $(LINT)
 
 test: $(DEV_STAMP)
 	@failed=; \
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal -m "not slow and not gpu" || failed=" pytest"; \
-	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
-	test -z "$$failed" || { echo "test failed:$$failed" >&2; exit 1; }
+	$(LINT)
 
 # Property tests draw anew each time; `make test-slow SEED=N` draws again what the seed that was printed drew.
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -26,7 +27,6 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
-from transformers.utils.output_capturing import _active_collector
 
 from empirical.block_layout import Layout
 from empirical.blocks import fixed_windows
@@ -36,6 +36,11 @@ from empirical.row_numbers import RowNumbers
 from empirical.row_pass import pass_rows
 from empirical.schedule import dial_bias
 from theory.errors import DomainError
+
+# Private to transformers. Where it is missing, the keyword itself must reach the attention to be refused.
+_collector: Any = None
+with suppress(ImportError):
+    from transformers.utils.output_capturing import _active_collector as _collector
 
 NAME = "localist"
 
@@ -200,7 +205,7 @@ def localist_attention(
 
 def _refuse_what_is_not_understood(module: torch.nn.Module, query: Tensor, key: Tensor, kwargs: dict[str, Any]) -> None:
     # GPT-2 keeps this keyword from its attention: it only says what its hooks collect.
-    collected: dict[str, Any] | None = _active_collector.get()  # type: ignore[no-untyped-call]
+    collected: dict[str, Any] | None = _collector.get() if _collector else None
     if "attentions" in (collected or ()) or kwargs.pop("output_attentions", None):
         raise DomainError(
             "output_attentions=True is refused: this attention stores no maps. For the rows' numbers use "

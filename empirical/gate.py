@@ -126,7 +126,7 @@ class _Gate(torch.autograd.Function):
         share = (local_sum - log_sum).clamp_(max=0).exp_().masked_fill_(layout.alone[:, None], 1)
         leak, fidelity, gate = _dialled(share, bias)
         if bias:
-            output = torch.lerp(output, local, gate.unsqueeze(-1))
+            output = torch.lerp(output, local, gate.unsqueeze(-1), out=local)
         # LSE' less the bias: of the two sums of the backward pass, one needs it and the other does not.
         log_sum = log_sum + (share * -math.expm1(-bias) + math.exp(-bias)).log_()
         ctx.save_for_backward(query, key, value, output, log_sum, leak, fidelity)
@@ -162,12 +162,10 @@ class _Gate(torch.autograd.Function):
             more = layout.each(fused, grad, query, key, value, near, near_sum)
         else:
             # The block's keys get `pull` alone: weights are those of the whole row, and values have no part in it.
-            zero, unit = output.new_zeros(2, output.shape[-1])
-            unit[0] = 1
-            out = torch.zeros_like(output)
-            out[..., 0] = -pull
-            states = unit.expand_as(output), query, key, zero.expand_as(value), out, log_sum
-            more = layout.each(fused, *states)[:2]
+            # Not expanded: the pass takes several times as long with values of stride 0.
+            unit, out, zero = (torch.zeros_like(output) for _ in range(3))
+            unit[..., 0], out[..., 0] = 1, -pull
+            more = layout.each(fused, unit, query, key, zero, out, log_sum)[:2]
         for into, each in zip(found, more, strict=False):
             into.add_(each)
         return *found, None, None, None

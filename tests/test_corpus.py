@@ -5,7 +5,6 @@ import json
 import socket
 import sys
 import threading
-import time
 import types
 
 import pytest
@@ -205,16 +204,17 @@ def test_a_folder_of_files_is_a_dataset(tmp_path, monkeypatch):
 def test_a_name_that_cannot_be_looked_up_is_one_clear_line(load, monkeypatch):
     for module in ("model", "corpus"):
         monkeypatch.setattr(f"empirical.{module}.hub_is_reachable", lambda: False)
-    before = time.monotonic()
+    looked_up = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *host, **_: looked_up.append(host))
     with pytest.raises(InputError, match=r"no folder here, not in the local cache, and \S+ cannot be reached$"):
         load("nobody-has/a-model-of-this-name")
-    assert time.monotonic() - before < 3
+    # transformers looks once in spite of being told not to; a look-up that is tried again waits seconds.
+    assert len(looked_up) <= 1
 
 
-def test_whether_the_hub_answers_is_known_within_seconds(monkeypatch):
+def test_a_hub_that_says_nothing_is_not_waited_for(monkeypatch):
     monkeypatch.setattr("empirical.hub.PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    before = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
         assert not hub_is_reachable.__wrapped__(), "it takes the call and says nothing"
@@ -223,7 +223,6 @@ def test_whether_the_hub_answers_is_known_within_seconds(monkeypatch):
         # Closing alone leaves it open for the thread that waits for a call.
         server.shutdown(socket.SHUT_RDWR)
     assert not hub_is_reachable.__wrapped__(), "nobody is there"
-    assert time.monotonic() - before < 3
 
 
 def answer(server):
