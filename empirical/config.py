@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from empirical.schedule import SCHEDULES, layer_dials
+from empirical.attention.schedule import SCHEDULES, layer_dials
 from empirical.settings import Settings, checked
 from theory.errors import DomainError, InputError
 from theory.files import read_json, write_text_atomically

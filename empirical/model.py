@@ -19,10 +19,10 @@ from pydantic import Field
 from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.utils import logging as transformers_logging
 
-from empirical.attention import NAME
+from empirical.attention.attention import NAME
+from empirical.attention.schedule import check_dials
 from empirical.config import BlockKind, LocalityConfig, ModelConfig
 from empirical.hub import hub_is_reachable, unreachable
-from empirical.schedule import check_dials
 from empirical.seal import check_seal
 from empirical.settings import Settings, checked
 from theory.errors import DomainError, InputError, first_line

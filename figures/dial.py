@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.faults import undecided
-from figures.style import GREY, INK, layer_colours, look, panels, title
+from figures.style import GREY, INK, layer_colours, look, panels, title, undecided
 from theory.errors import DomainError
 
 NAME = "dial"
@@ -44,7 +43,7 @@ def faults(rows: pd.DataFrame) -> list[str]:
 def _allowed(first: pd.DataFrame) -> pd.Series:
     """How far rounding may take the first layer's fidelities from their predictions.
 
-    Every mass is within a relative rho = tolerance_leak_max of the true one (empirical.rounding): that moves
+    Every mass is within a relative rho = tolerance_leak_max of the true one (empirical.attention.rounding): that moves
     the measured fidelity by at most rho, and the predicted one by at most rho/2, since the logit of a fidelity
     has slope 4 or more and is off by 2 rho. Second order: below the rest.
     """
@@ -52,7 +51,7 @@ def _allowed(first: pd.DataFrame) -> pd.Series:
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """Draw dial records: rows of `empirical.records` and their `configuration`, one column of panels each.
+    """Draw dial records: rows of `empirical.measuring.records` and their `configuration`, one column of panels each.
 
     Lines are predictions, markers measurements, both means over heads. Raises DomainError for rows without
     predictions.

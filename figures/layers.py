@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.faults import undecided
-from figures.style import ALARM, BLUE, GREEN, GREY, INK, ORANGE, PALE, look, panels, title
+from figures.style import ALARM, BLUE, GREEN, GREY, INK, ORANGE, PALE, look, panels, title, undecided
 from theory.errors import DomainError
 
 NAME = "layers"
@@ -51,7 +50,7 @@ def faults(rows: pd.DataFrame) -> list[str]:
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """Draw records: rows of `empirical.records` and their `configuration`, one column of panels each.
+    """Draw records: rows of `empirical.measuring.records` and their `configuration`, one column of panels each.
 
     Heads that contradict a bound are marked in red, those with undecided rows are hollow. Raises DomainError where
     there is nothing to draw.

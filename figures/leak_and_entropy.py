@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_expit, xlogy
 
 from figures.style import ALARM, BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, look, panels
-from theory import bounds
 from theory.errors import DomainError
+from theory.numbers import bounds
 
 Array = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ KEYS, BLOCK = 16, 4
 ROWS_PER_FAMILY = 150
 WIDEST = 14.0
 
-# theory.bounds promises 1e-12. A row of `make_rows` has n = 16 scores that span R < 100: with unit roundoff
+# theory.numbers.bounds promises 1e-12. A row of `make_rows` has n = 16 scores that span R < 100: with unit roundoff
 # u = 1.1e-16 its leak is off by less than (2R + 2n + 5) u = 3e-14 of itself, its entropy by less than
 # 2 (R + n + 4) R u = 3e-12, and the separation's own rounding, R u, moves either bound by less than that.
 LEAK_ERROR = 2e-12

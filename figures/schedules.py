@@ -33,7 +33,7 @@ def faults(rows: pd.DataFrame) -> list[str]:
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """Draw a sweep's summary (`empirical.sweep_summary.SUMMARY`), one column of panels a budget.
+    """Draw a sweep's summary (`empirical.sweep.summary.SUMMARY`), one column of panels a budget.
 
     Raises DomainError unless the rows are those of one sweep with its baseline.
     """

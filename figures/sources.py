@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from empirical.records import MANIFEST_NAME, ROWS_NAME, read_records
-from empirical.sweep_summary import SUMMARY_NAME, read_summary
+from empirical.measuring.records import MANIFEST_NAME, ROWS_NAME, read_records
+from empirical.sweep.summary import SUMMARY_NAME, read_summary
 from figures.stamp import Source
 from theory.errors import InputError
 from theory.files import read_json

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import matplotlib
+import pandas as pd
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, in an order that keeps neighbours apart in luminance too.
@@ -94,3 +95,9 @@ def layer_colours(layers: int) -> list[Any]:
     # The lightest tenth of the map is too faint for thin lines on white.
     share = [0.0] if layers == 1 else [0.88 * index / (layers - 1) for index in range(layers)]
     return [matplotlib.colormaps["viridis"](value) for value in share]
+
+
+def undecided(rows: pd.DataFrame) -> list[str]:
+    """A line for each configuration with rows whose bounds could not be decided."""
+    counts = rows.groupby("configuration", sort=False)["undecided"].sum()
+    return [f"{name}: rows left undecided: {count}" for name, count in counts.items() if count]

@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures.style import BLUE, COLUMN, GREEN, GREY, ORANGE, VERMILION, look
-from theory import bounds
 from theory.errors import DomainError
+from theory.numbers import bounds
 
 NAME = "thresholds"
 

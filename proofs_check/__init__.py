@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from proofs_check import strategies
-    from proofs_check.attacking import attack, attack_row
-    from proofs_check.intervals.interval import certify
-    from proofs_check.verdict import Verdict
+    from proofs_check.inequalities.search.interval import certify
+    from proofs_check.inequalities.verdict import Verdict
+    from proofs_check.methods.attacking import attack, attack_row
 
 __all__ = ["Verdict", "attack", "attack_row", "certify", "strategies"]
 
-_HOMES = {"Verdict": "verdict", "attack": "attacking", "attack_row": "attacking", "certify": "intervals.interval"}
+_HOMES = {
+    "Verdict": "inequalities.verdict",
+    "attack": "methods.attacking",
+    "attack_row": "methods.attacking",
+    "certify": "inequalities.search.interval",
+}
 
 
 def __getattr__(name: str) -> Any:

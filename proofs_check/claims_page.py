@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from proofs_check.evidence import Standing
 from proofs_check.findings import Evidence
+from proofs_check.inequalities.verdict import Verdict
 from proofs_check.statuses import Status
-from proofs_check.verdict import Verdict
 
 _HEAD = """# Claims
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from proofs_check.evidence import Standing
     from proofs_check.findings import Effort
+    from proofs_check.inequalities.replay import Replayed
     from proofs_check.kernel import KernelResult
-    from proofs_check.replay import Replayed
     from proofs_check.running import Report, Run
     from proofs_check.verification import Verification
 
@@ -67,7 +67,7 @@ def verify(
     with --twins: if no falsehood passes a complete road; with --replay: if every certificate holds), 1 otherwise, 130
     after Ctrl-C.
     """
-    from theory.catalogue import CATALOGUE, find
+    from theory.statements.catalogue import CATALOGUE, find
 
     modes = {"--replay": replay is not None, "--kernel": kernel, "--twins": twins, "--full": full}
     if context is not None:
@@ -134,7 +134,7 @@ def _quick(chosen: Sequence[str], rows: int, seed: int, jobs: int | None, as_jso
 def verify_one(key: str, report: Report, rows: int, seed: int) -> Verification:
     """The quick methods on one statement."""
     from proofs_check.verification import verify as verify_statement
-    from theory.catalogue import find
+    from theory.statements.catalogue import find
 
     return verify_statement(find(key), rows, seed)
 
@@ -157,13 +157,13 @@ def _strict(chosen: Sequence[str], folder: Path, rows: int, seed: int, jobs: int
 def stand_one(key: str, report: Report, folder: Path, rows: int, seed: int) -> Standing:
     """The standing of one statement by the evidence as it is."""
     from proofs_check.evidence import standing
-    from theory.catalogue import find
+    from theory.statements.catalogue import find
 
     return standing(find(key), folder, rows, seed)
 
 
 def _twins(chosen: Sequence[str], seed: int, jobs: int | None, as_json: bool) -> bool:
-    from proofs_check.planted import kill_table
+    from proofs_check.mutants import kill_table
     from proofs_check.running import each
     from proofs_check.tables import print_kill_table, printed
 
@@ -207,7 +207,7 @@ def gather_one(key: str, report: Report, folder: Path, effort: Effort, rows: int
     """Every method on one statement, with its evidence written."""
     from proofs_check.evidence import standing
     from proofs_check.gathering import gather
-    from theory.catalogue import find
+    from theory.statements.catalogue import find
 
     statement = find(key)
     gather(statement, folder, effort, report)
@@ -219,8 +219,8 @@ def _write_claims(page: Path, folder: Path, known: dict[str, Standing], jobs: in
     from proofs_check.claims_page import claims_page
     from proofs_check.evidence import ROWS
     from proofs_check.running import each
-    from theory.catalogue import CATALOGUE
     from theory.files import write_text_atomically
+    from theory.statements.catalogue import CATALOGUE
 
     others = [statement.id for statement in CATALOGUE if statement.id not in known]
     run = each(partial(stand_one, folder=folder, rows=ROWS, seed=0), others, "the others", jobs)
@@ -231,12 +231,12 @@ def _write_claims(page: Path, folder: Path, known: dict[str, Standing], jobs: in
 
 def _kernel(ids: Sequence[str] | None, chosen: Sequence[str], folder: Path, jobs: int | None, as_json: bool) -> bool:
     from proofs_check import kernel
+    from proofs_check.inequalities.verdict import Verdict
     from proofs_check.kernel.build import coq_version
     from proofs_check.running import each
     from proofs_check.tables import print_kernel, printed
-    from proofs_check.verdict import Verdict
-    from theory.catalogue import find
     from theory.errors import InputError
+    from theory.statements.catalogue import find
 
     if coq_version() is None:
         raise InputError(kernel.NO_COQ)
@@ -259,7 +259,7 @@ def kernel_one(key: str, report: Report, folder: Path) -> tuple[KernelResult, st
     from proofs_check.evidence import on_file
     from proofs_check.findings import path_of
     from proofs_check.gathering import keep
-    from theory.catalogue import find
+    from theory.statements.catalogue import find
 
     report("")
     statement = find(key)
@@ -298,6 +298,6 @@ def _replay(place: Path, jobs: int | None, as_json: bool) -> bool:
 
 def replay_one(path: str, report: Report) -> list[tuple[str, Replayed]]:
     """Replay every certificate in one file."""
-    from proofs_check.replay import replay_all
+    from proofs_check.inequalities.replay import replay_all
 
     return replay_all(Path(path))

@@ -14,16 +14,16 @@ from typing import Any
 
 from sympy import srepr
 
+from proofs_check.deciding.vacuity import VacuityResult, check_vacuity
 from proofs_check.findings import Evidence, LemmaFound, path_of, read
-from proofs_check.intervals.lemmas import Lemma, lemmas_of, replayed
+from proofs_check.inequalities.search.lemmas import Lemma, lemmas_of, replayed
+from proofs_check.inequalities.verdict import Verdict
 from proofs_check.kernel import KernelResult, recorded
 from proofs_check.statuses import Status
-from proofs_check.vacuity import VacuityResult, check_vacuity
-from proofs_check.verdict import Verdict
 from proofs_check.verification import Verification, verify
-from theory.about import ABOUT
 from theory.errors import InputError
 from theory.statement import Statement
+from theory.statements.about import ABOUT
 
 # Instances that decide a status anew: enough for every clause of the catalogue to apply to some.
 ROWS = 20

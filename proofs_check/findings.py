@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from proofs_check.verdict import Verdict
+from proofs_check.inequalities.verdict import Verdict
 from theory.errors import InputError
 from theory.files import read_json, read_text, write_text_atomically
 

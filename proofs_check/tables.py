@@ -12,11 +12,11 @@ from rich.table import Table
 
 from proofs_check.claims_page import screened, steps, tightest
 from proofs_check.evidence import Standing
+from proofs_check.inequalities.replay import Replayed
+from proofs_check.inequalities.verdict import Verdict
 from proofs_check.kernel import KernelResult
-from proofs_check.planted.kill_table import Trial, cell, survivors
-from proofs_check.planted.roads import ROADS, Road
-from proofs_check.replay import Replayed
-from proofs_check.verdict import Verdict
+from proofs_check.mutants.kill_table import Trial, cell, survivors
+from proofs_check.mutants.roads import ROADS, Road
 from proofs_check.verification import Verification
 
 

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from proofs_check.sampling import SamplingResult, sample
+from proofs_check.inequalities.verdict import Verdict
+from proofs_check.methods.sampling import SamplingResult, sample
+from proofs_check.methods.symbolic import SymbolicResult, check_derivation
 from proofs_check.statuses import Status
-from proofs_check.symbolic import SymbolicResult, check_derivation
-from proofs_check.verdict import Verdict
 from theory.statement import Statement
 
 

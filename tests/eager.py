@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch.nn.functional import gelu, layer_norm
 
-from empirical.held_out import load_held_out
 from empirical.model import load_model
+from empirical.training.held_out import load_held_out
 
 
 def eager_rows(folder, dials, windows):

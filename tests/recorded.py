@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from empirical.records import COLUMNS, COUNTS, write_records
-from empirical.sweep_summary import COUNTS as COUNTED
-from empirical.sweep_summary import SUMMARY
+from empirical.measuring.records import COLUMNS, COUNTS, write_records
+from empirical.sweep.summary import COUNTS as COUNTED
+from empirical.sweep.summary import SUMMARY
 
 # A sweep that was run, kept in the repository.
 REFERENCE = Path(__file__).parents[1] / "records" / "reference"

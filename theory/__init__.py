@@ -1,5 +1,5 @@
 """Statements about localist attention, their derivations, and their numeric faces.
 
-Importing this package imports nothing heavy: `theory.bounds` needs numpy and scipy only, and sympy is
+Importing this package imports nothing heavy: `theory.numbers.bounds` needs numpy and scipy only, and sympy is
 loaded by the modules that hold statements.
 """

@@ -1,6 +1,6 @@
 """Steps of a derivation, each a proposition that symbolic algebra can decide, with the reason it is needed.
 
-A step proves nothing by being written down: `proofs_check.symbolic` decides it.
+A step proves nothing by being written down: `proofs_check.methods.symbolic` decides it.
 """
 
 from __future__ import annotations

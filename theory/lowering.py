@@ -16,8 +16,7 @@ import sympy
 from sympy import Expr, Symbol
 from sympy.core.relational import Relational
 
-from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
-from theory.sphere import CapShare
+from theory.functions import BinaryDivergence, BinaryEntropy, CapShare, Logistic, Logit, LowestEntropy
 from theory.stable import lowest_entropy
 
 Operation = Callable[..., Any]

@@ -12,6 +12,8 @@ from typing import Any
 _SATURATED = 2000.0
 # Below this range the closed form of the best share cancels; there the series is exact to 1e-12.
 _SERIES = 0.1
+# 2^27 + 1 cuts a float64 into two halves whose products are exact (Dekker).
+_SPLITTER = 134217729.0
 
 
 def binary_entropy_of_logit(x: Any, xp: Any, special: Any) -> Any:
@@ -53,3 +55,16 @@ def best_share(r: Any, xp: Any) -> Any:
     shrink = -xp.expm1(-large)
     closed = (large / shrink - 1) * xp.exp(-large) / shrink
     return xp.where(r < _SERIES, series, closed)
+
+
+def less_product(total: Any, a: Any, b: Any) -> Any:
+    """`total - a b`, right to a few roundings of the result even where the two nearly cancel."""
+    product = a * b
+    (high_a, low_a), (high_b, low_b) = _halves(a), _halves(b)
+    rest = ((high_a * high_b - product) + high_a * low_b + low_a * high_b) + low_a * low_b
+    return (total - product) - rest
+
+
+def _halves(x: Any) -> tuple[Any, Any]:
+    high = _SPLITTER * x - (_SPLITTER * x - x)
+    return high, x - high

@@ -59,8 +59,8 @@ class Statement:
     """A theorem as data; sampling, proofs, LaTeX and every numeric face follow from it.
 
     `id` is the one in the project's theory, `name` the readable one. `about` names the kind of instance the
-    letters are measured on ("row": one attention row), which `theory.about` describes. Every clause stands under all
-    `assumptions`. `uses` lists the ids its derivation rests on.
+    letters are measured on ("row": one attention row), which `theory.statements.about` describes. Every clause stands
+    under all `assumptions`. `uses` lists the ids its derivation rests on.
     `derive` returns the steps that symbolic algebra has to decide.
     """
 

@@ -21,10 +21,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from proofs_check.inequalities.verdict import Verdict
 from proofs_check.kernel.build import ALLOWED, Build, CoqError, CoqMissing, closure, coq_version
 from proofs_check.kernel.claims import accept, definitions, propositions, theorem_name
 from proofs_check.kernel.kinds import COQ_KINDS
-from proofs_check.verdict import Verdict
 from theory.errors import InputError
 from theory.files import read_text, sha256_of
 from theory.statement import Statement

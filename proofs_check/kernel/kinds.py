@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from sympy import Symbol
 
-from theory import about
 from theory import design_symbols as design
 from theory import symbols as letters
 from theory import weight_symbols as weights
+from theory.statements import about
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,9 @@ class CoqKind:
     """Where an instance kind is defined: the module, the type, and the letters that have a definition there.
 
     `possible` holds what the module's predicate of that name asks, one conjunct each, with the reason: the letter whose
-    domain it is, or the sentence of `theory.about` it stands for. A statement's assumption that no relation of letters
-    says has a predicate in `structure`, or a definition in `built_in` that leaves no room to break it.
+    domain it is, or the sentence of `theory.statements.about` it stands for. A statement's assumption that no
+    relation of letters says has a predicate in `structure`, or a definition in `built_in` that leaves no room to
+    break it.
     """
 
     module: str

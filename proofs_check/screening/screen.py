@@ -3,7 +3,7 @@
 A row is clear where the claim holds by more than its error bound. First one bound serves all rows of a batch, which
 costs little more than the values do; the rows it leaves are bounded one by one from the same letters. A row that is
 not clear then is looked at again with sums that keep tiny entropies accurate; what is still open goes to
-`proofs_check.deciding`, which decides it exactly.
+`proofs_check.deciding.deciding`, which decides it exactly.
 An equality is never clear unless the bound is 0: for such a clause the screen can only refute, and counts the rows
 on which the sides agree to within the bound.
 """
@@ -19,16 +19,16 @@ from typing import Any
 
 from sympy.core.relational import Equality
 
-from proofs_check.arguments import whole_number
-from proofs_check.deciding import Letters, decide_clause, lacks_value
+from proofs_check.deciding.deciding import Letters, decide_clause, lacks_value
+from proofs_check.inequalities.arguments import whole_number
+from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
-from proofs_check.sampling import Counterexample
+from proofs_check.methods.sampling import Counterexample
 from proofs_check.screening.batches import Batch
 from proofs_check.screening.judging import Judge, Judged
 from proofs_check.screening.key_sums import now, softmax_alone
 from proofs_check.screening.random_batches import BatchSource
 from proofs_check.screening.result import ClauseScreen, ScreenResult
-from proofs_check.verdict import Verdict
 from theory.errors import DomainError
 from theory.statement import Clause, Statement
 

@@ -1,0 +1,1 @@
+"""Localist attention inside fused attention, and the numbers of every attention row."""

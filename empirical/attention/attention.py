@@ -1,0 +1,263 @@
+"""Localist attention: the dial of B1 inside fused attention, without a tokens x tokens tensor.
+
+A dial adds `b = log(1/(1-dial))` nats to the scores of a query's own block. On whole sequences the output is that
+of plain and of block-local attention, mixed by a gate (`gate`, theory.md B6); dial 1 is block-local attention alone,
+whose zeros are exact. Calls with padding, a cache or dropout, which hand over a mask or make fused attention keep
+one, have the bias in the mask.
+
+Registered in transformers as attention and mask `localist`. The settings are read from `config.localist`
+(plain JSON): `dials` (one a layer), `block` (window length) and `temperature`. Windows count from the first token of
+a text, wherever padding and cache put it (`positions`). Two keyword arguments pass through the model's forward
+call: `block_ids` `(batch or 1, tokens)` replaces the windows, and `row_sink` is called with each layer's
+`AttentionCall`, which it may ask for the rows' numbers (`row_pass`), or for leak and fidelity with gradients. A
+keyword that changes attention and is not one of these is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import sdpa_mask
+
+from empirical.attention.block_layout import Layout
+from empirical.attention.blocks import fixed_windows
+from empirical.attention.gate import gated
+from empirical.attention.positions import Places, check_fit
+from empirical.attention.row_numbers import RowNumbers
+from empirical.attention.row_pass import pass_rows
+from empirical.attention.schedule import dial_bias
+from theory.errors import DomainError
+
+# Private to transformers. Where it is missing, the keyword itself must reach the attention to be refused.
+_collector: Any = None
+with suppress(ImportError):
+    from transformers.utils.output_capturing import _active_collector as _collector
+
+NAME = "localist"
+
+# What models hand to their attention that has no part in it, or has had its part in mask and cache.
+_WITHOUT_EFFECT = {
+    "cache_position",
+    "num_items_in_batch",
+    "output_hidden_states",
+    "position_ids",
+    "return_dict",
+    "use_cache",
+}
+
+
+@dataclass
+class AttentionCall:
+    """One layer's attention: what goes into it, and on demand its output, leak, fidelity and row numbers.
+
+    `query`, `key`, `value` are `(batch, heads, tokens, head)`, and `scale` multiplies the dot products of the
+    first two. `ids` `(batch or 1, keys)` are the blocks of the keys and `own` `(batch or 1, queries)` those of the
+    queries; `bias` is added to the scores of a query's own block. `window` is the length of blocks that are windows,
+    None of others, and `visible` `(batch or 1, queries, keys)` is None for whole sequences without padding. What a
+    sink asks for decides how the output is computed, so that what it has seen need not be computed twice.
+    """
+
+    layer: int
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    ids: Tensor
+    own: Tensor
+    scale: float
+    bias: float
+    window: int | None = None
+    visible: Tensor | None = None
+    dropout: float = 0.0
+    _seen: RowNumbers | None = None
+
+    @property
+    def leak(self) -> Tensor:
+        """Attention off the own block `(batch, heads, tokens)`, differentiable, without dropout."""
+        return self._gated[1]
+
+    @property
+    def fidelity(self) -> Tensor:
+        """Attention on the own block `(batch, heads, tokens)`, differentiable, without dropout."""
+        return self._gated[2]
+
+    @cached_property
+    def output(self) -> Tensor:
+        """Attended values `(batch, heads, tokens, head)`, differentiable."""
+        if self._seen is not None and not torch.is_grad_enabled():
+            return self._seen.output
+        if self.visible is not None or (self.dropout and self.bias):
+            return self._masked()
+        if self.dropout or (self.bias == 0 and "_gated" not in self.__dict__):
+            return scaled_dot_product_attention(
+                self.query, self.key, self.value, dropout_p=self.dropout, is_causal=True, scale=self.scale
+            )
+        return self._gated[0]
+
+    def rows(self, ranges: bool) -> RowNumbers:
+        """The numbers of every row, without gradients; `ranges` adds margins and ranges.
+
+        Raises DomainError for padded or cached sequences, and under dropout.
+        """
+        self._check_whole()
+        if self.dropout:
+            raise DomainError(f"rows are measured without dropout, found {self.dropout}: call model.eval()")
+        self._seen = pass_rows(self.query, self.key, self.value, self.ids, self.scale, self.bias, ranges=ranges)
+        return self._seen
+
+    def _check_whole(self) -> None:
+        if self.visible is not None:
+            raise DomainError(
+                "rows are measured on whole sequences without padding: pass no attention mask and no cache"
+            )
+
+    @cached_property
+    def _gated(self) -> tuple[Tensor, Tensor, Tensor]:
+        self._check_whole()
+        if self.window is None:
+            layout = Layout.of_ids(self.ids.expand(self.key.shape[0], -1))
+        else:
+            layout = _window_layout(self.key.shape[2], self.window, self.key.device)
+        return gated(self.query, self.key, self.value, layout, self.scale, self.bias)
+
+    def _masked(self) -> Tensor:
+        """Attention with the bias in the mask; under dropout a weight of the dialled row is dropped as a whole."""
+        visible = self.visible
+        if visible is None:
+            tokens = self.key.shape[2]
+            visible = torch.ones(1, tokens, tokens, dtype=torch.bool, device=self.key.device).tril()
+        same = self.own[..., None] == self.ids[:, None]
+        # Half formats would round the bias.
+        work = torch.float64 if self.query.dtype == torch.float64 else torch.float32
+        kept = visible & same if math.isinf(self.bias) else visible
+        # A query that is padding sees nothing; attending to everything gives it a number, which nothing looks at.
+        mask = kept | ~kept.any(-1, keepdim=True)
+        if 0 < self.bias < math.inf:
+            mask = (same.to(work) * self.bias).masked_fill(~mask, -math.inf)
+        states = (self.query, self.key, self.value)
+        if mask.dtype != torch.bool:
+            states = (self.query.to(work), self.key.to(work), self.value.to(work))
+        with torch.autocast(mask.device.type, enabled=False):
+            output = scaled_dot_product_attention(*states, mask[:, None], dropout_p=self.dropout, scale=self.scale)
+        return output.to(self.value.dtype)
+
+
+def localist_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    block_ids: Tensor | None = None,
+    row_sink: Callable[[AttentionCall], None] | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention function for transformers: `(batch, heads, tokens, head)` in, tokens before heads out.
+
+    Raises DomainError for what it would otherwise ignore: see the module.
+    """
+    _refuse_what_is_not_understood(module, query, key, kwargs)
+    settings: dict[str, Any] = module.config.localist  # type: ignore[union-attr,assignment]
+    layer = int(module.layer_idx)  # type: ignore[arg-type]
+    scale = (query.shape[-1] ** -0.5 if scaling is None else scaling) / settings["temperature"]
+    bias = dial_bias(settings["dials"][layer])
+    batch, _, queries, _ = query.shape
+    allocated = key.shape[2]
+    whole = attention_mask is None and (queries > 1 or allocated == 1)
+    if whole and allocated > queries:
+        # A cache allocated beyond the prompt: without a mask only the prompt's own keys hold anything.
+        key, value = key[:, :, :queries], value[:, :, :queries]
+        if block_ids is not None and block_ids.shape[-1] == allocated:
+            block_ids = block_ids[:, :queries]
+    if bias == 0 and row_sink is None and block_ids is None:
+        output = scaled_dot_product_attention(
+            query, key, value, attn_mask=attention_mask, dropout_p=dropout, is_causal=whole, scale=scale
+        )
+        return output.transpose(1, 2).contiguous(), None
+    if whole:
+        window = settings["block"] if block_ids is None else None
+        ids = own = _window_ids(queries, settings["block"], key.device) if block_ids is None else block_ids
+        visible = None
+    else:
+        if attention_mask is None:
+            places = Places.of_last(allocated, key.device, kwargs.get("position_ids"))
+        else:
+            places = Places.of_mask(attention_mask, (batch, queries, allocated))
+        window, visible = None, places.visible
+        own, ids = places.windows(settings["block"]) if block_ids is None else places.chosen(block_ids)
+    if block_ids is not None:
+        check_fit(ids, batch, key.shape[2])
+    call = AttentionCall(layer, query, key, value, ids, own, scale, bias, window, visible, dropout)
+    if row_sink is not None:
+        row_sink(call)
+    return call.output.transpose(1, 2).contiguous(), None
+
+
+def _refuse_what_is_not_understood(module: torch.nn.Module, query: Tensor, key: Tensor, kwargs: dict[str, Any]) -> None:
+    # GPT-2 keeps this keyword from its attention: it only says what its hooks collect.
+    collected: dict[str, Any] | None = _collector.get() if _collector else None
+    if "attentions" in (collected or ()) or kwargs.pop("output_attentions", None):
+        raise DomainError(
+            "output_attentions=True is refused: this attention stores no maps. For the rows' numbers use "
+            "`localist measure` or a row_sink; for maps of plain attention load with attn_implementation='eager'"
+        )
+    if (
+        getattr(module, "is_cross_attention", False)
+        or not getattr(module.config, "is_causal", True)
+        or kwargs.pop("is_causal", None) is False
+    ):
+        raise DomainError(
+            "localist attention is causal self-attention: it takes no cross-attention and no is_causal=False"
+        )
+    if query.shape[1] != key.shape[1]:
+        raise DomainError(
+            f"{key.shape[1]} key heads for {query.shape[1]} query heads: localist attention needs one for each"
+        )
+    for name, value in kwargs.items():
+        if value is not None and value is not False and name not in _WITHOUT_EFFECT:
+            raise DomainError(
+                f"the keyword argument {name} is not known to localist attention, which would ignore it: leave it out"
+            )
+
+
+def localist_mask(*, kv_offset: int = 0, **kwargs: Any) -> Tensor | None:
+    """`sdpa_mask`, for caches that keep every token. Raises DomainError for one that has let go of the first ones."""
+    if kv_offset:
+        raise DomainError(
+            f"the cache has let go of the first {int(kv_offset)} tokens: blocks count from the first one. "
+            "Use a cache without a sliding window"
+        )
+    return sdpa_mask(kv_offset=kv_offset, **kwargs)
+
+
+@lru_cache(maxsize=16)
+def _window_ids(tokens: int, size: int, device: torch.device) -> Tensor:
+    # The same for every layer and step. Made outside inference mode, since what is kept from there cannot take part
+    # in a backward pass.
+    with torch.inference_mode(False):
+        return fixed_windows(tokens, size, device)
+
+
+@lru_cache(maxsize=16)
+def _window_layout(tokens: int, size: int, device: torch.device) -> Layout:
+    with torch.inference_mode(False):
+        return Layout.of_windows(tokens, size, device)
+
+
+def register() -> None:
+    """Register attention and mask; without the mask GPT-2 would lose causality silently."""
+    AttentionInterface.register(NAME, localist_attention)
+    AttentionMaskInterface.register(NAME, localist_mask)
+
+
+register()

@@ -1,0 +1,120 @@
+"""Block-local attention: the tokens of each block as a short sequence of its own.
+
+Blocks of like length form one batch `(blocks, heads, length, head)`, on which ordinary causal attention is
+attention restricted to the block. Fixed windows are a view of the states. Any other blocks, also ones that a
+text comes back to, are gathered: at most a factor of 2 between the longest and the shortest of one batch, so
+that padding at most doubles the work. Padding follows a block's last token, where causality hides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from empirical.attention.blocks import block_runs, visible_counts
+
+
+@dataclass(frozen=True)
+class Windows:
+    """`count` windows of `size` tokens of every sequence, the first of which begins at token `start`."""
+
+    start: int
+    count: int
+    size: int
+
+    def take(self, states: Tensor) -> Tensor:
+        """`(batch, heads, tokens, ...)` as `(batch * count, heads, size, ...)`; a view where strides allow."""
+        part = states.transpose(1, 2)[:, self.start : self.start + self.count * self.size]
+        return part.reshape(-1, self.size, *part.shape[2:]).transpose(1, 2)
+
+    def put(self, states: Tensor, found: Tensor) -> None:
+        """Write `take`'s inverse into `states`."""
+        part = states.transpose(1, 2)[:, self.start : self.start + self.count * self.size]
+        part.copy_(found.transpose(1, 2).reshape(part.shape))
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Blocks of any tokens: their places in the flat batch `(blocks, length)`, and which of these are no padding."""
+
+    places: Tensor
+    real: Tensor
+
+    def take(self, states: Tensor) -> Tensor:
+        """`(batch, heads, tokens, ...)` as `(blocks, heads, length, ...)`, padded with zeros.
+
+        So a padded query has no gradient that its block's keys could get from it.
+        """
+        found = states.transpose(1, 2).flatten(0, 1)[self.places]
+        found[~self.real] = 0
+        return found.transpose(1, 2)
+
+    def put(self, states: Tensor, found: Tensor) -> None:
+        """Write what is no padding to its tokens of `states`, which are stored with tokens before heads."""
+        flat = states.transpose(1, 2).flatten(0, 1)
+        flat[self.places[self.real]] = found.transpose(1, 2)[self.real]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Every token's block in one of the `parts`, each of which is a batch of blocks.
+
+    `alone` `(batch or 1, tokens)` says which queries see no key off their block.
+    """
+
+    parts: tuple[Windows | Gathered, ...]
+    alone: Tensor
+
+    @classmethod
+    def of_windows(cls, tokens: int, size: int, device: torch.device) -> Layout:
+        """Windows of `size` tokens, the last of which may be shorter."""
+        whole, rest = divmod(tokens, size)
+        parts = [Windows(0, whole, size)] if whole else []
+        if rest:
+            parts.append(Windows(whole * size, 1, rest))
+        return cls(tuple(parts), (torch.arange(tokens, device=device) < size).unsqueeze(0))
+
+    @classmethod
+    def of_ids(cls, ids: Tensor) -> Layout:
+        """Blocks by the ids `(batch, tokens)` of every sequence of the batch."""
+        batch, tokens = ids.shape
+        order, begins = block_runs(ids)
+        place = torch.arange(tokens, device=ids.device).expand_as(ids)
+        sequence, first = (begins == place).nonzero(as_tuple=True)
+        start = sequence * tokens + first
+        length = torch.diff(start, append=start.new_tensor([batch * tokens]))
+        sorted_places = (order + tokens * torch.arange(batch, device=ids.device).unsqueeze(1)).flatten()
+        scale = length.double().log2().ceil()
+        parts = []
+        for each in sorted(set(scale.tolist())):
+            chosen = scale == each
+            inner = torch.arange(int(length[chosen].max()), device=ids.device)
+            real = inner < length[chosen].unsqueeze(1)
+            places = start[chosen].unsqueeze(1) + inner.where(real, 0)
+            parts.append(Gathered(sorted_places[places], real))
+        n, m = visible_counts(ids)
+        return cls(tuple(parts), m == n)
+
+    def each(self, compute: Callable[..., Sequence[Tensor]], *states: Tensor) -> tuple[Tensor, ...]:
+        """What `compute` gives of each batch of blocks, put together as `(batch, heads, tokens, ...)` again.
+
+        `states` are `(batch, heads, tokens, ...)`. Differentiable where `compute` is.
+        """
+        batch, heads, tokens = states[0].shape[:3]
+        whole: list[Tensor] = []
+        for part in self.parts:
+            found = compute(*(part.take(each) for each in states))
+            if isinstance(part, Windows) and len(self.parts) == 1:
+                shapes = [(batch, tokens, *each.transpose(1, 2).shape[2:]) for each in found]
+                return tuple(
+                    each.transpose(1, 2).reshape(shape).transpose(1, 2)
+                    for each, shape in zip(found, shapes, strict=True)
+                )
+            if not whole:
+                whole = [each.new_empty(batch, tokens, heads, *each.shape[3:]).transpose(1, 2) for each in found]
+            for into, each in zip(whole, found, strict=True):
+                part.put(into, each)
+        return tuple(whole)

@@ -1,0 +1,1 @@
+"""Measures a trained model beside its bounds, and times what that costs."""

@@ -1,0 +1,58 @@
+"""`localist bench`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from theory.errors import DomainError
+from theory.files import check_writable, write_text_atomically
+
+
+def bench(
+    tokens: Annotated[list[int] | None, typer.Option(help="Lengths (256, 1024, 2048; 4096 too on a GPU).")] = None,
+    layers: Annotated[int, typer.Option(help="Transformer layers.")] = 12,
+    heads: Annotated[int, typer.Option(help="Attention heads.")] = 12,
+    width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 768,
+    block: Annotated[int, typer.Option(help="Block length in tokens.")] = 64,
+    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Number format.")] = "float32",
+    rounds: Annotated[int, typer.Option(help="Times each variant runs.")] = 5,
+    training_tokens: Annotated[int, typer.Option(help="Length of the training step.")] = 1024,
+    memory: Annotated[bool, typer.Option(help="Take peak memory, each in a process of its own.")] = True,
+    training_attention: Annotated[
+        list[int] | None,
+        typer.Option(help="Lengths for one layer's training, in blocks of 64 and 8, instead of measuring."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the result.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Time measuring and training beside plain GPT-2 (default: GPT-2 small, random weights)."""
+    from empirical.measuring.bench import bench as run_bench
+    from empirical.measuring.bench_table import print_bench
+    from empirical.measuring.bench_variants import BenchShape
+
+    for name, size in (("layers", layers), ("heads", heads), ("width", width), ("block", block)):
+        if size < 1:
+            raise DomainError(f"{name} {size} must be at least 1")
+    if width % heads:
+        raise DomainError(f"width {width} must be a multiple of heads {heads}")
+    if out:
+        check_writable(out)
+    report = run_bench(
+        tokens,
+        shape=BenchShape(layers=layers, heads=heads, width=width, block=block, dtype=dtype),
+        rounds=rounds,
+        training_length=training_tokens,
+        memory=memory,
+        gate_lengths=training_attention or (),
+    )
+    text = json.dumps(report, indent=2)
+    if out:
+        write_text_atomically(out, text + "\n")
+    if as_json:
+        typer.echo(text)
+    else:
+        print_bench(report)

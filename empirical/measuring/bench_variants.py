@@ -1,0 +1,199 @@
+"""What the bench runs: one name and one call for each way of doing the same work.
+
+All ways of measuring end with entropy, fidelity and leak of every row; `fused, all` finds margins and ranges too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from empirical.attention.attention import NAME, AttentionCall
+from empirical.attention.block_layout import Layout
+from empirical.attention.blocks import fixed_windows
+from empirical.attention.gate import gated
+from empirical.attention.row_pass import pass_rows
+from empirical.attention.schedule import dial_bias
+from empirical.config import ObjectiveConfig
+from empirical.measuring.rows import RowMeter
+from empirical.memory import WORD, gpt2_weights
+from empirical.training.objective import AttentionObjective
+
+Variants = dict[str, Callable[[], Any]]
+
+
+@dataclass(frozen=True)
+class BenchShape:
+    """The GPT-2 that is timed; the default is GPT-2 small."""
+
+    layers: int = 12
+    heads: int = 12
+    width: int = 768
+    vocabulary: int = 50257
+    block: int = 64
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+    @property
+    def number(self) -> torch.dtype:
+        """The format of weights and states; a training step keeps its weights in float32."""
+        return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
+
+
+def bench_bytes(shape: BenchShape, lengths: Sequence[int], training_length: int) -> int:
+    """What the largest of the tasks takes at least: stored maps, or two models that are trained side by side."""
+
+    def weights(tokens: int) -> int:
+        return gpt2_weights(shape.layers, shape.width, tokens, shape.vocabulary)
+
+    size = shape.number.itemsize
+    stored = [size * (weights(tokens) + shape.layers * shape.heads * tokens**2) for tokens in lengths]
+    # Of each model the weights and two moments; gradients and logits of one at a time.
+    trained = WORD * (7 * weights(training_length) + training_length * shape.vocabulary)
+    return max([*stored, trained])
+
+
+def measuring_variants(shape: BenchShape, tokens: int, device: torch.device) -> Variants:
+    """One forward pass over `tokens` tokens: plain, with fused statistics, and with stored attention maps."""
+    model = _model(shape, tokens, 0.0, [0.0] * shape.layers).to(device, shape.number).eval()  # type: ignore[arg-type]
+    ids = _ids(shape, tokens, device)
+    own = _own(shape, tokens, device)
+
+    def run(implementation: str, **options: Any) -> Any:
+        model.set_attn_implementation(implementation)
+        with torch.no_grad():
+            return model(ids, use_cache=False, **options)
+
+    def measured(ranges: bool) -> None:
+        meter = RowMeter(ranges=ranges)
+        rows: list[Any] = []
+
+        def sink(call: AttentionCall) -> None:
+            rows.append(meter(call))
+
+        run(NAME, row_sink=sink)
+
+    return {
+        "plain": lambda: run("sdpa"),
+        "fused": lambda: measured(False),
+        "fused, all": lambda: measured(True),
+        "eager": lambda: [_read(maps, own) for maps in run("eager", output_attentions=True).attentions],
+    }
+
+
+def attention_variants(shape: BenchShape, tokens: int, device: torch.device) -> Variants:
+    """One layer's attention on the same query, key and value: alone, with its rows' numbers, and from its map."""
+    generator = torch.Generator().manual_seed(0)
+    heads = (shape.heads, shape.width // shape.heads)
+    states = torch.randn(3, 1, tokens, *heads, generator=generator).to(device, shape.number)
+    query, key, value = states.transpose(2, 3)
+    scale = heads[1] ** -0.5
+    ids, own = fixed_windows(tokens, shape.block, device), _own(shape, tokens, device)
+    future = torch.ones(tokens, tokens, dtype=torch.bool, device=device).triu(1)
+
+    def fused(ranges: bool) -> None:
+        found = pass_rows(query, key, value, ids, scale, ranges=ranges)
+        _ = found.output, found.entropy, found.fidelity, found.leak
+
+    def eager() -> None:
+        maps = (query @ key.transpose(-1, -2) * scale).masked_fill(future, float("-inf")).softmax(-1)
+        _ = maps @ value, _read(maps, own)
+
+    return {
+        "plain": lambda: scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale),
+        "fused": lambda: fused(False),
+        "fused, all": lambda: fused(True),
+        "eager": eager,
+    }
+
+
+def gate_variants(shape: BenchShape, tokens: int, device: torch.device) -> Variants:
+    """One layer's attention forward and backward on two sequences: plain, with a dial, a penalty, and both."""
+    generator = torch.Generator().manual_seed(0)
+    head = shape.width // shape.heads
+    # As GPT-2 hands them over: a projection's output, whose gradient is put together again.
+    states = torch.randn(2, tokens, 3 * shape.width, generator=generator).to(device, shape.number).requires_grad_()
+    grad = torch.randn(2, shape.heads, tokens, head, generator=generator).to(device, shape.number)
+    pull = torch.full(grad.shape[:3], 1e-4, device=device)
+    layout = Layout.of_windows(tokens, shape.block, device)
+
+    def run(bias: float | None, penalty: bool = False) -> None:
+        parts = torch.split(states, shape.width, dim=-1)
+        query, key, value = (each.view(2, tokens, shape.heads, head).transpose(1, 2) for each in parts)
+        states.grad = None
+        if bias is None:
+            output = scaled_dot_product_attention(query, key, value, is_causal=True, scale=head**-0.5)
+            torch.autograd.backward([output], [grad])
+            return
+        output, leak, _ = gated(query, key, value, layout, head**-0.5, bias)
+        torch.autograd.backward([output, leak] if penalty else [output], [grad, pull] if penalty else [grad])
+
+    dial = dial_bias(0.5)
+    return {
+        "plain": lambda: run(None),
+        "dial": lambda: run(dial),
+        "penalty": lambda: run(0.0, True),
+        "both": lambda: run(dial, True),
+    }
+
+
+def training_variants(shape: BenchShape, tokens: int, dropout: float, device: torch.device) -> Variants:
+    """One training step, AdamW included: plain GPT-2, and with dial and off-block penalty on every layer."""
+    objective = ObjectiveConfig(off_block_penalty=0.1)
+    ids = _ids(shape, tokens, device)
+
+    def stepper(implementation: str) -> Callable[[], None]:
+        model = _model(shape, tokens, dropout, [0.5] * shape.layers).to(device)  # type: ignore[arg-type]
+        model.set_attn_implementation(implementation)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+
+        def step() -> None:
+            rows = AttentionObjective(objective) if implementation == NAME else None
+            with torch.autocast(device.type, shape.number, enabled=shape.dtype == "bfloat16"):
+                loss = model(ids, labels=ids, use_cache=False, row_sink=rows).loss
+                if rows is not None:
+                    loss = loss + rows.loss()
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+        return step
+
+    return {"plain": stepper("sdpa"), "localist": stepper(NAME)}
+
+
+def _model(shape: BenchShape, tokens: int, dropout: float, dials: list[float]) -> GPT2LMHeadModel:
+    config = GPT2Config(
+        vocab_size=shape.vocabulary,
+        n_positions=tokens,
+        n_embd=shape.width,
+        n_layer=shape.layers,
+        n_head=shape.heads,
+        resid_pdrop=dropout,
+        embd_pdrop=dropout,
+        attn_pdrop=dropout,
+    )
+    config.localist = {"dials": dials, "block": shape.block, "temperature": 1.0}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return GPT2LMHeadModel(config)
+
+
+def _read(maps: Tensor, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Entropy, fidelity and leak from stored maps `(1, heads, tokens, tokens)`."""
+    return -torch.special.xlogy(maps, maps).sum(-1), (maps * own).sum(-1), (maps * ~own).sum(-1)
+
+
+def _own(shape: BenchShape, tokens: int, device: torch.device) -> Tensor:
+    ids = fixed_windows(tokens, shape.block, device)[0]
+    return ids[:, None] == ids
+
+
+def _ids(shape: BenchShape, tokens: int, device: torch.device) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, shape.vocabulary, (1, tokens), generator=generator).to(device)

@@ -1,0 +1,131 @@
+"""Continuing a prompt with the dial moved at inference: one trained model, any locality, no retraining.
+
+Keys and values are cached. Blocks go by absolute position, or by the sentences or paragraphs of the text so far, so
+that a token generated later sees the blocks that a pass over the whole text would give it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers import GPT2LMHeadModel
+
+from empirical.attention.schedule import layer_dials
+from empirical.model import dials_moved, load_model
+from empirical.training.corpus import END_OF_TEXT, load_tokenizer
+from empirical.training.segments import GrowingBlocks
+from theory.errors import DomainError
+
+# Blocks that a text has while it is being written.
+FOLLOWED = ("windows", "sentences", "paragraphs")
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """A prompt continued: the dial of each layer, the text that came after the prompt, its nats a token."""
+
+    dials: tuple[float, ...]
+    text: str
+    loss: float
+
+
+def generate(
+    source: Path | str,
+    prompt: str = "",
+    *,
+    dials: Sequence[float] | None = None,
+    shape: str = "localist",
+    tokens: int = 60,
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> list[Continuation]:
+    """Continue the prompt once for each dial; None: once with the model's own dials.
+
+    `source` is a finished run or another GPT-2 folder, `shape` the schedule that spreads a dial over the layers.
+    Every dial samples with the same `seed`, and `temperature` 0 takes the likeliest token. An empty prompt
+    starts a new text. Raises InputError (folder), DomainError (a value).
+    """
+    if tokens < 1:
+        raise DomainError(f"tokens {tokens} must be at least 1")
+    if not (math.isfinite(temperature) and temperature >= 0):
+        raise DomainError(f"temperature {temperature} must be finite and at least 0")
+    if not 0 <= seed < 2**32:
+        raise DomainError(f"seed {seed} must lie in [0, 2^32)")
+    model, tokenizer = load_model(source), load_tokenizer(str(source))
+    kind = model.config.localist.get("blocks", "windows")
+    if kind not in FOLLOWED:
+        known = ", ".join(FOLLOWED)
+        raise DomainError(f"the blocks of {source} are of kind {kind!r}: only {known} go on past a prompt")
+    start = _encoded(tokenizer, prompt)
+    positions = model.config.n_positions
+    if start.shape[1] + tokens > positions:
+        raise DomainError(
+            f"a prompt of {start.shape[1]} tokens and {tokens} new ones exceed the model's {positions} positions. "
+            "Shorten the prompt or give a smaller --tokens."
+        )
+    layers = model.config.n_layer
+    plans = [model.config.localist["dials"]] if dials is None else [layer_dials(shape, layers, dial) for dial in dials]
+    if torch.accelerator.is_available():
+        model.to(torch.accelerator.current_accelerator())  # type: ignore[arg-type]
+    found = []
+    for plan in plans:
+        blocks = None if kind == "windows" else GrowingBlocks(kind, tokenizer)
+        with dials_moved(model, plan):
+            ids, loss = continued(model, start.to(model.device), tokens, temperature, seed, blocks)
+        text = tokenizer.decode(ids[0, start.shape[1] :].tolist(), skip_special_tokens=False)
+        found.append(Continuation(tuple(plan), text, loss))
+    return found
+
+
+@torch.no_grad()
+def continued(
+    model: GPT2LMHeadModel,
+    start: Tensor,
+    tokens: int,
+    temperature: float,
+    seed: int,
+    blocks: GrowingBlocks | None = None,
+) -> tuple[Tensor, float]:
+    """`start` `(1, prompt)` with `tokens` more, and their mean surprise in nats under the model itself.
+
+    `blocks` gives the blocks of the growing text; None: the model's fixed windows.
+    """
+    # On the CPU, so that a seed means the same draws everywhere.
+    generator = torch.Generator().manual_seed(seed)
+    ids, step, cache = start, start, None
+    surprise = 0.0
+    seen: list[int] = []
+    for _ in range(tokens):
+        options: dict[str, Tensor] = {}
+        if blocks is not None:
+            seen += blocks.extend(step[0].tolist())
+            options["block_ids"] = torch.tensor([seen], device=ids.device)
+        output = model(step, past_key_values=cache, use_cache=True, **options)
+        cache = output.past_key_values
+        logits = output.logits[:, -1].cpu().double()
+        if temperature == 0:
+            chosen = logits.argmax(-1, keepdim=True)
+        else:
+            # From the largest: a quotient by a tiny temperature overflows to -inf, whose weight is 0.
+            below = logits - logits.amax(-1, keepdim=True)
+            chosen = torch.multinomial((below / temperature).softmax(-1), 1, generator=generator)
+        surprise -= logits.log_softmax(-1).gather(1, chosen).item()
+        step = chosen.to(ids.device)
+        ids = torch.cat((ids, step), dim=1)
+    return ids, surprise / tokens
+
+
+def _encoded(tokenizer: Tokenizer, prompt: str) -> Tensor:
+    ids = tokenizer.encode(prompt).ids
+    if not ids:
+        end = tokenizer.token_to_id(END_OF_TEXT)
+        if end is None:
+            raise DomainError(f"the prompt is empty, and this tokenizer has no {END_OF_TEXT} to start a text with")
+        ids = [end]
+    return torch.tensor([ids], dtype=torch.long)

@@ -1,0 +1,50 @@
+"""`localist generate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from theory.errors import DomainError
+
+
+def generate(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or of another GPT-2.")],
+    prompt: Annotated[str, typer.Option(help="Text to continue; empty: a new text.")] = "",
+    dial: Annotated[
+        str | None,
+        typer.Option(help="Dials at inference: start:stop:step or a list, such as 0,0.9,1. Default: the run's own."),
+    ] = None,
+    shape: Annotated[
+        str | None, typer.Option(help="Schedule that spreads a dial over the layers (localist: the same on all).")
+    ] = None,
+    tokens: Annotated[int, typer.Option(help="Tokens to add.")] = 60,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0: the likeliest token.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of the samples, the same for every dial.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Continue a prompt, with the locality dial moved at inference."""
+    if shape is not None and dial is None:
+        raise DomainError(f"shape {shape} spreads a dial over the layers: give --dial too")
+    from empirical.measuring.generate import generate as continue_prompt
+    from empirical.measuring.measure import dial_values
+
+    values = None if dial is None else dial_values(dial)
+    found = continue_prompt(
+        run, prompt, dials=values, shape=shape or "localist", tokens=tokens, temperature=temperature, seed=seed
+    )
+    if as_json:
+        plain = [{"dials": each.dials, "text": each.text, "nats_per_token": each.loss} for each in found]
+        typer.echo(json.dumps({"run": str(run), "prompt": prompt, "seed": seed, "continuations": plain}))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    for each in found:
+        named = ", ".join(f"{value:.3g}" for value in each.dials)
+        console.print(f"dials {named}, {each.loss:.2f} nats a token", style="bold")
+        console.print(prompt, style="dim", markup=False, end="")
+        console.print(each.text, markup=False)

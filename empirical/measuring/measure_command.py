@@ -1,0 +1,110 @@
+"""`localist measure`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from theory.errors import DomainError
+
+
+def measure(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    dial: Annotated[
+        str | None,
+        typer.Option(help="Move the dial at inference: start:stop:step or a list, such as 0:1:0.1."),
+    ] = None,
+    shape: Annotated[
+        str | None,
+        typer.Option(help="Schedule that spreads a moved dial over the layers (localist: the same on all)."),
+    ] = None,
+    sequences: Annotated[int | None, typer.Option(help="Held-out windows to measure (all).")] = None,
+    precision: Annotated[
+        str, typer.Option(help="float32, or float64, which decides rows whose scores are too large for that.")
+    ] = "float32",
+    out: Annotated[Path | None, typer.Option(help="Record folder (RUN/measured or RUN/dial).")] = None,
+    rows: Annotated[
+        Path | None, typer.Option(help="Write every row too, with its numbers, bounds and verdict: FILE.parquet.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure every attention row beside its bounds; exit status 1 if any row violates one or is left undecided."""
+    if shape is not None and dial is None:
+        raise DomainError(f"shape {shape} spreads a moved dial over the layers: give --dial too")
+    from empirical.measuring.measure import dial_values, measure_dial
+    from empirical.measuring.measure import measure as measure_run
+
+    options: dict[str, Any] = {"sequences": sequences, "precision": precision, "out_dir": out, "rows_file": rows}
+    if dial is None:
+        records = measure_run(run, **options)
+    else:
+        records = measure_dial(run, dial_values(dial), shape=shape or "localist", **options)
+    shown = {
+        "run": str(run),
+        "records": str(records.folder),
+        "rows": records.measured_rows,
+        "violations": records.violations,
+        "undecided": records.undecided,
+        "seal": records.manifest["seal"],
+        "quantiles": records.manifest["quantiles"],
+        "perplexity": {str(each["dial_largest"]): each["perplexity"] for each in records.manifest["passes"]},
+    }
+    if rows is not None:
+        shown["rows_file"] = str(rows)
+    if as_json:
+        typer.echo(json.dumps(shown))
+    else:
+        _print_layers(records)
+    if records.violations or records.undecided:
+        raise typer.Exit(1)
+
+
+def _print_layers(records: Any) -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"attention rows of {records.manifest['run']} (nats, means)", box=SIMPLE)
+    table.pad_edge, table.collapse_padding = False, True
+    moved = records.manifest["kind"] == "dial"
+    names = ["layer", "dial", "rows", "violated", "entropy", "≤ A4", "fidelity", "≥ A2", "slack"]
+    if moved:
+        names = ["layer", "dial", "violated", "entropy", "B2", "fidelity", "B1", "shift", "B3"]
+    for name in names:
+        table.add_column(name, justify="right", overflow="fold")
+    slacks = [column for column in records.rows.columns if column.startswith("slack_") and column.endswith("_min")]
+    for (_, layer), group in records.rows.groupby(["dial_largest", "layer"], sort=False):
+        mean = group.mean(numeric_only=True)
+        violated = f"{group['violations'].sum()}"
+        cells = [f"{layer}", f"{mean['dial']:.3g}"]
+        if moved:
+            columns = ["entropy_mean", "predicted_entropy", "fidelity_mean", "predicted_fidelity"]
+            cells += [violated, *(f"{mean[name]:.3f}" for name in (*columns, "shift_mean", "predicted_shift"))]
+        else:
+            columns = ["entropy_mean", "bound_entropy_fidelity", "fidelity_mean", "bound_fidelity_margin"]
+            cells += [f"{group['rows'].sum()}", violated, *(f"{mean[name]:.3f}" for name in columns)]
+            cells.append(f"{group[slacks].min(axis=None):.0e}")
+        table.add_row(*cells)
+    console = Console()
+    console.print(table)
+    if moved:
+        console.print("B2, B1, B3: entropy, fidelity and shift of the output, predicted from the rows at dial 0")
+    for each in records.manifest["passes"]:
+        console.print(f"perplexity {each['perplexity']:.2f} at largest dial {each['dial_largest']:g}")
+    console.print(
+        f"{records.measured_rows:,} rows, {records.violations} violations, {records.undecided} undecided, "
+        f"records in {records.folder}",
+        soft_wrap=True,
+    )
+    if error := records.manifest["quantiles"]["rank_error"]:
+        console.print(f"quantiles: from a sketch, each within {error:.2g} of the rows of the share that it names")
+    if records.manifest["seal"] == "unsealed":
+        console.print("unsealed: the run has no sha256.json to tell whether its files are as training wrote them")
+    if records.undecided:
+        console.print(
+            f"undecided: scores are too large for {records.manifest['dtype']}. Measure with --precision float64.",
+            soft_wrap=True,
+        )

@@ -1,0 +1,212 @@
+"""Passes over held-out windows with given dials: every row's numbers, the loss, and the shift from dial 0.
+
+Rows go to a sink, one layer of one batch at a time, and are not kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from transformers import GPT2LMHeadModel
+
+from empirical.attention.attention import AttentionCall
+from empirical.attention.blocks import fixed_windows, visible_counts
+from empirical.measuring.rows import RowMeter, Rows
+from empirical.measuring.shift import Shift, ShiftMeter
+from empirical.model import dials_moved
+from theory.errors import DomainError
+
+BATCH = 4
+# exp overflows float64 just above; no model that predicts anything comes near.
+LARGEST_LOSS = 700.0
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over the windows with fixed dials: nats a token on held-out text."""
+
+    dials: tuple[float, ...]
+    loss: float
+
+    @property
+    def perplexity(self) -> float:
+        """`exp` of the mean loss."""
+        return math.exp(self.loss)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch's rows of one layer, and which they are: `sequences`, `positions`, `tokens` `(rows,)`.
+
+    `base` are the same rows at dial 0 with their conditionals, and `shift` is what the output moved by since, where the
+    pass is compared with one at dial 0.
+    """
+
+    layer: int
+    dial: float
+    rows: Rows
+    sequences: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    base: Rows | None = None
+    shift: Shift | None = None
+
+
+Sink = Callable[[Batch], None]
+
+
+def run_pass(
+    model: GPT2LMHeadModel,
+    windows: Tensor,
+    dials: Sequence[float],
+    sink: Sink,
+    *,
+    blocks: Tensor | None = None,
+    conditionals: bool = False,
+    progress: bool = False,
+) -> Pass:
+    """Run `windows` `(windows, context)` through the model with these dials and hand every row to `sink`.
+
+    `blocks` are the windows' block ids, None for the model's fixed windows. Raises DomainError where no row has a key
+    off its block, and for a loss that is none.
+    """
+    count_rows(model, windows, blocks)
+    running = _Running(dials, RowMeter(conditionals))
+    for start, tokens, ids in _batches(windows, blocks, "measure", progress):
+
+        def measure(call: AttentionCall, start: int = start, tokens: Tensor = tokens) -> None:
+            rows = running.rows(call)
+            sink(running.batch(call.layer, rows, start, tokens))
+
+        running.run(model, tokens, ids, measure)
+    return running.ended()
+
+
+def run_dial(
+    model: GPT2LMHeadModel,
+    windows: Tensor,
+    dials: Sequence[float],
+    sink: Sink,
+    *,
+    blocks: Tensor | None = None,
+    progress: bool = False,
+    label: str = "measure, dial moved",
+) -> Pass:
+    """A pass with these dials, each batch of it compared with a pass at dial 0 over the same batch.
+
+    So one batch's rows and outputs are held at a time, whatever the number of windows. Raises what `run_pass` does.
+    """
+    count_rows(model, windows, blocks)
+    base = _Running([0.0] * model.config.n_layer, RowMeter(conditionals=True, ranges=False))
+    moved = _Running(dials, RowMeter())
+    for start, tokens, ids in _batches(windows, blocks, label, progress):
+        shifts = ShiftMeter()
+        held: dict[int, Rows] = {}
+
+        def hold(call: AttentionCall, shifts: ShiftMeter = shifts, held: dict[int, Rows] = held) -> None:
+            held[call.layer] = base.rows(call)
+            shifts.hold(call)
+
+        def compare(
+            call: AttentionCall,
+            shifts: ShiftMeter = shifts,
+            held: dict[int, Rows] = held,
+            start: int = start,
+            tokens: Tensor = tokens,
+        ) -> None:
+            rows, before = moved.rows(call), held[call.layer]
+            shift = shifts.compare(call, before.leak, moved.dials[call.layer], moved.meter)
+            sink(moved.batch(call.layer, rows, start, tokens, before, shift))
+
+        base.run(model, tokens, ids, hold)
+        moved.run(model, tokens, ids, compare)
+    return moved.ended()
+
+
+class _Running:
+    """A pass in progress: its dials, the meter of its rows, and its losses so far."""
+
+    def __init__(self, dials: Sequence[float], meter: RowMeter) -> None:
+        self.dials = tuple(float(dial) for dial in dials)
+        self.meter = meter
+        self.total, self.count = 0.0, 0
+
+    @torch.no_grad()
+    def run(
+        self, model: GPT2LMHeadModel, batch: Tensor, ids: Tensor | None, sink: Callable[[AttentionCall], None]
+    ) -> None:
+        tokens = batch.to(model.device)
+        chosen = {} if ids is None else {"block_ids": ids.to(model.device)}
+        with dials_moved(model, self.dials):
+            logits = model(tokens, row_sink=sink, use_cache=False, **chosen).logits
+        # A half format is too coarse for a loss; float64 keeps its own. One sequence at a time: logits are large.
+        work = torch.promote_types(logits.dtype, torch.float32)
+        for scores, sequence in zip(logits, tokens, strict=True):
+            losses = cross_entropy(scores[:-1].to(work), sequence[1:], reduction="none")
+            self.total += losses.double().sum().item()
+            self.count += losses.numel()
+
+    def rows(self, call: AttentionCall) -> Rows:
+        """The rows of one layer. Raises DomainError where they are no numbers."""
+        rows = self.meter(call)
+        if np.isnan(rows.leak).any():
+            raise DomainError(
+                f"the attention of layer {call.layer} is not a number: these weights diverged. "
+                "Train them again with a smaller learning rate."
+            )
+        return rows
+
+    def batch(
+        self, layer: int, rows: Rows, start: int, tokens: Tensor, base: Rows | None = None, shift: Shift | None = None
+    ) -> Batch:
+        places = self.meter.places
+        return Batch(
+            layer,
+            self.dials[layer],
+            rows,
+            start + places // tokens.shape[1],
+            places % tokens.shape[1],
+            tokens.flatten().numpy()[places],
+            base,
+            shift,
+        )
+
+    def ended(self) -> Pass:
+        loss = self.total / self.count
+        if not loss < LARGEST_LOSS:
+            raise DomainError(
+                f"the held-out loss is {loss:g} nats a token: these weights diverged. "
+                "Train them again with a smaller learning rate."
+            )
+        return Pass(self.dials, loss)
+
+
+def count_rows(model: GPT2LMHeadModel, windows: Tensor, blocks: Tensor | None) -> int:
+    """Rows a head that have a complement. Raises DomainError where no row has."""
+    count, tokens = windows.shape
+    if blocks is None:
+        n, m = visible_counts(fixed_windows(tokens, model.config.localist["block"]))
+        total = count * int((m < n).sum())
+    else:
+        total = sum(int((m < n).sum()) for n, m in map(visible_counts, torch.split(blocks, BATCH)))
+    if total == 0:
+        raise DomainError("no row has keys off its block: the blocks are as long as the windows")
+    return total
+
+
+def _batches(
+    windows: Tensor, blocks: Tensor | None, label: str, progress: bool
+) -> Iterable[tuple[int, Tensor, Tensor | None]]:
+    starts = range(0, len(windows), BATCH)
+    for start in track(starts, label, console=Console(stderr=True), disable=not progress):
+        part = slice(start, start + BATCH)
+        yield start, windows[part], None if blocks is None else blocks[part]

@@ -1,0 +1,215 @@
+"""`measure --rows FILE.parquet`: every attention row, written in groups as it is measured.
+
+The file appears under its name when it is whole. Its metadata names the records that it belongs to.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from empirical.measuring.records import BOUNDS, MANIFEST_NAME, QUANTITIES, Records
+from empirical.measuring.summary import FIDELITY_BOUND, Judged
+from empirical.reserve import Partial, refused
+from theory.errors import DomainError, InputError
+from theory.files import sha256_of
+
+# Metadata key of the file, JSON.
+ROWS_KEY = b"localist"
+
+ROW_FILE_SCHEMA = 1
+SUFFIX = ".parquet"
+
+# Rows of a group but for the last, at least.
+GROUP_ROWS = 1 << 16
+
+VERDICTS = ("not violated", "violated", "undecided")
+
+_VERDICT = pa.dictionary(pa.int8(), pa.string())
+
+
+def _columns() -> dict[str, tuple[Any, str]]:
+    columns = {
+        "dial_largest": (pa.float64(), "largest dial over the layers in this pass"),
+        "sequence": (pa.int32(), "held-out window, from 0"),
+        "position": (pa.int32(), "the query's position in its window, from 0"),
+        "token": (pa.int32(), "token at that position"),
+        "layer": (pa.int32(), "layer, from 0"),
+        "head": (pa.int32(), "head, from 0"),
+        "dial": (pa.float64(), "dial on this layer, 1 is the hard block mask"),
+        "n": (pa.int32(), "keys that the query sees"),
+        "m": (pa.int32(), "those of its own block"),
+    }
+    columns |= {name: (pa.float64(), meaning) for name, meaning in QUANTITIES.items()}
+    columns |= {
+        "tolerance_entropy": (pa.float64(), "derived rounding error of the entropy; infinite where undecided"),
+        "tolerance_leak": (pa.float64(), "derived relative rounding error of the leak; infinite where undecided"),
+        f"bound_{FIDELITY_BOUND}": (pa.float64(), "A2: fidelity_min at the margin"),
+    }
+    columns |= {f"bound_{name}": (pa.float64(), meaning) for name, meaning in BOUNDS.items()}
+    columns["verdict"] = (
+        _VERDICT,
+        "undecided: nothing bounds the rounding error; violated: one bound or more, beyond it",
+    )
+    columns["violates"] = (pa.string(), "names of the violated bounds, with a space between them")
+    return columns
+
+
+# Every column of the file with its type and meaning.
+ROW_COLUMNS: dict[str, tuple[Any, str]] = _columns()
+
+# Those that are there where the dial was moved.
+MOVED_COLUMNS: dict[str, tuple[Any, str]] = {
+    "predicted_fidelity": (pa.float64(), "fidelity that B1 predicts from this row in the dial-0 pass"),
+    "predicted_entropy": (pa.float64(), "entropy that B2 predicts from this row in the dial-0 pass"),
+    "shift": (pa.float64(), "length of the head's output less that in the dial-0 pass"),
+    "predicted_shift": (pa.float64(), "length of that shift as B3 predicts it from the dial-0 pass"),
+    "shift_error": (pa.float64(), "length of measured less predicted shift"),
+}
+
+
+class RowFile:
+    """Writes rows into a file beside its place; `finish` moves it there. `total` rows are to come."""
+
+    def __init__(self, path: Path, total: int, *, moved: bool) -> None:
+        if path.suffix != SUFFIX:
+            raise DomainError(f"rows file {path} must end in {SUFFIX}")
+        self.path, self._total = path, total
+        columns = ROW_COLUMNS | (MOVED_COLUMNS if moved else {})
+        self._schema = pa.schema(
+            [pa.field(name, kind, metadata={"meaning": meaning}) for name, (kind, meaning) in columns.items()]
+        )
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = self.rows = 0
+        self._partial = Partial(path)
+        try:
+            self._stream = self._partial.written.open("wb")
+            self._writer = pq.ParquetWriter(self._stream, self._schema, compression="zstd")
+        except OSError as error:
+            self.drop()
+            raise refused(path, error) from error
+
+    def add(self, judged: Judged, dial_largest: float) -> None:
+        """Write one batch's rows of one layer. Raises InputError where the disk is full, or will be."""
+        columns = _values(judged, dial_largest)
+        arrays = [pa.array(columns[field.name]).cast(field.type) for field in self._schema]
+        self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+        self._waiting_rows += len(arrays[0])
+        if self._waiting_rows >= GROUP_ROWS:
+            self._write_group()
+            self._check_room()
+
+    def finish(self, records: Records) -> None:
+        """Name the records in the file's metadata, and move it to its place. Raises InputError."""
+        folder = records.folder or Path()
+        about = {
+            "schema": ROW_FILE_SCHEMA,
+            "rows": self.rows + self._waiting_rows,
+            "records": str(folder),
+            "manifest_sha256": sha256_of(folder / MANIFEST_NAME),
+            "rows_csv_sha256": records.digest,
+            "manifest": records.manifest,
+        }
+        self._write_group()
+        try:
+            self._writer.add_key_value_metadata({ROWS_KEY: json.dumps(about).encode("utf-8")})
+            self._writer.close()
+            self._stream.close()
+            self._partial.commit()
+        except OSError as error:
+            raise self._full(error) from error
+
+    def drop(self) -> None:
+        """Remove what was written and not moved to its place."""
+        with suppress(Exception):
+            # Without it the writer would try to write its end later.
+            self._writer.close()
+        with suppress(Exception):
+            self._stream.close()
+        self._partial.drop()
+
+    def _write_group(self) -> None:
+        if not self._waiting:
+            return
+        try:
+            self._writer.write_table(pa.Table.from_batches(self._waiting), row_group_size=self._waiting_rows)
+            self._stream.flush()
+        except OSError as error:
+            raise self._full(error) from error
+        self.rows += self._waiting_rows
+        self._waiting, self._waiting_rows = [], 0
+
+    def _check_room(self) -> None:
+        """Rows differ little in size: what the rest will take is known from the first group on."""
+        needed = self._stream.tell() / self.rows * (self._total - self.rows)
+        free = shutil.disk_usage(self._partial.written.parent).free
+        if needed > free:
+            raise InputError(
+                f"cannot write {self.path}: the rows to come take about {needed / 2**30:.3g} GiB, "
+                f"its disk has {free / 2**30:.3g} GiB. Measure fewer windows with --sequences."
+            )
+
+    def _full(self, error: OSError) -> InputError:
+        return InputError(f"{refused(self.path, error)}. Measure fewer windows with --sequences.")
+
+
+@contextmanager
+def row_file(path: Path | str | None, total: int, *, moved: bool) -> Iterator[RowFile | None]:
+    """A file of `total` rows at `path`, None for None; what is not finished within the context is removed.
+
+    Raises InputError where it cannot be written, DomainError for another kind of file.
+    """
+    if path is None:
+        yield None
+        return
+    file = RowFile(Path(path), total, moved=moved)
+    try:
+        yield file
+    finally:
+        file.drop()
+
+
+def _values(judged: Judged, dial_largest: float) -> dict[str, Any]:
+    """A batch's rows of one layer, head after head."""
+    batch, rows = judged.batch, judged.batch.rows
+    heads, count = rows.leak.shape
+    undecided, violated = rows.undecided, judged.violated
+    verdict = np.where(undecided, 2, np.where(violated, 1, 0)).astype(np.int8)
+    violates = np.full((heads, count), "", dtype=object)
+    for name, check in judged.checks.items():
+        violates[check.violated] += f"{name} "
+    whole: dict[str, Any] = {name: getattr(rows, name) for name in QUANTITIES}
+    whole |= {
+        "n": rows.keys,
+        "m": rows.block_keys,
+        "sequence": batch.sequences,
+        "position": batch.positions,
+        "token": batch.tokens,
+        "head": np.arange(heads)[:, None],
+        "layer": batch.layer,
+        "dial": batch.dial,
+        "dial_largest": dial_largest,
+        "tolerance_entropy": rows.errors.entropy,
+        "tolerance_leak": rows.errors.mass,
+        f"bound_{FIDELITY_BOUND}": judged.least_fidelity,
+    }
+    whole |= {f"bound_{name}": check.bound for name, check in judged.checks.items()}
+    if judged.predicted is not None and batch.shift is not None:
+        whole |= {"predicted_fidelity": judged.predicted[0], "predicted_entropy": judged.predicted[1]}
+        whole |= {
+            "shift": batch.shift.measured,
+            "predicted_shift": batch.shift.predicted,
+            "shift_error": batch.shift.error,
+        }
+    flat: dict[str, Any] = {name: np.broadcast_to(each, (heads, count)).ravel() for name, each in whole.items()}
+    flat["verdict"] = pa.DictionaryArray.from_arrays(pa.array(verdict.ravel()), pa.array(VERDICTS))
+    flat["violates"] = pa.array([names.strip() for names in violates.ravel()], type=pa.string())
+    return flat

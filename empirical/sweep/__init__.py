@@ -1,0 +1,1 @@
+"""Sweeps: several configurations fine-tuned from one base model, measured and compared."""

@@ -1,0 +1,242 @@
+"""What a sweep is: its file, checked, and the fine-tuning tasks that it stands for.
+
+Every configuration is fine-tuned from one base model with every seed under two budgets: with the same largest
+dial, and with the same mean dial. At the same largest dial a steeper schedule dials less in all; F3 predicts
+that this alone makes it look better, so only the second comparison is between shapes. The default mean dial
+is that of the steepest configuration at the largest dial, which every other one can reach.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from empirical.attention.schedule import SCHEDULES, largest_for_mean, layer_dials
+from empirical.config import (
+    UNDIALLED,
+    CorpusConfig,
+    LocalityConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    RunConfig,
+    TrainingConfig,
+    anchored,
+)
+from empirical.settings import RECORDED, Settings, checked, first_message
+from theory.errors import DomainError
+from theory.files import read_json, read_toml
+
+SWEEP_NAME = "sweep.json"
+
+BUDGETS = ("largest", "mean")
+BASELINE = UNDIALLED
+
+
+class BaseConfig(TrainingConfig):
+    """Training of the base model; `seed` fixes its initial weights and data order."""
+
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+
+class SweepConfig(Settings):
+    """A sweep. `locality` gives blocks and temperature; `mean_dial` None is that of the steepest configuration.
+
+    With `model.pretrained` no base is trained: the tasks start from those weights. A task computes with
+    `threads` threads, whatever the number of tasks at a time, since sums depend on it in the last place.
+    """
+
+    configurations: tuple[str, ...] = (BASELINE, "localist", "linear", "cubic", "quintic")
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    largest_dial: float = Field(default=0.9, ge=0, le=1)
+    mean_dial: float | None = Field(default=None, ge=0, le=1)
+    threads: int = Field(default=1, ge=1)
+    measure_sequences: int | None = Field(default=None, ge=1)
+    model: ModelConfig = ModelConfig()
+    locality: LocalityConfig = LocalityConfig()
+    corpus: CorpusConfig = CorpusConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    base: BaseConfig = BaseConfig()
+    training: TrainingConfig = TrainingConfig(steps=100, learning_rate=5e-4)
+
+    @field_validator("configurations")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in SCHEDULES:
+                raise ValueError(f"{name!r} must be one of {', '.join(SCHEDULES)}")
+        if BASELINE not in names:
+            raise ValueError(f"must hold {BASELINE!r}, to which every other one is compared")
+        return _distinct(names)
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        for seed in seeds:
+            if not 0 <= seed < 2**32:
+                raise ValueError(f"seed {seed} must lie in [0, 2^32)")
+        return _distinct(seeds)
+
+    @model_validator(mode="after")
+    def _dials_come_from_the_plan(self) -> SweepConfig:
+        for name in ("schedule", "largest_dial"):
+            if name in self.locality.model_fields_set:
+                raise ValueError(f"locality.{name} is what a sweep varies: use configurations and largest_dial")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self, info: ValidationInfo) -> SweepConfig:
+        dial = self._chosen(info, "largest_dial", "mean_dial")
+        if dial and set(self.configurations) == {BASELINE}:
+            raise ValueError(f"{dial} has no effect on {BASELINE!r} alone: leave it out, or add a configuration")
+        if self._chosen(info, "base") and self.model.pretrained is not None:
+            raise ValueError(f"base is not trained where the tasks start from {self.model.pretrained}: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _budgets_can_be_met(self) -> SweepConfig:
+        if self.mean_dial is not None and self.mean_dial > self.largest_dial:
+            raise ValueError(f"mean_dial {self.mean_dial:g} must be at most largest_dial {self.largest_dial:g}")
+        # The layers of loaded weights are known once they are.
+        if self.model.pretrained is None:
+            plan(self, self.model.layers)
+        return self
+
+    @model_validator(mode="after")
+    def _runs_are_possible(self) -> SweepConfig:
+        try:
+            base_run(self)
+            task_run(self, Task(BASELINE, 0.0, 0, BUDGETS), "base")
+            if self.model.pretrained is None:
+                self.objective.check_width(self.model.width)
+        except ValidationError as error:
+            raise ValueError(first_message(error)) from error
+        return self
+
+
+@dataclass(frozen=True)
+class Task:
+    """One fine-tuning run, and the budgets whose comparison it belongs to."""
+
+    configuration: str
+    largest_dial: float
+    seed: int
+    budgets: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of its folder."""
+        return f"{self.configuration}-{_shown(self.largest_dial)}-{self.seed}"
+
+
+def load_sweep(path: Path) -> SweepConfig:
+    """A sweep from its TOML file. Raises InputError for the file, DomainError for a value."""
+    return sweep_config(read_toml(path), str(path))
+
+
+def sweep_config(values: dict[str, Any], where: str = "sweep", *, recorded: bool = False) -> SweepConfig:
+    """Checked configuration from plain values, or from `recorded` ones, those of `plain`. Raises DomainError.
+
+    >>> sweep_config({"seeds": [4]}).largest_dial
+    0.9
+    """
+    return checked(SweepConfig, values, where, recorded=recorded)
+
+
+def plain(config: SweepConfig) -> dict[str, Any]:
+    """The configuration as JSON that `sweep_config` reads back as recorded."""
+    return config.model_dump(mode="json", exclude={"locality": {"schedule", "largest_dial"}})
+
+
+def mean_dial(config: SweepConfig, layers: int) -> float:
+    """The mean dial at which configurations are compared under the second budget."""
+    if config.mean_dial is not None:
+        return config.mean_dial
+    means = [sum(layer_dials(name, layers, config.largest_dial)) / layers for name in config.configurations]
+    return min((mean for mean in means if mean > 0), default=0.0)
+
+
+def plan(config: SweepConfig, layers: int) -> list[Task]:
+    """Every task once: one that both budgets ask for, such as the baseline, is run once for both.
+
+    Raises DomainError where a configuration cannot reach the mean dial.
+    """
+    mean = mean_dial(config, layers)
+    tasks = []
+    for name in config.configurations:
+        dials = dict.fromkeys(BUDGETS, 0.0)
+        if name != BASELINE:
+            dials = {"largest": config.largest_dial, "mean": _largest(name, layers, mean)}
+            # The steepest one has the mean that is asked for at the largest dial itself. Two that read the same
+            # would share a folder.
+            if _shown(dials["mean"]) == _shown(dials["largest"]):
+                dials["mean"] = dials["largest"]
+        for seed in config.seeds:
+            for dial in dict.fromkeys(dials.values()):
+                budgets = tuple(budget for budget in BUDGETS if dials[budget] == dial)
+                tasks.append(Task(name, dial, seed, budgets))
+    return tasks
+
+
+def base_run(config: SweepConfig) -> RunConfig:
+    """Configuration of the base model's training: no dial, no added terms."""
+    # Segments are found on trained embeddings, which the base has yet to learn; at dial 0 blocks change nothing.
+    blocks = {"blocks": "windows"} if config.locality.blocks == "segments" else {}
+    settings = {name: getattr(config.base, name) for name in TrainingConfig.model_fields}
+    values = {
+        "seed": config.base.seed,
+        "model": config.model,
+        "locality": config.locality.model_copy(update={"schedule": BASELINE, **blocks}),
+        "corpus": config.corpus,
+        "training": _resumable(TrainingConfig(**settings)),
+    }
+    return RunConfig.model_validate(values, context=RECORDED)
+
+
+def task_run(config: SweepConfig, task: Task, base: str) -> RunConfig:
+    """Configuration of a task that starts from the weights in the folder, or of the name, `base`."""
+    locality = {"schedule": task.configuration, "largest_dial": task.largest_dial}
+    values = {
+        "seed": task.seed,
+        "model": config.model.model_copy(update={"pretrained": base}),
+        "locality": config.locality.model_copy(update=locality),
+        "corpus": config.corpus,
+        "objective": config.objective,
+        "training": _resumable(config.training),
+    }
+    return RunConfig.model_validate(values, context=RECORDED)
+
+
+def check_same_sweep(path: Path, config: SweepConfig) -> None:
+    """Raise DomainError where the folder's sweep differs in more than configurations and seeds."""
+    kept = anchored(sweep_config(read_json(path), str(path), recorded=True))
+    for name in sorted(SweepConfig.model_fields.keys() - {"configurations", "seeds"}):
+        if getattr(config, name) != getattr(kept, name):
+            raise DomainError(
+                f"{path.parent} holds a sweep with another {name}: finished tasks would not be comparable. "
+                "Choose another folder."
+            )
+
+
+def _shown(dial: float) -> str:
+    return f"{dial:.6g}"
+
+
+def _largest(name: str, layers: int, mean: float) -> float:
+    try:
+        return largest_for_mean(name, layers, mean)
+    except DomainError as error:
+        raise DomainError(f"{error}. Give a smaller mean_dial, or leave it out.") from error
+
+
+def _resumable(training: TrainingConfig) -> TrainingConfig:
+    # A checkpoint each step, so that a kill loses the step in progress and no more.
+    return training.model_copy(update={"checkpoint_steps": training.checkpoint_steps or 1})
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("must name each only once")
+    return values

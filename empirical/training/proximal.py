@@ -1,0 +1,204 @@
+"""Group sparsity on `W_Q` and `W_K`, head by head and feature block by feature block (theory.md C).
+
+After the optimiser's step each group is shrunk by the proximal map of `lam |W|_F`,
+`W <- W max(0, 1 - eta lam / |W|_F)`, with that step's learning rate `eta`, so that a group reaches an exact
+zero and stays there as long as the optimiser's own step is shorter than `eta lam`.
+
+The run records for every group the step from which it is zero, beside two predictions counted from the
+start: with the largest step length `G` that was measured in the run, the first `N` with
+`sum_{t<=N} eta_t (lam - G) >= |w_0|` (C4, one step more in floating point), and for AdamW, whatever the
+loss, the first `N` with `sum_{t<=N} eta_t (lam - sqrt(p) c_t) >= |w_0|` (C5; `p` weights a group).
+
+`S = Q K^T` is bilinear, so `W_Q = W_K = 0` is a strict local minimum for every `lam > 0`. One of the two is
+enough to lose the head: biases alone then make its queries, or its keys, and its scores no longer depend on the
+query, or on the key. Heads of which all groups of `W_Q`, or all of `W_K`, are extinct are listed as collapsed,
+target block and all.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
+
+from theory.errors import DomainError
+from theory.numbers.weight_bounds import adam_update_bound
+
+MATRICES = ("query", "key")
+
+
+def group_view(weight: Tensor, heads: int, blocks: int) -> Tensor:
+    """`c_attn.weight` `(width, 3 width)` as `(blocks, rows, 2, heads, head)`: its `W_Q`, `W_K`; a view."""
+    width = weight.shape[0]
+    if width % blocks:
+        raise DomainError(f"feature blocks {blocks} must divide the width {width}")
+    return weight[:, : 2 * width].view(blocks, width // blocks, 2, heads, width // heads)
+
+
+def group_norms(weight: Tensor, heads: int, blocks: int) -> Tensor:
+    """Frobenius norm of every group, `(blocks, 2, heads)`."""
+    return group_view(weight, heads, blocks).square().sum((1, 4)).sqrt()
+
+
+@torch.no_grad()
+def shrink_groups(weight: Tensor, heads: int, blocks: int, amount: float) -> None:
+    """Proximal map of `amount * sum |W_group|_F`, in place."""
+    norms = group_norms(weight, heads, blocks)
+    factor = (1 - amount / norms).clamp_min(0)
+    # 0/0 at a group that is zero already; it stays so.
+    factor = torch.where(norms > 0, factor, torch.zeros_like(factor))
+    group_view(weight, heads, blocks).mul_(factor[:, None, :, :, None])
+
+
+def predicted_step(start: float, gains: NDArray[np.float64]) -> int | None:
+    """First step, from 1, at which the gains of the steps so far reach `start`, if the block stays zero from there.
+
+    None where they never do, or where a later gain is negative: such a step may revive the block (C4, C5).
+
+    >>> predicted_step(1.0, np.array([0.0, 0.6, 0.6]))
+    3
+    >>> predicted_step(1.0, np.array([0.6, 0.6, -0.1])) is None
+    True
+    """
+    reached = np.cumsum(gains) >= start
+    if not reached.any():
+        return None
+    first = int(reached.argmax())
+    return first + 1 if np.all(gains[first:] >= 0) else None
+
+
+class GroupProximal(TrainerCallback, ExportableState):
+    """The proximal step after the optimiser's, and the record of which group died when."""
+
+    def __init__(
+        self,
+        penalty: float,
+        feature_blocks: int,
+        optimizer: str = "adamw",
+        betas: tuple[float, float] = (0.9, 0.999),
+    ) -> None:
+        self.penalty = penalty
+        self.feature_blocks = feature_blocks
+        self.optimizer = optimizer
+        self.betas = betas
+        self.rates: list[float] = []
+        self.group_size = 0
+        # One entry a layer, each `(blocks, 2, heads)`; `extinct` is 0 while alive.
+        self.start: list[Tensor] = []
+        self.reach: list[Tensor] = []
+        self.extinct: list[Tensor] = []
+        self._before: list[Tensor] = []
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        kept = {name: [each.tolist() for each in getattr(self, name)] for name in ("start", "reach", "extinct")}
+        return {"args": {}, "attributes": {"rates": self.rates, "group_size": self.group_size, **kept}}
+
+    def restore(self, attributes: dict[str, Any]) -> None:
+        """Take back what `state` kept."""
+        self.rates = list(attributes["rates"])
+        self.group_size = int(attributes["group_size"])
+        self.start = [torch.tensor(each) for each in attributes["start"]]
+        self.reach = [torch.tensor(each) for each in attributes["reach"]]
+        self.extinct = [torch.tensor(each, dtype=torch.long) for each in attributes["extinct"]]
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Note the norms that the run starts from."""
+        if not self.start:
+            weight, heads = _projections(model)[0]
+            self.group_size = weight.shape[0] ** 2 // (heads * self.feature_blocks)
+            self.start = [self._norms(weight, heads) for weight, heads in _projections(model)]
+            self.reach = [torch.zeros_like(each) for each in self.start]
+            self.extinct = [torch.zeros_like(each, dtype=torch.long) for each in self.start]
+
+    def on_pre_optimizer_step(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Keep the weights from before the step, to measure how far the optimiser moves them."""
+        self._before = [weight.detach().clone() for weight, _ in _projections(model)]
+
+    def on_optimizer_step(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: Any = None,
+        optimizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Shrink every group and note the ones that have just died."""
+        rate = float(optimizer.param_groups[0]["lr"])
+        step = len(self.rates) + 1
+        self.rates.append(rate)
+        for layer, (weight, heads) in enumerate(_projections(model)):
+            if rate > 0:
+                moved = self._norms(weight.detach() - self._before[layer], heads) / rate
+                alive = self.extinct[layer] == 0
+                self.reach[layer] = torch.where(alive, torch.maximum(self.reach[layer], moved), self.reach[layer])
+            shrink_groups(weight, heads, self.feature_blocks, rate * self.penalty)
+            zero = self._norms(weight, heads) == 0
+            born = zero & (self.extinct[layer] == 0)
+            self.extinct[layer] = torch.where(zero, self.extinct[layer] + born * step, 0)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """One record a group: norm at the start, longest step, extinction measured and predicted."""
+        rates = np.array(self.rates)
+        reaches = adam_update_bound(np.arange(1, len(rates) + 1), *self.betas)
+        universal = rates * (self.penalty - math.sqrt(self.group_size) * reaches)
+        adam = self.optimizer == "adamw"
+        records = []
+        for layer, starts in enumerate(self.start):
+            for block, matrix, head in torch.cartesian_prod(*map(torch.arange, starts.shape)).tolist():
+                start, reach = (
+                    float(starts[block, matrix, head]),
+                    float(self.reach[layer][block, matrix, head]),
+                )
+                records.append(
+                    {
+                        "layer": layer,
+                        "matrix": MATRICES[matrix],
+                        "head": head,
+                        "feature_block": block,
+                        "norm_start": start,
+                        "largest_step": reach,
+                        "extinct_step": int(self.extinct[layer][block, matrix, head]) or None,
+                        "predicted_step_measured": predicted_step(start, rates * (self.penalty - reach)),
+                        "predicted_step_universal": predicted_step(start, universal) if adam else None,
+                    }
+                )
+        return records
+
+    def collapsed(self) -> list[dict[str, int]]:
+        """Heads of which every group of `W_Q`, or every group of `W_K`, is zero."""
+        return [
+            {"layer": layer, "head": head}
+            for layer, extinct in enumerate(self.extinct)
+            for head in range(extinct.shape[2])
+            if bool((extinct[:, :, head] > 0).all(0).any())
+        ]
+
+    def _norms(self, weight: Tensor, heads: int) -> Tensor:
+        return group_norms(weight.detach(), heads, self.feature_blocks).float().cpu()
+
+
+def _projections(model: Any) -> list[tuple[Tensor, int]]:
+    inner = getattr(model, "module", model)
+    return [(block.attn.c_attn.weight, block.attn.num_heads) for block in inner.transformer.h]

@@ -1,0 +1,96 @@
+"""The Hugging Face Trainer as runs use it: the attention objective, sealed checkpoints, one line for a failure."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import Trainer
+
+from empirical.config import ObjectiveConfig
+from empirical.training.callbacks import is_main
+from empirical.training.checkpoints import checkpoint_folder, seal
+from empirical.training.objective import AttentionObjective
+from theory.errors import InputError, LocalistError, first_line
+
+
+class DivergedError(LocalistError):
+    """The loss is no longer a number."""
+
+
+class Windows(Dataset[dict[str, Tensor]]):
+    """Token windows `(windows, context)`, with their block ids if any, as causal language modelling examples."""
+
+    def __init__(self, windows: Tensor, blocks: Tensor | None = None) -> None:
+        self.windows = windows
+        self.blocks = blocks
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        window = self.windows[index]
+        example = {"input_ids": window, "labels": window}
+        return example if self.blocks is None else {**example, "block_ids": self.blocks[index]}
+
+
+class LocalistTrainer(Trainer):
+    """Trainer that ends with one clear line on a bad loss and on a checkpoint that cannot be written."""
+
+    objective: ObjectiveConfig = ObjectiveConfig()
+    # Sum of the rows' leaks and number of rows, of this process since the last log.
+    leaks: Tensor | None = None
+
+    def compute_loss(  # type: ignore[override]
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **kwargs: Any
+    ) -> Any:
+        """The model's loss, and what the attention objective adds to it."""
+        if not (self.objective.watches_rows and model.training):
+            return super().compute_loss(model, inputs, return_outputs=return_outputs, **kwargs)
+        rows = AttentionObjective(self.objective)
+        loss, outputs = super().compute_loss(model, {**inputs, "row_sink": rows}, return_outputs=True, **kwargs)
+        loss = loss + rows.loss() / self.args.gradient_accumulation_steps
+        leaks = torch.stack([rows.mean_leak() * rows.rows, rows.rows]).float()
+        self.leaks = leaks if self.leaks is None else self.leaks + leaks
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Log the mean off-block mass beside the loss."""
+        self.add_leak(logs)
+        super().log(logs, *args, **kwargs)
+
+    def add_leak(self, logs: dict[str, float]) -> None:
+        """Add the mean off-block mass since the last log, over the rows of every process, where a loss is logged."""
+        if self.leaks is None or "loss" not in logs:
+            return
+        total, rows = self.accelerator.reduce(self.leaks, reduction="sum").tolist()
+        if rows:
+            logs["leak"] = total / rows
+        self.leaks = None
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """One step's loss, as Trainer has it. Raises DivergedError."""
+        loss: Tensor = super().training_step(*args, **kwargs)
+        if not torch.isfinite(loss):
+            step = self.state.global_step + 1
+            # Before the first update the learning rate has had no part in it.
+            advice = "a smaller --learning-rate" if step > 1 else "a temperature nearer 1 and smaller penalties"
+            raise DivergedError(f"the loss is {loss.item()} at step {step}. Try {advice}.")
+        return loss
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        target = checkpoint_folder(Path(str(self.args.output_dir)).parent, self.state.global_step)
+        try:
+            super()._save_checkpoint(*args, **kwargs)
+            # Under torchrun every process writes its own random state.
+            self.accelerator.wait_for_everyone()
+            if is_main():
+                seal(target)
+        # OSError from the file system, RuntimeError from torch's writer, SafetensorError from safetensors.
+        except Exception as error:
+            shutil.rmtree(target, ignore_errors=True)
+            raise InputError(f"cannot write checkpoint {target}: {first_line(error)}") from error

@@ -1,0 +1,86 @@
+"""Thresholds, theorems and measurements for localist language models.
+
+Bounds of one attention row, in nats: `leak_max`, `fidelity_min`, `entropy_max`, `entropy_max_at_least`,
+`entropy_min`, `margin_needed`, `penalty_needed`, `dial_needed`, `dialled_leak`, `penalised_margin`. Run files:
+`read_run`, `parse_run`, `check_run`, `design_run`. Statements: `CATALOGUE`. Claims of your own: `certify`, `attack`,
+`attack_row`, `Verdict`, and `strategies` for property tests. Trained models: `load_model`, `measure`.
+
+Each name is loaded when it is first used: `import localist` loads neither numpy nor torch.
+
+>>> import localist
+>>> from sympy import log
+>>> localist.leak_max(n=8, m=2, separation=log(3))
+1/2
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from empirical.measuring.measure import measure
+    from empirical.model import load_model
+    from proofs_check import Verdict, attack, attack_row, certify, strategies
+    from theory.design.run_check import check_run
+    from theory.design.run_design import design_run
+    from theory.design.run_file import parse_run, read_run
+    from theory.numbers.bounds import (
+        dial_needed,
+        dialled_leak,
+        entropy_max,
+        entropy_max_at_least,
+        entropy_min,
+        fidelity_min,
+        leak_max,
+        margin_needed,
+        penalised_margin,
+        penalty_needed,
+    )
+    from theory.statements.catalogue import CATALOGUE
+
+__all__ = [
+    "CATALOGUE",
+    "Verdict",
+    "attack",
+    "attack_row",
+    "certify",
+    "check_run",
+    "design_run",
+    "dial_needed",
+    "dialled_leak",
+    "entropy_max",
+    "entropy_max_at_least",
+    "entropy_min",
+    "fidelity_min",
+    "leak_max",
+    "load_model",
+    "margin_needed",
+    "measure",
+    "parse_run",
+    "penalised_margin",
+    "penalty_needed",
+    "read_run",
+    "strategies",
+]
+
+_HOMES = {
+    "CATALOGUE": "theory.statements.catalogue",
+    "check_run": "theory.design.run_check",
+    "design_run": "theory.design.run_design",
+    "load_model": "empirical.model",
+    "measure": "empirical.measuring.measure",
+    "parse_run": "theory.design.run_file",
+    "read_run": "theory.design.run_file",
+}
+_HOMES |= dict.fromkeys(("Verdict", "attack", "attack_row", "certify", "strategies"), "proofs_check")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'localist' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES.get(name, "theory.numbers.bounds")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,218 @@
+"""The front door: one command line, whose sub-commands load when they are called."""
+
+from __future__ import annotations
+
+import codecs
+import importlib
+import importlib.metadata
+import io
+import json
+import os
+import select
+import sys
+import traceback
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.markup import escape
+from typer.core import TyperGroup
+
+from localist.plain_words import as_typed, plain_law
+from theory.errors import LocalistError, first_line
+
+COMMANDS = {
+    "check": "theory.design.commands",
+    "design": "theory.design.commands",
+    "theorems": "theory.design.commands",
+    "verify": "proofs_check.commands",
+    "train": "empirical.training.command",
+    "sweep": "empirical.sweep.command",
+    "measure": "empirical.measuring.measure_command",
+    "generate": "empirical.measuring.generate_command",
+    "bench": "empirical.measuring.bench_command",
+    "figures": "figures.commands",
+    "demo": "localist.demo",
+}
+
+
+# typer carries its own copy of click in some versions; its BadParameter leads to the one in use.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+BAD_INPUT, DEFECT, INTERRUPTED, CLOSED = 2, 70, 130, 141
+_STATUSES = f"""Exit status of every command:
+
+0: done, and the answer is yes where there is one.
+
+1: the answer is no: not guaranteed, a bound violated or undecided, a check failed.
+
+{BAD_INPUT}: bad input, or memory, disk or network that does not suffice. One line on standard error says which; with
+--json it is the object {{"error": ..., "status": ...}}.
+
+{DEFECT}: a defect of localist, with its traceback.
+
+{INTERRUPTED}: interrupted by Ctrl-C; what was finished is kept.
+
+{CLOSED}: the program that read the output closed it."""
+
+_KEPT = "interrupted; what was finished is kept"
+_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
+# For terminals and files whose encoding lacks them; what is not here is written as its code.
+_PLAIN = {"≤": "<=", "≥": ">=", "±": "+-", "−": "-", "…": "...", "–": "-", "\u201c": '"', "\u201d": '"', "\u2019": "'"}
+
+
+class LazyCommands(TyperGroup):
+    """Sub-commands by name; the module that holds one is imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        function = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        single = typer.Typer(add_completion=False)
+        single.command(cmd_name, help=function.__doc__, context_settings=_HELP)(function)
+        command: Any = typer.main.get_command(single)
+        for parameter in command.params:
+            # Square brackets are rich's markup: what stands between them would not be shown.
+            parameter.help = escape(parameter.help or "")
+        return command
+
+
+app = typer.Typer(
+    cls=LazyCommands, add_completion=False, no_args_is_help=True, context_settings=_HELP, epilog=escape(_STATUSES)
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"localist {importlib.metadata.version('localist')}")
+        raise typer.Exit
+
+
+@app.callback()
+def localist(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Thresholds, theorems and measurements for localist language models.
+
+    Entropies are in nats unless an option says bits.
+    """
+
+
+def main() -> None:
+    """Run the command line and end with its exit status; a user's mistake is one line on standard error."""
+    _prepare_streams()
+    try:
+        status, message = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status, message = CLOSED, ""
+        _discard_output()
+    except OSError as error:
+        status, message = BAD_INPUT, _of_the_system(error)
+        _discard_output()
+    if message:
+        _fail(message, status)
+    sys.exit(status)
+
+
+def _run() -> tuple[int, str]:
+    """The command line's exit status, and what went wrong in one line. Raises BrokenPipeError of a closed output."""
+    try:
+        status = app(standalone_mode=False)
+    except LocalistError as error:
+        return BAD_INPUT, as_typed(plain_law(str(error)), _typed())
+    except UsageError as error:
+        return BAD_INPUT, _usage(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED, _KEPT
+    except SystemExit as ended:
+        # typer ends so where a pipe is closed, with the status of a violated bound.
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        if _output_is_closed():
+            raise ended.__context__ from None
+        return DEFECT, f"a pipe to another process is closed: {_of_the_system(ended.__context__)}"
+    except OSError as error:
+        return BAD_INPUT, _of_the_system(error)
+    except Exception as error:
+        # torch has no type for the processor's memory.
+        if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+            return BAD_INPUT, f"out of memory: {first_line(error)}"
+        traceback.print_exc()
+        return DEFECT, f"a defect of localist: {type(error).__name__}: {first_line(error)}"
+    if status == INTERRUPTED:
+        return INTERRUPTED, _KEPT
+    return (status if isinstance(status, int) else 0), ""
+
+
+def _of_the_system(error: OSError) -> str:
+    return f"{error.filename or 'standard output or a file'}: {error.strerror or first_line(error)}"
+
+
+def _output_is_closed() -> bool:
+    """Whether nobody reads what is written: a pipe to another process may break too."""
+    # rich has put the null device in the place of a closed output.
+    if not hasattr(select, "poll") or os.path.samestat(os.fstat(sys.stdout.fileno()), os.stat(os.devnull)):
+        return True
+    watched = select.poll()
+    watched.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in watched.poll(0))
+
+
+def _discard_output() -> None:
+    """Nothing more can be written, not at the interpreter's end either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _prepare_streams() -> None:
+    """Write a plainer character, or its code, where the encoding of standard output lacks one: never an error."""
+    if sys.stdout is None:
+        _fail("standard output is closed", BAD_INPUT)
+    codecs.register_error("localist", _plainer)
+    for stream in (sys.stdout, sys.stderr):
+        # Not what a test or another program has put in their place.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="localist")
+
+
+def _plainer(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    character = error.object[error.start]
+    return _PLAIN.get(character) or character.encode("ascii", "backslashreplace").decode(), error.start + 1
+
+
+def _usage(error: Any) -> str:
+    """What the command line could not read, with the option's name and the value given; empty where help was shown."""
+    message = plain_law(" ".join(error.format_message().split()))
+    for option in getattr(getattr(error, "param", None), "opts", ()):
+        value = _typed().get(option)
+        if value is not None and value not in message:
+            law = message.removeprefix(f"Invalid value for '{option}': ")
+            return f"{option} {value}: {law}"
+    return message
+
+
+def _typed() -> dict[str, str]:
+    """The options of the command line, each with the text that last follows it."""
+    words, found = sys.argv[1:], {}
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == "--":
+            break
+        if word.startswith("--"):
+            name, equals, value = word.partition("=")
+            found[name] = value if equals else following
+    return found
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    if "--json" in _typed():
+        print(json.dumps({"error": message, "status": status}), file=sys.stderr)
+    else:
+        print(f"error: {message}", file=sys.stderr)
+    sys.exit(status)

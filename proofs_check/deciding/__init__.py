@@ -1,0 +1,1 @@
+"""Decides a claim on one instance in exact or outward-rounded arithmetic."""

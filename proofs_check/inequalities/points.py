@@ -1,0 +1,179 @@
+"""Decides a claim at one exact point of real numbers by Arb: certainly true, certainly false, or undecided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import sympy
+from flint import arb, ctx, fmpq
+from sympy import Expr, Float, Function, Ge, Gt, Le, Lt, Piecewise, Rational, Symbol
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
+
+from proofs_check.inequalities.verdict import Verdict
+from theory.errors import DomainError
+from theory.lowering import Target, Undecided, arb_target, evaluate
+
+CONNECTIVES = (And, Or, Not, Implies, Equivalent)
+_PRECISIONS = (96, 384, 2048)
+# Powers of larger numbers may not fit into memory.
+_SIMPLE = 2**12
+
+
+class RealPower(Function):
+    """A power whose exponent is not a whole number or a half: real where its base is positive, or 0 and the value 0."""
+
+    nargs = 2
+
+
+def real_target() -> Target:
+    """Arb's balls, with the functions that derivations and users' claims use beside the theorems' own."""
+    plain = arb_target()
+    more: dict[Any, Any] = {
+        sympy.sin: lambda x: x.sin(),
+        sympy.tan: lambda x: x.tan(),
+        sympy.sinh: lambda x: x.sinh(),
+        sympy.cosh: lambda x: x.cosh(),
+        sympy.tanh: lambda x: x.tanh(),
+        RealPower: _power,
+    }
+    return replace(plain, operations={**plain.operations, **more})
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    if base.is_zero() and exponent > 0:
+        return arb(0)
+    if base > 0 or exponent.is_integer():
+        return base**exponent
+    raise Undecided("the base of a power may be 0 or negative")
+
+
+@lru_cache(maxsize=4096)
+def exactly(side: Expr) -> Expr:
+    """The expression with every float as the rational it stores."""
+    return side.xreplace({number: Rational(number) for number in side.atoms(Float)})
+
+
+@lru_cache(maxsize=4096)
+def readable(side: Expr) -> Expr:
+    """The expression for evaluation at real numbers: floats exact, and powers that need a sign as `RealPower`."""
+
+    def needs_a_sign(node: Any) -> bool:
+        return bool(node.is_Pow and not node.exp.is_Integer and node.exp != sympy.S.Half)
+
+    return exactly(side).replace(needs_a_sign, lambda node: RealPower(*node.args))
+
+
+def decide_at(claim: Boolean, point: Mapping[Symbol, Fraction]) -> Verdict:
+    """PROVED or REFUTED at one exact point by Arb, or UNDECIDED; sides that agree are told equal only if exact."""
+    if isinstance(claim, BooleanAtom):
+        return Verdict.PROVED if claim == true else Verdict.REFUTED
+    if isinstance(claim, Relational):
+        sign = _sign(claim, point)
+        if sign is None:
+            return Verdict.UNDECIDED
+        holds = {"<=": sign <= 0, "<": sign < 0, ">=": sign >= 0, ">": sign > 0, "==": sign == 0, "!=": sign != 0}
+        return Verdict.PROVED if holds[claim.rel_op] else Verdict.REFUTED
+    parts = [decide_at(part, point) for part in claim.args]
+    if isinstance(claim, Not):
+        return _OPPOSITE[parts[0]]
+    if isinstance(claim, Implies):
+        parts = [_OPPOSITE[parts[0]], parts[1]]
+    if isinstance(claim, And):
+        return _all(parts)
+    if isinstance(claim, Or | Implies):
+        return _OPPOSITE[_all([_OPPOSITE[part] for part in parts])]
+    if Verdict.UNDECIDED in parts:
+        return Verdict.UNDECIDED
+    return Verdict.PROVED if len(set(parts)) == 1 else Verdict.REFUTED
+
+
+_OPPOSITE = {
+    Verdict.PROVED: Verdict.REFUTED,
+    Verdict.REFUTED: Verdict.PROVED,
+    Verdict.UNDECIDED: Verdict.UNDECIDED,
+}
+
+
+def _all(parts: list[Verdict]) -> Verdict:
+    for verdict in (Verdict.REFUTED, Verdict.UNDECIDED):
+        if verdict in parts:
+            return verdict
+    return Verdict.PROVED
+
+
+def _sign(claim: Relational, point: Mapping[Symbol, Fraction]) -> int | None:
+    """Sign of the left side less the right, None where it is not known or a side has no value."""
+    # Algebra may cancel what has no value at the point, so each side must have one of its own.
+    gap_of = exactly(claim.lhs) - exactly(claim.rhs)
+    asked, defined = [gap_of, claim.lhs, claim.rhs], False
+    for precision in _PRECISIONS:
+        with ctx.workprec(precision):
+            try:
+                gap, *sides = _balls(asked, point)
+            except (Undecided, ZeroDivisionError):
+                continue
+            if not all(each.is_finite() for each in (gap, *sides)):
+                continue
+            if gap > 0 or gap < 0:
+                return 1 if gap > 0 else -1
+            if gap.is_zero():
+                return 0
+            defined = True
+    return 0 if defined and _is_exactly_zero(gap_of, point) else None
+
+
+def _is_exactly_zero(gap: Expr, point: Mapping[Symbol, Fraction]) -> bool:
+    """Whether arithmetic on exact numbers and on logarithms of them gives 0: no precision parts 0 from itself."""
+    if any(abs(v.numerator) + v.denominator > _SIMPLE for v in point.values()):
+        return False
+    if any(power.exp.is_Rational and abs(power.exp) > _SIMPLE for power in gap.atoms(sympy.Pow)):
+        return False
+    exact = gap.xreplace({x: Rational(v.numerator, v.denominator) for x, v in point.items()})
+    return bool(sympy.expand_log(sympy.expand_func(exact), force=True) == 0)
+
+
+def _balls(exprs: list[Expr], point: Mapping[Symbol, Fraction]) -> list[Any]:
+    values = {x: arb(fmpq(v.numerator, v.denominator)) for x, v in point.items()}
+    target = real_target()
+    return [evaluate(readable(each), values, target) for each in exprs]
+
+
+def slack_at(claim: Boolean, point: Mapping[Symbol, Fraction] | None, otherwise: float) -> float:
+    """`(rhs - lhs)/(|lhs| + |rhs|)` of one relation at a point, by Arb; `otherwise` where that is not known."""
+    if point is None or not isinstance(claim, Relational):
+        return otherwise
+    with ctx.workprec(1024):
+        try:
+            left, right = _balls([claim.lhs, claim.rhs], point)
+        except (Undecided, ZeroDivisionError):
+            return otherwise
+        if left == right:
+            return 0.0
+        gap = (right - left) / (abs(left) + abs(right))
+        slack = {">=": -gap, ">": -gap, "==": -abs(gap), "!=": abs(gap)}.get(claim.rel_op, gap)
+        return float(slack) if slack.is_finite() else otherwise
+
+
+def check_form(claim: Boolean, connectives: tuple[Any, ...] = CONNECTIVES) -> None:
+    """Raise `DomainError` unless the claim is built from relations between numbers by the connectives."""
+    if isinstance(claim, Relational):
+        for side in claim.args:
+            if not isinstance(side, Expr):
+                raise DomainError(f"side {side} of {claim} must be a number")
+        for piecewise in claim.atoms(Piecewise):
+            for _, condition in piecewise.args:
+                if condition != true and not isinstance(condition, Ge | Gt | Le | Lt):
+                    raise DomainError(f"condition {condition} of a Piecewise must be a single inequality")
+        return
+    if isinstance(claim, BooleanAtom):
+        return
+    if not isinstance(claim, connectives):
+        names = ", ".join(connective.__name__ for connective in connectives)
+        raise DomainError(f"claim {claim} must be built from relations by {names}")
+    for part in claim.args:
+        check_form(part, connectives)

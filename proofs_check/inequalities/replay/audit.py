@@ -1,0 +1,332 @@
+"""The replay's arguments: every box of a certificate, checked again. Shares no code with the search."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from flint import ctx
+
+from proofs_check.inequalities.replay.algebra import Algebra, Quotient
+from proofs_check.inequalities.replay.boxes import (
+    Box,
+    Broken,
+    apart,
+    below,
+    children,
+    closure_holds,
+    cut,
+    data_of,
+    holds,
+    image,
+    joined,
+    letters_below,
+    natural,
+    pinned,
+    reaching,
+    read_side,
+    shown,
+    spelt,
+    valid_node,
+)
+from proofs_check.inequalities.replay.forms import Forms
+from proofs_check.inequalities.replay.nodes import read
+from proofs_check.inequalities.replay.ranges import Nowhere, Range, limits
+from proofs_check.inequalities.replay.reading import Reading
+from proofs_check.inequalities.replay.stated import Matching, Stated
+from proofs_check.inequalities.replay.wording import worded
+
+_DOUBLINGS = 3
+_STATEMENT = {"srepr", "sha256", "relation", "lhs", "rhs", "domain"}
+_PAYLOAD = {"format", "statement", "substitution", "nodes", "difference", "aliases", "pieces", "tree", "boxes"}
+_PAYLOAD |= {"versions"}
+
+
+class Audit:
+    """One certificate, being checked."""
+
+    def __init__(self, payload: Mapping[str, Any]) -> None:
+        statement = payload["statement"]
+        _only(payload, _PAYLOAD, "a certificate")
+        _only(statement, _STATEMENT, "a statement")
+        text = spelt([statement["srepr"], {n: statement["domain"][n] for n in sorted(statement["domain"])}])
+        if hashlib.sha256(text.encode()).hexdigest() != statement["sha256"]:
+            raise Broken("the statement's hash does not match")
+        if statement["relation"] not in (">=", ">", "<=", "<"):
+            raise Broken(f"relation {statement['relation']!r} is none of the four inequalities")
+        self.nodes: list[list[Any]] = [valid_node(node, i) for i, node in enumerate(payload["nodes"])]
+        self.strict = statement["relation"] in (">", "<")
+        self.difference = int(payload["difference"])
+        self.tree = payload["tree"]
+        domain = {name: read_side(side) for name, side in statement["domain"].items()}
+        bigger, smaller = statement["lhs"], statement["rhs"]
+        if statement["relation"] in ("<=", "<"):
+            bigger, smaller = smaller, bigger
+        used = letters_below(self.nodes, bigger) | letters_below(self.nodes, smaller)
+        changes = payload["substitution"]
+        self.box: Box = {name: domain[name] for name in used if name not in changes}
+        self.claim = self._derived_claim(statement, {name: domain[name] for name in used})
+        self._changed: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        for name, change in changes.items():
+            new = change["new"]
+            if name not in used or new in used or new in self.box:
+                raise Broken(f"the change of {name} makes no sense")
+            self.box[new] = image(change, domain[name])
+            self._changed[name] = (new, change)
+        unknown = letters_below(self.nodes, self.difference) - set(self.box)
+        if unknown:
+            raise Broken(f"letters {sorted(unknown)} have no domain")
+        self.algebra = Algebra(sorted(self.box), _nonnegative(self.box))
+        self._check_difference(bigger, smaller)
+        self.aliases = self._checked_aliases(payload["aliases"])
+        self.pieces = [
+            Forms(self.nodes, self.difference, self.algebra, piece, self.aliases) for piece in payload["pieces"]
+        ]
+        self.leaves = 0
+
+    def _derived_claim(self, statement: Mapping[str, Any], domain: Box) -> str:
+        """The claim that the nodes make, in words; it must be the one stated."""
+        lhs, relation, rhs = statement["lhs"], statement["relation"], statement["rhs"]
+        claim = worded(self.nodes, lhs, relation, rhs, domain)
+        stated = Stated(statement["srepr"])
+        same = Matching(self.nodes, stated, Algebra(sorted(domain), _nonnegative(domain))).same
+        if stated.relation != relation or not (same(lhs, stated.lhs) and same(rhs, stated.rhs)):
+            raise Broken(f"the claim stated is not the one replayed, which is {claim}")
+        return claim
+
+    def run(self) -> int:
+        """Check every leaf; how many there were."""
+        waiting = [(self.tree, self.box)]
+        while waiting:
+            cell, box = waiting.pop()
+            if "cut" in cell:
+                name, at, after = cell["cut"]
+                first, second = cell["parts"]
+                lower, upper = cut(box[name], Fraction(at), after)
+                waiting += [(first, {**box, name: lower}), (second, {**box, name: upper})]
+                continue
+            self._check_leaf(cell, box)
+            self.leaves += 1
+        return self.leaves
+
+    def _check_difference(self, bigger: int, smaller: int) -> None:
+        """The difference must be the claim's larger side less the smaller, letter by letter as changed."""
+        node = self.nodes[self.difference]
+        if node[0] != "+" or len(node) != 3:
+            raise Broken("the difference is no difference")
+        minus = self.nodes[node[2]]
+        if minus[0] != "*" or len(minus) != 3 or self.nodes[minus[1]] != ["q", "-1"]:
+            raise Broken("the difference is no difference")
+        self._check_alike(bigger, node[1])
+        self._check_alike(smaller, minus[2])
+
+    def _check_alike(self, old: int, new: int) -> None:
+        waiting, seen = [(old, new)], set()
+        while waiting:
+            a, b = pair = waiting.pop()
+            if pair in seen:
+                continue
+            seen.add(pair)
+            first, second = self.nodes[a], self.nodes[b]
+            if first[0] == "x" and first[1] in self._changed:
+                self._check_change(first[1], b)
+                continue
+            inner, outer = children(first), children(second)
+            if len(inner) != len(outer) or data_of(first) != data_of(second):
+                raise Broken("the difference is not the claim's")
+            waiting += zip(inner, outer, strict=True)
+
+    def _check_change(self, name: str, index: int) -> None:
+        new, change = self._changed[name]
+        algebra = self.algebra
+
+        def gap() -> Quotient:
+            t, one = algebra.letter(new), algebra.number(Fraction(1))
+            if change["kind"] == "exp":
+                moved = algebra.number(Fraction(0)) - algebra.log(t)
+            else:
+                moved = one / t if change["kind"] == "reciprocal" else t / (one - t)
+            expected = algebra.number(Fraction(change["shift"])) + algebra.number(Fraction(change["sign"])) * moved
+            return read(algebra, self.nodes, index, {}, {}) - expected
+
+        if not algebra.decide(lambda: gap().is_zero):
+            raise Broken(f"{name} is not replaced by what the change says")
+
+    def _checked_aliases(self, pairs: list[list[int]]) -> dict[int, list[int]]:
+        """Nodes said to have the value of another, found equal by algebra."""
+        found: dict[int, list[int]] = {}
+        for node, other in pairs:
+            if letters_below(self.nodes, other) - set(self.box):
+                raise Broken("an alias uses letters of no domain")
+            if any(self.nodes[i][0] == "moment" for i in below(self.nodes, node) | below(self.nodes, other)):
+                raise Broken("an alias has no moments")
+
+            def agree(node: int = node, other: int = other) -> bool:
+                gap = read(self.algebra, self.nodes, node, {}, {}) - read(self.algebra, self.nodes, other, {}, {})
+                return gap.is_zero
+
+            if not self.algebra.decide(agree):
+                raise Broken("an alias does not have the value it is said to")
+            found.setdefault(natural(node), []).append(natural(other))
+        return found
+
+    def _check_leaf(self, cell: Mapping[str, Any], box: Box) -> None:
+        leaf = cell["leaf"]
+        failure: Exception = Broken("no precision given")
+        for doubling in range(_DOUBLINGS):
+            with ctx.workprec(min(4096, int(cell["precision"])) << doubling):
+                try:
+                    self._argue(leaf, box)
+                    return
+                except (Broken, Nowhere) as error:
+                    failure = error
+        raise Broken(f"the {leaf['method']} argument fails on {shown(box)}: {failure}")
+
+    def _argue(self, leaf: Mapping[str, Any], box: Box) -> None:
+        whole = Reading(self.nodes, box, self.aliases)
+        value = whole.range_of(self.difference)
+        if leaf["piece"] == -1:
+            if leaf["method"] != "direct" or leaf["faces"]:
+                raise Broken("only an enclosure works across a kink")
+            self._enough(value, self.strict)
+            return
+        forms = self.pieces[natural(leaf["piece"])]
+        for index, side in forms.choices.items():
+            if whole.branch(index) is not side:
+                raise Broken("a kink does not take the branch it is said to")
+        strict = self.strict
+        for name, end in leaf["faces"]:
+            box, gained = self._slide(forms, box, name, end)
+            strict = strict and not gained
+        arguments = {
+            "direct": self._direct,
+            "zero": self._zero,
+            "mean": self._mean,
+            "taylor": self._taylor,
+            "convex": self._convex,
+        }
+        arguments[leaf["method"]](forms, box, strict, leaf["details"])
+
+    @staticmethod
+    def _enough(value: Range, strict: bool) -> None:
+        if not (value.above_zero() if strict else value.not_below_zero()):
+            raise Broken("the enclosure does not have the sign claimed")
+
+    def _slide(self, forms: Forms, box: Box, name: str, end: str) -> tuple[Box, bool]:
+        """To the end of a letter's side where the difference is least, as its slope has one sign."""
+        least, most, least_missed, most_missed = box[name]
+        if end not in ("low", "high"):
+            raise Broken(f"{end!r} is no end")
+        x, missed = (least, least_missed) if end == "low" else (most, most_missed)
+        if x is None:
+            raise Broken("there is no face at infinity")
+        closed = {**box, name: reaching(box[name], x)}
+        if not forms.tame(closed):
+            raise Broken("the difference may not run on to the face")
+        slope = forms.value(((name, 1),), Reading(self.nodes, box, self.aliases))
+        slope = slope if end == "low" else slope.opposite()
+        if not slope.not_below_zero():
+            raise Broken("the slope has not one sign")
+        return {**box, name: (x, x, False, False)}, missed and slope.above_zero()
+
+    def _direct(self, forms: Forms, box: Box, strict: bool, details: Mapping[str, Any]) -> None:
+        self._enough(forms.value((), Reading(self.nodes, box, self.aliases)), strict)
+
+    def _zero(self, forms: Forms, box: Box, strict: bool, details: Mapping[str, Any]) -> None:
+        if strict:
+            raise Broken("0 is not above 0")
+        if not forms.vanishes((), box, pinned(box)):
+            raise Broken("the difference is not 0 there")
+
+    def _mean(self, forms: Forms, box: Box, strict: bool, details: Mapping[str, Any]) -> None:
+        centre = {name: Fraction(details["at"][name]) for name in box}
+        if not all(closure_holds(box[name], centre[name]) for name in box) or not forms.tame(box):
+            raise Broken("the mean value theorem does not apply")
+        total = forms.value((), Reading(self.nodes, {n: (x, x, False, False) for n, x in centre.items()}, self.aliases))
+        inside = Reading(self.nodes, box, self.aliases)
+        for name, side in box.items():
+            if side[0] is not None and side[0] == side[1]:
+                continue
+            offset = limits(*side).plus(limits(-centre[name], -centre[name], False, False))
+            total = total.plus(forms.value(((name, 1),), inside).times(offset))
+        self._enough(total, strict)
+
+    def _taylor(self, forms: Forms, box: Box, strict: bool, details: Mapping[str, Any]) -> None:
+        """Derivatives below the order vanish at the place, so the sign of the next decides on its side."""
+        name, order = details["letter"], natural(details["order"])
+        side, place = box[name], pinned(box)
+        if name in place or order < 1:
+            raise Broken("the letter is no free one")
+        if details["at"].startswith("letter "):
+            other = details["at"].removeprefix("letter ")
+            if other not in box or other == name or other in place:
+                raise Broken(f"{details['at']!r} is no place")
+            there = box[other]
+            place = {**place, name: other}
+        else:
+            x = Fraction(details["at"])
+            there = (x, x, False, False)
+            place = {**place, name: x}
+        hull = {**box, name: joined(side, there)}
+        above = apart(there, side)
+        under = apart(side, there)
+        if order % 2 and above is None and under is None:
+            raise Broken("an odd order needs the box on one side")
+        if not forms.tame(hull, details["form"]):
+            raise Broken("the difference may not be smooth up to the place")
+        for lower in range(order):
+            if not forms.vanishes(((name, lower),) if lower else (), hull, place):
+                raise Broken(f"derivative {lower} does not vanish at the place")
+        slope = forms.value(((name, order),), Reading(self.nodes, hull, self.aliases))
+        if order % 2 and above is None:
+            slope = slope.opposite()
+        self._enough(slope, strict)
+        if strict and not (above or under):
+            raise Broken("the sides are equal at the place")
+
+    def _convex(self, forms: Forms, box: Box, strict: bool, details: Mapping[str, Any]) -> None:
+        """Value and slopes vanish at a point, and the Hessian is positive definite between it and the box."""
+        at = {name: Fraction(details["at"][name]) for name in box}
+        free = [name for name in sorted(box) if not (box[name][0] is not None and box[name][0] == box[name][1])]
+        for name in set(box) - set(free):
+            if at[name] != box[name][0]:
+                raise Broken("the point does not lie on the face")
+        hull = {name: joined(side, (at[name], at[name], False, False)) for name, side in box.items()}
+        place: dict[str, Fraction | str] = dict(at)
+        if not forms.tame(hull, details["form"]) or not forms.vanishes((), hull, place):
+            raise Broken("the difference does not vanish smoothly at the point")
+        for name in free:
+            if not forms.vanishes(((name, 1),), hull, place):
+                raise Broken(f"the slope in {name} does not vanish at the point")
+        inside = Reading(self.nodes, hull, self.aliases)
+        matrix = [
+            [forms.value(((a, 2),) if a == b else ((min(a, b), 1), (max(a, b), 1)), inside) for b in free] for a in free
+        ]
+        for size in range(1, len(free) + 1):
+            if not _determinant([row[:size] for row in matrix[:size]]).above_zero():
+                raise Broken("the Hessian may not be positive definite")
+        if strict and all(holds(box[name], at[name]) for name in free):
+            raise Broken("the sides are equal at the point")
+
+
+def _only(found: Mapping[str, Any], expected: set[str], what: str) -> None:
+    """`Broken` unless the entries are those that are read: one that is not may say anything."""
+    if odd := sorted(set(found) ^ expected):
+        raise Broken(f"{what} has not exactly the entries it must have: {', '.join(odd)}")
+
+
+def _nonnegative(box: Box) -> frozenset[str]:
+    """The letters that are nowhere below 0."""
+    return frozenset(name for name, side in box.items() if side[0] is not None and side[0] >= 0)
+
+
+def _determinant(matrix: list[list[Range]]) -> Range:
+    if len(matrix) == 1:
+        return matrix[0][0]
+    total = limits(Fraction(0), Fraction(0), False, False)
+    for i, entry in enumerate(matrix[0]):
+        term = entry.times(_determinant([[*row[:i], *row[i + 1 :]] for row in matrix[1:]]))
+        total = total.plus(term.opposite() if i % 2 else term)
+    return total

@@ -1,0 +1,182 @@
+"""Certificates: JSON files that hold all a proof by boxes needs, so that another program can go through it again.
+
+The bytes are canonical and end in a hash of the rest, so no byte can change unnoticed. A certificate is written whole
+or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flint
+import sympy
+from sympy import Set, Symbol
+
+from proofs_check.inequalities.search.boxes import Side
+from proofs_check.inequalities.search.branching import Cell, Outcome
+from proofs_check.inequalities.search.claims import Question, sides_of
+from proofs_check.inequalities.search.corners import Leaf
+from proofs_check.inequalities.search.pieces import VALUE, Piece, Slope
+from theory.errors import DomainError
+from theory.files import write_bytes_atomically
+
+FORMAT = "localist interval certificate 1"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The payload of a certificate; `statement` is the hash that ties it to one claim over one domain."""
+
+    payload: Mapping[str, Any]
+
+    @property
+    def statement(self) -> str:
+        """sha256 of the claim and its domain."""
+        return str(self.payload["statement"]["sha256"])
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What the file holds: the payload and its hash."""
+        return {"payload": self.payload, "sha256": hashlib.sha256(_canonical(self.payload).encode()).hexdigest()}
+
+    @property
+    def boxes(self) -> int:
+        """Boxes the search looked at."""
+        return int(self.payload["boxes"])
+
+    def to_bytes(self) -> bytes:
+        """The file: canonical JSON, the hash of the payload last."""
+        return (_canonical(self.document) + "\n").encode()
+
+    def write(self, path: Path) -> Path:
+        """Write the file in one move, so that an interruption leaves either all of it or nothing."""
+        write_bytes_atomically(path, self.to_bytes())
+        return path
+
+
+def statement_hash(claim: Any, sides: Mapping[str, Side]) -> str:
+    """sha256 of the claim, as sympy spells it, and of its domain."""
+    domain = {name: sides[name].to_json() for name in sorted(sides)}
+    return hashlib.sha256(_canonical([sympy.srepr(claim), domain]).encode()).hexdigest()
+
+
+def certificate_of(question: Question, outcome: Outcome) -> Certificate:
+    """The certificate of a search that settled every box."""
+    if not outcome.proved:
+        raise ValueError("only a search that settled every box has a certificate")
+    pool = question.pool
+    slopes: list[set[Slope]] = [set() for _ in outcome.pieces]
+    _collect(outcome.root, slopes)
+    kept = [
+        {slope: piece.nodes(slope) for slope in sorted(slopes[i])} if slopes[i] else {}
+        for i, piece in enumerate(outcome.pieces)
+    ]
+    roots = [question.lhs, question.rhs, question.difference]
+    roots += [index for forms in kept for indices in forms.values() for index in indices]
+    used = set(pool.below(*roots))
+    aliases = {node: others for node, others in pool.aliases.items() if node in used}
+    roots += [other for others in aliases.values() for other in others]
+    number = {old: new for new, old in enumerate(pool.below(*roots))}
+    nodes = [_renumbered(pool, old, number) for old in sorted(number)]
+    payload = {
+        "format": FORMAT,
+        "statement": {
+            "srepr": sympy.srepr(question.claim),
+            "sha256": statement_hash(question.claim, question.sides),
+            "relation": question.relation,
+            "lhs": number[question.lhs],
+            "rhs": number[question.rhs],
+            "domain": {name: side.to_json() for name, side in question.sides.items()},
+        },
+        "substitution": {change.letter: change.to_json() for change in question.changes},
+        "nodes": nodes,
+        "difference": number[question.difference],
+        "aliases": [[number[node], number[other]] for node, others in sorted(aliases.items()) for other in others],
+        "pieces": [_piece(piece, forms, number) for piece, forms in zip(outcome.pieces, kept, strict=True)],
+        "tree": _tree(outcome.root, number),
+        "boxes": outcome.boxes,
+        "versions": {"python": platform.python_version(), "flint": flint.__version__, "sympy": sympy.__version__},
+    }
+    return Certificate(json.loads(_canonical(payload)))
+
+
+def _canonical(document: Any) -> str:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def _collect(cell: Cell, slopes: list[set[Slope]]) -> None:
+    """The derivatives that the leaves below a cell speak of, by piece."""
+    for part in cell.parts or ():
+        _collect(part, slopes)
+    leaf = cell.leaf
+    if leaf is None or leaf.piece < 0:
+        return
+    used = slopes[leaf.piece]
+    used.add(VALUE)
+    used.update(((name, 1),) for name, _ in leaf.faces)
+    if leaf.method == "taylor":
+        used.update(((leaf.details["letter"], order),) for order in range(1, leaf.details["order"] + 1))
+    if leaf.method in ("mean", "convex"):
+        used.update(((name, 1),) for name in leaf.details["at"])
+    if leaf.method == "convex":
+        names = sorted(leaf.details["at"])
+        used.update(((a, 2),) if a == b else ((a, 1), (b, 1)) for a in names for b in names if a <= b)
+
+
+def _piece(piece: Piece, forms: Mapping[Slope, list[int]], number: Mapping[int, int]) -> dict[str, Any]:
+    return {
+        "choices": {str(number[index]): side for index, side in piece.choices.items()},
+        "forms": [
+            {"slope": [list(step) for step in slope], "nodes": [number[index] for index in indices]}
+            for slope, indices in forms.items()
+        ],
+    }
+
+
+def _renumbered(pool: Any, old: int, number: Mapping[int, int]) -> list[Any]:
+    op, *parts = pool.nodes[old]
+    if op in ("x", "q", "pi", "nothing"):
+        return [op, *parts]
+    if op == "^":
+        return [op, number[parts[0]], parts[1]]
+    if op in ("root", "moment", "case"):
+        return [op, parts[0], *(number[part] for part in parts[1:])]
+    return [op, *(number[part] for part in parts)]
+
+
+def _tree(cell: Cell, number: Mapping[int, int]) -> dict[str, Any]:
+    if cell.parts is not None and cell.cut is not None:
+        name, at, after = cell.cut
+        return {"cut": [name, str(at), after], "parts": [_tree(part, number) for part in cell.parts]}
+    assert cell.leaf is not None
+    return {"leaf": _leaf(cell.leaf, number), "precision": cell.precision}
+
+
+def _leaf(leaf: Leaf, number: Mapping[int, int]) -> dict[str, Any]:
+    details = dict(leaf.details)
+    if "form" in details:
+        details["form"] = number[details["form"]]
+    return {
+        "method": leaf.method,
+        "piece": leaf.piece,
+        "faces": [list(face) for face in leaf.faces],
+        "details": details,
+    }
+
+
+def speaks_of(certificate: Any, claim: Any, domain: Mapping[Symbol, Set]) -> bool:
+    """Whether a certificate states that claim over that domain; not whether it holds, nor that its nodes are those.
+
+    The replay decides both.
+    """
+    try:
+        sides = sides_of(claim, domain)
+        return sides is not None and certificate["payload"]["statement"]["sha256"] == statement_hash(claim, sides)
+    except (DomainError, KeyError, TypeError):
+        return False

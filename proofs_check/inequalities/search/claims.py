@@ -1,0 +1,191 @@
+"""A user's inequality over a box, read once into nodes, with what sympy assumes of its letters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import sympy
+from sympy import Expr, Ge, Gt, Le, Lt, Set, Symbol
+
+from proofs_check.inequalities.domains import ranges_of
+from proofs_check.inequalities.points import exactly
+from proofs_check.inequalities.search.boxes import Side
+from proofs_check.inequalities.search.factoring import factored
+from proofs_check.inequalities.search.pool import Pool
+from proofs_check.inequalities.search.substitution import Change
+from theory.errors import DomainError
+
+KINKED = (sympy.Abs, sympy.Max, sympy.Min, sympy.Piecewise)
+_ALIAS_LIMIT = 80
+RELATIONS: dict[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
+
+
+@dataclass
+class Question:
+    """`difference >= 0` (or `> 0`) on `box`, in the letters after the changes of variable."""
+
+    claim: Any
+    sides: dict[str, Side]
+    box: dict[str, Side]
+    strict: bool
+    pool: Pool
+    lhs: int
+    rhs: int
+    plain: int
+    difference: int
+    expr: Expr
+    integers: frozenset[str]
+    changes: tuple[Change, ...] = ()
+    hints: tuple[Mapping[str, Fraction], ...] = field(default=())
+
+    @property
+    def relation(self) -> str:
+        """The claim's sign."""
+        return RELATIONS[type(self.claim)]
+
+
+def sides_of(claim: Any, domain: Mapping[Symbol, Set]) -> dict[str, Side] | None:
+    """Every letter's interval; None where the domain is empty. `DomainError` for what makes no sense."""
+    sides: dict[str, Side] = {}
+    for symbol, side in ranges_of(claim, domain).items():
+        if side is None:
+            return None
+        sides[symbol.name] = side
+    return sides
+
+
+def check_claim(claim: Any) -> None:
+    """Raise `DomainError` unless the claim is an inequality between functions that intervals are known for."""
+    if type(claim) not in RELATIONS:
+        raise DomainError(f"claim {claim} must be one of Le, Lt, Ge, Gt")
+    try:
+        for side in claim.args:
+            Pool().from_sympy(side)
+    except RecursionError:
+        raise DomainError("claim must not be nested hundreds of functions deep") from None
+
+
+def question_of(claim: Any, sides: Mapping[str, Side], changes: tuple[Change, ...] = ()) -> Question:
+    """The claim as a question for the search; `DomainError` if it is no inequality between known functions."""
+    check_claim(claim)
+    pool = Pool()
+    lhs, rhs = pool.from_sympy(claim.lhs), pool.from_sympy(claim.rhs)
+    bigger, smaller = (lhs, rhs) if isinstance(claim, Ge | Gt) else (rhs, lhs)
+    plain = pool.node("+", bigger, pool.node("*", pool.node("q", "-1"), smaller))
+    # sympy's arithmetic on floats rounds; on the numbers that they store it does not.
+    expr = exactly(claim.gts) - exactly(claim.lts)
+    used = {symbol.name for symbol in claim.free_symbols}
+    box = {name: side for name, side in sides.items() if name in used}
+    replaced: dict[str, int] = {}
+    into: dict[Symbol, Expr] = {symbol: _letter(symbol.name, sides[symbol.name]) for symbol in claim.free_symbols}
+    for change in changes:
+        written = change.expression()
+        del box[change.letter]
+        box[change.new] = change.side
+        replaced[change.letter] = pool.from_sympy(written)
+        into.update({symbol: written for symbol in claim.free_symbols if symbol.name == change.letter})
+    add_aliases(pool, [exactly(claim.lhs), exactly(claim.rhs)], replaced)
+    return Question(
+        claim=claim,
+        sides=dict(sides),
+        box=box,
+        strict=isinstance(claim, Gt | Lt),
+        pool=pool,
+        lhs=lhs,
+        rhs=rhs,
+        plain=plain,
+        difference=replace_letters(pool, plain, replaced),
+        expr=expr.subs(into, simultaneous=True).rewrite((sympy.sinh, sympy.cosh, sympy.tanh), sympy.exp),
+        integers=frozenset(symbol.name for symbol in claim.free_symbols if symbol.is_integer),
+        changes=changes,
+    )
+
+
+def _letter(name: str, side: Side) -> Symbol:
+    if side.low is not None and (side.low > 0 or (side.low == 0 and side.low_open)):
+        return Symbol(name, positive=True)
+    if side.low is not None and side.low >= 0:
+        return Symbol(name, nonnegative=True)
+    return Symbol(name, real=True)
+
+
+def add_aliases(pool: Pool, exprs: list[Expr], replaced: Mapping[str, int]) -> None:
+    """Other ways to enclose what must not be 0 or negative: sums under a fraction, a logarithm or a root."""
+    guarded = {
+        node.args[0]
+        for expr in exprs
+        for node in sympy.preorder_traversal(expr)
+        if (isinstance(node, sympy.Pow) and not node.args[1].is_positive)
+        or isinstance(node, sympy.log)
+        or (isinstance(node, sympy.Pow) and node.args[1].is_Rational and node.args[1].q > 1)
+    }
+    for inner in sorted(guarded, key=sympy.default_sort_key):
+        if not inner.free_symbols or inner.has(*KINKED) or inner.count_ops() > _ALIAS_LIMIT:
+            continue
+        node = replace_letters(pool, pool.from_sympy(inner), replaced)
+        for form in (factored(sympy.together(inner)), sympy.cancel(sympy.together(inner))):
+            alias = replace_letters(pool, pool.from_sympy(form), replaced)
+            known = pool.aliases.setdefault(node, [])
+            if alias != node and alias not in known:
+                known.append(alias)
+
+
+def replace_letters(pool: Pool, index: int, letters: Mapping[str, int]) -> int:
+    """The same expression with letters replaced by nodes, nothing simplified."""
+    new: dict[int, int] = {}
+    for old in pool.below(index):
+        node = pool.nodes[old]
+        if node[0] == "x":
+            new[old] = letters.get(node[1], old)
+            continue
+        below = set(pool.children(old))
+        fixed = 1 if node[0] in ("root", "moment", "case") else 0
+        parts = [
+            new[part] if i >= fixed and part in below and not (node[0] == "^" and i == 1) else part
+            for i, part in enumerate(node[1:])
+        ]
+        new[old] = pool.node(node[0], *parts)
+    return new[index]
+
+
+def resolved(expr: Expr, pool: Pool, choices: Mapping[int, bool]) -> Expr | None:
+    """The expression with each kink replaced by the branch it takes; None where a choice is missing."""
+    if not expr.has(*KINKED):
+        return expr
+    if isinstance(expr, sympy.Abs):
+        inner = resolved(expr.args[0], pool, choices)
+        side = choices.get(pool.from_sympy(expr))
+        return None if inner is None or side is None else (inner if side else -inner)
+    if isinstance(expr, sympy.Max | sympy.Min):
+        return _resolved_extreme(expr, pool, choices)
+    if isinstance(expr, sympy.Piecewise):
+        return _resolved_cases(list(expr.args), pool, choices)
+    args = [resolved(arg, pool, choices) for arg in expr.args]
+    return None if any(arg is None for arg in args) else expr.func(*args)
+
+
+def _resolved_extreme(expr: Expr, pool: Pool, choices: Mapping[int, bool]) -> Expr | None:
+    name = "max" if isinstance(expr, sympy.Max) else "min"
+    best, index = expr.args[0], pool.from_sympy(expr.args[0])
+    for arg in expr.args[1:]:
+        index = pool.node(name, index, pool.from_sympy(arg))
+        side = choices.get(index)
+        if side is None:
+            return None
+        best = best if side else arg
+    return resolved(best, pool, choices)
+
+
+def _resolved_cases(branches: list[Any], pool: Pool, choices: Mapping[int, bool]) -> Expr | None:
+    for i, (branch, condition) in enumerate(branches):
+        if condition == sympy.true:
+            return resolved(branch, pool, choices)
+        side = choices.get(pool.cases(branches[i:]))
+        if side is None:
+            return None
+        if side:
+            return resolved(branch, pool, choices)
+    return None

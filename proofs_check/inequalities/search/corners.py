@@ -1,0 +1,327 @@
+"""What proves a claim on one box: enclosure, slopes, and exact arguments where its sides are equal.
+
+Every argument is data (`Leaf`) that says what to check; the replay checks it again from that alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from sympy import Expr, Rational
+
+from proofs_check.inequalities.search import spans
+from proofs_check.inequalities.search.boxes import Side, simplest
+from proofs_check.inequalities.search.claims import Question
+from proofs_check.inequalities.search.enclosure import Enclosure
+from proofs_check.inequalities.search.pieces import VALUE, Piece, defined_at, zero_at
+from proofs_check.inequalities.search.pool import letters_of
+from proofs_check.inequalities.search.spans import NoValue, Span
+
+Box = dict[str, Side]
+# Exact zeros are looked for at numbers a person might have meant, not at every corner of a small box.
+_COARSEST = 64
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """How one box is done: slides to faces first, each along a letter of known slope, then one argument there.
+
+    direct: the enclosure decides. zero: the difference is 0 all over. mean: the mean-value form about `at` decides.
+    taylor: along a letter, derivatives 0 to order-1 vanish at `at` and the next keeps its sign. convex: value and
+    slopes vanish at `at`, and the Hessian is positive definite.
+    """
+
+    method: str
+    piece: int
+    faces: tuple[tuple[str, str], ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def settle(box: Box, piece: Piece, number: int, question: Question) -> Leaf | None:
+    """The first argument that proves the claim on the box, or None."""
+    strict = question.strict
+    here = box
+    faces: list[tuple[str, str]] = []
+    while True:
+        inside = Enclosure(question.pool, here)
+        value = piece.span(VALUE, inside)
+        if value is not None and suffices(value, strict):
+            return Leaf("direct", number, tuple(faces))
+        if not strict and faces and _zero(here, piece):
+            return Leaf("zero", number, tuple(faces))
+        for expansion in _taylor(here, piece, strict, question):
+            return Leaf("taylor", number, tuple(faces), expansion)
+        found = _slide(here, piece, inside)
+        if found is None:
+            break
+        name, end, gained = found
+        faces.append((name, end))
+        here = {**here, name: _face(here[name], end)}
+        strict = strict and not gained
+    details = _mean(here, piece, strict, question)
+    if details is not None:
+        return Leaf("mean", number, tuple(faces), details)
+    details = _convex(here, piece, strict, question)
+    if details is not None:
+        return Leaf("convex", number, tuple(faces), details)
+    return None
+
+
+def suffices(value: Span, strict: bool) -> bool:
+    """Whether values like these make the difference positive, or not negative."""
+    return value.is_positive() if strict else value.is_nonnegative()
+
+
+def _zero(box: Box, piece: Piece) -> bool:
+    place = {
+        piece.letters[name]: _number(side.low)
+        for name, side in box.items()
+        if side.is_point and side.low is not None and name in piece.letters
+    }
+    return any(defined_at(expr, place) and zero_at(expr, place) for expr in piece.expressions(VALUE)[:2])
+
+
+def _face(side: Side, end: str) -> Side:
+    x = side.low if end == "low" else side.high
+    return Side(x, x, False, False)
+
+
+def carrier(box: Box, piece: Piece, question: Question) -> int | None:
+    """A form of the piece that is smooth on all of the box."""
+    inside = Enclosure(question.pool, box)
+    for index in piece.nodes(VALUE):
+        try:
+            if inside.span(index).smooth:
+                return index
+        except NoValue:
+            continue
+    return None
+
+
+def _slide(box: Box, piece: Piece, inside: Enclosure) -> tuple[str, str, bool] | None:
+    """A letter along which the difference has one slope, with the end where it is least, and whether that is open."""
+    for name in sorted(piece.letters):
+        side = box[name]
+        if side.is_point:
+            continue
+        slope = piece.span(((name, 1),), inside)
+        if slope is None:
+            continue
+        for end, fits, certain in (
+            ("low", slope.is_nonnegative(), slope.is_positive()),
+            ("high", slope.is_nonpositive(), slope.is_negative()),
+        ):
+            finite = side.low if end == "low" else side.high
+            if not fits or finite is None:
+                continue
+            is_open = side.low_open if end == "low" else side.high_open
+            closed = {**box, name: side.reaching(finite)}
+            if _smooth_somewhere(closed, piece, inside):
+                return name, end, is_open and certain
+    return None
+
+
+def _smooth_somewhere(box: Box, piece: Piece, inside: Enclosure) -> bool:
+    closed = Enclosure(inside.pool, box)
+    for index in piece.nodes(VALUE):
+        try:
+            if closed.span(index).smooth:
+                return True
+        except NoValue:
+            continue
+    return False
+
+
+def _taylor(box: Box, piece: Piece, strict: bool, question: Question) -> Iterator[dict[str, Any]]:
+    fixed = {name: side.low for name, side in box.items() if side.is_point and side.low is not None}
+    for name in sorted(piece.letters):
+        side = box[name]
+        if side.is_point:
+            continue
+        for at in places(name, side, piece, question, box):
+            order = piece.vanishing(name, at, fixed) if _may_vanish(name, at, box, piece, question) else None
+            if order is None:
+                continue
+            wide, below, above, apart = _reach(box, name, at)
+            if order % 2 and not (below or above):
+                continue
+            hull = {**box, name: wide}
+            form = carrier(hull, piece, question)
+            slope = piece.span(((name, order),), Enclosure(question.pool, hull))
+            if form is None or slope is None:
+                continue
+            sloping = spans.negate(slope) if order % 2 and below else slope
+            if sloping.is_nonnegative() and (not strict or (apart and sloping.is_positive())):
+                yield {"letter": name, "at": _text(at), "order": order, "form": form}
+
+
+def _may_vanish(name: str, at: Expr, box: Box, piece: Piece, question: Question) -> bool:
+    """Whether the difference may be 0 at a place, by its value for one choice of the other letters."""
+    point = {other: _point(side.inside()) for other, side in box.items()}
+    point[name] = _point(Fraction(int(at.p), int(at.q))) if at.is_Rational else point[at.name]
+    value = piece.span(VALUE, Enclosure(question.pool, point))
+    return value is None or not (value.low > 0 or value.high < 0)
+
+
+def _reach(box: Box, name: str, at: Expr) -> tuple[Side, bool, bool, bool]:
+    """The hull of a side and a place, whether the side lies below it, above it, and never meets it."""
+    side = box[name]
+    if at.is_Rational:
+        x = Fraction(int(at.p), int(at.q))
+        below = side.high is not None and side.high <= x
+        above = side.low is not None and side.low >= x
+        return side.reaching(x), below, above, not side.holds(x)
+    other = box[at.name]
+    wide = side.joined(other)
+    below = side.high is not None and other.low is not None and side.high <= other.low
+    above = side.low is not None and other.high is not None and side.low >= other.high
+    apart = (below and (side.high != other.low or side.high_open or other.low_open)) or (
+        above and (side.low != other.high or side.low_open or other.high_open)
+    )
+    return wide, below, above, bool(apart)
+
+
+def places(name: str, side: Side, piece: Piece, question: Question, box: Box) -> list[Expr]:
+    """Where the difference may vanish along a letter: ends, whole numbers, other letters, hints, simple fractions."""
+    found: dict[Expr, None] = {}
+    root = question.box[name]
+    for end in (root.low, root.high):
+        if end is not None:
+            found[_number(end)] = None
+    for hint in question.hints:
+        if name in hint:
+            found[_number(hint[name])] = None
+    for whole in (0, 1):
+        if side.closure_holds(Fraction(whole)):
+            found[Rational(whole)] = None
+    if side.low is not None and side.high is not None:
+        simple = simplest(side.low, side.high)
+        if simple.denominator <= _COARSEST:
+            found[_number(simple)] = None
+        near = ((side.low + side.high) / 2).limit_denominator(_COARSEST)
+        if side.closure_holds(near):
+            found[_number(near)] = None
+    for symbol in letters_of(piece.expressions(VALUE)[0]):
+        other = box.get(symbol.name)
+        if symbol.name != name and other is not None and not other.is_point and _meet(side, other):
+            found[symbol] = None
+    return list(found)
+
+
+def _meet(side: Side, other: Side) -> bool:
+    below = side.high is not None and other.low is not None and side.high < other.low
+    above = side.low is not None and other.high is not None and side.low > other.high
+    return not (below or above)
+
+
+def _mean(box: Box, piece: Piece, strict: bool, question: Question) -> dict[str, Any] | None:
+    if any(side.low is None or side.high is None for side in box.values()):
+        return None
+    if carrier(box, piece, question) is None:
+        return None
+    centre = {name: side.inside() for name, side in box.items()}
+    at_centre = Enclosure(question.pool, {name: Side(x, x, False, False) for name, x in centre.items()})
+    total = piece.span(VALUE, at_centre)
+    inside = Enclosure(question.pool, box)
+    for name, side in box.items():
+        if total is None or side.is_point or name not in piece.letters:
+            continue
+        slope = piece.span(((name, 1),), inside)
+        if slope is None:
+            return None
+        offset = spans.add(side.span(), spans.negate(_point(centre[name]).span()))
+        total = spans.add(total, spans.multiply(slope, offset))
+    if total is None or not suffices(total, strict):
+        return None
+    return {"at": {name: str(x) for name, x in sorted(centre.items())}}
+
+
+def _convex(box: Box, piece: Piece, strict: bool, question: Question) -> dict[str, Any] | None:
+    """A point where value and slopes vanish, with a positive definite Hessian on the hull with the box."""
+    free = [name for name in sorted(piece.letters) if not box[name].is_point]
+    if not 2 <= len(free) <= 3:
+        return None
+    for at in _points(box, free, question):
+        place = {piece.letters[name]: _number(x) for name, x in at.items() if name in piece.letters}
+        hull = {name: side.reaching(at[name]) for name, side in box.items()}
+        first = piece.expressions(VALUE)[0]
+        if not (defined_at(first, place) and zero_at(first, place)):
+            continue
+        if not all(_flat(piece, name, place) for name in free):
+            continue
+        form = carrier(hull, piece, question)
+        apart = any(not box[name].holds(at[name]) for name in free)
+        if form is None or (strict and not apart):
+            continue
+        matrix = hessian(piece, free, Enclosure(question.pool, hull))
+        if matrix is not None and positive_definite(matrix):
+            return {"at": {name: str(at[name]) for name in sorted(at)}, "form": form}
+    return None
+
+
+def _flat(piece: Piece, name: str, place: dict[Any, Expr]) -> bool:
+    slope = piece.expressions(((name, 1),))[0]
+    return defined_at(slope, place) and zero_at(slope, place)
+
+
+def _points(box: Box, free: list[str], question: Question) -> Iterator[dict[str, Fraction]]:
+    fixed = {name: side.low for name, side in box.items() if side.is_point and side.low is not None}
+    for hint in question.hints:
+        if all(name in hint for name in free):
+            yield fixed | {name: hint[name] for name in free}
+    if all(box[name].low is not None and box[name].high is not None for name in free):
+        simple = {name: simplest(box[name].low, box[name].high) for name in free}  # type: ignore[arg-type]
+        if all(x.denominator <= _COARSEST for x in simple.values()):
+            yield fixed | simple
+        near = {name: ((box[name].low + box[name].high) / 2).limit_denominator(_COARSEST) for name in free}  # type: ignore[operator]
+        if all(box[name].closure_holds(x) for name, x in near.items()):
+            yield fixed | near
+
+
+def hessian(piece: Piece, names: list[str], inside: Enclosure) -> list[list[Span]] | None:
+    """Second derivatives over the box; None where one is not known."""
+    rows: list[list[Span]] = []
+    for a in names:
+        row = []
+        for b in names:
+            low, high = min(a, b), max(a, b)
+            slope = ((low, 2),) if a == b else ((low, 1), (high, 1))
+            span = piece.span(slope, inside)
+            if span is None:
+                return None
+            row.append(span)
+        rows.append(row)
+    return rows
+
+
+def positive_definite(matrix: list[list[Span]]) -> bool:
+    """Whether every matrix within these spans is, by Sylvester's criterion on the leading minors."""
+    return all(_minor([row[:size] for row in matrix[:size]]).is_positive() for size in range(1, len(matrix) + 1))
+
+
+def _minor(matrix: list[list[Span]]) -> Span:
+    if len(matrix) == 1:
+        return matrix[0][0]
+    total: Span | None = None
+    for column, entry in enumerate(matrix[0]):
+        rest = [[x for j, x in enumerate(row) if j != column] for row in matrix[1:]]
+        term = spans.multiply(entry, _minor(rest))
+        term = spans.negate(term) if column % 2 else term
+        total = term if total is None else spans.add(total, term)
+    assert total is not None
+    return total
+
+
+def _point(x: Fraction) -> Side:
+    return Side(x, x, False, False)
+
+
+def _number(x: Fraction) -> Expr:
+    return Rational(x.numerator, x.denominator)
+
+
+def _text(at: Expr) -> str:
+    return str(at) if at.is_Rational else f"letter {at.name}"

@@ -1,0 +1,336 @@
+"""Encloses the values of pooled expressions over a box, with a few forms tighter than term by term."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from flint import arb, fmpq
+
+from proofs_check.inequalities.search import spans
+from proofs_check.inequalities.search.boxes import Box, Side
+from proofs_check.inequalities.search.pool import Pool
+from proofs_check.inequalities.search.spans import ABOVE, BELOW, ONE, ZERO, NoValue, Span
+
+
+class Enclosure:
+    """One box, and what has been enclosed over it so far. Raises `NoValue` where a value may not exist."""
+
+    def __init__(self, pool: Pool, box: Box, with_aliases: bool = True) -> None:
+        self.pool = pool
+        self.box = box
+        self._spans: dict[int, Span] = {}
+        # An alias may rest on the very node it stands for, so aliases are read without aliases.
+        self._plain = Enclosure(pool, box, with_aliases=False) if with_aliases and pool.aliases else None
+
+    def span(self, index: int) -> Span:
+        """The values that a node takes over the box."""
+        known = self._spans.get(index)
+        if known is None:
+            known = self._enclose(index)
+            if self._plain is not None:
+                for alias in self.pool.aliases.get(index, ()):
+                    try:
+                        known = spans.meet(known, self._plain.span(alias))
+                    except NoValue:
+                        continue
+            self._spans[index] = known
+        return known
+
+    def _enclose(self, index: int) -> Span:
+        op, *parts = self.pool.nodes[index]
+        match op:
+            case "x":
+                return self.box[parts[0]].span()
+            case "q":
+                value = Fraction(parts[0])
+                return spans.constant(arb(fmpq(value.numerator, value.denominator)))
+            case "pi":
+                return spans.constant(arb.pi())
+            case "+":
+                return self._sum(parts)
+            case "*":
+                return self._product(parts)
+            case "^":
+                return spans.power(self.span(parts[0]), parts[1])
+            case "root":
+                return spans.root(self.span(parts[1]), parts[0])
+            case "moment":
+                return spans.moment(self.span(parts[1]), parts[0])
+            case "exp":
+                return spans.exponential(self.span(parts[0]))
+            case "log":
+                return spans.logarithm(self.span(parts[0]))
+            case "logistic":
+                return _logistic(self.span(parts[0]))
+            case "logit":
+                p = self.span(parts[0])
+                return spans.add(spans.logarithm(p), spans.negate(spans.logarithm(spans.add(_UNIT, spans.negate(p)))))
+            case "entropy":
+                return _entropy(self.span(parts[0]))
+            case "kl":
+                return _divergence(self.span(parts[0]), self.span(parts[1]))
+            case "cos" | "sin":
+                return _wave(self.span(parts[0]), op)
+            case "acos" | "asin":
+                return _arc(self.span(parts[0]), op)
+            case "abs" | "max" | "min" | "case":
+                return self._kink(index, op, parts)
+        raise NoValue("no branch of the Piecewise applies")
+
+    def _sum(self, parts: list[int]) -> Span:
+        total = self.span(parts[0])
+        for part in parts[1:]:
+            total = spans.add(total, self.span(part))
+        return total
+
+    def _product(self, parts: list[int]) -> Span:
+        """A product; `w^a log w` and `w^a e^(c w)` are taken whole, since apart they are 0 times infinity."""
+        factors = list(parts)
+        total: Span | None = None
+        for i in range(len(factors)):
+            partner = self._partner(factors, i)
+            if partner is not None:
+                j, joint = partner
+                for index in sorted((i, j), reverse=True):
+                    del factors[index]
+                total = joint
+                break
+        for part in factors:
+            total = self.span(part) if total is None else spans.multiply(total, self.span(part))
+        assert total is not None
+        return total
+
+    def _partner(self, factors: list[int], i: int) -> tuple[int, Span] | None:
+        node = self.pool.nodes[factors[i]]
+        if node[0] not in ("log", "exp"):
+            return None
+        for j, factor in enumerate(factors):
+            base, exponent = self._as_power(factor)
+            if j == i or exponent < 1:
+                continue
+            w = self.span(base)
+            if node[0] == "log" and node[1] == base:
+                if not w.is_positive():
+                    raise NoValue("the argument of a logarithm may be 0 or negative")
+                return j, _power_log(w, exponent)
+            if node[0] == "exp" and w.is_nonnegative():
+                rate = self._rate(node[1], base)
+                if rate is not None and rate < 0:
+                    return j, _power_exp(w, exponent, rate)
+        return None
+
+    def _as_power(self, index: int) -> tuple[int, int]:
+        node = self.pool.nodes[index]
+        return (node[1], node[2]) if node[0] == "^" else (index, 1)
+
+    def _rate(self, index: int, base: int) -> Fraction | None:
+        """The `c` for which the node is `c` times the base."""
+        node = self.pool.nodes[index]
+        if node[0] == "*" and len(node) == 3:
+            for number, other in ((node[1], node[2]), (node[2], node[1])):
+                if other == base and self.pool.nodes[number][0] == "q":
+                    return Fraction(self.pool.nodes[number][1])
+        return None
+
+    def _kink(self, index: int, op: str, parts: list[int]) -> Span:
+        side = self.chooses(index)
+        if op == "abs":
+            value = self.span(parts[0])
+            if side is not None:
+                return value if side else spans.negate(value)
+            return _absolute(value)
+        first, second = parts[-2:]
+        if side is not None:
+            return self.span(first if side else second)
+        a, b = self.span(first), self.span(second)
+        if op == "case":
+            return spans.hull(a, b)._replace(smooth=False)
+        return _larger(a, b) if op == "max" else spans.negate(_larger(spans.negate(a), spans.negate(b)))
+
+    def chooses(self, index: int) -> bool | None:
+        """Which branch a kink takes all over the box: True for the first; None where that depends on the point.
+
+        `abs` takes its argument or its negative, `max` and `min` one of the two, `case` yes or no.
+        """
+        op, *parts = self.pool.nodes[index]
+        if op == "case":
+            return self._compares(parts[0], self._range(parts[1]))
+        if op == "abs":
+            return self._compares(">=", self._range(parts[0]), "<=")
+        difference = self._difference(parts[0], parts[1])
+        return self._compares(">=" if op == "max" else "<=", difference, "<=" if op == "max" else ">=")
+
+    @staticmethod
+    def _compares(sign: str, value: Span, otherwise: str = "") -> bool | None:
+        tests = {
+            ">=": value.is_nonnegative(),
+            "<=": value.is_nonpositive(),
+            ">": value.is_positive(),
+            "<": value.is_negative(),
+        }
+        if tests[sign]:
+            return True
+        opposite = otherwise or {">=": "<", "<=": ">", ">": "<=", "<": ">="}[sign]
+        return False if tests[opposite] else None
+
+    def affine(self, index: int) -> dict[str, Fraction] | None:
+        """Coefficients of a node that is affine all over the box, kinks by the branch they take there."""
+        return self.pool.affine(index, self._affine_branch)
+
+    def _affine_branch(self, index: int) -> dict[str, Fraction] | None:
+        op, *parts = self.pool.nodes[index]
+        side = self.chooses(index)
+        if side is None:
+            return None
+        form = self.affine(parts[0] if op == "abs" else parts[-2] if side else parts[-1])
+        if form is None or op != "abs" or side:
+            return form
+        return {name: -value for name, value in form.items()}
+
+    def _range(self, index: int) -> Span:
+        affine = self.affine(index)
+        return self.span(index) if affine is None else affine_range(affine, self.box)
+
+    def _difference(self, first: int, second: int) -> Span:
+        a, b = self.affine(first), self.affine(second)
+        if a is None or b is None:
+            return spans.add(self.span(first), spans.negate(self.span(second)))
+        total = dict(a)
+        for name, value in b.items():
+            total[name] = total.get(name, Fraction(0)) - value
+        return affine_range(total, self.box)
+
+
+def affine_range(coefficients: Mapping[str, Fraction], box: Box) -> Span:
+    """Exact sign of an affine form over a box: each end is -1, 0, 1 or infinite, scaled to its sign."""
+    low: Fraction | None = coefficients.get("", Fraction(0))
+    high = low
+    low_open = high_open = False
+    for name, value in coefficients.items():
+        if not name or value == 0:
+            continue
+        side = box[name] if value > 0 else _flipped(box[name])
+        size = abs(value)
+        low = None if low is None or side.low is None else low + size * side.low
+        high = None if high is None or side.high is None else high + size * side.high
+        low_open, high_open = low_open or side.low_open, high_open or side.high_open
+    return Span(_sign(low, BELOW), _sign(high, ABOVE), low_open, high_open)
+
+
+def _flipped(side: Side) -> Side:
+    return Side(
+        None if side.high is None else -side.high,
+        None if side.low is None else -side.low,
+        side.high_open,
+        side.low_open,
+    )
+
+
+def _sign(end: Fraction | None, infinite: arb) -> arb:
+    return infinite if end is None else arb((end > 0) - (end < 0))
+
+
+_UNIT = Span(ONE, ONE)
+
+
+def _logistic(a: Span) -> Span:
+    return spans.invert(spans.add(_UNIT, spans.exponential(spans.negate(a))))
+
+
+def _power_log(w: Span, a: int) -> Span:
+    """`w^a log w` for `w > 0`: falls to its least value `-1/(a e)` at `e^(-1/a)`, then rises."""
+    turn = (-arb(1) / a).exp()
+
+    def at(x: arb) -> arb:
+        if x == 0:
+            return ZERO
+        return ABOVE if x == ABOVE else x**a * x.log()
+
+    if w.high <= turn:
+        return spans.checked(at(w.high), at(w.low), w.high_open, w.low_open, w.smooth)
+    if w.low >= turn:
+        return spans.checked(at(w.low), at(w.high), w.low_open, w.high_open, w.smooth)
+    ends = spans.hull(_taken(at(w.low), w.low_open), _taken(at(w.high), w.high_open))
+    return Span((-(-arb(1)).exp() / a).lower(), ends.high, False, ends.high_open, w.smooth)
+
+
+def _power_exp(w: Span, a: int, rate: Fraction) -> Span:
+    """`w^a e^(rate w)` for `w >= 0` and a negative rate: rises up to `w = -a/rate`, then falls to 0, never reached."""
+    c = arb(fmpq(rate.numerator, rate.denominator))
+    turn = -a / c
+
+    def at(x: arb) -> arb:
+        return ZERO if x == ABOVE else x**a * (c * x).exp()
+
+    if w.high <= turn:
+        return spans.checked(at(w.low), at(w.high), w.low_open, w.high_open, w.smooth)
+    if w.low >= turn:
+        return spans.checked(at(w.high), at(w.low), w.high_open, w.low_open, w.smooth)
+    ends = spans.hull(_taken(at(w.low), w.low_open), _taken(at(w.high), w.high_open))
+    return Span(ends.low, at(turn).upper(), ends.low_open, False, w.smooth)
+
+
+def _taken(value: arb, is_open: bool) -> Span:
+    return spans.checked(value, value, is_open, is_open, True)
+
+
+def _entropy_at(p: arb) -> arb:
+    if p == 0 or p == 1:
+        return ZERO
+    q = 1 - p
+    return -p * p.log() - q * q.log()
+
+
+def _entropy(p: Span) -> Span:
+    """`h(p)`: 0 at both ends of [0, 1], rising to log 2 at 1/2."""
+    if not (p.low >= 0 and p.high <= 1):
+        raise NoValue("the argument of a binary entropy may lie outside [0, 1]")
+    smooth = p.smooth and p.is_positive() and spans.add(_UNIT, spans.negate(p)).is_positive()
+    half = arb(0.5)
+    left, right = _entropy_at(p.low), _entropy_at(p.high)
+    if p.high <= half:
+        return spans.checked(left, right, p.low_open, p.high_open, smooth)
+    if p.low >= half:
+        return spans.checked(right, left, p.high_open, p.low_open, smooth)
+    ends = spans.hull(_taken(left, p.low_open), _taken(right, p.high_open))
+    return Span(ends.low, arb(2).log().upper(), ends.low_open, False, smooth)
+
+
+def _divergence(p: Span, q: Span) -> Span:
+    other = spans.add(_UNIT, spans.negate(q))
+    cross = spans.add(
+        spans.multiply(p, spans.logarithm(q)),
+        spans.multiply(spans.add(_UNIT, spans.negate(p)), spans.logarithm(other)),
+    )
+    return spans.negate(spans.add(_entropy(p), cross))
+
+
+def _wave(a: Span, name: str) -> Span:
+    if a.low == BELOW or a.high == ABOVE:
+        return Span(-ONE, ONE, False, False, a.smooth)
+    ball = a.low.union(a.high)
+    value = ball.cos() if name == "cos" else ball.sin()
+    found = spans.checked(value, value, False, False, a.smooth)
+    low, high = max(found.low, -ONE), min(found.high, ONE)
+    return Span(low, high, False, False, a.smooth) if low <= high else Span(-ONE, ONE, False, False, a.smooth)
+
+
+def _arc(a: Span, name: str) -> Span:
+    if not (a.low >= -1 and a.high <= 1):
+        raise NoValue(f"the argument of {name} may lie outside [-1, 1]")
+    inner = (a.low > -1 or a.low_open) and (a.high < 1 or a.high_open)
+    if name == "asin":
+        return spans.checked(a.low.asin(), a.high.asin(), a.low_open, a.high_open, a.smooth and inner)
+    return spans.checked(a.high.acos(), a.low.acos(), a.high_open, a.low_open, a.smooth and inner)
+
+
+def _absolute(a: Span) -> Span:
+    high = _larger(a, spans.negate(a))
+    return Span(ZERO, high.high, False, high.high_open, False)
+
+
+def _larger(a: Span, b: Span) -> Span:
+    low_open = a.low_open if a.low > b.low else b.low_open if b.low > a.low else a.low_open or b.low_open
+    high_open = a.high_open if a.high > b.high else b.high_open if b.high > a.high else a.high_open and b.high_open
+    return Span(max(a.low, b.low), max(a.high, b.high), low_open, high_open, False)

@@ -1,0 +1,111 @@
+"""The interval method: certifies an inequality of exponentials and logarithms over a whole box of reals, or refutes it.
+
+Branch and bound with exact rational ends and Arb's outward rounding; where the two sides meet, exact local arguments.
+A proof comes with a certificate that `proofs_check.inequalities.replay` has accepted, which shares no code with it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import sympy
+from sympy import Expr, Set, Symbol
+
+from proofs_check.inequalities.arguments import seconds_of, whole_number
+from proofs_check.inequalities.domains import ranges_of
+from proofs_check.inequalities.search.branching import Progress
+from proofs_check.inequalities.search.claims import check_claim
+from proofs_check.inequalities.search.findings import Certified, Finding, Refuted, Undecided, Vacuous
+from proofs_check.inequalities.search.limited import decide_within
+from proofs_check.inequalities.search.pool import exact
+from proofs_check.inequalities.search.request import Request
+from proofs_check.inequalities.search.search import decide
+from theory.errors import DomainError
+
+__all__ = ["BOXES", "PRECISION", "Certified", "Finding", "Refuted", "Undecided", "Vacuous", "certify"]
+
+BOXES = 20_000
+PRECISION = 64
+
+
+def certify(
+    claim: Any,
+    domain: Mapping[Symbol, Set],
+    *,
+    substitution: Mapping[Symbol, Expr] | None = None,
+    equality_at: Sequence[Mapping[Symbol, Any]] = (),
+    boxes: int = BOXES,
+    precision: int = PRECISION,
+    seconds: float | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Finding:
+    """Decide `Le`, `Lt`, `Ge` or `Gt` over a box: every letter's domain one `Interval`, open, half open or infinite.
+
+    Integer letters are relaxed to reals, except that only an integer point refutes. `substitution` writes a letter of
+    unbounded domain in a new one, exactly: `x = a - log t`, `a + 1/t` or `a + t/(1 - t)`; without it, these are tried
+    in turn. `equality_at` gives rational points at which the sides meet, as a hint. `boxes` bounds the search
+    for each of them. `seconds` bounds all, whatever sympy and Arb are doing then: the search runs in a worker process
+    that is ended, and whose first start takes about a second more. Without it the search runs in this process and may
+    take very long. An error inside sympy is UNDECIDED. Raises `DomainError` for a claim or a domain that intervals have
+    no meaning for, for a letter of which sympy assumes what does not hold on all of its interval, and for a hint, a
+    substitution or a budget that is none; `InputError` where no worker process can be started.
+
+    >>> from sympy import Interval, exp, symbols
+    >>> x = symbols("x", real=True)
+    >>> certify(exp(x) >= 1 + x, {x: Interval(-10, 10)}).verdict
+    <Verdict.PROVED: 'proved'>
+    >>> certify(exp(x) > 1 + x, {x: Interval(-10, 10)}).point
+    {'x': Fraction(0, 1)}
+    """
+    if claim in (sympy.true, sympy.false, True, False):
+        return Undecided(f"sympy made the claim {claim} before it arrived: build it with evaluate=False", 0, 0.0)
+    boxes, precision = whole_number("boxes", boxes, 0), whole_number("precision", precision, 2)
+    seconds = None if seconds is None else seconds_of("seconds", seconds)
+    ranges = ranges_of(claim, domain)
+    sides = {symbol: side for symbol, side in ranges.items() if side is not None}
+    if len(sides) < len(ranges):
+        return Vacuous()
+    check_claim(claim)
+    request = Request(claim, sides, _changes(substitution, claim), _hints(equality_at, domain), boxes, precision)
+    # A limit beyond what a timer can count, years, is none.
+    if seconds is None or seconds > threading.TIMEOUT_MAX / 2:
+        return decide(request, None, progress)
+    return decide_within(request, seconds, progress)
+
+
+def _changes(substitution: Any, claim: Any) -> dict[Symbol, Expr] | None:
+    if substitution is None:
+        return None
+    if not isinstance(substitution, Mapping):
+        raise DomainError(f"substitution={substitution!r} must map letters of the claim to expressions")
+    for symbol, written in substitution.items():
+        if symbol not in claim.free_symbols:
+            raise DomainError(f"{symbol} in the substitution must be a letter of the claim")
+        if not isinstance(written, Expr):
+            raise DomainError(f"substitution {symbol} = {written!r} must be a sympy expression")
+    return dict(substitution)
+
+
+def _hints(points: Any, domain: Mapping[Symbol, Set]) -> tuple[dict[str, Fraction], ...]:
+    """The points at which the sides are said to meet; `DomainError` for one that is not rational."""
+    if isinstance(points, str) or not isinstance(points, Sequence):
+        raise DomainError(f"equality_at={points!r} must be a list of points")
+    found = []
+    for point in points:
+        if not isinstance(point, Mapping) or not point.keys() <= domain.keys():
+            raise DomainError(f"point {point!r} of equality_at must map letters of the domain to rational numbers")
+        found.append({symbol.name: _rational(symbol, value) for symbol, value in point.items()})
+    return tuple(found)
+
+
+def _rational(symbol: Symbol, value: Any) -> Fraction:
+    try:
+        number = sympy.sympify(value) if isinstance(value, int | float | Fraction) else value
+        if number.is_finite and (number.is_Rational or number.is_Float):
+            return exact(number)
+    except (AttributeError, TypeError, ValueError):
+        pass
+    raise DomainError(f"{symbol}={value!r} in equality_at must be a rational number")

@@ -1,0 +1,350 @@
+"""The adversarial method: rows that bring a clause as near to equality as can be found, the nearest decided exactly.
+
+The search evolves many rows at once: it moves, ties and copies scores, so that it lands on the level patterns at which
+bounds on attention are attained, and ends with a Nelder-Mead polish. It starts from random rows and from a statement's
+own witnesses. What it reports of a bound that is not sharp is the best ratio found, which nobody proved to be best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from sympy.core.relational import Equality, Relational
+from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
+
+from proofs_check.deciding.deciding import Letters, decide_clause
+from proofs_check.inequalities.verdict import Verdict
+from proofs_check.instances.kinds import KINDS
+from proofs_check.instances.rows import AttentionRow
+from proofs_check.methods.sampling import Counterexample
+from proofs_check.methods.witness_rows import witness_scores
+from proofs_check.screening.batches import Batch, Columns
+from proofs_check.screening.error_rules import INFLATION, UNIT
+from proofs_check.screening.error_target import error_target
+from proofs_check.screening.letters import on_batch
+from proofs_check.screening.running_error import Tracked
+from theory.errors import DomainError
+from theory.lowering import evaluate
+from theory.statement import Clause, Statement
+
+Population = dict[str, Any]
+
+# Block and complement sizes searched; equality at n = 2 is often trivial, so there are at least 3 keys.
+SHAPES = ((1, 2), (2, 3), (3, 5), (1, 7), (4, 1), (32, 96))
+_CHILDREN = 768
+_PARENTS = 24
+# Score of a row outside the assumption, times how far outside.
+_WORST = -1e6
+_DECIDED = 6
+# Generations after which an assumption that no row has met is given up.
+_PATIENCE = 20
+# This near to equality a search has nothing left to find.
+_NEAR_ENOUGH = 1 - 1e-12
+
+
+@dataclass(frozen=True)
+class Tightness:
+    """How near to equality a clause was brought, at which row, and what exact decision says of that row.
+
+    `ratio` is `1 - (rhs - lhs)/max(|lhs|, |rhs|)` for `lhs <= rhs`: `lhs/rhs` where both are positive, 1 at equality
+    and above 1 where the clause is false; for masses near 1 the smaller of that and the same ratio of complements.
+    It is a lower bound: the float ratio less its own error bound. An equality is never above 1; one that is refuted is
+    shown with the row found furthest from it.
+    """
+
+    statement: str
+    clause: str
+    ratio: float
+    row: AttentionRow | None
+    verdict: Verdict
+    counterexample: Counterexample | None = None
+
+
+def tightness(
+    statement: Statement,
+    clause: Clause,
+    seed: int = 0,
+    generations: int = 60,
+    shapes: Sequence[tuple[int, int]] = SHAPES,
+    pinned: Mapping[str, Fraction] = MappingProxyType({}),
+) -> Tightness:
+    """Search for the row at which a clause about rows is nearest to equality; the same seed repeats the search.
+
+    `shapes` are the block and complement sizes searched, `pinned` the columns (temperature, dial, ...) kept at one
+    value. A row at which the clause is certainly false gives REFUTED with the counterexample; PROVED means that the
+    clause holds at the row reported, never for all. Raises `DomainError` for a statement about something else.
+    """
+    if statement.about != "row":
+        raise DomainError(f"statement {statement.id} is about a {statement.about}: the search moves rows only")
+    best: list[tuple[float, AttentionRow]] = []
+    apart: list[tuple[float, AttentionRow]] = []
+    for index, (block, rest) in enumerate(shapes):
+        search = _Search(statement, clause, block, rest, np.random.default_rng([seed, index]), pinned)
+        # Equality in one shape says nothing of the others: their first rows may still show the clause false.
+        met = max((ratio for ratio, _ in best), default=0) >= _NEAR_ENOUGH
+        with np.errstate(all="ignore"):
+            best += search.run(0 if met else generations)
+            apart += search.furthest() if isinstance(search.claim, Equality) else []
+    best.sort(key=lambda found: -found[0])
+    for ratio, row in sorted(apart, key=lambda found: found[0])[:_DECIDED]:
+        if decide_clause(clause, Letters(row, KINDS["row"].definitions)) is Verdict.REFUTED:
+            return Tightness(statement.id, clause.name, ratio, row, Verdict.REFUTED, Counterexample(clause, row))
+    kept: tuple[float, AttentionRow] | None = None
+    verdict = Verdict.VACUOUS
+    for ratio, row in best[:_DECIDED]:
+        decided = decide_clause(clause, Letters(row, KINDS["row"].definitions))
+        if decided is Verdict.REFUTED:
+            return Tightness(statement.id, clause.name, ratio, row, decided, Counterexample(clause, row))
+        if kept is None and decided is not Verdict.VACUOUS:
+            kept, verdict = (ratio, row), decided
+    if kept is None:
+        return Tightness(statement.id, clause.name, float("nan"), None, verdict)
+    return Tightness(statement.id, clause.name, kept[0], kept[1], verdict)
+
+
+def closeness(claim: Boolean, values: Mapping[Any, Tracked], assumed: bool = False) -> tuple[Any, Any]:
+    """How near to false a claim is on each row, above 1 where it is; of equalities, only those `assumed` are above."""
+    if isinstance(claim, BooleanAtom):
+        return (-np.inf, -np.inf) if claim == true else (2.0, 2.0)
+    if isinstance(claim, Relational):
+        return (
+            _broken_equality(claim, values) if assumed and claim.rel_op == "==" else _relation_closeness(claim, values)
+        )
+    parts = [closeness(part, values, assumed) for part in claim.args]
+    if isinstance(claim, Not):
+        return _negated(parts[0])
+    if isinstance(claim, And):
+        return _merged(np.maximum, parts)
+    if isinstance(claim, Or):
+        return _merged(np.minimum, parts)
+    if isinstance(claim, Implies):
+        return _merged(np.minimum, [_negated(parts[0]), parts[1]])
+    if isinstance(claim, Equivalent) and len(parts) == 2:
+        one, other = parts
+        ways = [_merged(np.minimum, [_negated(one), other]), _merged(np.minimum, [_negated(other), one])]
+        return _merged(np.maximum, ways)
+    raise TypeError(f"no rule measures a claim of type {type(claim).__name__}")
+
+
+def _negated(part: tuple[Any, Any]) -> tuple[Any, Any]:
+    return 2 - part[1], 2 - part[0]
+
+
+def _merged(pick: Any, parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
+    lower, upper = parts[0]
+    for also_lower, also_upper in parts[1:]:
+        lower, upper = pick(lower, also_lower), pick(upper, also_upper)
+    return lower, upper
+
+
+def _broken_equality(claim: Relational, values: Mapping[Any, Tracked]) -> tuple[Any, Any]:
+    """1 where the sides may be equal, and above by how far they surely are apart."""
+    target = error_target(np)
+    one, other = (evaluate(side, values, target) for side in (claim.lhs, claim.rhs))
+    wrong = INFLATION * (np.asarray(one.error) + other.error)
+    apart = np.maximum(np.abs(np.asarray(one.value - other.value)) - wrong, 0)
+    ratio = 1 + apart / np.maximum(np.maximum(np.abs(one.value), np.abs(other.value)), 1e-300)
+    return ratio, ratio
+
+
+def _relation_closeness(claim: Relational, values: Mapping[Any, Tracked]) -> tuple[Any, Any]:
+    target = error_target(np)
+    small, large = (evaluate(side, values, target) for side in (claim.lhs, claim.rhs))
+    if claim.rel_op in (">=", ">"):
+        small, large = large, small
+    apart = claim.rel_op in ("==", "!=")
+    bounds = _ratio(small, large, apart)
+    if small.one_minus is None or large.one_minus is None:
+        return bounds
+    mirrored = _ratio(large.one_minus, small.one_minus, apart)
+    return np.minimum(bounds[0], mirrored[0]), np.minimum(bounds[1], mirrored[1])
+
+
+def _ratio(small: Tracked, large: Tracked, apart: bool) -> tuple[Any, Any]:
+    size = np.maximum(np.abs(small.value), np.abs(large.value))
+    gap = np.asarray(large.value - small.value)
+    ratio = 1 - (np.abs(gap) if apart else gap) / size
+    wrong = INFLATION * ((large.error + small.error) / size + 4 * UNIT * (1 + np.abs(ratio)))
+    exact = (gap == 0) & (np.asarray(small.error) + np.asarray(large.error) == 0)
+    wrong = np.where(exact, 0.0, wrong)
+    return np.where(exact, 1.0, ratio) - wrong, np.where(exact, 1.0, ratio) + wrong
+
+
+def _split(clause: Clause) -> tuple[Boolean, Boolean]:
+    """What must hold for the clause to say something, and what it then says."""
+    if isinstance(clause.holds, Implies):
+        return And(clause.given, clause.holds.args[0]), clause.holds.args[1]
+    return clause.given, clause.holds
+
+
+class _Search:
+    def __init__(
+        self,
+        statement: Statement,
+        clause: Clause,
+        block: int,
+        rest: int,
+        rng: np.random.Generator,
+        pinned: Mapping[str, Fraction],
+    ) -> None:
+        self.pinned = pinned
+        self.statement, self.clause, self.block, self.keys, self.rng = statement, clause, block, block + rest, rng
+        self.given, self.claim = _split(clause)
+        self.letters = self.given.free_symbols | self.claim.free_symbols
+
+    def run(self, generations: int) -> list[tuple[float, AttentionRow]]:
+        """The nearest rows found, each with its ratio; without generations, the nearest that a search starts from."""
+        population = self.start()
+        scores = self.score(population)
+        for generation in range(generations):
+            unmet = generation >= _PATIENCE and scores.max() <= _WORST / 2
+            if unmet or scores.max() >= _NEAR_ENOUGH:
+                break
+            parents = np.argsort(-scores)[:_PARENTS]
+            kept = {name: column[..., parents] for name, column in population.items()}
+            children = self.children(kept)
+            population = {name: np.concatenate([kept[name], children[name]], axis=-1) for name in kept}
+            scores = np.concatenate([scores[parents], self.score(children)])
+        ones = [{name: column[..., [i]] for name, column in population.items()} for i in np.argsort(-scores)[:3]]
+        found = [self.polish(one) if generations else (float(self.score(one)[0]), one) for one in ones]
+        return [(ratio, self.row(one)) for ratio, one in found if ratio > _WORST / 2]
+
+    def row(self, one: Population) -> AttentionRow:
+        """The one row of a population, what is pinned exactly there."""
+        exactly: dict[str, Any] = dict(self.pinned)
+        return replace(self.batch(one).row(0), **exactly)
+
+    def furthest(self) -> list[tuple[float, AttentionRow]]:
+        """The first row, if any is within the assumption, on which two sides that should be equal are most unlike."""
+        population = self.start()
+        scores = self.score(population)
+        i = int(np.argmin(np.where(scores > _WORST / 2, scores, np.inf)))
+        one = {name: column[..., [i]] for name, column in population.items()}
+        return [(float(scores[i]), self.row(one))] if scores[i] > _WORST / 2 else []
+
+    def batch(self, population: Population) -> Batch:
+        """The population as a batch, temperatures raised where the logit range would pass 600 nats."""
+        scores = np.ascontiguousarray(population["scores"])
+        span = scores.max(0) - scores.min(0)
+        columns = Columns(lambda name: population[name])
+        columns["temperature"] = np.maximum(population["temperature"], span / 600)
+        return Batch(scores, self.block, columns, "searched", np, careful=True)
+
+    def score(self, population: Population) -> Any:
+        """Closeness to falsehood, and far below every ratio where the assumption fails."""
+        batch = self.batch(population)
+        values = on_batch(batch, self.letters, {})
+        _, given = closeness(self.given, values, assumed=True)
+        ratio, _ = closeness(self.claim, values)
+        ratio = np.where(np.isfinite(ratio), ratio, _WORST)
+        ratio = np.where(given <= 1, ratio, _WORST * np.fmin(np.fmax(given, 1), 1e3))
+        return np.broadcast_to(ratio, (batch.rows,))
+
+    def start(self) -> Population:
+        """Random rows, two-level rows, and the statement's witnesses for this clause."""
+        rng, keys, rows = self.rng, self.keys, _CHILDREN
+        scores = rng.standard_normal((keys, rows)) * 10 ** rng.uniform(-1.5, 1, rows)
+        levels = rng.uniform(size=(keys, rows)) < rng.uniform(size=rows)
+        levels[: self.block, : rows // 4] = True
+        levels[self.block :, : rows // 4] = False
+        two_level = levels * rng.uniform(-12, 12, rows)
+        scores[:, ::2] = two_level[:, ::2]
+        temperature = 10 ** rng.uniform(-1, 1, rows)
+        witnesses = witness_scores(self.statement, self.clause.name, self.block, keys - self.block, temperature[:32])
+        scores[:, : witnesses.shape[1]] = witnesses
+        values = rng.uniform(-4, 4, (keys, rows))
+        population = {
+            "scores": scores,
+            "temperature": temperature,
+            "dial": rng.uniform(0, 1, rows) * (1 - 2.0**-20),
+            "other_dial": rng.uniform(0, 1, rows) * (1 - 2.0**-20),
+            "penalty": rng.uniform(0, 10, rows),
+            "leak_target": rng.uniform(1e-6, 1 - 1e-6, rows),
+            "fidelity_target": rng.uniform(1e-6, 1 - 1e-6, rows),
+            "values": values,
+            "seen": scores + rng.uniform(-0.5, 0.5, (keys, rows)),
+            "weights": np.floor(rng.uniform(1, 17, (keys, rows))),
+        }
+        return self.pin(population)
+
+    def pin(self, population: Population) -> Population:
+        """The population with the pinned columns at their values."""
+        rows = population["scores"].shape[1]
+        return population | {name: np.full(rows, float(value)) for name, value in self.pinned.items()}
+
+    def children(self, parents: Population) -> Population:
+        """Changed copies of the parents, with steps of every size down to the last digits."""
+        rng, keys, rows = self.rng, self.keys, _CHILDREN
+        chosen = rng.integers(parents["scores"].shape[1], size=rows)
+        child = {name: column[..., chosen].copy() for name, column in parents.items()}
+        step = 10 ** rng.uniform(-9, 0.5, rows)
+        touched = rng.uniform(size=(keys, rows)) < rng.choice([0.0, 1 / keys, 0.5, 1.0], rows)
+        scores = child["scores"] + touched * rng.standard_normal((keys, rows)) * step
+        self.tie(scores)
+        child["scores"] = np.clip(scores, -40, 40)
+        for name, low, high in (("temperature", 1e-2, 1e2), ("penalty", 0.0, 40.0)):
+            moved = child[name] * np.exp(step * rng.standard_normal(rows) * (rng.uniform(size=rows) < 0.3))
+            child[name] = np.clip(moved, low, high)
+        for name in ("dial", "other_dial", "leak_target", "fidelity_target"):
+            moved = _logistic(_logit(child[name]) + step * rng.standard_normal(rows) * (rng.uniform(size=rows) < 0.5))
+            child[name] = np.clip(moved, 2.0**-60, 1 - 2.0**-40)
+        self.meet_targets(child, step)
+        moved = rng.uniform(size=(keys, rows)) < 0.2
+        child["values"] = np.clip(child["values"] + moved * rng.standard_normal((keys, rows)) * step, -4, 4)
+        nearer = rng.choice([0.0, 0.5, 1.0, 2.0], rows)
+        child["seen"] = child["scores"] + (child["seen"] - parents["scores"][..., chosen]) * nearer
+        child["weights"] = np.clip(child["weights"] + np.round(moved * rng.standard_normal((keys, rows)) * 4), 1, 4096)
+        return self.pin(child)
+
+    def tie(self, scores: Any) -> None:
+        """In some rows, give several keys of one part, or of the whole row, the score of another of them."""
+        rng, keys, rows = self.rng, self.keys, scores.shape[1]
+        low = rng.choice([0, self.block, 0], rows)
+        high = np.where(low == 0, rng.choice([self.block, keys], rows), keys)
+        model = (low + rng.uniform(size=rows) * (high - low)).astype(int)
+        place = np.arange(keys)[:, None]
+        tied = (place >= low) & (place < high) & (rng.uniform(size=(keys, rows)) < rng.choice([0.3, 1.0], rows))
+        tied &= rng.uniform(size=rows) < 0.3
+        np.copyto(scores, scores[model, np.arange(rows)], where=tied)
+
+    def meet_targets(self, child: Population, step: Any) -> None:
+        """In some rows, put the targets next to what the row attains."""
+        batch, rng = self.batch(child), self.rng
+        for name, mixtures in (("leak_target", ("plain", "penalised")), ("fidelity_target", ("plain", "dialled"))):
+            for mixture in mixtures:
+                mix = batch.mixture(mixture)
+                mass = (mix.outside if name == "leak_target" else mix.inside).value
+                nudged = np.clip(mass * (1 + step * 1e-3 * rng.standard_normal(batch.rows)), 2.0**-60, 1 - 2.0**-40)
+                child[name] = np.where(rng.uniform(size=batch.rows) < 0.15, nudged, child[name])
+
+    def polish(self, one: Population) -> tuple[float, Population]:
+        """Nelder-Mead on the scores and the targets' log-odds of one row."""
+        begun = float(self.score(one)[0])
+        if self.keys > 16 or begun >= _NEAR_ENOUGH:
+            return begun, one
+
+        def moved(x: Any) -> Population:
+            targets = _logistic(_logit(np.array([one["leak_target"][0], one["fidelity_target"][0]])) + x[-2:])
+            changed = dict(one, scores=x[: self.keys, None])
+            changed["leak_target"] = np.clip(targets[:1], 2.0**-60, 1 - 2.0**-40)
+            changed["fidelity_target"] = np.clip(targets[1:], 2.0**-60, 1 - 2.0**-40)
+            changed["seen"] = changed["scores"] + one["seen"] - one["scores"]
+            return self.pin(changed)
+
+        start = np.concatenate([one["scores"][:, 0], [0.0, 0.0]])
+        best = minimize(lambda x: -float(self.score(moved(x))[0]), start, method="Nelder-Mead", options={"maxfev": 60})
+        return (float(-best.fun), moved(best.x)) if -best.fun > begun else (begun, one)
+
+
+def _logit(p: Any) -> Any:
+    return np.log(p) - np.log1p(-p)
+
+
+def _logistic(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))

@@ -1,0 +1,190 @@
+"""Looks for a counterexample to a user's own claim: over a box of real numbers, or over attention rows.
+
+A search in float64 proposes points; each is an exact rational, at which Arb decides. Nothing found is UNDECIDED with
+the nearest miss: an attack never proves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from sympy import Set, Symbol
+from sympy.logic.boolalg import And, Boolean, Equivalent, Implies, true
+
+from proofs_check.deciding.deciding import Letters, decide, decide_clause
+from proofs_check.deciding.vacuity import assumption
+from proofs_check.inequalities.arguments import whole_number
+from proofs_check.inequalities.box_search import Box, Proposals, evolve, refine
+from proofs_check.inequalities.points import check_form, decide_at, slack_at
+from proofs_check.inequalities.verdict import Verdict
+from proofs_check.instances.kinds import KINDS
+from proofs_check.instances.rows import AttentionRow
+from proofs_check.methods.adversary import SHAPES, tightness
+from proofs_check.methods.assumed_rows import contradicts_itself, fixed_numbers, rows_for, shapes
+from proofs_check.methods.sampling import Counterexample, sample
+from proofs_check.mutants.falsehood import false_point
+from proofs_check.screening.screen import screen
+from theory import symbols as letters
+from theory.errors import DomainError
+from theory.lowering import UnknownNode
+from theory.statement import Clause, Kind, Statement
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What an attack over a box found: REFUTED with the exact point, or UNDECIDED with the nearest miss.
+
+    `slack` is `(rhs - lhs)/(|lhs| + |rhs|)` at `nearest`, enclosed by Arb where the claim is one relation (for one
+    built from several, in float64): it holds there by that much. `points` counts those of the random search.
+    """
+
+    verdict: Verdict
+    point: dict[Symbol, Fraction] | None
+    nearest: dict[Symbol, Fraction] | None
+    slack: float
+    points: int
+
+
+@dataclass(frozen=True)
+class RowAttack:
+    """What an attack over attention rows found: REFUTED with the row, VACUOUS, or UNDECIDED with the best ratio.
+
+    VACUOUS says that the assumption is proved unsatisfiable, not that no row was found to meet it.
+
+    `rows` were thrown at the claim at random; `ratio` and `nearest` are the adversarial search's (`Tightness`), NaN and
+    None where it did not run. Of the random rows that had to be decided exactly, a limited number, `undefined` were
+    given up because a side of the claim has no value there.
+    """
+
+    verdict: Verdict
+    counterexample: Counterexample | None
+    ratio: float
+    nearest: AttentionRow | None
+    rows: int
+    undefined: int = 0
+
+
+def attack(claim: Boolean, domain: Mapping[Symbol, Set], samples: int = 100_000, seed: int = 0) -> Attack:
+    """Search a box `{symbol: Interval}` for a point at which the claim is false; the same seed repeats the search.
+
+    Ends are included where the interval says so, unbounded intervals are searched out to 10^9 and beyond by local
+    steps, symbols declared integer take integers only; ends may be floats, which are the numbers they store. A box of
+    one point, or without letters, is decided there. Raises `DomainError` for a letter without an interval, for an empty
+    one, one beyond the floats or one on which sympy's assumptions of the letter do not hold, for an unknown form of
+    claim, for a function that Arb cannot evaluate, and for `samples` below 1 or a negative `seed`.
+
+    >>> from sympy import Interval, symbols
+    >>> x = symbols("x", real=True)
+    >>> attack(x**2 >= x, {x: Interval(0, 2)}, samples=1000).verdict
+    <Verdict.REFUTED: 'refuted'>
+    """
+    samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
+    box = Box(claim, domain)
+    only = box.only()
+    if only is not None:
+        return _decided(box, only)
+    rng = np.random.default_rng(seed)
+    proposals = Proposals(box)
+    with np.errstate(all="ignore"):
+        for start in range(0, samples, 50_000):
+            proposals.add(box.draw(rng, min(50_000, samples - start)))
+        found = proposals.refuted()
+        if found is None:
+            found = false_point(claim, box.sides)
+        if found is None:
+            refine(box, proposals)
+            evolve(box, proposals, seed)
+            found = proposals.refuted()
+    nearest, worst = proposals.best()
+    verdict = Verdict.UNDECIDED if found is None else Verdict.REFUTED
+    return Attack(verdict, found, nearest, slack_at(claim, nearest, -worst), proposals.count)
+
+
+def _decided(box: Box, point: dict[Symbol, Fraction]) -> Attack:
+    """The attack on a box of one point: a claim without letters, or with every letter fixed."""
+    refuted = decide_at(box.claim, point) is Verdict.REFUTED
+    with np.errstate(all="ignore"):
+        wrong = float(box.wrongness(np.zeros((len(point), 1)))[0])
+    verdict = Verdict.REFUTED if refuted else Verdict.UNDECIDED
+    return Attack(verdict, point if refuted else None, point, slack_at(box.claim, point, -wrong), 1)
+
+
+def attack_row(claim: Boolean, given: Boolean = true, samples: float = 1e5, seed: int = 0) -> RowAttack:
+    """Search for an attention row at which a claim in the letters of `theory.symbols` is false where `given` holds.
+
+    The screen and the adversarial search run in turn, after rows built to meet what `given` and antecedents say of
+    sizes, temperature, dial, targets and separation; a row that refutes was decided exactly. VACUOUS says that `given`
+    is proved to contradict itself; where no row was seen to meet it, that is UNDECIDED. A claim that also uses
+    letters of `theory.statements.known` (the norm of the scores, a second row) meets rows of the random method alone,
+    one for every thousand samples. Raises `DomainError` for a letter that rows do not have, an unknown form of claim, a
+    function that cannot be evaluated, `samples` below 1 or a negative `seed`.
+    """
+    samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
+    for part in (claim, given):
+        check_form(part, (And, Implies, Equivalent))
+    about = _kind_of(claim.free_symbols | given.free_symbols)
+    clause = Clause("attacked", claim, given)
+    statement = Statement(
+        "user", "user-claim", "A claim to attack", Kind.ONE_SIDED, (clause,), "the caller", lambda: (), about=about
+    )
+    assumed = assumption(clause)
+    built, met = _at_built_rows(clause, assumed, about)
+    if not met and contradicts_itself(assumed):
+        return RowAttack(Verdict.VACUOUS, None, float("nan"), None, 0)
+    if built is not None:
+        return RowAttack(Verdict.REFUTED, built, float("nan"), None, 0)
+    # That no row drawn met the assumption proves nothing, so none of the searches may say VACUOUS.
+    if about != "row":
+        try:
+            sampled = sample(statement, max(100, samples // 1000), seed)
+        except UnknownNode as unknown:
+            raise DomainError(f"claim {claim} cannot be attacked: {unknown}") from unknown
+        verdict = Verdict.UNDECIDED if sampled.counterexample is None else Verdict.REFUTED
+        return RowAttack(verdict, sampled.counterexample, float("nan"), None, sampled.rows, sampled.undefined)
+    screened = screen(statement, samples, seed)
+    counts = screened.clauses[clause.name]
+    if counts.skipped:
+        raise DomainError(f"claim {claim} cannot be attacked: {counts.skipped}")
+    if screened.counterexample is not None:
+        return RowAttack(Verdict.REFUTED, screened.counterexample, float("nan"), None, screened.rows, counts.undefined)
+    pinned = {_COLUMNS[letter]: number for letter, number in fixed_numbers(assumed).items() if letter in _COLUMNS}
+    near = tightness(statement, clause, seed, shapes=shapes(assumed) or SHAPES, pinned=pinned)
+    verdict = Verdict.REFUTED if near.verdict is Verdict.REFUTED else Verdict.UNDECIDED
+    return RowAttack(verdict, near.counterexample, near.ratio, near.row, screened.rows, counts.undefined)
+
+
+_COLUMNS: Mapping[Symbol, str] = {
+    letters.tau: "temperature",
+    letters.lam: "dial",
+    letters.pen: "penalty",
+    letters.eps_target: "leak_target",
+    letters.F_target: "fidelity_target",
+}
+
+
+def _at_built_rows(clause: Clause, assumed: Boolean, about: str) -> tuple[Counterexample | None, bool]:
+    """A row built for the assumption at which the clause is false, and whether one was built that meets it."""
+    met = assumed == true
+    for row in () if met else rows_for(clause.holds, assumed):
+        row_letters = Letters(row, KINDS[about].definitions)
+        try:
+            if decide(assumed, row_letters) is not Verdict.PROVED:
+                continue
+            met = True
+            if decide_clause(clause, row_letters) is Verdict.REFUTED:
+                return Counterexample(clause, row), met
+        except UnknownNode:
+            # Whoever evaluates the claim next says so.
+            break
+    return None, met
+
+
+def _kind_of(used: set[Symbol]) -> str:
+    for about in ("row", "row beside another"):
+        if used <= set(KINDS[about].definitions):
+            return about
+    strange = min(str(letter) for letter in used - set(KINDS["row"].definitions))
+    raise DomainError(f"letter {strange} must be a letter of theory.symbols that is measured on a row")

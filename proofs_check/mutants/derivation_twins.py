@@ -1,0 +1,166 @@
+"""False steps and false lemmas, made systematically from every step of a derivation and every lemma of a statement.
+
+For the methods that decide steps and inequalities rather than claims. A candidate is shown false by an exact point; one
+that no point shows false may be as true as what it was made from, and is not held against a method that lets it pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import Any
+
+from sympy import Eq, Expr, Ge, Gt, Integer, Interval, Le, Lt, Rational, S, Symbol
+
+from proofs_check.inequalities.domains import side_of
+from proofs_check.inequalities.search.lemmas import Lemma, lemmas_of
+from proofs_check.methods.step_claims import said_by
+from proofs_check.mutants.expression_slips import slips_of_sign, slips_of_value, without_assumption
+from proofs_check.mutants.falsehood import false_point, shown
+from theory.derivation import AboveTangent, Equal, Limit, Positive, RisesFromZero, Step
+from theory.statement import Statement
+
+
+@dataclass(frozen=True)
+class StepTwin:
+    """A step gone wrong: step `index` of a derivation, the slip, and a point at which it is false (or nothing)."""
+
+    of: Statement
+    index: int
+    slip: str
+    step: Step
+    false_at: str
+
+    @property
+    def name(self) -> str:
+        """Readable name, such as `A2 step 3: sign flipped`."""
+        return f"{self.of.id} step {self.index}: {self.slip}"
+
+
+@dataclass(frozen=True)
+class LemmaTwin:
+    """A lemma gone wrong, with a point at which it is false (or nothing)."""
+
+    of: Statement
+    slip: str
+    lemma: Lemma
+    false_at: str
+
+    @property
+    def name(self) -> str:
+        """Readable name, such as `A2-1: inequality flipped`."""
+        return f"{self.lemma.name}: {self.slip}"
+
+
+def step_twins(statement: Statement) -> Iterator[StepTwin]:
+    """Every slip in every step of the derivation."""
+    for index, step in enumerate(statement.derive(), 1):
+        for slip, slipped in _slipped(step):
+            claim, domain = said_by(slipped)
+            if isinstance(step, Limit) and isinstance(slipped, Limit):
+                # A limit is one value: where the old and the new differ, the new one is wrong.
+                claim = Eq(step.value, slipped.value, evaluate=False)
+            yield StepTwin(statement, index, slip, slipped, _false_at(claim, domain))
+
+
+def lemma_twins(statement: Statement) -> Iterator[LemmaTwin]:
+    """Every slip in every scalar inequality of the statement."""
+    for lemma in lemmas_of(statement):
+        for slip, claim, domain in _slipped_inequality(lemma):
+            slipped = replace(lemma, claim=claim, domain=domain)
+            yield LemmaTwin(statement, slip, slipped, _false_at(claim, domain))
+
+
+def _false_at(claim: Any, domain: Mapping[Symbol, Interval]) -> str:
+    sides = {letter: side for letter, each in domain.items() if (side := side_of(letter, each)) is not None}
+    return shown(false_point(claim, sides)) if len(sides) == len(domain) else ""
+
+
+@singledispatch
+def _slipped(step: Step) -> Iterator[tuple[str, Step]]:
+    raise TypeError(f"no rule makes slips in a step of type {type(step).__name__}")
+
+
+@_slipped.register
+def _(step: Equal) -> Iterator[tuple[str, Step]]:
+    for slip, right in slips_of_value(step.right):
+        if right != step.right:
+            yield slip, replace(step, right=right)
+
+
+@_slipped.register
+def _(step: Positive) -> Iterator[tuple[str, Step]]:
+    yield from _with_expression(step)
+    if not step.strict:
+        yield "strict", replace(step, strict=True)
+    for slip, expr, _, _ in without_assumption(step.expr):
+        yield slip, replace(step, expr=expr)
+
+
+@_slipped.register(RisesFromZero)
+@_slipped.register(AboveTangent)
+def _(step: RisesFromZero | AboveTangent) -> Iterator[tuple[str, Step]]:
+    yield from _with_expression(step)
+    for slip, expr, old, free in without_assumption(step.expr):
+        # From zero on is what the step says, whatever sympy assumes of the letter.
+        if not (isinstance(step, RisesFromZero) and old == step.var):
+            yield slip, replace(step, expr=expr, var=free if old == step.var else step.var)
+
+
+def _with_expression(step: Any) -> Iterator[tuple[str, Step]]:
+    for slip, expr in slips_of_sign(step.expr):
+        if expr != step.expr:
+            yield slip, replace(step, expr=expr)
+
+
+@_slipped.register
+def _(step: Limit) -> Iterator[tuple[str, Step]]:
+    for slip, value in slips_of_value(step.value):
+        if value != step.value:
+            yield slip, replace(step, value=value)
+
+
+Slipped = tuple[str, Any, dict[Symbol, Interval]]
+_FLIPPED: dict[type, type] = {Ge: Le, Gt: Lt, Le: Ge, Lt: Gt}
+_STRICT: dict[type, type] = {Ge: Gt, Le: Lt}
+
+
+def _slipped_inequality(lemma: Lemma) -> Iterator[Slipped]:
+    claim, domain = lemma.claim, dict(lemma.domain)
+    kind = type(claim)
+    yield "inequality flipped", _FLIPPED[kind](claim.lhs, claim.rhs, evaluate=False), domain
+    if kind in _STRICT:
+        yield "strict", _STRICT[kind](claim.lhs, claim.rhs, evaluate=False), domain
+    for share in (Rational(99, 100), Rational(101, 100)):
+        if claim.rhs != 0:
+            yield f"bound scaled by {float(share)}", kind(claim.lhs, share * claim.rhs, evaluate=False), domain
+    relation = Gt if kind in (Gt, Lt) else Ge
+    for slip, gap in slips_of_sign(claim.gts - claim.lts):
+        # The first is the flipped claim again.
+        if slip != "inequality flipped":
+            yield slip, relation(gap, Integer(0), evaluate=False), _domain(gap, domain)
+    for letter in domain:
+        yield from _wider(claim, domain, letter)
+
+
+def _domain(expr: Expr, domain: Mapping[Symbol, Interval]) -> dict[Symbol, Interval]:
+    return {letter: each for letter, each in domain.items() if letter in expr.free_symbols}
+
+
+def _wider(claim: Any, domain: dict[Symbol, Interval], letter: Symbol) -> Iterator[Slipped]:
+    """One end of a letter's domain left out, or an open one included."""
+    side = domain[letter]
+    wider = {
+        f"{letter} without lower end": Interval(-S.Infinity, side.end, True, side.right_open),
+        f"{letter} without upper end": Interval(side.start, S.Infinity, side.left_open, True),
+        f"{letter} with its lower end": Interval(side.start, side.end, False, side.right_open),
+        f"{letter} with its upper end": Interval(side.start, side.end, side.left_open, False),
+    }
+    # What sympy assumes of the letter goes with the end that bore it out.
+    free = Symbol(letter.name, real=True)
+    widened = claim.func(claim.lhs.xreplace({letter: free}), claim.rhs.xreplace({letter: free}), evaluate=False)
+    rest = {each: old for each, old in domain.items() if each != letter}
+    for slip, interval in wider.items():
+        if interval != side:
+            yield slip, widened, {free: interval, **rest}

@@ -1,0 +1,119 @@
+"""The roads that planted falsehoods are thrown at, each one value: what is planted on it, and what it makes of that.
+
+A road is *complete* where it decides every falsehood planted on it, so that one it does not refute, UNDECIDED included,
+is a failure of the toolkit: `random` decides claims exactly at every instance, `symbolic` decides steps, `interval`
+decides scalar inequalities. `screen` and `adversarial` are one-sided searches: what they refute is refuted exactly, but
+a falsehood may lie where they did not look, and one that they let pass is shown and fails nothing.
+
+A further road is one more entry of `ROADS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from proofs_check.inequalities.search.interval import Refuted, certify
+from proofs_check.inequalities.verdict import Verdict
+from proofs_check.methods.adversary import tightness
+from proofs_check.methods.sampling import sample
+from proofs_check.methods.symbolic import decide_step
+from proofs_check.mutants.derivation_twins import lemma_twins, step_twins
+from proofs_check.mutants.twins import twins_of
+from proofs_check.screening.screen import screen
+from theory.statement import Statement
+
+# Verdict, and the counterexample to read.
+Finding = tuple[Verdict, str]
+
+_ROWS, _TRIES = 400, 10
+_SCREENED = (2e4, 2e5)
+_SECONDS = 60.0
+# Without a point known to be false the search may go on to the end of its time: most of these are true.
+_SECONDS_UNKNOWN = 1.0
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A falsehood: its name, what a road is asked about, and whether an exact point has shown it false.
+
+    `false_at` is that point; empty where none was found, so that it may be as true as what it was made from.
+    """
+
+    name: str
+    asked: Any
+    false_at: str
+
+
+@dataclass(frozen=True)
+class Road:
+    """A method under test: what is planted on it for a statement, and its verdict on one of them with a seed."""
+
+    name: str
+    complete: bool
+    plant: Callable[[Statement], Iterable[Planted]]
+    decide: Callable[[Planted, int], Finding]
+
+
+def _claims(statement: Statement) -> Iterable[Planted]:
+    return [Planted(twin.name, twin.statement, "an instance") for twin in twins_of(statement)]
+
+
+def _claims_of_rows(statement: Statement) -> Iterable[Planted]:
+    return _claims(statement) if statement.about == "row" else []
+
+
+def _steps(statement: Statement) -> Iterable[Planted]:
+    return (Planted(twin.name, twin.step, twin.false_at) for twin in step_twins(statement))
+
+
+def _lemmas(statement: Statement) -> Iterable[Planted]:
+    return (Planted(twin.name, twin.lemma, twin.false_at) for twin in lemma_twins(statement))
+
+
+def _by_random(planted: Planted, seed: int) -> Finding:
+    for attempt in range(_TRIES):
+        found = sample(planted.asked, _ROWS, seed + attempt, shrink=False)
+        if found.counterexample is not None:
+            return found.verdict, str(found.counterexample)
+    return found.verdict, ""
+
+
+def _by_screen(planted: Planted, seed: int) -> Finding:
+    for samples in _SCREENED:
+        found = screen(planted.asked, samples, seed)
+        if found.counterexample is not None:
+            return found.verdict, str(found.counterexample)
+    return found.verdict, ""
+
+
+def _by_adversary(planted: Planted, seed: int) -> Finding:
+    # PROVED is of the one row found, not of the claim.
+    near = tightness(planted.asked, planted.asked.claim[0], seed)
+    if near.counterexample is not None:
+        return near.verdict, str(near.counterexample)
+    return Verdict.UNDECIDED, f"nearest ratio {near.ratio:.9g}"
+
+
+def _by_algebra(planted: Planted, seed: int) -> Finding:
+    found = decide_step(planted.asked)
+    return found.verdict, found.point
+
+
+def _by_intervals(planted: Planted, seed: int) -> Finding:
+    lemma = planted.asked
+    found = certify(lemma.claim, lemma.domain, seconds=_SECONDS if planted.false_at else _SECONDS_UNKNOWN)
+    if isinstance(found, Refuted):
+        return found.verdict, ", ".join(f"{name}={value}" for name, value in found.point.items()) or "everywhere"
+    return found.verdict, getattr(found, "reason", "")
+
+
+ROADS: tuple[Road, ...] = (
+    Road("random", True, _claims, _by_random),
+    Road("screen", False, _claims_of_rows, _by_screen),
+    Road("adversarial", False, _claims_of_rows, _by_adversary),
+    Road("symbolic", True, _steps, _by_algebra),
+    Road("interval", True, _lemmas, _by_intervals),
+)
+"""Every road that falsehoods are planted on."""

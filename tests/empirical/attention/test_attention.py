@@ -1,0 +1,331 @@
+"""Fused attention, its rows and its gradients against the materialised float64 reference."""
+
+import contextlib
+import math
+
+import numpy as np
+import pytest
+import torch
+from tiny import Layer, one_thread  # noqa: F401
+from transformers import AttentionInterface, AttentionMaskInterface, GPT2Config, GPT2LMHeadModel
+
+from empirical.attention import row_pass, row_pieces
+from empirical.attention.attention import NAME, localist_attention
+from empirical.attention.blocks import fixed_windows, visible_counts
+from empirical.attention.reference import reference_rows
+from empirical.attention.schedule import dial_bias
+from empirical.config import LocalityConfig, ModelConfig
+from empirical.measuring.rows import measure_rows
+from empirical.model import build_model, dials_moved, load_model, save_model
+from theory.errors import DomainError
+
+SHAPE = ModelConfig(layers=3, heads=2, width=32, context=48, vocabulary=300)
+IRREGULAR = torch.tensor([[0] * 5 + [1] * 9 + [0] * 4 + [2] * 20 + [3] * 10, [0] * 47 + [1]])
+
+
+def states(size=1.0, dtype=torch.float32, seed=0, tokens=48):
+    generator = torch.Generator().manual_seed(seed)
+    return [size * torch.randn(2, 2, tokens, 16, generator=generator, dtype=dtype) for _ in range(3)]
+
+
+@pytest.fixture(params=["one piece", "many pieces", "many threads", "kernel"])
+def way(request, monkeypatch):
+    """The pass whole, cut into pieces that end anywhere in a block, shared between threads, and by the GPU's kernel."""
+    before = torch.get_num_threads()
+    if request.param == "kernel":
+        if torch.cuda.is_available():
+            pytest.skip("the kernel runs on the GPU, and is interpreted only where there is none")
+        kernel = pytest.importorskip("empirical.attention.row_kernel", exc_type=ImportError)
+        monkeypatch.setattr(row_pass, "has_kernel", lambda device: True)
+        monkeypatch.setattr(kernel, "QUERIES", 16)
+        monkeypatch.setattr(kernel, "KEYS", 16)
+    elif request.param != "one piece":
+        monkeypatch.setattr(row_pieces, "QUERIES", 7)
+        monkeypatch.setattr(row_pieces, "CPU_SCORES", 7 * 48)
+    if request.param == "many threads":
+        torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("dial", [0.0, 0.3, 0.999, 1.0])
+@pytest.mark.parametrize("ids", [None, IRREGULAR], ids=["windows", "irregular"])
+@pytest.mark.parametrize("size", [0.2, 1.0, 6.0])
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_rows_match_the_reference_within_the_derived_error(dial, ids, size, temperature):
+    query, key, value = states(size)
+    calls = []
+    with torch.no_grad():
+        output, _ = localist_attention(
+            Layer(dial, temperature),
+            query,
+            key,
+            value,
+            None,
+            scaling=0.25,
+            block_ids=ids,
+            row_sink=calls.append,
+        )
+    used = fixed_windows(48, 8) if ids is None else ids
+    truth = reference_rows(query, key, value, used, 0.25 / temperature, dial_bias(dial))
+    rows = measure_rows(calls[0], conditionals=True)
+    n, m = visible_counts(used.expand(2, -1))
+    kept = m < n
+
+    def of(values):
+        return values.transpose(0, 1)[:, kept].numpy()
+
+    error = rows.errors
+    # Weights within expm1(mass) of the true ones, and a sum over at most 48 keys.
+    allowed = (math.expm1(error.mass.max()) + 50 * 2**-24) * float(value.abs().max())
+    torch.testing.assert_close(output.double(), truth.output.transpose(1, 2), rtol=0, atol=allowed)
+    assert (abs(rows.entropy - of(truth.entropy)) <= error.entropy).all()
+    for name in ("fidelity", "leak"):
+        exact = of(getattr(truth, name))
+        assert (abs(getattr(rows, name) - exact) <= exact * error.mass + rows.leak_floor).all()
+    if dial == 1:
+        assert (rows.margin == math.inf).all()
+        assert (rows.logit_range == math.inf).all()
+        assert (rows.leak == 0).all()
+    else:
+        assert (abs(rows.margin - of(truth.margin)) <= 2 * error.score).all()
+        assert (abs(rows.mean_margin - of(truth.mean_margin)) <= 2 * error.mean_score).all()
+        assert (abs(rows.logit_range - of(truth.logit_range)) <= 2 * error.score).all()
+    assert (abs(rows.conditional_block - of(truth.conditional_block)) <= 2 * error.entropy).all()
+    assert (abs(rows.conditional_rest - of(truth.conditional_rest)) <= 2 * error.entropy).all()
+    assert error.entropy.max() < 0.05, "an error bound that large would decide nothing"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dial", [0.0, 0.7, 1.0])
+@pytest.mark.parametrize("tokens", [300, 1024])
+def test_rows_and_gradients_on_a_gpu(dial, dtype, tokens):
+    leaves = [each.cuda().requires_grad_() for each in states(dtype=dtype, tokens=tokens)]
+    ids = fixed_windows(tokens, 64, "cuda")
+    exact = [each.detach().double().requires_grad_() for each in leaves]
+    truth = reference_rows(*exact, ids, 0.25, dial_bias(dial))
+    calls = []
+    localist_attention(Layer(dial, block=64), *leaves, None, scaling=0.25, row_sink=calls.append)
+    rows = measure_rows(calls[0])
+    kept = slice(64, None)
+    errors = {"entropy": rows.errors.entropy, "fidelity": rows.errors.mass}
+    if dial < 1:
+        errors["margin"] = 2 * rows.errors.score
+    for name, error in errors.items():
+        values = getattr(truth, name)[:, :, kept].transpose(0, 1).flatten(1).detach().cpu().numpy()
+        assert (abs(getattr(rows, name) - values) <= error).all()
+    leak = calls[0].leak
+    (calls[0].output.double().sin().mean() + leak.double().mean()).backward()
+    (truth.output.sin().mean() + truth.leak.mean()).backward()
+    for found, right in zip(leaves, exact, strict=True):
+        # Steps of the format, over a few sums as long as the text.
+        scale = float(right.grad.abs().max())
+        allowed = 64 * torch.finfo(dtype).eps * scale
+        torch.testing.assert_close(found.grad.double(), right.grad, rtol=0, atol=allowed)
+
+
+def test_a_bias_belongs_to_whole_rows():
+    query, key, value = states()
+    for keep, bias in (("rest", math.inf), ("block", 0.3)):
+        with pytest.raises(DomainError, match=rf"bias {bias} must be 0 on rows cut down to keep='{keep}'"):
+            row_pass.pass_rows(query, key, value, fixed_windows(48, 8), 0.25, bias, keep)
+
+
+@pytest.mark.parametrize(
+    ("queries", "heads", "width"), [(47, 2, 16), (48, 1, 16), (48, 2, 8)], ids=["queries", "heads", "width"]
+)
+def test_rows_need_a_key_for_each_query(queries, heads, width):
+    query, key, value = states()
+    with pytest.raises(DomainError, match=r"rows need a key and a value for each query, of every head; found \("):
+        row_pass.pass_rows(query[:, :, :queries], key[:, :heads, :, :width], value, fixed_windows(48, 8), 0.25)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_no_score_is_above_its_size(dtype):
+    """Of parallel queries and keys, whose products are as large as sizes allow; also beyond half formats' range."""
+    generator = torch.Generator().manual_seed(4)
+    for size in (1.0, 40.0):
+        key = (size * torch.randn(1, 1, 48, 16, generator=generator)).to(dtype)
+        calls = []
+        localist_attention(Layer(0.0), key, key, key, None, scaling=0.25, row_sink=calls.append)
+        rows = measure_rows(calls[0])
+        own = 0.25 * (key.double() ** 2).sum(-1)[0, :, 8:].numpy()
+        assert np.isfinite(rows.size).all()
+        assert (rows.size >= own * (1 - 1e-12)).all()
+
+
+def test_half_formats_are_measured_in_float32():
+    query, key, value = states(dtype=torch.bfloat16)
+    calls = []
+    localist_attention(Layer(0.6), query, key, value, None, row_sink=calls.append)
+    rows = measure_rows(calls[0])
+    truth = reference_rows(query, key, value, fixed_windows(48, 8), 0.25, dial_bias(0.6))
+    for name, error in (("entropy", rows.errors.entropy), ("margin", 2 * rows.errors.score)):
+        exact = getattr(truth, name)[:, :, 8:].transpose(0, 1).flatten(1).numpy()
+        assert (abs(getattr(rows, name) - exact) <= error).all()
+    assert calls[0].output.dtype == torch.bfloat16
+    assert rows.errors.entropy.max() < 1e-3
+
+
+def test_measuring_leaves_logits_and_gradients_alone():
+    model = build_model(SHAPE, LocalityConfig(schedule="linear", block=8), 300, seed=5)
+    tokens = torch.randint(0, 300, (2, 48), generator=torch.Generator().manual_seed(6))
+    with torch.no_grad():
+        plain = model(tokens).logits
+        measured = model(tokens, row_sink=measure_rows).logits
+    assert (measured - plain).abs().max() <= 1e-6 * plain.abs().max()
+    gradients = []
+    for options in ({}, {"row_sink": measure_rows}):
+        model.zero_grad()
+        model(tokens, labels=tokens, **options).loss.backward()
+        gradients.append(model.transformer.h[0].attn.c_attn.weight.grad.clone())
+    assert torch.equal(*gradients)
+
+
+def test_rows_under_dropout_or_padding_are_refused():
+    query, key, value = states()
+    with pytest.raises(DomainError, match=r"without dropout, found 0.1"):
+        localist_attention(Layer(0.5), query, key, value, None, dropout=0.1, row_sink=measure_rows)
+    with pytest.raises(DomainError, match="without padding"):
+        localist_attention(
+            Layer(0.5), query, key, value, torch.ones(1, 1, 48, 48, dtype=torch.bool), row_sink=measure_rows
+        )
+
+
+@pytest.mark.parametrize("dial", [0.0, 0.7, 1.0])
+def test_gradients_match_the_reference_in_float64(dial):
+    def gradients(run):
+        leaves = [tensor.requires_grad_() for tensor in states(dtype=torch.float64)]
+        weight = torch.linspace(-1, 1, 48, dtype=torch.float64)
+        output, leak = run(*leaves)
+        ((output.sin() * weight[:, None]).sum() + (leak * weight).sum()).backward()
+        return [leaf.grad for leaf in leaves]
+
+    def fused(query, key, value):
+        calls = []
+        output, _ = localist_attention(Layer(dial), query, key, value, None, scaling=0.25, row_sink=calls.append)
+        return output.transpose(1, 2), calls[0].leak
+
+    def reference(query, key, value):
+        rows = reference_rows(query, key, value, fixed_windows(48, 8), 0.25, dial_bias(dial))
+        return rows.output, rows.leak
+
+    for found, exact in zip(gradients(fused), gradients(reference), strict=True):
+        # A few hundred roundings of 1e-16 at gradients of order 1.
+        torch.testing.assert_close(found, exact, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("schedule", ["distributed", "quintic", "localist"])
+def test_a_future_token_changes_no_earlier_logit(schedule):
+    model = build_model(SHAPE, LocalityConfig(schedule=schedule, block=8), 300, seed=1).eval()
+    tokens = torch.randint(0, 300, (2, 48), generator=torch.Generator().manual_seed(2))
+    changed = tokens.clone()
+    changed[:, 30:] = (changed[:, 30:] + 7) % 300
+    with torch.no_grad():
+        before, after = model(tokens).logits, model(changed).logits
+    assert torch.equal(before[:, :30], after[:, :30])
+    assert not torch.equal(before[:, 30], after[:, 30])
+
+
+def test_the_causality_test_can_fail():
+    """Without the registered mask GPT-2 gets none, and an attention that trusts it sees the future."""
+
+    def careless(module, query, key, value, attention_mask, dropout=0.0, scaling=None, **kwargs):
+        output = torch.nn.functional.scaled_dot_product_attention(query, key, value, attention_mask, scale=scaling)
+        return output.transpose(1, 2), None
+
+    AttentionInterface.register("careless", careless)
+    assert NAME in AttentionMaskInterface().valid_keys()
+    model = build_model(SHAPE, LocalityConfig(), 300, seed=1).eval()
+    model.set_attn_implementation("careless")
+    tokens = torch.zeros(1, 48, dtype=torch.long)
+    changed = tokens.clone()
+    changed[:, 30:] = 5
+    with torch.no_grad():
+        assert not torch.equal(model(tokens).logits[:, :30], model(changed).logits[:, :30])
+
+
+def test_distributed_is_stock_gpt2_and_folders_are_exchangeable(tmp_path):
+    stock = GPT2LMHeadModel(GPT2Config(vocab_size=300, n_positions=48, n_embd=32, n_layer=3, n_head=2)).eval()
+    stock.save_pretrained(tmp_path / "stock")
+    ours = load_model(tmp_path / "stock")
+    tokens = torch.randint(0, 300, (2, 48))
+    with torch.no_grad():
+        expected = stock(tokens).logits
+        assert torch.equal(ours(tokens).logits, expected)
+    save_model(ours, tmp_path / "ours")
+    with torch.no_grad():
+        again = GPT2LMHeadModel.from_pretrained(tmp_path / "ours").eval()
+        torch.testing.assert_close(again(tokens).logits, expected, rtol=0, atol=1e-6)
+
+
+def test_a_saved_folder_restores_its_locality(tmp_path):
+    locality = LocalityConfig(schedule="cubic", largest_dial=0.7, block=6, temperature=0.8)
+    model = build_model(SHAPE, locality, 300, seed=0).eval()
+    save_model(model, tmp_path)
+    again = load_model(tmp_path)
+    assert again.config.localist == model.config.localist
+    assert again.config.localist["dials"] == locality.dials(3)
+    tokens = torch.randint(0, 300, (1, 48))
+    with torch.no_grad():
+        assert torch.equal(again(tokens).logits, model(tokens).logits)
+
+
+def test_moved_dials_come_back():
+    model = build_model(SHAPE, LocalityConfig(schedule="quintic"), 300, seed=0).eval()
+    own = list(model.config.localist["dials"])
+    with dials_moved(model, [0.5, 0.5, 1.0]):
+        assert model.config.localist["dials"] == [0.5, 0.5, 1.0]
+    assert model.config.localist["dials"] == own
+    with contextlib.suppress(KeyError), dials_moved(model, [0.5, 0.5, 1.0]):
+        raise KeyError
+    assert model.config.localist["dials"] == own
+
+
+def test_generation_with_a_cache_agrees_with_the_whole_sequence():
+    model = build_model(SHAPE, LocalityConfig(schedule="localist", block=8), 300, seed=3).eval()
+    tokens = torch.randint(1, 300, (1, 20), generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        whole = model(tokens).logits
+        cache = None
+        for index in range(20):
+            step = model(tokens[:, index : index + 1], past_key_values=cache, use_cache=True)
+            cache = step.past_key_values
+            torch.testing.assert_close(step.logits[:, 0], whole[:, index], rtol=0, atol=1e-5)
+
+
+def test_padding_is_masked():
+    model = build_model(SHAPE, LocalityConfig(schedule="localist", block=8), 300, seed=3).eval()
+    tokens = torch.randint(1, 300, (1, 12), generator=torch.Generator().manual_seed(4))
+    padded = torch.cat((tokens, torch.zeros(1, 4, dtype=torch.long)), dim=1)
+    seen = torch.tensor([[1] * 12 + [0] * 4])
+    with torch.no_grad():
+        torch.testing.assert_close(
+            model(padded, attention_mask=seen).logits[:, :12], model(tokens).logits, rtol=0, atol=1e-5
+        )
+
+
+def test_counts_of_visible_keys_match_brute_force():
+    n, m = visible_counts(IRREGULAR)
+    for sequence, ids in enumerate(IRREGULAR.tolist()):
+        for query in range(len(ids)):
+            assert n[sequence, query] == query + 1
+            assert m[sequence, query] == ids[: query + 1].count(ids[query])
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (torch.zeros(1, 47, dtype=torch.long), "do not fit"),
+        (torch.zeros(3, 48, dtype=torch.long), "do not fit"),
+        (torch.zeros(1, 48), "must be integers"),
+        (torch.full((1, 48), -1), "must be at least 0"),
+    ],
+)
+def test_refuses_blocks_that_do_not_fit(ids, message):
+    query, key, value = states()
+    with pytest.raises(DomainError, match=message):
+        localist_attention(Layer(0.5), query, key, value, None, block_ids=ids)

@@ -1,0 +1,31 @@
+"""A text, and a command line that is refused."""
+
+import sys
+
+import pytest
+
+from localist import cli
+
+
+@pytest.fixture
+def line(monkeypatch, capsys):
+    """Runs the program with these words; the one line with which it refuses."""
+
+    def run(*words, status=2):
+        monkeypatch.setattr(sys, "argv", ["localist", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == status
+        errors = capsys.readouterr().err
+        assert "Traceback" not in errors
+        (found,) = [each for each in errors.splitlines() if each.startswith("error: ")]
+        return found
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("\n\n".join(f"Sentence {index} follows another. " * 60 for index in range(20)))
+    return path

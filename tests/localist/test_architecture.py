@@ -1,0 +1,96 @@
+"""The house rules that a machine can check: who imports whom, what is documented, what is never executed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from itertools import chain
+
+import pytest
+from repository import ROOT
+
+from theory.statements.catalogue import CATALOGUE
+
+PACKAGES = ("theory", "proofs_check", "empirical", "figures", "localist")
+MAY_IMPORT = {
+    "theory": {"theory"},
+    "proofs_check": {"theory", "proofs_check"},
+    "empirical": {"theory", "empirical"},
+    "figures": {"theory", "proofs_check", "empirical", "figures"},
+    "localist": set(PACKAGES),
+}
+MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imports(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_packages_import_only_what_lies_below(path):
+    ours = set(imports(parsed(path))) & set(PACKAGES)
+    assert ours <= MAY_IMPORT[path.relative_to(ROOT).parts[0]]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_theory_needs_neither_torch_nor_pictures_and_nothing_unpickles(path):
+    used = set(imports(parsed(path)))
+    assert not used & {"pickle", "dill", "cloudpickle", "shelve", "marshal"}
+    if path.relative_to(ROOT).parts[0] == "theory":
+        assert not used & {"torch", "matplotlib", "transformers"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_everything_public_is_documented(path):
+    tree = parsed(path)
+    assert ast.get_docstring(tree)
+    public = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_is_imported_is_declared(path):
+    """A library that only another one's dependencies bring may be gone with that one's next version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = chain(project["dependencies"], *project["optional-dependencies"].values())
+    declared = {re.split(r"[^\w-]", each)[0].replace("-", "_").lower() for each in wanted}
+    ours = set(PACKAGES)
+    used = {{"flint": "python_flint", "mpl_toolkits": "matplotlib"}.get(name, name) for name in imports(parsed(path))}
+    assert used - declared - ours - sys.stdlib_module_names == set()
+
+
+def test_the_import_rule_can_fail():
+    assert "empirical" in set(imports(ast.parse("from empirical.model import build_model")))
+
+
+def test_ids_and_names_are_unique_and_uses_are_known():
+    ids = [statement.id for statement in CATALOGUE]
+    assert len({*ids, *(statement.name for statement in CATALOGUE)}) == 2 * len(ids)
+    for statement in CATALOGUE:
+        assert set(statement.uses) <= set(ids)
+        # Somebody else's result is cited with its year.
+        assert statement.source.startswith("own") or re.search(r"\b(1[89]|20)\d\d\b", statement.source)
+
+
+def test_no_statement_rests_on_itself():
+    uses = {statement.id: set(statement.uses) for statement in CATALOGUE}
+
+    def below(key, seen=()):
+        assert key not in seen, f"{key} rests on itself through {seen}"
+        for lower in uses[key]:
+            below(lower, (*seen, key))
+
+    for key in uses:
+        below(key)

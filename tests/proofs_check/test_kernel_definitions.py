@@ -1,0 +1,266 @@
+"""The kernel's definitions of the letters against those that instances are measured by: the two must agree in value.
+
+Everything the kernel proves is about the definitions in `proofs_check/kernel/coq/`. Here Coq itself encloses the
+value of every letter on an instance, with the tactic of Debian's
+package `libcoq-interval`, at the value that Arb finds.
+"""
+
+import shutil
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from flint import ctx
+
+from proofs_check import kernel
+from proofs_check.deciding.deciding import ArbArithmetic
+from proofs_check.instances.anchors import PointerChannel
+from proofs_check.instances.contexts import Context
+from proofs_check.instances.kinds import KINDS
+from proofs_check.instances.rows import AttentionRow
+from proofs_check.instances.rules import Checker, Situation
+from proofs_check.instances.schedules import ScheduleInstance
+from proofs_check.instances.surviving_blocks import SurvivingBlock
+from proofs_check.instances.weight_blocks import Descent, WeightBlock
+from proofs_check.kernel.build import Build, CoqError
+from proofs_check.kernel.kinds import COQ_KINDS
+
+TOLERANCE = Fraction(1, 10**9)
+
+HEAD = """
+Require Import Reals List Lra.
+From Interval Require Import Tactic.
+From Localist Require Import Functions Sums {modules}.
+Import ListNotations.
+Open Scope R_scope.
+Lemma min_is : forall x y, Rmin x y = (x + y - Rabs (x - y)) / 2.
+Proof. intros x y. unfold Rmin, Rabs. destruct (Rle_dec x y), (Rcase_abs (x - y)); lra. Qed.
+Lemma max_is : forall x y, Rmax x y = (x + y + Rabs (x - y)) / 2.
+Proof. intros x y. unfold Rmax, Rabs. destruct (Rle_dec x y), (Rcase_abs (x - y)); lra. Qed.
+{powers}Ltac decided := match goal with
+  | |- context [Rle_dec ?x ?y] => let L := fresh in destruct (Rle_dec x y) as [L | L];
+      [try (exfalso; apply (Rle_not_lt _ _ L); interval) | try (exfalso; apply L; interval)]
+  | |- context [Req_EM_T ?x 0] => let L := fresh in destruct (Req_EM_T x 0) as [L | L];
+      [try (exfalso; apply (Rlt_not_eq 0 x); [interval | symmetry; exact L]) | idtac]
+  end.
+Ltac evaluate :=
+  cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rmin Rmax Rle Rle_dec Req_EM_T exp ln sqrt Rpower pow IZR{kept}];
+  simpl pow; rewrite ?min_is, ?max_is{written}; unfold Rpower; repeat decided; interval with (i_prec 100).
+"""
+
+# A schedule's powers are the library's but for 0^b.
+POWERS = """Ltac powers := match goal with |- context [power ?x ?b] =>
+  first [rewrite (power_pos x b) by interval | replace x with 0 by field; rewrite power_0 by lra] end.
+"""
+
+
+def number(value):
+    value = Fraction(value)
+    return f"({value.numerator} / {value.denominator})"
+
+
+def listed(items):
+    return "[" + "; ".join(items) + "]"
+
+
+def row_in_coq(row):
+    keys = [
+        f"Key {number(s)} {number(v)} {number(t)} {number(w)}"
+        for s, v, t, w in zip(row.scores, row.values, row.seen, row.weights, strict=True)
+    ]
+    numbers = (row.temperature, row.dial, row.penalty, row.leak_target, row.fidelity_target, row.other_dial)
+    return f"Row {listed(keys[: row.block])} {listed(keys[row.block :])} {' '.join(map(number, numbers))}"
+
+
+def checker_in_coq(checker):
+    return listed(
+        f"Situation {number(s.weight)} {str(s.fired).lower()} {number(s.plain)} {number(s.ruled)}"
+        for s in checker.situations
+    )
+
+
+def schedule_in_coq(schedule):
+    numbers = (schedule.exponent, schedule.steeper, schedule.largest, schedule.needed)
+    return (
+        f"Schedule {schedule.layers} {schedule.layer} {' '.join(map(number, numbers))} "
+        f"{entries_in_coq(schedule.leaks)} {entries_in_coq(schedule.weights)}"
+    )
+
+
+def entries_in_coq(entries):
+    text = "0"
+    for i, value in reversed(list(enumerate(entries))):
+        text = f"if Nat.eqb i {i} then {number(value)} else {text}"
+    return f"(fun i => {text})"
+
+
+def descent_in_coq(run):
+    gradients = listed(map(entries_in_coq, run.gradients))
+    numbers = (run.rate, run.penalty, run.momentum)
+    # Steps count from 1.
+    rates = entries_in_coq((Fraction(0), *run.schedule))
+    start, buffer = entries_in_coq(run.weights), entries_in_coq(run.buffer)
+    return f"Descent {len(run.weights)} {start} {buffer} {gradients} {' '.join(map(number, numbers))} {rates}"
+
+
+def context_in_coq(context):
+    text = "(fun _ _ => 0)"
+    for q, row in reversed(list(enumerate(context.scores))):
+        text = f"(fun q => if Nat.eqb q {q} then {entries_in_coq(row)} else {text} q)"
+    sizes = f"{len(context.scores)} {context.window} {context.least_own}"
+    return f"Context.Context {sizes} {text} {number(context.leak_target)}"
+
+
+def head_in_coq(head):
+    text = "(fun _ _ => 0)"
+    for f, row in reversed(list(enumerate(head.key))):
+        text = f"(fun f => if Nat.eqb f {f} then {entries_in_coq(row)} else {text} f)"
+    inside = listed(map(entries_in_coq, head.features[: head.block]))
+    outside = listed(map(entries_in_coq, head.features[head.block :]))
+    sizes = f"{len(head.query)} {len(head.key)}"
+    return f"Head {sizes} {entries_in_coq(head.query)} {text} {inside} {outside} {number(head.temperature)}"
+
+
+def channel_in_coq(channel):
+    text = "(fun _ _ => 0)"
+    for i, row in reversed(list(enumerate(channel.weights))):
+        text = f"(fun i => if Nat.eqb i {i} then {entries_in_coq(row)} else {text} i)"
+    return f"Channel {len(channel.weights)} {text} {number(channel.allowed)}"
+
+
+def weights_in_coq(block):
+    pairs = zip(block.weights, block.gradient, strict=True)
+    entries = listed(f"Coordinate {number(w)} {number(g)}" for w, g in pairs)
+    return f"Weights {entries} {number(block.penalty)} {number(block.rate)}"
+
+
+ROW = AttentionRow(
+    scores=(Fraction(3, 2), Fraction(1, 4), Fraction(-1), Fraction(1, 2), Fraction(-1, 3)),
+    block=2,
+    temperature=Fraction(1, 2),
+    dial=Fraction(1, 3),
+    penalty=Fraction(1, 4),
+    leak_target=Fraction(1, 5),
+    fidelity_target=Fraction(7, 9),
+    other_dial=Fraction(3, 5),
+    values=(Fraction(1, 3), Fraction(2), Fraction(5), Fraction(-1), Fraction(1, 7)),
+    seen=(Fraction(5, 4), Fraction(1, 2), Fraction(-2), Fraction(3, 4), Fraction(0)),
+    weights=(1, 3, 2, 5, 4),
+)
+CHECKER = Checker(
+    (
+        Situation(2, True, Fraction(1, 4), Fraction(3, 4)),
+        Situation(3, False, Fraction(1, 3), Fraction(1, 2)),
+        Situation(1, True, Fraction(1, 8), Fraction(5, 8)),
+        Situation(4, False, Fraction(1, 6), Fraction(7, 8)),
+    )
+)
+SCHEDULE = ScheduleInstance(
+    layers=4,
+    exponent=2,
+    steeper=3,
+    largest=Fraction(9, 10),
+    needed=Fraction(1, 3),
+    layer=2,
+    leaks=(Fraction(1, 2), Fraction(1, 3), Fraction(1, 4), Fraction(3, 5)),
+    weights=(1, 2, 3, 5),
+)
+BLOCK = WeightBlock((Fraction(3), Fraction(-1, 2)), (Fraction(1, 4), Fraction(2, 3)), Fraction(1, 2), Fraction(3, 4))
+CHANNEL = PointerChannel(((5, 1, 2), (1, 4, 1), (3, 2, 7)), Fraction(2, 5))
+DESCENT = Descent(
+    weights=(Fraction(3, 2), Fraction(-1)),
+    gradients=((Fraction(1, 2), Fraction(1, 3)),),
+    rate=Fraction(1, 2),
+    penalty=Fraction(4, 5),
+    momentum=Fraction(1, 4),
+    buffer=(Fraction(1, 3), Fraction(-1, 5)),
+    rates=(Fraction(1, 4),),
+)
+CONTEXT = Context(
+    scores=tuple(tuple(Fraction(3 * key - 2 * query, 4) for key in range(query + 1)) for query in range(5)),
+    window=2,
+    least_own=1,
+    leak_target=Fraction(2, 3),
+)
+HEAD_LEFT = SurvivingBlock(
+    query=(Fraction(1, 2), Fraction(-1), Fraction(2, 3), Fraction(1)),
+    key=(
+        (Fraction(1), Fraction(1, 3), Fraction(0), Fraction(2)),
+        (Fraction(-1), Fraction(1), Fraction(1, 2), Fraction(1)),
+    ),
+    features=((Fraction(1), Fraction(2)), (Fraction(1, 2), Fraction(1)), (Fraction(-1), Fraction(1, 4))),
+    block=1,
+    temperature=Fraction(3, 4),
+)
+
+INSTANCES = {
+    "row": (ROW, row_in_coq, "Row"),
+    "row beside another": (ROW, row_in_coq, "Beside"),
+    "checker": (CHECKER, checker_in_coq, "Checker"),
+    "pointer channel": (CHANNEL, channel_in_coq, "Channel"),
+    "context": (CONTEXT, context_in_coq, "Context"),
+    "schedule": (SCHEDULE, schedule_in_coq, "Schedule ScheduleFacts"),
+    "descent": (DESCENT, descent_in_coq, "Descent"),
+    "surviving block": (HEAD_LEFT, head_in_coq, "Surviving"),
+    "weight block": (BLOCK, weights_in_coq, "Weights"),
+}
+
+
+def has_interval():
+    coqc = shutil.which("coqc")
+    if coqc is None:
+        return False
+    where = subprocess.run([coqc, "-where"], capture_output=True, text=True, check=True).stdout.strip()
+    return (Path(where) / "user-contrib" / "Interval").is_dir()
+
+
+needs_interval = pytest.mark.skipif(
+    not has_interval(), reason="coqc and its interval tactic, optional programs, are not installed"
+)
+
+
+def goals(about, added=Fraction(0)):
+    instance, printed, modules = INSTANCES[about]
+    with ctx.workprec(200):
+        found = {
+            letter.name: Fraction(float(KINDS[about].definitions[letter](instance, ArbArithmetic())))
+            for letter in COQ_KINDS[about].letters
+        }
+    schedule = about == "schedule"
+    head = HEAD.format(
+        modules=modules,
+        powers=POWERS if schedule else "",
+        kept=" power" if schedule else "",
+        written="; repeat powers" if schedule else "",
+    )
+    lines = [head, f"Definition instance : {COQ_KINDS[about].type} := {printed(instance)}."]
+    for name, value in sorted(found.items()):
+        lines.append(f"Goal Rabs ({name} instance - {number(value + added)}) <= {number(TOLERANCE)}. evaluate. Qed.")
+    return "\n".join(lines) + "\n"
+
+
+def test_every_kind_with_definitions_in_coq_has_an_instance_here():
+    assert INSTANCES.keys() == COQ_KINDS.keys()
+
+
+@pytest.mark.slow
+@needs_interval
+@pytest.mark.parametrize("about", INSTANCES)
+def test_every_letter_has_the_same_value(about, tmp_path):
+    build = Build(kernel.FOLDER, tmp_path)
+    for module in INSTANCES[about][2].split():
+        build.require(module)
+    goals_of_all = goals(about)
+    assert "interval" in goals_of_all
+    # `CoqError` where a value is another: `test_another_value_is_refused`.
+    build.compile("Values", goals_of_all)
+
+
+@pytest.mark.slow
+@needs_interval
+def test_another_value_is_refused(tmp_path):
+    build = Build(kernel.FOLDER, tmp_path)
+    build.require("Row")
+    with pytest.raises(CoqError, match=r"Unable to prove|Numerical evaluation failed"):
+        build.compile("Values", goals("row", added=Fraction(1, 10**6)))

@@ -1,0 +1,367 @@
+"""Sweeps: the vectorised grid says at each point what the check of one run says there."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import sys
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from runs import RUN, run_values
+
+import theory.design.grid
+from localist import cli
+from theory.design.grid import Axis, Grid, make_grid, parse_axis, write_grid
+from theory.design.needed import Standing
+from theory.design.run_check import check_run
+from theory.design.run_design import design_run
+from theory.design.run_file import parse_run
+from theory.errors import DomainError, InputError, LocalistError
+
+
+def points(grid):
+    chunks = list(grid.chunks())
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def test_every_point_agrees_with_the_check_of_its_run():
+    values = run_values(optimizer=None, rules=None)
+    texts = ["locality.margin=-2:8:2.5", "locality.dial=0,0.5,0.99", "targets.fidelity=0.3,0.9", "locality.block=1,32"]
+    grid = make_grid(values, [parse_axis(text) for text in texts])
+    found = points(grid)
+    assert grid.points == found["leak_max"].size == 5 * 3 * 2 * 2
+    for i in range(grid.points):
+        run = parse_run(
+            run_values(
+                optimizer=None,
+                rules=None,
+                locality__margin=float(found["locality.margin"][i]),
+                locality__dial=float(found["locality.dial"][i]),
+                locality__block=int(found["locality.block"][i]),
+                targets__fidelity=float(found["targets.fidelity"][i]),
+            )
+        )
+        answer = check_run(run)
+        top = answer.layers[-1]
+        assert found["leak_max"][i] == pytest.approx(top.leak_max, rel=1e-12)
+        assert found["entropy_max_nats"][i] == pytest.approx(top.entropy_max_nats, rel=1e-12)
+        kept = sum(layer.standing is Standing.GUARANTEED for layer in answer.layers)
+        assert found["localised_layers"][i] == kept
+        assert found["guaranteed"][i] == answer.guaranteed
+
+
+EDGES = {
+    "locality.margin": [0.0, -8.0, 3.0, 1e308, -1e308, 5e-324, -5e-324, math.log(3)],
+    "locality.temperature": [1.0, 0.5, 1e-10, 1e308, 1e-308],
+    "locality.penalty": [0.0, 2.0, 1e308, 5e-324],
+    "locality.dial": [0.0, 0.5, 0.97, 1 - 2**-53],
+    "locality.block": [1, 8, 15],
+    "locality.logit_range": [0.0, 9.0, 1e308],
+    "model.context": [16, 33, 10**12],
+    "targets.fidelity": [0.5, 0.25, 0.9, 1 - 2**-53, 1e-300],
+    "targets.entropy_bits": [0.0, 3.0, 3.9, 4.0, 5.5, 40.0],
+    "targets.own_keys": [1, 8],
+}
+PLAIN = {
+    "locality.margin": st.floats(-12, 20),
+    "locality.temperature": st.floats(0.05, 5),
+    "locality.penalty": st.floats(0, 12),
+    "locality.dial": st.floats(0, 1, exclude_max=True),
+    "locality.block": st.integers(1, 15),
+    "locality.logit_range": st.floats(0, 30),
+    "model.context": st.integers(16, 4096),
+    "targets.fidelity": st.floats(0, 1, exclude_min=True, exclude_max=True),
+    "targets.entropy_bits": st.floats(0, 13),
+    "targets.own_keys": st.integers(1, 8),
+}
+
+
+def settled(values):
+    """A run's dictionary from dotted names, `None` for what is left out."""
+    tables = {}
+    for name, value in values.items():
+        table, key = name.split(".")
+        if value is not None:
+            tables.setdefault(table, {})[key] = value
+    return tables
+
+
+@st.composite
+def swept_runs(draw):
+    """A run file, and up to three axes of at most three values over it."""
+    number = {name: st.one_of(st.sampled_from(EDGES[name]), PLAIN[name]) for name in PLAIN}
+    optional = ("locality.logit_range", "targets.fidelity", "targets.entropy_bits")
+    values = {name: draw(st.one_of(st.none(), each) if name in optional else each) for name, each in number.items()}
+    if draw(st.integers(0, 2)) == 0:
+        # Blocks that follow the text.
+        least = values.pop("locality.block")
+        number.pop("locality.block")
+        number["locality.block_most"] = st.integers(least, 15)
+        values["locality.block_least"], values["locality.block_most"] = least, draw(number["locality.block_most"])
+    values["model.layers"] = draw(st.integers(2, 5))
+    values["locality.schedule"] = draw(st.sampled_from(["distributed", "localist", "linear", "quintic"]))
+    values["targets.localised_layers"] = draw(st.one_of(st.none(), st.integers(1, values["model.layers"])))
+    if draw(st.integers(0, 3)) == 0:
+        values["locality.sparse"] = {"penalty": draw(st.sampled_from([0.0, 0.5, 4.0])), "group": 4}
+    anchored = draw(st.integers(0, 3)) == 0
+    if anchored:
+        values["locality.margin"] = None
+        number.pop("locality.margin")
+        values["locality.anchors"] = {
+            "number": draw(st.integers(2, 80)),
+            "coherence": draw(st.sampled_from([-0.5, 0.0, 0.9])),
+            "distance": draw(st.sampled_from([0.0, 0.1, 1.5])),
+            "scale": draw(st.floats(0.1, 30)),
+        }
+    tables = settled(values)
+    if draw(st.integers(0, 3)) == 0:
+        promise = draw(st.sampled_from([0.4, 0.9]))
+        tables["rules"] = {name: {"keys": [key], "promise": promise} for name, key in (("a", 0), ("[/x]", 1))}
+    if draw(st.integers(0, 4)) == 0:
+        tables["optimizer"] = {
+            "kind": "proximal-sgd", "learning_rate": 0.5, "steps": 10, "block_norm": 4.0, "gradient_bound": 1.0,
+            "penalty": draw(st.sampled_from([0.5, 2.0])), "group_sizes": [4],
+        }  # fmt: skip
+    names = draw(st.lists(st.sampled_from(sorted(number)), min_size=1, max_size=3, unique=True))
+    axes = [(name, draw(st.lists(number[name], min_size=1, max_size=3, unique=True))) for name in names]
+    return tables, axes
+
+
+def agrees(grid, tables):
+    """Whether every point of the grid says what the check of its run says."""
+    found = points(grid)
+    for i in range(grid.points):
+        at = {axis.name: float(found[axis.name][i]) for axis in grid.axes}
+        whole = {"model.context", "locality.block", "locality.block_least", "locality.block_most", "targets.own_keys"}
+        merged = {table: dict(content) for table, content in tables.items()}
+        for name, value in at.items():
+            table, key = name.split(".")
+            merged.setdefault(table, {})[key] = int(value) if name in whole else value
+        answer = check_run(parse_run(merged))
+        top = answer.layers[-1]
+        decided = bool(found["guaranteed"][i]) if "guaranteed" in found else None
+        kept = sum(layer.standing is Standing.GUARANTEED for layer in answer.layers)
+        if decided is not answer.guaranteed or found["localised_layers"][i] != kept:
+            return False
+        for name, bound in (
+            ("leak_max", top.leak_max),
+            ("fidelity_min", top.fidelity_min),
+            ("entropy_max_nats", top.entropy_max_nats),
+            ("entropy_min_nats", top.entropy_min_nats),
+        ):
+            if (name in found) != (bound is not None):
+                return False
+            # The separations differ by a few roundings, which the leak's exponential multiplies.
+            if bound is not None and not math.isclose(found[name][i], bound, rel_tol=1e-11, abs_tol=1e-300):
+                return False
+    return True
+
+
+@settings(max_examples=40)
+@given(swept_runs())
+def test_check_and_grid_agree_at_every_point_of_every_run(case):
+    tables, axes = case
+    try:
+        grid = make_grid(tables, [Axis(name, np.array(values, dtype=float)) for name, values in axes])
+    except LocalistError:
+        assume(False)
+    assert agrees(grid, tables)
+
+
+def row_run(**targets):
+    return {"model": {"layers": 2, "context": 16}, "locality": {"block": 8, "margin": 3.0}, "targets": targets}
+
+
+WEAK = {
+    "kind": "proximal-sgd", "learning_rate": 0.5, "steps": 10, "block_norm": 4.0, "gradient_bound": 1.0,
+    "penalty": 0.5, "group_sizes": [4],
+}  # fmt: skip
+CAN_FAIL = [
+    ({"rules": {n: {"keys": [k], "promise": 0.9} for k, n in enumerate("ab")}}, {"fidelity": 0.9}, False),
+    ({"optimizer": WEAK}, {}, False),
+    ({}, {}, None),
+    ({"locality": {"block": 8, "margin": 3.0, "sparse": {"penalty": 0.0}}}, {"fidelity": 0.1}, True),
+    ({"locality": {"block": 8, "margin": 0.9, "sparse": {"penalty": 0.0}}}, {"fidelity": 0.1, "own_keys": 2}, True),
+    ({"locality": {"block": 8, "margin": 0.9, "sparse": {"penalty": 0.0}}}, {}, False),
+    ({"locality": {"block": 8, "margin": 9.0, "sparse": {"penalty": 0.0}}}, {"entropy_bits": 2.9}, False),
+    ({"rules": {"a": {"keys": [0], "promise": 0.2}}}, {"fidelity": 0.1}, True),
+    ({"rules": {"a": {"keys": [0], "promise": 0.95}}}, {"fidelity": 0.1}, False),
+    ({"locality": {"block": 8, "margin": -3.0, "sparse": {"penalty": 0.0}}}, {"fidelity": 0.1}, False),
+]
+
+
+@pytest.mark.parametrize(("tables", "targets", "decision"), CAN_FAIL)
+def test_the_grid_decides_all_that_check_decides(tables, targets, decision):
+    values = row_run(**targets) | tables
+    assert check_run(parse_run(values)).guaranteed is decision
+    grid = make_grid(values, [parse_axis("locality.penalty=0,1e-9")])
+    found = points(grid)
+    assert ("guaranteed" in found) is (decision is not None)
+    assert decision is None or list(found["guaranteed"]) == [decision] * 2
+    assert agrees(grid, values)
+    # Planted: a grid that does not look at what no axis moves.
+    blind = Grid(grid.run, grid.axes)
+    assert agrees(blind, values) is not bool(values.get("optimizer"))
+
+
+def test_below_the_floor_nothing_is_guaranteed_however_large_the_separation():
+    texts = ["locality.margin=1e308", "locality.temperature=1e-10", "targets.entropy_bits=3"]
+    values = {"model": {"layers": 2, "context": 128}, "locality": {"block": 64, "margin": 3.0}}
+    assert not points(make_grid(values, [parse_axis(text) for text in texts]))["guaranteed"].any()
+
+
+def test_at_the_very_threshold_the_grid_is_exact():
+    """Eight keys of 16 and a fidelity of a half need a separation of 0 exactly."""
+    values = row_run(fidelity=0.5, own_keys=8)
+    margins = [-5e-324, 0.0, 5e-324, -1e-17, 1e-17]
+    grid = make_grid(values, [Axis("locality.margin", np.array(margins)), parse_axis("locality.temperature=1,1e300")])
+    assert points(grid)["guaranteed"].reshape(5, 2).tolist() == [[x >= 0] * 2 for x in margins]
+    assert agrees(grid, values)
+
+
+def test_anchors_and_open_settings():
+    locality = {"block": 8, "anchors": {"number": 3, "coherence": 0.0, "distance": 0.1, "scale": 9.0}}
+    values = row_run(fidelity=0.9) | {"locality": locality}
+    assert agrees(make_grid(values, [parse_axis("locality.dial=0,0.5")]), values)
+    for name in ("dial", "schedule", "penalty", "margin"):
+        still_open = row_run(fidelity=0.9)
+        still_open["locality"] = {"block": 8, "margin": 3.0, name: "solve"}
+        with pytest.raises(LocalistError, match=f"locality.{name} must be given here; `localist design`"):
+            make_grid(still_open, [parse_axis("locality.temperature=1,2")])
+        if name not in ("schedule",):
+            assert points(make_grid(still_open, [parse_axis(f"locality.{name}=0,0.5")]))["leak_max"].size == 2
+
+
+def test_entropy_targets_are_swept_too():
+    values = run_values(optimizer=None, rules=None, targets__fidelity=None, locality__logit_range=None)
+    grid = make_grid(values, [parse_axis("targets.entropy_bits=4,5.0,5.5,8"), parse_axis("locality.margin=0:12:3")])
+    found = points(grid)
+    by_target = found["localised_layers"].reshape(4, 5)
+    assert by_target[0].max() == 0
+    assert by_target[1].max() == 0
+    assert by_target[2].max() == 6
+    assert by_target[3].min() == 6
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_files_hold_what_was_computed(tmp_path, monkeypatch, capsys, suffix):
+    run, out = tmp_path / "RUN.toml", tmp_path / f"grid{suffix}"
+    run.write_text(RUN)
+    words = ["--grid", "locality.dial=0:0.9:0.1", "--grid", "locality.margin=-1:9:1", "--out", str(out), "--json"]
+    monkeypatch.setattr(sys, "argv", ["localist", "check", str(run), *words])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 0
+    summary = json.loads(capsys.readouterr().out)
+    table = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
+    assert summary["points"] == len(table) == 110
+    assert summary["guaranteed"] == int(table["guaranteed"].sum())
+    assert table["locality.dial"].max() == pytest.approx(0.9)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_margin_that_the_range_does_not_hold_is_refused_inside_the_grid_too():
+    values = row_run(fidelity=0.5)
+    values["locality"]["logit_range"] = 9.0
+    axes = [parse_axis("locality.margin=0,5"), parse_axis("locality.logit_range=3,9")]
+    with pytest.raises(DomainError, match=r"locality.margin=5 must be at most locality.logit_range=3 times"):
+        points(make_grid(values, axes))
+    edge = [parse_axis("locality.margin=2.9999999999999996,3"), parse_axis("locality.logit_range=3,9")]
+    assert points(make_grid(values, edge))["leak_max"].size == 4
+
+
+@pytest.mark.parametrize("sparse", [None, {"penalty": 0.37, "group": 5}])
+def test_the_grid_is_exact_at_the_smallest_settings_and_one_float_below(sparse):
+    """Where float64 cannot tell the separations apart, the exact decision does: rounding errs at some of these."""
+    values = {
+        "model": {"layers": 2, "context": 96},
+        "locality": {"block": 7, "temperature": 0.7, "penalty": 1.1},
+        "targets": {"own_keys": 2, "entropy_bits": 6.4},
+    }
+    if sparse is not None:
+        values["locality"]["sparse"] = sparse
+    rounded = 0
+    for dial, fidelity in itertools.product([0.3, 0.97], np.linspace(0.05, 0.99, 8).tolist()):
+        values["locality"]["dial"], values["targets"]["fidelity"] = dial, fidelity
+        margin = (
+            design_run(parse_run({**values, "locality": {**values["locality"], "margin": "solve"}})).solved[0].value
+        )
+        margins = [math.nextafter(margin, -math.inf), margin, math.nextafter(margin, math.inf)]
+        settled = {**values, "locality": {**values["locality"], "margin": margin}}
+        grid = make_grid(settled, [Axis("locality.margin", np.array(margins))])
+        assert points(grid)["guaranteed"].tolist() == [False, True, True]
+        with mock.patch.object(theory.design.grid, "_ROUNDINGS", 0.0):
+            rounded += points(grid)["guaranteed"].tolist() != [False, True, True]
+    # Planted: without the slack floating point decides, and errs.
+    assert rounded
+
+
+def test_the_summary_names_the_file_as_it_is_called_and_counts_nothing_that_was_not_asked(
+    tmp_path, monkeypatch, capsys
+):
+    run = tmp_path / "RUN.toml"
+    run.write_text("[model]\nlayers = 2\ncontext = 16\n[locality]\nblock = 8\nmargin = 1.0\n")
+    for targets, words, said in [
+        ("", [], "2 points, with no target to guarantee"),
+        ("", ["--json"], '"guaranteed": null'),
+        ("[targets]\nfidelity = 0.6\n", [], "1 of 2 points guaranteed"),
+    ]:
+        run.write_text(run.read_text() + targets)
+        out = tmp_path / "g[red]x:dog:.csv"
+        words = ["--grid", "locality.margin=0,3", "--out", str(out), *words]
+        monkeypatch.setattr(sys, "argv", ["localist", "check", str(run), *words])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        printed = capsys.readouterr().out
+        assert stop.value.code == 0
+        assert said in printed
+        assert str(out) in printed
+        assert ("guaranteed" in pd.read_csv(out)) is bool(targets)
+
+
+def test_an_interrupted_sweep_leaves_nothing_half_written(tmp_path):
+    grid = make_grid(run_values(), [parse_axis("locality.margin=0:9:1")])
+
+    def interrupt(rows):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_grid(grid, tmp_path / "grid.csv", interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+BAD = [
+    ["locality.colour=0:1:0.1"],
+    ["locality.dial"],
+    ["locality.dial=0:1"],
+    ["locality.dial=0:1:0"],
+    ["locality.dial=1:0:0.1"],
+    ["locality.dial=a,b"],
+    ["locality.dial=0,nan"],
+    ["locality.block=1.5,2"],
+    ["locality.dial=0:1:1e-12"],
+    ["locality.dial=0:1:0.5"],
+    ["locality.block=8,256"],
+    ["locality.margin=0:9e9:1"],
+    ["locality.margin=0:1:0.5", "locality.margin=0:1:0.5"],
+]
+
+
+@pytest.mark.parametrize("texts", BAD, ids=str)
+def test_bad_grids_are_one_line(texts):
+    with pytest.raises(LocalistError) as caught:
+        make_grid(run_values(), [parse_axis(text) for text in texts])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_block_that_outgrows_the_context_inside_the_grid_is_named():
+    axes = [parse_axis("model.context=64,512"), parse_axis("locality.block=8,128")]
+    grid = make_grid(run_values(rules=None), axes)
+    with pytest.raises(InputError, match=r"locality.block=128 must be smaller than model.context=64"):
+        points(grid)

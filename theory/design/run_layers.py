@@ -1,0 +1,78 @@
+"""A run's layers as promises about rows, and what its anchors must be for them (D1, D2)."""
+
+from __future__ import annotations
+
+import math
+
+from theory.design.guarantee import Targets, anchors_promise, smallest_float
+from theory.design.promise import Promise, Setting, Sparse
+from theory.design.run_file import MOST_SCALE, Run
+from theory.numbers import anchor_bounds
+from theory.numbers.schedule_bounds import schedule_dials
+
+LEAST_SCALE = 5e-324
+_CERTAIN = 1e-12
+
+
+def layer_promise(run: Run) -> Promise:
+    """What every localised layer must keep."""
+    sparse = run.locality.sparse
+    targets = Targets(run.targets.fidelity, run.targets.entropy_bits)
+    return Promise(run.rows, targets, None if sparse is None else Sparse(sparse.penalty, sparse.group))
+
+
+def run_margin(run: Run) -> float:
+    """The margin given, or the one that the anchors promise (D1)."""
+    margin = run.locality.promised_margin()
+    if margin is None:
+        raise ValueError("the run's margin is left open")
+    return margin
+
+
+def layer_setting(run: Run, margin: float, dial: float) -> Setting:
+    """What the rows of a layer with that dial have in common."""
+    locality = run.locality
+    return Setting(margin, locality.temperature, float(locality.penalty), float(dial))
+
+
+def binding_dial(run: Run, largest: float) -> float:
+    """Dial of the least dialled layer that must be localised, as the schedule computes it."""
+    dials = schedule_dials(run.locality.schedule, run.model.layers, largest)
+    return float(sorted(dials, reverse=True)[run.localised_layers - 1])
+
+
+def anchor_scales(run: Run, promise: Promise) -> tuple[float, float] | None:
+    """Smallest and largest anchor scale at which the binding layer keeps its promise (D1); None where none does.
+
+    The margin is the scale times what the geometry leaves. Where that is negative, the smaller scale promises more.
+    """
+    anchors = run.locality.anchors
+    needed = promise.smallest_margin(layer_setting(run, 0.0, binding_dial(run, float(run.locality.dial))))
+    if anchors is None or needed is None:
+        return None
+
+    def kept(scale: float) -> bool:
+        return anchors_promise(anchors.coherence, anchors.distance, scale, needed)
+
+    if kept(MOST_SCALE):
+        return smallest_float(kept, LEAST_SCALE, MOST_SCALE), MOST_SCALE
+    if kept(LEAST_SCALE):
+        return LEAST_SCALE, math.nextafter(smallest_float(lambda scale: not kept(scale), LEAST_SCALE, MOST_SCALE), 0.0)
+    return None
+
+
+def anchor_faults(run: Run) -> list[str]:
+    """Why there are no such anchors, or not enough of them; empty where nothing is known against them."""
+    anchors, faults = run.locality.anchors, []
+    if anchors is None:
+        return []
+    possible = float(anchor_bounds.coherence_possible(run.model.head_width, anchors.number))
+    if anchors.coherence < possible - _CERTAIN:
+        faults.append(
+            f"{anchors.number} anchors in {run.model.head_width} dimensions cannot all have coherence at most "
+            f"{anchors.coherence!r}: the least is {possible!r} or more (D2)"
+        )
+    blocks = -(-run.model.context // run.locality.sizes[0])
+    if anchors.number < blocks:
+        faults.append(f"{anchors.number} anchors are fewer than the {blocks} blocks that a context can hold")
+    return faults

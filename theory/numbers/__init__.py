@@ -1,0 +1,1 @@
+"""The statements as numeric functions: floats, arrays and exact sympy values."""

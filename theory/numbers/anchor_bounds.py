@@ -1,0 +1,207 @@
+"""Anchors as numbers: the numeric face of D1-D3.
+
+Every function broadcasts over numpy arrays, works in float64 and is accurate to a relative error of 1e-12. Given a
+sympy number it answers exactly instead. Information is in nats.
+
+Symbols: anchors are unit vectors; `coherence` is the largest inner product of two of them, `distance` the largest
+distance of a unit key direction from its anchor, `scale` is `|q| |key| / sqrt(d_k)`.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from theory.numbers.checked import Array, between, count, is_exact, open_unit, positive, real, require, scalar
+
+# A difference smaller than this share of its terms has lost more digits than the promised error allows.
+_CANCELLED = 1e-2
+
+
+def anchor_margin(coherence: Any, distance: Any, scale: Any = 1.0) -> Any:
+    """Smallest margin of a query along an anchor (D1; sharp): `scale` times what the geometry leaves.
+
+    Negative where the keys stray so far from their anchors that some key of another block can be the nearer one.
+
+    >>> from sympy import Integer, Rational
+    >>> anchor_margin(coherence=Integer(0), distance=Integer(0), scale=Integer(8))
+    8
+    >>> anchor_margin(coherence=Rational(3, 5), distance=Rational(6, 5), scale=Integer(1))
+    -18/25
+    """
+    if is_exact(coherence, distance, scale):
+        from theory.numbers import exact_design
+
+        return exact_design.anchor_margin(coherence, distance, scale)
+    factor = positive("scale", scale)
+    return scalar(factor * _bracket(coherence, distance))
+
+
+def anchor_scale_needed(coherence: Any, distance: Any, margin: Any) -> Any:
+    """Smallest scale at which D1 promises the margin; infinite where no scale does, 0 where none is needed.
+
+    `margin` is `tau d*` (A3) for a leak; see `theory.numbers.bounds.margin_needed`.
+
+    >>> from sympy import Integer, Rational
+    >>> anchor_scale_needed(coherence=Rational(1, 2), distance=Integer(0), margin=Integer(3))
+    6
+    >>> float(anchor_scale_needed(coherence=0.9, distance=1.0, margin=3.0))
+    inf
+    """
+    if is_exact(coherence, distance, margin):
+        from theory.numbers import exact_design
+
+        return exact_design.anchor_scale_needed(coherence, distance, margin)
+    bracket, wanted = np.broadcast_arrays(_bracket(coherence, distance), real("margin", margin))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = np.where(bracket > 0, wanted / np.where(bracket > 0, bracket, 1.0), np.inf)
+    return scalar(np.where(wanted <= 0, 0.0, scale))
+
+
+def coherence_possible(dimension: Any, anchors: Any) -> Any:
+    """A coherence that `anchors` unit vectors in R^`dimension` cannot stay below (D2).
+
+    Attained up to `2 dimension` anchors: by a simplex, then by an orthoplex (Rankin). Beyond, Levenshtein's bound
+    solved for the coherence `s`, which rises to `1/sqrt(dimension)`: `anchors <= p (1-s) (2 + (p+1) s)/(1 - p s^2)`.
+    It is Delsarte's bound of the polynomial `(t - s) (t + b)^2`, `b = (1+s)/(1 + p s)`, whose Gegenbauer coefficients
+    are not negative while `p s^2 < 1`: `2b - s > 0`, and `3/(p+2) + b^2 - 2bs` falls in `s` to `3/(p+2) - 1/p >= 0`.
+
+    >>> from sympy import Integer
+    >>> coherence_possible(dimension=Integer(3), anchors=Integer(4))
+    -1/3
+    >>> coherence_possible(dimension=Integer(6), anchors=Integer(27))
+    1/4
+    >>> float(coherence_possible(dimension=64, anchors=128))
+    0.0
+    """
+    if is_exact(dimension, anchors):
+        from theory.numbers import exact_design
+
+        return exact_design.coherence_possible(dimension, anchors)
+    p, number = count("dimension", dimension, at_least=1), count("anchors", anchors, at_least=2)
+    more = np.maximum(number - 2 * p, 0.0)
+    root = np.sqrt((p * (p - 1)) ** 2 + 4 * p * np.maximum(number - p - 1, 0.0) * more)
+    beyond = 2 * more / np.maximum(p * (p - 1) + root, 1.0)
+    least = np.where(number <= p + 1, -1 / (number - 1), beyond)
+    # A line holds two directions only: of three unit numbers, two are the same.
+    return scalar(np.where((p == 1) & (number > 2), 1.0, least))
+
+
+def anchor_capacity(dimension: Any, coherence: Any) -> Any:
+    """Most unit vectors in R^`dimension` whose coherence is at most `coherence`, in [-1, 0] (D2, Rankin; attained).
+
+    Raises `DomainError` for a positive coherence, where no closed form is known; see `random_anchor_coherence`.
+
+    >>> float(anchor_capacity(dimension=64, coherence=0.0)), float(anchor_capacity(dimension=64, coherence=-0.25))
+    (128.0, 5.0)
+    """
+    p, mu = np.broadcast_arrays(count("dimension", dimension, at_least=1), between("coherence", coherence, -1, 0))
+    with np.errstate(divide="ignore", over="ignore"):
+        simplex = np.minimum(p + 1, np.floor(1 - 1 / mu))
+    # The quotient may round down to below a whole number: one more fits where its simplex is coherent enough.
+    simplex = np.where((simplex < p + 1) & (-1 / simplex <= mu), simplex + 1, simplex)
+    return scalar(np.where(mu == 0, 2 * p, simplex))
+
+
+def random_anchor_coherence(dimension: Any, anchors: Any, failure: Any) -> Any:
+    """Coherence that random directions keep to with probability at least `1 - failure` (D2).
+
+    >>> from sympy import Integer, Rational
+    >>> random_anchor_coherence(dimension=Integer(64), anchors=Integer(2), failure=Rational(1, 2))
+    sqrt(2)*sqrt(log(2))/8
+    """
+    if is_exact(dimension, anchors, failure):
+        from theory.numbers import exact_design
+
+        return exact_design.random_anchor_coherence(dimension, anchors, failure)
+    p, number = count("dimension", dimension, at_least=1), count("anchors", anchors, at_least=2)
+    q = open_unit("failure", failure)
+    return scalar(np.sqrt(2 * (np.log(number * (number - 1) / 2) - np.log(q)) / p))
+
+
+def information_needed(blocks: Any, error: Any) -> Any:
+    """Least mutual information, in nats, of a uniform target and a pointer that errs at most so often (D3, Fano).
+
+    0 from `1 - 1/blocks` on, where guessing does as well.
+
+    >>> from sympy import Integer, Rational
+    >>> information_needed(blocks=Integer(2), error=Integer(0))
+    log(2)
+    >>> information_needed(blocks=Integer(4), error=Rational(1, 4))
+    log(3)/2
+    """
+    if is_exact(blocks, error):
+        from theory.numbers import exact_design
+
+        return exact_design.information_needed(blocks, error)
+    number, wrong = np.broadcast_arrays(count("blocks", blocks, at_least=2), between("error", error, 0, 1))
+    # The divergence of a right answer's odds from a guess's: kl(1 - error || 1/blocks).
+    right = 1 - wrong
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = (
+            np.where(right > 0, right * (np.log1p(-wrong) + np.log(number)), 0.0),
+            np.where(wrong > 0, wrong * (np.log(wrong) - np.log1p(-1 / number)), 0.0),
+        )
+    needed = np.where(right * number > 1, terms[0] + terms[1], 0.0)
+    lost = np.abs(terms[0] + terms[1]) < _CANCELLED * right * np.log(number)
+    for index in zip(*np.nonzero(np.atleast_1d(lost)), strict=True):
+        np.atleast_1d(needed)[index] = _information_in_arb(
+            float(np.atleast_1d(number)[index]), float(np.atleast_1d(wrong)[index])
+        )
+    return scalar(needed)
+
+
+def presence_information(present: Any, tokens: Any) -> Any:
+    """Mutual information, in nats, of a token's presence and the block label: anchor tokens are those with most (D3).
+
+    `present[..., g]` says in how many of the `tokens[g]` contexts of block `g` the token occurs.
+
+    >>> float(presence_information([10, 0], [10, 10])) == float(np.log(2))
+    True
+    >>> float(presence_information([5, 5], [10, 10]))
+    0.0
+    """
+    inside, total = np.broadcast_arrays(count("present", present, at_least=0), count("tokens", tokens, at_least=1))
+    require(inside <= total, "present", inside, "be at most the contexts of its block")
+    everything = total.sum(axis=-1, keepdims=True)
+    information: Array = np.zeros(inside.shape[:-1])
+    for part in (inside, total - inside):
+        share = part.sum(axis=-1, keepdims=True)
+        ratio = np.where(part > 0, part * everything / np.where(share > 0, share * total, 1.0), 1.0)
+        information = information + (part / everything * np.log(ratio)).sum(axis=-1)
+    return scalar(np.maximum(information, 0.0))
+
+
+def _bracket(coherence: Any, distance: Any) -> Array:
+    """`cos phi - cos(max(0, theta - phi))` as a product, from half angles that are accurate at both ends."""
+    mu, eta = np.broadcast_arrays(between("coherence", coherence, -1, 1), between("distance", distance, 0, 2))
+    half_apart = np.arctan2(np.sqrt(1 - mu), np.sqrt(1 + mu))
+    off = 2 * np.arcsin(eta / 2)
+    inside = np.array(half_apart - off)
+    lost = np.abs(inside) < _CANCELLED * off
+    for index in zip(*np.nonzero(np.atleast_1d(lost)), strict=True):
+        np.atleast_1d(inside)[index] = _inside_in_arb(float(np.atleast_1d(mu)[index]), float(np.atleast_1d(eta)[index]))
+    bracket: Array = np.where(off < 2 * half_apart, 2 * np.sin(half_apart) * np.sin(inside), 0.0 - eta**2 / 2)
+    return bracket
+
+
+def _inside_in_arb(mu: float, eta: float) -> float:
+    from flint import arb, ctx
+
+    # No precision tells two equal angles apart; their cosines are rational.
+    if Fraction(mu) == 2 * (1 - Fraction(eta) ** 2 / 2) ** 2 - 1:
+        return 0.0
+    with ctx.workprec(256):
+        return float(arb(mu).acos() / 2 - 2 * (arb(eta) / 2).asin())
+
+
+def _information_in_arb(number: float, wrong: float) -> float:
+    from flint import arb, ctx
+
+    with ctx.workprec(256):
+        right, e = 1 - arb(wrong), arb(wrong)
+        if not right * number > 1:
+            return 0.0
+        return float(right * (right * number).log() + e * (e * number / (number - 1)).log())

@@ -1,0 +1,256 @@
+"""Thresholds and bounds as numbers: the numeric face of the statements on one attention row and its dial.
+
+Every function broadcasts over numpy arrays, works in float64 and is accurate to a relative error of 1e-12
+over the whole domain: separations of any size (infinite ones give the limits), up to 1e12 keys, leaks down
+to 1e-300. Given a sympy number it answers exactly instead, from the expression of the statement itself.
+
+Symbols: a query sees `n` keys, of which `m` form its target block and `k = n - m` do not; `leak` is the
+attention mass off the block, fidelity the mass on it; a separation is a margin divided by the temperature.
+Entropies are in nats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import special
+from scipy.special import expit
+
+from theory.errors import DomainError
+from theory.numbers.checked import (
+    Array,
+    between,
+    broadcast,
+    count,
+    is_exact,
+    number,
+    open_unit,
+    positive,
+    real,
+    require,
+    scalar,
+    shown,
+)
+from theory.stable import binary_entropy_of_logit, lowest_entropy, mixture_entropy_of_logit
+
+# A difference smaller than this share of its terms has lost more digits than the promised error allows.
+_CANCELLED = 1e-2
+
+
+def leak_max(n: Any, m: Any, separation: Any) -> Any:
+    """Largest leak of a row whose separation is at least `separation` (A2; own, after the seed's threshold claim).
+
+    The separation may be the margin, the mean margin (a stronger bound) or the soft margin (an equality),
+    each divided by the temperature. Raises `DomainError` unless `1 <= m < n`.
+
+    >>> from sympy import Integer, log
+    >>> leak_max(n=8, m=2, separation=log(3))
+    1/2
+    >>> leak_max(n=8, m=2, separation=Integer(0))
+    3/4
+    """
+    if is_exact(n, m, separation):
+        return _exact("leak_max", n=n, m=m, separation=separation)
+    n, m, d = _block_and_separation(n, m, separation)
+    return scalar(expit(-(d + _log_ratio(m, n - m))))
+
+
+def fidelity_min(n: Any, m: Any, separation: Any) -> Any:
+    """Smallest fidelity of a row whose separation is at least `separation` (A2).
+
+    >>> from sympy import log
+    >>> fidelity_min(n=8, m=2, separation=log(12))
+    4/5
+    """
+    if is_exact(n, m, separation):
+        return _exact("fidelity_min", n=n, m=m, separation=separation)
+    n, m, d = _block_and_separation(n, m, separation)
+    return scalar(expit(d + _log_ratio(m, n - m)))
+
+
+def entropy_max(n: Any, m: Any, separation: Any) -> Any:
+    """Largest entropy in nats of a row of this separation (A4; attained).
+
+    For `separation >= 0` it bounds every row whose separation is at least that; its floor is `log(m)`, not 0.
+    Below 0 it is the largest entropy with one pair of keys at that gap, and holds for that separation only: where the
+    separation is known from below, take `entropy_max_at_least`.
+
+    >>> from sympy import Integer, log
+    >>> entropy_max(n=1024, m=64, separation=Integer(0))
+    log(1024)
+    >>> entropy_max(n=2, m=1, separation=log(3))
+    log(4*3**(1/4)/3)
+    """
+    if is_exact(n, m, separation):
+        return _exact("entropy_max", n=n, m=m, separation=separation)
+    n, m, d = _block_and_separation(n, m, separation)
+    above = mixture_entropy_of_logit(d + _log_ratio(m, n - m), m, n - m, np, special)
+    pair = np.expm1(binary_entropy_of_logit(d, np, special))
+    below = np.log(n - 1) + np.log1p(pair / (n - 1))
+    return scalar(np.where(d >= 0, above, below))
+
+
+def entropy_max_at_least(n: Any, m: Any, separation: Any) -> Any:
+    """Largest entropy in nats of the rows whose separation is at least this (A4; attained): `log(n)` below 0.
+
+    >>> from sympy import Integer, log
+    >>> entropy_max_at_least(n=16, m=8, separation=Integer(-7))
+    log(16)
+    """
+    if is_exact(n, m, separation):
+        return _exact("entropy_max_at_least", n=n, m=m, separation=separation)
+    n, m, d = _block_and_separation(n, m, separation)
+    return entropy_max(n, m, np.maximum(d, 0.0))
+
+
+def entropy_min(n: Any, logit_range: Any) -> Any:
+    """Smallest entropy in nats of a row of `n` keys whose logits, over the temperature, span `logit_range` (A5).
+
+    Exact at finite `n`: attained by a row with every logit at one of two levels.
+
+    >>> from sympy import Integer, log
+    >>> entropy_min(n=16, logit_range=Integer(0))
+    log(16)
+    >>> entropy_min(n=2, logit_range=log(3))
+    log(4*3**(1/4)/3)
+    """
+    if is_exact(n, logit_range):
+        return _exact("entropy_min", n=n, logit_range=logit_range)
+    n = count("n", n, at_least=2)
+    r = real("logit range", logit_range)
+    require(r >= 0, "logit range", r, "be at least 0")
+    n, r = broadcast(n=n, logit_range=r)
+    return scalar(lowest_entropy(n, r, np, special))
+
+
+def entropy_min_zhai(n: Any, norm: Any) -> Any:
+    """Smallest entropy in nats of a row of `n` keys at that norm of the scores (G1, Zhai et al. 2023; attained).
+
+    `norm` is the Euclidean norm of the row's scores less their mean, over the temperature; a spectral norm of the
+    logits is at least that. Incomparable with `entropy_min`: the larger of the two holds.
+
+    >>> from sympy import Integer
+    >>> entropy_min_zhai(n=Integer(16), norm=Integer(0))
+    log(16)
+    >>> round(float(entropy_min_zhai(1000, 6 * (999 / 1000) ** 0.5)), 2)
+    5.52
+    """
+    if is_exact(n, norm):
+        from theory.numbers import exact_design
+
+        return exact_design.entropy_min_zhai(n, norm)
+    keys, spread = np.broadcast_arrays(count("n", n, at_least=2), real("norm", norm))
+    require(spread >= 0, "norm", spread, "be at least 0")
+    gap = spread * np.sqrt(keys / (keys - 1))
+    return scalar(mixture_entropy_of_logit(gap - np.log(keys - 1), 1.0, keys - 1, np, special))
+
+
+def margin_needed(n: Any, m: Any, leak: Any, temperature: Any = 1.0) -> Any:
+    """Smallest margin at which no row leaks more than `leak`: `temperature * d*` (A3; negative where it may be).
+
+    >>> from sympy import Rational
+    >>> margin_needed(n=128, m=16, leak=Rational(1, 100))
+    log(693)
+    """
+    if is_exact(n, m, leak, temperature):
+        return _exact("margin_needed", n=n, m=m, leak=leak, temperature=temperature)
+    return penalised_margin(n, m, leak, 0.0, temperature)
+
+
+def penalty_needed(n: Any, m: Any, leak: Any, margin: Any, temperature: Any = 1.0) -> Any:
+    """Smallest penalty on off-block attention at which no row of this margin leaks more than `leak` (A3, B4).
+
+    >>> from sympy import Integer, Rational
+    >>> penalty_needed(n=128, m=16, leak=Rational(1, 100), margin=Integer(2))
+    -2 + log(693)
+    >>> penalty_needed(n=128, m=16, leak=Rational(1, 100), margin=Integer(7))
+    0
+    """
+    if is_exact(n, m, leak, margin, temperature):
+        return _exact("penalty_needed", n=n, m=m, leak=leak, margin=margin, temperature=temperature)
+    return scalar(np.maximum(0.0, penalised_margin(n, m, leak, margin, temperature)))
+
+
+def dial_needed(fidelity: Any, target: Any) -> Any:
+    """Smallest dial that lifts a row from `fidelity` to `target` (B1); 0 where it is there already.
+
+    >>> from sympy import Rational
+    >>> dial_needed(fidelity=Rational(1, 2), target=Rational(9, 10))
+    8/9
+    """
+    if is_exact(fidelity, target):
+        return _exact("dial_needed", fidelity=fidelity, target=target)
+    start, goal = broadcast(fidelity=open_unit("fidelity", fidelity), target=open_unit("target fidelity", target))
+    # 1 - odds(start)/odds(goal) over a common denominator, which leaves one exact subtraction. A goal below the start
+    # needs no dial, and its quotient may overflow.
+    return scalar(np.maximum(0.0, goal - start) / goal / (1 - start))
+
+
+def dialled_leak(leak: Any, dial: Any) -> Any:
+    """Leak of a row after the dial, from its leak before (B1, an identity).
+
+    >>> from sympy import Rational
+    >>> dialled_leak(leak=Rational(1, 2), dial=Rational(8, 9))
+    1/10
+    """
+    if is_exact(leak, dial):
+        return _exact("dialled_leak", leak=leak, dial=dial)
+    eps, lam = broadcast(leak=between("leak", leak, 0, 1), dial=between("dial", dial, 0, 1))
+    require((eps < 1) | (lam < 1), "leak", eps, "be below 1 where the dial is 1, a hard mask")
+    # 1 - lam*eps, written as a sum of positive terms.
+    return scalar((1 - lam) * eps / ((1 - lam) + lam * (1 - eps)))
+
+
+def penalised_margin(n: Any, m: Any, leak: Any, margin: Any, temperature: Any = 1.0) -> Any:
+    """What a margin lacks for `leak`: `temperature * d*(leak) - margin`, negative where it has enough (A3)."""
+    n, m = _block(n, m)
+    eps = open_unit("leak", leak)
+    tau = positive("temperature", temperature)
+    delta = real("margin", margin)
+    n, m, eps, tau, delta = broadcast(n=n, m=m, leak=eps, temperature=tau, margin=delta)
+    shape = n.shape
+    n, m, eps, tau, delta = (np.atleast_1d(x) for x in (n, m, eps, tau, delta))
+    terms = _log_ratio(n - m, m), np.log1p(-eps), -np.log(eps)
+    lacking = np.array(tau * (terms[0] + terms[1] + terms[2]) - delta)
+    largest = np.maximum(np.abs(delta), tau * np.maximum.reduce([np.abs(term) for term in terms]))
+    for index in zip(*np.nonzero(np.abs(lacking) < _CANCELLED * largest), strict=True):
+        lacking[index] = _lacking_in_arb(n[index], m[index], eps[index], tau[index], delta[index])
+    return scalar(lacking.reshape(shape))
+
+
+def _lacking_in_arb(n: float, m: float, eps: float, tau: float, delta: float) -> float:
+    from flint import arb, ctx
+
+    with ctx.workprec(256):
+        odds = arb(n - m) * (1 - arb(eps)) / (arb(m) * arb(eps))
+        return float(arb(tau) * odds.log() - arb(delta))
+
+
+def _log_ratio(a: Array, b: Array) -> Array:
+    return np.log(a / b)
+
+
+def _block(n: Any, m: Any) -> tuple[Array, Array]:
+    n, m = count("n", n, at_least=2), count("m", m, at_least=1)
+    n, m = broadcast(n=n, m=m)
+    bad = ~(m < n)
+    if np.any(bad):
+        raise DomainError(f"block size m={shown(m[bad].flat[0])} must satisfy 1 <= m < n={shown(n[bad].flat[0])}")
+    return n, m
+
+
+def _block_and_separation(n: Any, m: Any, separation: Any) -> tuple[Array, Array, Array]:
+    n, m = _block(n, m)
+    d = number("separation", separation)
+    require(~np.isnan(d), "separation", d, "be a number")
+    n, m, d = broadcast(n=n, m=m, separation=d)
+    return n, m, d
+
+
+def _exact(name: str, **values: Any) -> Any:
+    from theory.numbers.exact import FACES
+
+    face: Callable[..., Any] = FACES[name]
+    return face(**values)

@@ -1,0 +1,211 @@
+"""Thresholds on weights and optimisers as numbers: the numeric face of B5 and C2-C6.
+
+Bounds broadcast over numpy arrays, work in float64 and are accurate to a relative error of 1e-12; given a sympy number
+they answer exactly instead. What counts steps lives in `theory.numbers.extinction_steps` and is at hand here too.
+
+Symbols: `loss_gradient` is the Frobenius norm of the loss's gradient in a head's output; `values`, `keys` and `inputs`
+are spectral norms, `width` is `d_k`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from theory.numbers.checked import Array, count, is_exact, positive, real, require, scalar
+from theory.numbers.extinction_steps import (
+    adam_penalty_needed,
+    adam_threshold,
+    adam_update_bound,
+    extinction_step_adam,
+    extinction_step_in_floats,
+    extinction_step_sgd,
+    momentum_push,
+    sgd_penalty_needed,
+)
+from theory.stable import less_product
+
+# A difference smaller than this share of its terms has lost more digits than the promised error allows.
+_CANCELLED = 1e-2
+_LARGE = 1e250
+
+__all__ = [
+    "adam_penalty_needed",
+    "adam_threshold",
+    "adam_update_bound",
+    "collapse_radius",
+    "extinction_step_adam",
+    "extinction_step_in_floats",
+    "extinction_step_sgd",
+    "gradient_bound",
+    "group_threshold",
+    "margin_from_weights",
+    "momentum_push",
+    "sgd_penalty_needed",
+    "sparse_penalty_exact",
+    "sparse_penalty_needed",
+    "water_level",
+]
+
+
+def water_level(block_scores: Any, temperature: Any = 1.0) -> Any:
+    """`nu`: the level above which the block's scores alone hold all mass (B5), over the last axis.
+
+    The largest over `j` of the mean of the `j` largest scores, less `temperature / j`; right to the rounding of the
+    largest score, which is also the error of what is measured from it.
+
+    >>> float(water_level([3.0, 1.0, 2.5], temperature=1.0))
+    2.25
+    """
+    scores = np.atleast_1d(real("block score", block_scores))
+    tau = np.asarray(positive("temperature", temperature))
+    ordered = -np.sort(-scores, axis=-1)
+    counted = np.arange(1, scores.shape[-1] + 1)
+    # Each mean as a distance below the largest score, which no common offset of the scores disturbs.
+    depth = np.cumsum(ordered - ordered[..., :1], axis=-1)
+    return scalar(ordered[..., 0] + np.max((depth - tau[..., None]) / counted, axis=-1))
+
+
+def sparse_penalty_exact(block_scores: Any, group_scores: Any, temperature: Any = 1.0) -> Any:
+    """The penalty from which on a group has no mass, given its own scores: necessary and sufficient (B5, iff).
+
+    The whole complement is empty exactly where every group's penalty is at least this.
+
+    >>> float(sparse_penalty_exact([3.0, 1.0, 2.5], [5.25, 6.25], temperature=1.0))
+    5.0
+    """
+    scores = np.atleast_1d(real("group score", group_scores))
+    level = np.asarray(water_level(block_scores, temperature))
+    return scalar(np.linalg.norm(np.maximum(scores - level[..., None], 0.0), axis=-1))
+
+
+def sparse_penalty_needed(m: Any, group_size: Any, margin: Any, temperature: Any = 1.0) -> Any:
+    """Smallest penalty on a group of this size that empties it in every row of this margin (B5; attained).
+
+    The mean margin may stand in the margin's place. 0 from a margin of `temperature / m` on.
+
+    >>> from sympy import Integer, Rational
+    >>> sparse_penalty_needed(m=Integer(2), group_size=9, margin=Rational(1, 6))
+    1
+    >>> sparse_penalty_needed(m=Integer(2), group_size=9, margin=Rational(1, 2))
+    0
+    """
+    if is_exact(m, group_size, margin, temperature):
+        from theory.numbers import exact_weights
+
+        return exact_weights.sparse_penalty_needed(m, group_size, margin, temperature)
+    block, size = count("m", m, 1), count("group size", group_size, 1)
+    tau, delta = positive("temperature", temperature), real("margin", margin)
+    # A power of 2 that keeps the product of the largest floats within float64, and changes no digit.
+    unit = np.where(np.maximum(tau, np.abs(delta)) > _LARGE, 2.0**200, 1.0)
+    lacking = less_product(tau / unit, block, delta / unit) / block
+    # Infinite where float64 holds no penalty so large.
+    with np.errstate(over="ignore"):
+        return scalar(np.sqrt(size) * np.maximum(0.0, lacking) * unit)
+
+
+def gradient_bound(loss_gradient: Any, values: Any, keys: Any, inputs: Any, width: Any, temperature: Any = 1.0) -> Any:
+    """Largest Frobenius norm of the loss's gradient in one block of `W_Q` (C2; attained); queries for keys bound `W_K`.
+
+    `inputs` is the spectral norm of the block's own features.
+
+    >>> from sympy import Integer
+    >>> gradient_bound(Integer(2), values=3, keys=4, inputs=5, width=4)
+    30
+    """
+    if is_exact(loss_gradient, values, keys, inputs, width, temperature):
+        from theory.numbers import exact_weights
+
+        return exact_weights.gradient_bound(loss_gradient, values, keys, inputs, width, temperature)
+    return scalar(_per_key(loss_gradient, values, inputs, width, temperature) * _size("keys", keys))
+
+
+def group_threshold(
+    loss_gradient: Any,
+    values: Any,
+    group_inputs: Any,
+    inputs: Any,
+    width: Any,
+    loss_drop: Any,
+    start_norms: Any,
+    temperature: Any = 1.0,
+) -> Any:
+    """Uniform penalty above which every stationary point below the start has this block zero (C3; best constant).
+
+    `loss_drop` is the loss at the start less its lower bound, `start_norms` the sum of the norms of all blocks there.
+    Not with query-key normalisation, and not for Adam (C5).
+
+    >>> from sympy import Integer
+    >>> group_threshold(Integer(2), values=1, group_inputs=1, inputs=4, width=1, loss_drop=6, start_norms=2)
+    6
+    """
+    if is_exact(loss_gradient, values, group_inputs, inputs, width, loss_drop, start_norms, temperature):
+        from theory.numbers import exact_weights
+
+        return exact_weights.group_threshold(
+            loss_gradient, values, group_inputs, inputs, width, loss_drop, start_norms, temperature
+        )
+    slope = _per_key(loss_gradient, values, group_inputs, width, temperature) * _size("inputs", inputs) / 2
+    linear = slope * _size("sum of norms", start_norms)
+    return scalar((linear + np.hypot(linear, 2 * np.sqrt(slope * _size("loss drop", loss_drop)))) / 2)
+
+
+def collapse_radius(
+    penalty: Any, loss_gradient: Any, values: Any, inputs: Any, width: Any, temperature: Any = 1.0
+) -> Any:
+    """How far `W_Q = W_K = 0` is the strict minimum: up to this norm of either of them, whatever the other (C3).
+
+    >>> from sympy import Integer
+    >>> collapse_radius(Integer(3), loss_gradient=2, values=1, inputs=2, width=4)
+    3/2
+    """
+    if is_exact(penalty, loss_gradient, values, inputs, width, temperature):
+        from theory.numbers import exact_weights
+
+        return exact_weights.collapse_radius(penalty, loss_gradient, values, inputs, width, temperature)
+    total = _per_key(loss_gradient, values, inputs, width, temperature) * _size("inputs", inputs)
+    with np.errstate(divide="ignore"):
+        return scalar(positive("penalty", penalty) / total)
+
+
+def margin_from_weights(block_score: Any, off_target: Any, pull: Any, width: Any) -> Any:
+    """Smallest margin of a row when one feature block survives (C6).
+
+    `block_score` is the least target score, `off_target` the largest norm of an off-target key's features in that
+    block and `pull` the norm of `W_K q` there: all three are measured.
+
+    >>> from sympy import Integer
+    >>> margin_from_weights(Integer(5), off_target=3, pull=2, width=4)
+    2
+    """
+    if is_exact(block_score, off_target, pull, width):
+        from theory.numbers import exact_weights
+
+        return exact_weights.margin_from_weights(block_score, off_target, pull, width)
+    score, reach, pulled = real("block score", block_score), _size("off-target norm", off_target), _size("pull", pull)
+    keys = count("width", width, 1)
+    score, reach, pulled, keys = (np.array(x) for x in np.broadcast_arrays(score, reach, pulled, keys))
+    margin = np.asarray(score - reach * pulled / np.sqrt(keys))
+    for index in zip(*np.nonzero(np.atleast_1d(np.abs(margin) < _CANCELLED * np.abs(score))), strict=True):
+        at = index if margin.ndim else ()
+        margin[at] = _margin_in_arb(score[at], reach[at], pulled[at], keys[at])
+    return scalar(margin)
+
+
+def _margin_in_arb(score: float, reach: float, pulled: float, keys: float) -> float:
+    from flint import arb, ctx
+
+    with ctx.workprec(256):
+        return float(arb(score) - arb(reach) * arb(pulled) / arb(keys).sqrt())
+
+
+def _per_key(loss_gradient: Any, values: Any, inputs: Any, width: Any, temperature: Any) -> Array:
+    product = _size("loss gradient", loss_gradient) * _size("values", values) * _size("inputs", inputs)
+    return product / (2 * positive("temperature", temperature) * np.sqrt(count("width", width, 1)))
+
+
+def _size(name: str, value: Any) -> Array:
+    array = real(name, value)
+    require(array >= 0, name, array, "be at least 0")
+    return array

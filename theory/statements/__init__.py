@@ -1,0 +1,1 @@
+"""The statements as values, each with its assumptions, claim and derivation."""

@@ -1,0 +1,65 @@
+"""Every statement, in the order of the theory's ids."""
+
+from __future__ import annotations
+
+from theory.errors import DomainError
+from theory.statement import Statement
+from theory.statements.anchors import ANCHOR_CAPACITY, ANCHOR_MARGIN, POINTER_INFORMATION
+from theory.statements.context import WHOLE_CONTEXT
+from theory.statements.dial import DIAL_COST, DIAL_GATE, ENTROPY_ALONG_DIAL, ODDS_LAW
+from theory.statements.entropy import ENTROPY_BOUND
+from theory.statements.extinction import EXTINCTION_BY_ADAM, EXTINCTION_BY_DESCENT
+from theory.statements.gradient_bound import GRADIENT_BOUND
+from theory.statements.group_lasso import SELF_CONSISTENT_THRESHOLD, STATIONARITY
+from theory.statements.known import ENTROPY_CONTINUITY, SOFTMAX_LIPSCHITZ, SURPRISE_VARIANCE, ZHAI_ENTROPY
+from theory.statements.leak import LEAK_BOUND, MARGIN_THRESHOLD_STATEMENT, ROBUSTNESS, SOFTMAX_IDENTITY
+from theory.statements.penalty import PENALTY_DUALITY
+from theory.statements.range_deficit import RANGE_DEFICIT_LAW
+from theory.statements.rules import IMPERFECT_CHECKER, ODDS_COMPOSITION, RULE_SET_PROMISE
+from theory.statements.schedules import LOCALISED_DEPTH, SCHEDULE_BUDGET, SCHEDULE_COST
+from theory.statements.sparse_attention import SPARSE_ATTENTION
+from theory.statements.weights_to_attention import WEIGHTS_TO_ATTENTION
+
+CATALOGUE: tuple[Statement, ...] = (
+    SOFTMAX_IDENTITY,
+    LEAK_BOUND,
+    MARGIN_THRESHOLD_STATEMENT,
+    ENTROPY_BOUND,
+    RANGE_DEFICIT_LAW,
+    ROBUSTNESS,
+    WHOLE_CONTEXT,
+    ODDS_LAW,
+    ENTROPY_ALONG_DIAL,
+    DIAL_COST,
+    PENALTY_DUALITY,
+    SPARSE_ATTENTION,
+    DIAL_GATE,
+    STATIONARITY,
+    GRADIENT_BOUND,
+    SELF_CONSISTENT_THRESHOLD,
+    EXTINCTION_BY_DESCENT,
+    EXTINCTION_BY_ADAM,
+    WEIGHTS_TO_ATTENTION,
+    ANCHOR_MARGIN,
+    ANCHOR_CAPACITY,
+    POINTER_INFORMATION,
+    ODDS_COMPOSITION,
+    RULE_SET_PROMISE,
+    IMPERFECT_CHECKER,
+    SCHEDULE_BUDGET,
+    LOCALISED_DEPTH,
+    SCHEDULE_COST,
+    ZHAI_ENTROPY,
+    ENTROPY_CONTINUITY,
+    SOFTMAX_LIPSCHITZ,
+    SURPRISE_VARIANCE,
+)
+
+
+def find(key: str) -> Statement:
+    """The statement with that id or name, whatever the case; `DomainError` names the known ones otherwise."""
+    for statement in CATALOGUE:
+        if key.lower() in (statement.id.lower(), statement.name):
+            return statement
+    known = ", ".join(statement.id for statement in CATALOGUE)
+    raise DomainError(f"statement {key!r} must be one of {known}, or a statement's name")
