@@ -79,7 +79,14 @@ _HOMES |= dict.fromkeys(("Verdict", "attack", "attack_row", "certify", "strategi
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'localist' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES.get(name, "theory.numbers.bounds")), name)
+    try:
+        return getattr(importlib.import_module(_HOMES.get(name, "theory.numbers.bounds")), name)
+    except ModuleNotFoundError as error:
+        from localist.extras import advice
+
+        if line := advice(error.name or ""):
+            raise ModuleNotFoundError(f"localist.{name}: {line}", name=error.name) from error
+        raise
 
 
 def __dir__() -> list[str]:

@@ -17,6 +17,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
+from localist.extras import advice
 from localist.plain_words import as_typed, plain_law
 from theory.errors import LocalistError, first_line
 
@@ -140,6 +141,8 @@ def _run() -> tuple[int, str]:
     except OSError as error:
         return BAD_INPUT, _of_the_system(error)
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (line := advice(error.name or "")):
+            return BAD_INPUT, line
         # torch has no type for the processor's memory.
         if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
             return BAD_INPUT, f"out of memory: {first_line(error)}"

@@ -5,7 +5,7 @@ import typing
 import pytest
 from typer.testing import CliRunner
 
-from localist import COMMANDS, LazyCommands, app
+from localist.cli import COMMANDS, LazyCommands, app
 
 
 def words(text):

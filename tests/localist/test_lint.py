@@ -20,11 +20,9 @@ def lint(folder):
 def checkout(tmp_path):
     """A checkout after `make demo`, and after somebody who names folders as the tests name their helpers."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / "tests").mkdir()
-    for path in (ROOT / "tests").rglob("*.py"):
-        shutil.copy(path, tmp_path / "tests")
-        if not path.stem.startswith("test_"):
-            (tmp_path / path.stem).mkdir()
+    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (ROOT / "tests").glob("*.py"):
+        (tmp_path / path.stem).mkdir()
     assert (tmp_path / "runs").is_dir()
     return tmp_path
 

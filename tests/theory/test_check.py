@@ -156,7 +156,7 @@ def test_an_unknown_command_is_one_line(run):
 
 def imported_by(*words):
     code = (
-        "import sys, localist\n"
+        "import sys\nfrom localist import cli\n"
         f"sys.argv = {['localist', *words]!r}\n"
         "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
         "print('\\n'.join(sys.modules), file=sys.stderr)"

@@ -170,15 +170,20 @@ def theorems(
     graph: Annotated[
         bool, typer.Option("--graph", help="Print what rests on what, or what [ID] rests on, as Graphviz.")
     ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the statements as one Markdown page.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the statements, or print one in full: assumptions, claim, where it is sharp, what it uses, LaTeX."""
     from theory.statements.catalogue import CATALOGUE, find
     from theory.statements.listing import describe, foundations, graphviz, print_list, print_statement
 
-    if graph and as_json:
-        raise DomainError("--graph prints Graphviz, and --json prints JSON: one of them must be left out")
-    if graph:
+    if sum((graph, markdown, as_json)) > 1:
+        raise DomainError("--graph, --markdown and --json each choose what is printed: only one of them may be given")
+    if markdown:
+        from theory.statements.markdown import page
+
+        print(page(CATALOGUE if statement is None else [find(statement)]), end="")
+    elif graph:
         print(graphviz(CATALOGUE if statement is None else foundations(find(statement))))
     elif statement is None:
         if as_json:

@@ -1,0 +1,21 @@
+"""Which extra of this project brings a library that is not installed."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, requires
+
+
+def advice(module: str) -> str | None:
+    """One line on how to install a library of an optional feature; None for any other module."""
+    try:
+        declared = requires("localist") or []
+    except PackageNotFoundError:
+        return None
+    wanted = module.partition(".")[0].replace("_", "-").lower()
+    for line in declared:
+        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", line)
+        name = re.split(r"[^\w.-]", line, maxsplit=1)[0]
+        if extra and name.replace("_", "-").lower() == wanted:
+            return f"{wanted} is not installed. Install it with pip install 'localist[{extra[1]}]'"
+    return None

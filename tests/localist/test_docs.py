@@ -1,0 +1,53 @@
+"""The documentation is in step with the code: generated pages, and links between pages."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+
+import pytest
+from repository import ROOT
+
+DOCS = ROOT / "docs"
+
+
+def generated():
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.pages()
+
+
+def test_the_generated_pages_are_current():
+    for name, text in generated().items():
+        assert (DOCS / name).read_text(encoding="utf-8") == text, f"{name} is old: run python docs/generate.py"
+
+
+def test_the_command_prints_the_same_page():
+    command = [sys.executable, "-m", "localist", "theorems", "--markdown"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, encoding="utf-8").stdout
+    assert printed == (DOCS / "theory.md").read_text(encoding="utf-8")
+
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+NAMED = re.compile(
+    r"`((?:theory|proofs_check|empirical|figures|localist|tests|docs|examples)/[\w./]*)`|\]\(([^)#:]+)\)"
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_and_folders_that_a_page_names_are_there(page):
+    named = [path or linked for path, linked in NAMED.findall(page.read_text(encoding="utf-8"))]
+    missing = [name for name in named if not ((ROOT / name).exists() or (page.parent / name).exists())]
+    assert missing == []
+
+
+def test_every_room_is_on_the_map():
+    rooms = {
+        f"{path.parent.relative_to(ROOT)}/"
+        for package in ("theory", "proofs_check", "empirical", "figures", "localist")
+        for path in (ROOT / package).rglob("__init__.py")
+    }
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    above = {"proofs_check/", "empirical/", "proofs_check/inequalities/replay/", "proofs_check/inequalities/search/"}
+    assert {room for room in rooms if f"`{room}`" not in page} == above
