@@ -6,6 +6,8 @@ import sys
 import pytest
 from repository import ROOT
 
+import localist
+
 SAYS = {
     "row_thresholds": "exactly: log(1485)",
     "designed_run": "the binding query sees 961 keys, 1 of them of its own block",
@@ -25,3 +27,10 @@ def test_an_example(name, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert SAYS[name] in done.stdout.splitlines()
+
+
+def test_the_run_files_are_what_the_documentation_says():
+    assert localist.check_run(localist.read_run(ROOT / "examples" / "RUN.toml")).guaranteed
+    design = localist.design_run(localist.read_run(ROOT / "examples" / "OPEN.toml"))
+    assert [solved.name for solved in design.solved] == ["locality.margin"]
+    assert localist.check_run(design.run).guaranteed

@@ -47,8 +47,9 @@ def assumption(clause: Clause) -> Boolean:
 def check_vacuity(statement: Statement, random_seed: int = 0, instances: int = 600) -> VacuityResult:
     """Draw instances of the statement's kind until each clause's assumption is certainly met, or `instances` are drawn.
 
-    The same seed draws the same instances. Satisfiability is decided exactly at each; an assumption met only by
-    instances that the strategy does not draw counts as vacuous, which is the safe side.
+    The same seed draws the same instances where the same modules are loaded (see `sample`). Satisfiability is decided
+    exactly at each; an assumption met only by instances that the strategy does not draw counts as vacuous, which is
+    the safe side.
     """
     kind = KINDS[statement.about]
     result = VacuityResult({clause.name: None for clause in statement.claim})

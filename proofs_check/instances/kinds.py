@@ -56,8 +56,9 @@ class InstanceKind:
         return st.integers(0, 3).flatmap(lambda drawn: astray if drawn == 3 else lawful)
 
     def each(self, look: Callable[[Any], None], instances: int, random_seed: int, shrink: bool = False) -> None:
-        """Draw that many instances and show each to `look`; the same seed draws the same.
+        """Draw that many instances and show each to `look`.
 
+        The same seed draws the same instances where the same modules are loaded (see `proofs_check.methods.sampling.sample`).
         An error that `look` raises ends the drawing and is passed on, from the shrunk instance if `shrink` is set.
         """
 

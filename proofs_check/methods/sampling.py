@@ -70,9 +70,11 @@ class _Refuted(Exception):
 
 
 def sample(statement: Statement, rows: int = 100, random_seed: int = 0, shrink: bool = True) -> SamplingResult:
-    """Throw about `rows` rows at every clause of the statement; the same seed draws the same rows.
+    """Throw about `rows` rows at every clause of the statement.
 
-    Without `shrink` the first counterexample is kept as drawn, which is quicker.
+    The same seed draws the same rows in processes that have loaded the same modules: Hypothesis also draws constants
+    that it finds in the source of modules outside `site-packages`. Without `shrink` the first counterexample is kept
+    as drawn, which is quicker.
     """
     kind = KINDS[statement.about]
     result = SamplingResult(verdicts={clause.name: Counter() for clause in statement.claim})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from flint import arb, ctx, fmpq
-from sympy import And, Eq, Equivalent, Expr, Gt, Le, Not, Or, Rational, exp, gamma, log, symbols
+from sympy import And, Eq, Equivalent, Expr, Gt, Implies, Le, Not, Or, Rational, exp, gamma, log, symbols
 from sympy.core.relational import Relational
 
 from proofs_check.deciding.deciding import ArbArithmetic
@@ -303,6 +303,10 @@ COMPOUND = [
     (And(TRUE_OF_ALL, eps < 2), YES),
     (And(TRUE_OF_ALL, eps > 2), NO),
     (Not(And(TRUE_OF_ALL, eps > 2)), YES),
+    (And(TRUE_OF_ALL, Implies(eps < 2, H > -1)), YES),
+    (And(TRUE_OF_ALL, Implies(eps > 2, H < -1)), YES),
+    (And(TRUE_OF_ALL, Implies(eps > 2, H > -1)), YES),
+    (And(TRUE_OF_ALL, Implies(eps < 2, H < -1)), NO),
     (Equivalent(TRUE_OF_ALL, eps < 2), YES),
     (Equivalent(TRUE_OF_ALL, eps > 2), NO),
     (Equivalent(FALSE_OF_ALL, eps > 2), YES),

@@ -13,7 +13,7 @@ from proofs_check.deciding.vacuity import assumption, check_vacuity
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.rows import AttentionRow
-from theory.statement import Clause
+from theory.statement import Assumption, Clause
 from theory.statements.catalogue import CATALOGUE, find
 from theory.symbols import F, H, d, eps, r
 
@@ -84,6 +84,14 @@ def test_an_assumption_that_nothing_decides_is_no_witness(monkeypatch):
     assert result.instances == 2
     assert result.verdict is Verdict.VACUOUS
     assert result.vacuous == ("open",)
+
+
+def test_an_assumption_of_the_whole_statement_that_nothing_decides_is_not_met(monkeypatch):
+    open_ended = Assumption("open", "The logarithm of F - 2 is positive.", Gt(log(F - 2), 0))
+    monkeypatch.setitem(KINDS, "row", Drawn(row(2), row(0)))
+    result = check_vacuity(replace(find("A2"), claim=(Clause("any", Le(eps, H)),), assumptions=(open_ended,)))
+    assert result.instances == 2
+    assert result.vacuous == ("any",)
 
 
 def test_the_first_instance_that_meets_an_assumption_is_its_witness(monkeypatch):

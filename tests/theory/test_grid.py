@@ -225,6 +225,20 @@ def test_at_the_very_threshold_the_grid_is_exact():
     assert agrees(grid, values)
 
 
+def test_the_roundings_of_a_separation_are_counted():
+    """Five roundings put this separation 3.6e-15 below the threshold, which it exceeds by 7.7e-17."""
+    locality = {"block": 1, "margin": -12.64915130619225, "temperature": 0.6253770224610966}
+    locality |= {"penalty": 4.125157964387898, "dial": 0.3433025732077074}
+    values = {
+        "model": {"layers": 2, "context": 2},
+        "locality": locality,
+        "targets": {"fidelity": 1.8328524864746454e-06},
+    }
+    grid = make_grid(values, [parse_axis("locality.margin=-12.64915130619225,-12.6491513061923")])
+    assert points(grid)["guaranteed"].tolist() == [True, False]
+    assert agrees(grid, values)
+
+
 def test_anchors_and_open_settings():
     locality = {"block": 8, "anchors": {"number": 3, "coherence": 0.0, "distance": 0.1, "scale": 9.0}}
     values = row_run(fidelity=0.9) | {"locality": locality}

@@ -27,8 +27,6 @@ SCHEDULES: tuple[ScheduleName, ...] = (
 )  # fmt: skip
 
 _MOST_STEPS = 2**22
-# Relative error within which the closed form of the weight penalty is known.
-_CLOSED_FORM = 1e-9
 
 
 @dataclass(frozen=True)
@@ -234,18 +232,12 @@ def _solve_scale(run: Run, names: list[str]) -> Solved:
 
 
 def _solve_weight_penalty(run: Run, names: list[str]) -> Solved:
-    """Smallest penalty that surely empties the largest block in time: the closed form, rounded so that it does."""
+    """Smallest penalty that surely empties the largest block in time (C4, C5)."""
     optimizer = _optimizer(run)
-    size = max(optimizer.group_sizes)
-    value = check_group(optimizer, size).penalty_needed
-    largest = value * (1 + _CLOSED_FORM) + LEAST_SCALE
-    if not math.isfinite(largest):
+    needed = check_group(optimizer, max(optimizer.group_sizes)).penalty_needed
+    if not math.isfinite(needed):
         return Solved("optimizer.penalty", None, "no penalty that float64 can hold is enough within the planned steps")
-
-    def extinct(penalty: float) -> bool:
-        return extinction_step(optimizer.model_copy(update={"penalty": penalty}), size) is not None
-
-    return Solved("optimizer.penalty", smallest_float(extinct, value * (1 - _CLOSED_FORM), largest))
+    return Solved("optimizer.penalty", needed)
 
 
 def _solve_steps(run: Run, names: list[str]) -> Solved:

@@ -28,7 +28,7 @@ import json, sys
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from empirical import row_kernel
+from empirical.attention import row_kernel
 
 POINTERS = {"query", "key", "value", "output", "ids", "near", "sums"}
 capability, form, head, keep = json.loads(sys.argv[1])

@@ -53,6 +53,17 @@ def test_rows_at_equality_do_not_violate():
         assert not check.violated.any(), name
 
 
+@pytest.mark.parametrize("column", ["leak", "entropy"])
+def test_a_number_that_is_none_obeys_no_bound(column):
+    rows = random_rows(0, 1.0)
+    values = getattr(rows, column).copy()
+    values[..., 0] = np.nan
+    for name, check in check_rows(dataclasses.replace(rows, **{column: values})).items():
+        if name.startswith(column):
+            assert check.violated[..., 0].all(), name
+            assert not check.violated[..., 1:].any(), name
+
+
 # What a wrong measurement would look like, and the check that must see it.
 CORRUPTIONS = {
     "leak_margin": lambda rows: {"leak": rows.leak * 1.02},

@@ -300,7 +300,7 @@ def test_the_replay_shares_no_code_with_the_search():
         others = set(imported(path)) - own
         assert others <= {"flint", *sys.stdlib_module_names, "collections.abc"}
     for name in ("spans", "enclosure", "pool", "boxes", "claims", "pieces", "corners", "branching", "certificates"):
-        assert not set(imported(ROOT / "proofs_check" / "intervals" / f"{name}.py")) & own
+        assert not set(imported(ROOT / "proofs_check" / "inequalities" / "search" / f"{name}.py")) & own
 
 
 def test_the_program_counts_what_holds(tmp_path):

@@ -287,6 +287,10 @@ FORGED = {
         (above(x - 1 - exp(log((x - 1) ** 2, evaluate=False) / 2)), {x: Interval(-1, 0)}, leaf(), {(): ZERO}),
         "no form of the derivative",
     ),
+    "the size of a difference of what is not negative": (
+        (above(x - 1 - exp(log((x - 1) ** 2, evaluate=False) / 2)), {x: Interval(0, HALF)}, leaf(), {(): ZERO}),
+        "no form of the derivative",
+    ),
     "the size of a letter below 0": (
         (
             above(x - exp(log(Pow(x, 2, evaluate=False), evaluate=False) / 2)),
@@ -350,6 +354,17 @@ def test_a_limit_that_one_of_two_parts_reaches_is_reached():
     assert SIGN in made(above(x * y + 1, True), domain, leaf())
     assert SIGN in made(above(1 - x**2, True), {x: Interval.Lopen(-1, 1)}, leaf())
     assert made(above(1 - x**2, True), {x: Interval.open(-1, 1)}, leaf()) == ""
+
+
+def test_a_limit_is_missed_or_reached_as_the_part_that_has_it_does():
+    """x = 1 brings 1 - x to 0, though 0 is no value of x; the other branch of the second has a larger limit."""
+    assert SIGN in made(above(1 - x, True), {x: Interval.Lopen(0, 1)}, leaf())
+    assert made(above(1 - x, True), {x: Interval.Ropen(0, 1)}, leaf()) == ""
+    either = Piecewise((x, y > 0), (2 + y, True))
+    assert SIGN in made(above(either, True), {x: Interval(0, 1), y: Interval.Lopen(-1, 1)}, leaf())
+    assert made(above(either, True), {x: Interval.Lopen(0, 1), y: Interval(-1, 1)}, leaf()) == ""
+    other = Piecewise((2 + y, y > 0), (x, True))
+    assert SIGN in made(above(other, True), {x: Interval(0, 1), y: Interval.Lopen(-1, 1)}, leaf())
 
 
 @pytest.mark.parametrize("after", [True, False])
