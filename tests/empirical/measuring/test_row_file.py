@@ -190,6 +190,9 @@ def test_a_violated_row_names_its_bounds(run, tmp_path, monkeypatch):
     assert (frame.loc[frame["verdict"] != "violated", "violates"] == "").all()
     (line,) = records.rows[records.rows["violations"] > 0].to_dict("records")
     assert (line["layer"], line["head"], line["violations"], line["violations_leak_margin"]) == (1, 1, 1, 1)
+    counted = {name for name in BOUNDS if line[f"violations_{name}"]}
+    assert counted == set(wrong["violates"].split())
+    assert counted < set(BOUNDS)
 
 
 def test_undecided_rows_say_so(run, tmp_path, monkeypatch):

@@ -288,7 +288,12 @@ FORGED = {
         "no form of the derivative",
     ),
     "the size of a difference of what is not negative": (
-        (above(x - 1 - exp(log((x - 1) ** 2, evaluate=False) / 2)), {x: Interval(0, HALF)}, leaf(), {(): ZERO}),
+        (
+            Le(x + exp(log((x - 1) ** 2, evaluate=False) / 2, evaluate=False), HALF, evaluate=False),
+            {x: Interval(0, HALF)},
+            leaf(),
+            {(): Rational(3, 2) - 2 * x},
+        ),
         "no form of the derivative",
     ),
     "the size of a letter below 0": (
@@ -357,7 +362,10 @@ def test_a_limit_that_one_of_two_parts_reaches_is_reached():
 
 
 def test_a_limit_is_missed_or_reached_as_the_part_that_has_it_does():
-    """x = 1 brings 1 - x to 0, though 0 is no value of x; the other branch of the second has a larger limit."""
+    """x = 1 brings y - x and 1 - x to 0, though 0 is no value of x; of two branches the lower limit counts."""
+    above_x = Piecewise((1, y > x), (-1, True))
+    assert SIGN in made(above(above_x, True), {x: Interval.Lopen(0, 1), y: Interval.Ropen(1, 2)}, leaf(piece=-1))
+    assert made(above(above_x, True), {x: Interval.Ropen(0, 1), y: Interval(1, 2)}, leaf(piece=-1)) == ""
     assert SIGN in made(above(1 - x, True), {x: Interval.Lopen(0, 1)}, leaf())
     assert made(above(1 - x, True), {x: Interval.Ropen(0, 1)}, leaf()) == ""
     either = Piecewise((x, y > 0), (2 + y, True))
