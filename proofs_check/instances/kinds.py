@@ -58,7 +58,7 @@ class InstanceKind:
     def each(self, look: Callable[[Any], None], instances: int, random_seed: int, shrink: bool = False) -> None:
         """Draw that many instances and show each to `look`.
 
-        The same seed draws the same instances where the same modules are loaded (see `proofs_check.methods.sampling.sample`).
+        The same seed draws the same instances where the same modules are loaded (see `methods.sampling.sample`).
         An error that `look` raises ends the drawing and is passed on, from the shrunk instance if `shrink` is set.
         """
 
