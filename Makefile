@@ -21,7 +21,7 @@ $(DEV_STAMP): $(STAMP)
 demo: $(STAMP)
 	$(BIN)/localist demo
 
-# Every part runs, and the last line of a part that fails says which: a formatting slip hides no failing test.
+# Every part runs, and the last line of a part that fails says which: a formatting mutation hides no failing test.
 LINT = $(BIN)/ruff check . || failed="$$failed ruff-check"; \
 	$(BIN)/ruff format --check . || failed="$$failed ruff-format"; \
 	$(BIN)/mypy || failed="$$failed mypy"; \

@@ -23,7 +23,7 @@ _TAKES = {
     "--full": {"ids", "rows", "seed", "samples", "lemma_seconds", "evidence", "claims", "strict"},
     "--strict": {"ids", "rows", "seed", "evidence"},
     "--kernel": {"ids", "evidence"},
-    "--twins": {"ids", "seed"},
+    "--mutants": {"ids", "seed"},
     "--replay": set(),
     "": {"ids", "rows", "seed"},
 }
@@ -39,7 +39,7 @@ def verify(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail on every statement whose evidence leaves it below certified.")
     ] = False,
-    twins: Annotated[bool, typer.Option("--twins", help="Try planted falsehoods on every road instead.")] = False,
+    mutants: Annotated[bool, typer.Option("--mutants", help="Try mutants on every method instead.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Run every method, and write what each found.")] = False,
     samples: Annotated[float, typer.Option(min=1, help="Rows screened in floats, with --full.")] = 1e6,
     lemma_seconds: Annotated[
@@ -62,14 +62,14 @@ def verify(
     decided in exact arithmetic for every clause. With --full also: rows screened in floats with a derived error bound,
     their speed beside the softmax alone, a search for the row nearest to equality, and certificates for every
     inequality; what is finished is kept, so a run broken off goes on where it stopped. With --strict the statuses are
-    those of the evidence, whose certificates are replayed. With --twins every method is tried on statements, steps and
-    inequalities made false on purpose. Exit status: 0 if every statement is at least sampled (with --strict: certified;
-    with --twins: if no falsehood passes a complete road; with --replay: if every certificate holds), 1 otherwise, 130
-    after Ctrl-C.
+    those of the evidence, whose certificates are replayed. With --mutants every method is tried on statements, steps
+    and inequalities made false on purpose. Exit status: 0 if every statement is at least sampled (with --strict:
+    certified; with --mutants: if no mutant passes a complete method; with --replay: if every certificate holds), 1
+    otherwise, 130 after Ctrl-C.
     """
     from theory.statements.catalogue import CATALOGUE, find
 
-    modes = {"--replay": replay is not None, "--kernel": kernel, "--twins": twins, "--full": full}
+    modes = {"--replay": replay is not None, "--kernel": kernel, "--mutants": mutants, "--full": full}
     if context is not None:
         _check_options(context, [name for name, asked in modes.items() if asked], strict)
     chosen = [find(key).id for key in ids] if ids else [statement.id for statement in CATALOGUE]
@@ -77,8 +77,8 @@ def verify(
         passed = _replay(replay, jobs, as_json)
     elif kernel:
         passed = _kernel(ids, chosen, evidence, jobs, as_json)
-    elif twins:
-        passed = _twins(chosen, seed, jobs, as_json)
+    elif mutants:
+        passed = _mutants(chosen, seed, jobs, as_json)
     elif full:
         from proofs_check.findings import Effort
 
@@ -162,12 +162,12 @@ def stand_one(key: str, report: Report, folder: Path, rows: int, seed: int) -> S
     return standing(find(key), folder, rows, seed)
 
 
-def _twins(chosen: Sequence[str], seed: int, jobs: int | None, as_json: bool) -> bool:
+def _mutants(chosen: Sequence[str], seed: int, jobs: int | None, as_json: bool) -> bool:
     from proofs_check.mutants import kill_table
     from proofs_check.running import each
     from proofs_check.tables import print_kill_table, printed
 
-    run = each(partial(kill_table.try_statement, seed=seed), chosen, "planting falsehoods", jobs)
+    run = each(partial(kill_table.try_statement, seed=seed), chosen, "planting mutants", jobs)
     trials = [trial for tried in run.found for trial in tried]
     printed(as_json, [trial.to_json() for trial in trials], lambda: print_kill_table(trials))
     _stop_if_interrupted(run, f"{len(run.found)} of {len(chosen)} statements were tried")

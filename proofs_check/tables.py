@@ -16,7 +16,7 @@ from proofs_check.inequalities.replay import Replayed
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.kernel import KernelResult
 from proofs_check.mutants.kill_table import Trial, cell, survivors
-from proofs_check.mutants.roads import ROADS, Road
+from proofs_check.mutants.tested_methods import METHODS, Method
 from proofs_check.verification import Verification
 
 
@@ -119,28 +119,28 @@ def print_kernel(results: Sequence[KernelResult]) -> None:
             console.print(f"{result.statement}, {clause}: {why}", style="red", markup=False, soft_wrap=True)
 
 
-def print_kill_table(trials: Sequence[Trial], roads: Sequence[Road] = ROADS) -> None:
-    """Killed of tried by statement and road, what survived, and how many slips no point shows to be false."""
-    headings = ("statement", *(road.name if road.complete else f"{road.name}*" for road in roads))
-    table = _table("planted falsehoods: refuted of tried", headings)
+def print_kill_table(trials: Sequence[Trial], methods: Sequence[Method] = METHODS) -> None:
+    """Killed of tried by statement and method, what survived, and how many mutations no point shows to be false."""
+    headings = ("statement", *(method.name if method.complete else f"{method.name}*" for method in methods))
+    table = _table("mutants: refuted of tried", headings)
     for statement in dict.fromkeys(trial.statement for trial in trials):
-        table.add_row(statement, *(_killed(trials, road, statement) for road in roads))
+        table.add_row(statement, *(_killed(trials, method, statement) for method in methods))
     table.add_section()
-    table.add_row("all", *(_killed(trials, road, None) for road in roads))
-    table.add_row("equivalent", *(str(cell(trials, road.name).equivalent) for road in roads))
+    table.add_row("all", *(_killed(trials, method, None) for method in methods))
+    table.add_row("equivalent", *(str(cell(trials, method.name).equivalent) for method in methods))
     console = Console()
     console.print(table)
     console.print("* a one-sided search: what it does not find fails nothing", soft_wrap=True)
-    console.print("equivalent: slips that no exact point shows to be false; not counted as tried", soft_wrap=True)
+    console.print("equivalent: mutations that no exact point shows to be false; not counted as tried", soft_wrap=True)
     for complete, word in ((True, "SURVIVED"), (False, "not found")):
-        for trial in survivors(trials, roads, complete):
-            text = f"{word} on {trial.road}: {trial.twin}: {trial.verdict} {trial.counterexample}"
+        for trial in survivors(trials, methods, complete):
+            text = f"{word} on {trial.method}: {trial.mutant}: {trial.verdict} {trial.counterexample}"
             console.print(text, markup=False, soft_wrap=True, style="red" if complete else None)
 
 
-def _killed(trials: Sequence[Trial], road: Road, statement: str | None) -> str:
-    found = cell(trials, road.name, statement)
-    return _coloured(str(found), found.killed == found.tried or not road.complete)
+def _killed(trials: Sequence[Trial], method: Method, statement: str | None) -> str:
+    found = cell(trials, method.name, statement)
+    return _coloured(str(found), found.killed == found.tried or not method.complete)
 
 
 def _coloured(text: str, good: bool) -> str:

@@ -207,7 +207,7 @@ class Proposals:
         return [unit for _, unit in self._kept[:count]]
 
     def best(self) -> tuple[dict[Symbol, Fraction] | None, float]:
-        """The point nearest to falsehood, and how far the claim is from holding there."""
+        """The point nearest to mutant, and how far the claim is from holding there."""
         if not self._kept:
             return None, float("nan")
         return self._box.exact(self._kept[0][1]), self._kept[0][0]

@@ -1,4 +1,4 @@
-"""The kernel road: clauses proved whole, from the definitions, and checked by the kernel of the Coq proof assistant.
+"""The kernel method: clauses proved whole, from the definitions, and checked by the kernel of the Coq proof assistant.
 
 What is proved is generated: each clause is printed from the catalogue's value, about an instance as the definitions in
 `proofs_check/kernel/coq/` have it, and compiled before any proof is read. Only proofs are written by hand, one file a

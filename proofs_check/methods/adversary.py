@@ -237,7 +237,7 @@ class _Search:
         return Batch(scores, self.block, columns, "searched", np, careful=True)
 
     def score(self, population: Population) -> Any:
-        """Closeness to falsehood, and far below every ratio where the assumption fails."""
+        """Closeness to mutant, and far below every ratio where the assumption fails."""
         batch = self.batch(population)
         values = on_batch(batch, self.letters, {})
         _, given = closeness(self.given, values, assumed=True)

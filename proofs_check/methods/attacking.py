@@ -25,7 +25,7 @@ from proofs_check.instances.rows import AttentionRow
 from proofs_check.methods.adversary import SHAPES, tightness
 from proofs_check.methods.assumed_rows import contradicts_itself, fixed_numbers, rows_for, shapes
 from proofs_check.methods.sampling import Counterexample, sample
-from proofs_check.mutants.falsehood import false_point
+from proofs_check.mutants.false_points import false_point
 from proofs_check.screening.screen import screen
 from theory import symbols as letters
 from theory.errors import DomainError

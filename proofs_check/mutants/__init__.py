@@ -1,1 +1,1 @@
-"""Falsehoods planted on every road, each of which the road must refute."""
+"""Mutants planted on every method, each of which the method must refute."""

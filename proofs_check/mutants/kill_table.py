@@ -1,4 +1,4 @@
-"""The kill table: every planted falsehood tried on its road, counted by statement and road."""
+"""The kill table: every mutant tried on its method, counted by statement and method."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from proofs_check.inequalities.verdict import Verdict
-from proofs_check.mutants.roads import ROADS, Planted, Road
+from proofs_check.mutants.tested_methods import METHODS, Method, Planted
 from proofs_check.running import Report
 from theory.errors import LocalistError
 from theory.statements.catalogue import find
@@ -15,23 +15,23 @@ from theory.statements.catalogue import find
 
 @dataclass(frozen=True)
 class Trial:
-    """One falsehood on one road. `shown` says that an exact point has shown it false, on this road or before."""
+    """One mutant on one method. `shown` says that an exact point has shown it false, on this method or before."""
 
     statement: str
-    road: str
-    twin: str
+    method: str
+    mutant: str
     verdict: str
     counterexample: str
     shown: bool
 
     @property
     def killed(self) -> bool:
-        """Whether the road refuted it."""
+        """Whether the method refuted it."""
         return self.verdict == Verdict.REFUTED.value
 
     @property
     def survived(self) -> bool:
-        """Whether it is false and the road let it pass."""
+        """Whether it is false and the method let it pass."""
         return self.shown and not self.killed
 
     def to_json(self) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Cell:
-    """Falsehoods of one statement on one road: refuted, tried, and not shown to be false (which are not counted)."""
+    """Mutants of one statement on one method: refuted, tried, and not shown to be false (which are not counted)."""
 
     killed: int
     tried: int
@@ -51,38 +51,38 @@ class Cell:
         return f"{self.killed}/{self.tried}" if self.tried else ""
 
 
-def try_statement(key: str, report: Report, seed: int = 0, roads: Sequence[Road] = ROADS) -> list[Trial]:
-    """Plant falsehoods of one statement on every road and try them."""
+def try_statement(key: str, report: Report, seed: int = 0, methods: Sequence[Method] = METHODS) -> list[Trial]:
+    """Plant mutants of one statement on every method and try them."""
     trials = []
-    for road in roads:
-        report(road.name)
-        trials += [_tried(key, road, planted, seed) for planted in road.plant(find(key))]
+    for method in methods:
+        report(method.name)
+        trials += [_tried(key, method, planted, seed) for planted in method.plant(find(key))]
     return trials
 
 
-def _tried(key: str, road: Road, planted: Planted, seed: int) -> Trial:
+def _tried(key: str, method: Method, planted: Planted, seed: int) -> Trial:
     try:
-        verdict, counterexample = road.decide(planted, seed)
+        verdict, counterexample = method.decide(planted, seed)
     except LocalistError as error:
-        # A road that refuses the question has not decided it.
+        # A method that refuses the question has not decided it.
         verdict, counterexample = Verdict.UNDECIDED, str(error)
     shown = bool(planted.false_at) or verdict is Verdict.REFUTED
-    return Trial(key, road.name, planted.name, verdict.value, counterexample, shown)
+    return Trial(key, method.name, planted.name, verdict.value, counterexample, shown)
 
 
-def cell(trials: Iterable[Trial], road: str, statement: str | None = None) -> Cell:
-    """Count one road's trials, of one statement or of all."""
-    mine = [trial for trial in trials if trial.road == road and statement in (None, trial.statement)]
+def cell(trials: Iterable[Trial], method: str, statement: str | None = None) -> Cell:
+    """Count one method's trials, of one statement or of all."""
+    mine = [trial for trial in trials if trial.method == method and statement in (None, trial.statement)]
     shown = [trial for trial in mine if trial.shown]
     return Cell(sum(trial.killed for trial in shown), len(shown), len(mine) - len(shown))
 
 
-def survivors(trials: Iterable[Trial], roads: Sequence[Road] = ROADS, complete: bool = True) -> list[Trial]:
-    """Falsehoods that the complete roads let pass, or those that the others did."""
-    names = {road.name for road in roads if road.complete is complete}
-    return [trial for trial in trials if trial.survived and trial.road in names]
+def survivors(trials: Iterable[Trial], methods: Sequence[Method] = METHODS, complete: bool = True) -> list[Trial]:
+    """Mutants that the complete methods let pass, or those that the others did."""
+    names = {method.name for method in methods if method.complete is complete}
+    return [trial for trial in trials if trial.survived and trial.method in names]
 
 
-def holds(trials: Sequence[Trial], roads: Sequence[Road] = ROADS) -> bool:
-    """Whether there were trials, and no complete road let a falsehood pass."""
-    return bool(trials) and not survivors(trials, roads)
+def holds(trials: Sequence[Trial], methods: Sequence[Method] = METHODS) -> bool:
+    """Whether there were trials, and no complete method let a mutant pass."""
+    return bool(trials) and not survivors(trials, methods)

@@ -1,4 +1,4 @@
-"""Slips that happen to real derivations, each a change of one clause; `proofs_check.mutants.twins` plants them."""
+"""Mistakes that happen in real derivations, each a change of one clause; `statement_mutants` plants them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from theory.statement import Clause
 from theory.symbols import k, m
 
 Mutation = Callable[[Clause], Clause]
-# Statement id, clause name, what the slip is called, and the slip.
-Slip = tuple[str, str, str, Mutation]
+# Statement id, clause name, what the mutation is called, and the mutation.
+NamedMutation = tuple[str, str, str, Mutation]
 
 
 def flipped(clause: Clause) -> Clause:
@@ -28,7 +28,7 @@ _OPPOSITE = {Le: Ge, Ge: Le, Lt: Gt, Gt: Lt}
 
 def _relational(clause: Clause) -> Relational:
     if not isinstance(clause.holds, Relational):
-        raise TypeError(f"this slip needs a clause with two sides, and {clause.name!r} is {clause.holds}")
+        raise TypeError(f"this mutation needs a clause with two sides, and {clause.name!r} is {clause.holds}")
     return clause.holds
 
 

@@ -13,7 +13,7 @@ from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
 from proofs_check.methods.adversary import tightness
 from proofs_check.methods.witness_rows import witness_scores
-from proofs_check.mutants.twins import all_twins
+from proofs_check.mutants.statement_mutants import all_mutants
 from theory.errors import DomainError
 from theory.statement import Clause, Kind, Witness
 from theory.statements.catalogue import CATALOGUE, find
@@ -76,12 +76,12 @@ SLOW_TO_MEET = ("threshold scaled", "bound scaled", "size ratio dropped", "error
 
 
 @pytest.mark.parametrize(
-    "twin",
-    [t for t in all_twins() if t.of.about == "row" and t.slip.startswith(SLOW_TO_MEET)],
+    "mutant",
+    [t for t in all_mutants() if t.of.about == "row" and t.mutation.startswith(SLOW_TO_MEET)],
     ids=lambda t: t.name,
 )
-def test_twins_that_are_nearly_true_are_refuted(twin):
-    assert tightness(twin.statement, twin.statement.claim[0]).verdict is Verdict.REFUTED
+def test_mutants_that_are_nearly_true_are_refuted(mutant):
+    assert tightness(mutant.statement, mutant.statement.claim[0]).verdict is Verdict.REFUTED
 
 
 def test_thresholds_are_met_from_the_side_of_their_assumption():

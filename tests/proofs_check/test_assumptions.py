@@ -28,7 +28,7 @@ from proofs_check.instances.weight_blocks import Descent
 from proofs_check.kernel.kinds import COQ_KINDS
 from proofs_check.kernel.printing import assumptions_to_coq, clause_to_coq
 from proofs_check.methods.sampling import sample
-from proofs_check.mutants.twins import DROPPED
+from proofs_check.mutants.statement_mutants import DROPPED
 from theory.lowering import UnknownNode
 from theory.statement import Assumption
 from theory.statements.about import ABOUT

@@ -129,8 +129,8 @@ def test_torch_and_numpy_agree_on_the_same_rows(statement):
     with np.errstate(all="ignore"):
         for batch in BatchSource(5, None, 2**14, equalities=False).batches(700):
             columns = Columns(lambda name, batch=batch: torch.asarray(np.array(batch.columns[name])))
-            twin = Batch(torch.asarray(batch.scores.copy()), batch.block, columns, batch.family, torch)
-            ours, theirs = judges[0].judge(batch), judges[1].judge(twin)
+            mutant = Batch(torch.asarray(batch.scores.copy()), batch.block, columns, batch.family, torch)
+            ours, theirs = judges[0].judge(batch), judges[1].judge(mutant)
             assert ours.keys() == theirs.keys()
             for name, seen in ours.items():
                 other = theirs[name].settled.numpy()

@@ -1,4 +1,4 @@
-"""The kernel road: what is printed for Coq, what a record is worth, and that planted errors are refused."""
+"""The kernel method: what is printed for Coq, what a record is worth, and that planted errors are refused."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from proofs_check.kernel.claims import definitions, propositions, theorem_name
 from proofs_check.kernel.kinds import COQ_KINDS
 from proofs_check.kernel.printing import clause_to_coq
 from proofs_check.mutants.mutations import scaled_up
-from proofs_check.mutants.twins import twins_of
+from proofs_check.mutants.statement_mutants import mutants_of
 from theory.errors import InputError
 from theory.lowering import UnknownNode
 from theory.statements.catalogue import CATALOGUE, find
@@ -95,14 +95,14 @@ def test_branches_of_lambert_are_told_apart():
     assert definitions(law) == ["Functions", "Lambert", "Lowest", "Row"]
 
 
-def test_twins_print_differently():
+def test_mutants_print_differently():
     for statement in WITH_PROOFS:
         true = propositions(statement)
-        for twin in twins_of(statement):
-            (clause,) = twin.statement.claim
+        for mutant in mutants_of(statement):
+            (clause,) = mutant.statement.claim
             # Where Coq's definition leaves no room to break an assumption, there is no hypothesis to leave out.
-            same = any(f"{name!r} left out" in twin.slip for name in COQ_KINDS[statement.about].built_in)
-            assert (clause_to_coq(twin.statement, clause) == true.get(clause.name)) is same
+            same = any(f"{name!r} left out" in mutant.mutation for name in COQ_KINDS[statement.about].built_in)
+            assert (clause_to_coq(mutant.statement, clause) == true.get(clause.name)) is same
 
 
 @pytest.mark.parametrize("statement", WITH_PROOFS, ids=lambda s: s.id)
@@ -299,10 +299,10 @@ def test_assumptions_that_nothing_meets_are_refused(copied):
 @pytest.mark.slow
 @needs_coq
 @pytest.mark.parametrize("statement", [LEAK_BOUND, PENALTY_DUALITY], ids=lambda s: s.id)
-def test_no_twin_is_proved_by_the_proof_of_the_true_statement(statement, tmp_path):
-    twins, build = twins_of(statement), Build(kernel.FOLDER, tmp_path)
-    assert twins
-    for twin in twins:
-        found = kernel.check(twin.statement, build=build)
+def test_no_mutant_is_proved_by_the_proof_of_the_true_statement(statement, tmp_path):
+    mutants, build = mutants_of(statement), Build(kernel.FOLDER, tmp_path)
+    assert mutants
+    for mutant in mutants:
+        found = kernel.check(mutant.statement, build=build)
         assert found.verdict is Verdict.UNDECIDED
-        assert "has type" in found.open[twin.statement.claim[0].name]
+        assert "has type" in found.open[mutant.statement.claim[0].name]

@@ -1,4 +1,4 @@
-"""The random method: clean on the catalogue, and every planted-false twin refuted with a counterexample."""
+"""The random method: clean on the catalogue, and every mutant refuted with a counterexample."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.rows import AttentionRow
 from proofs_check.methods.sampling import sample
-from proofs_check.mutants.twins import all_twins
+from proofs_check.mutants.statement_mutants import all_mutants
 from proofs_check.strategies import attention_rows
 from theory.statement import Clause
 from theory.statements.catalogue import CATALOGUE, find
@@ -32,16 +32,16 @@ def test_every_statement_is_clean(statement):
     assert result.clean, result.verdicts
 
 
-@pytest.mark.parametrize("twin", all_twins(), ids=lambda t: t.name)
-def test_every_twin_is_refuted(twin):
-    result = sample(twin.statement, rows=400, shrink=False)
+@pytest.mark.parametrize("mutant", all_mutants(), ids=lambda t: t.name)
+def test_every_mutant_is_refuted(mutant):
+    result = sample(mutant.statement, rows=400, shrink=False)
     assert result.verdict is Verdict.REFUTED
-    assert twin.statement.claim[0].name in str(result.counterexample)
+    assert mutant.statement.claim[0].name in str(result.counterexample)
 
 
 def test_counterexamples_are_shrunk():
-    (twin,) = (t for t in all_twins() if t.name == "A2 margin: size ratio dropped")
-    row = sample(twin.statement, rows=200).counterexample.instance
+    (mutant,) = (t for t in all_mutants() if t.name == "A2 margin: size ratio dropped")
+    row = sample(mutant.statement, rows=200).counterexample.instance
     assert row.temperature == 1
     assert set(row.scores) == {0}
 

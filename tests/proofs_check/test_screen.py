@@ -14,7 +14,7 @@ from sympy.core.relational import Relational
 from proofs_check.deciding.deciding import ArbArithmetic
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.rows import DEFINITIONS
-from proofs_check.mutants.twins import all_twins
+from proofs_check.mutants.statement_mutants import all_mutants
 from proofs_check.screening import comparing, judging
 from proofs_check.screening.batches import Batch, Columns
 from proofs_check.screening.error_rules import INFLATION, LIBRARY_ULPS
@@ -32,7 +32,7 @@ from theory.statements.leak import LEAK_MAX
 from theory.symbols import VOCABULARY, F, H, d, delta, delta_mean, eps, k, m
 
 ROWS = [statement for statement in CATALOGUE if statement.about == "row"]
-ROW_TWINS = [twin for twin in all_twins() if twin.of.about == "row"]
+ROW_MUTANTS = [mutant for mutant in all_mutants() if mutant.of.about == "row"]
 
 
 def in_arb(value):
@@ -159,9 +159,9 @@ def test_a_statement_that_floats_settle_is_clean():
     assert result.clean, result.clauses
 
 
-@pytest.mark.parametrize("twin", ROW_TWINS, ids=lambda t: t.name)
-def test_every_row_twin_is_refuted(twin):
-    assert screen(twin.statement, 2e4).verdict is Verdict.REFUTED
+@pytest.mark.parametrize("mutant", ROW_MUTANTS, ids=lambda t: t.name)
+def test_every_row_mutant_is_refuted(mutant):
+    assert screen(mutant.statement, 2e4).verdict is Verdict.REFUTED
 
 
 def planted(claim, of="A2", **rest):

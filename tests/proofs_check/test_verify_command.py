@@ -30,7 +30,7 @@ def line(monkeypatch, capsys):
     return run
 
 
-@pytest.mark.parametrize("words", [(), ("--twins",), ("--full",)], ids=str)
+@pytest.mark.parametrize("words", [(), ("--mutants",), ("--full",)], ids=str)
 def test_a_seed_below_0_is_refused(line, words):
     assert "--seed -1" in line("A2", *words, "--seed", -1)
 
@@ -43,7 +43,7 @@ def test_the_page_of_claims_needs_all_methods(line, tmp_path, mode):
 
 
 def test_one_thing_at_a_time(line):
-    assert line("A2", "--full", "--twins") == "error: --twins and --full must be asked for one at a time"
+    assert line("A2", "--full", "--mutants") == "error: --mutants and --full must be asked for one at a time"
 
 
 NO_EFFECT = [
@@ -53,12 +53,12 @@ NO_EFFECT = [
     (("--evidence", "evidence"), "--evidence needs --full or --strict or --kernel"),
     (("--strict", "--samples", 7), "--samples has no effect with --strict: --samples needs --full"),
     (("--strict", "--lemma-seconds", 7), "--lemma-seconds has no effect with --strict: --lemma-seconds needs --full"),
-    (("--strict", "--twins"), "--strict has no effect with --twins: --strict needs --full"),
+    (("--strict", "--mutants"), "--strict has no effect with --mutants: --strict needs --full"),
     (("--strict", "--kernel"), "--strict has no effect with --kernel: --strict needs --full"),
-    (("--twins", "--rows", 60), "--rows has no effect with --twins"),
-    (("--twins", "--samples", 7), "--samples has no effect with --twins: --samples needs --full"),
-    (("--twins", "--evidence", "x"), "--evidence has no effect with --twins"),
-    (("--twins", "--claims", "x"), "--claims has no effect with --twins: --claims needs --full"),
+    (("--mutants", "--rows", 60), "--rows has no effect with --mutants"),
+    (("--mutants", "--samples", 7), "--samples has no effect with --mutants: --samples needs --full"),
+    (("--mutants", "--evidence", "x"), "--evidence has no effect with --mutants"),
+    (("--mutants", "--claims", "x"), "--claims has no effect with --mutants: --claims needs --full"),
     (("--kernel", "--rows", 60), "--rows has no effect with --kernel"),
     (("--kernel", "--seed", 0), "--seed has no effect with --kernel"),
     (("--kernel", "--lemma-seconds", 7), "--lemma-seconds has no effect with --kernel"),

@@ -1,4 +1,4 @@
-"""Tempting statements are refuted, each by a counterexample; and so is every slip planted in D-G."""
+"""Tempting statements are refuted, each by a counterexample; and so is every mutation planted in D-G."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.stats import entropy
 
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.methods.sampling import sample
-from proofs_check.mutants.twins import all_twins
+from proofs_check.mutants.statement_mutants import all_mutants
 from theory.statements.catalogue import CATALOGUE, find
 from theory.statements.folk_claims import FOLK_CLAIMS
 
@@ -33,11 +33,11 @@ def test_the_counterexample_of_the_dial_in_floating_point():
 
 
 @pytest.mark.parametrize("statement", _DESIGN, ids=lambda s: s.id)
-def test_every_slip_is_refuted(statement):
-    twins = [twin for twin in all_twins() if twin.of is statement]
-    assert len(twins) >= 5
-    for twin in twins:
-        assert sample(twin.statement, 2000, shrink=False).verdict is Verdict.REFUTED, twin.name
+def test_every_mutation_is_refuted(statement):
+    mutants = [mutant for mutant in all_mutants() if mutant.of is statement]
+    assert len(mutants) >= 5
+    for mutant in mutants:
+        assert sample(mutant.statement, 2000, shrink=False).verdict is Verdict.REFUTED, mutant.name
 
 
 def test_every_statement_of_theory_is_there_with_its_sources():

@@ -16,7 +16,7 @@ from proofs_check.deciding.deciding import Letters, decide_clause
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.sparse_rows import SparseRow, sparse_rows
-from proofs_check.mutants.weight_twins import SLIPS
+from proofs_check.mutants.weight_mutants import MUTATIONS
 from theory.errors import DomainError
 from theory.numbers.weight_bounds import sparse_penalty_exact, sparse_penalty_needed, water_level
 from theory.statements.sparse_attention import SPARSE_ATTENTION
@@ -163,5 +163,5 @@ def test_what_breaks_a_law_is_named(call, message):
 
 
 @pytest.mark.parametrize("key", ["B5", "C1", "C2", "C3", "C4", "C5", "C6"])
-def test_every_statement_has_five_twins(key):
-    assert sum(slip[0] == key for slip in SLIPS) >= 5
+def test_every_statement_has_five_mutants(key):
+    assert sum(mutation[0] == key for mutation in MUTATIONS) >= 5

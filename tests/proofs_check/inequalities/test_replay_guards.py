@@ -1,6 +1,6 @@
 """One forged certificate for every guard of the replay, hashed anew and stating its own claim, refused for its reason.
 
-Where a guard is loosened the forgery would be accepted; where it is tightened the honest twin beside it would not.
+Where a guard is loosened the forgery would be accepted; where it is tightened the honest mutant beside it would not.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Slips planted in D-G, of the same shape as those of `proofs_check.mutants.twins`."""
+"""Mutations of D-G."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sympy.logic.boolalg import Equivalent, Implies
 
 from proofs_check.mutants.mutations import (
     Mutation,
-    Slip,
+    NamedMutation,
     assuming,
     assumption_dropped,
     claiming,
@@ -45,7 +45,7 @@ def _random(coherence: Expr) -> Mutation:
     return claiming(Le(PAIRS * CapShare(letters.dimension, coherence), letters.failure))
 
 
-def _budget_slips(beta: int) -> tuple[Slip, ...]:
+def _budget_mutations(beta: int) -> tuple[NamedMutation, ...]:
     layers = letters.layers
     return (
         ("F1", f"beta {beta}", "limit taken for the budget", in_bound(lambda bound: layers * Rational(1, beta + 1))),
@@ -53,7 +53,7 @@ def _budget_slips(beta: int) -> tuple[Slip, ...]:
     )
 
 
-_anchor_slips: tuple[Slip, ...] = (
+_anchor_mutations: tuple[NamedMutation, ...] = (
     ("D1", "margin", "inequality flipped", flipped),
     ("D1", "margin", "bound scaled by 1.01", scaled_up),
     ("D1", "margin", "key distance halved", replaced(letters.distance, letters.distance / 2)),
@@ -127,7 +127,7 @@ _anchor_slips: tuple[Slip, ...] = (
     ),
 )
 
-_rule_slips: tuple[Slip, ...] = (
+_rule_mutations: tuple[NamedMutation, ...] = (
     ("E1", "composition", "strengths subtracted", replaced(letters.boost_other, -letters.boost_other)),
     ("E1", "composition", "temperature inverted", replaced(tau, 1 / tau)),
     ("E1", "composition", "other key's rules forgotten", replaced(letters.boost_other, S.Zero)),
@@ -188,8 +188,8 @@ _rule_slips: tuple[Slip, ...] = (
     ("E3", "independent misses", "not independent", assumption_dropped),
 )
 
-_schedule_slips: tuple[Slip, ...] = (
-    *(slip for beta in (2, 3, 4, 5) for slip in _budget_slips(beta)),
+_schedule_mutations: tuple[NamedMutation, ...] = (
+    *(mutation for beta in (2, 3, 4, 5) for mutation in _budget_mutations(beta)),
     ("F1", "beta 1", "last layer forgotten", in_bound(lambda bound: (letters.layers - 1) / S(2))),
     (
         "F2",
@@ -211,7 +211,7 @@ _schedule_slips: tuple[Slip, ...] = (
 )
 
 
-_known_slips: tuple[Slip, ...] = (
+_known_mutations: tuple[NamedMutation, ...] = (
     ("G1", "norm", "inequality flipped", flipped),
     ("G1", "norm", "bound scaled by 1.01", scaled_up),
     ("G1", "norm", "stretch dropped", replaced(sqrt((m + k) / (m + k - 1)), S.One)),
@@ -234,4 +234,4 @@ _known_slips: tuple[Slip, ...] = (
     ("G4", "variance", "half of it", in_bound(lambda bound: bound / 2)),
 )
 
-SLIPS: tuple[Slip, ...] = (*_anchor_slips, *_rule_slips, *_schedule_slips, *_known_slips)
+MUTATIONS: tuple[NamedMutation, ...] = (*_anchor_mutations, *_rule_mutations, *_schedule_mutations, *_known_mutations)

@@ -1,4 +1,4 @@
-"""Slips planted in the statements about one row that `twins` has no room for: A1, A3, A6, B2-B4, B6."""
+"""Mutations of A1, A3, A6, B2-B4 and B6."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sympy.logic.boolalg import Boolean
 
 from proofs_check.mutants.mutations import (
     Mutation,
-    Slip,
+    NamedMutation,
     assuming,
     assumption_dropped,
     flipped,
@@ -75,7 +75,7 @@ _NEARLY = Rational(99, 100)
 _below_the_gap = And(Ge(lam_more, lam), Le(DIAL_BIAS, sbar_C - sbar_B))
 _SWAPPED = MARGIN_THRESHOLD.subs({m: k, k: m}, simultaneous=True)
 
-SLIPS: tuple[Slip, ...] = (
+MUTATIONS: tuple[NamedMutation, ...] = (
     ("A1", "identity", "size ratio inverted", _says(Eq(Logit(F), Delta + log(k / m)))),
     ("A1", "identity", "size ratio dropped", _says(Eq(Logit(F), Delta))),
     ("A1", "mean margin", "inequality flipped", flipped),

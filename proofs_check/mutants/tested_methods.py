@@ -1,11 +1,11 @@
-"""The roads that planted falsehoods are thrown at, each one value: what is planted on it, and what it makes of that.
+"""The methods that mutants are tried on, each one value: which mutants it gets, and its verdict on one.
 
-A road is *complete* where it decides every falsehood planted on it, so that one it does not refute, UNDECIDED included,
+A method is *complete* where it decides every mutant that it gets, so that one it does not refute, UNDECIDED included,
 is a failure of the toolkit: `random` decides claims exactly at every instance, `symbolic` decides steps, `interval`
 decides scalar inequalities. `screen` and `adversarial` are one-sided searches: what they refute is refuted exactly, but
-a falsehood may lie where they did not look, and one that they let pass is shown and fails nothing.
+a mutant may lie where they did not look, and one that they let pass is shown and fails nothing.
 
-A further road is one more entry of `ROADS`.
+A further method is one more entry of `METHODS`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from proofs_check.inequalities.verdict import Verdict
 from proofs_check.methods.adversary import tightness
 from proofs_check.methods.sampling import sample
 from proofs_check.methods.symbolic import decide_step
-from proofs_check.mutants.derivation_twins import lemma_twins, step_twins
-from proofs_check.mutants.twins import twins_of
+from proofs_check.mutants.derivation_mutants import lemma_mutants, step_mutants
+from proofs_check.mutants.statement_mutants import mutants_of
 from proofs_check.screening.screen import screen
 from theory.statement import Statement
 
@@ -36,7 +36,7 @@ _SECONDS_UNKNOWN = 1.0
 
 @dataclass(frozen=True)
 class Planted:
-    """A falsehood: its name, what a road is asked about, and whether an exact point has shown it false.
+    """A mutant: its name, what a method is asked about, and whether an exact point has shown it false.
 
     `false_at` is that point; empty where none was found, so that it may be as true as what it was made from.
     """
@@ -47,7 +47,7 @@ class Planted:
 
 
 @dataclass(frozen=True)
-class Road:
+class Method:
     """A method under test: what is planted on it for a statement, and its verdict on one of them with a seed."""
 
     name: str
@@ -57,7 +57,7 @@ class Road:
 
 
 def _claims(statement: Statement) -> Iterable[Planted]:
-    return [Planted(twin.name, twin.statement, "an instance") for twin in twins_of(statement)]
+    return [Planted(mutant.name, mutant.statement, "an instance") for mutant in mutants_of(statement)]
 
 
 def _claims_of_rows(statement: Statement) -> Iterable[Planted]:
@@ -65,11 +65,11 @@ def _claims_of_rows(statement: Statement) -> Iterable[Planted]:
 
 
 def _steps(statement: Statement) -> Iterable[Planted]:
-    return (Planted(twin.name, twin.step, twin.false_at) for twin in step_twins(statement))
+    return (Planted(mutant.name, mutant.step, mutant.false_at) for mutant in step_mutants(statement))
 
 
 def _lemmas(statement: Statement) -> Iterable[Planted]:
-    return (Planted(twin.name, twin.lemma, twin.false_at) for twin in lemma_twins(statement))
+    return (Planted(mutant.name, mutant.lemma, mutant.false_at) for mutant in lemma_mutants(statement))
 
 
 def _by_random(planted: Planted, seed: int) -> Finding:
@@ -109,11 +109,11 @@ def _by_intervals(planted: Planted, seed: int) -> Finding:
     return found.verdict, getattr(found, "reason", "")
 
 
-ROADS: tuple[Road, ...] = (
-    Road("random", True, _claims, _by_random),
-    Road("screen", False, _claims_of_rows, _by_screen),
-    Road("adversarial", False, _claims_of_rows, _by_adversary),
-    Road("symbolic", True, _steps, _by_algebra),
-    Road("interval", True, _lemmas, _by_intervals),
+METHODS: tuple[Method, ...] = (
+    Method("random", True, _claims, _by_random),
+    Method("screen", False, _claims_of_rows, _by_screen),
+    Method("adversarial", False, _claims_of_rows, _by_adversary),
+    Method("symbolic", True, _steps, _by_algebra),
+    Method("interval", True, _lemmas, _by_intervals),
 )
-"""Every road that falsehoods are planted on."""
+"""Every method that mutants are planted on."""

@@ -16,60 +16,60 @@ from sympy import Eq, Expr, Ge, Gt, Integer, Interval, Le, Lt, Rational, S, Symb
 from proofs_check.inequalities.domains import side_of
 from proofs_check.inequalities.search.lemmas import Lemma, lemmas_of
 from proofs_check.methods.step_claims import said_by
-from proofs_check.mutants.expression_slips import slips_of_sign, slips_of_value, without_assumption
-from proofs_check.mutants.falsehood import false_point, shown
+from proofs_check.mutants.expression_mutations import mutations_of_sign, mutations_of_value, without_assumption
+from proofs_check.mutants.false_points import false_point, shown
 from theory.derivation import AboveTangent, Equal, Limit, Positive, RisesFromZero, Step
 from theory.statement import Statement
 
 
 @dataclass(frozen=True)
-class StepTwin:
-    """A step gone wrong: step `index` of a derivation, the slip, and a point at which it is false (or nothing)."""
+class StepMutant:
+    """A step gone wrong: step `index` of a derivation, the mutation, and a point at which it is false (or nothing)."""
 
     of: Statement
     index: int
-    slip: str
+    mutation: str
     step: Step
     false_at: str
 
     @property
     def name(self) -> str:
         """Readable name, such as `A2 step 3: sign flipped`."""
-        return f"{self.of.id} step {self.index}: {self.slip}"
+        return f"{self.of.id} step {self.index}: {self.mutation}"
 
 
 @dataclass(frozen=True)
-class LemmaTwin:
+class LemmaMutant:
     """A lemma gone wrong, with a point at which it is false (or nothing)."""
 
     of: Statement
-    slip: str
+    mutation: str
     lemma: Lemma
     false_at: str
 
     @property
     def name(self) -> str:
         """Readable name, such as `A2-1: inequality flipped`."""
-        return f"{self.lemma.name}: {self.slip}"
+        return f"{self.lemma.name}: {self.mutation}"
 
 
-def step_twins(statement: Statement) -> Iterator[StepTwin]:
-    """Every slip in every step of the derivation."""
+def step_mutants(statement: Statement) -> Iterator[StepMutant]:
+    """Every mutation in every step of the derivation."""
     for index, step in enumerate(statement.derive(), 1):
-        for slip, slipped in _slipped(step):
-            claim, domain = said_by(slipped)
-            if isinstance(step, Limit) and isinstance(slipped, Limit):
+        for mutation, mutated in _mutated(step):
+            claim, domain = said_by(mutated)
+            if isinstance(step, Limit) and isinstance(mutated, Limit):
                 # A limit is one value: where the old and the new differ, the new one is wrong.
-                claim = Eq(step.value, slipped.value, evaluate=False)
-            yield StepTwin(statement, index, slip, slipped, _false_at(claim, domain))
+                claim = Eq(step.value, mutated.value, evaluate=False)
+            yield StepMutant(statement, index, mutation, mutated, _false_at(claim, domain))
 
 
-def lemma_twins(statement: Statement) -> Iterator[LemmaTwin]:
-    """Every slip in every scalar inequality of the statement."""
+def lemma_mutants(statement: Statement) -> Iterator[LemmaMutant]:
+    """Every mutation in every scalar inequality of the statement."""
     for lemma in lemmas_of(statement):
-        for slip, claim, domain in _slipped_inequality(lemma):
-            slipped = replace(lemma, claim=claim, domain=domain)
-            yield LemmaTwin(statement, slip, slipped, _false_at(claim, domain))
+        for mutation, claim, domain in _mutated_inequality(lemma):
+            mutated = replace(lemma, claim=claim, domain=domain)
+            yield LemmaMutant(statement, mutation, mutated, _false_at(claim, domain))
 
 
 def _false_at(claim: Any, domain: Mapping[Symbol, Interval]) -> str:
@@ -78,55 +78,55 @@ def _false_at(claim: Any, domain: Mapping[Symbol, Interval]) -> str:
 
 
 @singledispatch
-def _slipped(step: Step) -> Iterator[tuple[str, Step]]:
-    raise TypeError(f"no rule makes slips in a step of type {type(step).__name__}")
+def _mutated(step: Step) -> Iterator[tuple[str, Step]]:
+    raise TypeError(f"no rule makes mutations in a step of type {type(step).__name__}")
 
 
-@_slipped.register
+@_mutated.register
 def _(step: Equal) -> Iterator[tuple[str, Step]]:
-    for slip, right in slips_of_value(step.right):
+    for mutation, right in mutations_of_value(step.right):
         if right != step.right:
-            yield slip, replace(step, right=right)
+            yield mutation, replace(step, right=right)
 
 
-@_slipped.register
+@_mutated.register
 def _(step: Positive) -> Iterator[tuple[str, Step]]:
     yield from _with_expression(step)
     if not step.strict:
         yield "strict", replace(step, strict=True)
-    for slip, expr, _, _ in without_assumption(step.expr):
-        yield slip, replace(step, expr=expr)
+    for mutation, expr, _, _ in without_assumption(step.expr):
+        yield mutation, replace(step, expr=expr)
 
 
-@_slipped.register(RisesFromZero)
-@_slipped.register(AboveTangent)
+@_mutated.register(RisesFromZero)
+@_mutated.register(AboveTangent)
 def _(step: RisesFromZero | AboveTangent) -> Iterator[tuple[str, Step]]:
     yield from _with_expression(step)
-    for slip, expr, old, free in without_assumption(step.expr):
+    for mutation, expr, old, free in without_assumption(step.expr):
         # From zero on is what the step says, whatever sympy assumes of the letter.
         if not (isinstance(step, RisesFromZero) and old == step.var):
-            yield slip, replace(step, expr=expr, var=free if old == step.var else step.var)
+            yield mutation, replace(step, expr=expr, var=free if old == step.var else step.var)
 
 
 def _with_expression(step: Any) -> Iterator[tuple[str, Step]]:
-    for slip, expr in slips_of_sign(step.expr):
+    for mutation, expr in mutations_of_sign(step.expr):
         if expr != step.expr:
-            yield slip, replace(step, expr=expr)
+            yield mutation, replace(step, expr=expr)
 
 
-@_slipped.register
+@_mutated.register
 def _(step: Limit) -> Iterator[tuple[str, Step]]:
-    for slip, value in slips_of_value(step.value):
+    for mutation, value in mutations_of_value(step.value):
         if value != step.value:
-            yield slip, replace(step, value=value)
+            yield mutation, replace(step, value=value)
 
 
-Slipped = tuple[str, Any, dict[Symbol, Interval]]
+Mutated = tuple[str, Any, dict[Symbol, Interval]]
 _FLIPPED: dict[type, type] = {Ge: Le, Gt: Lt, Le: Ge, Lt: Gt}
 _STRICT: dict[type, type] = {Ge: Gt, Le: Lt}
 
 
-def _slipped_inequality(lemma: Lemma) -> Iterator[Slipped]:
+def _mutated_inequality(lemma: Lemma) -> Iterator[Mutated]:
     claim, domain = lemma.claim, dict(lemma.domain)
     kind = type(claim)
     yield "inequality flipped", _FLIPPED[kind](claim.lhs, claim.rhs, evaluate=False), domain
@@ -136,10 +136,10 @@ def _slipped_inequality(lemma: Lemma) -> Iterator[Slipped]:
         if claim.rhs != 0:
             yield f"bound scaled by {float(share)}", kind(claim.lhs, share * claim.rhs, evaluate=False), domain
     relation = Gt if kind in (Gt, Lt) else Ge
-    for slip, gap in slips_of_sign(claim.gts - claim.lts):
+    for mutation, gap in mutations_of_sign(claim.gts - claim.lts):
         # The first is the flipped claim again.
-        if slip != "inequality flipped":
-            yield slip, relation(gap, Integer(0), evaluate=False), _domain(gap, domain)
+        if mutation != "inequality flipped":
+            yield mutation, relation(gap, Integer(0), evaluate=False), _domain(gap, domain)
     for letter in domain:
         yield from _wider(claim, domain, letter)
 
@@ -148,7 +148,7 @@ def _domain(expr: Expr, domain: Mapping[Symbol, Interval]) -> dict[Symbol, Inter
     return {letter: each for letter, each in domain.items() if letter in expr.free_symbols}
 
 
-def _wider(claim: Any, domain: dict[Symbol, Interval], letter: Symbol) -> Iterator[Slipped]:
+def _wider(claim: Any, domain: dict[Symbol, Interval], letter: Symbol) -> Iterator[Mutated]:
     """One end of a letter's domain left out, or an open one included."""
     side = domain[letter]
     wider = {
@@ -161,6 +161,6 @@ def _wider(claim: Any, domain: dict[Symbol, Interval], letter: Symbol) -> Iterat
     free = Symbol(letter.name, real=True)
     widened = claim.func(claim.lhs.xreplace({letter: free}), claim.rhs.xreplace({letter: free}), evaluate=False)
     rest = {each: old for each, old in domain.items() if each != letter}
-    for slip, interval in wider.items():
+    for mutation, interval in wider.items():
         if interval != side:
-            yield slip, widened, {free: interval, **rest}
+            yield mutation, widened, {free: interval, **rest}

@@ -1,4 +1,4 @@
-"""The slips planted in the statements on sparse attention (B5) and sparse weights (C)."""
+"""The mutations planted in the statements on sparse attention (B5) and sparse weights (C)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sympy.logic.boolalg import Boolean
 
 from proofs_check.mutants.mutations import (
     Mutation,
-    Slip,
+    NamedMutation,
     assuming,
     assumption_dropped,
     claiming,
@@ -74,7 +74,7 @@ def _threshold_at(share: Rational) -> Mutation:
     return claiming(Equivalent(Eq(eps_sparse, 0), Le(over, share)))
 
 
-_OF_SPARSE_ATTENTION: tuple[Slip, ...] = (
+_OF_SPARSE_ATTENTION: tuple[NamedMutation, ...] = (
     ("B5", "maximiser", "inequality flipped", flipped),
     ("B5", "water level", "temperature dropped", in_bound(lambda level: level + tau / m)),
     ("B5", "exact zeros", "threshold 1% low", _threshold_at(Rational(101, 100))),
@@ -88,7 +88,7 @@ _OF_SPARSE_ATTENTION: tuple[Slip, ...] = (
 
 _STATIONARY = Eq(move, 0)
 
-_OF_STATIONARY_POINTS: tuple[Slip, ...] = (
+_OF_STATIONARY_POINTS: tuple[NamedMutation, ...] = (
     ("C1", "small gradient", "not strict", assuming(And(_STATIONARY, Le(g, lam_g)))),
     ("C1", "small gradient", "penalty 1% high", assuming(And(_STATIONARY, Lt(g, lam_g * Rational(101, 100))))),
     ("C1", "live block", "zero blocks too", assuming(_STATIONARY)),
@@ -114,7 +114,7 @@ _OF_STATIONARY_POINTS: tuple[Slip, ...] = (
 _ENOUGH_GAIN = Ge(gain, w_0)
 _ENOUGH_GAIN_MU, _EMPTY = Ge(gain_mu, w_0), Eq(b_0, 0)
 
-_OF_EXTINCTION: tuple[Slip, ...] = (
+_OF_EXTINCTION: tuple[NamedMutation, ...] = (
     ("C4", "one step", "gradient dropped", replaced(G, 0)),
     ("C4", "extinct", "one step fewer", in_bound(lambda bound: bound - 1)),
     ("C4", "extinct", "assumption dropped", assumption_dropped),
@@ -162,7 +162,7 @@ _OF_EXTINCTION: tuple[Slip, ...] = (
     ("C5", "extinct", "gain dropped", assuming(Ge(lam_g**2, p * UPDATE_SQUARE))),
 )
 
-_OF_SURVIVING_BLOCKS: tuple[Slip, ...] = (
+_OF_SURVIVING_BLOCKS: tuple[NamedMutation, ...] = (
     ("C6", "margin", "inequality flipped", flipped),
     ("C6", "margin", "width for its root", replaced(d_k, d_k**2)),
     ("C6", "margin", "query's pull halved", replaced(pull, pull / 2)),
@@ -172,7 +172,7 @@ _OF_SURVIVING_BLOCKS: tuple[Slip, ...] = (
     ("C6", "entropy", "assumption dropped", assumption_dropped),
 )
 
-SLIPS: tuple[Slip, ...] = (
+MUTATIONS: tuple[NamedMutation, ...] = (
     *_OF_SPARSE_ATTENTION,
     *_OF_STATIONARY_POINTS,
     *_OF_EXTINCTION,

@@ -1,6 +1,6 @@
-"""Planted-false twins: statements made wrong on purpose, which every complete method must refute.
+"""Mutants: statements made wrong on purpose, which every complete method must refute.
 
-A twin changes one clause of a true statement by one mutation, the kind of slip that happens to real derivations.
+A mutant changes one clause of a true statement by one mistake that happens in real derivations.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from dataclasses import dataclass, replace
 
 from sympy import Equivalent, Expr, Ge, Implies, Le, Rational, S, exp, floor, log
 
-from proofs_check.mutants import design_twins, row_twins, weight_twins
+from proofs_check.mutants import (
+    design_mutants,
+    row_mutants,
+    weight_mutants,
+)
 from proofs_check.mutants.mutations import (
     Mutation,
-    Slip,
+    NamedMutation,
     assumption_dropped,
     claiming,
     flipped,
@@ -31,17 +35,17 @@ from theory.symbols import F, d, d_T, eps, eps_most, eps_T, eps_target, k, lam, 
 
 
 @dataclass(frozen=True)
-class Twin:
-    """A false statement: which slip was made in which clause of which true one."""
+class Mutant:
+    """A false statement: which mutation was made in which clause of which true one."""
 
-    slip: str
+    mutation: str
     of: Statement
     statement: Statement
 
     @property
     def name(self) -> str:
         """Readable name, such as `A2 margin: sizes swapped`."""
-        return f"{self.of.id} {self.statement.claim[0].name}: {self.slip}"
+        return f"{self.of.id} {self.statement.claim[0].name}: {self.mutation}"
 
 
 def _ratio_with(windows: Expr) -> Mutation:
@@ -60,7 +64,7 @@ def _enough_from(size: Expr, share: Expr = S.One) -> Mutation:
     return claiming(Implies(Ge(d_T, share * (size + Logit(1 - eps_target))), Le(eps_T, eps_target)))
 
 
-SLIPS: tuple[Slip, ...] = (
+MUTATIONS: tuple[NamedMutation, ...] = (
     ("A2", "margin", "sizes swapped", sizes_swapped),
     ("A2", "margin", "inequality flipped", flipped),
     ("A2", "margin", "size ratio dropped", in_bound(lambda bound: Logistic(-d))),
@@ -151,10 +155,10 @@ def _without(statement: Statement, name: str) -> tuple[Assumption, ...]:
     return kept
 
 
-def twins_of(statement: Statement) -> tuple[Twin, ...]:
-    """Every planted-false twin of a statement."""
+def mutants_of(statement: Statement) -> tuple[Mutant, ...]:
+    """Every mutant of a statement."""
     dropped = tuple(
-        Twin(
+        Mutant(
             f"assumption {name!r} left out",
             statement,
             replace(statement, claim=(statement.clause(clause),), assumptions=_without(statement, name)),
@@ -163,12 +167,17 @@ def twins_of(statement: Statement) -> tuple[Twin, ...]:
         if key == statement.id
     )
     return dropped + tuple(
-        Twin(slip, statement, replace(statement, claim=(mutate(statement.clause(clause)),)))
-        for key, clause, slip, mutate in (*SLIPS, *row_twins.SLIPS, *weight_twins.SLIPS, *design_twins.SLIPS)
+        Mutant(mutation, statement, replace(statement, claim=(mutate(statement.clause(clause)),)))
+        for key, clause, mutation, mutate in (
+            *MUTATIONS,
+            *row_mutants.MUTATIONS,
+            *weight_mutants.MUTATIONS,
+            *design_mutants.MUTATIONS,
+        )
         if key == statement.id
     )
 
 
-def all_twins() -> tuple[Twin, ...]:
-    """Every planted-false twin of the catalogue."""
-    return tuple(twin for statement in CATALOGUE for twin in twins_of(statement))
+def all_mutants() -> tuple[Mutant, ...]:
+    """Every mutant of the catalogue."""
+    return tuple(mutant for statement in CATALOGUE for mutant in mutants_of(statement))

@@ -1,6 +1,6 @@
-"""Slips in a formula, made systematically: a term scaled or dropped, a factor forgotten, letters swapped or moved.
+"""Mutations in a formula, made systematically: a term scaled or dropped, a factor forgotten, letters swapped or moved.
 
-They make candidates. Which of them are false is for an exact point to show: a slip may change nothing (a factor that
+They make candidates. An exact point must show which of them are false: a mutation may change nothing (a factor that
 was 1), or weaken a bound that was not sharp.
 """
 
@@ -11,15 +11,15 @@ from itertools import pairwise
 
 from sympy import Add, Expr, Mul, Pow, Rational, Symbol, together
 
-Slipped = tuple[str, Expr]
+Mutated = tuple[str, Expr]
 
 _LESS, _MORE = Rational(99, 100), Rational(101, 100)
 _LITTLE = Rational(1, 1000)
-# Terms and factors of one formula that are slipped; long formulas have dozens alike.
+# Terms and factors of one formula that are mutated; long formulas have dozens alike.
 _PARTS = 4
 
 
-def slips_of_value(expr: Expr) -> Iterator[Slipped]:
+def mutations_of_value(expr: Expr) -> Iterator[Mutated]:
     """Other values than `expr` has: for the right side of an equality."""
     yield "sign flipped", -expr
     yield "scaled by 0.99", _LESS * expr
@@ -28,7 +28,7 @@ def slips_of_value(expr: Expr) -> Iterator[Slipped]:
     yield from _letters_confused(expr)
 
 
-def slips_of_sign(expr: Expr) -> Iterator[Slipped]:
+def mutations_of_sign(expr: Expr) -> Iterator[Mutated]:
     """Expressions that are likely below 0 somewhere if `expr >= 0` is sharp: for an inequality."""
     yield "inequality flipped", -expr
     yield "moved by 0.001", expr - _LITTLE
@@ -52,7 +52,7 @@ def _named(term: Expr) -> str:
     return text if len(text) <= 24 else text[:21] + "..."
 
 
-def _dropped(expr: Expr) -> Iterator[Slipped]:
+def _dropped(expr: Expr) -> Iterator[Mutated]:
     for term in _terms(expr):
         yield f"{_named(term)} dropped", expr - term
     for factor in _factors(expr):
@@ -70,7 +70,7 @@ def _factors(expr: Expr) -> list[Expr]:
     return list(found)[:_PARTS]
 
 
-def _letters_confused(expr: Expr) -> Iterator[Slipped]:
+def _letters_confused(expr: Expr) -> Iterator[Mutated]:
     letters = sorted(expr.free_symbols, key=lambda letter: letter.name)
     for one, other in pairwise(letters):
         if len(letters) <= _PARTS and one.assumptions0 == other.assumptions0:
