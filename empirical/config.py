@@ -40,6 +40,9 @@ UNDIALLED = "distributed"
 # What loaded weights decide of a model.
 DECIDED_BY_WEIGHTS = ("layers", "heads", "width", "vocabulary")
 
+# A sweep in the folder that holds it, as it was begun.
+SWEEP_NAME = "sweep.json"
+
 
 class ModelConfig(Settings):
     """Shape of a GPT-2 trained from scratch; with `pretrained` only context and dropout are to be chosen."""

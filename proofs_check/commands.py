@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from proofs_check.findings import Effort
     from proofs_check.inequalities.replay import Replayed
     from proofs_check.kernel import KernelResult
-    from proofs_check.running import Report, Run
+    from proofs_check.methods.running import Report, Run
     from proofs_check.verification import Verification
 
 # Which options have an effect, by what was asked for; without any of these words the quick methods run.
@@ -122,7 +122,7 @@ def _made(folder: Path) -> None:
 
 
 def _quick(chosen: Sequence[str], rows: int, seed: int, jobs: int | None, as_json: bool) -> bool:
-    from proofs_check.running import each
+    from proofs_check.methods.running import each
     from proofs_check.tables import print_quick, printed
 
     run = each(partial(verify_one, rows=rows, seed=seed), chosen, "verifying", jobs)
@@ -140,7 +140,7 @@ def verify_one(key: str, report: Report, rows: int, seed: int) -> Verification:
 
 
 def _strict(chosen: Sequence[str], folder: Path, rows: int, seed: int, jobs: int | None, as_json: bool) -> bool:
-    from proofs_check.running import each
+    from proofs_check.methods.running import each
     from proofs_check.tables import print_below_certified, print_quick, printed
 
     run = each(partial(stand_one, folder=folder, rows=rows, seed=seed), chosen, "verifying", jobs)
@@ -163,8 +163,8 @@ def stand_one(key: str, report: Report, folder: Path, rows: int, seed: int) -> S
 
 
 def _mutants(chosen: Sequence[str], seed: int, jobs: int | None, as_json: bool) -> bool:
+    from proofs_check.methods.running import each
     from proofs_check.mutants import kill_table
-    from proofs_check.running import each
     from proofs_check.tables import print_kill_table, printed
 
     run = each(partial(kill_table.try_statement, seed=seed), chosen, "planting mutants", jobs)
@@ -184,7 +184,7 @@ def _full(
     jobs: int | None,
     as_json: bool,
 ) -> bool:
-    from proofs_check.running import each
+    from proofs_check.methods.running import each
     from proofs_check.tables import print_below_certified, print_full, printed
 
     _made(folder)
@@ -218,7 +218,7 @@ def gather_one(key: str, report: Report, folder: Path, effort: Effort, rows: int
 def _write_claims(page: Path, folder: Path, known: dict[str, Standing], jobs: int | None) -> None:
     from proofs_check.claims_page import claims_page
     from proofs_check.evidence import ROWS
-    from proofs_check.running import each
+    from proofs_check.methods.running import each
     from theory.files import write_text_atomically
     from theory.statements.catalogue import CATALOGUE
 
@@ -233,7 +233,7 @@ def _kernel(ids: Sequence[str] | None, chosen: Sequence[str], folder: Path, jobs
     from proofs_check import kernel
     from proofs_check.inequalities.verdict import Verdict
     from proofs_check.kernel.build import coq_version
-    from proofs_check.running import each
+    from proofs_check.methods.running import each
     from proofs_check.tables import print_kernel, printed
     from theory.errors import InputError
     from theory.statements.catalogue import find
@@ -278,7 +278,7 @@ def _stop_if_interrupted(run: Run[Any], so_far: str) -> None:
 
 
 def _replay(place: Path, jobs: int | None, as_json: bool) -> bool:
-    from proofs_check.running import each
+    from proofs_check.methods.running import each
     from proofs_check.tables import print_replayed, printed
     from theory.errors import InputError
 

@@ -16,9 +16,9 @@ from sympy import srepr
 
 from proofs_check.deciding.vacuity import VacuityResult, check_vacuity
 from proofs_check.findings import Evidence, LemmaFound, path_of, read
-from proofs_check.inequalities.search.lemmas import Lemma, lemmas_of, replayed
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.kernel import KernelResult, recorded
+from proofs_check.methods.lemmas import Lemma, lemmas_of, replayed
 from proofs_check.statuses import Status
 from proofs_check.verification import Verification, verify
 from theory.errors import InputError

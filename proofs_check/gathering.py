@@ -13,11 +13,11 @@ from typing import Any
 from proofs_check import kernel
 from proofs_check.evidence import on_file, statement_hash
 from proofs_check.findings import FORMAT, Effort, Evidence, LemmaFound, Screened, Tightest, path_of, read, write
-from proofs_check.inequalities.search.lemmas import certify_statement
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.kernel import KernelResult
 from proofs_check.methods.adversary import tightness
-from proofs_check.running import Report
+from proofs_check.methods.lemmas import certify_statement
+from proofs_check.methods.running import Report
 from proofs_check.screening.screen import screen
 from theory.files import read_json
 from theory.statement import Statement

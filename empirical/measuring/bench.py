@@ -22,6 +22,7 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
+from empirical.environment import environment
 from empirical.measuring.bench_variants import (
     BenchShape,
     Variants,
@@ -31,7 +32,6 @@ from empirical.measuring.bench_variants import (
     measuring_variants,
     training_variants,
 )
-from empirical.measuring.records import environment
 from empirical.memory import check_memory, enough_memory
 from empirical.model import quiet
 from theory.errors import DomainError, LocalistError

@@ -21,9 +21,10 @@ from transformers import GPT2LMHeadModel
 
 from empirical.attention.schedule import layer_dials
 from empirical.config import RunConfig, load_config
+from empirical.environment import environment
 from empirical.locks import alone_in
 from empirical.measuring.passes import Batch, Pass, Sink, count_rows, run_dial, run_pass
-from empirical.measuring.records import COLUMNS, Records, environment, records_reserved
+from empirical.measuring.records import COLUMNS, Records, records_reserved
 from empirical.measuring.row_file import RowFile, row_file
 from empirical.measuring.summary import SERIES, Judged, LayerSummary
 from empirical.memory import enough_memory

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -131,17 +129,6 @@ class Records:
     def undecided(self) -> int:
         """Attention rows whose bounds could not be decided."""
         return int(self.rows["undecided"].sum())
-
-
-def environment() -> dict[str, Any]:
-    """Versions that a measured number depends on."""
-    versions = {"python": platform.python_version()}
-    for package in ("torch", "transformers", "tokenizers", "numpy", "pandas", "localist"):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions
 
 
 def write_records(folder: Path | str, rows: pd.DataFrame, manifest: dict[str, Any]) -> Records:

@@ -29,8 +29,6 @@ from empirical.settings import RECORDED, Settings, checked, first_message
 from theory.errors import DomainError
 from theory.files import read_json, read_toml
 
-SWEEP_NAME = "sweep.json"
-
 BUDGETS = ("largest", "mean")
 BASELINE = UNDIALLED
 

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 from empirical.attention.schedule import BUDGET_WARNING, layer_dials
 from empirical.csv_table import read_table
-from empirical.measuring.records import BOUNDS, COLUMNS, Records, environment
+from empirical.environment import environment
+from empirical.measuring.records import BOUNDS, COLUMNS, Records
 from empirical.sweep.plan import BASELINE, BUDGETS, SweepConfig, Task, mean_dial, plain
 from theory.errors import InputError
 from theory.files import read_json, sha256_of, write_bytes_atomically, write_text_atomically

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from empirical.config import RunConfig, anchored, load_config, run_config, save_config
+from empirical.config import SWEEP_NAME, RunConfig, anchored, load_config, run_config, save_config
 from empirical.locks import alone_in
 from empirical.measuring.measure import OWN_NAME, measure
 from empirical.measuring.records import MANIFEST_NAME, read_records
@@ -35,7 +35,7 @@ from empirical.memory import enough_memory
 from empirical.model import load_model
 from empirical.seal import check_seal, reseal
 from empirical.sweep.cluster import RunThere
-from empirical.sweep.plan import SWEEP_NAME, SweepConfig, Task, base_run, check_same_sweep, plain, plan, task_run
+from empirical.sweep.plan import SweepConfig, Task, base_run, check_same_sweep, plain, plan, task_run
 from empirical.sweep.summary import ROWS_NAME, SUMMARY_NAME, Finished, Sweep, write_summary
 from empirical.training.checkpoints import CHECKPOINTS_NAME
 from empirical.training.corpus import load_corpus

@@ -19,13 +19,12 @@ import torch
 from tokenizers import Tokenizer
 from transformers import GPT2LMHeadModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from empirical.config import RunConfig, anchored, load_config, save_config
+from empirical.config import SWEEP_NAME, RunConfig, anchored, load_config, save_config
+from empirical.environment import environment
 from empirical.locks import alone_in
-from empirical.measuring.records import environment
 from empirical.memory import check_training_memory, enough_memory
 from empirical.model import build_model, load_model, parameter_count, quiet, save_model
 from empirical.seal import SEAL_NAME, check_seal, finish_run
-from empirical.sweep.plan import SWEEP_NAME
 from empirical.training.callbacks import Limits, Progress, StopOnSignal, is_main, stored_attributes
 from empirical.training.checkpoints import CHECKPOINTS_NAME, newest_checkpoint
 from empirical.training.corpus import Corpus, load_corpus, load_tokenizer, token_windows, train_tokenizer

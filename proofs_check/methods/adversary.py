@@ -18,11 +18,11 @@ from scipy.optimize import minimize
 from sympy.core.relational import Equality, Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
 
+from proofs_check.deciding.counterexample import Counterexample
 from proofs_check.deciding.deciding import Letters, decide_clause
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.rows import AttentionRow
-from proofs_check.methods.sampling import Counterexample
 from proofs_check.methods.witness_rows import witness_scores
 from proofs_check.screening.batches import Batch, Columns
 from proofs_check.screening.error_rules import INFLATION, UNIT

@@ -14,18 +14,19 @@ import numpy as np
 from sympy import Set, Symbol
 from sympy.logic.boolalg import And, Boolean, Equivalent, Implies, true
 
+from proofs_check.deciding.counterexample import Counterexample
 from proofs_check.deciding.deciding import Letters, decide, decide_clause
 from proofs_check.deciding.vacuity import assumption
 from proofs_check.inequalities.arguments import whole_number
-from proofs_check.inequalities.box_search import Box, Proposals, evolve, refine
 from proofs_check.inequalities.points import check_form, decide_at, slack_at
+from proofs_check.inequalities.search.box_search import Box, Proposals, evolve, refine
+from proofs_check.inequalities.search.false_points import false_point
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.rows import AttentionRow
 from proofs_check.methods.adversary import SHAPES, tightness
 from proofs_check.methods.assumed_rows import contradicts_itself, fixed_numbers, rows_for, shapes
-from proofs_check.methods.sampling import Counterexample, sample
-from proofs_check.mutants.false_points import false_point
+from proofs_check.methods.sampling import sample
 from proofs_check.screening.screen import screen
 from theory import symbols as letters
 from theory.errors import DomainError

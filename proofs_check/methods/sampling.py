@@ -10,21 +10,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from proofs_check.deciding.counterexample import Counterexample
 from proofs_check.deciding.deciding import Letters, decide_assumptions, decide_clause, lacks_value
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
-from theory.statement import Clause, Statement
-
-
-@dataclass(frozen=True)
-class Counterexample:
-    """An instance at which a clause is certainly false."""
-
-    clause: Clause
-    instance: Any
-
-    def __str__(self) -> str:
-        return f"clause {self.clause.name!r}, {self.clause.holds}, fails at {self.instance}"
+from theory.statement import Statement
 
 
 @dataclass

@@ -13,7 +13,7 @@ from flint import ctx
 from sympy import E, Expr, Ge, Gt, Interval, Mul, expand_log, factor, log, together
 
 from proofs_check.deciding.undefined import Demand, demands
-from proofs_check.inequalities.domains import side_of
+from proofs_check.inequalities.search.domains import side_of
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.interval import certify
 from proofs_check.inequalities.search.pool import Pool

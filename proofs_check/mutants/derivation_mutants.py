@@ -13,11 +13,11 @@ from typing import Any
 
 from sympy import Eq, Expr, Ge, Gt, Integer, Interval, Le, Lt, Rational, S, Symbol
 
-from proofs_check.inequalities.domains import side_of
-from proofs_check.inequalities.search.lemmas import Lemma, lemmas_of
+from proofs_check.inequalities.search.domains import side_of
+from proofs_check.inequalities.search.false_points import false_point, shown
+from proofs_check.methods.lemmas import Lemma, lemmas_of
 from proofs_check.methods.step_claims import said_by
 from proofs_check.mutants.expression_mutations import mutations_of_sign, mutations_of_value, without_assumption
-from proofs_check.mutants.false_points import false_point, shown
 from theory.derivation import AboveTangent, Equal, Limit, Positive, RisesFromZero, Step
 from theory.statement import Statement
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from proofs_check.deciding.counterexample import Counterexample
 from proofs_check.inequalities.verdict import Verdict
-from proofs_check.methods.sampling import Counterexample
 
 
 @dataclass

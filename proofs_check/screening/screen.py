@@ -19,11 +19,11 @@ from typing import Any
 
 from sympy.core.relational import Equality
 
+from proofs_check.deciding.counterexample import Counterexample
 from proofs_check.deciding.deciding import Letters, decide_clause, lacks_value
 from proofs_check.inequalities.arguments import whole_number
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
-from proofs_check.methods.sampling import Counterexample
 from proofs_check.screening.batches import Batch
 from proofs_check.screening.judging import Judge, Judged
 from proofs_check.screening.key_sums import now, softmax_alone

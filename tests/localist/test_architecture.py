@@ -71,6 +71,72 @@ def test_what_is_imported_is_declared(path):
     assert used - declared - ours - sys.stdlib_module_names == set()
 
 
+def dotted(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+BY_NAME = {dotted(path): path for path in MODULES}
+
+
+def imported_modules(path):
+    """The project's modules that a module imports when it runs, wherever in it."""
+    tree = parsed(path)
+    typing = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    idle = {id(each) for block in typing for each in ast.walk(block)}
+    for node in ast.walk(tree):
+        if id(node) in idle:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in BY_NAME else node.module
+
+
+def folder_imports(modules):
+    """For every folder the others that its modules import."""
+    found = {}
+    for name, path in modules.items():
+        for other in set(imported_modules(path)) & set(BY_NAME) - {name}:
+            if BY_NAME[other].parent != path.parent and path.name != "__init__.py":
+                found.setdefault(path.parent, set()).add(BY_NAME[other].parent)
+    return found
+
+
+def test_no_two_folders_import_each_other():
+    found = folder_imports(BY_NAME)
+    assert [(a, b) for a, others in found.items() for b in others if a in found.get(b, ())] == []
+
+
+def test_two_folders_that_import_each_other_would_be_seen():
+    planted = folder_imports({"theory.numbers.planted": ROOT / "theory" / "design" / "grid.py"})
+    assert ROOT / "theory" / "numbers" in planted[ROOT / "theory" / "design"]
+
+
+def test_no_module_imports_itself_through_others():
+    below = {name: set(imported_modules(path)) & set(BY_NAME) - {name} for name, path in BY_NAME.items()}
+    # These two share one class of numbers, whose functions are written in terms of its methods.
+    below["proofs_check.screening.running_error"].discard("proofs_check.screening.tracked_functions")
+    while below:
+        free = {name for name, others in below.items() if not others & set(below)}
+        assert free, f"a circle among {sorted(below)}"
+        below = {name: others for name, others in below.items() if name not in free}
+
+
+def test_no_folder_holds_more_than_a_reader_takes_in():
+    counts = {}
+    for path in MODULES:
+        counts[path.parent] = counts.get(path.parent, 0) + 1
+    assert {str(folder.relative_to(ROOT)): count for folder, count in counts.items() if count > 25} == {}
+
+
+def test_the_proofs_of_inequalities_know_nothing_of_attention():
+    allowed = {"theory.errors", "theory.files", "theory.functions", "theory.lowering"}
+    for path in sorted((ROOT / "proofs_check" / "inequalities").rglob("*.py")):
+        used = {name for name in imported_modules(path) if name.split(".")[0] in PACKAGES}
+        ours = {name for name in used if name.startswith("proofs_check.inequalities")}
+        assert used - ours <= allowed, path
+
+
 def test_the_import_rule_can_fail():
     assert "empirical" in set(imports(ast.parse("from empirical.model import build_model")))
 

@@ -19,10 +19,10 @@ from proofs_check.evidence import ROWS, on_file, standing, statement_hash
 from proofs_check.findings import Effort, path_of
 from proofs_check.gathering import gather
 from proofs_check.inequalities.search.interval import certify
-from proofs_check.inequalities.search.lemmas import lemmas_of, replayed
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.kernel import KernelResult
-from proofs_check.running import each
+from proofs_check.methods.lemmas import lemmas_of, replayed
+from proofs_check.methods.running import each
 from proofs_check.statuses import Status
 from proofs_check.tables import print_full, print_kernel
 from proofs_check.verification import verify

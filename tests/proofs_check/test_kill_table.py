@@ -14,13 +14,13 @@ from repository import ROOT
 from sympy import Eq, Ge, Gt, Integer, Interval, Rational, Symbol, exp, log, oo, symbols
 
 from localist import cli
-from proofs_check.inequalities.domains import side_of
+from proofs_check.inequalities.search.domains import side_of
+from proofs_check.inequalities.search.false_points import false_point, shown
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.methods.symbolic import decide_step
 from proofs_check.mutants import kill_table
 from proofs_check.mutants import tested_methods as methods
 from proofs_check.mutants.derivation_mutants import lemma_mutants, step_mutants
-from proofs_check.mutants.false_points import false_point, shown
 from proofs_check.mutants.kill_table import Trial, cell, holds, survivors, try_statement
 from proofs_check.mutants.tested_methods import METHODS, Method, Planted
 from theory.derivation import Positive

@@ -11,7 +11,7 @@ import time
 import pytest
 from repository import ROOT
 
-from proofs_check.running import each
+from proofs_check.methods.running import each
 from theory.errors import DomainError, LocalistError
 
 
@@ -61,7 +61,7 @@ def test_an_interruption_leaves_what_is_finished():
 SLEEPER = """
 from pathlib import Path
 import sys, time
-from proofs_check.running import each
+from proofs_check.methods.running import each
 
 def work(item, report):
     if item == "slow":

@@ -10,9 +10,9 @@ from typing import Any
 import sympy
 from sympy import Expr, Ge, Gt, Le, Lt, Set, Symbol
 
-from proofs_check.inequalities.domains import ranges_of
 from proofs_check.inequalities.points import exactly
 from proofs_check.inequalities.search.boxes import Side
+from proofs_check.inequalities.search.domains import ranges_of
 from proofs_check.inequalities.search.factoring import factored
 from proofs_check.inequalities.search.pool import Pool
 from proofs_check.inequalities.search.substitution import Change

@@ -15,9 +15,9 @@ import sympy
 from sympy import Expr, Set, Symbol
 
 from proofs_check.inequalities.arguments import seconds_of, whole_number
-from proofs_check.inequalities.domains import ranges_of
 from proofs_check.inequalities.search.branching import Progress
 from proofs_check.inequalities.search.claims import check_claim
+from proofs_check.inequalities.search.domains import ranges_of
 from proofs_check.inequalities.search.findings import Certified, Finding, Refuted, Undecided, Vacuous
 from proofs_check.inequalities.search.limited import decide_within
 from proofs_check.inequalities.search.pool import exact

@@ -12,8 +12,8 @@ import numpy as np
 from flint import arb, ctx, fmpq
 from sympy import Float, Rational, Set, Symbol
 
-from proofs_check.inequalities.box_search import Box, Proposals, refine
 from proofs_check.inequalities.points import decide_at, exactly
+from proofs_check.inequalities.search.box_search import Box, Proposals, refine
 from proofs_check.inequalities.search.boxes import Side, simplest
 from proofs_check.inequalities.search.claims import Question
 from proofs_check.inequalities.search.enclosure import Enclosure

@@ -8,8 +8,8 @@ import pytest
 from sympy import Float, Ge, Gt, Integers, Interval, Le, Naturals, Range, Rational, Symbol, log, oo, sqrt, symbols
 
 from proofs_check import Verdict, attack, certify
-from proofs_check.inequalities.domains import ranges_of, whole
 from proofs_check.inequalities.search.boxes import Side
+from proofs_check.inequalities.search.domains import ranges_of, whole
 from theory.errors import DomainError
 
 x, y = symbols("x y", real=True)

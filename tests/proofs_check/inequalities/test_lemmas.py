@@ -7,16 +7,9 @@ import copy
 import pytest
 from sympy import Interval, oo, symbols
 
-from proofs_check.inequalities.search import lemmas
-from proofs_check.inequalities.search.lemmas import (
-    NAMED,
-    IntervalResult,
-    certify_statement,
-    domain_of,
-    lemmas_of,
-    replayed,
-)
 from proofs_check.inequalities.verdict import Verdict
+from proofs_check.methods import lemmas
+from proofs_check.methods.lemmas import NAMED, IntervalResult, certify_statement, domain_of, lemmas_of, replayed
 from theory.derivation import AboveTangent, Positive, RisesFromZero
 from theory.statements.catalogue import CATALOGUE, find
 from theory.symbols import UNIT, eps, m, r

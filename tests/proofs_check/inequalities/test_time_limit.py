@@ -12,11 +12,11 @@ import sympy
 from held_out import FALSE, TRUE
 from sympy import Dummy, Float, Ge, Gt, Interval, Le, Max, Rational, Symbol, exp, log, oo, symbols
 
-from proofs_check.inequalities.domains import ranges_of
 from proofs_check.inequalities.replay import replay_bytes
 from proofs_check.inequalities.search import limited, search
 from proofs_check.inequalities.search.as_data import from_data, to_data
 from proofs_check.inequalities.search.branching import Progress
+from proofs_check.inequalities.search.domains import ranges_of
 from proofs_check.inequalities.search.findings import Refuted, Undecided, Vacuous, finding_from_json, finding_to_json
 from proofs_check.inequalities.search.interval import certify
 from proofs_check.inequalities.search.request import Request

@@ -17,9 +17,9 @@ from sympy import Expr, Piecewise, Set, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, true
 
-from proofs_check.inequalities.domains import ranges_of, whole
 from proofs_check.inequalities.points import RealPower, check_form, decide_at, readable, real_target
 from proofs_check.inequalities.search.boxes import Side
+from proofs_check.inequalities.search.domains import ranges_of, whole
 from proofs_check.inequalities.verdict import Verdict
 from theory.errors import DomainError
 from theory.lowering import Target, array_target, evaluate
