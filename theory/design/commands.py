@@ -159,10 +159,10 @@ def design(
             print(f"warning: {out} is not written: no run was found that is guaranteed", file=sys.stderr)
         raise typer.Exit(1)
     if out is not None:
-        from theory.design.run_file import to_toml
-        from theory.files import write_text_atomically
+        from theory.design.run_file import filled_in
+        from theory.files import read_text, write_text_atomically
 
-        write_text_atomically(out, to_toml(answer.run))
+        write_text_atomically(out, filled_in(read_text(run), answer.run))
 
 
 def theorems(

@@ -1,11 +1,11 @@
-"""What is wrong with a run file, as one line with its place, and how TOML writes keys and values."""
+"""What is wrong with a run file, as one line with its place."""
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
+import tomlkit
 from pydantic import ValidationError
 
 from theory.numbers.checked import abbreviated
@@ -13,12 +13,7 @@ from theory.numbers.checked import abbreviated
 
 def toml_key(name: str) -> str:
     """A key as TOML writes it, on one line: bare where it may be."""
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_literal(name)
-
-
-def toml_literal(value: Any) -> str:
-    """A value as TOML writes it: JSON's way, but TOML wants characters for pairs of surrogates, and DEL escaped."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return tomlkit.key(name).as_string()
 
 
 def first_complaint(error: ValidationError, text: str) -> str:

@@ -10,11 +10,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from theory.design.causal_rows import CausalRows
 from theory.design.guarantee import margin_of_anchors
-from theory.design.run_errors import first_complaint, toml_key, toml_literal
+from theory.design.run_errors import first_complaint, toml_key
 from theory.errors import InputError
 from theory.files import parse_toml, read_text
 from theory.numbers.checked import MOST_KEYS, abbreviated
@@ -310,20 +311,18 @@ def read_values(path: Path) -> dict[str, Any]:
     return values
 
 
-def to_toml(run: Run) -> str:
-    """A run as the text of a run file; reading it gives the same run."""
-    lines: list[str] = []
-
-    def write(values: dict[str, Any], path: str) -> None:
-        plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
-        if path and (plain or not values):
-            lines.extend([f"[{path}]", *(f"{key} = {toml_literal(value)}" for key, value in plain.items()), ""])
-        for key, value in values.items():
-            if isinstance(value, dict) and value:
-                write(value, f"{path}.{toml_key(key)}" if path else toml_key(key))
-
-    write(run.model_dump(exclude_none=True, exclude_unset=True), "")
-    return "\n".join(lines)
+def filled_in(text: str, run: Run) -> str:
+    """The text of a run file with the settings that it leaves open as `run` has them; comments and order stay."""
+    document = tomlkit.parse(text)
+    values = run.model_dump()
+    for name in open_settings(parse_run(document.unwrap())):
+        *tables, key = name.split(".")
+        table: Any = document
+        value: Any = values
+        for each in tables:
+            table, value = table[each], value[each]
+        table[key] = value[key]
+    return tomlkit.dumps(document)
 
 
 def parse_run(values: dict[str, Any], name: str = "run", text: str = "") -> Run:
