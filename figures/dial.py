@@ -121,7 +121,7 @@ def _legend(axes: Any, layers: list[int], colours: dict[int, Any]) -> None:
 
 
 def _mean_over_heads(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a dial: means weighted by the attention rows of each head, the largest error."""
+    """One row per dial: means weighted by the attention rows of each head, the largest error."""
     weighted = ["fidelity_mean", "predicted_fidelity", "entropy_mean", "predicted_entropy"]
     found = []
     for dial, part in rows.groupby("dial"):

@@ -159,7 +159,7 @@ def _of_the_system(error: OSError) -> str:
 
 def _output_is_closed() -> bool:
     """Whether nobody reads what is written: a pipe to another process may break too."""
-    # rich has put the null device in the place of a closed output.
+    # rich has put the null device in place of a closed output.
     if not hasattr(select, "poll") or os.path.samestat(os.fstat(sys.stdout.fileno()), os.stat(os.devnull)):
         return True
     watched = select.poll()

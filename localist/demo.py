@@ -136,7 +136,7 @@ def _draw(console: Console, out: Path) -> list[str]:
 
 
 def _close(console: Console, out: Path) -> list[str]:
-    """Print and keep the closing table; what is wrong in it."""
+    """Prints and saves the summary; returns failures."""
     from rich.table import Table
 
     from empirical.measuring.measure import OWN_NAME

@@ -22,7 +22,7 @@ evidence is compared with today's statement. Two things are taken from the evide
 - *kernel*: that Coq's kernel accepted the proofs. The record counts only while it names, with their hashes, today's
   proposition of every clause and today's files of proofs, and no axiom but those of the classical reals; whether the
   kernel accepts them only Coq can tell. `make kernel` asks it again, and corrects the record.
-- *screened rows* and *tightest clause*: measurements, which can only count against a statement. The rows were thrown at
+- *screened rows* and *tightest clause*: measurements, which can only count against a statement. The rows were tried on
   every clause in float64 with a derived error bound; rows within it were decided exactly, up to a limit per clause,
   beyond which they are counted as left. The tightest clause is the largest ratio of a clause's two sides that a search
   found; at 1 the bound is attained.

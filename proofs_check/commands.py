@@ -34,7 +34,7 @@ def verify(
     # None where the demo calls it as a function; typer knows no optional context.
     context: typer.Context = None,  # type: ignore[assignment]
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Statements; all if none.")] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Random instances thrown at each statement.")] = 60,
+    rows: Annotated[int, typer.Option(min=1, help="Random instances tried on each statement.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random instances.")] = 0,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail on every statement whose evidence leaves it below certified.")
@@ -61,7 +61,7 @@ def verify(
     Symbolic: sympy decided that many of the derivation's steps. Random: that many instances were drawn and each was
     decided in exact arithmetic for every clause. With --full also: rows screened in floats with a derived error bound,
     their speed beside the softmax alone, a search for the row nearest to equality, and certificates for every
-    inequality; what is finished is kept, so a run broken off goes on where it stopped. With --strict the statuses are
+    inequality; what is finished is kept, so a run interrupted goes on where it stopped. With --strict the statuses are
     those of the evidence, whose certificates are replayed. With --mutants every method is tried on statements, steps
     and inequalities made false on purpose. Exit status: 0 if every statement is at least sampled (with --strict:
     certified; with --mutants: if no mutant passes a complete method; with --replay: if every certificate holds), 1

@@ -1,6 +1,6 @@
 """Gathers evidence: the methods whose findings are kept, run on a statement and written to its file.
 
-What was found with the same effort of the same statement is kept, so that a run broken off goes on where it stopped.
+What was found with the same effort of the same statement is kept, so that a run interrupted goes on where it stopped.
 """
 
 from __future__ import annotations

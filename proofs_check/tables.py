@@ -1,4 +1,4 @@
-"""What `localist verify` prints: one row a statement, one column a method."""
+"""What `localist verify` prints: one row per statement, one column per method."""
 
 from __future__ import annotations
 

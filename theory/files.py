@@ -26,7 +26,7 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
     """
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
-            # Nothing may stand in the place of a device or a pipe.
+            # Nothing may stand in place of a device or a pipe.
             path.write_bytes(data)
         else:
             # A link is kept, and what it points to replaced.
@@ -79,7 +79,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        # Of a file, or a link that leads nowhere, in the place of the folder.
+        # Of a file, or a link that leads nowhere, in place of the folder.
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from error
 
 

@@ -6,7 +6,7 @@ whose zeros are exact. Calls with padding, a cache or dropout, which hand over a
 one, have the bias in the mask.
 
 Registered in transformers as attention and mask `localist`. The settings are read from `config.localist`
-(plain JSON): `dials` (one a layer), `block` (window length) and `temperature`. Windows count from the first token of
+(plain JSON): `dials` (one per layer), `block` (window length) and `temperature`. Windows count from the first token of
 a text, wherever padding and cache put it (`positions`). Two keyword arguments pass through the model's forward
 call: `block_ids` `(batch or 1, tokens)` replaces the windows, and `row_sink` is called with each layer's
 `AttentionCall`, which it may ask for the rows' numbers (`row_pass`), or for leak and fidelity with gradients. A

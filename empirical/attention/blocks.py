@@ -1,4 +1,4 @@
-"""Blocks: the partition of a text's tokens into segments, one block id a token.
+"""Blocks: the partition of a text's tokens into segments, one block id per token.
 
 A query's target block is its own segment, so a query always sees its own token inside the block. Ids are
 integers from 0; `(batch, tokens)` tensors, or `(1, tokens)` where every sequence has the same blocks.

@@ -1,4 +1,4 @@
-"""What a pass over the scores gives of every row, whichever way it went over them."""
+"""What a pass over the scores returns for every row."""
 
 from __future__ import annotations
 

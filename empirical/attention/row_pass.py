@@ -1,4 +1,4 @@
-"""The one way into the pass over the scores: by a kernel where there is one, in pieces everywhere else."""
+"""Dispatches the pass over the scores to a GPU kernel if available, else to tiled PyTorch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progressive schedules as the model needs them: plain numbers, one dial a layer (theory.md F).
+"""Progressive schedules as the model needs them: plain numbers, one dial per layer (theory.md F).
 
 A dial lies in [0, 1]; it adds the bias `log(1/(1-lam))`, in nats after the temperature, to the scores of a
 query's own block (B1). Dial 1 is the hard block mask, whose bias is infinite.

@@ -67,7 +67,7 @@ def bench(
     `lengths` None: 256, 1024, 2048, and 4096 on a GPU. `gate_lengths` are lengths at which one layer's forward and
     backward pass is timed, in each of `GATE_BLOCKS`; nothing is measured then unless `lengths` says so.
 
-    `results` has one entry a task, length and variant; `eager_over_fused`, one a task and length, how much longer
+    `results` has one entry per task, length and variant; `eager_over_fused`, one a task and length, how much longer
     the stored maps take than the fused pass, and how many times its memory above the plain pass. Raises DomainError,
     LocalistError (memory).
     """

@@ -28,7 +28,7 @@ SCHEMA = 2
 ROWS_NAME = "rows.csv"
 MANIFEST_NAME = "manifest.json"
 
-# One entry a quantity that is measured on every row: its distribution over the rows of a layer and head.
+# One entry per quantity that is measured on every row: its distribution over the rows of a layer and head.
 QUANTITIES: dict[str, str] = {
     "entropy": "entropy of the attention row",
     "fidelity": "attention mass on the query's own block",
@@ -39,7 +39,7 @@ QUANTITIES: dict[str, str] = {
     "logit_range": "largest less smallest visible score, over the temperature",
 }
 
-# One entry a checked bound: the column of its violations, mean value and slack start with this name.
+# One entry per checked bound: the column of its violations, mean value and slack start with this name.
 BOUNDS: dict[str, str] = {
     "leak_margin": "A2: leak <= leak_max at the margin",
     "leak_mean_margin": "A2: leak <= leak_max at the mean margin",

@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Rows:
-    """One entry a row, `(heads, rows)` each, over rows whose complement is not empty; nats, float64.
+    """One entry per row, `(heads, rows)` each, over rows whose complement is not empty; nats, float64.
 
     `size` bounds the row's scores (`rounding`), which were dot products of `width` entries by `arithmetic`.
     `conditional_block` and `conditional_rest` are the entropies of the row given its block and given the
@@ -74,7 +74,7 @@ class RowMeter:
     """Measures the rows of one call after another.
 
     `ranges=False` saves margins and ranges, `conditionals` adds the two passes that B2 needs. Which rows have a
-    complement depends on the blocks alone, so that is worked out once for all layers.
+    complement depends on the blocks alone, so that is computed once for all layers.
     """
 
     def __init__(self, conditionals: bool = False, ranges: bool = True) -> None:

@@ -1,7 +1,7 @@
-"""What a sweep found: one line a budget and configuration, every layer's records, and a manifest.
+"""What a sweep found: one line per budget and configuration, every layer's records, and a manifest.
 
 `summary.csv` has the columns `SUMMARY`; `rows.parquet` the rows of every task's records with `configuration`,
-`largest_dial` and `seed` in front; `manifest.json` the sweep's configuration, one entry a task, what failed,
+`largest_dial` and `seed` in front; `manifest.json` the sweep's configuration, one entry per task, what failed,
 versions, and the SHA-256 of the other two. An empty cell is an interval that one seed cannot give.
 
 A perplexity is `exp` of the mean loss over seeds, and its interval that of Student's t on the losses, carried

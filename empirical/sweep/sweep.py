@@ -49,7 +49,7 @@ TASKS_NAME = "tasks"
 # What a sweep writes into its folder once it has a base.
 SWEEP_FILES = (TASKS_NAME, SUMMARY_NAME, ROWS_NAME, MANIFEST_NAME)
 
-KILLED = "a process of the sweep was killed, perhaps for want of memory. Go on with fewer --jobs or a smaller batch."
+KILLED = "a process of the sweep was killed, possibly out of memory. Go on with fewer --jobs or a smaller batch."
 
 
 def sweep(

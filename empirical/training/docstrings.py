@@ -19,7 +19,7 @@ SHORTEST = 40
 
 
 def library_docstrings(folder: Path | None = None) -> list[str]:
-    """One document a module: its docstrings of at least `SHORTEST` characters, each text once over all modules.
+    """One document per module: its docstrings of at least `SHORTEST` characters, each text once over all modules.
 
     `folder` None is the standard library of the Python that runs; what it holds depends on the version. Files
     that are not Python or not text are passed over.

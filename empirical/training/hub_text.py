@@ -14,7 +14,7 @@ from theory.errors import InputError, first_line
 
 
 def dataset_text(name: str, subset: str | None, split: str, column: str) -> list[str]:
-    """The column's texts in order, one document a row, rows without text left out. Raises InputError.
+    """The column's texts in order, one document per row, rows without text left out. Raises InputError.
 
     `split` may be cut as the library has it, `train[:5000]`. Datasets that bring a program of their own are refused.
     """

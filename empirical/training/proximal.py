@@ -89,7 +89,7 @@ class GroupProximal(TrainerCallback, ExportableState):
         self.betas = betas
         self.rates: list[float] = []
         self.group_size = 0
-        # One entry a layer, each `(blocks, 2, heads)`; `extinct` is 0 while alive.
+        # One entry per layer, each `(blocks, 2, heads)`; `extinct` is 0 while alive.
         self.start: list[Tensor] = []
         self.reach: list[Tensor] = []
         self.extinct: list[Tensor] = []
@@ -159,7 +159,7 @@ class GroupProximal(TrainerCallback, ExportableState):
             self.extinct[layer] = torch.where(zero, self.extinct[layer] + born * step, 0)
 
     def groups(self) -> list[dict[str, Any]]:
-        """One record a group: norm at the start, longest step, extinction measured and predicted."""
+        """One record per group: norm at the start, longest step, extinction measured and predicted."""
         rates = np.array(self.rates)
         reaches = adam_update_bound(np.arange(1, len(rates) + 1), *self.betas)
         universal = rates * (self.penalty - math.sqrt(self.group_size) * reaches)

@@ -1,6 +1,6 @@
 """Blocks that follow the text: sentences, paragraphs, places that the user marks, and change points.
 
-All give one block id a token and window; a query's own token is in its block by construction. A token in which a
+All give one block id per token and window; a query's own token is in its block by construction. A token in which a
 block begins belongs to that block, so a word with its leading space goes with the word.
 
 Sentences, paragraphs and the user's places cut a token's block from what precedes it only. Change points are

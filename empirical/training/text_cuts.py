@@ -43,7 +43,7 @@ class TextCuts:
         self._sentences = kind == "sentences"
         self._bytes = _token_bytes(tokenizer)
         self._end = tokenizer.token_to_id(END_OF_TEXT)
-        # The state is one of 12, so each pair of state and token is worked out once.
+        # The state is one of 12, so each pair of state and token is computed once.
         self._known: dict[tuple[_State, int], tuple[_State, bool]] = {}
         self.restart()
 

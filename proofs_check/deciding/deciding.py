@@ -174,7 +174,7 @@ def exactly_zero(expr: Expr) -> bool:
 
 
 class Letters:
-    """The values of the letters on one instance, each worked out once at every precision."""
+    """The values of the letters on one instance, each computed once at every precision."""
 
     def __init__(self, instance: Any, definitions: Mapping[Symbol, Definition]) -> None:
         self.instance = instance

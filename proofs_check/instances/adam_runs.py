@@ -1,4 +1,4 @@
-"""Runs of AdamW with a proximal step last on one block of weights (C5), worked out from the definitions.
+"""Runs of AdamW with a proximal step last on one block of weights (C5), computed from the definitions.
 
 The gradients are arbitrary: what a run proves or refutes holds whatever the loss.
 """

@@ -1,4 +1,4 @@
-"""Arb's balls as the arithmetic that definitions are worked out in."""
+"""Arb's balls as the arithmetic that definitions are computed in."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Whole contexts of causal rows as exact data (A7): every query of a short text, and what each letter means on them.
 
-Nothing is known in advance of the query that binds: every letter is worked out by going through all queries.
+Nothing is known in advance of the query that binds: every letter is computed by going through all queries.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Random attention heads with rational entries, and the gradients of their weights (C2).
 
-Gradients are worked out by hand, backwards from the output; the tests compare them with automatic differentiation.
+Gradients are computed by hand, backwards from the output; the tests compare them with automatic differentiation.
 Spectral norms come from 2 x 2 Gram matrices, which is why every matrix here has at most two columns.
 """
 

@@ -28,7 +28,7 @@ class Family:
     """A shape of scores: what all keys share, what each has of its own, and the scores the two make.
 
     Own parts are drawn key by key, so that a row shrinks by losing keys. `scores(shared, own, block, temperature)` is
-    finite, one float a key, block first.
+    finite, one float per key, block first.
     """
 
     shared: st.SearchStrategy[Any]

@@ -1,4 +1,4 @@
-"""Group-sparse attention rows (B5) as exact data, with their maximiser worked out from the optimality conditions.
+"""Group-sparse attention rows (B5) as exact data, with their maximiser computed from the optimality conditions.
 
 A multiplier `x` gives every key of the block the mass `max(s - x, 0)/tau`, and every group the part of
 `max(s_g - x, 0)/tau` that the penalty leaves. The maximiser is the one whose masses add up to 1.

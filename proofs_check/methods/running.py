@@ -105,7 +105,7 @@ def _elsewhere(work: Callable[[str, Report], Found], items: Sequence[str], jobs:
     except KeyboardInterrupt:
         return Run([future.result() for future in pending if _succeeded(future)], interrupted=True)
     except BrokenProcessPool as error:
-        raise LocalistError(f"a worker process died, perhaps for lack of memory: try --jobs 1 ({error})") from None
+        raise LocalistError(f"a worker process died, possibly out of memory: try --jobs 1 ({error})") from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for child in set(multiprocessing.active_children()) - before:

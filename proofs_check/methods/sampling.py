@@ -1,4 +1,4 @@
-"""The random method: rows thrown at every clause of a statement, each decided without a tolerance.
+"""The random method: rows tried on every clause of a statement, each decided without a tolerance.
 
 Sampling never proves a statement for all rows. It refutes with a counterexample, shrunk; or it is clean, which says
 that every row drawn was decided, and for the claim.

@@ -43,7 +43,7 @@ def in_bound(change: Callable[[Expr], Expr]) -> Mutation:
 
 
 def replaced(old: Expr, new: Expr) -> Mutation:
-    """One expression in the place of another, in the bound."""
+    """One expression in place of another, in the bound."""
     return in_bound(lambda bound: bound.subs(old, new))
 
 

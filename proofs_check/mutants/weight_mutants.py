@@ -57,7 +57,7 @@ from theory.weight_symbols import (
 
 
 def within(old: Boolean, new: Boolean) -> Mutation:
-    """One expression in the place of another, anywhere in the claim."""
+    """One expression in place of another, anywhere in the claim."""
 
     def mutate(clause: Clause) -> Clause:
         return replace(clause, holds=clause.holds.subs(old, new))

@@ -115,7 +115,7 @@ def lowest_entropy(n: Tracked, r: Tracked) -> Tracked:
 
 
 def _share_and_shrink(r: Tracked) -> tuple[Any, Tracked]:
-    """The share of upper keys and `e^-r`, worked out once for the numbers of keys that share a range."""
+    """The share of upper keys and `e^-r`, computed once for the numbers of keys that share a range."""
     if r.memo is None:
         r.memo = best_share(as_array(r.value, r.xp), r.xp), exp(-r)
     return r.memo

@@ -50,7 +50,7 @@ class Judged:
 class Judge:
     """Every clause of a statement, ready to be judged on many batches.
 
-    For `loose` batches a letter that the assumption keeps above or below 0 is taken no farther than 0: where the
+    For `loose` batches the letters whose sign is assumed are clamped at 0: where the
     assumption holds that is the letter, and elsewhere its size would widen the bound for all rows.
     """
 
@@ -180,7 +180,7 @@ def _without_common_logarithm(claim: Relational) -> Relational:
 
 
 def _kept_to(given: Boolean) -> dict[Symbol, Expr]:
-    """For every letter that the assumption keeps on one side of 0, the letter taken no farther than 0."""
+    """Clamps the letters whose sign is assumed."""
     kept: dict[Symbol, Expr] = {}
     for part in given.args if isinstance(given, And) else (given,):
         if isinstance(part, Relational) and part.lhs.is_Symbol and part.rhs == 0:

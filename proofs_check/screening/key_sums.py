@@ -1,7 +1,7 @@
 """Sums over the keys of a block or of the rest, for many rows, in tiles that stay in the cache.
 
 Scores have shape (keys, rows). Depths are `x = (s - top)/tau <= 0` and weights `w = e^x`, `top` the largest score of a
-row's keys. Each sum is an array with one entry a row.
+row's keys. Each sum is an array with one entry per row.
 """
 
 from __future__ import annotations

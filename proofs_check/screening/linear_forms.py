@@ -1,7 +1,7 @@
 """A number written as a sum of shared numbers and a rest, so that what two numbers share cancels before it rounds.
 
 The entropy of a row is that of its block and a small rest when nearly all mass is there; two such entropies differ by
-their rests. A score difference is a sum of two exact scores, and so on. Sums are worked out only when asked for, on the
+their rests. A score difference is a sum of two exact scores, and so on. Sums are computed only when asked for, on the
 rows asked for.
 """
 

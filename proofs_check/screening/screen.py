@@ -1,4 +1,4 @@
-"""The screen: millions of random rows thrown at every clause of a statement, in float64 with a derived error bound.
+"""The screen: millions of random rows tried on every clause of a statement, in float64 with a derived error bound.
 
 A row is clear where the claim holds by more than its error bound. First one bound serves all rows of a batch, which
 costs little more than the values do; the rows it leaves are bounded one by one from the same letters. A row that is

@@ -1,4 +1,4 @@
-"""Claims as a list of operations: written once, run on every batch, with what several sides share worked out once.
+"""Claims as a list of operations: written once, run on every batch, with what several sides share computed once.
 
 The list is written by evaluating each side on placeholders that record what is done to them, so `theory.lowering`
 alone says what an expression means.
@@ -146,7 +146,7 @@ class Tape:
 
 
 class Run:
-    """The numbers on a tape for one batch, each worked out when it is first asked for.
+    """The numbers on a tape for one batch, each computed when it is first asked for.
 
     `known` is the caller's: what it has found out on this run.
     """

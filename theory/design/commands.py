@@ -16,9 +16,7 @@ AsJson = Annotated[
 
 
 def check(
-    run: Annotated[
-        Path | None, typer.Argument(metavar="[RUN.toml]", help="A whole run, in the place of a row.")
-    ] = None,
+    run: Annotated[Path | None, typer.Argument(metavar="[RUN.toml]", help="A whole run, in place of a row.")] = None,
     keys: Annotated[int | None, typer.Option(help="Keys the query can see.")] = None,
     block: Annotated[int | None, typer.Option(help="Keys in its target block, fewer than --keys.")] = None,
     margin: Annotated[
@@ -64,7 +62,7 @@ def check(
         raise DomainError("--grid sweeps the numbers of a RUN.toml, which must be given")
     if keys is None or block is None or margin is None:
         missing = next(name for name in ("--keys", "--block", "--margin") if row[name] is None)
-        raise DomainError(f"{missing} must be given, or a RUN.toml in the place of the options")
+        raise DomainError(f"{missing} must be given, or a RUN.toml in place of the options")
     from theory.design.guarantee import Design, Targets
     from theory.design.row_check import check_row
 

@@ -73,7 +73,7 @@ class Anchors(Table):
 
 
 class SparseGroups(Table):
-    """`[locality.sparse]`: group-sparse attention in the place of softmax (B5); `group` keys share one penalty."""
+    """`[locality.sparse]`: group-sparse attention in place of softmax (B5); `group` keys share one penalty."""
 
     penalty: NonNegative
     group: Count = 1

@@ -37,8 +37,8 @@ _LONGEST_STEP = 4.0
 class PromiseSup:
     """What a rule set can promise to every target alike: a supremum (E2).
 
-    `masses` attains it (finite strengths may only come near), and `certificate`, one weight a rule, shows that nothing
-    beats it: on no key do the weights of the targets that hold it sum to more than `value`.
+    `masses` attains it (finite strengths may only come near), and `certificate`, one weight per rule, shows that
+    nothing beats it: on no key do the weights of the targets that hold it sum to more than `value`.
     """
 
     value: Fraction

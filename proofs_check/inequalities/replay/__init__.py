@@ -4,7 +4,7 @@ It shares no code with the search that wrote them.
 
 A certificate holds if its bytes are canonical and hash to what they say; if the claim that its nodes make is the one it
 states; if every form it uses equals, by algebra, the claim's difference or the derivative it stands for; if its boxes
-tile the domain; and if the argument of every box holds when worked out anew in Arb.
+tile the domain; and if the argument of every box holds when computed anew in Arb.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from proofs_check.inequalities.replay.ranges import (
 
 
 class Reading:
-    """One box and what has been worked out over it."""
+    """One box and what has been computed over it."""
 
     def __init__(self, nodes: list[list[Any]], box: Box, aliases: Mapping[int, list[int]]) -> None:
         self.nodes = nodes

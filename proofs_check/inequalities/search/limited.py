@@ -123,7 +123,7 @@ def decide_within(request: Request, seconds: float, progress: Callable[[Progress
     finally:
         _given_back(worker)
     if last is None:
-        other = f"the worker process ended with status {status}, perhaps for lack of memory"
+        other = f"the worker process ended with status {status}, possibly out of memory"
         return Undecided(time_limit(seconds) if spent >= seconds else other, boxes, spent)
     if "refused" in last:
         raise DomainError(last["refused"])

@@ -1,6 +1,6 @@
 """The worker process of `limited`: requests come in on stdin and findings go out on stdout.
 
-Both are JSON, one object a line; nothing that comes in is executed.
+Both are JSON, one object per line; nothing that comes in is executed.
 """
 
 from __future__ import annotations
