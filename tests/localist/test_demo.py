@@ -147,7 +147,7 @@ def test_a_folder_of_something_else_is_left_alone(chain):
     chain.out.mkdir()
     (chain.out / "thesis.tex").write_text("")
     for fresh in (False, True):
-        with pytest.raises(InputError, match="not a folder of the demo"):
+        with pytest.raises(InputError, match="neither empty nor a demo folder"):
             demo(chain.out, fresh=fresh)
     assert [path.name for path in chain.out.iterdir()] == ["thesis.tex"]
     assert chain.calls == []

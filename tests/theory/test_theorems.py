@@ -10,7 +10,7 @@ import pytest
 
 from localist import cli
 from theory.statement import Kind
-from theory.statements.catalogue import CATALOGUE
+from theory.statements.catalogue import CATALOGUE, find
 
 THEORY = [
     *("A1", "A2", "A3", "A4", "A5", "A6", "A7"),
@@ -114,10 +114,19 @@ def below(key, by_id):
     return {key}.union(*(below(used, by_id) for used in by_id[key].uses))
 
 
-def test_a_graph_in_json_is_refused(run):
-    status, out, err = run("--graph", "--json")
+@pytest.mark.parametrize("both", [("--graph", "--json"), ("--graph", "--markdown"), ("--markdown", "--json")])
+def test_only_one_way_to_print_may_be_chosen(run, both):
+    status, out, err = run(*both)
     assert (status, out, err.count("\n")) == (2, "", 1)
-    assert "--graph" in err
+    assert "only one of them may be given" in err
+
+
+def test_one_statement_in_markdown(run):
+    status, out, _ = run("A4", "--markdown")
+    assert status == 0
+    assert re.findall(r"^## (\w+)", out, flags=re.MULTILINE) == ["A4"]
+    assert all(f"**{clause.name}**" in out for clause in find("A4").claim)
+    assert all(step.because in out for step in find("A4").derive())
 
 
 def test_an_unknown_statement_is_one_line(run):

@@ -245,7 +245,7 @@ def decoded(cache_layer):
 
 def test_a_cache_with_a_sliding_window_is_refused():
     with pytest.raises(
-        DomainError, match=r"the cache has let go of the first 12 tokens: blocks count from the first one"
+        DomainError, match=r"the cache has dropped the first 12 tokens: blocks count from the first one"
     ):
         decoded(lambda: DynamicSlidingWindowLayer(10))
     # While it holds every token, it is as good as any other.
@@ -262,7 +262,7 @@ def call(mask=None, dial=0.5, queries=6, module=None, position_ids=None, heads=2
 
 
 def test_a_layer_whose_cache_let_go_of_tokens_is_refused():
-    with pytest.raises(DomainError, match=r"a query at position 9 sees 6 keys: the cache has let go of the first ones"):
+    with pytest.raises(DomainError, match=r"a query at position 9 sees 6 keys: the cache has dropped the first ones"):
         call(queries=1, position_ids=torch.tensor([[9]]))
     call(queries=1, position_ids=torch.tensor([[5]]))
 
@@ -320,7 +320,7 @@ def test_rows_and_objectives_of_padded_texts_are_refused():
     ],
 )
 def test_keywords_that_are_not_understood_are_refused(name, value, dial):
-    with pytest.raises(DomainError, match=f"the keyword argument {name} is not known to localist attention"):
+    with pytest.raises(DomainError, match=f"the keyword argument {name} is unknown to localist attention"):
         call(dial=dial, **{name: value})
     call(dial=dial, **{name: None}, use_cache=True)
 
@@ -334,7 +334,7 @@ def test_attention_of_another_kind_is_refused():
         with pytest.raises(DomainError, match="localist attention is causal self-attention"):
             call(**options)
     call(is_causal=True)
-    with pytest.raises(DomainError, match="1 key heads for 2 query heads: localist attention needs one for each"):
+    with pytest.raises(DomainError, match="1 key heads for 2 query heads: localist attention needs one per query head"):
         call(heads=1)
 
 

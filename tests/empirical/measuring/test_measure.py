@@ -330,7 +330,7 @@ IDS = torch.arange(64, dtype=torch.int32)[None] // 8
         (torch.zeros(1, 64), None, r"windows must hold whole numbers .* found float32 .1, 64."),
         (torch.zeros(64, dtype=torch.int32), None, r"windows must hold whole numbers .* found int32 .64,."),
         (torch.zeros(0, 64, dtype=torch.int32), None, r"windows must hold whole numbers .* found int32 .0, 64."),
-        (torch.zeros(2, 64, dtype=torch.int32), IDS, r"block ids int32 .1, 64. must be one a token of int32 .2, 64."),
+        (torch.zeros(2, 64, dtype=torch.int32), IDS, r"block ids int32 .1, 64. must be one per token of int32 .2, 64."),
         (torch.zeros(1, 64, dtype=torch.int32), IDS, "holds its own block ids: the model has blocks 'windows'"),
         (torch.zeros(1, 8, dtype=torch.int32), None, "block 8 must be below the context 8"),
     ],

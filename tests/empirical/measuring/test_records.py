@@ -170,7 +170,7 @@ def test_links_are_kept_and_devices_are_written_to(tmp_path):
     [
         ("a,b\n1,2\n3\n", "row 2: 1 cells must be 2"),
         ("a\n1\n", "1 columns are missing, first 'b'"),
-        ("a,b,a\n1,2,3\n", "column 'a' stands there more than once"),
+        ("a,b,a\n1,2,3\n", "column 'a' appears more than once"),
         ("a,b\n1.5,2\n", "column 'a' must hold integers from 0, found '1.5'"),
         ("a,b\n-1,2\n", "column 'a' must hold integers from 0, found '-1'"),
         ("a,b\n1,x\n", "column 'b' must hold numbers, found 'x'"),

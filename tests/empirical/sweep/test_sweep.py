@@ -256,7 +256,7 @@ def test_a_task_that_runs_out_of_memory_does_not_take_the_others_with_it(whole, 
 
     monkeypatch.setattr(LocalistTrainer, "training_step", ordinary)
     monkeypatch.setattr("empirical.sweep.sweep.measure", large)
-    with pytest.raises(LocalistError, match=r"out of memory: it does not suffice for measuring. Try fewer --jobs.$"):
+    with pytest.raises(LocalistError, match=r"out of memory: not enough for measuring. Try fewer --jobs.$"):
         sweep(tiny_sweep(tmp_path), tmp_path / "out", progress=False)
 
 

@@ -71,7 +71,7 @@ def test_a_sweep_whose_base_or_text_was_spoilt(tmp_path, line, text, monkeypatch
     shutil.rmtree(tmp_path / "out" / "tasks")
     before = text.read_text()
     text.write_text(before + "More.")
-    assert "was begun on another text" in line("sweep", path, tmp_path / "out")
+    assert "was started on another text" in line("sweep", path, tmp_path / "out")
     text.write_text(before)
     localist_again(path, tmp_path / "out", monkeypatch)
     task = sorted((tmp_path / "out" / "tasks").iterdir())[0]

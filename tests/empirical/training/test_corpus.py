@@ -175,7 +175,7 @@ def test_a_dataset_that_cannot_be_had_is_one_clear_line(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="holds no text"):
         load_corpus(CorpusConfig(dataset=str(tmp_path)))
     monkeypatch.setattr("empirical.training.hub_text.hub_is_reachable", lambda: False)
-    with pytest.raises(InputError, match=r"dataset some/name is no folder here, and .* cannot be reached"):
+    with pytest.raises(InputError, match=r"dataset some/name is not a folder here, and .* cannot be reached"):
         load_corpus(CorpusConfig(dataset="some/name"))
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(InputError, match=r"pip install 'localist\[datasets\]'"):
@@ -206,7 +206,7 @@ def test_a_name_that_cannot_be_looked_up_is_one_clear_line(load, monkeypatch):
         monkeypatch.setattr(f"empirical.{module}.hub_is_reachable", lambda: False)
     looked_up = []
     monkeypatch.setattr(socket, "getaddrinfo", lambda *host, **_: looked_up.append(host))
-    with pytest.raises(InputError, match=r"no folder here, not in the local cache, and \S+ cannot be reached$"):
+    with pytest.raises(InputError, match=r"not a folder here, not in the local cache, and \S+ cannot be reached$"):
         load("nobody-has/a-model-of-this-name")
     # transformers looks once in spite of being told not to; a look-up that is tried again waits seconds.
     assert len(looked_up) <= 1

@@ -187,10 +187,10 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, capsys, spoil, name):
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "checkpoint-4" in said
-    assert "going on from checkpoint-2" in said
+    assert "resuming from checkpoint-2" in said
     spoil(checkpoints[2] / name)
     assert newest_checkpoint(tmp_path) is None
-    assert "beginning anew" in capsys.readouterr().err
+    assert "starting again" in capsys.readouterr().err
 
 
 def test_a_text_that_changed_since_is_not_gone_on_with(tmp_path, line, text):
@@ -200,7 +200,7 @@ def test_a_text_that_changed_since_is_not_gone_on_with(tmp_path, line, text):
     train(tiny_of(mine), run, progress=False)
     (run / "training.json").unlink()
     mine.write_text(mine.read_text() + "More. ")
-    assert "was begun on another text: mine.txt has changed" in line("train", run, "--resume")
+    assert "was started on another text: mine.txt has changed" in line("train", run, "--resume")
 
 
 @pytest.mark.parametrize(

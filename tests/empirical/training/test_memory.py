@@ -39,14 +39,15 @@ def test_a_shape_of_terabytes_is_one_line(tmp_path, monkeypatch, capsys, words, 
     assert (ended.value.code, shown.out, shown.err.count("\n")) == (2, "", 1)
     assert shown.err.startswith("error: out of memory: ")
     assert named in shown.err
-    assert any(f"{unit}iB, and there are " in shown.err for unit in "TPEZY")
+    assert any(f"{unit}iB, but there are only " in shown.err for unit in "TPEZY")
     assert not list(tmp_path.iterdir())
 
 
 def test_what_there_is_decides(monkeypatch):
     monkeypatch.setattr(memory, "machine_memory", lambda: 1000)
     check_memory(1000, "it", "Try less.")
-    with pytest.raises(LocalistError, match=r"^out of memory: it needs at least 1001 bytes, and there are 1000 bytes"):
+    words = r"^out of memory: it needs at least 1001 bytes, but there are only 1000 bytes"
+    with pytest.raises(LocalistError, match=words):
         check_memory(1001, "it", "Try less.")
     config = tiny()
     monkeypatch.setattr(memory, "machine_memory", lambda: training_bytes(config))

@@ -54,7 +54,7 @@ def test_a_device_that_refuses_leaves_no_folder(tmp_path, monkeypatch):
         raise ValueError("Your setup doesn't support bf16/gpu.")
 
     monkeypatch.setattr("empirical.training.train.TrainingArguments", refuse)
-    with pytest.raises(DomainError, match="bfloat16 cannot be had"):
+    with pytest.raises(DomainError, match="bfloat16 is not available"):
         train(tiny(training={"precision": "bfloat16"}), tmp_path / "run", progress=False)
     assert list(tmp_path.iterdir()) == []
 

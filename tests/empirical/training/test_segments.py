@@ -62,7 +62,7 @@ def test_a_block_file_names_texts_by_their_path_or_its_end(tmp_path):
     second = [block + 2 for block in twice]
     assert ids({"a.txt": [3], "y/a.txt": [1, 3]}, pieces) == [once + second]
     assert ids({"y/a.txt": [1, 3], "x/a.txt": [3]}, pieces) == [once + second]
-    with pytest.raises(InputError, match=r'"a.txt" fits /x/a.txt and /y/a.txt: write more'):
+    with pytest.raises(InputError, match=r'"a.txt" fits /x/a.txt and /y/a.txt: give more of the path'):
         ids({"a.txt": [3]}, pieces)
     for other in ("b.txt", "z/a.txt", "/a.txt", ".txt", ".", ".."):
         with pytest.raises(InputError, match=r"no entry for /x/a.txt"):
@@ -179,7 +179,7 @@ def test_a_wrong_choice(locality, message):
         ('{"t": 3}', "must be a list"),
         ('{"t": [true]}', "whole numbers"),
         ('{"t": [-1]}', "whole numbers"),
-        ('{"t": [3, 3]}', "must rise"),
+        ('{"t": [3, 3]}', "must increase"),
         ('{"u": [3]}', "no entry for t"),
         ('{"t": [3, 1' + "0" * 30 + "]}", "must be at most 9223372036854775807"),
         ('{"t": [3], "a\\nb": [true]}', r'"a\\nb" must be a list of characters'),

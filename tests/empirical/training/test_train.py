@@ -69,7 +69,7 @@ def test_a_device_without_half_precision(tmp_path, monkeypatch):
             raise ValueError("Your setup doesn't support bf16/gpu.\nMore advice.")
 
     monkeypatch.setattr("empirical.training.train.TrainingArguments", refuse)
-    with pytest.raises(DomainError, match=r"bfloat16 cannot be had on this device: Your setup .* bf16/gpu.$"):
+    with pytest.raises(DomainError, match=r"bfloat16 is not available on this device: Your setup .* bf16/gpu.$"):
         train(tiny(training={"precision": "bfloat16"}), tmp_path / "run", progress=False)
 
 
@@ -260,7 +260,7 @@ def another_error(*args, **kwargs):
 @pytest.mark.parametrize("step", [more_than_there_is, on_a_gpu])
 def test_memory_that_does_not_suffice(tmp_path, monkeypatch, step):
     monkeypatch.setattr(LocalistTrainer, "training_step", step)
-    with pytest.raises(LocalistError, match=r"^out of memory: .* for 8 windows a step. Try a smaller --batch.$"):
+    with pytest.raises(LocalistError, match=r"^out of memory: .* for 8 windows per step. Try a smaller --batch.$"):
         train(tiny(), tmp_path / "run", progress=False)
 
 

@@ -173,7 +173,7 @@ FORGED = {
         (above(x), {x: Interval(0, oo)}, leaf(faces=[HIGH]), {DX: Integer(1)}),
         "no face at infinity",
     ),
-    "no end": ((above(x), ROW, leaf(faces=[("x", "middle")]), {DX: Integer(1)}), "is no end"),
+    "no end": ((above(x), ROW, leaf(faces=[("x", "middle")]), {DX: Integer(1)}), "is not an end"),
     "a root not smooth at its face": (
         (above(sqrt(x)), OPEN_0, leaf(faces=[LOW]), {DX: 1 / (2 * sqrt(x))}),
         "may not run on to the face",
@@ -217,17 +217,17 @@ FORGED = {
         "equal at the place",
     ),
     "a last derivative of both signs": ((above(x**3), {x: BOTH}, taylor(2), {DX: 3 * x**2, DXX: 6 * x}), SIGN),
-    "order 0": ((above(x), ROW, taylor(0), {DX: Integer(1)}), "no free one"),
+    "order 0": ((above(x), ROW, taylor(0), {DX: Integer(1)}), "the letter is not free"),
     "an order that is no number": (
         (above(x), ROW, leaf("taylor", letter="x", order=True, at="0", form=0), {DX: Integer(1)}),
         "whole number",
     ),
-    "a letter that is pinned": ((above(x), {x: Interval(1, 1)}, taylor(1), {DX: Integer(1)}), "no free one"),
-    "a place at itself": ((above(x), ROW, taylor(1, "letter x"), {DX: Integer(1)}), "is no place"),
-    "a place at no letter": ((above(x), ROW, taylor(1, "letter q"), {DX: Integer(1)}), "is no place"),
+    "a letter that is pinned": ((above(x), {x: Interval(1, 1)}, taylor(1), {DX: Integer(1)}), "the letter is not free"),
+    "a place at itself": ((above(x), ROW, taylor(1, "letter x"), {DX: Integer(1)}), "is not a place"),
+    "a place at no letter": ((above(x), ROW, taylor(1, "letter q"), {DX: Integer(1)}), "is not a place"),
     "a place at a pinned letter": (
         (above(x - y), {x: UNIT, y: Interval(0, 0)}, taylor(1, "letter y"), {DX: Integer(1)}),
-        "is no place",
+        "is not a place",
     ),
     "beyond where it is smooth": (
         (above(x * sqrt(x)), ROW, taylor(1), {DX: Rational(3, 2) * sqrt(x)}),
@@ -326,7 +326,7 @@ FORGED = {
         (above(x - Pow(Pow(x, 2, evaluate=False), HALF, evaluate=False)), {x: BOTH}, leaf(), {(): ZERO}),
         "no form of the derivative",
     ),
-    "a letter without domain": ((above(x), ROW, leaf(), {(): x + t - t + z}), "letters of no domain"),
+    "a letter without domain": ((above(x), ROW, leaf(), {(): x + t - t + z}), "letters without a domain"),
 }
 del FORGED["too steep a slope"]
 
@@ -487,7 +487,7 @@ STATED = {
     "nothing": ("", "cannot be read"),
     "brackets without end": ("(" * 5000, "cannot be read"),
     "a name that is a number": ("GreaterThan(Symbol(3), Integer(0))", "in a wrong place"),
-    "a huge float": ("GreaterThan(Float('1e999999999', precision=53), Integer(0))", "of no usual size"),
+    "a huge float": ("GreaterThan(Float('1e999999999', precision=53), Integer(0))", "of unusual size"),
 }
 
 
@@ -574,7 +574,7 @@ def test_a_difference_that_is_another():
         payload["difference"] = len(payload["nodes"]) - 1
         payload["pieces"][0]["forms"][0]["nodes"] = [payload["difference"]]
 
-    assert "no difference" in made(above(x - HALF), ROW, leaf(), edit=other)
+    assert "not one side minus the other" in made(above(x - HALF), ROW, leaf(), edit=other)
 
     def reversed_(payload):
         said = payload["statement"]
@@ -583,14 +583,14 @@ def test_a_difference_that_is_another():
         payload["difference"] = len(payload["nodes"]) - 1
 
     assert "not the claim's" in made(above(x - 2), ROW, leaf(), edit=reversed_)
-    assert "no difference" in made(above(x), ROW, leaf(), edit=lambda c: c.update(difference=0))
+    assert "not one side minus the other" in made(above(x), ROW, leaf(), edit=lambda c: c.update(difference=0))
 
 
 def test_aliases_are_checked():
     claim = above(log(x + 1))
     assert made(claim, ROW, leaf(), aliases=[(x + 1, Add(1, x, Mul(0, x, evaluate=False), evaluate=False))]) == ""
     assert "does not have the value" in made(claim, ROW, leaf(), aliases=[(x + 1, x + 2)])
-    assert "letters of no domain" in made(claim, ROW, leaf(), aliases=[(x + 1, x + y)])
+    assert "letters without a domain" in made(claim, ROW, leaf(), aliases=[(x + 1, x + y)])
 
 
 def test_a_claim_the_other_way_round():
