@@ -12,7 +12,7 @@ found = localist.certify(Le(log(x), x - 1), everywhere)
 print("log x <= x - 1:", found.verdict.value)
 assert found.verdict is localist.Verdict.PROVED
 
-# Smaller by a term of second order: false, and here is where.
+# Smaller by a second-order term: false, at the printed point.
 found = localist.certify(Le(log(x), x - 1 - (x - 1) ** 2 / 10**4), everywhere)
 print("with a term less:", found.verdict.value, "at", found.point)
 assert found.verdict is localist.Verdict.REFUTED

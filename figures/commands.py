@@ -20,18 +20,18 @@ NAMES = ("thresholds", RANDOM, "dial", "layers", "schedules")
 def figures(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help=f"{', '.join(NAMES)}; all there are records for if none."),
+        typer.Argument(metavar="[NAME]...", help=f"{', '.join(NAMES)}. Default: all that have records."),
     ] = None,
     records: Annotated[
         list[Path] | None,
         typer.Option(
             "--records",
             metavar="DIR...",
-            help="Folders of records, of runs, of sweeps, or of folders of these.  [default: runs]",
+            help="Folders of records, runs or sweeps, or folders that contain these.  [default: runs]",
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("runs/figures"),
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the random rows in leak-and-entropy (0).")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the random rows in leak-and-entropy (0).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Draw figures as PNG and PDF, stamped with the SHA-256 of the rows they were drawn from.
@@ -53,7 +53,7 @@ def figures(
 
 
 def _split(names: Sequence[str], records: list[Path] | None) -> tuple[list[str], list[Path] | None]:
-    """Names of figures, and folders. After --records a shell's `runs/*` puts further folders among the names."""
+    """Names of figures, and folders. With `--records runs/*` the shell puts further folders among the names."""
     wanted = list(dict.fromkeys(name for name in names if name in NAMES))
     others = [name for name in names if name not in NAMES]
     if records is None:
@@ -67,7 +67,7 @@ def _split(names: Sequence[str], records: list[Path] | None) -> tuple[list[str],
 
 
 def _refuse_idle(wanted: Sequence[str], records: list[Path] | None, seed: int | None) -> None:
-    """Raise DomainError for an option that none of the figures asked for has a use for."""
+    """Raise DomainError for an option that none of the requested figures uses."""
     drawn = ", ".join(wanted)
     if wanted and records and not {*wanted} - {"thresholds", RANDOM}:
         raise DomainError(f"--records {records[0]}: {drawn} is drawn without records; leave the option out")

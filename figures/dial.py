@@ -1,7 +1,7 @@
-"""The dial moved at inference: what B1 and B2 predict from the dial-0 pass, and what a trained model does.
+"""The dial moved at inference: predictions of B1 and B2 from the dial-0 pass, and measurements of a trained model.
 
-The prediction holds a layer's inputs fixed, so it is exact (to rounding) in the first layer only; how far
-the deeper layers drift is the lowest panel.
+The prediction holds a layer's inputs fixed, so it is exact (up to rounding) only in the first layer; the lowest
+panel shows how far deeper layers drift.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ MOST_LEGEND_ENTRIES = 12
 
 
 def first_layer_error(rows: pd.DataFrame) -> float:
-    """Largest distance of measured from predicted fidelity over the rows of the first layer."""
+    """Largest distance between measured and predicted fidelity over the rows of the first layer."""
     first = rows[rows["layer"] == rows["layer"].min()]
     return float(first["prediction_error_fidelity"].max(skipna=False))
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
-    """What contradicts the theory or is left undecided, one line each: bounds, a first layer off its prediction."""
+    """Violated bounds, undecided rows, and a first layer off its prediction, one line each."""
     found = undecided(rows)
     for name, part in rows.groupby("configuration", sort=False):
         violated = int(part["violations"].sum())
@@ -41,19 +41,19 @@ def faults(rows: pd.DataFrame) -> list[str]:
 
 
 def _allowed(first: pd.DataFrame) -> pd.Series:
-    """How far rounding may take the first layer's fidelities from their predictions.
+    """Bound on the rounding error of the first layer's fidelities against their predictions.
 
-    Every mass is within a relative rho = tolerance_leak_max of the true one (empirical.attention.rounding): that moves
-    the measured fidelity by at most rho, and the predicted one by at most rho/2, since the logit of a fidelity
-    has slope 4 or more and is off by 2 rho. Second order: below the rest.
+    Every mass has relative error at most rho = tolerance_leak_max (empirical.attention.rounding). This moves the
+    measured fidelity by at most rho, and the predicted one by at most rho/2, since the logit of a fidelity has slope
+    4 or more and is off by 2 rho. The rest covers second-order terms.
     """
     return 2 * first["tolerance_leak_max"]
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """Draw dial records: rows of `empirical.measuring.records` and their `configuration`, one column of panels each.
+    """Draw dial records: rows of `empirical.measuring.records`, one column of panels per `configuration`.
 
-    Lines are predictions, markers measurements, both means over heads. Raises DomainError for rows without
+    Lines are predictions, markers are measurements, both means over heads. Raises DomainError for rows without
     predictions.
     """
     if rows.empty or rows["predicted_fidelity"].isna().any():
@@ -83,18 +83,18 @@ def draw(rows: pd.DataFrame) -> Figure:
 
 def _curves(axes: Any, mean: pd.DataFrame, layer: int, colour: Any) -> None:
     marker = "osD^v<>Ph*"[layer % 10]
-    # Markers are hollow, so that one layer shows through another.
+    # Markers are hollow, so that overlapping layers stay visible.
     hollow = {"color": colour, "markerfacecolor": "none", "markersize": 4, "markeredgewidth": 0.9}
     for axis, quantity in ((axes[0], "fidelity"), (axes[1], "entropy")):
         axis.plot(mean["dial"], mean[f"predicted_{quantity}"], color=colour, linewidth=1.0)
         axis.plot(mean["dial"], mean[f"{quantity}_mean"], marker, **hollow)
-    # 0 has no place on a logarithmic axis.
+    # A logarithmic axis cannot show 0.
     error = mean["prediction_error_fidelity"].clip(lower=1e-8)
     axes[2].plot(mean["dial"], error, marker + "-", linewidth=0.8, **hollow)
 
 
 def _rounding(axis: Any, first: pd.DataFrame) -> None:
-    """The line that rounding keeps the first layer's errors below; none at a dial where rows are undecided."""
+    """Draw the rounding bound of the first layer's errors; none at a dial with undecided rows."""
     allowed = _allowed(first).groupby(first["dial"]).agg(lambda heads: heads.max(skipna=False))
     axis.plot(allowed.index, allowed, color=INK, linestyle=":", linewidth=0.9)
     known = allowed.dropna()
@@ -121,7 +121,7 @@ def _legend(axes: Any, layers: list[int], colours: dict[int, Any]) -> None:
 
 
 def _mean_over_heads(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per dial: means weighted by the attention rows of each head, the largest error."""
+    """One row per dial: means weighted by each head's attention rows, and the largest error."""
     weighted = ["fidelity_mean", "predicted_fidelity", "entropy_mean", "predicted_entropy"]
     found = []
     for dial, part in rows.groupby("dial"):

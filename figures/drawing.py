@@ -1,4 +1,4 @@
-"""From names of figures to files on disk."""
+"""Draws figures by name and writes them to disk."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from figures.stamp import Source, csv_bytes, digest, save
 from theory.errors import InputError
 from theory.files import write_bytes_atomically
 
-# Modules whose `KIND` of records is read, and modules that make their own rows.
+# Modules that draw records of their `KIND`, and modules that make their own rows.
 _RECORDED: dict[str, Any] = {module.NAME: module for module in (dial, layers, schedules)}
 _MADE: dict[str, Any] = {module.NAME: module for module in (leak_and_entropy, thresholds)}
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure on disk: its files, what it was drawn from, and what in it contradicts the theory."""
+    """A figure on disk: its files, its sources, and the contradictions of the theory in it."""
 
     name: str
     png: Path
@@ -42,7 +42,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Figures drawn, and by name why one was not."""
+    """Figures drawn, and the reason for each one left out, by name."""
 
     drawn: tuple[Drawn, ...]
     left_out: dict[str, str]
@@ -53,8 +53,8 @@ def draw_all(
 ) -> Drawing:
     """Draw the named figures into `out`; `folders` None means `runs`. Raises InputError, DomainError.
 
-    Every record is read and checked before the first figure is drawn. With `where_possible` a figure for which the
-    folders hold no records, or more than it has room for, is left out.
+    All records are read and checked before the first figure is drawn. With `where_possible`, figures without records
+    in the folders, or with more than they have room for, are left out.
     """
     recorded = [name for name in names if name in _RECORDED]
     if folders is None:
@@ -88,7 +88,7 @@ def _draw_made(name: str, out: Path, seed: int) -> Drawn:
     module = _MADE[name]
     rows = module.make_rows(seed)
     data = csv_bytes(rows)
-    # The rows lie beside the picture, so that the stamp can be checked with sha256sum.
+    # The rows are stored beside the picture, so that the stamp can be checked with sha256sum.
     write_bytes_atomically(out / f"{name}.csv", data)
     sources = (Source(f"{name}.csv", digest(data)),)
     png, pdf = save(module.draw(rows), name, sources, out)

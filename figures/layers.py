@@ -1,7 +1,7 @@
-"""Measured entropy between its bounds, layer by layer and head by head.
+"""Measured entropy between its bounds, per layer and head.
 
-A mean entropy may be compared with the mean of its bound over the same rows. Quantiles may not, because each
-row has a bound of its own: for them the lower panels show the rows' distances from their bounds.
+A mean entropy is comparable with the mean of its bound over the same rows. Quantiles are not, because each row has its
+own bound; so the lower panels show quantiles of the rows' distances from their bounds.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ MOST_TICKS = 8
 
 
 def outside(rows: pd.DataFrame) -> pd.Series:
-    """Which rows of the record violate a bound, or state a mean entropy that no rows within bounds have.
+    """Which rows of the record violate a bound, or have a mean entropy outside its bounds.
 
-    Where rows are undecided nothing bounds the error of their mean.
+    With undecided rows the error of the mean is unbounded, so only violations count.
     """
-    # A mean is off by no more than the largest of the errors in it; 1e-12 covers its own summation.
+    # The error of a mean is at most the largest error in it; 1e-12 covers the summation.
     error = rows["tolerance_entropy_max"] + 1e-12 * rows["entropy_mean"].abs()
     inside = (rows["entropy_mean"] <= rows[UPPER] + error) & (rows["entropy_mean"] >= rows[LOWER] - error)
     return (rows["violations"] > 0) | (~inside & (rows["undecided"] == 0))
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
-    """What contradicts the theory or is left undecided, one line each."""
+    """Contradictions of the theory and undecided rows, one line each."""
     found = undecided(rows)
     for name, part in rows.groupby("configuration", sort=False):
         violated = int(part["violations"].sum())
@@ -50,10 +50,10 @@ def faults(rows: pd.DataFrame) -> list[str]:
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """Draw records: rows of `empirical.measuring.records` and their `configuration`, one column of panels each.
+    """Draw records: rows of `empirical.measuring.records`, one column of panels per `configuration`.
 
-    Heads that contradict a bound are marked in red, those with undecided rows are hollow. Raises DomainError where
-    there is nothing to draw.
+    Heads that contradict a bound are red, those with undecided rows hollow. Raises DomainError if there is nothing to
+    draw.
     """
     if rows.empty or rows[["entropy_mean", UPPER, LOWER]].isna().any(axis=None):
         raise DomainError("the rows hold no entropies with their bounds: measure a run first")
@@ -72,7 +72,7 @@ def draw(rows: pd.DataFrame) -> Figure:
         axes[0, 0].set_ylim(0, 1.06 * rows[[UPPER, "entropy_mean"]].max(axis=None))
         axes[1, 0].minorticks_off()
         above, below = (_labelled(row) for row in axes)
-        # By columns: the two bounds, the two distances, what was measured.
+        # By columns: the two bounds, the two distances, the measured values.
         shown = above[:2] + below + above[2:]
         labels, handles = zip(*shown, strict=True)
         figure.legend(handles, labels, loc="outside upper left", ncols=2 if len(names) == 1 else 3)
@@ -80,7 +80,7 @@ def draw(rows: pd.DataFrame) -> Figure:
 
 
 def _labelled(axes: Iterable[Any]) -> list[tuple[str, Any]]:
-    """Each label of a row of panels once: some stand in one panel only."""
+    """Each label of a row of panels once; some appear in only one panel."""
     found: dict[str, Any] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
@@ -97,7 +97,7 @@ def _means(axis: Any, rows: pd.DataFrame) -> None:
     axis.plot(x, rows["entropy_mean"], "o", color=GREEN, markersize=size, label="measured, mean of a head")
     left = (rows["undecided"] > 0).to_numpy()
     if left.any():
-        # Hollow: where they lie says neither that the bounds hold nor that they do not.
+        # Hollow: their position neither confirms nor refutes the bounds.
         hollow = {"color": GREEN, "markersize": size, "markerfacecolor": "white"}
         axis.plot(x[left], rows["entropy_mean"][left], "o", **hollow, label="measured, some rows undecided")
     bad = outside(rows).to_numpy()
@@ -106,7 +106,7 @@ def _means(axis: Any, rows: pd.DataFrame) -> None:
 
 
 def _distances(axis: Any, rows: pd.DataFrame) -> None:
-    """Each layer's heads twice: on the left their distances below A4, on the right those above A5."""
+    """Draw each layer's heads twice: on the left their distances below A4, on the right those above A5."""
     x, _ = _places(rows)
     size = 0.7 * _marker_size(rows)
     for side, bound, colour, label in (
@@ -115,14 +115,14 @@ def _distances(axis: Any, rows: pd.DataFrame) -> None:
     ):
         places = rows["layer"] + (x - rows["layer"]) / 2 + side * 0.21
         low, middle, high = (rows[f"slack_{bound}_{part}"].to_numpy() for part in ("q05", "q50", "q95"))
-        # Rows at equality are at distance 0, or a rounding error below it: 1e-6 is below every other row's.
+        # Rows at equality have distance 0, or a rounding error below; 1e-6 is below the distance of all other rows.
         low, middle, high = (np.maximum(values, 1e-6) for values in (low, middle, high))
         axis.vlines(places, low, high, color=colour, linewidth=0.4 * size)
         axis.plot(places, middle, "o", color=colour, markersize=size, label=label)
 
 
 def _places(rows: pd.DataFrame) -> tuple[np.ndarray, float]:
-    """Where each head stands: its layer's number is the middle of the layer's heads."""
+    """Position of each head, and the spacing; a layer's heads are centred on its number."""
     heads = int(rows["head"].max()) + 1
     width = 0.8 / heads
     places = rows["layer"] + (rows["head"] - (heads - 1) / 2) * width
@@ -130,7 +130,7 @@ def _places(rows: pd.DataFrame) -> tuple[np.ndarray, float]:
 
 
 def _marker_size(rows: pd.DataFrame) -> float:
-    """In points, so that the markers of neighbouring heads do not hide each other."""
+    """Marker size in points, such that neighbouring heads do not hide each other."""
     return float(np.clip(90 / len(rows), 0.9, 3.2))
 
 

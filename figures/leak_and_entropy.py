@@ -1,7 +1,7 @@
 """Leak and entropy of random attention rows under the sharp curves of A2 and A4.
 
-Two-level rows lie on the leak curve everywhere and on the entropy curve from separation 0 on; rows in which
-one pair of keys makes the separation lie on the entropy curve below 0.
+Two-level rows lie on the leak curve everywhere and on the entropy curve for separations >= 0; rows in which one pair
+of keys sets the separation lie on the entropy curve below 0.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 NAME = "leak-and-entropy"
 
-# Few keys, so that the small step of the entropy curve at separation 0 can be seen.
+# Few keys, so that the small jump of the entropy curve at separation 0 is visible.
 KEYS, BLOCK = 16, 4
 ROWS_PER_FAMILY = 150
 WIDEST = 14.0
@@ -54,7 +54,7 @@ def make_rows(seed: int = 0, per_family: int = ROWS_PER_FAMILY) -> pd.DataFrame:
     generator = np.random.default_rng(seed)
     frames = []
     for family, scores in _FAMILIES.items():
-        # Rows at equality lie on a curve: too many would hide it.
+        # Rows at equality lie on the curve; too many would hide it.
         drawn = scores(generator, -(-per_family // 5) if family in AT_EQUALITY else per_family)
         frames.append(pd.DataFrame({"family": family, "n": KEYS, "m": BLOCK, **row_numbers(drawn, BLOCK)}))
     return pd.concat(frames, ignore_index=True)
@@ -67,14 +67,14 @@ def row_numbers(scores: Array, m: int) -> dict[str, Array]:
     total = weights.sum(axis=1)
     return {
         "separation": scores[:, :m].min(axis=1) - scores[:, m:].max(axis=1),
-        # From the off-block mass: 1 - fidelity would lose every digit of a small leak.
+        # From the off-block mass: 1 - fidelity would lose all digits of a small leak.
         "leak": weights[:, m:].sum(axis=1) / total,
         "entropy": np.log(total) - (weights * shifted).sum(axis=1) / total,
     }
 
 
 def above_bound(rows: pd.DataFrame) -> pd.DataFrame:
-    """Which rows lie above the leak curve and which above the entropy curve, beyond the rounding derived here."""
+    """Which rows lie above the leak curve, and which above the entropy curve, beyond the rounding derived above."""
     n, m, d = (rows[name].to_numpy(dtype=float) for name in ("n", "m", "separation"))
     leak = ~(rows["leak"].to_numpy() <= bounds.leak_max(n, m, d) * (1 + LEAK_ERROR))
     entropy = ~(rows["entropy"].to_numpy() <= bounds.entropy_max(n, m, d) + ENTROPY_ERROR)
@@ -82,18 +82,18 @@ def above_bound(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
-    """What contradicts the theory, one line each."""
+    """Contradictions of the theory, one line each."""
     counts = above_bound(rows).sum()
     return [f"rows above the {name} bound: {count}" for name, count in counts.items() if count]
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """Draw rows (as of `make_rows`) under the curves of their `n` and `m`; rows above one are marked in red.
+    """Draw rows (as from `make_rows`) under the curves of their `n` and `m`; rows above a curve are red.
 
-    Raises DomainError unless all rows have the same `n` and `m`, for which alone there is one curve.
+    Raises DomainError unless all rows have the same `n` and `m`, hence the same curves.
     """
     if rows.empty or rows["n"].nunique() != 1 or rows["m"].nunique() != 1:
-        raise DomainError("the rows must all have the same n and m, and there must be some")
+        raise DomainError("the rows must not be empty and must all have the same n and m")
     n, m = int(rows["n"].iloc[0]), int(rows["m"].iloc[0])
     above = above_bound(rows)
     low, high = float(rows["separation"].min()) - 0.5, float(rows["separation"].max()) + 0.5
@@ -168,7 +168,7 @@ def _tied(generator: np.random.Generator, rows: int) -> Array:
 
 
 def _one_key(generator: np.random.Generator, rows: int) -> Array:
-    """One key above all others, in the block or out of it."""
+    """One key above all others, inside or outside the block."""
     scores = 0.3 * generator.normal(size=(rows, KEYS))
     scores[np.arange(rows), generator.integers(0, KEYS, rows)] += generator.uniform(0, 12, rows)
     return _lifted(generator, scores)
@@ -191,7 +191,7 @@ def _one_pair(generator: np.random.Generator, rows: int) -> Array:
 
 
 def _lifted(generator: np.random.Generator, scores: Array) -> Array:
-    """Raise each row's block until its separation is one drawn at random: margins far from 0 are rare otherwise."""
+    """Shift each row's block to a random separation; otherwise margins far from 0 are rare."""
     gap = scores[:, :BLOCK].min(axis=1) - scores[:, BLOCK:].max(axis=1)
     wanted = generator.uniform(-WIDEST / 2, WIDEST, len(scores))
     scores[:, :BLOCK] += (wanted - gap)[:, None]

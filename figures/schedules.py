@@ -1,6 +1,6 @@
-"""What a sweep's schedules cost and what they bought, at the same largest and at the same mean dial.
+"""Perplexity and fidelity of a sweep's schedules, at the same largest and at the same mean dial.
 
-At the same largest dial a steep schedule dials less in all (F3), so only the right column compares shapes.
+At the same largest dial a steep schedule has a smaller total dial (F3), so only the right column compares shapes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BUDGETS = {"largest": "same largest dial", "mean": "same mean dial"}
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
-    """What contradicts the theory or is left undecided, one line each."""
+    """Contradictions of the theory and undecided rows, one line each."""
     found = []
     for column, what in (("undecided", "rows left undecided"), ("violations", "rows that violate a bound")):
         for _, row in rows[rows[column] > 0].iterrows():
@@ -33,9 +33,9 @@ def faults(rows: pd.DataFrame) -> list[str]:
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """Draw a sweep's summary (`empirical.sweep.summary.SUMMARY`), one column of panels a budget.
+    """Draw a sweep's summary (`empirical.sweep.summary.SUMMARY`), one column of panels per budget.
 
-    Raises DomainError unless the rows are those of one sweep with its baseline.
+    Raises DomainError unless the rows are the summary of one sweep with its baseline.
     """
     budgets = [budget for budget in BUDGETS if budget in set(rows["budget"])]
     if not budgets or rows.duplicated(["budget", "configuration"]).any():
@@ -65,11 +65,11 @@ def _cost(axis: Any, rows: pd.DataFrame) -> None:
     places = np.arange(len(rows))
     ratio = rows["ratio"].to_numpy(dtype=float)
     low, high = (rows[f"ratio_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
-    # One seed gives no interval.
+    # A single seed gives no interval.
     spread = np.nan_to_num(np.array([ratio - low, high - ratio]))
     axis.errorbar(places, ratio, yerr=spread, fmt="o", color=BLUE, markersize=4, capsize=3, elinewidth=1.0)
     for place, value, end in zip(places, ratio, ratio + spread[1], strict=True):
-        # On white, since the baseline's line runs behind some of them.
+        # On white, because the baseline's line runs behind some of them.
         axis.annotate(
             f"{value:.3f}",
             (place, end),

@@ -1,4 +1,4 @@
-"""Which recorded rows a figure is drawn from."""
+"""Finds and reads the recorded rows that a figure is drawn from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULT_RECORDS = Path("runs")
 MOST_RECORDS = 6
 LONGEST_NAME = 28
 
-# How records of each kind are made.
+# Command that makes records of each kind.
 _COMMANDS = {
     "rows": "localist measure RUN",
     "dial": "localist measure RUN --dial 0:1:0.1",
@@ -32,7 +32,7 @@ _COMMANDS = {
 
 @dataclass(frozen=True)
 class Recorded:
-    """One folder's rows and manifest, the kind of records they are, and the file they were read from."""
+    """One folder's rows and manifest, their kind, and the file they were read from."""
 
     kind: str
     rows: pd.DataFrame
@@ -43,14 +43,14 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Material:
-    """Rows with a `configuration` each, and what they came from."""
+    """Rows with a `configuration` each, and their sources."""
 
     rows: pd.DataFrame
     sources: tuple[Source, ...]
 
 
 def read_all(folders: Sequence[Path]) -> list[Recorded]:
-    """Every record in the folders, which may hold records, runs, sweeps, or folders of these. Raises InputError."""
+    """All records in the folders, which may hold records, runs, sweeps, or folders of these. Raises InputError."""
     found: dict[Path, Recorded] = {}
     for folder in folders:
         for path in _record_folders(folder):
@@ -60,7 +60,7 @@ def read_all(folders: Sequence[Path]) -> list[Recorded]:
 
 
 def material(records: Sequence[Recorded], kind: str, figure: str) -> Material:
-    """The rows of all records of this kind. Raises InputError when there are none, or too many to draw."""
+    """The rows of all records of this kind. Raises InputError if there are none, or too many to draw."""
     chosen = [each for each in records if each.kind == kind]
     if not chosen:
         raise InputError(
@@ -103,7 +103,7 @@ def _record_folders(folder: Path) -> list[Path]:
         raise InputError(f"no folder of records at {folder}")
     if (folder / MANIFEST_NAME).is_file() or (folder / ROWS_NAME).is_file():
         return [folder]
-    # A run keeps its records one level down, `runs` two, a demo in `runs` three; a sweep's tasks are its own.
+    # A run keeps its records one level down, `runs` two, a demo in `runs` three; a sweep's tasks belong to the sweep.
     found: set[Path] = set()
     for depth in ("*", "*/*", "*/*/*"):
         for name in (ROWS_NAME, MANIFEST_NAME):
@@ -116,7 +116,7 @@ def _record_folders(folder: Path) -> list[Path]:
 
 
 def _names(records: Sequence[Recorded]) -> list[str]:
-    """A readable name each, unique among these: the configuration, its seed, run and number where that is needed."""
+    """Unique readable names: the configuration, with seed, run or number as needed."""
     plain = [str(each.manifest.get("configuration", "unnamed")) for each in records]
     seeded = [f"{name}, seed {each.manifest.get('seed')}" for name, each in zip(plain, records, strict=True)]
     full = [f"{name}, {each.manifest.get('run')}" for name, each in zip(seeded, records, strict=True)]
@@ -124,7 +124,7 @@ def _names(records: Sequence[Recorded]) -> list[str]:
         short = [_shortened(name) for name in names]
         if max(Counter(short).values()) == 1:
             return short
-    # Behind the shortened name: shortening would cut the number off, which alone makes it unique.
+    # After the shortened name: shortening would cut off the number that makes it unique.
     return [_shortened(name, f" #{number}") for number, name in enumerate(seeded, 1)]
 
 

@@ -1,7 +1,7 @@
-"""A figure on disk says what it was drawn from: SHA-256 in a visible footer and in the file's metadata.
+"""Stamps figures with the SHA-256 of their rows, in a visible footer and in the file's metadata.
 
-Nothing in the files depends on when or where they were written, so equal rows give equal bytes (with the
-same versions of matplotlib and its libraries).
+Files do not depend on the time or place of writing, so equal rows give equal bytes (with the same versions of
+matplotlib and its libraries).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHOWN_DIGITS = 16
 
 @dataclass(frozen=True)
 class Source:
-    """What a figure was drawn from: a readable name and the SHA-256 of the CSV bytes."""
+    """Source of a figure: a readable name and the SHA-256 of the CSV bytes."""
 
     name: str
     sha256: str
@@ -32,7 +32,7 @@ class Source:
 
 
 def csv_bytes(rows: pd.DataFrame) -> bytes:
-    """The rows as CSV whose 17 digits give back the same float64."""
+    """The rows as CSV with 17 digits, which read back as the same float64."""
     text: str = rows.to_csv(index=False, float_format="%.17g", lineterminator="\n")
     return text.encode("utf-8")
 
@@ -47,7 +47,7 @@ def save(figure: Figure, name: str, sources: tuple[Source, ...], folder: Path) -
     _footer(figure, sources)
     drawn_from = "; ".join(str(source) for source in sources)
     png = {"Title": name, "Source": drawn_from, "Software": "localist"}
-    # A date of None keeps matplotlib from writing the time of day.
+    # CreationDate None keeps matplotlib from writing the current time.
     pdf = {"Title": name, "Subject": drawn_from, "Creator": "localist", "CreationDate": None}
     written = []
     for suffix, metadata in (("png", png), ("pdf", pdf)):
@@ -63,5 +63,5 @@ def save(figure: Figure, name: str, sources: tuple[Source, ...], folder: Path) -
 def _footer(figure: Figure, sources: tuple[Source, ...]) -> None:
     lines = [f"{source.name}  sha256 {source.sha256[:SHOWN_DIGITS]}" for source in sources]
     with look():
-        # A supxlabel, because the layout keeps room for it; a run's name may hold a "$" that is no formula.
+        # A supxlabel, because the layout keeps room for it; a run's name may contain a literal "$".
         figure.supxlabel("\n".join(lines), fontsize=5, color=GREY, x=0.01, ha="left", parse_math=False)

@@ -1,4 +1,4 @@
-"""How every figure looks: sizes for a text column, colours that colour-blind readers can tell apart."""
+"""Style of all figures: sizes for a text column, colours that colour-blind readers can distinguish."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION = (
     "#D55E00",
 )
 INK, GREY, PALE = "#222222", "#777777", "#DDDDDD"
-# Kept for what must not be: nothing else is drawn in it.
+# Reserved for contradictions; nothing else is drawn in it.
 ALARM = "#C00000"
 
-# Inches. One column of a two-column page; each further panel beside it needs less, having no axis labels.
+# Inches. One column of a two-column page; further panels beside it have no axis labels and need less.
 COLUMN = 3.5
 FURTHER = 2.3
 
-# Any: newer versions of matplotlib type the keys one by one, older ones not at all.
+# Any: newer versions of matplotlib type each key, older ones none.
 RC: Any = {
     # Shipped with matplotlib, so that the same rows give the same picture on every machine.
     "font.family": "DejaVu Sans",
@@ -63,12 +63,12 @@ RC: Any = {
 
 
 def look() -> AbstractContextManager[Any]:
-    """The style as a context: drawing and saving both happen in it."""
+    """The style as a context, for drawing and for saving."""
     return matplotlib.rc_context(RC)
 
 
 def panels(rows: int, columns: int, height: float, ratios: Sequence[float] | None = None) -> tuple[Figure, Any]:
-    """A figure of `height` inches and its axes `(rows, columns)`; x is shared in columns, y along rows."""
+    """A figure of `height` inches and its axes `(rows, columns)`; columns share x, rows share y."""
     figure = Figure(figsize=(COLUMN + FURTHER * (columns - 1), height), layout="constrained")
     axes = figure.subplots(
         rows,
@@ -82,22 +82,22 @@ def panels(rows: int, columns: int, height: float, ratios: Sequence[float] | Non
 
 
 def title(axis: Any, name: str, faults: Sequence[str], otherwise: str = "") -> None:
-    """Name a column of panels; below it, in red, what in it contradicts the theory, or `otherwise`."""
+    """Set a column's title: its name, and below it its faults in red, or `otherwise`."""
     lines = [line.removeprefix(f"{name}: ") for line in faults] or [otherwise]
     # As wide as the narrowest panel.
     wrapped = [part for line in lines for part in textwrap.wrap(line, 34)]
-    # A run's name may hold a "$" that is no formula.
+    # A run's name may contain a literal "$".
     axis.set_title("\n".join([name, *wrapped]), loc="left", color=ALARM if faults else INK, parse_math=False)
 
 
 def layer_colours(layers: int) -> list[Any]:
-    """One colour a layer, dark to light, equally spaced for colour-blind readers too."""
+    """One colour per layer, dark to light, equally spaced for colour-blind readers too."""
     # The lightest tenth of the map is too faint for thin lines on white.
     share = [0.0] if layers == 1 else [0.88 * index / (layers - 1) for index in range(layers)]
     return [matplotlib.colormaps["viridis"](value) for value in share]
 
 
 def undecided(rows: pd.DataFrame) -> list[str]:
-    """A line for each configuration with rows whose bounds could not be decided."""
+    """One line per configuration with undecided rows."""
     counts = rows.groupby("configuration", sort=False)["undecided"].sum()
     return [f"{name}: rows left undecided: {count}" for name, count in counts.items() if count]

@@ -1,6 +1,6 @@
-"""What a fidelity takes and what a range costs: separation by context, dial by separation, entropy by range.
+"""Separation needed for a fidelity, fidelity guaranteed at a dial, and entropy lost at a logit range.
 
-Rows are points of the curves, so that this picture is a function of a table like every other one.
+Rows are points of the curves, so that this figure too is a function of a table.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BLOCK, KEYS = 64, 1024
 FIDELITIES = (0.5, 0.9, 0.99, 0.999)
 SEPARATIONS = (0.0, 2.0, 4.0, 6.0)
 _COLOURS = (BLUE, GREEN, ORANGE, VERMILION)
-# Panel: what is on its axes.
+# Panel: labels of its axes.
 PANELS = {
     "context": ("visible keys", "separation that\nguarantees it (nats)"),
     "dial": ("dial", "fidelity guaranteed"),
@@ -52,7 +52,7 @@ def make_rows(seed: int = 0) -> pd.DataFrame:
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
-    """What contradicts the theory, one line each: a sharp curve that asks for more than a weaker one."""
+    """Contradictions of the theory, one line each: a sharp curve that asks for more than a weaker one."""
     context = rows[rows["panel"] == "context"].pivot_table(index=["curve", "x"], columns="sharp", values="y")
     above = int((~(context[True] <= context[False])).sum()) if len(context) else 0
     return [f"sharp thresholds above the exponential ones: {above}"] if above else []

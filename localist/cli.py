@@ -1,4 +1,4 @@
-"""The front door: one command line, whose sub-commands load when they are called."""
+"""The command line; each sub-command is loaded when it is called."""
 
 from __future__ import annotations
 
@@ -34,20 +34,34 @@ COMMANDS = {
     "figures": "figures.commands",
     "demo": "localist.demo",
 }
+# Shown at the end of each command's help.
+EXAMPLES = {
+    "check": "localist check --keys 1024 --block 64 --margin 6 --target-fidelity 0.99",
+    "design": "localist design examples/OPEN.toml --out SOLVED.toml",
+    "theorems": "localist theorems A4",
+    "verify": "localist verify A4 B1 --rows 500",
+    "train": "localist train runs/quintic --schedule quintic --max-seconds 60",
+    "sweep": "localist sweep records/reference/SWEEP.toml runs/reference --jobs 2",
+    "measure": "localist measure runs/quintic --dial 0:1:0.1",
+    "generate": 'localist generate runs/quintic --prompt "The import statement" --dial 0,0.9',
+    "bench": "localist bench --tokens 256",
+    "figures": "localist figures --records runs/quintic",
+    "demo": "localist demo --seconds 20",
+}
 
 
-# typer carries its own copy of click in some versions; its BadParameter leads to the one in use.
+# Some versions of typer bundle a copy of click; BadParameter belongs to the one in use.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 BAD_INPUT, DEFECT, INTERRUPTED, CLOSED = 2, 70, 130, 141
 _STATUSES = f"""Exit status of every command:
 
-0: done, and the answer is yes where there is one.
+0: done; the answer, if there is one, is yes.
 
 1: the answer is no: not guaranteed, a bound violated or undecided, a check failed.
 
-{BAD_INPUT}: bad input, or memory, disk or network that does not suffice. One line on standard error says which; with
---json it is the object {{"error": ..., "status": ...}}.
+{BAD_INPUT}: bad input, or not enough memory, disk or network. One line on standard error says which; with --json it
+is the object {{"error": ..., "status": ...}}.
 
 {DEFECT}: a defect of localist, with its traceback.
 
@@ -58,12 +72,12 @@ _STATUSES = f"""Exit status of every command:
 _KEPT = "interrupted; what was finished is kept"
 _HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
-# For terminals and files whose encoding lacks them; what is not here is written as its code.
+# Replacements for characters that the output's encoding lacks; any other is written as its code.
 _PLAIN = {"≤": "<=", "≥": ">=", "±": "+-", "−": "-", "…": "...", "–": "-", "\u201c": '"', "\u201d": '"', "\u2019": "'"}
 
 
 class LazyCommands(TyperGroup):
-    """Sub-commands by name; the module that holds one is imported when it is asked for."""
+    """Sub-commands by name; a command's module is imported when the command is requested."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -73,10 +87,11 @@ class LazyCommands(TyperGroup):
             return None
         function = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
         single = typer.Typer(add_completion=False)
-        single.command(cmd_name, help=function.__doc__, context_settings=_HELP)(function)
+        example = f"Example: {EXAMPLES[cmd_name]}"
+        single.command(cmd_name, help=function.__doc__, epilog=example, context_settings=_HELP)(function)
         command: Any = typer.main.get_command(single)
         for parameter in command.params:
-            # Square brackets are rich's markup: what stands between them would not be shown.
+            # rich reads square brackets as markup and would not show their content.
             parameter.help = escape(parameter.help or "")
         return command
 
@@ -105,7 +120,7 @@ def localist(
 
 
 def main() -> None:
-    """Run the command line and end with its exit status; a user's mistake is one line on standard error."""
+    """Runs the command line and exits with its status; a user's mistake is one line on standard error."""
     _prepare_streams()
     try:
         status, message = _run()
@@ -122,7 +137,7 @@ def main() -> None:
 
 
 def _run() -> tuple[int, str]:
-    """The command line's exit status, and what went wrong in one line. Raises BrokenPipeError of a closed output."""
+    """Exit status of the command line, and its error in one line. Raises BrokenPipeError if the output is closed."""
     try:
         status = app(standalone_mode=False)
     except LocalistError as error:
@@ -132,7 +147,7 @@ def _run() -> tuple[int, str]:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED, _KEPT
     except SystemExit as ended:
-        # typer ends so where a pipe is closed, with the status of a violated bound.
+        # typer exits like this when a pipe is closed, with the status of a violated bound.
         if not isinstance(ended.__context__, BrokenPipeError):
             raise
         if _output_is_closed():
@@ -143,7 +158,7 @@ def _run() -> tuple[int, str]:
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and (line := advice(error.name or "")):
             return BAD_INPUT, line
-        # torch has no type for the processor's memory.
+        # torch has no exception type for CPU memory.
         if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
             return BAD_INPUT, f"out of memory: {first_line(error)}"
         traceback.print_exc()
@@ -158,8 +173,8 @@ def _of_the_system(error: OSError) -> str:
 
 
 def _output_is_closed() -> bool:
-    """Whether nobody reads what is written: a pipe to another process may break too."""
-    # rich has put the null device in place of a closed output.
+    """Whether standard output is closed; the broken pipe may be one to another process."""
+    # rich replaces a closed output with the null device.
     if not hasattr(select, "poll") or os.path.samestat(os.fstat(sys.stdout.fileno()), os.stat(os.devnull)):
         return True
     watched = select.poll()
@@ -168,17 +183,17 @@ def _output_is_closed() -> bool:
 
 
 def _discard_output() -> None:
-    """Nothing more can be written, not at the interpreter's end either."""
+    """Sends all further output to the null device, also that of the interpreter's exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _prepare_streams() -> None:
-    """Write a plainer character, or its code, where the encoding of standard output lacks one: never an error."""
+    """Makes the output streams replace a character that their encoding lacks, instead of raising an error."""
     if sys.stdout is None:
         _fail("standard output is closed", BAD_INPUT)
     codecs.register_error("localist", _plainer)
     for stream in (sys.stdout, sys.stderr):
-        # Not what a test or another program has put in their place.
+        # Skips streams that a test or another program has put in place.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="localist")
 
@@ -191,7 +206,7 @@ def _plainer(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _usage(error: Any) -> str:
-    """What the command line could not read, with the option's name and the value given; empty where help was shown."""
+    """A usage error in one line, with the option's name and value; empty if help was shown."""
     message = plain_law(" ".join(error.format_message().split()))
     for option in getattr(getattr(error, "param", None), "opts", ()):
         value = _typed().get(option)
@@ -202,7 +217,7 @@ def _usage(error: Any) -> str:
 
 
 def _typed() -> dict[str, str]:
-    """The options of the command line, each with the text that last follows it."""
+    """The options of the command line, each with the last text that follows it."""
     words, found = sys.argv[1:], {}
     for word, following in zip(words, [*words[1:], ""], strict=True):
         if word == "--":

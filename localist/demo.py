@@ -1,6 +1,6 @@
 """`localist demo`: the whole chain once, from thresholds to a trained model measured against its bounds.
 
-It calls the functions of the other commands and prints each as the command line that does the same.
+It calls the functions of the other commands and prints the equivalent command line of each.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PROBE_STEPS = 24
 
 @dataclass(frozen=True)
 class Plan:
-    """What a demo folder was started with; a second run keeps to it."""
+    """Settings that a demo folder was started with; a second run keeps them."""
 
     seconds: float
     steps: int
@@ -47,19 +47,19 @@ class Plan:
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the demo.")] = Path("runs/demo"),
-    seconds: Annotated[float, typer.Option(help="Seconds of training for each configuration, about.")] = 60.0,
+    seconds: Annotated[float, typer.Option(help="Approximate seconds of training per configuration.")] = 60.0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove what an earlier demo left in --out.")] = False,
 ) -> None:
     """Check, verify, train two small GPT-2s, measure them against their bounds and draw the figures.
 
-    A second run in the same folder keeps the training that is finished, continues what Ctrl-C or a kill cut
-    short, and does the rest again. Exit status: 0 all well, 1 a check failed, 2 bad input.
+    A second run in the same folder keeps finished training, continues training that was interrupted, and repeats
+    the rest. Exit status: 0 success, 1 a check failed, 2 bad input.
     """
     if not 1 <= seconds <= 86_400:
         raise DomainError(f"seconds {seconds:g} must lie in [1, 86400]")
     from rich.console import Console
 
-    # Before anything loads torch, because it settles how torch's threads wait.
+    # Before torch is loaded, because it sets how torch's threads wait.
     import empirical  # noqa: F401
 
     console = Console()
@@ -103,7 +103,7 @@ def _train_and_measure(console: Console, folder: Path, name: str, plan: Plan) ->
     if (folder / "run.json").is_file():
         _command(console, train, folder, resume=True)
     else:
-        # The same steps for each, so that perplexities compare; the limit of time is for a machine that slows down.
+        # The same steps for each, so that perplexities compare; the time limit is for a machine that slows down.
         limit = round(1.5 * plan.seconds, 3)
         _command(console, train, folder, schedule=name, steps=plan.steps, max_seconds=limit)
     status = _command(console, measure, folder)
@@ -182,11 +182,11 @@ def _close(console: Console, out: Path) -> list[str]:
 
 
 def _plan(out: Path, seconds: float, fresh: bool) -> Plan | None:
-    """The plan of the demo in this folder, None where there is none. Raises InputError."""
+    """The plan of the demo in this folder, or None if there is none. Raises InputError."""
     path = out / PLAN_NAME
     if not path.is_file():
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InputError(f"{out} is not a folder of the demo, nor empty: choose another --out")
+            raise InputError(f"{out} is neither empty nor a demo folder: choose another --out")
         return None
     if fresh:
         for name in (*CONFIGURATIONS, FIGURES_NAME):
@@ -203,7 +203,7 @@ def _plan(out: Path, seconds: float, fresh: bool) -> Plan | None:
 
 
 def _new_plan(out: Path, seconds: float) -> Plan:
-    """Find out how many training steps take that long here, and write the plan down."""
+    """Times a training step, and saves and returns the plan for so many seconds."""
     from rich.console import Console
 
     from empirical.config import run_config
@@ -218,7 +218,7 @@ def _new_plan(out: Path, seconds: float) -> Plan:
 
 
 def _command(console: Console, function: Callable[..., None], *arguments: Path | list[str], **options: Any) -> int:
-    """Print a command line, run the function behind it, and return its exit status."""
+    """Prints a command line, runs the function behind it, and returns its exit status."""
     words = ["localist", function.__name__]
     for argument in arguments:
         words += argument if isinstance(argument, list) else [str(argument)]

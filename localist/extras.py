@@ -1,4 +1,4 @@
-"""Which extra of this project brings a library that is not installed."""
+"""Finds the extra of this project that installs a missing library."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""A user's mistake in the words of the command line: options as they were typed, and no types of Python's."""
+"""Error messages in the user's words: options as typed, and no Python types."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
-# What a validator calls a type, and what a user calls it.
+# A validator's name for a type, and a user's.
 _TYPES = {
     "a valid integer": "a whole number",
     "a valid number": "a number",
@@ -17,12 +17,12 @@ _TYPES = {
     "a valid dictionary": "a table",
 }
 _SUBJECT = re.compile(r"\b(Input|List|Tuple|String|Value|Data)\b[a-z ]* should ")
-# What follows a type's name is about the parser, not about the value.
+# The text after a type's name is about the parser, not about the value.
 _KIND = re.compile(rf"({'|'.join(_TYPES)})\b(?:,[^;]*| or instance of \w+| or object to extract fields from)?")
 
 
 def plain_law(message: str) -> str:
-    """A validator's message without the names of types.
+    """A validator's message without the names of Python types.
 
     >>> plain_law("Input should be a valid integer, unable to parse string as an integer")
     'must be a whole number'
@@ -33,7 +33,7 @@ def plain_law(message: str) -> str:
 
 
 def as_typed(message: str, typed: Mapping[str, str]) -> str:
-    """The message with a setting that an option gave called as that option.
+    """The message, with each setting that an option gave named as that option.
 
     `typed` holds the options of the command line, each with the last value given.
 
@@ -50,7 +50,7 @@ def as_typed(message: str, typed: Mapping[str, str]) -> str:
         words = option.removeprefix("--").split("-")
         name = rf"(?<![\w.\-])(?:\w+\.)*{'[_ ]'.join(map(re.escape, words))}"
         value = rf"| {re.escape(typed[option])}(?![\w.])" if typed[option] else ""
-        # Before a value it is the setting. Elsewhere a name of one word may be a word of the sentence.
+        # A name before its value is the setting. Elsewhere a one-word name may be a word of the sentence.
         message = re.sub(rf"{name}(?=={value})", option, message)
         if len(words) > 1:
             message = re.sub(rf"(?<![\w.\-]){'_'.join(map(re.escape, words))}(?![\w.])", option, message)

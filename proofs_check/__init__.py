@@ -1,7 +1,7 @@
-"""Decides the statements of `theory` by independent methods, and a user's own claims by the same.
+"""Decides the statements of `theory`, and a user's own claims, by independent methods.
 
 `certify` proves an inequality over a box or refutes it at a point; `attack` and `attack_row` look for a counterexample
-over a box or over attention rows; each says a `Verdict`. `strategies` draws instances for property tests.
+over a box or over attention rows. Each result has a `Verdict`. `strategies` draws instances for property tests.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when asked for: scipy, hypothesis and Arb take a second that the command line need not spend.
+    # Imported on first use: scipy, hypothesis and Arb take a second, which the command line need not spend.
     if name == "strategies":
         return importlib.import_module("proofs_check.strategies")
     if name in _HOMES:

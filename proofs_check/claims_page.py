@@ -20,8 +20,8 @@ and decided again, every certificate is replayed by a program that shares no cod
 evidence is compared with today's statement. Two things are taken from the evidence **as recorded**:
 
 - *kernel*: that Coq's kernel accepted the proofs. The record counts only while it names, with their hashes, today's
-  proposition of every clause and today's files of proofs, and no axiom but those of the classical reals; whether the
-  kernel accepts them only Coq can tell. `make kernel` asks it again, and corrects the record.
+  proposition of every clause and today's files of proofs, and no axiom but those of the classical reals. Only Coq
+  can tell whether the kernel accepts them; `make kernel` runs it again and corrects the record.
 - *screened rows* and *tightest clause*: measurements, which can only count against a statement. The rows were tried on
   every clause in float64 with a derived error bound; rows within it were decided exactly, up to a limit per clause,
   beyond which they are counted as left. The tightest clause is the largest ratio of a clause's two sides that a search
@@ -33,7 +33,7 @@ evidence is compared with today's statement. Two things are taken from the evide
 
 
 def claims_page(standings: Iterable[Standing]) -> str:
-    """The page, from the standing of every statement."""
+    """The text of the page, given the standing of every statement."""
     good = [f"- **{status.value}**: {status.meaning}" for status in Status if status.holds]
     bad = [f"**{status.value}**: {status.meaning}" for status in Status if not status.holds]
     statuses = "\n".join([*good, f"- not established: {' '.join(bad)}"])
@@ -50,13 +50,13 @@ def line(standing: Standing) -> str:
 
 
 def steps(standing: Standing) -> str:
-    """The steps that sympy decided, of all."""
+    """How many of the steps sympy decided, such as `3/4 steps`; `cited` without a derivation."""
     found = standing.quick.symbolic.steps
     return f"{sum(step.verdict is Verdict.PROVED for step in found)}/{len(found)} steps" if found else "cited"
 
 
 def screened(found: Evidence) -> str:
-    """Rows screened, as recorded, and doubtful ones left because deciding them takes too long."""
+    """The recorded number of rows screened, and of doubtful rows left undecided to save time."""
     if found.screen is None:
         return ""
     return f"{found.screen.rows:,}" + (f", {found.screen.left:,} left" if found.screen.left else "")

@@ -1,4 +1,4 @@
-"""The sub-command that decides statements; what it needs is imported when it runs."""
+"""The sub-command that decides statements; its dependencies are imported when it runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from proofs_check.methods.running import Report, Run
     from proofs_check.verification import Verification
 
-# Which options have an effect, by what was asked for; without any of these words the quick methods run.
+# The options that each mode takes; the mode "" runs the quick methods.
 _TAKES = {
     "--full": {"ids", "rows", "seed", "samples", "lemma_seconds", "evidence", "claims", "strict"},
     "--strict": {"ids", "rows", "seed", "evidence"},
@@ -31,19 +31,17 @@ _OPTIONS = ("ids", "rows", "seed", "samples", "lemma_seconds", "evidence", "clai
 
 
 def verify(
-    # None where the demo calls it as a function; typer knows no optional context.
+    # None when the demo calls this as a function; typer accepts no optional context.
     context: typer.Context = None,  # type: ignore[assignment]
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Statements; all if none.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Statement ids; all if none.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Random instances tried on each statement.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random instances.")] = 0,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Fail on every statement whose evidence leaves it below certified.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on every statement below certified.")] = False,
     mutants: Annotated[bool, typer.Option("--mutants", help="Try mutants on every method instead.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Run every method, and write what each found.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Run every method and write the evidence.")] = False,
     samples: Annotated[float, typer.Option(min=1, help="Rows screened in floats, with --full.")] = 1e6,
     lemma_seconds: Annotated[
-        float, typer.Option(min=0.1, help="Interval search for one inequality, with --full.")
+        float, typer.Option(min=0.1, help="Seconds of interval search per inequality, with --full.")
     ] = 20,
     evidence: Annotated[Path, typer.Option(help="Folder of the evidence, with --full, --strict or --kernel.")] = Path(
         "evidence"
@@ -58,14 +56,13 @@ def verify(
 ) -> None:
     """Decide statements by independent methods, one row per statement, one column per method.
 
-    Symbolic: sympy decided that many of the derivation's steps. Random: that many instances were drawn and each was
-    decided in exact arithmetic for every clause. With --full also: rows screened in floats with a derived error bound,
-    their speed beside the softmax alone, a search for the row nearest to equality, and certificates for every
-    inequality; what is finished is kept, so a run interrupted goes on where it stopped. With --strict the statuses are
-    those of the evidence, whose certificates are replayed. With --mutants every method is tried on statements, steps
-    and inequalities made false on purpose. Exit status: 0 if every statement is at least sampled (with --strict:
-    certified; with --mutants: if no mutant passes a complete method; with --replay: if every certificate holds), 1
-    otherwise, 130 after Ctrl-C.
+    Symbolic: how many of the derivation's steps sympy decided. Random: how many instances were drawn; each was decided
+    in exact arithmetic for every clause. --full adds rows screened in floats with a derived error bound, the screen's
+    time relative to the softmax alone, a search for the row nearest to equality, and certificates for every inequality;
+    finished work is kept, so an interrupted run resumes. --strict takes the statuses from the evidence and replays its
+    certificates. --mutants tries every method on statements, steps and inequalities made false on purpose. Exit status:
+    0 if every statement is at least sampled (with --strict: certified; with --mutants: if no mutant passes a complete
+    method; with --replay: if every certificate holds), 1 otherwise, 130 after Ctrl-C.
     """
     from theory.statements.catalogue import CATALOGUE, find
 
@@ -93,7 +90,7 @@ def verify(
 
 
 def _check_options(context: typer.Context, modes: Sequence[str], strict: bool) -> None:
-    """One thing at a time: `InputError` where part of what was asked for would be left undone."""
+    """Raises `InputError` for two modes at once, or for an option without effect."""
     from theory.errors import InputError
 
     if len(modes) > 1:
@@ -112,7 +109,7 @@ def _check_options(context: typer.Context, modes: Sequence[str], strict: bool) -
 
 
 def _made(folder: Path) -> None:
-    """Make the folder of the evidence before time is spent on what goes there."""
+    """Creates the folder of the evidence before any time is spent on its content."""
     from theory.errors import InputError
 
     try:
@@ -132,7 +129,7 @@ def _quick(chosen: Sequence[str], rows: int, seed: int, jobs: int | None, as_jso
 
 
 def verify_one(key: str, report: Report, rows: int, seed: int) -> Verification:
-    """The quick methods on one statement."""
+    """The result of the quick methods on one statement."""
     from proofs_check.verification import verify as verify_statement
     from theory.statements.catalogue import find
 
@@ -155,7 +152,7 @@ def _strict(chosen: Sequence[str], folder: Path, rows: int, seed: int, jobs: int
 
 
 def stand_one(key: str, report: Report, folder: Path, rows: int, seed: int) -> Standing:
-    """The standing of one statement by the evidence as it is."""
+    """The standing of one statement, given the evidence in the folder."""
     from proofs_check.evidence import standing
     from theory.statements.catalogue import find
 
@@ -197,14 +194,14 @@ def _full(
 
     printed(as_json, [found.to_json() for found in run.found], tables)
     kept = f"{len(run.found)} of {len(chosen)} statements are finished in {folder}"
-    _stop_if_interrupted(run, f"{kept}; the same command goes on from there")
+    _stop_if_interrupted(run, f"{kept}; run the same command to resume")
     if claims is not None:
         _write_claims(claims, folder, {found.statement.id: found for found in run.found}, jobs)
     return all(found.status.strict if strict else found.status.holds for found in run.found)
 
 
 def gather_one(key: str, report: Report, folder: Path, effort: Effort, rows: int) -> Standing:
-    """Every method on one statement, with its evidence written."""
+    """Runs every method on one statement, writes the evidence and returns the standing."""
     from proofs_check.evidence import standing
     from proofs_check.gathering import gather
     from theory.statements.catalogue import find
@@ -254,7 +251,7 @@ def _kernel(ids: Sequence[str] | None, chosen: Sequence[str], folder: Path, jobs
 
 
 def kernel_one(key: str, report: Report, folder: Path) -> tuple[KernelResult, str]:
-    """The kernel's check of one statement, recorded in its evidence; and why not, where there is none of today's."""
+    """The kernel's check of one statement, and why it was not recorded; empty if it was."""
     from proofs_check import kernel
     from proofs_check.evidence import on_file
     from proofs_check.findings import path_of
@@ -283,7 +280,7 @@ def _replay(place: Path, jobs: int | None, as_json: bool) -> bool:
     from theory.errors import InputError
 
     paths = sorted(map(str, place.rglob("*.json"))) if place.is_dir() else [str(place)] if place.exists() else []
-    # All of them take less time than starting a process.
+    # Replaying all of them is quicker than starting a process.
     run = each(replay_one, paths, "replaying", jobs or 1)
     found = [one for several in run.found for one in several]
     if not found and not run.interrupted:
@@ -297,7 +294,7 @@ def _replay(place: Path, jobs: int | None, as_json: bool) -> bool:
 
 
 def replay_one(path: str, report: Report) -> list[tuple[str, Replayed]]:
-    """Replay every certificate in one file."""
+    """Name and replay of every certificate in one file."""
     from proofs_check.inequalities.replay import replay_all
 
     return replay_all(Path(path))

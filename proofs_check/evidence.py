@@ -1,7 +1,7 @@
-"""The standing of a statement: its status, never read from a file, and why it is no better.
+"""The standing of a statement: its status, which is never read from a file, and what keeps it from a better one.
 
-What is cheap is done again: the symbolic and the random method, the search for a vacuous clause, and the replay of
-every certificate. The kernel's record counts while it is about today's propositions and proofs. What was measured can
+Cheap checks are repeated: the symbolic and the random method, the search for a vacuous clause, and the replay of every
+certificate. The kernel's record counts only if it is about today's propositions and proofs. Recorded measurements can
 only count against the statement.
 """
 
@@ -25,13 +25,13 @@ from theory.errors import InputError
 from theory.statement import Statement
 from theory.statements.about import ABOUT
 
-# Instances that decide a status anew: enough for every clause of the catalogue to apply to some.
+# Instances drawn to decide a status: enough that every clause of the catalogue applies to some.
 ROWS = 20
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One statement with what was found anew, what is on file, its status and what keeps it from a better one.
+    """One statement with its new and recorded findings, its status and what keeps it from a better one.
 
     `certified` of `lemmas` inequalities have a certificate that replayed.
     """
@@ -47,7 +47,7 @@ class Standing:
 
     @property
     def statement(self) -> Statement:
-        """What the standing is of."""
+        """The statement that the standing is about."""
         return self.quick.statement
 
     def to_json(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def statement_hash(statement: Statement) -> str:
 
 
 def standing(statement: Statement, folder: Path, rows: int = ROWS, seed: int = 0) -> Standing:
-    """The standing that a statement has by what is found anew, at `rows` instances, and the evidence in a folder."""
+    """The standing of a statement, from the cheap methods at `rows` instances and the evidence in a folder."""
     quick, vacuity = verify(statement, rows, seed), check_vacuity(statement, seed)
     found, stale = on_file(statement, folder)
     lemmas = lemmas_of(statement)
@@ -90,7 +90,10 @@ def standing(statement: Statement, folder: Path, rows: int = ROWS, seed: int = 0
 
 
 def on_file(statement: Statement, folder: Path) -> tuple[Evidence | None, str]:
-    """Today's evidence of a statement, certificates replayed; else None and what is wrong, empty without a file."""
+    """The evidence of a statement, if it is current and its certificates replay, and what is wrong.
+
+    What is wrong is empty if nothing is, or if there is no file.
+    """
     path = path_of(statement.id, folder)
     if not path.exists():
         return None, ""
@@ -105,14 +108,14 @@ def on_file(statement: Statement, folder: Path) -> tuple[Evidence | None, str]:
 
 
 def _contradicted(found: Evidence, statement: Statement) -> str:
-    """What in a file is not of today's statement, or does not bear out what it says; empty if nothing."""
+    """Why the evidence does not fit today's statement or its own verdicts; empty if it does."""
     if found.id != statement.id:
-        return f"it is of {found.id[:80]}"
+        return f"it is about {found.id[:80]}"
     if found.statement_sha256 != statement_hash(statement):
         return "the statement has changed since"
     rows = statement.about == "row"
     if rows != (found.screen is not None) or rows != (found.adversarial is not None):
-        return "a screen and a search for the tightest row there must be for rows, and for rows alone"
+        return "a screen and a search for the tightest row must be present for rows, and for rows only"
     clauses = [clause.name for clause in statement.claim] if rows else []
     if [each.clause for each in found.adversarial or []] != clauses:
         return "the search for the tightest row is of other clauses"
@@ -136,7 +139,7 @@ def _not_borne_out(found: LemmaFound, lemma: Lemma) -> str:
 def _judged(
     quick: Verification, vacuity: VacuityResult, found: Evidence | None, stale: str, proved: list[str]
 ) -> tuple[Any, ...]:
-    """The status but for the kernel's record, with the reasons; the worst finding first."""
+    """The status without the kernel's record, followed by the reasons; the worst finding decides."""
     verdicts = {"the symbolic method": quick.symbolic.verdict, "the random method": quick.random.verdict}
     verdicts["the search for vacuous clauses"] = vacuity.verdict
     if found is not None:
@@ -150,7 +153,7 @@ def _judged(
         return Status.UNDECIDED, "a clause was not decided at a random instance, or never applied"
     if found is None:
         return (Status.STALE, stale) if stale else (Status.MISSING, "there is no file of evidence")
-    # Rows that a screen leaves undecided are counted on the page: they say nothing for a statement, nor against it.
+    # Rows that a screen leaves undecided are only counted on the page: they speak neither for nor against a statement.
     if quick.status is Status.SAMPLED:
         steps = len(quick.symbolic.steps)
         return Status.SAMPLED, f"sympy left a step of {steps} undecided" if steps else "cited: there is no derivation"

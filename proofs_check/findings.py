@@ -1,8 +1,8 @@
-"""The file of evidence of one statement: what was found at a cost that is not spent again whenever a page is written.
+"""The evidence file of one statement: findings that cost too much to repeat whenever a page is written.
 
-Certificates are replayed and the kernel's record is compared with today's propositions and proofs before either counts.
-The screen and the search for the tightest row are measurements: they are kept as they were recorded, and can only count
-against a statement. What is cheap, the symbolic and the random method, is not kept but done again.
+Certificates are replayed, and the kernel's record is compared with today's propositions and proofs, before either
+counts. The screen and the search for the tightest row are measurements: they are kept as recorded, and can only count
+against a statement. The symbolic and the random method are cheap: they are run again, not kept.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _Strict(BaseModel):
 
 
 class Effort(_Strict):
-    """Rows screened in floats, seconds of interval search for each lemma, and the seed."""
+    """Rows screened in floats, seconds of interval search per lemma, and the seed."""
 
     samples: Measured = 1e6
     seconds_per_lemma: Measured = 20.0
@@ -37,7 +37,7 @@ class Effort(_Strict):
 
 
 class Screened(_Strict):
-    """What the screen found: rows thrown, suspicious ones, those decided exactly, those left, and its speed."""
+    """The result of the screen: rows tried, suspicious, decided exactly and left, and its speed."""
 
     verdict: Verdict
     clean: bool
@@ -60,7 +60,7 @@ class Tightest(_Strict):
 
 
 class LemmaFound(_Strict):
-    """What the interval method found of one lemma; `certificate` if it proved it."""
+    """The interval method's result on one lemma, with the certificate if it proved it."""
 
     lemma: str
     because: str
@@ -83,30 +83,30 @@ class Evidence(_Strict):
 
 
 def path_of(key: str, folder: Path) -> Path:
-    """Where the evidence of the statement with that id lies."""
+    """The path of the evidence of the statement with that id."""
     return folder / f"{key}.json"
 
 
 def read(path: Path) -> Evidence | str:
-    """The evidence in a file, or the reason for which it is stale.
+    """The evidence in a file, or the reason why it is stale.
 
-    Raises `InputError` for a file that is no evidence of this toolkit, of whatever form.
+    Raises `InputError` for a file that is not evidence of this toolkit in any format version.
     """
     document = read_json(path)
     form = document.get("format")
     if not isinstance(form, str) or not form.startswith(_ANY_FORMAT):
         raise InputError(f"{path} must be evidence of this toolkit: its format is {str(form)[:80]!r}")
     if form != FORMAT:
-        return f"{path.name} is of the form {form[:80]!r}, today's is {FORMAT!r}"
+        return f"{path.name} has the format {form[:80]!r}, today's is {FORMAT!r}"
     try:
         return Evidence.model_validate_json(read_text(path))
     except ValidationError as error:
         first = error.errors()[0]
-        return f"{path.name} is not in today's form: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return f"{path.name} is not in today's format: {'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def write(evidence: Evidence, path: Path) -> None:
-    """Write the file in one move, each certificate on a line of its own."""
+    """Writes the file atomically, each certificate on a line of its own."""
     document = evidence.model_dump(mode="json")
     certificates = [lemma["certificate"] for lemma in document["interval"]]
     for lemma in document["interval"]:

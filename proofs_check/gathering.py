@@ -1,6 +1,6 @@
-"""Gathers evidence: the methods whose findings are kept, run on a statement and written to its file.
+"""Gathers evidence: runs the costly methods on a statement and writes their findings to its file.
 
-What was found with the same effort of the same statement is kept, so that a run interrupted goes on where it stopped.
+Findings with the same effort on the same statement are kept, so that an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from proofs_check.screening.screen import screen
 from theory.files import read_json
 from theory.statement import Statement
 
-# Doubtful rows of a clause that the screen decides exactly; more cost minutes and are counted as left.
+# Doubtful rows per clause that the screen decides exactly; more would take minutes and are counted as left.
 _DECIDED = 100
 
 
 def gather(statement: Statement, folder: Path, effort: Effort, report: Report = lambda part: None) -> Evidence:
-    """Run every method whose findings are kept, `report` naming each, and write what they found.
+    """Runs every method whose findings are kept, names each to `report`, and writes what they found.
 
-    Evidence of the same statement and effort is kept as it stands, unless it is stale; of other evidence, certificates
-    that still replay, and the kernel's record if it still counts. Raises `InputError` for a file that is no evidence.
+    Evidence of the same statement and effort is kept unless it is stale. Of other evidence, certificates that still
+    replay are kept, and the kernel's record if it still counts. Raises `InputError` for a file that is not evidence.
     """
     path = path_of(statement.id, folder)
     earlier: Mapping[str, Any] = {}
     if path.exists():
-        # Not a file of somebody else's.
+        # Raises for a file that is not evidence, which must not be overwritten.
         read(path)
         earlier = read_json(path)
     found, _ = on_file(statement, folder)
@@ -60,7 +60,7 @@ def gather(statement: Statement, folder: Path, effort: Effort, report: Report = 
 
 
 def keep(result: KernelResult, found: Evidence, path: Path) -> Evidence:
-    """The evidence with what the kernel found, written; as it stands where the kernel could not be asked."""
+    """Writes the evidence with the kernel's result and returns it; unchanged if Coq could not run."""
     if result.coq is None or result.record() == found.kernel:
         return found
     found = found.model_copy(update={"kernel": result.record()})
@@ -73,7 +73,7 @@ def _counts(statement: Statement, record: Mapping[str, Any]) -> bool:
 
 
 def _certificates(earlier: Mapping[str, Any]) -> list[Any]:
-    """Whatever stands where earlier evidence has its certificates; each is replayed before it counts."""
+    """The unchecked certificates of earlier evidence; each is replayed before it counts."""
     lemmas = earlier.get("interval")
     return [each.get("certificate") for each in lemmas if isinstance(each, dict)] if isinstance(lemmas, list) else []
 

@@ -1,6 +1,6 @@
 """The statuses of a statement: one vocabulary for the terminal, the page of claims, JSON and the documentation.
 
-A verdict is what one method says; a status is what all methods and the evidence come to.
+A verdict is the result of one method; a status sums up all methods and the evidence.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Status(Enum):
 
     @property
     def holds(self) -> bool:
-        """Whether the statement is established in one of the ways that count: at least sampled."""
+        """Whether the statement is at least sampled."""
         return self in _ORDER[: _ORDER.index(Status.SAMPLED) + 1]
 
     @property
     def strict(self) -> bool:
-        """Whether it is at least certified, which is what `verify --strict` asks for."""
+        """Whether the statement is at least certified, as `verify --strict` requires."""
         return self in _ORDER[: _ORDER.index(Status.CERTIFIED) + 1]
 
 

@@ -1,7 +1,7 @@
 """Hypothesis strategies for property tests of your own: rows, blocks, heads, rule sets, schedules and runs.
 
-Every number drawn is exact (a `Fraction`, an `int`, or a float taken as the number it stores), every instance prints
-readably, and all shrink towards few and simple parts.
+Every number drawn is exact (a `Fraction`, an `int`, or a float taken as the number it stores). Every instance prints
+readably, and examples shrink towards few, simple parts.
 
 >>> from hypothesis import given, settings
 >>> @settings(max_examples=5, database=None)

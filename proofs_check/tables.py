@@ -21,7 +21,7 @@ from proofs_check.verification import Verification
 
 
 def printed(as_json: bool, objects: list[dict[str, Any]], print_tables: Callable[[], None]) -> None:
-    """The objects as JSON, or the tables."""
+    """Prints the objects as JSON, or the tables."""
     if as_json:
         print(json.dumps(objects, allow_nan=False, indent=2))
     else:
@@ -29,9 +29,9 @@ def printed(as_json: bool, objects: list[dict[str, Any]], print_tables: Callable
 
 
 def print_quick(results: Sequence[Verification], standings: Sequence[Standing] = ()) -> None:
-    """The table of the quick methods, and what they found against a statement.
+    """Prints the table of the quick methods, then open steps and counterexamples.
 
-    With `standings` the statuses are theirs, with what keeps each from a better one.
+    With `standings`, the statuses and their reasons come from there.
     """
     table = _table("statements by method", ("id", "statement", "symbolic", "random", "status", "s"))
     console = Console()
@@ -57,9 +57,9 @@ _FULL = ("id", "steps", "random", "screened", "rows/s", "softmax", "tightest", "
 
 
 def print_full(standings: Sequence[Standing]) -> None:
-    """The table of all methods: steps that sympy decided, lemmas whose certificates replayed, and what is on file.
+    """Prints the table of all methods: steps decided by sympy, lemmas with a replayed certificate, recorded results.
 
-    Under `softmax`, how many times the softmax alone the screen took.
+    The column `softmax` is the time of the screen over the time of the softmax alone.
     """
     table = _table("statements by method", _FULL)
     for each in standings:
@@ -81,7 +81,7 @@ def print_full(standings: Sequence[Standing]) -> None:
 
 
 def print_reasons(standings: Sequence[Standing]) -> None:
-    """A line for each thing that keeps a statement from a better status."""
+    """Prints a line for each reason that keeps a statement from a better status."""
     for each in standings:
         for reason in each.reasons:
             text = f"{each.statement.id}, {each.status.value}: {reason}"
@@ -89,14 +89,14 @@ def print_reasons(standings: Sequence[Standing]) -> None:
 
 
 def print_below_certified(standings: Sequence[Standing]) -> None:
-    """Which statements are below certified, and so fail with `--strict`."""
+    """Prints which statements are below certified, and so fail with `--strict`."""
     below = [f"{each.statement.id} ({each.status.value})" for each in standings if not each.status.strict]
     if below:
         Console().print(f"below certified: {', '.join(below)}", style="red", markup=False, soft_wrap=True)
 
 
 def print_replayed(found: Sequence[tuple[str, Replayed]]) -> None:
-    """The claim of each certificate that holds, in words, why each other one fails, and how many hold."""
+    """Prints the claim of each certificate that holds, why each other one fails, and how many hold."""
     console = Console()
     for name, each in found:
         text = each.claim if each.holds else f"FAILS: {each.reason}"
@@ -105,7 +105,7 @@ def print_replayed(found: Sequence[tuple[str, Replayed]]) -> None:
 
 
 def print_kernel(results: Sequence[KernelResult]) -> None:
-    """The table of the kernel's checks, and why a clause is open."""
+    """Prints the table of the kernel's checks, and why clauses are open."""
     table = _table("proofs checked by Coq's kernel", ("id", "clauses", "axioms", "verdict", "s"))
     console = Console()
     for result in results:
@@ -120,7 +120,7 @@ def print_kernel(results: Sequence[KernelResult]) -> None:
 
 
 def print_kill_table(trials: Sequence[Trial], methods: Sequence[Method] = METHODS) -> None:
-    """Killed of tried by statement and method, what survived, and how many mutations no point shows to be false."""
+    """Prints mutants refuted of tried by statement and method, survivors, and mutations not shown to be false."""
     headings = ("statement", *(method.name if method.complete else f"{method.name}*" for method in methods))
     table = _table("mutants: refuted of tried", headings)
     for statement in dict.fromkeys(trial.statement for trial in trials):
@@ -130,7 +130,7 @@ def print_kill_table(trials: Sequence[Trial], methods: Sequence[Method] = METHOD
     table.add_row("equivalent", *(str(cell(trials, method.name).equivalent) for method in methods))
     console = Console()
     console.print(table)
-    console.print("* a one-sided search: what it does not find fails nothing", soft_wrap=True)
+    console.print("* a one-sided search: missing a mutant is not a failure", soft_wrap=True)
     console.print("equivalent: mutations that no exact point shows to be false; not counted as tried", soft_wrap=True)
     for complete, word in ((True, "SURVIVED"), (False, "not found")):
         for trial in survivors(trials, methods, complete):

@@ -1,4 +1,4 @@
-"""Brings a statement's methods together: what each found, and whether that is enough."""
+"""Runs the quick methods on a statement and derives its status from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Verification:
 
     @property
     def status(self) -> Status:
-        """The status by these methods alone: derived or sampled at best; the worst finding first."""
+        """The status by these methods alone, derived or sampled at best; the worst finding decides."""
         verdicts = (self.symbolic.verdict, self.random.verdict)
         for bad, status in ((Verdict.REFUTED, Status.REFUTED), (Verdict.VACUOUS, Status.VACUOUS)):
             if bad in verdicts:
@@ -46,7 +46,7 @@ class Verification:
 
 
 def symbolic_json(found: SymbolicResult) -> dict[str, Any]:
-    """What the symbolic method found, for `--json`."""
+    """The symbolic method's findings for `--json`."""
     return {
         "verdict": found.verdict.value,
         "steps": len(found.steps),
@@ -59,7 +59,7 @@ def symbolic_json(found: SymbolicResult) -> dict[str, Any]:
 
 
 def random_json(found: SamplingResult) -> dict[str, Any]:
-    """What the random method found, for `--json`."""
+    """The random method's findings for `--json`."""
     return {
         "verdict": found.verdict.value,
         "clean": found.clean,
@@ -71,7 +71,7 @@ def random_json(found: SamplingResult) -> dict[str, Any]:
 
 
 def verify(statement: Statement, rows: int = 100, random_seed: int = 0) -> Verification:
-    """Run every method on a statement."""
+    """Runs the symbolic and the random method on a statement."""
     begun = time.perf_counter()
     symbolic = check_derivation(statement)
     random = sample(statement, rows, random_seed)

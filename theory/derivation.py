@@ -39,7 +39,7 @@ class RisesFromZero:
 
 @dataclass(frozen=True)
 class AboveTangent:
-    """`expr >= 0` for every `var` of its domain: it is convex and touches 0 flatly at `at`."""
+    """`expr >= 0` for every `var` of its domain: it is convex, and its value and derivative are 0 at `at`."""
 
     because: str
     expr: Expr

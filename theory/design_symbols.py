@@ -1,4 +1,4 @@
-"""The letters of D-G: anchors, rules, schedules, and what the known results measure on a row."""
+"""The letters of D-G: anchors, rules, schedules, and the known results on one row."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The errors a caller can cause, each with the value and the law it breaks, in one line."""
+"""Errors that a caller can cause; each message is one line with the value and the law it breaks."""
 
 from __future__ import annotations
 
 
 class LocalistError(Exception):
-    """What the command line reports as one line and exit status 2."""
+    """An error that the command line reports as one line, with exit status 2."""
 
 
 class DomainError(LocalistError, ValueError):
@@ -16,7 +16,7 @@ class InputError(LocalistError):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what another program's error says; the name of its type where it says nothing.
+    """First line of an error's message, or the name of its type if the message is empty.
 
     >>> first_line(RuntimeError("no such file, sought in several places"))
     'no such file, sought in several places'

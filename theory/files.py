@@ -1,4 +1,4 @@
-"""Files in and out: written whole or not at all, read with one clear line for whatever is wrong with them."""
+"""Atomic file writes, and reads that report any problem as one clear line."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from theory.errors import InputError
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write a UTF-8 file, line ends as given, so that a reader sees the old or the new one. Raises InputError."""
+    """Writes a UTF-8 file atomically, with line ends as given. Raises InputError."""
     write_bytes_atomically(path, text.encode("utf-8"))
 
 
 def write_bytes_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old or the new one, never a part. Raises InputError.
+    """Writes a file atomically: a reader sees the old or the new one, never a part. Raises InputError.
 
-    Folders that are missing are made. Two processes may write the same file: one of them is read, whole.
+    Creates missing folders. If two processes write the same file, one of the two versions remains, whole.
     """
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
-            # Nothing may stand in place of a device or a pipe.
+            # A device or a pipe must not be replaced by a file.
             path.write_bytes(data)
         else:
-            # A link is kept, and what it points to replaced.
+            # Keeps a link and replaces its target.
             _replace(Path(os.path.realpath(path)), data)
     except (OSError, ValueError) as error:
         raise _refused("write", path, error) from error
 
 
 def check_writable(path: Path) -> None:
-    """Raise InputError now where a file could not be written, rather than after the work whose result it takes.
+    """Raises InputError if a file could not be written, before the work whose result it would hold.
 
     Leaves nothing behind.
     """
@@ -46,7 +46,7 @@ def check_writable(path: Path) -> None:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if path.exists() and not path.is_file():
-            # A device or a pipe takes what comes.
+            # A device or a pipe is taken to be writable.
             return
         made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
         _make_folder(path.parent)
@@ -57,20 +57,20 @@ def check_writable(path: Path) -> None:
         with suppress(OSError, ValueError):
             probe.unlink()
         for folder in made:
-            # Not one that another program has put something into.
+            # Keeps a folder that another program has used meanwhile.
             with suppress(OSError):
                 folder.rmdir()
 
 
 def _replace(path: Path, data: bytes) -> None:
-    # Not `with_name`, which the root has none of.
+    # Not `with_name`, which raises for the root.
     partial = path.parent / f"{path.name}.{os.getpid()}.partial"
     try:
         _make_folder(path.parent)
         partial.write_bytes(data)
         os.replace(partial, path)
     finally:
-        # After the move there is none; after an error or an interruption there may be.
+        # Exists only after an error or an interruption.
         with suppress(OSError):
             partial.unlink()
 
@@ -79,7 +79,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        # Of a file, or a link that leads nowhere, in place of the folder.
+        # The path is a file, or a link that leads nowhere.
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from error
 
 
@@ -93,7 +93,7 @@ def sha256_of(path: Path) -> str:
 
 
 def read_text(path: Path) -> str:
-    """A file's text. Raises InputError when it cannot be read or is not UTF-8."""
+    """A file's text. Raises InputError if it cannot be read or is not UTF-8."""
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
@@ -105,12 +105,12 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises InputError when it is missing or is not one."""
+    """A JSON object from a file. Raises InputError if the file is missing or holds something else."""
     text = read_text(path)
     try:
         value = json.loads(text)
     except RecursionError as error:
-        raise InputError(f"{path} is not JSON that can be read: nested too deeply") from error
+        raise InputError(f"{path} cannot be read as JSON: nested too deeply") from error
     except ValueError as error:
         raise InputError(f"{path} is not JSON: {error}") from error
     if not isinstance(value, dict):
@@ -119,21 +119,21 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file. Raises InputError when it is missing or is not one."""
+    """The tables of a TOML file. Raises InputError if the file is missing or is not TOML."""
     return parse_toml(read_text(path), path)
 
 
 def parse_toml(text: str, path: Path) -> dict[str, Any]:
-    """The tables of a TOML file that has been read; `path` is named in the InputError that it raises."""
+    """The tables in the text of a TOML file. Raises InputError, which names `path`."""
     try:
         return tomllib.loads(text)
     except RecursionError as error:
-        raise InputError(f"{path} is not TOML that can be read: nested too deeply") from error
-    # A TOMLDecodeError is one, and so is what a number of 10,000 digits raises.
+        raise InputError(f"{path} cannot be read as TOML: nested too deeply") from error
+    # Covers TOMLDecodeError, and the error for a number of 10,000 digits.
     except ValueError as error:
         raise InputError(f"{path} is not TOML: {error}") from error
 
 
 def _refused(deed: str, path: Path, error: OSError | ValueError) -> InputError:
-    # A name with a NUL byte, which a JSON file can spell, is a ValueError.
+    # A path with a NUL byte, which a JSON file can contain, raises ValueError.
     return InputError(f"cannot {deed} {path}: {getattr(error, 'strerror', None) or error}")

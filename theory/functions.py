@@ -1,6 +1,6 @@
-"""The field's functions that sympy lacks, kept whole so that each lowering can use its stable form.
+"""Functions that sympy lacks, kept as single nodes so that each lowering can use its stable form.
 
-`expand_func` writes them out in exponentials and logarithms, which is how a derivation step reads them.
+`expand_func` rewrites them in exponentials and logarithms, as the derivation steps need them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from sympy import Expr, Function, S, exp, log
 
 
 class Written(Function):
-    """A real function whose value sympy finds from the form that `expand_func` writes out."""
+    """A real function that sympy evaluates through its `expand_func` form."""
 
     def _eval_is_extended_real(self) -> bool:
         return True

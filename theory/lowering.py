@@ -1,4 +1,4 @@
-"""One walk over a statement's expressions, evaluated in numpy, torch or Arb; nodes it does not know are refused.
+"""Evaluates a statement's expressions in numpy, torch or Arb, and refuses nodes that it does not know.
 
 A target is a table from sympy's node types to functions of that arithmetic. Stable forms live in the tables:
 the logistic function is `expit` in numpy and `sigmoid` in torch, and a binary entropy never forms `1 - p`
@@ -23,7 +23,7 @@ Operation = Callable[..., Any]
 
 
 class UnknownNode(TypeError):
-    """The expression holds a node this target has no meaning for."""
+    """The expression contains a node that the target does not know."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def evaluate(expr: Expr, values: Mapping[Symbol, Any], target: Target) -> Any:
         if isinstance(node, sympy.Piecewise):
             return target.choose([(condition, walk, branch) for branch, condition in node.args])
         if isinstance(node, sympy.floor):
-            # One division: where it is exact, so is the floor of what it gives.
+            # One division: if it is exact, so is the floor.
             above, below = sympy.fraction(sympy.together(node.args[0]))
             return target.operations[sympy.floor](walk(above) / walk(below))
         operation = target.operations.get(node.func)
@@ -103,12 +103,12 @@ def _times(base: Any, count: int) -> Any:
 
 
 def relation(condition: Relational, walk: Operation) -> tuple[Any, str, Any]:
-    """A relation's two sides, evaluated, and its sign."""
+    """Both sides of a relation, evaluated, and its sign."""
     return walk(condition.lhs), condition.rel_op, walk(condition.rhs)
 
 
 def array_target(xp: Any, special: Any) -> Target:
-    """Target for an array library: `(numpy, scipy.special)` or `(torch, torch.special)`, or any pair spelt alike."""
+    """Target for an array library: `(numpy, scipy.special)`, `(torch, torch.special)` or any pair with their names."""
 
     def binary_entropy(p: Any) -> Any:
         return special.entr(p) + special.entr(1 - p)
@@ -156,7 +156,7 @@ def array_target(xp: Any, special: Any) -> Target:
 def _fold(pairwise: Operation, terms: tuple[Any, ...]) -> Any:
     total = terms[0]
     for term in terms[1:]:
-        # A constant branch such as Max(0, x) meets the other term as an array of its kind.
+        # Turns a constant, as in Max(0, x), into an array like the other term.
         total = pairwise(total + 0 * term, term + 0 * total)
     return total
 
@@ -170,11 +170,11 @@ _COMPARE: dict[str, Operation] = {
 
 
 class Undecided(ArithmeticError):
-    """A comparison of balls that overlap: more precision may decide it."""
+    """The compared balls overlap; more precision may decide."""
 
 
 def arb_target() -> Target:
-    """Target for Arb's balls at the precision in force: what it returns encloses the true value."""
+    """Target for Arb's balls at the current precision; every result encloses the true value."""
     from flint import arb, fmpq
 
     def number(value: Fraction) -> Any:
@@ -224,7 +224,7 @@ def arb_target() -> Target:
 
 
 def _lowest_entropy_in_arb(n: Any, r: Any) -> Any:
-    """A5's finite minimum: every number of upper keys that may be the minimiser is tried."""
+    """A5's finite minimum; tries every number of upper keys that may be the minimiser."""
     from flint import arb
 
     keys = int(n.unique_fmpz())

@@ -58,7 +58,7 @@ def best_share(r: Any, xp: Any) -> Any:
 
 
 def less_product(total: Any, a: Any, b: Any) -> Any:
-    """`total - a b`, right to a few roundings of the result even where the two nearly cancel."""
+    """`total - a b`, accurate to a few roundings of the result even if the two nearly cancel."""
     product = a * b
     (high_a, low_a), (high_b, low_b) = _halves(a), _halves(b)
     rest = ((high_a * high_b - product) + high_a * low_b + low_a * high_b) + low_a * low_b

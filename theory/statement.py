@@ -1,4 +1,4 @@
-"""A theorem is a value: what it says, when, where it is sharp, where it comes from and how it is derived."""
+"""Statements: theorems as values, with assumptions, clauses, witnesses of sharpness, source and derivation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from theory.symbols import VOCABULARY, Variable
 
 
 class Kind(Enum):
-    """How strong a statement is: an equality or an equivalence, an attained bound, a bound, somebody else's result."""
+    """Strength of a statement: an equality or equivalence, an attained bound, a bound, or a result of others."""
 
     IDENTITY = "identity"
     SHARP = "sharp"
@@ -25,10 +25,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Assumption:
-    """What a statement asks of every instance it speaks about, beside its letters' domains and the instance's kind.
+    """An assumption on every instance of a statement, besides its letters' domains and its kind of instance.
 
-    `condition` says it as a relation of letters. It is None where no relation of the letters says it: then `sentence`
-    does, and the kinds of instance and Coq's definitions know the assumption by its name.
+    `condition` states it as a relation of letters, or is None if no relation can. Then `sentence` states it, and the
+    kinds of instance and Coq's definitions refer to the assumption by its name.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Assumption:
 
 @dataclass(frozen=True)
 class Clause:
-    """One thing a statement says: `holds` wherever `given` and the statement's assumptions do."""
+    """One sentence of a statement: `holds` is true wherever `given` and the statement's assumptions are."""
 
     name: str
     holds: Boolean
@@ -47,7 +47,7 @@ class Clause:
 
 @dataclass(frozen=True)
 class Witness:
-    """A row at which a clause holds with equality: groups of (score, how many keys), in the statement's letters."""
+    """A row at which a clause holds with equality: groups of (score, number of keys), in the statement's letters."""
 
     clause: str
     block: tuple[tuple[Expr, Expr], ...]
@@ -56,11 +56,11 @@ class Witness:
 
 @dataclass(frozen=True)
 class Statement:
-    """A theorem as data; sampling, proofs, LaTeX and every numeric face follow from it.
+    """A theorem as data; sampling, proofs, LaTeX and the numeric functions follow from it.
 
-    `id` is the one in the project's theory, `name` the readable one. `about` names the kind of instance the
-    letters are measured on ("row": one attention row), which `theory.statements.about` describes. Every clause stands
-    under all `assumptions`. `uses` lists the ids its derivation rests on.
+    `id` is the theory's id, `name` a readable one. `about` names the kind of instance on which the letters are
+    measured ("row": one attention row); `theory.statements.about` describes it. All `assumptions` apply to every
+    clause. `uses` lists the ids that the derivation rests on.
     `derive` returns the steps that symbolic algebra has to decide.
     """
 
@@ -83,7 +83,7 @@ class Statement:
 
     @property
     def structure(self) -> tuple[Assumption, ...]:
-        """The assumptions that no relation of letters says."""
+        """The assumptions that no relation of letters can state."""
         return tuple(each for each in self.assumptions if each.condition is None)
 
     @cached_property
@@ -98,7 +98,7 @@ class Statement:
         return next(clause for clause in self.claim if clause.name == name)
 
     def to_latex(self) -> str:
-        """The claim as LaTeX: one line per assumption, then one per clause with what is given first."""
+        """The claim as LaTeX: one line per assumption, then one per clause, its condition first."""
         lines = [
             rf"\text{{assuming that {each.sentence}}}" if each.condition is None else latex(each.condition)
             for each in self.assumptions

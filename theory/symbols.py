@@ -1,6 +1,6 @@
-"""The letters of the statements: each a sympy symbol with its domain and what it stands for.
+"""The letters of the statements: each a sympy symbol with its domain and meaning.
 
-A statement's variables are the letters its claims use, so a letter is described here and nowhere else.
+A statement's variables are the letters that its claims use, so each letter is described only here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VOCABULARY: dict[Symbol, Variable] = {}
 
 
 def letter(name: str, domain: Set, meaning: str) -> Symbol:
-    """Declare a letter; its sympy assumptions follow from its domain."""
+    """A new letter; its sympy assumptions follow from its domain."""
     if domain is Naturals or domain == Naturals:
         symbol = Symbol(name, integer=True, positive=True)
     elif domain.inf == 0 and not domain.contains(0):

@@ -1,4 +1,4 @@
-"""An instance that refutes a clause, as it is printed."""
+"""An instance that refutes a clause, and how it prints."""
 
 from __future__ import annotations
 

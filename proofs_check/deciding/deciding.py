@@ -1,8 +1,8 @@
 """Decides a claim on one instance, without a tolerance.
 
-Arb encloses both sides and decides a strict comparison as soon as the balls part; while they overlap the precision
-doubles. Where both sides are equal no precision parts them, so an exact form is tried first: exponentials of
-different rational exponents become letters, and an identity in those letters is an identity of the numbers.
+Arb encloses the difference of the sides, at rising precision until the ball excludes 0. No precision separates equal
+sides, so an exact form is tried as well: exponentials of different rational exponents become letters, and an identity
+in those letters is an identity of the numbers.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from theory.lowering import Target, Undecided, UnknownNode, arb_target, evaluate
 from theory.statement import Clause, Statement
 
 _PRECISIONS = (96, 384, 2048, 16384, 65536)
-# The exact form is tried after this precision has failed to part the sides.
+# The exact form is tried after this precision has failed to separate the sides.
 _TRY_EXACT_AT = 384
-# More different scores than this and the exact form costs more than it is worth.
+# With more different scores than this, the exact form costs more than it is worth.
 _EXACT_LEVELS = 4
 _LARGEST_POWER = 64
 
@@ -75,7 +75,7 @@ def _power_of_e(exponent: Expr) -> Expr:
     if exponent == 0:
         return sympy.S.One
     if exponent.is_number and exponent.is_algebraic and not exponent.is_Rational:
-        # No letter stands for it, and sympy would evaluate it to as many digits as it takes.
+        # It has no letter, and sympy would evaluate it to more and more digits.
         raise Undecided(f"the exponent {exponent} is not rational")
     if not exponent.is_Rational:
         rational, rest = exponent.as_coeff_Add()
@@ -87,7 +87,7 @@ def _power_of_e(exponent: Expr) -> Expr:
 
 
 def _sign_in_arb(expr: Expr) -> int:
-    """Sign of an exact form, 0 where no precision parts it from 0."""
+    """Sign of an exact form; 0 if no precision separates it from 0."""
     for precision in _PRECISIONS:
         with ctx.workprec(precision):
             values = {letter: ArbArithmetic().exp(_as_fraction(_EXPONENTS[letter])) for letter in expr.free_symbols}
@@ -100,7 +100,7 @@ def _sign_in_arb(expr: Expr) -> int:
 
 
 def _cheaply_zero(expr: Expr) -> bool:
-    """`exactly_zero` where few different exponentials keep it from taking seconds."""
+    """Whether the form is 0, by `exactly_zero` only if few different exponentials keep that fast."""
     return expr == 0 or (len(expr.free_symbols) <= _EXACT_LEVELS and exactly_zero(expr))
 
 
@@ -113,7 +113,7 @@ def _exact_target() -> Target:
         gap = x - y
         sign = _sign_in_arb(gap)
         if sign == 0 and not _cheaply_zero(gap):
-            raise Undecided("which of two terms is the smaller is not known")
+            raise Undecided("it is not known which of two terms is smaller")
         return y if sign > 0 else x
 
     def choose(branches: list[tuple[Any, Any, Expr]]) -> Expr:
@@ -126,7 +126,7 @@ def _exact_target() -> Target:
         raise Undecided("no branch applies")
 
     def logistic(x: Expr) -> Expr:
-        # sigma(q + log c) is rational in the letter e^q, which spreading the logarithm shows.
+        # Expanding the logarithm shows that sigma(q + log c) is rational in the letter e^q.
         rational, logarithms = expand_log(x, force=True).as_independent(log, as_Add=True)
         odds = _power_of_e(rational) * sympy.exp(logarithms) if rational.is_Rational else sympy.exp(x)
         return odds / (1 + odds)
@@ -152,7 +152,7 @@ def _exact_target() -> Target:
         LowestEntropy: lowest_entropy,
         Logistic: logistic,
         Logit: lambda p: log(p / (1 - p)),
-        # At 0 and 1 the form written out holds 0 log 0.
+        # At 0 and 1 the expanded form contains 0 log 0.
         BinaryEntropy: lambda p: sympy.S.Zero if p in (0, 1) else sympy.expand_func(BinaryEntropy(p)),
         BinaryDivergence: lambda p, q: sympy.expand_func(BinaryDivergence(p, q)),
     }
@@ -160,10 +160,10 @@ def _exact_target() -> Target:
 
 
 def exactly_zero(expr: Expr) -> bool:
-    """Whether an exact form is identically 0 in its letters; False when algebra does not get there."""
+    """Whether algebra shows an exact form to be identically 0 in its letters; False does not mean nonzero."""
     dense = any(not power.exp.is_Integer or abs(power.exp) > _LARGEST_POWER for power in expr.atoms(sympy.Pow))
     if dense or any(not power.exp.free_symbols for power in expr.atoms(sympy.exp)):
-        # Taken as a dense polynomial, a high power or a power of e that no letter stands for would fill the memory.
+        # As a dense polynomial, a high power, or a power of e without a letter, would fill the memory.
         return False
     spread = expand_log(expr.replace(log, lambda x: log(factor(together(x)))), force=True, factor=True)
     known = {log(letter): exponent for letter, exponent in _EXPONENTS.items() if letter in spread.free_symbols}
@@ -182,7 +182,7 @@ class Letters:
         self._found: dict[int, tuple[Arithmetic, dict[Symbol, Any]]] = {}
 
     def in_arb(self, letters: Iterable[Symbol]) -> dict[Symbol, Any]:
-        """Balls at the precision in force."""
+        """Balls at the current precision."""
         return self._values(letters, ctx.prec, ArbArithmetic)
 
     def exact(self, letters: Iterable[Symbol]) -> dict[Symbol, Any]:
@@ -202,7 +202,7 @@ def decide_assumptions(
 ) -> Verdict:
     """Whether an instance keeps the statement's assumptions: PROVED, REFUTED or UNDECIDED.
 
-    `structure` checks those that no relation of letters says; `KeyError` for one that it does not know.
+    `structure` checks those that are not relations of letters; raises `KeyError` for one that is not in it.
     """
     if not all(structure[each.name](letters.instance) for each in statement.structure):
         return Verdict.REFUTED
@@ -231,7 +231,7 @@ def lacks_value(clause: Clause, letters: Letters) -> bool:
 
 
 def decide(claim: Boolean, letters: Letters) -> Verdict:
-    """Verdict on a claim at one instance. Raises `TypeError` for a claim of a form it does not know."""
+    """Verdict on a claim at one instance. Raises `TypeError` for an unknown form of claim."""
     if isinstance(claim, BooleanTrue):
         return Verdict.PROVED
     if isinstance(claim, BooleanFalse):
@@ -259,7 +259,7 @@ def decide(claim: Boolean, letters: Letters) -> Verdict:
 
 def _decide_relation(claim: Relational, letters: Letters) -> Verdict:
     gap = claim.lhs - claim.rhs
-    # What cancels in the difference may have no value of its own.
+    # A term that cancels in the difference may itself have no value.
     if cancelled(claim) and _is_broken(cancelled(claim), letters, _TRY_EXACT_AT):
         return Verdict.UNDECIDED
     for precision in _PRECISIONS:
@@ -283,7 +283,7 @@ def _lacks_value(claim: Relational, letters: Letters, precision: int) -> bool:
 
 
 def _is_broken(wanted: Iterable[Demand], letters: Letters, precision: int) -> bool:
-    """Whether one of the demands certainly fails at the instance; exact forms are tried where digits did not help."""
+    """Whether one of the demands certainly fails at the instance; exact forms are tried once digits did not help."""
 
     def is_zero(expr: Expr) -> bool:
         return precision >= _TRY_EXACT_AT and _exactly_equal(expr, letters)

@@ -1,6 +1,6 @@
-"""Where an expression has no value: a pole, a logarithm or a root of what is certainly outside its domain.
+"""Finds where an expression has no value: a pole, or a logarithm or root certainly outside its domain.
 
-More precision never makes a value of none, so whoever asks for one may stop as soon as this is known.
+More precision does not give such an expression a value, so a decision can stop as soon as this is known.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Demand = tuple[Expr, str]
 def demands(expr: Expr) -> tuple[Demand, ...]:
     """What must hold for the expression to have a value.
 
-    The branches of a Piecewise ask for nothing, as any of them may not be taken.
+    The branches of a Piecewise are left out, since any of them may not be taken.
     """
     found: dict[Demand, None] = {}
     traversal = sympy.preorder_traversal(expr)
@@ -37,7 +37,7 @@ def demands(expr: Expr) -> tuple[Demand, ...]:
 
 @lru_cache(maxsize=4096)
 def cancelled(claim: Relational) -> tuple[Demand, ...]:
-    """What the sides of a relation ask for and their difference, in which terms cancel, does not."""
+    """The demands of a relation's sides that their difference, in which terms cancel, does not make."""
     kept = set(demands(claim.lhs - claim.rhs))
     asked = dict.fromkeys((*demands(claim.lhs), *demands(claim.rhs)))
     return tuple(one for one in asked if one not in kept)

@@ -1,4 +1,4 @@
-"""Vacuity: for every clause an instance that certainly satisfies its assumptions, or the clause says nothing."""
+"""Checks for vacuous clauses: each clause needs an instance that certainly satisfies its assumptions."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from theory.statement import Clause, Statement
 
 @dataclass
 class VacuityResult:
-    """By clause: the witness of its assumptions, None where none was found among `instances` drawn."""
+    """By clause: the witness of its assumptions, None if none of the `instances` drawn is one."""
 
     witnesses: dict[str, Any] = field(default_factory=dict)
     instances: int = 0
 
     @property
     def vacuous(self) -> tuple[str, ...]:
-        """Clauses whose assumptions nothing drawn was seen to satisfy."""
+        """Clauses without a witness."""
         return tuple(name for name, witness in self.witnesses.items() if witness is None)
 
     @property
     def verdict(self) -> Verdict:
-        """VACUOUS if a clause has no witness; PROVED otherwise: each assumption is satisfiable, certainly."""
+        """VACUOUS if a clause has no witness, else PROVED: every assumption is certainly satisfiable."""
         return Verdict.VACUOUS if self.vacuous or not self.witnesses else Verdict.PROVED
 
 
 class _AllWitnessed(Exception):
-    """Every clause has its witness: no need to draw on."""
+    """Ends the drawing: every clause has its witness."""
 
 
 def assumption(clause: Clause) -> Boolean:
-    """What the clause itself asks for: `given`, and the antecedents of nested implications."""
+    """The clause's own assumption: `given` and the antecedents of nested implications."""
     needed, claim = clause.given, clause.holds
     while isinstance(claim, Implies):
         needed, claim = And(needed, claim.args[0]), claim.args[1]
@@ -45,11 +45,11 @@ def assumption(clause: Clause) -> Boolean:
 
 
 def check_vacuity(statement: Statement, random_seed: int = 0, instances: int = 600) -> VacuityResult:
-    """Draw instances of the statement's kind until each clause's assumption is certainly met, or `instances` are drawn.
+    """Draws instances of the statement's kind until each clause's assumption is certainly met, at most `instances`.
 
-    The same seed draws the same instances where the same modules are loaded (see `sample`). Satisfiability is decided
-    exactly at each; an assumption met only by instances that the strategy does not draw counts as vacuous, which is
-    the safe side.
+    The same seed draws the same instances if the same modules are loaded (see `sample`). Satisfiability is decided
+    exactly at each. An assumption met only by instances that the strategy does not draw counts as vacuous, which is the
+    safe side.
     """
     kind = KINDS[statement.about]
     result = VacuityResult({clause.name: None for clause in statement.claim})

@@ -1,4 +1,4 @@
-"""Numbers that a caller gives: how many, how long, which seed."""
+"""Checks of a caller's numbers: counts, times, seeds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def whole_number(name: str, value: Any, least: int) -> int:
 
 
 def seconds_of(name: str, value: Any) -> float:
-    """A time in seconds, not negative, perhaps infinite; `DomainError` for anything else."""
+    """A time in seconds, nonnegative, possibly infinite; `DomainError` for anything else."""
     try:
         number = float(value)
         if not math.isnan(number) and number >= 0:

@@ -25,13 +25,13 @@ _SIMPLE = 2**12
 
 
 class RealPower(Function):
-    """A power whose exponent is not a whole number or a half: real where its base is positive, or 0 and the value 0."""
+    """A power whose exponent is not a whole number or a half: real if its base is positive, or 0 with value 0."""
 
     nargs = 2
 
 
 def real_target() -> Target:
-    """Arb's balls, with the functions that derivations and users' claims use beside the theorems' own."""
+    """Arb's balls, with the theorems' functions and those that only derivations and users' claims use."""
     plain = arb_target()
     more: dict[Any, Any] = {
         sympy.sin: lambda x: x.sin(),
@@ -69,7 +69,7 @@ def readable(side: Expr) -> Expr:
 
 
 def decide_at(claim: Boolean, point: Mapping[Symbol, Fraction]) -> Verdict:
-    """PROVED or REFUTED at one exact point by Arb, or UNDECIDED; sides that agree are told equal only if exact."""
+    """PROVED or REFUTED at one exact point by Arb, or UNDECIDED; sides count as equal only where exact."""
     if isinstance(claim, BooleanAtom):
         return Verdict.PROVED if claim == true else Verdict.REFUTED
     if isinstance(claim, Relational):
@@ -107,8 +107,8 @@ def _all(parts: list[Verdict]) -> Verdict:
 
 
 def _sign(claim: Relational, point: Mapping[Symbol, Fraction]) -> int | None:
-    """Sign of the left side less the right, None where it is not known or a side has no value."""
-    # Algebra may cancel what has no value at the point, so each side must have one of its own.
+    """Sign of the left side minus the right; None where it is unknown or a side has no value."""
+    # Algebra may cancel what has no value at the point, so each side must have a value too.
     gap_of = exactly(claim.lhs) - exactly(claim.rhs)
     asked, defined = [gap_of, claim.lhs, claim.rhs], False
     for precision in _PRECISIONS:
@@ -128,7 +128,7 @@ def _sign(claim: Relational, point: Mapping[Symbol, Fraction]) -> int | None:
 
 
 def _is_exactly_zero(gap: Expr, point: Mapping[Symbol, Fraction]) -> bool:
-    """Whether arithmetic on exact numbers and on logarithms of them gives 0: no precision parts 0 from itself."""
+    """Whether exact arithmetic on numbers and their logarithms gives 0, which no ball can show."""
     if any(abs(v.numerator) + v.denominator > _SIMPLE for v in point.values()):
         return False
     if any(power.exp.is_Rational and abs(power.exp) > _SIMPLE for power in gap.atoms(sympy.Pow)):
@@ -144,7 +144,7 @@ def _balls(exprs: list[Expr], point: Mapping[Symbol, Fraction]) -> list[Any]:
 
 
 def slack_at(claim: Boolean, point: Mapping[Symbol, Fraction] | None, otherwise: float) -> float:
-    """`(rhs - lhs)/(|lhs| + |rhs|)` of one relation at a point, by Arb; `otherwise` where that is not known."""
+    """`(rhs - lhs)/(|lhs| + |rhs|)` of one relation at a point, by Arb; `otherwise` where unknown."""
     if point is None or not isinstance(claim, Relational):
         return otherwise
     with ctx.workprec(1024):

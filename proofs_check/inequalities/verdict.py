@@ -1,4 +1,4 @@
-"""What a method can say of a statement. There is no shade of success in between, and no truth value."""
+"""The verdicts of a method on a statement. There is no partial success and no truth value."""
 
 from __future__ import annotations
 

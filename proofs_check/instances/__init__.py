@@ -1,1 +1,1 @@
-"""The instances that statements speak about, as exact data: how to draw one, and what every letter means on it."""
+"""The instances that statements are about, as exact data: how to draw one, and the value of every letter on it."""

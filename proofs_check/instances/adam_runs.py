@@ -1,6 +1,6 @@
-"""Runs of AdamW with a proximal step last on one block of weights (C5), computed from the definitions.
+"""Runs of AdamW with a proximal step after each step, on one block of weights (C5), computed from the definitions.
 
-The gradients are arbitrary: what a run proves or refutes holds whatever the loss.
+The gradients are arbitrary, so a result holds for every loss.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from theory import weight_symbols as letters
 
 @dataclass(frozen=True)
 class AdamRun:
-    """A run of AdamW with a proximal step last, on one block; the first `warmup` steps only fill Adam's memory.
+    """A run of AdamW with a proximal step after each step, on one block.
 
-    `proximal_first` and a `metric` are runs that C5 does not speak of: the proximal step before Adam's, or in the
-    metric of that many times the squared distance.
+    The first `warmup` steps only fill Adam's moments. Two fields make runs outside C5: `proximal_first` takes the
+    proximal step before Adam's, and a `metric` other than 1 takes it in that multiple of the squared distance.
     """
 
     weights: Vector
@@ -64,12 +64,12 @@ class AdamRun:
 
     @property
     def levels(self) -> int:
-        """No exponentials: exact forms are roots of rationals."""
+        """0: exact forms are roots of rationals, without exponentials."""
         return 0
 
 
 def _update_parts(run: AdamRun) -> list[list[tuple[Quantity, Quantity]]]:
-    """For each step and coordinate the bias-corrected mean gradient, and the square of its divisor before epsilon."""
+    """For each step and coordinate, the bias-corrected mean gradient and the square of its divisor before epsilon."""
     beta1, beta2 = rational(run.beta1), rational(run.beta2)
     size = len(run.weights)
     mean, square, most = ([fmpq(0)] * size for _ in range(3))
@@ -109,7 +109,7 @@ def _end(run: AdamRun) -> list[Quantity]:
 
 
 def _largest_update(run: AdamRun, step: int) -> Quantity:
-    """`c_t` as Cauchy-Schwarz gives it: three sums over the gradients seen so far, written out."""
+    """`c_t` by Cauchy-Schwarz, from three sums over the steps so far."""
 
     def geometric(base: Fraction) -> Fraction:
         return sum((base**i for i in range(step)), Fraction(0))
@@ -159,7 +159,7 @@ _BETAS = [
 
 @st.composite
 def _reviving(draw: st.DrawFn) -> AdamRun:
-    """A block that a long first step empties, under a penalty that Adam's growing update then overcomes."""
+    """A block that a long first step sets to zero, under a penalty that Adam's growing update later overcomes."""
     (beta1, beta2), steps, size = _BETAS[0], 5, draw(st.integers(1, 4))
     rows = tuple((-(beta2**i) * beta1 ** (steps - i),) * size for i in range(1, steps + 1))
     penalty = draw(st.sampled_from([Fraction(3, 4), Fraction(99, 100)]))
@@ -176,7 +176,7 @@ def _reviving(draw: st.DrawFn) -> AdamRun:
 
 @st.composite
 def adam_runs(draw: st.DrawFn) -> AdamRun:
-    """Runs of proximal AdamW; a third of them with the gradients that attain its largest update at every step."""
+    """Runs of proximal AdamW; a quarter of them have the gradients that attain its largest update at every step."""
     family = draw(st.sampled_from(["any", "attaining", "one jump", "reviving"]))
     if family == "reviving":
         return draw(_reviving())
@@ -184,7 +184,7 @@ def adam_runs(draw: st.DrawFn) -> AdamRun:
     steps = draw(st.integers(1, 5))
     beta1, beta2 = draw(st.sampled_from(_BETAS))
     if family == "attaining":
-        # Scaled by beta1 so that beta1 = 0, where only the last gradient counts, is no exception.
+        # Scaled by beta1 so that beta1 = 0, where only the last gradient counts, needs no special case.
         rows = [(-(beta2**i) * beta1 ** (steps - i),) * size for i in range(1, steps + 1)]
     elif family == "one jump":
         rows = [(Fraction(-1, 10**6),) * size for _ in range(steps - 1)] + [(Fraction(-1),) * size]
@@ -214,7 +214,7 @@ def adam_runs(draw: st.DrawFn) -> AdamRun:
 
 @st.composite
 def astray_adam_runs(draw: st.DrawFn) -> AdamRun:
-    """Runs whose betas, weight decay or proximal step C5 does not speak of."""
+    """Runs whose betas, weight decay or proximal step break an assumption of C5."""
     run = draw(adam_runs())
     odd = draw(st.sampled_from(["betas", "decay", "proximal_first", "metric"]))
     if odd == "betas":

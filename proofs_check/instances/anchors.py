@@ -1,4 +1,4 @@
-"""Anchored heads, sets of anchors and pointers as exact data: how to draw one, and what each letter means on it."""
+"""Anchored heads, sets of anchors and pointers as exact data: how to draw one, and the value of each letter on it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def inner(u: Sequence[Fraction], v: Sequence[Fraction]) -> Fraction:
 
 
 def coherence_of(vectors: Sequence[Sequence[Fraction]]) -> Fraction:
-    """Largest inner product of two different vectors of one length, once they are scaled to length 1."""
+    """Largest inner product of two different vectors of equal length, scaled to length 1."""
     pairs = ((u, v) for i, u in enumerate(vectors) for v in vectors[:i])
     return max(inner(u, v) for u, v in pairs) / inner(vectors[0], vectors[0])
 
@@ -44,8 +44,8 @@ def _root_above(square: Fraction) -> Fraction:
 class AnchoredHead:
     """One query along the first anchor, and keys, each a unit direction with the index of its anchor.
 
-    `query` and `lengths` are another direction of the query and the keys' norms over their largest: heads that D1 does
-    not speak of, where they are given.
+    Two fields make heads outside D1: `query` is another direction of the query, `lengths` are the keys' norms over the
+    largest.
     """
 
     anchors: tuple[Vector, ...]
@@ -97,7 +97,7 @@ class AnchoredHead:
 
     @property
     def tied(self) -> bool:
-        """Whether the angles of the bound coincide, where acos and asin have no exact difference to decide by."""
+        """Whether angles in the bound coincide; their difference, from acos and asin, has no exact form then."""
         cosine = 1 - self.distance**2 / 2
         return self.coherence in (cosine, 2 * cosine**2 - 1)
 
@@ -134,10 +134,10 @@ def _turned(point: Vector, by: Vector) -> Vector:
 
 
 def planar_head(apart: Fraction, off: Fraction, scale: Fraction, copies: int = 1, **rest: Any) -> AnchoredHead:
-    """The head that attains D1: two anchors in a plane, its keys turned towards each other's.
+    """The head that attains D1: two anchors in a plane, and a key turned off each.
 
-    `apart` is the tangent of half the anchors' angle, `off` that of a quarter of the keys', so that their distance
-    from their anchors is rational.
+    `apart` is the tangent of half the angle between the anchors, `off` the tangent of a quarter of the angle of a key
+    off its anchor, which makes that distance rational.
     """
     query, other = on_circle(Fraction(0)), on_circle(apart)
     turn = _turned(on_circle(off), on_circle(off))
@@ -207,7 +207,7 @@ def astray_heads(draw: st.DrawFn) -> AnchoredHead:
 
 @dataclass(frozen=True)
 class AnchorSet:
-    """Vectors of one length, which are the anchors once scaled to length 1, and a probability of failure."""
+    """Vectors of equal length, which give the anchors when scaled to length 1, and a probability of failure."""
 
     vectors: tuple[Vector, ...]
     failure: Fraction
@@ -249,7 +249,7 @@ SET_DEFINITIONS: Mapping[Symbol, Any] = {
 
 @st.composite
 def anchor_sets(draw: st.DrawFn) -> AnchorSet:
-    """Anchors scattered, with coordinates of +-1 (which hold simplices), or along the axes (orthoplices)."""
+    """Sets of anchors: scattered, with coordinates +-1 (simplices among them), or along the axes (orthoplices)."""
     size = draw(st.integers(1, 8))
     family = draw(st.sampled_from(("scattered", "signs", "axes")))
     if family == "axes":
@@ -268,14 +268,14 @@ def anchor_sets(draw: st.DrawFn) -> AnchorSet:
 
 @st.composite
 def astray_sets(draw: st.DrawFn) -> AnchorSet:
-    """Sets of which the last vector is longer than the others."""
+    """Sets whose last vector is longer than the others."""
     drawn = draw(anchor_sets())
     return replace(drawn, vectors=(*drawn.vectors[:-1], tuple(3 * x for x in drawn.vectors[-1])))
 
 
 @dataclass(frozen=True)
 class PointerChannel:
-    """How often each block is the target and each is pointed at, a row of counts for each target."""
+    """Counts of target and pointed-at block, one row per target, and the error allowed."""
 
     weights: tuple[tuple[int, ...], ...]
     allowed: Fraction
@@ -286,13 +286,13 @@ class PointerChannel:
 
     @cached_property
     def joint(self) -> tuple[tuple[Fraction, ...], ...]:
-        """Probability of each target with each block pointed at."""
+        """Joint probability of the target and the block pointed at."""
         total = sum(map(sum, self.weights))
         return tuple(tuple(Fraction(w, total) for w in row) for row in self.weights)
 
     @cached_property
     def error(self) -> Fraction:
-        """Probability that another block is pointed at."""
+        """Probability that a wrong block is pointed at."""
         return 1 - sum((row[i] for i, row in enumerate(self.joint)), Fraction(0))
 
 
@@ -316,14 +316,14 @@ CHANNEL_DEFINITIONS: Mapping[Symbol, Any] = {
 
 
 def symmetric_channel(blocks: int, right: int, wrong: int) -> PointerChannel:
-    """The pointer that attains Fano's inequality: every wrong block alike."""
+    """The pointer that attains Fano's inequality: all wrong blocks are equally likely."""
     weights = tuple(tuple(right if i == j else wrong for j in range(blocks)) for i in range(blocks))
     return PointerChannel(weights, Fraction((blocks - 1) * wrong, right + (blocks - 1) * wrong))
 
 
 @st.composite
 def pointer_channels(draw: st.DrawFn) -> PointerChannel:
-    """Pointers that are often right, symmetric or not, with an error allowed near the one they make."""
+    """Pointers that are often right, symmetric or not, whose allowed error is near their own."""
     count = draw(st.integers(2, 5))
     if draw(st.booleans()):
         return symmetric_channel(count, draw(st.integers(1, 60)), draw(st.integers(0, 6)))
@@ -344,7 +344,7 @@ def _allowing(draw: st.DrawFn, weights: Sequence[tuple[int, ...]]) -> PointerCha
 
 @st.composite
 def astray_channels(draw: st.DrawFn) -> PointerChannel:
-    """Pointers of which one target is more frequent than the others."""
+    """Pointers with one target more frequent than the others."""
     weights = list(draw(pointer_channels()).weights)
     weights[0] = tuple(w * draw(st.integers(2, 50)) for w in weights[0])
     return _allowing(draw, weights)

@@ -1,4 +1,4 @@
-"""Arb's balls as the arithmetic that definitions are computed in."""
+"""Arb balls as the arithmetic in which definitions are computed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flint import arb, fmpq
 
 
 class ArbArithmetic:
-    """Balls at the precision in force."""
+    """Balls at the current precision."""
 
     def __init__(self) -> None:
         self.memo: dict[Any, Any] = {}

@@ -1,6 +1,6 @@
-"""Whole contexts of causal rows as exact data (A7): every query of a short text, and what each letter means on them.
+"""Whole contexts of causal rows as exact data (A7): every query of a short text, and the value of each letter.
 
-Nothing is known in advance of the query that binds: every letter is computed by going through all queries.
+No query is assumed to bind: every letter is computed over all queries.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PRECISIONS = (96, 384, 2048)
 
 @dataclass(frozen=True)
 class Context:
-    """The scores of every query over the temperature, windows of `window` keys, and the own keys a query must have."""
+    """Every query's scores over the temperature, windows of `window` keys, and the own keys a counted query has."""
 
     scores: tuple[tuple[Fraction, ...], ...]
     window: int
@@ -64,7 +64,7 @@ class Context:
 
     @cached_property
     def two_level(self) -> list[AttentionRow]:
-        """The same rows, two-level at that separation."""
+        """The counted rows, made two-level at that separation."""
         return [
             AttentionRow((self.separation,) * row.block + (Fraction(0),) * (len(row.scores) - row.block), row.block)
             for row in self.counted
@@ -86,7 +86,7 @@ def _largest(chosen: Callable[[Context], Sequence[AttentionRow]], letter: Symbol
         for row, ball in zip(picked, balls, strict=True):
             if all(ball > other for other in balls if other is not ball):
                 return rows.DEFINITIONS[letter](row, by)
-        raise Undecided("which of the queries has the largest value is not known")
+        raise Undecided("it is not known which query has the largest value")
 
     return definition
 
@@ -117,7 +117,7 @@ def _within(context: Context) -> Fraction:
 
 
 def _at_most(ball: Callable[[], Any], bound: Fraction, context: Context, at_zero: Fraction) -> bool:
-    """Whether a number is at most a rational, which it is not equal to but at separation 0, where it is `at_zero`."""
+    """Whether a number is at most a rational. At separation 0 it is `at_zero`; elsewhere the two are never equal."""
     if context.separation == 0:
         return at_zero <= bound
     for precision in _PRECISIONS:
@@ -125,7 +125,7 @@ def _at_most(ball: Callable[[], Any], bound: Fraction, context: Context, at_zero
             found, limit = ball(), ArbArithmetic().number(bound)
             if found < limit or found > limit:
                 return bool(found < limit)
-    raise Undecided("a leak and its target are not parted")
+    raise Undecided("a leak and its target are not separated at any precision tried")
 
 
 CONTEXT_DEFINITIONS: Mapping[Symbol, Any] = {
@@ -177,7 +177,7 @@ def _context(draw: st.DrawFn, window: int, own: int, tokens: int) -> Context:
 
 @st.composite
 def contexts(draw: st.DrawFn) -> Context:
-    """Contexts of up to fourteen tokens, half of them with two-level rows, targets near what some query attains."""
+    """Contexts of up to fourteen tokens, half with two-level rows, with targets near what some query attains."""
     return _context(draw, *draw(_sizes()))
 
 

@@ -1,4 +1,4 @@
-"""The value of a small matrix game by trying every basis in exact rationals, from the definition alone."""
+"""The value of a small matrix game, found by trying every basis in exact rationals."""
 
 from __future__ import annotations
 

@@ -47,13 +47,13 @@ def matrix(entries: Entries) -> list[list[Quantity]]:
 
 
 def shown(entries: Entries) -> str:
-    """The entries to read, rows apart by semicolons."""
+    """The entries as text, rows separated by semicolons."""
     return "[" + "; ".join(" ".join(f"{float(x):.4g}" for x in row) for row in entries) + "]"
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """One sequence of a batch: inputs, values and the loss's gradient in the output, rows the tokens."""
+    """One sequence of a batch: inputs, values and the loss's gradient in the output, one row per token."""
 
     inputs: Entries
     values: Entries
@@ -65,7 +65,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Head:
-    """A head with one block of features per entry of `splits`, and the batch it sees."""
+    """A head whose first `split` features form a block, and the batch it sees."""
 
     batch: tuple[Sequence, ...]
     query: Entries
@@ -89,7 +89,7 @@ class Head:
 
     @property
     def levels(self) -> int:
-        """Exact forms hold roots of rationals alone."""
+        """0: exact forms are roots of rationals, without exponentials."""
         return 0
 
     @property
@@ -122,7 +122,7 @@ def _raised(rows: Matrix, bias: tuple[Fraction, ...]) -> Matrix:
 
 
 def run_head(head: Head, sequence: Sequence) -> Pass:
-    """One sequence through the head and back."""
+    """The forward and backward pass of one sequence."""
     inputs, values, pull = matrix(sequence.inputs), matrix(sequence.values), matrix(sequence.pull)
     queries = _raised(times(inputs, matrix(head.query)), head.query_bias)
     keys = _raised(times(inputs, matrix(head.key)), head.key_bias)
@@ -132,7 +132,7 @@ def run_head(head: Head, sequence: Sequence) -> Pass:
         visible = i + 1 if head.causal else len(keys)
         row = _softmax([dot(query, key) / (tau * width) for key in keys[:visible]])
         upstream = [dot(pull[i], value) for value in values[:visible]]
-        # Where all values pull alike the row's slope is 0, which balls around 0 would not show.
+        # If all upstream gradients are equal the row's slope is 0, which balls around 0 would not show.
         mean = upstream[0] if all(g == upstream[0] for g in upstream) else dot(row, upstream)
         hidden = [fmpq(0)] * (len(keys) - visible)
         attention.append(row + hidden)
@@ -149,7 +149,7 @@ def _passes(head: Head, by: Arithmetic) -> list[Pass]:
 
 
 def features_of(head: Head, whole: bool = False, mean_off: bool = False) -> Matrix:
-    """Inputs of the first block, or all, sequences stacked."""
+    """Inputs of the first block, or of all features if `whole`, with sequences stacked."""
     stacked = []
     for sequence in head.batch:
         part = [row if whole else row[: head.split] for row in matrix(sequence.inputs)]
@@ -233,7 +233,7 @@ def heads(draw: st.DrawFn) -> Head:
         width = draw(st.integers(1, 2))
         still, live = ((Fraction(0),) * width,), ((sizes[3],) * width,)
         if draw(st.sampled_from([False, False, True])):
-            # The block is alike in all tokens; a second feature makes the keys.
+            # The block is the same in all tokens; a second feature makes the keys.
             inputs = tuple((Fraction(1), *row) for row in inputs)
             return Head(
                 (Sequence(inputs, values, ((sizes[2],),) * 2),),
@@ -251,7 +251,7 @@ def heads(draw: st.DrawFn) -> Head:
     batch = []
     for _ in range(draw(st.integers(1, 2))):
         tokens = draw(st.integers(2, 4))
-        # Tokens alike in this block alone have a gradient of 0 that only algebra sees.
+        # Tokens that agree in this block only have a gradient of 0 that only algebra shows.
         varied = entries_of(tokens, features).filter(lambda entries: len({row[:split] for row in entries}) > 1)
         batch.append(Sequence(draw(varied), draw(entries_of(tokens, outputs)), draw(entries_of(tokens, outputs))))
     # Opposed entries attain the bound of a row of two, at masses that have no exact form here.

@@ -1,7 +1,7 @@
-"""The kinds of instance that statements speak about: how to draw one, and what each letter means on it.
+"""The kinds of instance that statements are about: how to draw one, and the value of each letter on it.
 
-A statement names its kind in `about`. A new kind is one more entry of `KINDS`: a hypothesis strategy and a table of
-definitions; nothing else in the methods changes.
+A statement names its kind in `about`. To add a kind, add an entry to `KINDS`: a hypothesis strategy and a table of
+definitions. The methods do not change.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ Definition = Callable[[Any, Any], Any]
 class InstanceKind:
     """How to draw an instance, and the value of every letter on it, from definitions alone.
 
-    An instance needs a readable `str` and an integer `levels`: how many different exponentials its exact forms hold.
-    `structure` checks on an instance the assumptions, by name, that no relation of letters says. What `strategy` draws
-    keeps every assumption; `astray` draws instances that break one, which no true statement speaks about.
+    An instance needs a readable `str` and an integer `levels`: how many different exponentials its exact forms contain.
+    `structure` checks, by name, the assumptions that are not relations of letters. `strategy` draws instances that keep
+    every assumption, `astray` instances that break one, to which no true statement applies.
     """
 
     strategy: Callable[[], st.SearchStrategy[Any]]
@@ -48,7 +48,7 @@ class InstanceKind:
     astray: Callable[[], st.SearchStrategy[Any]] | None = None
 
     def instances(self) -> st.SearchStrategy[Any]:
-        """What the methods draw: one in four breaks an assumption, where the kind has such instances."""
+        """The strategy for the methods: one instance in four breaks an assumption, if the kind has such instances."""
         lawful = self.strategy()
         if self.astray is None:
             return lawful
@@ -56,10 +56,10 @@ class InstanceKind:
         return st.integers(0, 3).flatmap(lambda drawn: astray if drawn == 3 else lawful)
 
     def each(self, look: Callable[[Any], None], instances: int, random_seed: int, shrink: bool = False) -> None:
-        """Draw that many instances and show each to `look`.
+        """Draws that many instances and passes each to `look`.
 
-        The same seed draws the same instances where the same modules are loaded (see `methods.sampling.sample`).
-        An error that `look` raises ends the drawing and is passed on, from the shrunk instance if `shrink` is set.
+        The same seed draws the same instances if the same modules are loaded (see `methods.sampling.sample`). An error
+        in `look` ends the drawing and is raised, from the shrunk instance if `shrink` is set.
         """
 
         @seed(random_seed)
@@ -67,7 +67,7 @@ class InstanceKind:
             max_examples=instances,
             database=None,
             deadline=None,
-            # The seed decides, also where a profile asks for what hypothesis derives from the function's name.
+            # The seed decides even if a profile derandomises, which derives the seed from the function's name.
             derandomize=False,
             phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
             suppress_health_check=list(HealthCheck),

@@ -1,4 +1,4 @@
-"""What the known results measure on a row, beside the letters of a row: norms, and distances to another row."""
+"""The letters that the known results add to those of a row: norms, and distances to another row."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _total(by: Arithmetic, terms: Any) -> Any:
 
 
 def _square(x: Any) -> Any:
-    # Arb's power of a ball about 0 is not a number.
+    # Arb's power of a ball around 0 is NaN.
     return x * x
 
 

@@ -1,6 +1,6 @@
-"""Numbers that stay rational for as long as they can: `fmpq` until a root or an exponential makes them Arb balls.
+"""Numbers that stay rational as long as possible: `fmpq` until a root or an exponential makes them Arb balls.
 
-A zero that a proximal step produces is then exactly zero, and a tie is decided wherever both sides are rational.
+A zero from a proximal step is then exactly zero, and ties between rational sides are decided.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Matrix = Sequence[Vector]
 
 
 def rational(value: Fraction | int) -> Quantity:
-    """The exact number."""
+    """The number as an exact `fmpq`."""
     exact = Fraction(value)
     return fmpq(exact.numerator, exact.denominator)
 
 
 def vector(values: Iterable[Fraction]) -> list[Quantity]:
-    """The exact numbers."""
+    """The numbers as exact `fmpq`."""
     return [rational(value) for value in values]
 
 
@@ -44,13 +44,13 @@ def dot(a: Vector, b: Vector) -> Quantity:
 
 
 def root(square: Quantity) -> Quantity:
-    """Root of a number that is not negative, rational where it is."""
+    """Square root of a nonnegative number, rational if possible."""
     if isinstance(square, fmpq):
         over, under = isqrt(int(square.p)), isqrt(int(square.q))
         if over * over == square.p and under * under == square.q:
             return fmpq(over, under)
     ball = arb(square)
-    # A sum of squares whose ball reaches below 0: its root lies within that of its upper end.
+    # A sum of squares whose ball reaches below 0: its root is at most the root of the upper end.
     return ball.sqrt() if ball > 0 else arb(0, ball.abs_upper().sqrt().abs_upper())
 
 
@@ -60,16 +60,16 @@ def norm(entries: Vector) -> Quantity:
 
 
 def at_most(a: Quantity, b: Quantity) -> bool:
-    """Whether `a <= b`, for certain; `Undecided` while the balls overlap."""
+    """Whether `a <= b` certainly; raises `Undecided` if the balls overlap."""
     if a <= b:
         return True
     if a > b:
         return False
-    raise Undecided("two quantities are not parted at this precision")
+    raise Undecided("two quantities are not separated at this precision")
 
 
 def largest(values: Iterable[Quantity]) -> Quantity:
-    """Largest of the values, which may overlap."""
+    """Largest of the values, whose balls may overlap."""
     return reduce(_larger, values)
 
 
@@ -88,7 +88,7 @@ def shrink(entries: Vector, amount: Quantity) -> list[Quantity]:
 
 
 def transposed(matrix: Matrix) -> list[list[Quantity]]:
-    """Rows as columns."""
+    """The rows as columns."""
     return [list(column) for column in zip(*matrix, strict=True)]
 
 
@@ -99,7 +99,7 @@ def times(a: Matrix, b: Matrix) -> list[list[Quantity]]:
 
 
 def centred(matrix: Matrix) -> list[list[Quantity]]:
-    """The matrix with its mean row taken off each row."""
+    """The matrix with its mean row subtracted from each row."""
     means = [total(column) / len(matrix) for column in transposed(matrix)]
     return [[entry - mean for entry, mean in zip(row, means, strict=True)] for row in matrix]
 
@@ -125,7 +125,7 @@ def exactly(value: Callable[[Any], Fraction | int]) -> Callable[[Any, Arithmetic
 
 
 def given_as(by: Arithmetic, value: Quantity) -> Any:
-    """The quantity in the arithmetic asked for; a ball has no exact form."""
+    """The quantity in the given arithmetic; raises `Undecided` for the exact form of a ball."""
     if isinstance(value, fmpq):
         return by.number(Fraction(int(value.p), int(value.q)))
     if isinstance(by.number(0), arb):
@@ -134,7 +134,7 @@ def given_as(by: Arithmetic, value: Quantity) -> Any:
 
 
 def root_as(by: Arithmetic, square: Quantity) -> Any:
-    """The root of a quantity in the arithmetic asked for; the root of a rational has an exact form."""
+    """The square root of a quantity in the given arithmetic; the root of a rational has an exact form."""
     if isinstance(square, fmpq):
         return given_as(by, square) ** by.number(Fraction(1, 2))
     return given_as(by, root(square))

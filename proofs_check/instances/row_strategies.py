@@ -1,6 +1,6 @@
 """Hypothesis strategies for attention rows: the shapes on which bounds on attention tend to break.
 
-Every number drawn is a float or a ratio of integers and enters the decision exactly. Rows shrink: towards few keys,
+Every number drawn is a float or a ratio of integers and enters the decision exactly. Rows shrink towards few keys,
 equal scores, temperature 1 and a dial of 0.
 """
 
@@ -25,10 +25,10 @@ _MOST_KEYS = 16
 
 @dataclass(frozen=True)
 class Family:
-    """A shape of scores: what all keys share, what each has of its own, and the scores the two make.
+    """A family of scores: the part shared by all keys, the part of each key, and the scores they give.
 
-    Own parts are drawn key by key, so that a row shrinks by losing keys. `scores(shared, own, block, temperature)` is
-    finite, one float per key, block first.
+    The parts of keys are drawn key by key, so that a row shrinks by losing keys. `scores(shared, own, block,
+    temperature)` is finite, one float per key, block first.
     """
 
     shared: st.SearchStrategy[Any]
@@ -36,7 +36,7 @@ class Family:
     scores: Callable[[Any, Sequence[Level], int, float], list[float]]
 
     def of_size(self, keys: int, block: int) -> st.SearchStrategy[list[float]]:
-        """Scores of exactly so many keys at temperature 1."""
+        """Scores of exactly that many keys at temperature 1."""
         own = st.lists(self.own, min_size=keys, max_size=keys)
         return st.tuples(self.shared, own).map(lambda drawn: self.scores(drawn[0], drawn[1], block, 1.0))
 
@@ -54,7 +54,7 @@ def _block_level(gap: float, own: Sequence[Level], block: int, temperature: floa
 
 
 def _near_threshold(gap: float, own: Sequence[Level], block: int, temperature: float) -> list[float]:
-    """A separation at which thresholds of the leak lie, whatever the temperature: there they bind."""
+    """Scores at a separation where, at any temperature, thresholds of the leak lie and bind."""
     return _block_level(gap * temperature, own, block, temperature)
 
 
@@ -63,7 +63,7 @@ def _tied(shared: None, own: Sequence[Level], block: int, temperature: float) ->
 
 
 def _heavy_tailed(shared: None, own: Sequence[Level], block: int, temperature: float) -> list[float]:
-    # Twice a range of 2e4 nats is what the exact decision's largest precision can part.
+    # Twice a range of 2e4 nats is the most that the exact decision's largest precision can separate.
     most = min(1e4, 1e4 * temperature)
     return [max(-most, min(most, math.tan(math.pi * (p - 0.5)))) for p in own]
 
@@ -88,7 +88,7 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-# Rows on which a threshold binds are what tells a true one from one a percent off.
+# Rows on which a threshold binds tell a true threshold from one a percent off.
 _OFTEN = (*FAMILIES, "near-threshold")
 
 
@@ -134,21 +134,21 @@ def targets_near(share: float) -> st.SearchStrategy[Fraction]:
 
 
 def _leak(scores: list[float], block: int, temperature: Fraction, penalty: Fraction = Fraction(0)) -> float:
-    """Attention off the block, in floats: only to aim a target."""
+    """Attention off the block in floats, used only to aim a target."""
     shifted = [s - float(penalty) * (i >= block) for i, s in enumerate(scores)]
     masses = softmax([s / float(temperature) for s in shifted])
     return float(masses[block:].sum())
 
 
 def _mean_gap(scores: list[float], block: int, temperature: Fraction) -> float:
-    """How much the mean score outside exceeds the block's, in nats and in floats: only to aim a dial."""
+    """How much the mean score outside exceeds the block's, in nats, in floats; used only to aim a dial."""
     nats = [s / float(temperature) for s in scores]
     means = [float(softmax(part) @ part) for part in (nats[:block], nats[block:])]
     return means[1] - means[0]
 
 
 _ERRORS = st.integers(-8, 8)
-# One object each: hypothesis examines every strategy that is made anew, which takes longer than to draw from it.
+# Built once: hypothesis examines every new strategy, which takes longer than drawing from it.
 _AIMED_ERRORS = st.one_of(st.none(), _ERRORS)
 _PENALTIES = st.integers(0, 80).map(lambda i: Fraction(i, 8))
 _STEPS = st.integers(-4, 4)
@@ -160,7 +160,7 @@ _one_of = cache(st.sampled_from)
 
 @cache
 def _keys(family: str, most_keys: int) -> st.SearchStrategy[list[tuple[Level, int, int, int]]]:
-    """What each key has of its own, the error of its score, its value in quarters and its weight."""
+    """For each key: its own part, the error of its score, its value in quarters and its weight."""
     each = st.tuples(FAMILIES[family].own, _ERRORS, st.integers(-16, 16), st.integers(0, 16))
     return st.lists(each, min_size=2, max_size=most_keys)
 
@@ -172,7 +172,7 @@ def _target(draw: st.DrawFn, shares: Sequence[float], anywhere: bool = True) -> 
 
 
 def _against(keys: int, block: int, error: int) -> tuple[int, ...]:
-    """Errors that move the margin most: one way in the block, the other way outside."""
+    """Errors that move the margin most: opposite signs in the block and outside."""
     return tuple(error if i < block else -error for i in range(keys))
 
 

@@ -1,7 +1,7 @@
 """One attention row as exact data, and the value of every letter on it, computed from the definitions alone.
 
-Nothing here uses a statement of the catalogue: a letter is what the theory's table of definitions says it is.
-The arithmetic is a parameter, so that the same definitions give Arb balls and exact algebraic forms.
+Nothing here uses a statement of the catalogue: a letter is what the theory's table of definitions says. The arithmetic
+is a parameter, so that the same definitions give Arb balls and exact algebraic forms.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from theory import symbols as letters
 
 @dataclass(frozen=True)
 class AttentionRow:
-    """Scores of the visible keys, block first, with everything the statements vary; every number is exact.
+    """Scores of the visible keys, block first, with everything that statements vary; every number is exact.
 
-    `scores` and `values` run over the keys, `seen` are the scores as somebody else measured them, and `weights`
-    are the unnormalised masses of an arbitrary distribution to compare with.
+    `scores` and `values` run over the keys, `seen` are the scores as measured with errors, and `weights` are the
+    unnormalised masses of an arbitrary distribution to compare with.
     """
 
     scores: tuple[Fraction, ...]
@@ -62,7 +62,7 @@ class AttentionRow:
 
 
 class Arithmetic(Protocol):
-    """What the definitions need: exact rationals in, exponentials of rationals, logarithms, sizes.
+    """The operations that definitions need: exact rationals, exponentials, logarithms, absolute values.
 
     `memo` keeps the masses of one row, which most letters share.
     """
@@ -73,10 +73,10 @@ class Arithmetic(Protocol):
         """The value of an exact rational."""
 
     def exp(self, exponent: Fraction) -> Any:
-        """`e` to an exact rational."""
+        """`e` to the power of an exact rational."""
 
     def exp_of(self, x: Any) -> Any:
-        """`e` to a number of this arithmetic; `Undecided` where it has no form."""
+        """`e` to the power of a number of this arithmetic; raises `Undecided` if it has no form."""
 
     def log(self, x: Any) -> Any:
         """Natural logarithm."""
@@ -90,7 +90,7 @@ Definition = Callable[[AttentionRow, Arithmetic], Any]
 
 @dataclass(frozen=True)
 class Group:
-    """Keys alike in everything that matters: their score (over nothing), whether they are in the block, how many."""
+    """Keys with equal score on the same side: the score before the temperature, whether in the block, and how many."""
 
     score: Fraction
     inside: bool
@@ -113,7 +113,7 @@ def _masses(
     block_only: bool = False,
     other_dial: bool = False,
 ) -> Masses:
-    """Softmax mass of one key of every group, from the definition of the row, the dialled or the penalised one."""
+    """Softmax mass of one key of every group, in the plain, the dialled or the penalised row."""
     key = (dialled, penalised, block_only, other_dial)
     if key not in by.memo:
         by.memo[key] = _softmax(row, by, *key)
@@ -188,7 +188,7 @@ def _output(row: AttentionRow, by: Arithmetic, **which: bool) -> Any:
 
 
 def _beside_null_key(row: AttentionRow, by: Arithmetic) -> tuple[Any, Any]:
-    """Mass of a key that weighs as much as the block's exponentials together, and the other keys' output beside it."""
+    """Mass of a null key that weighs as much as the whole block, and the other keys' output beside it."""
     top = max(row.scores)
     weights = [(g, by.exp((g.score - top) / row.temperature)) for g in _groups(row)]
     null = _sum(by, (by.number(g.count) * weight for g, weight in weights if g.inside))
@@ -207,9 +207,9 @@ def _two_level(row: AttentionRow, by: Arithmetic) -> tuple[Any, Any]:
 
 
 def _pair_entropy(row: AttentionRow, by: Arithmetic) -> Any:
-    """Entropy of the row of scores 0 but for one key of the block and one outside, the separation d apart.
+    """Entropy of the row whose scores are 0 but for one key of the block and one outside, the separation `d` apart.
 
-    They stand at `(1 - s) d` and `-s d` with `s` the share of the first in their mass, `1/(1 + e^-d)`.
+    Their scores are `(1 - s) d` and `-s d`, where `s = 1/(1 + e^-d)` is the share of the first in their mass.
     """
     gap = _margin(row.scores, row.block) / row.temperature
     share = 1 / (by.number(1) + by.exp(-gap))

@@ -1,7 +1,7 @@
-"""Sets of rules on a row, and checkers of their conditions, as exact data: how to draw one, and what each letter means.
+"""Sets of rules on a row, and checkers of their conditions, as exact data: how to draw one, and each letter's value.
 
-Masses are ratios of integers, and a strength is the temperature times the logarithm of a rational gain, so that every
-ruled mass is rational too.
+Masses are ratios of integers, and a strength is the temperature times the logarithm of a rational gain, so every ruled
+mass is rational too.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ class RuleSet:
 
     @cached_property
     def multiplied(self) -> Masses:
-        """Masses times the gains of the rules whose target holds the key, not renormalised."""
+        """Masses times the gains of the rules whose target contains the key, not renormalised."""
         return tuple(mass * self.gain_at(key) for key, mass in enumerate(self.plain))
 
     @cached_property
     def ruled(self) -> Masses:
-        """Masses under every rule."""
+        """Masses under all rules."""
         return _shares(self.multiplied)
 
     @cached_property
@@ -71,7 +71,7 @@ class RuleSet:
         return _shares(self.other_weights)
 
     def gain_at(self, key: int) -> Fraction:
-        """Product of the gains of the rules whose target holds the key."""
+        """Product of the gains of the rules whose target contains the key."""
         return prod((g for g, target in zip(self.gains, self.targets, strict=True) if target[key]), start=Fraction(1))
 
     def fidelities(self, masses: Masses) -> list[Fraction]:
@@ -82,12 +82,12 @@ class RuleSet:
 
     @cached_property
     def payoff(self) -> Matrix:
-        """1 where a rule's target holds a key."""
+        """1 where a rule's target contains a key, else 0."""
         return tuple(tuple(Fraction(inside) for inside in target) for target in self.targets)
 
     @cached_property
     def excess(self) -> Matrix:
-        """The same less the rule's promise."""
+        """The payoff less the rule's promise."""
         return tuple(tuple(x - f for x in row) for row, f in zip(self.payoff, self.promises, strict=True))
 
 
@@ -113,7 +113,7 @@ def _divergence(by: Any, first: Masses, second: Masses) -> Any:
 
 
 def _met(drawn: RuleSet) -> list[Fraction]:
-    """Promises that the arbitrary row meets, with something to spare."""
+    """Promises that the arbitrary row meets, some with room to spare."""
     return [f * (1 - spare) for f, spare in zip(drawn.fidelities(drawn.other), drawn.given_up, strict=True)]
 
 
@@ -155,14 +155,14 @@ RULE_STRUCTURE: Mapping[str, Any] = {"no empty target": lambda drawn: all(map(an
 
 @st.composite
 def astray_rule_sets(draw: st.DrawFn) -> RuleSet:
-    """Rules of which the last has an empty target."""
+    """Rule sets whose last rule has an empty target."""
     drawn = draw(rule_sets().filter(lambda rules: len(rules.targets) > 1))
     return replace(drawn, targets=(*drawn.targets[:-1], (False,) * len(drawn.weights)))
 
 
 @st.composite
 def rule_sets(draw: st.DrawFn) -> RuleSet:
-    """Up to three rules on up to six keys, disjoint or overlapping; no target is empty, the first not everything.
+    """Up to three rules on up to six keys, disjoint or overlapping; no target is empty, the first is not all keys.
 
     >>> from hypothesis import find
     >>> rules = find(rule_sets(), lambda rules: len(rules.weights) > 2)
@@ -200,7 +200,7 @@ def _gains() -> st.SearchStrategy[Fraction]:
 
 
 def _owners(count: int, rest: int) -> st.SearchStrategy[list[int]]:
-    # The last owner is nobody, so that a target need not share out every key.
+    # The last owner stands for no rule, so that a key may be in no target.
     return st.lists(st.integers(0, count), min_size=rest - 1, max_size=rest - 1).map(lambda drawn: [count, *drawn])
 
 
@@ -244,7 +244,7 @@ class Checker:
 
     @property
     def got(self) -> list[Fraction]:
-        """Fidelity that the row ends up with."""
+        """Fidelity of the row after the checker."""
         return [s.ruled if s.fired else s.plain for s in self.situations]
 
 
@@ -260,7 +260,7 @@ CHECKER_DEFINITIONS: Mapping[Symbol, Any] = {
 
 @st.composite
 def checkers(draw: st.DrawFn) -> Checker:
-    """Checkers that fire in one situation and miss in another, at least; misses may depend on the plain fidelity."""
+    """Checkers that fire in at least one situation and miss at least one; misses may depend on the plain fidelity."""
     fidelity = st.integers(1, 15).map(lambda i: Fraction(i, 16))
     alike = draw(st.one_of(st.none(), fidelity))
     situations = []

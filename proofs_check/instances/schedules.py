@@ -1,4 +1,4 @@
-"""Schedules of the dial over layers as exact data: how to draw one, and what each letter means on it."""
+"""Schedules of the dial over layers as exact data: how to draw one, and the value of each letter on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def powers(layers: int, exponent: int) -> list[Fraction]:
 
 
 def gained(dial: Fraction, leak: Fraction) -> Fraction:
-    """Fidelity that a dial adds: it takes `1 - dial` of the mass off the block, and renormalises."""
+    """Fidelity that a dial adds: it scales the mass off the block by `1 - dial` and renormalises."""
     inside, outside = 1 - leak, leak * (1 - dial)
     return inside / (inside + outside) - inside
 
@@ -57,7 +57,7 @@ class ScheduleInstance:
         return sum((weight * gained(dial, leak) for weight, dial, leak in triples), Fraction(0))
 
     def even_cost(self, exponent: int) -> Fraction:
-        """Sum of the gains at the first layer's leak, with the mean dial that the steeper schedule has."""
+        """Sum of the gains at the first layer's leak, with the mean dial of the steeper schedule."""
         scale = sum(powers(self.layers, self.steeper), Fraction(0)) / sum(powers(self.layers, exponent), Fraction(0))
         return sum((gained(scale * dial, self.leaks[0]) for dial in self.dials(exponent)), Fraction(0))
 
@@ -125,7 +125,7 @@ def schedules(draw: st.DrawFn) -> ScheduleInstance:
 
 @st.composite
 def astray_schedules(draw: st.DrawFn) -> ScheduleInstance:
-    """Schedules of which the second is not the steeper, or in which the layers' weights are negative."""
+    """Schedules whose second exponent is not the larger, or whose layers' weights are negative."""
     drawn = draw(schedules())
     if draw(st.booleans()):
         return replace(drawn, exponent=drawn.steeper, steeper=draw(st.integers(0, drawn.steeper)))

@@ -1,7 +1,7 @@
 """Group-sparse attention rows (B5) as exact data, with their maximiser computed from the optimality conditions.
 
-A multiplier `x` gives every key of the block the mass `max(s - x, 0)/tau`, and every group the part of
-`max(s_g - x, 0)/tau` that the penalty leaves. The maximiser is the one whose masses add up to 1.
+A multiplier `x` gives every key of the block the mass `max(s - x, 0)/tau`, and every group the part of `max(s_g - x,
+0)/tau` that the penalty leaves. At the maximiser the masses add up to 1.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from theory import symbols as letters
 from theory import weight_symbols as sparse
 from theory.lowering import Undecided
 
-# Bisection to more bits than this takes longer than a tie is worth.
+# Bisection to more bits than this takes too long for the tie it may decide.
 _MOST_BITS = 4096
-# A prime: a maximiser with mass off the block is hardly ever a rival of this grain, a tie no precision would part.
+# A prime: a rival of this grain hardly ever equals a maximiser with mass off the block, a tie no precision decides.
 _GRAIN = 10007
 
 
@@ -55,7 +55,7 @@ class SparseRow:
 
     @property
     def levels(self) -> int:
-        """No exponentials: exact forms are roots of rationals."""
+        """0: exact forms are roots of rationals, without exponentials."""
         return 0
 
     @cached_property
@@ -73,7 +73,7 @@ class SparseRow:
 
     @cached_property
     def tops_level(self) -> Fraction:
-        """Level at which the block and the top key of each group do; alone in its group, a penalty shifts its score."""
+        """Level at which the block and each group's top key, its score less the penalty, take all mass."""
         tops = [max(scores) - penalty for scores, penalty in zip(self.groups, self.penalties, strict=True)]
         return _level([*self.scores[: self.block], *tops], self.temperature)
 
@@ -89,7 +89,7 @@ class SparseRow:
 
     @cached_property
     def rational(self) -> bool:
-        """Whether the maximiser has at most the top key of each group: its masses are rational then."""
+        """Whether the maximiser has mass on at most the top key of each group: its masses are then rational."""
         at = self.tops_level
         return all(
             sorted(scores)[-2:-1] <= [at] if max(scores) - penalty > at else self.square_above(i, at) <= penalty**2
@@ -98,7 +98,7 @@ class SparseRow:
 
 
 def _level(scores: Sequence[Fraction], temperature: Fraction) -> Fraction:
-    """Where `sum of max(s - level, 0)` is the temperature: keys below are dropped until none is left below."""
+    """The level at which `sum of max(s - level, 0)` is the temperature; keys below it are dropped in turn."""
     kept = list(scores)
     while True:
         at = (sum(kept, Fraction(0)) - temperature) / len(kept)
@@ -139,7 +139,7 @@ def _masses_at(row: SparseRow, at: Quantity) -> _Maximiser:
         heights = [_above(rational(score), at) for score in scores]
         left = norm(heights) - penalty
         left = fmpq(0) if left <= 0 else left.max(arb(0))
-        # What the penalty leaves of the group's norm is spread as the heights are.
+        # The norm that the penalty leaves is spread in proportion to the heights.
         groups.append([left / (left + penalty) * height / tau for height in heights])
         norms.append(left / tau)
     return _Maximiser([_above(rational(s), at) / tau for s in row.scores[: row.block]], groups, norms)
@@ -161,10 +161,10 @@ def _solve(row: SparseRow) -> _Maximiser:
         ]
         return _Maximiser(block, groups, [total(group) for group in groups])
     if ctx.prec > _MOST_BITS:
-        raise Undecided("the multiplier is not sought to so many bits")
+        raise Undecided("the multiplier is not computed to so many bits")
     low, high = arb(rational(row.tops_level)).lower(), arb(rational(max(row.scores))).upper()
     for trial in range(2 * ctx.prec):
-        # Not always the middle: the multiplier itself may be that number, and its mass then no ball parts from 1.
+        # Not always the middle: if the multiplier is exactly that number, no ball separates its mass from 1.
         split = arb(8 if trial % 2 else 7) / 16
         at = (low + (high - low) * split).mid()
         mass = _masses_at(row, at).mass
@@ -172,7 +172,7 @@ def _solve(row: SparseRow) -> _Maximiser:
             low = at
         elif mass < 1:
             high = at
-    # Every mass falls in the multiplier, so the ball from one end to the other encloses the maximiser.
+    # Every mass decreases in the multiplier, so the ball from one end to the other encloses the maximiser.
     return _masses_at(row, low.union(high))
 
 
@@ -246,7 +246,7 @@ def sparse_rows(draw: st.DrawFn, most_keys: int = 8) -> SparseRow:
     keys = draw(st.integers(2, most_keys))
     block = draw(st.integers(1, keys - 1))
     if family == "flat":
-        # One score in the block and one off it: the row at which the threshold in the margin is attained.
+        # One score in the block and one off it: this row attains the threshold in the margin.
         gap = draw(st.integers(-8, 8).map(lambda i: Fraction(i, 8)))
         scores = (gap,) * block + (Fraction(0),) * (keys - block)
     else:
@@ -265,7 +265,7 @@ def sparse_rows(draw: st.DrawFn, most_keys: int = 8) -> SparseRow:
 
 
 def _penalties(row: SparseRow, group: int) -> st.SearchStrategy[Fraction]:
-    """Penalties of one group: anything, or just at, below or above what its scores ask for."""
+    """Penalties of one group: arbitrary, or at, just below or just above the threshold of its scores."""
     square = row.square_above(group, row.block_level)
     # Newton's step from the float root: from above, and equal to the root where that is a float.
     rounded = Fraction(float(square) ** 0.5)

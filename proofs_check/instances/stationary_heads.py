@@ -43,10 +43,10 @@ from theory import weight_symbols as letters
 
 @dataclass(frozen=True)
 class StationaryHead:
-    """A head of width 1 with one live feature, at weights made stationary by the choice of the penalties.
+    """A head of width 1 with one live feature, at weights that the choice of penalties makes stationary.
 
-    The loss is a function of `<pull, O>` with slope `sign` here, nowhere steeper, and `slack` above its lower bound: so
-    `lambda_Q = |dL/dW_Q|` and `lambda_K = |dL/dW_K|` make the point stationary, `sign` pointing the loss downhill.
+    The loss is a function of `<pull, O>`. Its slope here is `sign`, pointing downhill; nowhere is it steeper, and here
+    it is `slack` above its lower bound. So `lambda_Q = |dL/dW_Q|` and `lambda_K = |dL/dW_K|` make the point stationary.
     """
 
     head: Head
@@ -58,7 +58,7 @@ class StationaryHead:
 
     @property
     def levels(self) -> int:
-        """Exact forms hold roots of rationals alone."""
+        """0: exact forms are roots of rationals, without exponentials."""
         return 0
 
     @property
@@ -72,7 +72,7 @@ def _balancing(point: StationaryHead, by: Arithmetic, slope: Callable[[Pass], Ma
 
 
 def _drop(point: StationaryHead, by: Arithmetic) -> Any:
-    """`J_0 - L_inf`: what the loss lies above its bound, and the penalty."""
+    """`J_0 - L_inf`: the loss above its bound, plus the penalty."""
     size_Q, size_K = point.norms
     penalty_Q = given_as(by, size_Q) * _balancing(point, by, lambda each: each.query_slope)
     penalty_K = given_as(by, size_K) * _balancing(point, by, lambda each: each.key_slope)
@@ -80,7 +80,7 @@ def _drop(point: StationaryHead, by: Arithmetic) -> Any:
 
 
 def _linear_rise(point: StationaryHead, by: Arithmetic) -> Any:
-    """`J(W) - J(0)` for the linear loss `<pull, O>` with its sign against the penalty, all penalties alike."""
+    """`J(W) - J(0)` for the linear loss `<pull, O>`, signed against the penalty, with all penalties equal."""
     head = point.head
     moved = fmpq(0)
     for sequence in head.batch:
@@ -126,7 +126,7 @@ STATIONARY_STRUCTURE: Mapping[str, Any] = {
             for entry in row
         )
     ),
-    # The penalties are made so that the point is stationary, and the loss so that nowhere it is steeper.
+    # The penalties are chosen to make the point stationary, and the loss to be nowhere steeper.
     "stationary": built_in,
     "slope bounded": built_in,
 }

@@ -1,4 +1,4 @@
-"""Checks on an instance of the assumptions that no relation of letters says."""
+"""Checks of the assumptions that are not relations of letters."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from typing import Any
 
 
 def built_in(instance: Any) -> bool:
-    """The check of an assumption that the instance's type has no room to break."""
+    """True: the type of the instance enforces the assumption."""
     return True

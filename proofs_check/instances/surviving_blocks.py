@@ -1,4 +1,4 @@
-"""Heads of which one feature block is left, with the attention row of one query (C6)."""
+"""Heads with one surviving feature block, and the attention row of one query (C6)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _inner(a: Iterable[Fraction], b: Iterable[Fraction]) -> Fraction:
 
 @dataclass(frozen=True)
 class SurvivingBlock:
-    """A head of which one feature block is left: a query, that block of `W_K`, and the keys' features in it."""
+    """A head with one surviving feature block: a query, that block of `W_K`, and the keys' features in it."""
 
     query: tuple[Fraction, ...]
     key: Entries
@@ -49,7 +49,7 @@ class SurvivingBlock:
 
     @property
     def row(self) -> AttentionRow:
-        """The attention row of that query; the width is a square, so its scores are rational."""
+        """The attention row of the query; the width is a square, so its scores are rational."""
         scale = Fraction(1, round(len(self.query) ** 0.5))
         scores = []
         bias = self.key_bias or (Fraction(0),) * len(self.query)
@@ -100,7 +100,7 @@ def astray_surviving_blocks(draw: st.DrawFn) -> SurvivingBlock:
 
 @st.composite
 def surviving_blocks(draw: st.DrawFn) -> SurvivingBlock:
-    """Queries and keys of width 1 or 4; some with every off-target key along the query's own direction."""
+    """Queries and keys of width 1 or 4; in some, every off-target key lies along the query's direction."""
     width, features, tokens = draw(st.sampled_from([1, 4])), draw(st.integers(1, 2)), draw(st.integers(2, 6))
     block = draw(st.integers(1, tokens - 1))
     key = draw(entries_of(features, width))

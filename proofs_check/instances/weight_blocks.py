@@ -1,7 +1,7 @@
-"""Blocks of weights under a penalty (C1) and under proximal gradient descent (C4), run from the definitions.
+"""Blocks of weights under a penalty (C1) and under proximal gradient descent (C4), computed from the definitions.
 
-A run takes arbitrary gradients: what it proves or refutes holds whatever the loss. Entries stay rational while
-the norms are, so that a block reaches an exact zero and ties are decided.
+A run takes arbitrary gradients, so a result holds for every loss. Entries stay rational while the norms are, so that a
+block reaches an exact zero and ties are decided.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Vector = tuple[Fraction, ...]
 
 
 def listed(vectors: Sequence[Sequence[Fraction]]) -> str:
-    """The vectors to read."""
+    """The vectors as text."""
     return "; ".join("(" + ", ".join(f"{float(x):.6g}" for x in each) + ")" for each in vectors)
 
 
@@ -48,7 +48,7 @@ def norm_of(entries: Callable[[Any], Sequence[Quantity]]) -> Any:
 
 @dataclass(frozen=True)
 class WeightBlock:
-    """A point of the weights, one block of it, with the loss's gradient there."""
+    """One block of weights at a point, with the loss's gradient there."""
 
     weights: Vector
     gradient: Vector
@@ -60,7 +60,7 @@ class WeightBlock:
 
     @property
     def levels(self) -> int:
-        """No exponentials: exact forms are roots of rationals."""
+        """0: exact forms are roots of rationals, without exponentials."""
         return 0
 
 
@@ -81,11 +81,11 @@ BLOCK_DEFINITIONS: Mapping[Symbol, Any] = {
 
 @dataclass(frozen=True)
 class Descent:
-    """A run of proximal gradient descent on one block: gradients as they came, and the state it starts from.
+    """A run of proximal gradient descent on one block: its gradients in order, and its initial state.
 
-    `rates` are those of the scheduled run, one a step; without them it takes `rate` throughout. `proximal_first` and a
-    `metric` are runs that C4 does not speak of: the proximal step before the gradient step, or in the metric of that
-    many times the squared distance.
+    `rates` are those of the scheduled run, one per step; without them it uses `rate` throughout. Two fields make runs
+    outside C4: `proximal_first` takes the proximal step before the gradient step, and a `metric` other than 1 takes it
+    in that multiple of the squared distance.
     """
 
     weights: Vector
@@ -113,7 +113,7 @@ class Descent:
 
     @property
     def levels(self) -> int:
-        """No exponentials: exact forms are roots of rationals."""
+        """0: exact forms are roots of rationals, without exponentials."""
         return 0
 
 
@@ -148,12 +148,12 @@ def _pushed_by(momentum: Fraction, step: int) -> Fraction:
 
 
 def _reach(run: Descent) -> Fraction:
-    """How far gradients of length 1 may push the block in the scheduled run, from an empty buffer."""
+    """How far gradients of norm 1 may push the block in the scheduled run, from an empty buffer."""
     return sum((rate * _pushed_by(run.momentum, step) for step, rate in enumerate(run.schedule, 1)), Fraction(0))
 
 
 def _unit_gain(run: Descent) -> Fraction:
-    """What the scheduled run takes off the block at least, from an empty buffer, where no gradient is longer than 1."""
+    """The least that the scheduled run takes off the block, from an empty buffer, if no gradient exceeds norm 1."""
     return sum(run.schedule, Fraction(0)) * run.penalty - _reach(run)
 
 
@@ -164,7 +164,7 @@ def _gain(run: Descent, by: Arithmetic) -> Any:
 def _norm_after_one(run: Descent, by: Arithmetic) -> Any:
     if run.proximal_first or run.metric != 1:
         return norm_of(lambda odd: _descend(odd, with_momentum=False)[1])(run, by)
-    # The proximal map takes its amount off the norm; written so, an irrational norm keeps its exact form.
+    # The proximal map takes its amount off the norm; in this form an irrational norm stays exact.
     weights, rate = vector(run.weights), rational(run.rate)
     stepped = [w - rate * g for w, g in zip(weights, vector(run.gradients[0]), strict=True)]
     amount = rate * rational(run.penalty)
@@ -229,7 +229,7 @@ def _scaled(vector: Vector, by: Fraction) -> Vector:
 
 @st.composite
 def weight_blocks(draw: st.DrawFn) -> WeightBlock:
-    """Blocks with their gradient; most are stationary, and many of those on the edge.
+    """Blocks with their gradient; most are stationary, many of those at the threshold.
 
     >>> from hypothesis import find
     >>> print(find(weight_blocks(), lambda block: any(block.weights)))
@@ -247,7 +247,7 @@ def weight_blocks(draw: st.DrawFn) -> WeightBlock:
 
 
 def descents() -> st.SearchStrategy[Descent]:
-    """Runs with gradients that push the block as hard away from 0 as they may, or any other way."""
+    """Runs whose gradients push the block away from 0 as hard as they may, or arbitrarily."""
     return st.integers(0, 2).flatmap(lambda drawn: _emptied() if drawn == 2 else _descents())
 
 
@@ -278,7 +278,7 @@ def _descents(draw: st.DrawFn) -> Descent:
 
 @st.composite
 def _emptied(draw: st.DrawFn) -> Descent:
-    """Runs from an empty buffer whose gradients push as hard as they may, from a start that is just taken to zero."""
+    """Runs from an empty buffer whose gradients push as hard as they may, from a start that just reaches zero."""
     size, steps = draw(st.integers(1, 3)), draw(st.integers(1, 6))
     direction, momentum = draw(_units(size)), draw(st.sampled_from([Fraction(1, 2), Fraction(1, 4), Fraction(0)]))
     later = st.lists(st.sampled_from([Fraction(1, 4), Fraction(1)]), min_size=steps - 1, max_size=steps - 1)
@@ -297,7 +297,7 @@ def _emptied(draw: st.DrawFn) -> Descent:
 
 @st.composite
 def astray_descents(draw: st.DrawFn) -> Descent:
-    """Runs whose proximal step comes first, or is taken in another metric."""
+    """Runs whose proximal step comes first or uses another metric."""
     if draw(st.booleans()):
         return replace(draw(descents()), proximal_first=True)
     return replace(draw(descents()), metric=Fraction(4))

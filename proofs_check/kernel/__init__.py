@@ -1,11 +1,11 @@
-"""The kernel method: clauses proved whole, from the definitions, and checked by the kernel of the Coq proof assistant.
+"""The kernel method: whole clauses, proved from the definitions and checked by the kernel of the proof assistant Coq.
 
-What is proved is generated: each clause is printed from the catalogue's value, about an instance as the definitions in
-`proofs_check/kernel/coq/` have it, and compiled before any proof is read. Only proofs are written by hand, one file a
-statement; the last file says no more than that the proof there is one of the generated proposition. What the theorem
-assumes is then compared with the axioms of the standard library's classical reals: an admitted step is one more.
+The propositions are generated: each clause is printed from the catalogue's value, as a claim about an instance defined
+in `proofs_check/kernel/coq/`, and compiled before any proof is read. Only the proofs are written by hand, one file per
+statement; a last file states only that they prove the generated propositions. The assumptions of its theorem are then
+compared with the axioms of the standard library's classical reals: an admitted step would be one more.
 
-Coq is optional: where `coqc` is missing a check says so, and `recorded` tells what was found where it is not.
+Coq is optional: without `coqc`, `check` says so, and `recorded` still reads what an earlier check found.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from theory.statement import Statement
 FOLDER = Path(__file__).parent / "coq"
 NO_COQ = "coqc is not installed: Debian's package coq has it; the recorded result still says what was proved"
 _PREFIX = "localist-kernel-"
-# Words of Coq that leave a proof out, or assume what is to be proved.
+# Keywords of Coq that skip a proof, or assume the claim.
 _ASSUMING = re.compile(r"\b(Admitted|admit|give_up|Axioms?|Conjectures?|Parameters?|bypass_check|Unset)\b")
 
 
 @dataclass(frozen=True)
 class KernelResult:
-    """What the kernel made of one statement: PROVED only where it accepted a proof of every clause.
+    """The kernel's result on one statement: PROVED only if it accepted a proof of every clause.
 
-    `proved` names the clauses, `open` says of each other clause why not. `axioms` are those the proofs rest on, `coq`
-    the version, `hashes` the SHA-256 of every generated proposition and of every file the proofs rest on.
+    `proved` names the clauses, `open` gives the reason for each other clause. `axioms` are those the proofs rest on,
+    `coq` is the version, `hashes` the SHA-256 of every generated proposition and of every file the proofs rest on.
     """
 
     statement: str
@@ -59,7 +59,7 @@ class KernelResult:
         return {**self.record(), "seconds": round(self.seconds, 1)}
 
     def record(self) -> dict[str, Any]:
-        """The object that the evidence holds: the same for every run that finds the same."""
+        """The object that the evidence holds; equal for runs with equal findings."""
         return {
             "id": self.statement,
             "verdict": self.verdict.value,
@@ -89,9 +89,9 @@ def hashes(statement: Statement, folder: Path = FOLDER) -> dict[str, str]:
 
 
 def check(statement: Statement, folder: Path = FOLDER, build: Build | None = None) -> KernelResult:
-    """Have the kernel check the proofs of a statement; UNDECIDED, with the reason, where not all clauses pass.
+    """Has the kernel check the proofs of a statement; UNDECIDED, with the reason, unless all clauses pass.
 
-    Files that an earlier statement had compiled in `build` are not compiled again.
+    Files already compiled in `build` are not compiled again.
     """
     begun = time.perf_counter()
     version, every = coq_version(), [clause.name for clause in statement.claim]
@@ -112,7 +112,7 @@ def check(statement: Statement, folder: Path = FOLDER, build: Build | None = Non
         try:
             told = accept(statement, build or Build(folder, Path(place)))
         except CoqMissing as error:
-            # The kernel has not been asked, so nothing is known that a record could hold.
+            # The kernel did not run, so there is nothing to record.
             return replace(undecided(f"a library of Coq's is missing: {error}"), coq=None)
         except CoqError as error:
             return undecided(str(error))
@@ -145,10 +145,10 @@ class _Record(BaseModel):
 
 
 def recorded(statement: Statement, record: Mapping[str, Any] | None, folder: Path = FOLDER) -> KernelResult:
-    """What a record says, if it is about today's clauses and files and contradicts neither them nor itself.
+    """The result in a record, if it matches today's clauses and files and does not contradict itself.
 
-    UNDECIDED, with the reason, otherwise. Needs no Coq, so it cannot tell whether the kernel accepted the proofs that
-    the record names: only a recheck can.
+    Otherwise UNDECIDED, with the reason. This needs no Coq, so it cannot tell whether the kernel accepted the proofs
+    that the record names: only a recheck can.
     """
     if record is None:
         return KernelResult(statement.id, Verdict.UNDECIDED, reason="the kernel has not been asked")
@@ -174,15 +174,15 @@ def recorded(statement: Statement, record: Mapping[str, Any] | None, folder: Pat
 
 
 def _refusal(said: _Record, statement: Statement, folder: Path) -> str:
-    """Why a record is not believed; empty if it is."""
+    """Why a record does not count; empty if it does."""
     clauses = [clause.name for clause in statement.claim]
     if said.id != statement.id:
-        return f"it is of {said.id}"
+        return f"it is about {said.id}"
     if not has_proofs(statement, folder):
         return f"there is no file of proofs {statement.id}.v"
     today = hashes(statement, folder)
     if unprinted := [name for name in clauses if f"clause {name}" not in today]:
-        return f"no proposition of Coq says what the clause {unprinted[0]!r} says"
+        return f"the clause {unprinted[0]!r} has no proposition in Coq"
     if changed := sorted(name for name, _ in today.items() ^ said.sha256.items()):
         return f"{', '.join(dict.fromkeys(changed))} changed since"
     if others := [axiom for axiom in said.axioms if axiom not in ALLOWED]:
@@ -190,7 +190,7 @@ def _refusal(said: _Record, statement: Statement, folder: Path) -> str:
     if not said.axioms:
         return "it names no axiom, and no proof about real numbers rests on none"
     if not re.fullmatch(r"\d+(\.\d+)+", said.coq):
-        return f"{said.coq!r} is no version of Coq"
+        return f"{said.coq!r} is not a version of Coq"
     if sorted([*said.proved, *said.open]) != sorted(clauses):
         return "its clauses are not the statement's"
     whole = not said.open
@@ -200,7 +200,7 @@ def _refusal(said: _Record, statement: Statement, folder: Path) -> str:
 
 
 def _unproved(proved: Iterable[str], statement: Statement, folder: Path) -> str:
-    """What the text of the proofs shows to be missing: a theorem, or a proof; empty where it shows nothing."""
+    """A theorem or a proof that the text of the proofs shows to be missing; empty if there is none."""
     text = read_text(folder / f"{statement.id}.v")
     for name in proved:
         if not re.search(rf"\b(Theorem|Lemma|Corollary|Proposition|Definition)\s+{theorem_name(name)}\b", text):

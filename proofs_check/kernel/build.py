@@ -1,7 +1,7 @@
-"""Runs Coq: compiles the files of `proofs_check/kernel/coq/` in a folder of its own, and reads what a theorem assumes.
+"""Runs Coq: compiles the files of `proofs_check/kernel/coq/` in a separate folder, and reads what a theorem assumes.
 
-Coq is optional. Debian 12 has it (8.16.1): `apt-get install --no-install-recommends coq libcoq-coquelicot`. Coquelicot
-is for A5 alone; `libcoq-interval` besides lets the tests compare the definitions with those of the other methods.
+Coq is optional. Debian 12 has it (8.16.1): `apt-get install --no-install-recommends coq libcoq-coquelicot`. Only A5
+needs Coquelicot. With `libcoq-interval` the tests also compare the definitions with those of the other methods.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class CoqMissing(CoqError):
 
 
 def coq_version() -> str | None:
-    """Version of the `coqc` on the path, None where there is none."""
+    """Version of the `coqc` on the path, None if there is none."""
     coqc = shutil.which("coqc")
     if coqc is None:
         return None
@@ -52,12 +52,12 @@ def coq_version() -> str | None:
 
 
 def closure(folder: Path, name: str) -> list[str]:
-    """The file of that name and all it rests on in the folder, each after those it needs."""
+    """The file of that name and all files of the folder it requires, each after those it requires."""
     ordered: list[str] = []
 
     def visit(current: str, above: tuple[str, ...]) -> None:
         if current in above:
-            raise InputError(f"{folder / current}.v requires itself, by way of {', '.join(above)}")
+            raise InputError(f"{folder / current}.v requires itself, through {', '.join(above)}")
         if current in ordered:
             return
         for group in _REQUIRE.findall(read_text(folder / f"{current}.v")):
@@ -70,7 +70,7 @@ def closure(folder: Path, name: str) -> list[str]:
 
 
 class Build:
-    """A folder that files are compiled in, those of the source folder once each."""
+    """A folder to compile files in; each file of the source folder is compiled once."""
 
     def __init__(self, source: Path, target: Path) -> None:
         coqc = shutil.which("coqc")
@@ -80,7 +80,7 @@ class Build:
         self._outcomes: dict[str, CoqError | None] = {}
 
     def require(self, name: str) -> None:
-        """Compile a file of the source folder with all it rests on; `CoqError` where Coq refuses one."""
+        """Compiles a file of the source folder and all it requires; raises `CoqError` if Coq refuses one."""
         for each in closure(self._source, name):
             if each not in self._outcomes:
                 self._outcomes[each] = self._attempt(each)
@@ -88,7 +88,7 @@ class Build:
                 raise refusal
 
     def _attempt(self, name: str) -> CoqError | None:
-        """Compile a file of the source folder; Coq's refusal, None where there is none."""
+        """Compiles a file of the source folder; returns Coq's refusal, or None."""
         try:
             self.compile(name, read_text(self._source / f"{name}.v"))
         except CoqError as error:
@@ -96,7 +96,7 @@ class Build:
         return None
 
     def compile(self, name: str, text: str) -> str:
-        """Compile that text under that name; what Coq printed. `CoqError` where it refuses."""
+        """Compiles a text under a module name and returns what Coq printed; raises `CoqError` if Coq refuses it."""
         path = self._target / f"{name}.v"
         path.write_text(text, encoding="utf-8")
         command = [self._coqc, "-q", "-Q", ".", LIBRARY, path.name]
@@ -114,9 +114,9 @@ class Build:
 
 
 def assumed(printed: str) -> list[str]:
-    """What `Print Assumptions` lists, one `name : type` each, spaces evened out; empty where it lists nothing.
+    """The entries that `Print Assumptions` lists, each `name : type` with single spaces; empty if it lists none.
 
-    Raises `CoqError` where the text is not such a list, for then nothing is known.
+    Raises `CoqError` if the text is not such a list.
     """
     text = printed.strip()
     if text == _CLOSED:
@@ -134,6 +134,6 @@ def assumed(printed: str) -> list[str]:
 
 
 def refused(assumptions: list[str]) -> list[str]:
-    """Those that are not allowed: another axiom, an admitted proof, a check that was switched off."""
+    """The assumptions that are not allowed: another axiom, an admitted proof, a check that was switched off."""
     allowed = {f"{name} : {type_}" for name, type_ in ALLOWED.items()}
     return [entry for entry in assumptions if entry not in allowed]

@@ -1,7 +1,7 @@
-"""Has Coq accept proofs of the generated propositions: claims in one file, proofs in others, the match in a last.
+"""Has Coq accept proofs of the generated propositions: a file of claims, files of proofs, and one to match them.
 
-The file of claims is compiled with nothing but the definitions at hand, and the last file imports nothing, so that
-nothing which a file of proofs declares can change what is claimed.
+The file of claims is compiled with only the definitions, and the matching file imports nothing, so that no declaration
+in a file of proofs can change a claim.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from proofs_check.kernel.printing import MODULES, assumptions_to_coq, clause_to_
 from theory.lowering import UnknownNode
 from theory.statement import Statement
 
-# Proved under this name: that the assumptions can be met. In the kind's module, or with the statement's own proofs.
+# The theorem that the assumptions can be met, in the kind's module or among the statement's own proofs.
 _INHABITED = "some_instance"
 
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The clauses whose proofs Coq accepts, why not of each other, and what the proofs and the instances assume."""
+    """The clauses whose proofs Coq accepts, the reason for each other clause, and what the theorems assume."""
 
     proved: tuple[str, ...]
     open: dict[str, str]
@@ -29,7 +29,7 @@ class Acceptance:
 
 
 def theorem_name(clause: str) -> str:
-    """The name a proof of that clause has: `mean margin` is proved by `mean_margin`."""
+    """The name of the theorem that proves a clause: `mean_margin` for `mean margin`."""
     return re.sub(r"\W+", "_", clause).strip("_")
 
 
@@ -52,7 +52,7 @@ def definitions(statement: Statement) -> list[str]:
 
 
 def accept(statement: Statement, build: Build) -> Acceptance:
-    """Which clauses the file of proofs named after the statement proves; `CoqError` where Coq refuses a file."""
+    """Finds which clauses the statement's file of proofs proves; raises `CoqError` if Coq refuses a file."""
     kind, printed = COQ_KINDS[statement.about], propositions(statement)
     for module in definitions(statement):
         build.require(module)
@@ -66,7 +66,7 @@ def accept(statement: Statement, build: Build) -> Acceptance:
     refusals: dict[str, str] = {}
     proved: list[str] = []
     try:
-        # All at once first: Coq starts once, not once a clause.
+        # All at once first: Coq then starts once, not once per clause.
         assumptions |= _accepted(build, generated, statement.id, [theorem_name(name) for name in printed])
         proved = list(printed)
     except CoqError:
@@ -88,9 +88,9 @@ def _claim_file(modules: list[str], claims: dict[str, str]) -> str:
 
 
 def _accepted(build: Build, generated: str, module: str, names: list[str]) -> set[str]:
-    """What the module's theorems of these names assume, if they prove the claims of the same names.
+    """What the module's theorems assume, if they prove the claims of the same names.
 
-    Raises `CoqError` where one does not, or assumes what it may not.
+    Raises `CoqError` if one does not, or assumes more than is allowed.
     """
     claimed = " /\\ ".join(f"{LIBRARY}.{generated}.{name}" for name in names)
     proofs = [f"exact {LIBRARY}.{module}.{name}" for name in names]

@@ -1,4 +1,4 @@
-"""Which kinds of instance have a definition in Coq, in which file of `coq/`, with which letters."""
+"""The kinds of instance that are defined in Coq, each with its file in `coq/` and its letters."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from theory.statements import about
 class CoqKind:
     """Where an instance kind is defined: the module, the type, and the letters that have a definition there.
 
-    `possible` holds what the module's predicate of that name asks, one conjunct each, with the reason: the letter whose
-    domain it is, or the sentence of `theory.statements.about` it stands for. A statement's assumption that no
-    relation of letters says has a predicate in `structure`, or a definition in `built_in` that leaves no room to
-    break it.
+    `possible` maps each conjunct of the module's predicate of that name to its reason: the letter whose domain it is,
+    or the sentence of `theory.statements.about` that it expresses. An assumption that is not a relation of letters has
+    a predicate in `structure`, or a definition in `built_in` that enforces it.
     """
 
     module: str
@@ -31,7 +30,7 @@ class CoqKind:
     built_in: Mapping[str, str] = field(default_factory=dict)
 
 
-# The letters of one row: those of the whole context (A7) stand beside them.
+# The letters of the whole context (A7); the other letters of `theory.symbols` are those of one row.
 _OF_CONTEXT = frozenset(
     {
         letters.tokens,

@@ -1,8 +1,8 @@
-"""Prints a clause of the catalogue as a proposition of Coq about an instance of its kind; unknown nodes are refused.
+"""Prints a clause of the catalogue as a proposition of Coq about an instance of its kind; refuses unknown nodes.
 
 A letter becomes the definition of the same name in the kind's module under `proofs_check/kernel/coq/`, applied to the
-instance. Coq's functions are total: `/ 0`, `ln 0` and the like have a value there that means nothing. The clauses
-divide and take logarithms only where their letters' domains, which the instance's assumptions imply, allow it.
+instance. Coq's functions are total: `/ 0`, `ln 0` and the like have a meaningless value. The clauses divide and take
+logarithms only where their letters' domains, which the instance's assumptions imply, allow it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, L
 from theory.lowering import UnknownNode
 from theory.statement import Clause, Statement
 
-# How tightly a printed expression holds together: sums, products, unary minus, arguments of a function.
+# Precedence of a printed expression: sums, products, unary minus, arguments of a function.
 _SUM, _PRODUCT, _SIGNED, _ATOM = range(4)
 # The same for propositions: equivalences, implications, conjunctions, relations.
 _IFF, _ARROW, _AND, _RELATION = range(4)
@@ -38,13 +38,13 @@ _FUNCTIONS: Mapping[type, str] = {
     LowestEntropy: "LowestEntropy",
 }
 _BRANCHES: Mapping[Expr, str] = {sympy.S.Zero: "LambertW_0", sympy.S.NegativeOne: "LambertW_m1"}
-# The functions that have a module of their own; the others are in `Functions.v`.
+# The functions with a module of their own; the others are in `Functions.v`.
 MODULES: Mapping[str, str] = {"LowestEntropy": "Lowest", "LambertW_0": "Lambert", "LambertW_m1": "Lambert"}
 _FOLDED: Mapping[type, str] = {sympy.Max: "Rmax", sympy.Min: "Rmin"}
 
 
 def clause_to_coq(statement: Statement, clause: Clause) -> str:
-    """The proposition that the clause holds of every possible instance `a` that keeps the statement's assumptions.
+    """The proposition that the clause holds for every possible instance `a` that keeps the statement's assumptions.
 
     Raises `UnknownNode` for a kind, a letter or a node that has no definition in Coq.
     """
@@ -58,7 +58,7 @@ def clause_to_coq(statement: Statement, clause: Clause) -> str:
 
 
 def assumptions_to_coq(statement: Statement) -> list[str]:
-    """The statement's assumptions on an instance `a`, without those that the definitions of the kind build in.
+    """The statement's assumptions on an instance `a`, except those that the definitions of the kind enforce.
 
     Raises `UnknownNode` for an assumption that has no definition in Coq.
     """
@@ -85,7 +85,7 @@ def _proposition(claim: Boolean, kind: CoqKind, at_least: int) -> str:
         text = f"{_proposition(premise, kind, _AND)} -> {_proposition(conclusion, kind, _ARROW)}"
         return _bracketed(text, _ARROW, at_least)
     if isinstance(claim, Equivalent) and len(claim.args) == 2:
-        # The two sides are kept as a set: print them in sympy's own order.
+        # sympy keeps the two sides as a set: print them in sympy's own order.
         left, right = sorted(claim.args, key=sympy.default_sort_key)
         text = f"({_proposition(left, kind, _ARROW)}) <-> ({_proposition(right, kind, _ARROW)})"
         return _bracketed(text, _IFF, at_least)

@@ -1,8 +1,8 @@
-"""The adversarial method: rows that bring a clause as near to equality as can be found, the nearest decided exactly.
+"""The adversarial method: searches for rows that bring a clause near to equality, and decides the nearest exactly.
 
 The search evolves many rows at once: it moves, ties and copies scores, so that it lands on the level patterns at which
-bounds on attention are attained, and ends with a Nelder-Mead polish. It starts from random rows and from a statement's
-own witnesses. What it reports of a bound that is not sharp is the best ratio found, which nobody proved to be best.
+bounds on attention are attained, and ends with a Nelder-Mead polish. It starts from random rows and the statement's own
+witnesses. For a bound that is not sharp it reports the best ratio found, which is not proved to be the best.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ _PARENTS = 24
 # Score of a row outside the assumption, times how far outside.
 _WORST = -1e6
 _DECIDED = 6
-# Generations after which an assumption that no row has met is given up.
+# The search stops after this many generations if no row has met the assumption.
 _PATIENCE = 20
-# This near to equality a search has nothing left to find.
+# At this ratio the search stops: only rounding is left.
 _NEAR_ENOUGH = 1 - 1e-12
 
 
 @dataclass(frozen=True)
 class Tightness:
-    """How near to equality a clause was brought, at which row, and what exact decision says of that row.
+    """How near to equality the search brought a clause, at which row, and the exact verdict there.
 
     `ratio` is `1 - (rhs - lhs)/max(|lhs|, |rhs|)` for `lhs <= rhs`: `lhs/rhs` where both are positive, 1 at equality
-    and above 1 where the clause is false; for masses near 1 the smaller of that and the same ratio of complements.
-    It is a lower bound: the float ratio less its own error bound. An equality is never above 1; one that is refuted is
-    shown with the row found furthest from it.
+    and above 1 where the clause is false; for masses near 1 the smaller of that and the same ratio of complements. It
+    is a lower bound: the float ratio less its own error bound. An equality has no ratio above 1; a refuted one is shown
+    with the row found furthest from it.
     """
 
     statement: str
@@ -74,11 +74,11 @@ def tightness(
     shapes: Sequence[tuple[int, int]] = SHAPES,
     pinned: Mapping[str, Fraction] = MappingProxyType({}),
 ) -> Tightness:
-    """Search for the row at which a clause about rows is nearest to equality; the same seed repeats the search.
+    """Searches for the row at which a clause about rows is nearest to equality; the same seed repeats the search.
 
     `shapes` are the block and complement sizes searched, `pinned` the columns (temperature, dial, ...) kept at one
-    value. A row at which the clause is certainly false gives REFUTED with the counterexample; PROVED means that the
-    clause holds at the row reported, never for all. Raises `DomainError` for a statement about something else.
+    value. A row at which the clause is certainly false gives REFUTED with the counterexample; PROVED means only that
+    the clause holds at the row reported. Raises `DomainError` for a statement that is not about rows.
     """
     if statement.about != "row":
         raise DomainError(f"statement {statement.id} is about a {statement.about}: the search moves rows only")
@@ -86,7 +86,7 @@ def tightness(
     apart: list[tuple[float, AttentionRow]] = []
     for index, (block, rest) in enumerate(shapes):
         search = _Search(statement, clause, block, rest, np.random.default_rng([seed, index]), pinned)
-        # Equality in one shape says nothing of the others: their first rows may still show the clause false.
+        # Equality in one shape says nothing about the others: their first rows may still show the clause false.
         met = max((ratio for ratio, _ in best), default=0) >= _NEAR_ENOUGH
         with np.errstate(all="ignore"):
             best += search.run(0 if met else generations)
@@ -109,7 +109,10 @@ def tightness(
 
 
 def closeness(claim: Boolean, values: Mapping[Any, Tracked], assumed: bool = False) -> tuple[Any, Any]:
-    """How near to false a claim is on each row, above 1 where it is; of equalities, only those `assumed` are above."""
+    """Lower and upper bounds on how near to false a claim is on each row, above 1 where it is false.
+
+    An equality exceeds 1 only if `assumed`.
+    """
     if isinstance(claim, BooleanAtom):
         return (-np.inf, -np.inf) if claim == true else (2.0, 2.0)
     if isinstance(claim, Relational):
@@ -144,7 +147,7 @@ def _merged(pick: Any, parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
 
 
 def _broken_equality(claim: Relational, values: Mapping[Any, Tracked]) -> tuple[Any, Any]:
-    """1 where the sides may be equal, and above by how far they surely are apart."""
+    """1 where the sides may be equal, and more the further they certainly are apart."""
     target = error_target(np)
     one, other = (evaluate(side, values, target) for side in (claim.lhs, claim.rhs))
     wrong = INFLATION * (np.asarray(one.error) + other.error)
@@ -177,7 +180,7 @@ def _ratio(small: Tracked, large: Tracked, apart: bool) -> tuple[Any, Any]:
 
 
 def _split(clause: Clause) -> tuple[Boolean, Boolean]:
-    """What must hold for the clause to say something, and what it then says."""
+    """The assumption and the conclusion of a clause."""
     if isinstance(clause.holds, Implies):
         return And(clause.given, clause.holds.args[0]), clause.holds.args[1]
     return clause.given, clause.holds
@@ -199,7 +202,7 @@ class _Search:
         self.letters = self.given.free_symbols | self.claim.free_symbols
 
     def run(self, generations: int) -> list[tuple[float, AttentionRow]]:
-        """The nearest rows found, each with its ratio; without generations, the nearest that a search starts from."""
+        """The nearest rows found, each with its ratio; with 0 generations, the nearest of the starting rows."""
         population = self.start()
         scores = self.score(population)
         for generation in range(generations):
@@ -216,12 +219,12 @@ class _Search:
         return [(ratio, self.row(one)) for ratio, one in found if ratio > _WORST / 2]
 
     def row(self, one: Population) -> AttentionRow:
-        """The one row of a population, what is pinned exactly there."""
+        """The only row of a population, with exact values in the pinned columns."""
         exactly: dict[str, Any] = dict(self.pinned)
         return replace(self.batch(one).row(0), **exactly)
 
     def furthest(self) -> list[tuple[float, AttentionRow]]:
-        """The first row, if any is within the assumption, on which two sides that should be equal are most unlike."""
+        """The starting row within the assumption on which the sides of an equality differ most; empty if none."""
         population = self.start()
         scores = self.score(population)
         i = int(np.argmin(np.where(scores > _WORST / 2, scores, np.inf)))
@@ -229,7 +232,7 @@ class _Search:
         return [(float(scores[i]), self.row(one))] if scores[i] > _WORST / 2 else []
 
     def batch(self, population: Population) -> Batch:
-        """The population as a batch, temperatures raised where the logit range would pass 600 nats."""
+        """The population as a batch, temperatures raised where the logit range would exceed 600 nats."""
         scores = np.ascontiguousarray(population["scores"])
         span = scores.max(0) - scores.min(0)
         columns = Columns(lambda name: population[name])
@@ -237,7 +240,7 @@ class _Search:
         return Batch(scores, self.block, columns, "searched", np, careful=True)
 
     def score(self, population: Population) -> Any:
-        """Closeness to mutant, and far below every ratio where the assumption fails."""
+        """Closeness to falsehood; far below every ratio where the assumption fails."""
         batch = self.batch(population)
         values = on_batch(batch, self.letters, {})
         _, given = closeness(self.given, values, assumed=True)
@@ -274,7 +277,7 @@ class _Search:
         return self.pin(population)
 
     def pin(self, population: Population) -> Population:
-        """The population with the pinned columns at their values."""
+        """The population with the pinned columns set to their values."""
         rows = population["scores"].shape[1]
         return population | {name: np.full(rows, float(value)) for name, value in self.pinned.items()}
 
@@ -303,7 +306,7 @@ class _Search:
         return self.pin(child)
 
     def tie(self, scores: Any) -> None:
-        """In some rows, give several keys of one part, or of the whole row, the score of another of them."""
+        """In some rows, gives several keys of the block, the complement or the row the score of one of them."""
         rng, keys, rows = self.rng, self.keys, scores.shape[1]
         low = rng.choice([0, self.block, 0], rows)
         high = np.where(low == 0, rng.choice([self.block, keys], rows), keys)
@@ -314,7 +317,7 @@ class _Search:
         np.copyto(scores, scores[model, np.arange(rows)], where=tied)
 
     def meet_targets(self, child: Population, step: Any) -> None:
-        """In some rows, put the targets next to what the row attains."""
+        """In some rows, sets the targets next to what the row attains."""
         batch, rng = self.batch(child), self.rng
         for name, mixtures in (("leak_target", ("plain", "penalised")), ("fidelity_target", ("plain", "dialled"))):
             for mixture in mixtures:

@@ -1,6 +1,6 @@
-"""What a caller assumes of a row: whether it contradicts itself, and rows built to meet it.
+"""A caller's assumption on a row: whether it contradicts itself, and rows built to meet it.
 
-Random rows never meet `m = 3`, so that none was drawn says nothing: only a proof makes an assumption unsatisfiable.
+Random rows may never meet `m = 3`, so not drawing one says nothing: only a proof makes an assumption unsatisfiable.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from theory import symbols as letters
 from theory.errors import LocalistError
 
 SIZES = (letters.m, letters.k)
-# What may be set on a row as such, with the values that are tried where nothing is said of the letter.
+# Letters that can be set on a row directly, with the values tried where the assumption does not mention them.
 _SET: dict[Symbol, tuple[Fraction, ...]] = {
     letters.tau: (Fraction(1), Fraction(1, 2)),
     letters.lam: (Fraction(1, 2), Fraction(0)),
@@ -51,7 +51,7 @@ _SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Bound:
-    """A relation that says on which side of a number one letter lies."""
+    """A relation that bounds one letter by a number."""
 
     letter: Symbol
     sign: str
@@ -71,7 +71,7 @@ _TURNED = {"<=": ">=", "<": ">", ">=": "<=", ">": "<", "==": "==", "!=": "!="}
 
 
 def bound_of(part: Boolean) -> Bound | None:
-    """The bound that a relation linear in one letter says; None for any other part."""
+    """The bound that a relation linear in one letter states; None for any other part."""
     if not isinstance(part, Relational) or len(part.free_symbols) != 1:
         return None
     (letter,) = part.free_symbols
@@ -85,7 +85,7 @@ def bound_of(part: Boolean) -> Bound | None:
 
 
 def contradicts_itself(assumption: Boolean) -> bool:
-    """Whether no row meets the assumption, by proof: from the letters' ranges, definitions and exact arithmetic."""
+    """Whether no row provably meets the assumption, from the letters' ranges, definitions and exact arithmetic."""
     parts = [part.xreplace(_BY_DEFINITION) for part in conjuncts(assumption)]
     fixed = {b.letter: _rational(b.number) for b in map(bound_of, parts) if b is not None and b.sign == "=="}
     ranges = {letter: domain_of(letter) for part in parts for letter in part.free_symbols}
@@ -108,7 +108,7 @@ def _allowed(bound: Bound) -> Interval:
         return Interval(number, number)
     if bound.sign in (">=", ">"):
         return Interval(number, S.Infinity, left_open=bound.sign == ">")
-    # A letter that is not one number keeps its range.
+    # `!=` leaves the range as it is.
     return Interval(S.NegativeInfinity, number if bound.sign != "!=" else S.Infinity, right_open=bound.sign == "<")
 
 
@@ -127,7 +127,7 @@ _OPPOSITE: Mapping[str, tuple[Callable[..., Boolean], ...]] = {
 
 
 def _never(part: Relational, ranges: Mapping[Symbol, Interval]) -> bool:
-    """Whether the relation is proved false wherever its letters range."""
+    """Whether the relation is proved false on the whole ranges of its letters."""
     domain = {letter: ranges[letter] for letter in part.free_symbols}
     for opposite in _OPPOSITE[part.rel_op]:
         try:
@@ -146,7 +146,7 @@ def fixed_numbers(assumption: Boolean) -> dict[Symbol, Fraction]:
 
 
 def shapes(assumption: Boolean) -> tuple[tuple[int, int], ...]:
-    """A few block and complement sizes that meet what the assumption says of sizes alone; none if it says nothing."""
+    """A few block and complement sizes that meet the assumption's conditions on sizes alone; empty without any."""
     about = [
         p
         for p in conjuncts(assumption)

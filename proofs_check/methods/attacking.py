@@ -1,7 +1,7 @@
 """Looks for a counterexample to a user's own claim: over a box of real numbers, or over attention rows.
 
-A search in float64 proposes points; each is an exact rational, at which Arb decides. Nothing found is UNDECIDED with
-the nearest miss: an attack never proves.
+A search in float64 proposes points; each is an exact rational, at which Arb decides. If none refutes, the verdict is
+UNDECIDED with the nearest miss: an attack never proves.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from theory.statement import Clause, Kind, Statement
 class Attack:
     """What an attack over a box found: REFUTED with the exact point, or UNDECIDED with the nearest miss.
 
-    `slack` is `(rhs - lhs)/(|lhs| + |rhs|)` at `nearest`, enclosed by Arb where the claim is one relation (for one
-    built from several, in float64): it holds there by that much. `points` counts those of the random search.
+    `slack` is `(rhs - lhs)/(|lhs| + |rhs|)` at `nearest`, the margin by which the claim holds there: enclosed by Arb
+    for a single relation, in float64 for a compound claim. `points` counts the points of the random search.
     """
 
     verdict: Verdict
@@ -53,11 +53,11 @@ class Attack:
 class RowAttack:
     """What an attack over attention rows found: REFUTED with the row, VACUOUS, or UNDECIDED with the best ratio.
 
-    VACUOUS says that the assumption is proved unsatisfiable, not that no row was found to meet it.
+    VACUOUS means that the assumption is proved unsatisfiable, not that no row was found to meet it.
 
-    `rows` were thrown at the claim at random; `ratio` and `nearest` are the adversarial search's (`Tightness`), NaN and
-    None where it did not run. Of the random rows that had to be decided exactly, a limited number, `undefined` were
-    given up because a side of the claim has no value there.
+    `rows` counts the random rows tried. `ratio` and `nearest` come from the adversarial search (`Tightness`); they are
+    NaN and None if it did not run. A limited number of random rows is decided exactly; `undefined` counts those given
+    up because a side of the claim has no value there.
     """
 
     verdict: Verdict
@@ -69,13 +69,13 @@ class RowAttack:
 
 
 def attack(claim: Boolean, domain: Mapping[Symbol, Set], samples: int = 100_000, seed: int = 0) -> Attack:
-    """Search a box `{symbol: Interval}` for a point at which the claim is false; the same seed repeats the search.
+    """Searches a box `{symbol: Interval}` for a point at which the claim is false; the same seed repeats the search.
 
-    Ends are included where the interval says so, unbounded intervals are searched out to 10^9 and beyond by local
-    steps, symbols declared integer take integers only; ends may be floats, which are the numbers they store. A box of
-    one point, or without letters, is decided there. Raises `DomainError` for a letter without an interval, for an empty
-    one, one beyond the floats or one on which sympy's assumptions of the letter do not hold, for an unknown form of
-    claim, for a function that Arb cannot evaluate, and for `samples` below 1 or a negative `seed`.
+    Closed ends are included; unbounded intervals are searched out to 10^9, and beyond by local steps; integer symbols
+    take integers only; a float end is the number it stores. A box of one point, or without letters, is decided there.
+    Raises `DomainError` for a letter without an interval, for an interval that is empty, beyond the floats or outside
+    sympy's assumptions on the letter, for an unknown form of claim, for a function that Arb cannot evaluate, and for
+    `samples` below 1 or a negative `seed`.
 
     >>> from sympy import Interval, symbols
     >>> x = symbols("x", real=True)
@@ -114,14 +114,14 @@ def _decided(box: Box, point: dict[Symbol, Fraction]) -> Attack:
 
 
 def attack_row(claim: Boolean, given: Boolean = true, samples: float = 1e5, seed: int = 0) -> RowAttack:
-    """Search for an attention row at which a claim in the letters of `theory.symbols` is false where `given` holds.
+    """Searches for an attention row at which a claim in the letters of `theory.symbols` is false where `given` holds.
 
-    The screen and the adversarial search run in turn, after rows built to meet what `given` and antecedents say of
-    sizes, temperature, dial, targets and separation; a row that refutes was decided exactly. VACUOUS says that `given`
-    is proved to contradict itself; where no row was seen to meet it, that is UNDECIDED. A claim that also uses
-    letters of `theory.statements.known` (the norm of the scores, a second row) meets rows of the random method alone,
-    one for every thousand samples. Raises `DomainError` for a letter that rows do not have, an unknown form of claim, a
-    function that cannot be evaluated, `samples` below 1 or a negative `seed`.
+    Rows built to meet what `given` and antecedents say about sizes, temperature, dial, targets and separation are tried
+    first, then the screen and the adversarial search run in turn; a row that refutes was decided exactly. VACUOUS means
+    that `given` is proved to contradict itself; if merely no row was seen to meet it, the verdict is UNDECIDED. A claim
+    that also uses letters of `theory.statements.known` (the norm of the scores, a second row) is tried on rows of the
+    random method alone, one per thousand samples and at least 100. Raises `DomainError` for a letter that rows do not
+    have, an unknown form of claim, a function that cannot be evaluated, `samples` below 1 or a negative `seed`.
     """
     samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
     for part in (claim, given):
@@ -137,7 +137,7 @@ def attack_row(claim: Boolean, given: Boolean = true, samples: float = 1e5, seed
         return RowAttack(Verdict.VACUOUS, None, float("nan"), None, 0)
     if built is not None:
         return RowAttack(Verdict.REFUTED, built, float("nan"), None, 0)
-    # That no row drawn met the assumption proves nothing, so none of the searches may say VACUOUS.
+    # That no row drawn met the assumption proves nothing, so no search may report VACUOUS.
     if about != "row":
         try:
             sampled = sample(statement, max(100, samples // 1000), seed)
@@ -167,7 +167,7 @@ _COLUMNS: Mapping[Symbol, str] = {
 
 
 def _at_built_rows(clause: Clause, assumed: Boolean, about: str) -> tuple[Counterexample | None, bool]:
-    """A row built for the assumption at which the clause is false, and whether one was built that meets it."""
+    """A counterexample among rows built for the assumption, and whether any of these rows meets it."""
     met = assumed == true
     for row in () if met else rows_for(clause.holds, assumed):
         row_letters = Letters(row, KINDS[about].definitions)
@@ -178,7 +178,7 @@ def _at_built_rows(clause: Clause, assumed: Boolean, about: str) -> tuple[Counte
             if decide_clause(clause, row_letters) is Verdict.REFUTED:
                 return Counterexample(clause, row), met
         except UnknownNode:
-            # Whoever evaluates the claim next says so.
+            # The next method that evaluates the claim reports it.
             break
     return None, met
 

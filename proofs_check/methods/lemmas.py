@@ -1,6 +1,6 @@
 """The scalar inequalities that the catalogue rests on, each certified over its whole domain.
 
-A statement's derivation names most of them as steps; the few that it states only in words are written down in `NAMED`.
+Most are steps of a statement's derivation; `NAMED` holds the few that a derivation states only in words.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class Lemma:
 
     @property
     def name(self) -> str:
-        """What it is called in the evidence."""
+        """Its name in the evidence."""
         return f"{self.statement}-{self.index}"
 
 
 @dataclass(frozen=True)
 class LemmaResult:
-    """A lemma with what was found; `certificate`, the document, if it is proved.
+    """A lemma with its verdict, and the certificate document if it is proved.
 
-    `fresh` is False where an earlier run's certificate still replays.
+    `fresh` is False if the certificate comes from an earlier run and still replays.
     """
 
     lemma: Lemma
@@ -59,7 +59,7 @@ class LemmaResult:
 
 @dataclass(frozen=True)
 class IntervalResult:
-    """All lemmas of a statement."""
+    """The results on all lemmas of a statement."""
 
     lemmas: tuple[LemmaResult, ...]
 
@@ -67,7 +67,7 @@ class IntervalResult:
     def verdict(self) -> Verdict:
         """REFUTED if a lemma is; PROVED if there are lemmas and all are; VACUOUS or UNDECIDED otherwise.
 
-        PROVED says that the inequalities a derivation uses hold, not that the statement does.
+        PROVED means that the inequalities of the derivation hold, not that the statement does.
         """
         verdicts = [result.verdict for result in self.lemmas]
         for bad in (Verdict.REFUTED, Verdict.VACUOUS):
@@ -155,10 +155,10 @@ def certify_statement(
     seconds: float = SECONDS,
     progress: Callable[[Lemma, Progress], None] | None = None,
 ) -> IntervalResult:
-    """Certify every lemma of a statement.
+    """Certifies every lemma of a statement.
 
-    A certificate among those `kept` that speaks of the same lemma and replays is taken as it is. `seconds` bounds the
-    search for each lemma.
+    A certificate in `kept` that states the same lemma and replays is reused. `seconds` bounds the search for each
+    lemma.
     """
     kept, results = list(kept), []
     for lemma in lemmas_of(statement):
@@ -171,7 +171,7 @@ def certify_statement(
 
 
 def replayed(certificate: Any, lemma: Lemma) -> Replayed:
-    """Replay a certificate as one of that lemma: it must speak of the lemma's claim over the lemma's domain."""
+    """Replays a certificate, which must state the lemma's claim over the lemma's domain."""
     if not speaks_of(certificate, lemma.claim, lemma.domain):
         return Replayed(False, "the certificate speaks of another claim")
     return replay_document(certificate)

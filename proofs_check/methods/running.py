@@ -1,6 +1,6 @@
-"""Runs one piece of work an item, in this process or several, with a bar on stderr that names what is under way.
+"""Runs a function on every item, in this process or several, with a progress bar on stderr.
 
-Ctrl-C ends the run and leaves what is finished; workers write their files whole or not at all, so ending them is safe.
+Ctrl-C ends the run and keeps what is finished; workers write files atomically, so ending them is safe.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _channel: Any = None
 
 @dataclass
 class Run(Generic[Found]):
-    """What was finished, in the order of the items, and whether Ctrl-C ended it early."""
+    """The finished results, in the order of the items, and whether Ctrl-C ended the run early."""
 
     found: list[Found] = field(default_factory=list)
     interrupted: bool = False
 
 
 def each(work: Callable[[str, Report], Found], items: Sequence[str], title: str, jobs: int | None = None) -> Run[Found]:
-    """`work(item, report)` for every item; `report` names the part under way, and the order is that of the items.
+    """The results of `work(item, report)` in the order of the items; `work` calls `report` with the current part.
 
-    `jobs` processes, all cores if None; with more than one, `work` must be importable or a `functools.partial` of
-    what is. An error that `work` raises ends the run and is passed on.
+    `jobs` processes, all cores if None; with more than one, `work` must be importable or a `functools.partial` of an
+    importable function. An error in `work` ends the run and is raised.
     """
     jobs = min(jobs or os.cpu_count() or 1, len(items))
     with _Bar(title, len(items)) as bar:
@@ -48,13 +48,13 @@ def each(work: Callable[[str, Report], Found], items: Sequence[str], title: str,
 
 
 class _Bar:
-    """The bar, with the items under way and the part of each."""
+    """The progress bar, with the items under way and the part of each."""
 
     def __init__(self, title: str, total: int) -> None:
         now = TextColumn("{task.fields[now]}", markup=False)
         columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), now)
         console = Console(stderr=True)
-        # Where nothing can be redrawn, a bar leaves an empty line only.
+        # Where nothing can be redrawn, a bar only leaves an empty line.
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._progress.add_task(title, total=total, now="")
         self._parts: dict[str, str] = {}
@@ -118,7 +118,7 @@ def _succeeded(future: Future[Any]) -> bool:
 
 
 def _follow(channel: Any, pending: Sequence[Future[Any]], bar: _Bar) -> None:
-    """Show what the workers say until all are done, or one has failed."""
+    """Shows the workers' reports until all are done or one has failed."""
     while not all(future.done() for future in pending):
         for future in pending:
             if future.done():
@@ -133,7 +133,7 @@ def _follow(channel: Any, pending: Sequence[Future[Any]], bar: _Bar) -> None:
 
 
 def _begin(channel: Any) -> None:
-    # The terminal sends Ctrl-C to every process; the first one ends the others.
+    # The terminal sends Ctrl-C to every process; the main process ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     global _channel
     _channel = channel

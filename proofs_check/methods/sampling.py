@@ -1,7 +1,7 @@
-"""The random method: rows tried on every clause of a statement, each decided without a tolerance.
+"""The random method: tries random rows on every clause of a statement, and decides each without a tolerance.
 
-Sampling never proves a statement for all rows. It refutes with a counterexample, shrunk; or it is clean, which says
-that every row drawn was decided, and for the claim.
+Sampling never proves a statement for all rows. It refutes with a shrunk counterexample, or it is clean: every row drawn
+was decided in favour of the claim.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from theory.statement import Statement
 
 @dataclass
 class SamplingResult:
-    """What sampling saw: rows drawn, verdicts by clause, and the shrunk counterexample if there is one.
+    """What sampling found: rows drawn, verdicts by clause, and the shrunk counterexample if there is one.
 
-    `undefined` counts the verdicts that were not reached because a side has no value, `astray` the rows that break an
-    assumption of the statement: no clause speaks of them.
+    `undefined` counts the verdicts not reached because a side has no value, `astray` the rows that break an assumption
+    of the statement, to which no clause applies.
     """
 
     rows: int = 0
@@ -43,7 +43,7 @@ class SamplingResult:
 
     @property
     def undecided(self) -> int:
-        """Verdicts that no method of decision reached."""
+        """The number of UNDECIDED verdicts."""
         return sum(counts[Verdict.UNDECIDED] for counts in self.verdicts.values())
 
     @property
@@ -60,11 +60,11 @@ class _Refuted(Exception):
 
 
 def sample(statement: Statement, rows: int = 100, random_seed: int = 0, shrink: bool = True) -> SamplingResult:
-    """Throw about `rows` rows at every clause of the statement.
+    """Tries about `rows` random rows on every clause of the statement.
 
     The same seed draws the same rows in processes that have loaded the same modules: Hypothesis also draws constants
-    that it finds in the source of modules outside `site-packages`. Without `shrink` the first counterexample is kept
-    as drawn, which is quicker.
+    that it finds in the source of modules outside `site-packages`. Without `shrink` the first counterexample is kept as
+    drawn, which is quicker.
     """
     kind = KINDS[statement.about]
     result = SamplingResult(verdicts={clause.name: Counter() for clause in statement.claim})

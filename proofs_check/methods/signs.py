@@ -1,7 +1,7 @@
-"""Signs that hold wherever letters range, and the algebra of logarithms that rests on them.
+"""Signs of expressions on their letters' whole domains, and the algebra of logarithms that rests on them.
 
-`log(x y) = log x + log y` and `log(x^n) = n log x` are false of negative numbers: nothing is taken apart whose factors
-are not known to be nonnegative. Where `log(x y)` has a value and neither factor is negative, both are positive.
+`log(x y) = log x + log y` and `log(x^n) = n log x` are false for negative numbers: only logarithms whose factors are
+known to be nonnegative are expanded. Where `log(x y)` has a value and neither factor is negative, both are positive.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from theory.errors import DomainError
 
 
 def is_positive(expr: Expr) -> bool:
-    """Whether the expression has values wherever its letters range and all of them are certainly above 0."""
+    """Whether the expression is defined and certainly above 0 on the whole domains of its letters."""
     span = _span(expr)
     return bool(expr.is_positive) or (span is not None and span.is_positive())
 
 
 def is_nonnegative(expr: Expr) -> bool:
-    """The same for values that are not below 0."""
+    """Whether the expression is defined and certainly not below 0 there."""
     span = _span(expr)
     return bool(expr.is_nonnegative) or (span is not None and span.is_nonnegative())
 
 
 def is_nonzero(expr: Expr) -> bool:
-    """The same for values that are never 0."""
+    """Whether the expression is defined and certainly not 0 there."""
     return bool(expr.is_nonzero) or is_positive(expr) or is_positive(-expr)
 
 
@@ -57,7 +57,7 @@ def _span(expr: Expr) -> Span | None:
 
 
 def spread_logs(expr: Expr) -> Expr:
-    """Logarithms of products and powers as sums, where no factor taken out may be negative."""
+    """The expression with logs of products and powers as sums; only factors known to be nonnegative are taken out."""
     return expand_log(expr.replace(log, lambda x: _spread(factor(together(x)))))
 
 
@@ -66,7 +66,7 @@ def _spread(x: Expr) -> Expr:
     for part in Mul.make_args(x):
         base, exponent = part.as_base_exp()
         if base is E:
-            # Positive wherever the exponent has a value, which is real where it has one.
+            # Positive wherever the exponent has a value, which is then real.
             total += exponent
         elif part.is_Rational and part.is_positive:
             total += log(part)
@@ -84,7 +84,7 @@ _BOXES = 200
 
 
 def has_values(expr: Expr) -> bool:
-    """Whether the expression is proved to have a value wherever its letters range."""
+    """Whether the expression is proved to have a value on the whole domains of its letters."""
     return all(_is_met(*demand) for demand in demands(expr))
 
 
@@ -100,9 +100,10 @@ def _is_met(expr: Expr, sign: str) -> bool:
 
 
 def _factored_demands(expr: Expr) -> frozenset[Demand]:
-    """What the expression asks for: "not 0" of a fraction as that of every factor of it, "above 0" of a product too.
+    """The demands on an expression, with "not 0" and "above 0" taken apart by factor.
 
-    A factor that is an even power, or not negative, is above 0 where it is not 0; the product of the others has to be.
+    A factor that is an even power, or not negative, is above 0 where it is not 0; the product of the others must be
+    above 0.
     """
     found: set[Demand] = set()
     for each, sign in demands(expr):
@@ -127,7 +128,7 @@ def _one_sign(expr: Expr) -> Expr:
 
 
 def _is_met_beside(expr: Expr, sign: str, shared: frozenset[Demand]) -> bool:
-    """The same by boxes, without the ends of ranges at which neither side has a value."""
+    """Whether a demand is proved by boxes, without the ends of ranges at which neither side has a value."""
     domain = {}
     for letter in expr.free_symbols:
         values = domain_of(letter)

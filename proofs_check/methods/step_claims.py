@@ -1,4 +1,4 @@
-"""What a step of a derivation says at each point, and where its letters range."""
+"""The claim of a derivation step at each point, and the domains of its letters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from theory.symbols import NONNEGATIVE, POSITIVE, REALS, VOCABULARY
 
 
 def said_by(step: Step) -> tuple[Any, Mapping[Symbol, Interval]]:
-    """The relation that a step says holds wherever its letters are in their domains."""
+    """The relation that a step claims, and the domains of its letters."""
     claim = _claim_of(step)
     domain = {letter: domain_of(letter) for letter in claim.free_symbols}
     if isinstance(step, RisesFromZero) and step.var in domain:
@@ -24,7 +24,7 @@ def said_by(step: Step) -> tuple[Any, Mapping[Symbol, Interval]]:
 
 
 def domain_of(symbol: Symbol) -> Interval:
-    """Where a letter ranges: its declared domain, else what sympy assumes of it; integers relaxed to reals."""
+    """The domain of a letter: the declared one, else the one that sympy assumes; integers are relaxed to reals."""
     declared = VOCABULARY.get(symbol)
     if declared is not None:
         domain = declared.domain
@@ -45,7 +45,7 @@ def holds(domain: Interval, value: Fraction) -> bool:
 
 @singledispatch
 def _claim_of(step: Step) -> Any:
-    raise TypeError(f"no rule says what a step of type {type(step).__name__} says at a point")
+    raise TypeError(f"no rule gives the claim of a step of type {type(step).__name__}")
 
 
 @_claim_of.register

@@ -27,7 +27,7 @@ _SIMPLE, _SIMPLY = (-1, 0, 1), 0.4
 
 @dataclass(frozen=True)
 class StepVerdict:
-    """One step with its verdict, and the point that refutes it where there is one."""
+    """One step with its verdict, and the point that refutes it if there is one."""
 
     step: Step
     verdict: Verdict
@@ -50,12 +50,12 @@ class SymbolicResult:
 
 
 def check_derivation(statement: Statement) -> SymbolicResult:
-    """Decide every step of the statement's derivation."""
+    """Decides every step of the statement's derivation."""
     return SymbolicResult(tuple(decide_step(step) for step in statement.derive()))
 
 
 def decide_step(step: Step) -> StepVerdict:
-    """Decide one step; where algebra does not prove it, look for a point that refutes it."""
+    """Decides one step; if algebra does not prove it, looks for a point that refutes it."""
     if _proved(step):
         return StepVerdict(step, Verdict.PROVED)
     point = _refuting_point(step)
@@ -79,7 +79,7 @@ def _(step: Positive) -> bool:
 
 @_proved.register
 def _(step: RisesFromZero) -> bool:
-    # From a slope to a difference only where nothing breaks off on the way.
+    # A slope bounds a difference only if the expression is defined all the way.
     rises = is_zero(step.expr.subs(step.var, 0)) and has_sign(step.expr.diff(step.var), strict=False)
     return rises and has_values(step.expr)
 
@@ -97,7 +97,7 @@ def _(step: Limit) -> bool:
 
 
 def is_zero(expr: Expr) -> bool:
-    """Whether algebra reduces the expression to 0; False when it does not get there."""
+    """Whether algebra reduces the expression to 0; False does not mean nonzero."""
     expanded = spread_logs(expand_func(sympy.sympify(expr)))
     if expanded == 0:
         return True
@@ -105,7 +105,7 @@ def is_zero(expr: Expr) -> bool:
 
 
 def has_sign(expr: Expr, strict: bool) -> bool:
-    """Whether the assumptions on the letters settle `expr > 0` (or `>= 0`); False when they do not."""
+    """Whether the assumptions on the letters settle `expr > 0` (or `>= 0` if not `strict`)."""
     forms = (lambda e: e, factor, lambda e: factor(simplify(e)), lambda e: together(simplify(e)))
     for form in forms:
         shaped = form(expand_func(sympy.sympify(expr)))
@@ -115,7 +115,7 @@ def has_sign(expr: Expr, strict: bool) -> bool:
 
 
 def _as_fraction(expr: Expr) -> Expr:
-    """One reduced fraction in the exponentials and logarithms, each taken as a letter of its own."""
+    """One reduced fraction in the exponentials and logarithms, each taken as a letter."""
     powers = sympy.powsimp(sympy.expand_power_exp(expr))
     atoms = sorted(powers.atoms(sympy.exp, log), key=sympy.default_sort_key, reverse=True)
     letters = {atom: sympy.Dummy() for atom in atoms}
@@ -133,16 +133,16 @@ def _refuting_point(step: Step) -> str:
             if decide_at(claim, point) is Verdict.REFUTED:
                 return ", ".join(f"{letter}={value}" for letter, value in point.items()) or "everywhere"
         except UnknownNode:
-            # The branch of a Piecewise that holds such a node may not be taken at other points.
+            # At other points the branch of a Piecewise with this node may not be taken.
             continue
     return ""
 
 
 def _value(letter: Symbol, domain: Interval, generator: random.Random, trial: int) -> Fraction:
-    """A number of the letter's domain: of usual size first, then of any size, and now and then a closed end."""
+    """A number in the letter's domain: of usual size in early trials, then of any size, sometimes a closed end."""
     low, high = (Fraction(int(end.p), int(end.q)) if end.is_Rational else None for end in (domain.start, domain.end))
     if trial >= _USUAL and generator.random() < _SIMPLY:
-        # Sides often meet where letters are 0, 1 or alike.
+        # Sides are often equal where letters are 0, 1 or equal.
         simple = Fraction(generator.choice(_SIMPLE))
         if holds(domain, simple):
             return simple

@@ -15,7 +15,7 @@ _SEPARATIONS = (0.5, 2.0, 6.0, -1.0, 12.0, 0.05)
 
 
 def witness_scores(statement: Statement, clause: str, block: int, rest: int, temperatures: Any) -> Any:
-    """Scores of shape (keys, rows), one row per temperature; no columns where there is no witness of those sizes.
+    """Scores of shape (keys, rows): one row per temperature and witness of those sizes, none without such a witness.
 
     The witness's letters are the sizes, the temperature and the separation; separations are cycled through.
     """

@@ -1,1 +1,1 @@
-"""Mutants planted on every method, each of which the method must refute."""
+"""Mutants tried on every method, which the method must refute."""

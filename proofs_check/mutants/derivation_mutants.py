@@ -1,7 +1,7 @@
 """False steps and false lemmas, made systematically from every step of a derivation and every lemma of a statement.
 
-For the methods that decide steps and inequalities rather than claims. A candidate is shown false by an exact point; one
-that no point shows false may be as true as what it was made from, and is not held against a method that lets it pass.
+They test the methods that decide steps and inequalities rather than claims. An exact point shows that a candidate is
+false; without one it may be as true as the original, and a method that lets it pass is not at fault.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from theory.statement import Statement
 
 @dataclass(frozen=True)
 class StepMutant:
-    """A step gone wrong: step `index` of a derivation, the mutation, and a point at which it is false (or nothing)."""
+    """A mutant of step `index` of a derivation, with a point at which it is false; empty if none was found."""
 
     of: Statement
     index: int
@@ -40,7 +40,7 @@ class StepMutant:
 
 @dataclass(frozen=True)
 class LemmaMutant:
-    """A lemma gone wrong, with a point at which it is false (or nothing)."""
+    """A mutant of a lemma, with a point at which it is false; empty if none was found."""
 
     of: Statement
     mutation: str
@@ -54,18 +54,18 @@ class LemmaMutant:
 
 
 def step_mutants(statement: Statement) -> Iterator[StepMutant]:
-    """Every mutation in every step of the derivation."""
+    """Yields every mutant of every step of the derivation."""
     for index, step in enumerate(statement.derive(), 1):
         for mutation, mutated in _mutated(step):
             claim, domain = said_by(mutated)
             if isinstance(step, Limit) and isinstance(mutated, Limit):
-                # A limit is one value: where the old and the new differ, the new one is wrong.
+                # A limit is one value: if the old and the new differ, the new one is wrong.
                 claim = Eq(step.value, mutated.value, evaluate=False)
             yield StepMutant(statement, index, mutation, mutated, _false_at(claim, domain))
 
 
 def lemma_mutants(statement: Statement) -> Iterator[LemmaMutant]:
-    """Every mutation in every scalar inequality of the statement."""
+    """Yields every mutant of every scalar inequality of the statement."""
     for lemma in lemmas_of(statement):
         for mutation, claim, domain in _mutated_inequality(lemma):
             mutated = replace(lemma, claim=claim, domain=domain)
@@ -103,7 +103,7 @@ def _(step: Positive) -> Iterator[tuple[str, Step]]:
 def _(step: RisesFromZero | AboveTangent) -> Iterator[tuple[str, Step]]:
     yield from _with_expression(step)
     for mutation, expr, old, free in without_assumption(step.expr):
-        # From zero on is what the step says, whatever sympy assumes of the letter.
+        # The step's own claim starts from zero, whatever sympy assumes about the letter.
         if not (isinstance(step, RisesFromZero) and old == step.var):
             yield mutation, replace(step, expr=expr, var=free if old == step.var else step.var)
 
@@ -149,7 +149,7 @@ def _domain(expr: Expr, domain: Mapping[Symbol, Interval]) -> dict[Symbol, Inter
 
 
 def _wider(claim: Any, domain: dict[Symbol, Interval], letter: Symbol) -> Iterator[Mutated]:
-    """One end of a letter's domain left out, or an open one included."""
+    """Yields the claim with one end of a letter's domain left out, or an open end included."""
     side = domain[letter]
     wider = {
         f"{letter} without lower end": Interval(-S.Infinity, side.end, True, side.right_open),
@@ -157,7 +157,7 @@ def _wider(claim: Any, domain: dict[Symbol, Interval], letter: Symbol) -> Iterat
         f"{letter} with its lower end": Interval(side.start, side.end, False, side.right_open),
         f"{letter} with its upper end": Interval(side.start, side.end, side.left_open, False),
     }
-    # What sympy assumes of the letter goes with the end that bore it out.
+    # Beyond the old end, sympy's assumptions about the letter no longer hold.
     free = Symbol(letter.name, real=True)
     widened = claim.func(claim.lhs.xreplace({letter: free}), claim.rhs.xreplace({letter: free}), evaluate=False)
     rest = {each: old for each, old in domain.items() if each != letter}

@@ -1,4 +1,4 @@
-"""Mutations of D-G."""
+"""Mutations of the statements D1 to G4."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Mutations in a formula, made systematically: a term scaled or dropped, a factor forgotten, letters swapped or moved.
+"""Systematic mutations of a formula: a term scaled or dropped, a factor forgotten, letters swapped or moved.
 
-They make candidates. An exact point must show which of them are false: a mutation may change nothing (a factor that
-was 1), or weaken a bound that was not sharp.
+They are candidates. An exact point must show which of them are false: a mutation may change nothing (a factor that was
+1), or weaken a bound that was not sharp.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Mutated = tuple[str, Expr]
 
 _LESS, _MORE = Rational(99, 100), Rational(101, 100)
 _LITTLE = Rational(1, 1000)
-# Terms and factors of one formula that are mutated; long formulas have dozens alike.
+# At most this many terms and factors of a formula are mutated; long formulas have dozens of similar ones.
 _PARTS = 4
 
 
 def mutations_of_value(expr: Expr) -> Iterator[Mutated]:
-    """Other values than `expr` has: for the right side of an equality."""
+    """Yields expressions with other values than `expr`, for the right side of an equality."""
     yield "sign flipped", -expr
     yield "scaled by 0.99", _LESS * expr
     yield "a little more", expr + _LITTLE
@@ -29,11 +29,11 @@ def mutations_of_value(expr: Expr) -> Iterator[Mutated]:
 
 
 def mutations_of_sign(expr: Expr) -> Iterator[Mutated]:
-    """Expressions that are likely below 0 somewhere if `expr >= 0` is sharp: for an inequality."""
+    """Yields expressions likely to be below 0 somewhere if `expr >= 0` is sharp, for an inequality."""
     yield "inequality flipped", -expr
     yield "moved by 0.001", expr - _LITTLE
     for term in _terms(expr):
-        # The way that weakens the claim is left out where the term's sign is known.
+        # Scaling that weakens the claim is left out where the term's sign is known.
         if not term.is_negative:
             yield f"{_named(term)} scaled by 0.99", expr - term / 100
         if not term.is_positive:
@@ -60,7 +60,7 @@ def _dropped(expr: Expr) -> Iterator[Mutated]:
 
 
 def _factors(expr: Expr) -> list[Expr]:
-    """Factors of the terms, below a fraction as well, that hold a letter."""
+    """Factors of the terms that contain a letter, denominators included."""
     found: dict[Expr, None] = {}
     for term in Add.make_args(expr):
         for factor in Mul.make_args(term):
@@ -83,7 +83,7 @@ def _letters_confused(expr: Expr) -> Iterator[Mutated]:
 
 
 def without_assumption(expr: Expr) -> Iterator[tuple[str, Expr, Symbol, Symbol]]:
-    """The expression with one letter taken for any real number, and the old and the new letter."""
+    """Yields the expression with one letter made any real number, and the old and the new letter."""
     for letter in sorted(expr.free_symbols, key=lambda letter: letter.name):
         if letter.is_nonnegative:
             free = Symbol(letter.name, real=True)

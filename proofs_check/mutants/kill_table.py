@@ -1,4 +1,4 @@
-"""The kill table: every mutant tried on its method, counted by statement and method."""
+"""The kill table: every method tried on its mutants, counted by statement and method."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from theory.statements.catalogue import find
 
 @dataclass(frozen=True)
 class Trial:
-    """One mutant on one method. `shown` says that an exact point has shown it false, on this method or before."""
+    """The verdict of one method on one mutant. `shown` says whether an exact point shows the mutant to be false."""
 
     statement: str
     method: str
@@ -31,7 +31,7 @@ class Trial:
 
     @property
     def survived(self) -> bool:
-        """Whether it is false and the method let it pass."""
+        """Whether it is false and the method did not refute it."""
         return self.shown and not self.killed
 
     def to_json(self) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Cell:
-    """Mutants of one statement on one method: refuted, tried, and not shown to be false (which are not counted)."""
+    """Mutants of one statement on one method: refuted, tried, and not shown to be false (which are not tried)."""
 
     killed: int
     tried: int
@@ -52,7 +52,7 @@ class Cell:
 
 
 def try_statement(key: str, report: Report, seed: int = 0, methods: Sequence[Method] = METHODS) -> list[Trial]:
-    """Plant mutants of one statement on every method and try them."""
+    """Tries every method on its mutants of one statement."""
     trials = []
     for method in methods:
         report(method.name)
@@ -71,14 +71,14 @@ def _tried(key: str, method: Method, planted: Planted, seed: int) -> Trial:
 
 
 def cell(trials: Iterable[Trial], method: str, statement: str | None = None) -> Cell:
-    """Count one method's trials, of one statement or of all."""
+    """The counts of one method's trials, for one statement or for all."""
     mine = [trial for trial in trials if trial.method == method and statement in (None, trial.statement)]
     shown = [trial for trial in mine if trial.shown]
     return Cell(sum(trial.killed for trial in shown), len(shown), len(mine) - len(shown))
 
 
 def survivors(trials: Iterable[Trial], methods: Sequence[Method] = METHODS, complete: bool = True) -> list[Trial]:
-    """Mutants that the complete methods let pass, or those that the others did."""
+    """Trials whose false mutant a complete method did not refute, or with `complete=False` another method."""
     names = {method.name for method in methods if method.complete is complete}
     return [trial for trial in trials if trial.survived and trial.method in names]
 

@@ -1,4 +1,4 @@
-"""Mistakes that happen in real derivations, each a change of one clause; `statement_mutants` plants them."""
+"""Mistakes that happen in real derivations, each a change of one clause; `statement_mutants` applies them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from theory.statement import Clause
 from theory.symbols import k, m
 
 Mutation = Callable[[Clause], Clause]
-# Statement id, clause name, what the mutation is called, and the mutation.
+# Statement id, clause name, name of the mutation, and the mutation.
 NamedMutation = tuple[str, str, str, Mutation]
 
 
 def flipped(clause: Clause) -> Clause:
-    """The inequality the other way round."""
+    """The clause with its inequality flipped."""
     claim = _relational(clause)
     return replace(clause, holds=_OPPOSITE[claim.func](claim.lhs, claim.rhs))
 
@@ -33,7 +33,7 @@ def _relational(clause: Clause) -> Relational:
 
 
 def in_bound(change: Callable[[Expr], Expr]) -> Mutation:
-    """A mutation of the right-hand side."""
+    """A mutation that applies `change` to the right-hand side."""
 
     def mutate(clause: Clause) -> Clause:
         claim = _relational(clause)
@@ -43,7 +43,7 @@ def in_bound(change: Callable[[Expr], Expr]) -> Mutation:
 
 
 def replaced(old: Expr, new: Expr) -> Mutation:
-    """One expression in place of another, in the bound."""
+    """A mutation that replaces one expression by another in the right-hand side."""
     return in_bound(lambda bound: bound.subs(old, new))
 
 
@@ -53,15 +53,15 @@ scaled_up = in_bound(lambda bound: Rational(101, 100) * bound)
 
 
 def assumption_dropped(clause: Clause) -> Clause:
-    """The claim without its assumption."""
+    """The clause without its assumption."""
     return replace(clause, given=true)
 
 
 def claiming(holds: Boolean) -> Mutation:
-    """A mutation of the whole claim."""
+    """A mutation that replaces the whole claim."""
     return lambda clause: replace(clause, holds=holds)
 
 
 def assuming(given: Boolean) -> Mutation:
-    """A mutation of the assumption."""
+    """A mutation that replaces the assumption."""
     return lambda clause: replace(clause, given=given)

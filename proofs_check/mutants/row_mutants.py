@@ -1,4 +1,4 @@
-"""Mutations of A1, A3, A6, B2-B4 and B6."""
+"""Mutations of the statements A1, A3, A6, B2-B4 and B6."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ from theory.symbols import (
 
 
 def _says(claim: Boolean) -> Mutation:
-    """The clause with another claim, under the same assumption."""
+    """A mutation that replaces the claim and keeps the assumption."""
 
     def mutate(clause: Clause) -> Clause:
         return replace(clause, holds=claim)

@@ -36,7 +36,7 @@ from theory.symbols import F, d, d_T, eps, eps_most, eps_T, eps_target, k, lam, 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A false statement: which mutation was made in which clause of which true one."""
+    """A false statement, with the mutation that was made and the true statement it was made in."""
 
     mutation: str
     of: Statement

@@ -1,11 +1,11 @@
-"""The methods that mutants are tried on, each one value: which mutants it gets, and its verdict on one.
+"""The methods under test: which mutants each gets, and its verdict on one.
 
-A method is *complete* where it decides every mutant that it gets, so that one it does not refute, UNDECIDED included,
-is a failure of the toolkit: `random` decides claims exactly at every instance, `symbolic` decides steps, `interval`
-decides scalar inequalities. `screen` and `adversarial` are one-sided searches: what they refute is refuted exactly, but
-a mutant may lie where they did not look, and one that they let pass is shown and fails nothing.
+A method is *complete* if it decides every mutant it gets; one that it does not refute, UNDECIDED included, is then a
+failure of the toolkit. `random` decides claims exactly at every instance, `symbolic` decides steps, `interval` decides
+scalar inequalities. `screen` and `adversarial` are one-sided searches: what they refute is refuted exactly, but they
+may miss a mutant, which is reported and is not a failure.
 
-A further method is one more entry of `METHODS`.
+To add a method, add an entry to `METHODS`.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from proofs_check.mutants.statement_mutants import mutants_of
 from proofs_check.screening.screen import screen
 from theory.statement import Statement
 
-# Verdict, and the counterexample to read.
+# The verdict, and the counterexample as text.
 Finding = tuple[Verdict, str]
 
 _ROWS, _TRIES = 400, 10
 _SCREENED = (2e4, 2e5)
 _SECONDS = 60.0
-# Without a point known to be false the search may go on to the end of its time: most of these are true.
+# Without a known false point, most mutants are true and the search would use all its time.
 _SECONDS_UNKNOWN = 1.0
 
 
 @dataclass(frozen=True)
 class Planted:
-    """A mutant: its name, what a method is asked about, and whether an exact point has shown it false.
+    """A mutant: its name, the statement, step or lemma to decide, and an exact point at which it is false.
 
-    `false_at` is that point; empty where none was found, so that it may be as true as what it was made from.
+    `false_at` is empty if no such point was found: the mutant may then be as true as the original.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Planted:
 
 @dataclass(frozen=True)
 class Method:
-    """A method under test: what is planted on it for a statement, and its verdict on one of them with a seed."""
+    """A method under test: the mutants it gets for a statement, and its verdict on one of them with a seed."""
 
     name: str
     complete: bool
@@ -89,7 +89,7 @@ def _by_screen(planted: Planted, seed: int) -> Finding:
 
 
 def _by_adversary(planted: Planted, seed: int) -> Finding:
-    # PROVED is of the one row found, not of the claim.
+    # PROVED is about the one row found, not about the claim.
     near = tightness(planted.asked, planted.asked.claim[0], seed)
     if near.counterexample is not None:
         return near.verdict, str(near.counterexample)
@@ -116,4 +116,4 @@ METHODS: tuple[Method, ...] = (
     Method("symbolic", True, _steps, _by_algebra),
     Method("interval", True, _lemmas, _by_intervals),
 )
-"""Every method that mutants are planted on."""
+"""Every method that is tried on mutants."""

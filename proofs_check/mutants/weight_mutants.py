@@ -1,4 +1,4 @@
-"""The mutations planted in the statements on sparse attention (B5) and sparse weights (C)."""
+"""Mutations of the statements on sparse attention (B5) and sparse weights (C)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ from theory.weight_symbols import (
 
 
 def within(old: Boolean, new: Boolean) -> Mutation:
-    """One expression in place of another, anywhere in the claim."""
+    """A mutation that replaces one expression by another anywhere in the claim."""
 
     def mutate(clause: Clause) -> Clause:
         return replace(clause, holds=clause.holds.subs(old, new))
@@ -66,7 +66,7 @@ def within(old: Boolean, new: Boolean) -> Mutation:
 
 
 def momentum_dropped(clause: Clause) -> Clause:
-    """The claim and its assumptions as if the momentum were 0."""
+    """The clause with the momentum set to 0."""
     return replace(clause, holds=clause.holds.subs(mu, 0), given=clause.given.subs(mu, 0))
 
 
@@ -121,7 +121,7 @@ _OF_EXTINCTION: tuple[NamedMutation, ...] = (
     ("C4", "extinct", "learning rate dropped", replaced(eta, 1)),
     ("C4", "extinct", "gradient dropped", replaced(G, 0)),
     ("C4", "extinct with momentum", "momentum dropped", momentum_dropped),
-    # The theory's text leaves this condition out: a buffer filled before the gradients were small goes on pushing.
+    # The theory's text leaves this condition out: a buffer filled before the gradients were small keeps pushing.
     ("C4", "extinct with momentum", "any buffer", assuming(Lt(G / (1 - mu), lam_g))),
     ("C4", "buffer", "any buffer", assumption_dropped),
     ("C4", "buffer", "bound scaled by 0.99", scaled_down),

@@ -1,1 +1,1 @@
-"""Rows by the million in float64, every number with a derived bound on its rounding error."""
+"""Screens millions of rows in float64, with a derived rounding-error bound on every number."""

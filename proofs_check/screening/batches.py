@@ -30,9 +30,9 @@ _DEEPEST = 746.0
 
 
 class Columns(dict[str, Any]):
-    """What a row has beside its scores, each made when first asked for: most statements use few.
+    """The columns of a batch beside its scores, each made on first access: most statements use few.
 
-    `seconds` is the time that making them took, without that of what they are made from: `before` works that out.
+    `seconds` is the time spent making them, without that of their inputs, which `before` computes.
     """
 
     def __init__(self, make: Callable[[str], Any], before: Callable[[str], None] = lambda name: None) -> None:
@@ -52,7 +52,7 @@ class Columns(dict[str, Any]):
 class Part:
     """Sums over the block or over the rest, with weights `w = e^x` and depths `x = (s - top)/tau <= 0`.
 
-    Those that earlier batches asked for, the batch's plan, are made together in one pass over the scores.
+    The sums that earlier batches asked for, the batch's plan, are computed together in one pass over the scores.
     """
 
     def __init__(self, batch: Batch, which: slice) -> None:
@@ -93,7 +93,7 @@ class Part:
     def _sums(self) -> tuple[Tracked, Tracked]:
         """Sum of the weights and its logarithm.
 
-        A depth is right to a relative `2 UNIT`, so a weight to `LIBRARY + 2 UNIT |x|`; the largest weight is exactly 1.
+        A depth has relative error `2 UNIT`, so a weight `LIBRARY + 2 UNIT |x|`; the largest weight is exactly 1.
         """
         keys = self.keys
         if keys == 1:
@@ -120,10 +120,10 @@ class Part:
 
     @cached_property
     def depth(self) -> Tracked:
-        """Mean depth of the keys, each weighed by its mass, as a positive number.
+        """Mean depth of the keys weighted by mass, as a positive number.
 
-        Each depth moves its product by `(1 + |x|) 2 UNIT`. Loose, `|x|` is at most 746: beyond, a weight is below the
-        smallest float and its product below `2^20 TINY`.
+        The error of a depth moves its product by `(1 + |x|) 2 UNIT`. If loose, `|x|` is at most 746: beyond, a weight
+        is below the smallest float and its product below `2^20 TINY`.
         """
         if self.keys == 1:
             return self.batch.number(0.0)
@@ -134,7 +134,7 @@ class Part:
         return self._tracked(self._array("depth"), absolute, relative) / self.total
 
     def floor_of_log_total(self, rows: Any) -> Tracked:
-        """No more than `log_total`, on some rows: no depth exceeds the range `R`, so `total - 1 >= sum |x| w / R`."""
+        """At most `log_total`, on some rows: no depth exceeds the range `R`, so `total - 1 >= sum |x| w / R`."""
         if self.keys == 1:
             return self.log_total
         xp = self.xp
@@ -170,7 +170,7 @@ class Part:
 
 
 class Level:
-    """A part whose keys all have one score: what a mixture asks of it."""
+    """A part whose keys all have the same score, with what a mixture needs of it."""
 
     def __init__(self, batch: Batch, keys: int) -> None:
         self.total = batch.number(keys)
@@ -178,7 +178,7 @@ class Level:
         self.entropy, self.depth = self.log_total, batch.number(0.0)
 
     def floor_of_log_total(self, rows: Any) -> Tracked:
-        """Its logarithm is known."""
+        """The logarithm itself, which is known."""
         return self.log_total
 
 
@@ -247,7 +247,7 @@ class Batch:
         return Tracked(floats, 0.0, self.xp, loose=not self.careful)
 
     def column(self, name: str) -> Tracked:
-        """One of the exact numbers a row has beside its scores."""
+        """A column beside the scores, as exact numbers."""
         return self.exactly(self.columns[name])
 
     def number(self, value: float) -> Tracked:
@@ -266,13 +266,13 @@ class Batch:
 
     @cached_property
     def largest_value(self) -> float:
-        """The largest size of the values of any row."""
+        """The largest `|value|` of any row."""
         least, largest = self.value_ends
         return max(-float(least.min()), float(largest.max()))
 
     @cached_property
     def seen(self) -> dict[str, Any]:
-        """What the scores somebody else measured come to: see `proofs_check.screening.key_sums`."""
+        """Sums over the scores that someone else measured: see `proofs_check.screening.key_sums`."""
         return seen_sums(self.scores, self.columns["seen"], self.block, self.room, self.xp)
 
     @cached_property
@@ -290,7 +290,7 @@ class Batch:
 
     @cached_property
     def separation(self) -> Tracked:
-        """The same over the temperature, nats."""
+        """The gap over the temperature, nats."""
         return self.gap / self.tau
 
     @cached_property

@@ -1,7 +1,7 @@
 """Comparisons of numbers that carry their rounding error: where they certainly hold, and where they certainly fail.
 
-What the numbers themselves leave open, better-conditioned forms of their difference may settle: complements near 1,
-and sums over shared numbers, which cancel before they round.
+Better-conditioned forms of a difference may settle what the numbers themselves leave open: complements near 1, and
+sums over shared numbers, which cancel before they round.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Truth = tuple[Any, Any]
 
 
 def parted(sign: str, left: Tracked, right: Tracked) -> Truth:
-    """Where `left sign right` is certainly true, and where certainly false; neither where the errors decide."""
+    """Where `left sign right` is certainly true, and where certainly false; neither where the errors are too large."""
     if sign in (">=", ">"):
         return parted({">=": "<=", ">": "<"}[sign], right, left)
     if sign in ("==", "!="):
@@ -44,7 +44,7 @@ def parted(sign: str, left: Tracked, right: Tracked) -> Truth:
 
 
 def _at_most(sign: str, gap: Any, bound: Any) -> Truth:
-    # A rounded sum has the sign of the exact one, and none where both are infinite.
+    # A rounded sum has the sign of the exact one; of opposite infinities it is NaN, which has none.
     over, under = gap + bound, gap - bound
     return (over <= 0, under > 0) if sign == "<=" else (over < 0, under >= 0)
 
@@ -57,7 +57,7 @@ def _bound_for_all(left: Tracked, right: Tracked) -> float:
 def _bound(left: Tracked, right: Tracked) -> Any:
     """How far the difference must be from 0 to have the sign of the exact one.
 
-    A float difference has the sign of that of its terms: only their errors count.
+    A float difference has the sign of the exact difference of its terms: only the errors of the terms count.
     """
     return (left.error + right.error) * INFLATION
 
@@ -74,7 +74,7 @@ def _other_forms(left: Tracked, right: Tracked) -> tuple[Form, ...]:
 
 
 def _settle_by(forms: tuple[Form, ...], sign: str, truth: Truth, xp: Any) -> None:
-    """Fill in, one form after the other, the rows that are still open."""
+    """Settles the rows still open by one form after the other."""
     for form in forms:
         rows = xp.where(~(truth[0] | truth[1]))[0]
         if not len(rows):

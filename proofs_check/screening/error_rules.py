@@ -43,7 +43,7 @@ Bounded = tuple[Any, Any, float]
 
 
 def sum_of(x: Tracked, y: Tracked) -> Bounded:
-    """`x + y`; a negated term is taken off rather than negated first."""
+    """`x + y`; a negated term is subtracted."""
     if y.negated is not None:
         value = x.value - y.negated.value
     elif x.negated is not None:
@@ -88,9 +88,9 @@ def product_of(x: Tracked, y: Tracked) -> Bounded:
 
 
 def quotient_of(x: Tracked, y: Tracked) -> Bounded:
-    """`x / y`, without a bound where the sign of `y` is not known."""
+    """`x / y`, without a bound where the sign of `y` is unknown."""
     if isinstance(x.value, float) and isinstance(y.value, float) and y.value == 0.0:
-        # Python's floats raise where those of an array have no value.
+        # Python's floats raise where arrays give NaN.
         return math.nan, math.inf, 0.0
     xp, value = x.xp, x.value / y.value
     unsure = y.relative if is_zero(y.absolute) else y.relative + ratio(y.absolute, y.least)
@@ -98,7 +98,7 @@ def quotient_of(x: Tracked, y: Tracked) -> Bounded:
     moved = ratio(x.relative + unsure, sure)
     absolute = 0.0 if is_zero(x.absolute) else ratio(x.absolute, y.least * sure)
     if any(map(math.isinf, y.extremes)):
-        # By what overflowed the quotient is 0, whatever it is in truth.
+        # Divided by an overflowed number, the float quotient is 0 whatever the exact one.
         apart = not (x.loose or y.loose or isinstance(y.value, float))
         absolute = plus(absolute, either(abs(y.value) == math.inf, math.inf, 0.0, xp) if apart else math.inf)
     if isinstance(moved, float):
@@ -107,9 +107,9 @@ def quotient_of(x: Tracked, y: Tracked) -> Bounded:
 
 
 def difference_of_masses(x: Tracked, y: Tracked) -> Bounded:
-    """`x - y` or `(1 - y) - (1 - x)`, whichever is the more certain: masses near 1 differ through their complements.
+    """`x - y` or `(1 - y) - (1 - x)`, whichever has the smaller error: masses near 1 differ through their complements.
 
-    The bound is one for every row, loose or not: such differences vanish with the smaller of the masses.
+    There is one bound per row, loose or not: such differences vanish with the smaller of the masses.
     """
     xp = x.xp
     pairs = ((x, y), (y.one_minus, x.one_minus))
@@ -125,7 +125,7 @@ def _plain_difference(x: Any, y: Any) -> tuple[Any, Any]:
 
 @lru_cache(maxsize=4096)
 def of_numbers(operation: str, x: float, y: float) -> Bounded:
-    """`x + y`, `x * y` or `x / y` of exact floats, known to be exact where it is."""
+    """`x + y`, `x * y` or `x / y` of exact floats, marked exact where it is."""
     one, other = Fraction(x), Fraction(y)
     if operation == "+":
         return nearest(one + other)
@@ -133,7 +133,7 @@ def of_numbers(operation: str, x: float, y: float) -> Bounded:
 
 
 def nearest(value: Fraction) -> Bounded:
-    """The float nearest to a rational, without a bound where it lies beyond them."""
+    """The float nearest to a rational, without a bound where it overflows."""
     try:
         found = float(value)
     except OverflowError:
@@ -149,7 +149,7 @@ def is_zero(bound: Any) -> bool:
 
 
 def plus(a: Any, b: Any) -> Any:
-    """Sum of two bounds; one of 0 costs nothing."""
+    """Sum of two bounds; a bound of 0 costs nothing."""
     return b if is_zero(a) else a if is_zero(b) else a + b
 
 
@@ -161,7 +161,7 @@ def times(bound: Any, size: Any) -> Any:
 
 
 def ratio(bound: Any, divisor: Any) -> Any:
-    """A bound over a divisor, infinite where that is not positive: what an unknown sign deserves."""
+    """A bound over a divisor, infinite where the divisor is not positive: its sign is unknown."""
     if isinstance(bound, float) and isinstance(divisor, float):
         if bound == 0.0:
             return 0.0
@@ -170,12 +170,12 @@ def ratio(bound: Any, divisor: Any) -> Any:
 
 
 def as_array(value: Any, xp: Any) -> Any:
-    """The value as something the library's functions accept, float64."""
+    """The value as float64 that the library's functions accept."""
     return xp.asarray(value, dtype=xp.float64) if isinstance(value, float) else value
 
 
 def either(condition: Any, first: Any, second: Any, xp: Any) -> Any:
-    """`first` where the condition holds, else `second`; torch would make two plain numbers a float32 array."""
+    """`first` where the condition holds, else `second`; torch alone would make two plain numbers a float32 array."""
     return xp.where(condition, as_array(first, xp), as_array(second, xp))
 
 

@@ -1,4 +1,4 @@
-"""The field's functions on numbers that carry their rounding error, and the target that evaluates statements so."""
+"""The field's functions on numbers that carry their rounding error, and the target that uses them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from theory.stable import best_share
 _WIDTHS = tuple(2.0**-power for power in range(2, 50, 4))
 _LOOSE_WIDTHS = (2.0**-20,)
 _FEW_STEPS, _MANY_STEPS = 4, 8
-# What the best share may be off by, beside the slope times the error of the range.
+# Error of the best share, beside the slope times the error of the range.
 _SHARE_ERROR = 2.0**-29
 
 
 def logistic(x: Tracked) -> Tracked:
     """`sigma(x)` with its complement.
 
-    Its logarithm moves by at most `|x' - x|`, and `t/(1 + t)` from `t = e^-|x|` is right to `2 LIBRARY + 2 UNIT`.
+    Its logarithm moves by at most `|x' - x|`, and `t/(1 + t)` from `t = e^-|x|` is accurate to `2 LIBRARY + 2 UNIT`.
     """
     xp = x.xp
     value = as_array(x.value, xp)
@@ -49,7 +49,7 @@ def logistic(x: Tracked) -> Tracked:
 
 
 def complement(p: Tracked) -> Tracked:
-    """`1 - p`, from the accurate complement where there is one, and knowing its own."""
+    """`1 - p`, from the accurate complement where there is one, with `p` as its own complement."""
     q = 1 - p
     if q.one_minus is None:
         q.one_minus = p
@@ -83,10 +83,10 @@ def binary_divergence(p: Tracked, q: Tracked) -> Tracked:
 def lowest_entropy(n: Tracked, r: Tracked) -> Tracked:
     """A5's finite minimum over the number of upper keys, for an exact number `n` of keys and `r >= 0`.
 
-    The entropy falls and then rises in that number, so the least one sits beside the real minimiser `n share(r)`. The
-    share is right to 2^-30 and has slope at most 1/6, so two neighbours below and two above catch it while `n` is
-    below 2^24 and `n` times the error of `r` below 1; elsewhere the bound is infinite. Loose, only the neighbours are
-    tried, and rows whose minimiser is too near a whole number for that are NaN, which no comparison settles.
+    The entropy falls and then rises in that number, so the least one is next to the real minimiser `n share(r)`. The
+    share has error 2^-30 and slope at most 1/6, so two neighbours below and two above include it while `n` is below
+    2^24 and `n` times the error of `r` below 1; elsewhere the bound is infinite. If loose, only one neighbour on either
+    side is tried, and rows whose minimiser is too near a whole number for that are NaN, which no comparison settles.
     """
     xp, keys = r.xp, n.value
     if not n.plain:
@@ -122,11 +122,11 @@ def _share_and_shrink(r: Tracked) -> tuple[Any, Tracked]:
 
 
 def lambert_w(x: Tracked, branch: Tracked | None = None) -> Tracked:
-    """`W(x)` on `[-1/e, 0)`, branch 0 or -1, enclosed by its own equation rather than by trust in a library.
+    """`W(x)` on `[-1/e, 0)`, branch 0 or -1, enclosed by its own equation, without trust in a library.
 
     With `v = -W`, `f(v) = v - log v = -log(-x) =: c`, which falls in `v` below 1 and rises above. Newton's method finds
     `v`. On `v (1 - w) .. v (1 + w)`, within one branch, `|f'| = |1 - 1/v|` is at least its value at the end nearer 1;
-    where `|f(v) - c|`, its error added, is at most `w v` times that, the root lies there, no farther than the quotient.
+    where `|f(v) - c|` plus its error is at most `w v` times that, the root lies there, no farther than their quotient.
     """
     xp = x.xp
     upper = branch is not None and branch.value == -1
@@ -146,7 +146,7 @@ def lambert_w(x: Tracked, branch: Tracked | None = None) -> Tracked:
 
 
 def _newton(level: Any, upper: bool, steps: int, xp: Any) -> Any:
-    """Root of `v - log v = level >= 1` above or below 1, to the last digits but for few rows."""
+    """Root of `v - log v = level >= 1` above or below 1, to the last digits on nearly all rows."""
     root = xp.sqrt(2 * (level - 1))
     v = 1 + root + root * root / 3 if upper else xp.where(root < 1, 1 - root + root * root / 3, xp.exp(-level))
     for _ in range(steps):

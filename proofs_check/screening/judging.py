@@ -50,8 +50,8 @@ class Judged:
 class Judge:
     """Every clause of a statement, ready to be judged on many batches.
 
-    For `loose` batches the letters whose sign is assumed are clamped at 0: where the
-    assumption holds that is the letter, and elsewhere its size would widen the bound for all rows.
+    For `loose` batches the letters whose sign is assumed are clamped at 0: where the assumption holds this changes
+    nothing, and elsewhere their size would widen the bound for all rows.
     """
 
     def __init__(self, statement: Statement, xp: Any, loose: bool) -> None:
@@ -72,12 +72,12 @@ class Judge:
             given, claim = And(given, claim.args[0]), claim.args[1]
         if loose and isinstance(claim, Relational):
             kept = claim.xreplace(_kept_to(given))
-            # sympy may see that it is true; that is for the symbolic method to say.
+            # sympy may evaluate it to true; that is left to the symbolic method.
             claim = kept if isinstance(kept, Relational) else claim
         return self._read(claim), self._read(given)
 
     def _read(self, claim: Boolean) -> Any:
-        """A claim as nested tuples: relations name the lines of their sides."""
+        """A claim as nested tuples, in which relations name the lines of their sides."""
         if isinstance(claim, BooleanTrue | BooleanFalse):
             return (bool(claim),)
         if isinstance(claim, Relational):
@@ -91,7 +91,7 @@ class Judge:
         return self._tape.add(side)
 
     def judge(self, batch: Batch, names: Collection[str] | None = None) -> dict[str, Judged]:
-        """The named clauses, or all that floats can be tried on, on every row of the batch."""
+        """Judges the named clauses, or all that floats can evaluate, on every row of the batch."""
         batch.plan = self._plan
         run = Run(self._tape, lambda letter: LETTERS[letter](batch))
         judged = {}
@@ -113,7 +113,7 @@ class Judge:
         return Judged(holds & ~not_applying, fails & applies, not_applying, self._xp)
 
     def _everywhere(self, truth: Any, batch: Batch) -> Any:
-        """The truth on every row, where one is known for all."""
+        """The truth row by row, also where it is one value for all rows."""
         if getattr(truth, "shape", ()):
             return truth
         return self._xp.zeros_like(batch.columns["temperature"], dtype=bool) | truth
@@ -167,7 +167,7 @@ def _any(one: Truth, other: Truth) -> Truth:
 
 
 def _without_common_logarithm(claim: Relational) -> Relational:
-    """`log(a + b) + rest` against `log a` as `log(1 + b/a) + rest` against 0: where `b` is tiny, no float shows it."""
+    """`log(a + b) + rest` against `log a` as `log(1 + b/a) + rest` against 0: `a + b` would lose a tiny `b`."""
     for side, other, mirrored in ((claim.lhs, claim.rhs, False), (claim.rhs, claim.lhs, True)):
         if not (isinstance(other, log) and other.args[0].is_Symbol):
             continue

@@ -17,7 +17,7 @@ _FROM_WEIGHTS = frozenset({"total", "depth", "square", "value", "others"})
 
 
 def now(xp: Any) -> float:
-    """Seconds, once the device has finished what it was given."""
+    """The time in seconds, once the device has finished its work."""
     if xp.__name__ == "torch" and xp.cuda.is_available():
         xp.cuda.synchronize()
     return time.perf_counter()
@@ -31,7 +31,7 @@ class Scratch:
         self._held: dict[str, Any] = {}
 
     def like(self, name: str, array: Any) -> Any:
-        """Room of the array's shape, its content left over; every room of a name is the same memory."""
+        """An uninitialised buffer of the array's shape; all buffers of one name share memory."""
         entries = array.shape[0] * array.shape[1]
         held = self._held.get(name)
         if held is None or held.shape[0] < entries:
@@ -39,18 +39,18 @@ class Scratch:
         return held[:entries].reshape(array.shape)
 
     def tiles(self, scores: Any) -> Iterator[slice]:
-        """The rows of an array of shape (keys, rows) in runs of about as many scores as a tile has."""
+        """Slices of the rows of an array of shape (keys, rows), each with about as many scores as a tile."""
         keys, rows = scores.shape
         width = max(1, self._tile // keys)
         return (slice(first, min(rows, first + width)) for first in range(0, rows, width))
 
 
 def key_sums(scores: Any, temperature: Any, values: Any, wanted: frozenset[str], scratch: Scratch, xp: Any) -> Any:
-    """The largest score of every row, "top", and the wanted among these, by name.
+    """The largest score of every row, "top", and the wanted ones of these sums, by name.
 
     "least" is the least score, "fall" the sum of `s - top`, "total" of `w`, "depth" of `-x w`, "square" of `x^2 w`,
-    "value" of `w v` for the values `v`; "others" is the sum of `w` without the keys at the top, and "ties" how many
-    those are.
+    "value" of `w v` for the values `v`; "others" is the sum of `w` without the keys at the top, and "ties" the
+    number of those keys.
     """
     like = scores[0]
     names = {"top", *wanted} | ({"ties"} if "others" in wanted else set())
@@ -95,7 +95,7 @@ def _tile_sums(scores: Any, temperature: Any, values: Any, into: dict[str, Any],
 
 
 def softmax_alone(scores: Any, temperature: Any, scratch: Scratch, xp: Any) -> None:
-    """The softmax of every row in the same layout and tiles: what a screen of the rows is compared with."""
+    """The softmax of every row in the same layout and tiles: the reference for the time of a screen."""
     for which in scratch.tiles(scores):
         tile = scores[:, which]
         masses = scratch.like("softmax", tile)

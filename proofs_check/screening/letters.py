@@ -39,7 +39,7 @@ def _reach(batch: Batch) -> Tracked:
 def _over_temperature(margin: Callable[[Batch], Tracked]) -> Callable[[Batch], Tracked]:
     def value(batch: Batch) -> Tracked:
         above = margin(batch)
-        # Where they are the same number, the row's own separation, so that differences know.
+        # Where the margin is the gap, reuse the row's own separation, so that differences cancel.
         return shared(batch.separation if above is batch.gap else above / batch.tau)
 
     return value
@@ -73,7 +73,7 @@ def _spread(batch: Batch) -> Tracked:
 
 
 def _output_shift(batch: Batch) -> Tracked:
-    # Conditional means stay, so the outputs' difference is that of the masses times them, without their cancellation.
+    # The dial keeps conditional means, so outputs differ by the means times the masses' change: less cancellation.
     plain, dialled = batch.mixture("plain"), batch.mixture("dialled")
     inside = (dialled.inside - plain.inside) * batch.inside.mean_value
     return inside + (dialled.outside - plain.outside) * batch.outside.mean_value

@@ -26,13 +26,13 @@ class Form(NamedTuple):
 
 
 def shared(number: Any) -> Any:
-    """The number, marked as one that cancels against itself."""
+    """The number, marked so that it cancels against itself."""
     number.forms = (Form(((number, 1),), None),)
     return number
 
 
 def opaque(number: Any) -> Form:
-    """The form that says nothing."""
+    """The trivial form: no shared numbers, all rest."""
     return Form((), lambda rows: number[rows])
 
 
@@ -64,7 +64,7 @@ def _sum(one: Form, other: Form) -> Form:
 def total(form: Form, rows: Any) -> Any | None:
     """The form added up on the chosen rows, numbers of opposite signs first; None for an empty sum, which is 0.
 
-    In `(a - b) - (c - d)` the like go together: `(a - c) + (d - b)`.
+    In `(a - b) - (c - d)` like terms go together: `(a - c) + (d - b)`.
     """
     ups = [number[rows] for number, sign in form.numbers if sign > 0]
     downs = [number[rows] for number, sign in form.numbers if sign < 0][::-1]

@@ -30,7 +30,7 @@ class Mixture:
 
     @cached_property
     def beside_null(self) -> tuple[Tracked, Tracked, Tracked]:
-        """Masses of the block, of the rest, and of one key more that weighs as much as the block together."""
+        """Masses of the block, of the rest, and of one extra key that weighs as much as the whole block."""
         total = self._inside + self._inside + self._outside
         inside = self._inside / total
         return inside, self._outside / total, inside
@@ -59,7 +59,7 @@ class Mixture:
         return result
 
     def _floor_of_entropy(self, rows: Any) -> Tracked:
-        """No more than the entropy, and accurate where one key has all but the last digits of the mass."""
+        """A lower bound on the entropy, accurate where one key has all but the last digits of the mass."""
         block, rest = self.block, self.rest
         inside, outside = self._inside[rows], self._outside[rows]
         first = block.floor_of_log_total(rows) + log1p(outside / inside)

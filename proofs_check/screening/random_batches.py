@@ -1,4 +1,4 @@
-"""Draws batches of random rows, in the shapes on which bounds on attention tend to break; a seed repeats them.
+"""Draws batches of random rows, in the shapes on which bounds on attention tend to break; the same seed repeats them.
 
 Scores are `jitter * noise + height * pattern`: noise is Gaussian or heavy-tailed, the pattern raises nothing, the
 block, one key, or a random half. The noise of one draw serves several batches with fresh jitters, heights, block
@@ -23,9 +23,9 @@ _EQUALITY_ROWS = 1
 _EQUALITY_KEYS = (2, 3, 8)
 # Causal lengths, cycled through; most rows are of the lengths attention has.
 _KEYS = (64, 128, 64, 256, 64, 128, 16, 64, 512, 128, 5, 64, 128, 256, 3, 64)
-# Rows of few keys lie near equalities more often than they teach anything: at 64 keys and above a batch is full.
+# Rows of few keys mostly lie near equalities and teach little: a batch is full only at 64 keys and above.
 _ELEMENTS_PER_ROW_AND_KEY = 64 * 64
-# Longer rows get larger batches, so that there are rows enough to make work on whole columns pay.
+# Longer rows get larger batches, so that there are enough rows for work on whole columns to pay.
 _KEYS_AT_MOST = 128
 _WINDOWS = 12
 _ERA = 128
@@ -33,14 +33,14 @@ _TEMPERATURES = (1.0, 0.5, 2.0, 1.4)
 _RARE_TEMPERATURES = (0.01, 100.0, 0.0625, 5.0)
 _RAREST_TEMPERATURE = 1e6
 _LARGEST_RANGE = 600.0
-# Noise is at least 2^-14 nats: evener rows are so near to equality that no float says on which side they lie.
+# Noise is at least 2^-14 nats: more even rows are too near equality for floats to tell the side.
 _EVENEST = 2.0**14
 _LARGEST_NOISE = {"normal": 6.0, "heavy": 300.0}
 
 
-# What is drawn for every key beside its score, and which window of the uniforms it is made from.
+# Drawn for every key beside its score, and the window of the uniforms that each uses.
 _UNIFORM = {"values": 0, "seen": 3, "weights": 6}
-# The mixtures of the row that targets are drawn near.
+# The mixtures of the row near whose masses the targets are drawn.
 _ATTAINED = {"leak_target": ("plain", "penalised"), "fidelity_target": ("plain", "dialled")}
 
 
@@ -49,7 +49,7 @@ class Draws(Protocol):
 
     @property
     def xp(self) -> Any:
-        """The library the arrays are of."""
+        """The library of the arrays."""
 
     def normal(self, *shape: int) -> Any:
         """Standard normals."""
@@ -108,7 +108,7 @@ class BatchSource:
     def __init__(self, seed: int, device: str | None = None, elements: int = 2**18, equalities: bool = True) -> None:
         self._seed, self._device, self._elements, self._equalities = seed, device, elements, equalities
         self.xp = self._draws(0).xp
-        # A device without a cache to stay in is best given all rows at once.
+        # A GPU has no such cache to stay in and is best given all rows at once.
         self.scratch = Scratch(self.xp, elements * max(_KEYS) if device == "cuda" else TILE)
         self._pools: dict[tuple[int, str], tuple[int, Any]] = {}
 
@@ -130,7 +130,7 @@ class BatchSource:
             keys = _KEYS[index % len(_KEYS)]
             most = max(1, self._elements // min(keys, _KEYS_AT_MOST))
             rows = min(left, most, max(1, keys * self._elements // _ELEMENTS_PER_ROW_AND_KEY))
-            # 5 families against 16 lengths: every pair comes up.
+            # 5 families and 16 lengths are coprime: every pair comes up.
             yield self._batch(index, keys, rows, FAMILIES[index % 5], on_pattern=False)
             left, index = left - rows, index + 1
 
@@ -181,7 +181,7 @@ class BatchSource:
         return min(keys - 1, max(1, choices[int(first * len(choices))]))
 
     def _pool(self, index: int, keys: int, rows: int, kind: str, lag: int) -> Any:
-        """A window of the pool of that kind; windows of one pool overlap, and it is drawn anew in time."""
+        """A window of the pool of that kind; windows of one pool overlap, and the pool is redrawn from time to time."""
         era, key = index // _ERA, (keys, kind)
         held_era, held = self._pools.get(key, (-1, None))
         if held_era != era or held.shape[1] < rows:
@@ -205,7 +205,7 @@ class BatchSource:
             ends = batch.columns["least_temperature"], batch.columns["most_temperature"]
             return self._temperatures(draws, rows, *ends)
         if name == "dial":
-            # A dial of 0 changes nothing: equalities all round, for the exact methods.
+            # A dial of 0 changes nothing: all are equalities, for the exact methods.
             if keys == min(_EQUALITY_KEYS) and not batch.columns["jitter"].any():
                 return xp.zeros_like(batch.columns["jitter"])
             inner = (xp.floor(63 * draws.uniform(rows)) + 1) / 64

@@ -1,4 +1,4 @@
-"""What a screen found: counts by clause, times by what they were spent on, and the counterexample if there is one."""
+"""The result of a screen: counts by clause, times by activity, and the counterexample if there is one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from proofs_check.inequalities.verdict import Verdict
 class ClauseScreen:
     """Counts for one clause: rows settled in floats, and the suspicious ones.
 
-    `agreeing` rows are those of an equality whose sides part by no more than the error bound. Of the suspicious,
+    `agreeing` rows are those of an equality whose sides differ by no more than the error bound. Of the suspicious,
     `decided` were decided for the claim, those outside its assumption count as `not_applying`, `open` were not
     decided, `left` were not tried because the limit was reached; of the open ones `undefined` are rows at which a side
     has no value. `broken` counts rows certainly false in floats and not false exactly: one shows that an error bound is
@@ -40,7 +40,7 @@ class ClauseScreen:
 
 @dataclass
 class ScreenResult:
-    """What the screen saw. `seconds` is everything; its parts are drawing, float evaluation and exact decisions."""
+    """The result of a screen. `seconds` is the total; its parts are drawing, float evaluation and exact decisions."""
 
     rows: int = 0
     seconds: float = 0.0
@@ -54,7 +54,7 @@ class ScreenResult:
 
     @property
     def rows_per_second(self) -> float:
-        """Rows screened a second, drawing and decisions included."""
+        """Rows screened per second, drawing and decisions included."""
         return self.rows / self.seconds if self.seconds else 0.0
 
     @property

@@ -26,10 +26,10 @@ from proofs_check.screening.linear_forms import Form, added, flipped, opaque
 class Tracked:
     """A float64 array (or number) with a bound on its distance from the exact value.
 
-    What is known of the exact value beside the float serves better-conditioned forms: `one_minus` is `1 - self` with
+    Further knowledge of the exact value serves better-conditioned forms: `one_minus` is `1 - self` with
     an error of its own, `excess` is `self - 1`, `quotient` the two numbers divided, `exponential` the `(c, x, b)` of
     `c e^x + b` with plain numbers `c` and `b`, `forms` are sums over shared numbers that cancel in differences, and
-    `floor` gives, on chosen rows, a number that the exact value is not below.
+    `floor` gives, on chosen rows, a lower bound on the exact value.
     """
 
     __slots__ = (
@@ -61,7 +61,7 @@ class Tracked:
         loose: bool = False,
     ) -> None:
         self._value = value
-        # Whether the value carries no error at all, and whether it is besides one number for all rows.
+        # Exact: without any error. Plain: exact, and one number for all rows.
         self.exact = relative == 0.0 and is_zero(absolute)
         self.plain = self.exact and isinstance(value, float)
         self.absolute = absolute
@@ -80,7 +80,7 @@ class Tracked:
 
     @property
     def value(self) -> Any:
-        """The floats; those of a negation are made when they are first needed."""
+        """The floats; those of a negation are made on first access."""
         if self._value is None and self.negated is not None:
             self._value = -self.negated.value
         return self._value
@@ -124,7 +124,7 @@ class Tracked:
 
     @property
     def size(self) -> Any:
-        """`|value|`, or where loose the largest of all rows."""
+        """`|value|`, or if loose its largest over all rows."""
         if not self.loose:
             return abs((self.negated or self).value)
         low, high = self.extremes
@@ -132,14 +132,14 @@ class Tracked:
 
     @property
     def least(self) -> Any:
-        """`|value|`, or where loose the least of all rows."""
+        """`|value|`, or if loose its least over all rows."""
         if not self.loose:
             return abs((self.negated or self).value)
         low, high = self.extremes
         return low if low > 0 else -high if high < 0 else 0.0
 
     def __getitem__(self, rows: Any) -> Tracked:
-        """The number on the chosen rows, what follows from it there bounded row by row."""
+        """The number on the chosen rows; what is computed from it there is bounded row by row."""
         if self.negated is not None:
             return -(self.negated[rows])
         result = self._on(rows)
@@ -273,7 +273,7 @@ def is_number(x: Tracked, value: float) -> bool:
 
 
 def nearest_float(value: Fraction, xp: Any) -> Tracked:
-    """A rational as the float nearest to it, exact where it is one."""
+    """The float nearest to a rational, marked exact if they are equal."""
     return Tracked.of(nearest(value), xp, loose=False)
 
 

@@ -1,4 +1,4 @@
-"""The screen: millions of random rows tried on every clause of a statement, in float64 with a derived error bound.
+"""The screen: tries millions of random rows on every clause of a statement, in float64 with a derived error bound.
 
 A row is clear where the claim holds by more than its error bound. First one bound serves all rows of a batch, which
 costs little more than the values do; the rows it leaves are bounded one by one from the same letters. A row that is
@@ -33,10 +33,10 @@ from theory.errors import DomainError
 from theory.statement import Clause, Statement
 
 Progress = Callable[[int], None]
-# Softmax alone is timed on one batch in this many, which comes to every length in turn.
+# Softmax alone is timed on one batch in this many, which reaches every length in turn.
 _TIMED = 5
 _SMALLEST_BATCH, _LARGEST_BATCH = 2**18, 2**21
-# So few rows are bounded one by one at once.
+# A batch of at most so many rows is bounded row by row from the start.
 _FEW = 4
 
 
@@ -49,10 +49,10 @@ def screen(
     decide_at_most: int = 200,
     source: BatchSource | None = None,
 ) -> ScreenResult:
-    """Throw `samples` random rows at every clause of a statement about rows; the same seed draws the same rows.
+    """Tries `samples` random rows on every clause of a statement about rows; the same seed draws the same rows.
 
     `device` None screens in numpy; "cpu" or "cuda" in torch. `progress` is told the rows of each batch. At most
-    `decide_at_most` rows a clause that floats cannot settle are decided exactly, and all that floats find false.
+    `decide_at_most` rows per clause that floats cannot settle are decided exactly, and all that floats find false.
     Interrupted (Ctrl-C), it returns what it has. Raises `DomainError` for a statement about something else, for fewer
     than 1 sample, or for a seed below 0.
     """
@@ -120,7 +120,7 @@ def _screen_batches(
 
 
 def _count(judged: Judged, clause: Clause, result: ScreenResult) -> Any | None:
-    """Add the rows that are settled to the counts, and say which are not, if any."""
+    """Adds the settled rows to the counts; returns the mask of the others, None if there are none."""
     counts, xp = result.clauses[clause.name], judged.xp
     clear = int(xp.count_nonzero(judged.for_claim))
     counts.clear += clear
@@ -137,7 +137,7 @@ def _count(judged: Judged, clause: Clause, result: ScreenResult) -> Any | None:
 def _judged_again(
     judges: _Judges, batch: Batch, masks: dict[str, Any | None] | None
 ) -> Iterator[tuple[Clause, Any, Judged]]:
-    """Careful judgement of the rows that every clause's mask names, or of all: the clause, which rows, and it."""
+    """Yields each clause, the rows that its mask names (all without masks), and their careful judgement."""
     xp = batch.xp
     if masks is None:
         chosen = xp.arange(batch.rows)
@@ -215,5 +215,5 @@ def _softmax(batch: Batch) -> None:
 
 
 def _quiet(xp: Any) -> Any:
-    """Overflow and NaN are expected: they give an infinite bound or none, and the row goes to the exact decision."""
+    """Overflow and NaN are expected: the bound is infinite or NaN, and the row goes to the exact decision."""
     return xp.errstate(all="ignore") if hasattr(xp, "errstate") else contextlib.nullcontext()

@@ -1,4 +1,4 @@
-"""Claims as a list of operations: written once, run on every batch, with what several sides share computed once.
+"""Claims as a list of operations: written once, run on every batch; what several sides share is computed once.
 
 The list is written by evaluating each side on placeholders that record what is done to them, so `theory.lowering`
 alone says what an expression means.
@@ -125,7 +125,7 @@ class Tape:
         return self._known[key]
 
     def add(self, expr: Expr) -> int:
-        """Put an expression on the tape and say which line holds it. Raises `UnknownNode` as `evaluate` does."""
+        """Puts an expression on the tape; returns its line. Raises `UnknownNode` as `evaluate` does."""
         letters = {}
         for letter in expr.free_symbols:
             letters[letter] = self._line(letter, lambda: None, ())
@@ -133,11 +133,11 @@ class Tape:
         return int(evaluate(expr, letters, self._recording).line)
 
     def letter_at(self, line: int) -> Symbol | None:
-        """The letter that a line is, if it is one."""
+        """The letter on a line, None if it holds no letter."""
         return self._letters.get(line)
 
     def line_of(self, letter: Symbol) -> int:
-        """The line that a letter is."""
+        """The line of a letter."""
         return self._known[letter].line
 
     def operation_at(self, line: int) -> tuple[Operation, tuple[int, ...]]:
@@ -146,9 +146,9 @@ class Tape:
 
 
 class Run:
-    """The numbers on a tape for one batch, each computed when it is first asked for.
+    """The numbers on a tape for one batch, each computed on first access.
 
-    `known` is the caller's: what it has found out on this run.
+    `known` is for the caller: what it has found on this run.
     """
 
     def __init__(self, tape: Tape, letter: Callable[[Symbol], Any]) -> None:
@@ -157,14 +157,14 @@ class Run:
         self.known: dict[Any, Any] = {}
 
     def only(self, rows: Any) -> Run:
-        """The same tape on some of the rows, from the letters alone."""
+        """The same tape on some of the rows, recomputed from the letters."""
         return Run(self._tape, lambda letter: self._letter_on(letter, rows))
 
     def _letter_on(self, letter: Symbol, rows: Any) -> Any:
         return self.number(self._tape.line_of(letter))[rows]
 
     def number(self, line: int) -> Any:
-        """What that line holds."""
+        """The number on a line."""
         if line not in self._numbers:
             self._numbers[line] = self._work_out(line)
         return self._numbers[line]

@@ -19,7 +19,7 @@ from proofs_check.screening.error_rules import (
 from proofs_check.screening.linear_forms import Form, added
 from proofs_check.screening.running_error import Tracked
 
-# Below 1/2 a complement says more of a logarithm than the number itself; the values there are at most log(0.51).
+# Below 1/2 a complement gives a more accurate logarithm than the number itself; past 1/2 that is at most log(0.51).
 _NEAR_ONE = 0.5
 _LEAST_LOG = 0.67
 
@@ -30,7 +30,7 @@ def moved_by(x: Tracked) -> Any:
 
 
 def spread_of(x: Tracked) -> Any:
-    """`e^t - 1 <= t + t^2` for `t <= 1` what `x` may be off by; infinite where that is more."""
+    """`t + t^2 >= e^t - 1` for the error `t <= 1` of `x`; infinite where `t` is larger."""
     moved = moved_by(x)
     if isinstance(moved, float):
         return moved + moved * moved if moved <= 1.0 else float("inf")
@@ -38,7 +38,7 @@ def spread_of(x: Tracked) -> Any:
 
 
 def exp(x: Tracked) -> Tracked:
-    """`e^x`; no bound where the argument is off by more than 1."""
+    """`e^x`; no bound where the argument's error exceeds 1."""
     xp = x.xp
     value = xp.exp(as_array(x.value, xp))
     spread = spread_of(x)
@@ -140,8 +140,8 @@ def sqrt(x: Tracked) -> Tracked:
 def larger(x: Tracked, y: Tracked, sign: int = 1) -> Tracked:
     """`max(x, y)`, or with sign -1 `min(x, y)`.
 
-    Loose, the larger of both bounds: were the term not taken the exact one, it would lie between the float taken and
-    its own bound about it. Else that term matters only where its error bridges the gap.
+    If loose, the bound is the larger of both: if the term not taken were the exact one, it would lie between the float
+    taken and the end of its own bound. Else that term matters only where its error bridges the gap.
     """
     if x.plain and y.plain:
         return x if sign * (x.value - y.value) >= 0 else y
@@ -163,7 +163,7 @@ def larger(x: Tracked, y: Tracked, sign: int = 1) -> Tracked:
 
 
 def _complement_of(x: Tracked) -> Tracked | None:
-    """The accurate complement, also that of a number; without one of its own, so that there is an end to it."""
+    """The accurate complement, also of a plain 0 or 1; without one of its own, so that the recursion ends."""
     if x.plain:
         return Tracked(1.0 - x.value, 0.0, x.xp) if x.value in (0.0, 1.0) else None
     rest = x.one_minus

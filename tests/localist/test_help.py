@@ -1,11 +1,12 @@
 """What a command's options say of themselves is what a terminal shows."""
 
+import shlex
 import typing
 
 import pytest
 from typer.testing import CliRunner
 
-from localist.cli import COMMANDS, LazyCommands, app
+from localist.cli import COMMANDS, EXAMPLES, LazyCommands, app
 
 
 def words(text):
@@ -21,3 +22,13 @@ def test_every_help_text_is_shown_whole(name):
     assert helps
     for text in [*helps, function.__doc__]:
         assert words(text) in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_ends_with_an_example_that_can_be_typed(name):
+    program, command, *arguments = shlex.split(EXAMPLES[name])
+    assert (program, command) == ("localist", name)
+    assert words(EXAMPLES[name]) in words(CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "120"}).output)
+    asked = LazyCommands().get_command(None, name)
+    # Raises for an option that is not there, or a value that is none of its kind.
+    asked.make_context(name, arguments)

@@ -112,9 +112,9 @@ AXIOM = "A2.bad"
 # What is edited in the evidence of A6, the status that is left, and why.
 FORGED = [
     # What says whose evidence it is.
-    (("id",), "A2", Status.STALE, "it is of A2"),
+    (("id",), "A2", Status.STALE, "it is about A2"),
     (("id",), 7, Status.STALE, "id: Input should be a valid string"),
-    (("format",), "localist evidence 2", Status.STALE, "of the form 'localist evidence 2'"),
+    (("format",), "localist evidence 2", Status.STALE, "has the format 'localist evidence 2'"),
     (("format",), "mine", Status.STALE, "must be evidence of this toolkit"),
     (("statement_sha256",), HASH, Status.STALE, "the statement has changed since"),
     (("symbolic",), {"verdict": "proved", "steps": 3, "open_steps": []}, Status.STALE, "symbolic: Extra inputs"),
@@ -123,7 +123,7 @@ FORGED = [
     (("effort", "samples"), -1, Status.STALE, "effort.samples"),
     (("effort", "rows"), 60, Status.STALE, "effort.rows: Extra inputs"),
     # Measurements can only count against it.
-    (("screen",), None, Status.STALE, "a screen and a search for the tightest row there must be"),
+    (("screen",), None, Status.STALE, "a screen and a search for the tightest row must be present"),
     (("screen", "verdict"), "refuted", Status.REFUTED, "refuted by the screen"),
     (("screen", "verdict"), "surely", Status.STALE, "screen.verdict"),
     (("screen", "clean"), False, Status.KERNEL_CHECKED, ""),
@@ -131,7 +131,7 @@ FORGED = [
     (("screen", "rows"), "1,000,000 | 9", Status.STALE, "screen.rows"),
     (("screen", "left"), -3, Status.STALE, "screen.left"),
     (("screen", "softmax_ratio"), float("nan"), Status.STALE, "screen.softmax_ratio"),
-    (("adversarial",), None, Status.STALE, "a screen and a search for the tightest row there must be"),
+    (("adversarial",), None, Status.STALE, "a screen and a search for the tightest row must be present"),
     (("adversarial",), [], Status.STALE, "of other clauses"),
     (("adversarial", 0, "verdict"), "refuted", Status.REFUTED, "refuted by the tightest row of 'margin'"),
     (("adversarial", 0, "clause"), "leak", Status.STALE, "of other clauses"),
@@ -153,7 +153,7 @@ FORGED = [
     (("kernel",), None, Status.CERTIFIED, ""),
     (("kernel",), ["proved"], Status.STALE, "kernel: Input should be"),
     (("kernel",), {}, Status.CERTIFIED, "id: Field required"),
-    (("kernel", "id"), "A2", Status.CERTIFIED, "it is of A2"),
+    (("kernel", "id"), "A2", Status.CERTIFIED, "it is about A2"),
     (("kernel", "verdict"), "refuted", Status.CERTIFIED, "it says 'refuted' with 0 clauses open"),
     (("kernel", "verdict"), True, Status.CERTIFIED, "verdict: Input should be a valid string"),
     (("kernel", "proved"), ["margin"], Status.CERTIFIED, "its clauses are not the statement's"),
@@ -164,7 +164,7 @@ FORGED = [
     (("kernel", "axioms"), ["Classical_Prop.classic", AXIOM], Status.CERTIFIED, f"'{AXIOM}' is not allowed"),
     (("kernel", "axioms"), [], Status.CERTIFIED, "it names no axiom"),
     (("kernel", "coq"), None, Status.CERTIFIED, "coq: Input should be a valid string"),
-    (("kernel", "coq"), "mine", Status.CERTIFIED, "'mine' is no version of Coq"),
+    (("kernel", "coq"), "mine", Status.CERTIFIED, "'mine' is not a version of Coq"),
     (("kernel", "reason"), "not quite", Status.CERTIFIED, "it says 'proved' with 0 clauses open"),
     (("kernel", "sha256"), {}, Status.CERTIFIED, "A6.v"),
     (("kernel", "sha256", "clause margin"), HASH, Status.CERTIFIED, "clause margin changed since"),
@@ -223,7 +223,7 @@ def test_a_record_needs_a_hash_of_every_clause(monkeypatch):
     monkeypatch.setattr(kernel, "propositions", lambda statement: dropped)
     found = kernel.recorded(statement, record | {"sha256": kernel.hashes(statement)})
     assert found.verdict is Verdict.UNDECIDED
-    assert "no proposition of Coq says what the clause 'margin' says" in found.reason
+    assert "the clause 'margin' has no proposition in Coq" in found.reason
 
 
 def test_nothing_lifts_a_cited_result(known, tmp_path):

@@ -90,7 +90,7 @@ def test_a_penalty_below_adams_limit_promises_nothing():
     answer = checked(optimizer__penalty=100.0)
     assert answer.groups[0].standing is Standing.POSSIBLE
     assert answer.groups[0].extinction_step is None
-    assert any("not sure to be zero" in reason for reason in answer.unmet)
+    assert any("not guaranteed to be zero" in reason for reason in answer.unmet)
 
 
 def descent(**changes):

@@ -220,7 +220,7 @@ def test_a_file_with_nothing_to_solve_is_an_error_with_advice():
 def test_a_margin_beyond_the_logit_range_is_no_answer():
     found = designed(locality__margin="solve", locality__dial=0.0, locality__logit_range=6.0, optimizer=None)
     assert found.run is None
-    assert "which a locality.logit_range of 6.0 does not hold" in found.solved[0].reason
+    assert "which a locality.logit_range of 6.0 does not allow" in found.solved[0].reason
 
 
 def test_the_cheapest_schedule_that_keeps_the_targets():
@@ -262,7 +262,7 @@ IMPOSSIBLE = [
     ({"locality__margin": "solve", "targets": None}, "no target"),
     ({"locality__dial": "solve", "locality__margin": -60.0}, "no dial below 1"),
     ({"locality__schedule": "solve", "locality__dial": 0.1, "locality__margin": 0.0}, "no schedule"),
-    ({"optimizer__steps": "solve", "optimizer__penalty": 10.0}, "does not surely extinguish"),
+    ({"optimizer__steps": "solve", "optimizer__penalty": 10.0}, "is not guaranteed to extinguish"),
     (
         {
             "optimizer__penalty": "solve",

@@ -1,4 +1,4 @@
-"""The rows that occur in a causal context, and those of them that bind a target (A7).
+"""The rows of a causal context, and which of them bind a target (A7).
 
 A query at position `q` (from 0) sees `n = q + 1` keys. Its own block starts at `k`, so it has `m = n - k` own keys, and
 `k` keys lie before the block. Blocks tile the context from position 0 on; every block but the last of the context has
@@ -15,13 +15,13 @@ import numpy as np
 
 from theory.numbers.checked import Array
 
-# Up to so many numbers of own keys are counted one by one; of more, so many at even distances.
+# Numbers of own keys are counted one by one up to this many; of more, this many at even distances.
 _COUNTED = 1 << 16
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row by its sizes: the keys that the query sees, and how many of them are in its own block."""
+    """Sizes of one row: the keys that the query sees, and how many of them are in its own block."""
 
     keys: int
     own: int
@@ -48,44 +48,44 @@ class CausalRows:
 
     @property
     def any(self) -> bool:
-        """Whether there is such a row with a key outside its block."""
+        """Whether any such row has a key outside its block."""
         return self.own_keys <= self.most and self.least + self.own_keys <= self.context
 
     def start_until(self, position: int) -> int:
-        """The last position up to this one where a block can start; 0 is always one."""
+        """Last position up to `position` where a block can start; 0 always counts."""
         return min(position // self.least * self.most, position) if position > 0 else 0
 
     def start_from(self, position: int) -> int:
-        """The first position from this one on where a block can start."""
+        """First position from `position` on where a block can start."""
         return max(-(-position // self.most) * self.least, position)
 
     @property
     def farthest(self) -> Row:
         """The row with the largest `k/m`, which binds every fidelity: the fewest own keys, the most before them.
 
-        More own keys leave room for no more keys before them, so both factors are at their best there.
+        More own keys never leave room for more keys before them, so one row is extreme in both.
         """
         start = self.start_until(self.context - self.own_keys)
         return Row(start + self.own_keys, self.own_keys)
 
     @property
     def nearest(self) -> Row:
-        """The row with the fewest keys that has one outside its block."""
+        """The row with the fewest keys among those with a key outside their block."""
         return Row(self.least + self.own_keys, self.own_keys)
 
     def entropy_candidates(self) -> tuple[Row, ...]:
-        """At most five rows, one of which has the largest entropy bound of all rows, at every separation.
+        """At most five rows, one of which has the largest entropy bound of all rows at any given separation.
 
         With `w = e^-d` and `Z = m + k w`, A4's bound at `d >= 0` is `H = log Z + d k w/Z`.
         - It rises in `k`: `dH/dk = w (Z + d m)/Z^2 > 0`.
         - At a fixed `k` it is largest at an end of the range of `m`: `dH/dm = (m - (d - 1) k w)/Z^2`, whose numerator
           rises in `m`, so `H` falls first and then rises.
-        - So it is at a fixed `n = k + m`: `dH/dm = ((1 - w) Z - d w n)/Z^2`, and `Z` rises in `m`.
-        A row is thus bounded by the one with the fewest own keys at its `k`, hence by that at the last possible start;
-        or by the one with the most at its `k`: a whole block, hence the one at the last start that leaves room for it,
-        or a block cut short by the context's end, hence the longest or the shortest of these. Below `d = 0` the bound
-        is `log n`, to which the same applies. A row without a key outside its block has at most `log m`: it counts
-        where no row of a whole block has more.
+        - The same holds at a fixed `n = k + m`: `dH/dm = ((1 - w) Z - d w n)/Z^2`, and `Z` rises in `m`.
+        So a row is bounded by a row with the same `k` and the fewest or the most own keys. With the fewest, the last
+        possible start is the worst. With the most, the block is whole, and the last start that leaves room for it is
+        the worst; or the context's end cuts it short, and the longest or the shortest such block is the worst. Below
+        `d = 0` the bound is `log n`, to which the same applies. A row without a key outside its block has at most
+        `log m`; it counts if no row of a whole block has more.
         """
         last = self.start_until(self.context - self.own_keys)
         rows = [Row(last + self.own_keys, self.own_keys)]
@@ -103,14 +103,14 @@ class CausalRows:
 
     @property
     def most_keys(self) -> int:
-        """The most keys that a row with a key outside its block has."""
+        """Largest number of keys in a row with a key outside its block."""
         return max(row.keys for row in self.entropy_candidates() if row.others)
 
     def share(self, reach: Any) -> float:
         """Share of the rows with a key outside their block whose `k` is at most `reach(m)`, for an array of `m`.
 
-        Of windows these are the queries; where blocks follow the text, every pair of a start and a number of own keys
-        that the sizes allow counts once. Blocks of more than 65,536 keys are counted at even distances.
+        With windows these are the queries. With blocks that follow the text, every pair of a start and a number of own
+        keys that the sizes allow counts once. Blocks of more than 65,536 keys are counted at even distances.
         """
         largest = min(self.most, self.context - self.least)
         number = min(largest - self.own_keys + 1, _COUNTED)
@@ -120,9 +120,9 @@ class CausalRows:
         return float(kept.sum() / self._starts(room).sum())
 
     def _starts(self, until: Array) -> Array:
-        """How many positions from `least` to `until` a block can start at."""
+        """Number of positions from `least` to `until` where a block can start."""
         spread = self.most - self.least
-        # From so many blocks on the ranges of their ends meet.
+        # From this many blocks on, the ranges of their ends meet.
         meet = max(1, -(-(self.least - 1) // spread)) if spread else np.inf
         blocks = np.floor(np.maximum(until, 0) / self.least)
         apart = np.minimum(blocks, meet)

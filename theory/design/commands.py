@@ -1,4 +1,4 @@
-"""The sub-commands about theory alone; what they need is imported when they run."""
+"""The sub-commands that use only the theory; their modules are imported when they run."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ import typer
 
 from theory.errors import DomainError
 
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print JSON instead of tables; a number that is not finite is null.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables; a non-finite number is null.")]
 
 
 def check(
-    run: Annotated[Path | None, typer.Argument(metavar="[RUN.toml]", help="A whole run, in place of a row.")] = None,
+    run: Annotated[Path | None, typer.Argument(metavar="[RUN.toml]", help="A whole run, instead of one row.")] = None,
     keys: Annotated[int | None, typer.Option(help="Keys the query can see.")] = None,
     block: Annotated[int | None, typer.Option(help="Keys in its target block, fewer than --keys.")] = None,
     margin: Annotated[
-        float | None, typer.Option(help="This row's least score in the block minus its largest outside.")
+        float | None, typer.Option(help="The row's least score in the block minus its largest outside.")
     ] = None,
     temperature: Annotated[
         float | None, typer.Option(help="Temperature of the softmax, positive; 1 if left out.")
@@ -36,10 +34,12 @@ def check(
         list[str] | None,
         typer.Option(help="Sweep a number of RUN.toml: NAME=START:STOP:STEP or NAME=A,B,C; repeatable."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File of the sweep, .csv or .parquet; grid.csv if left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output file of --grid, .csv or .parquet; grid.csv if left out.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check thresholds and bounds: of one attention row by options, or of a whole run by its file.
+    """Check thresholds and bounds of one attention row, given by options, or of a whole run, given by its file.
 
     Exit status: 0 guaranteed or no target given, 1 not guaranteed, 2 bad input. A sweep exits with 0 once written.
     """
@@ -49,20 +49,20 @@ def check(
         "--target-entropy-bits": target_entropy_bits,
     }  # fmt: skip
     if out is not None and not grid:
-        raise DomainError(f"--out {out} is the file of a sweep, which --grid asks for; it must be left out here")
+        raise DomainError(f"--out {out} is the file of a sweep, and needs --grid; it must be left out here")
     if run is not None:
         if given := [name for name, value in row.items() if value is not None]:
-            raise DomainError(f"{given[0]} must be given in {run}, not beside it")
+            raise DomainError(f"{given[0]} must be given in {run}, not as an option")
         if grid:
             _sweep(run, grid, out or Path("grid.csv"), as_json)
         else:
             _check_run(run, as_json)
         return
     if grid:
-        raise DomainError("--grid sweeps the numbers of a RUN.toml, which must be given")
+        raise DomainError("--grid sweeps the numbers of a RUN.toml; a RUN.toml must be given")
     if keys is None or block is None or margin is None:
         missing = next(name for name in ("--keys", "--block", "--margin") if row[name] is None)
-        raise DomainError(f"{missing} must be given, or a RUN.toml in place of the options")
+        raise DomainError(f"{missing} must be given, or a RUN.toml instead of the options")
     from theory.design.guarantee import Design, Targets
     from theory.design.row_check import check_row
 
@@ -122,7 +122,7 @@ def _sweep(path: Path, axes: list[str], out: Path, as_json: bool) -> None:
 
 
 def design(
-    run: Annotated[Path, typer.Argument(metavar="RUN.toml", help='A run with "solve" for what is left open.')],
+    run: Annotated[Path, typer.Argument(metavar="RUN.toml", help='A run with "solve" for every open setting.')],
     out: Annotated[
         Path | None, typer.Option(help="Write the run with the answers filled in to this TOML file.")
     ] = None,
@@ -130,11 +130,11 @@ def design(
 ) -> None:
     """Find the smallest settings that guarantee a run's targets in every row, or the constraint that binds.
 
-    Of several open settings the first gives way, and the others stay at rest: anchor scale, margin, penalty, schedule,
-    dial, optimizer penalty, optimizer steps. A schedule and a dial are solved together.
+    Several open settings are solved in this order, each with the later ones at rest: anchor scale, margin, penalty,
+    schedule, dial, optimizer penalty, optimizer steps. A schedule and a dial are solved together.
 
     Exit status: 0 everything found, 1 something has no answer or the run found is not guaranteed, 2 bad input.
-    A file is written for the first only.
+    A file is written only with status 0.
     """
     from theory.design.run_design import design_run
     from theory.design.run_file import read_run
@@ -154,7 +154,7 @@ def design(
         Console(stderr=True).print(f"warning: {BUDGET_WARNING}", style="yellow")
     if answer.run is None or answer.unmet:
         if out is not None:
-            print(f"warning: {out} is not written: no run was found that is guaranteed", file=sys.stderr)
+            print(f"warning: {out} is not written: no guaranteed run was found", file=sys.stderr)
         raise typer.Exit(1)
     if out is not None:
         from theory.design.run_file import filled_in
@@ -166,7 +166,7 @@ def design(
 def theorems(
     statement: Annotated[str | None, typer.Argument(metavar="[ID]", help="One statement, by id or name.")] = None,
     graph: Annotated[
-        bool, typer.Option("--graph", help="Print what rests on what, or what [ID] rests on, as Graphviz.")
+        bool, typer.Option("--graph", help="Print the statements' dependency graph, or that of [ID], as Graphviz.")
     ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the statements as one Markdown page.")] = False,
     as_json: AsJson = False,
@@ -176,7 +176,7 @@ def theorems(
     from theory.statements.listing import describe, foundations, graphviz, print_list, print_statement
 
     if sum((graph, markdown, as_json)) > 1:
-        raise DomainError("--graph, --markdown and --json each choose what is printed: only one of them may be given")
+        raise DomainError("--graph, --markdown and --json each choose the output format: only one of them may be given")
     if markdown:
         from theory.statements.markdown import page
 

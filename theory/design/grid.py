@@ -1,4 +1,4 @@
-"""Sweeps: a run file's check over a grid of its numbers, vectorised, written as it goes to CSV or Parquet."""
+"""Sweeps: the check of a run file over a grid of its numbers, vectorised and streamed to CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _SIZES = ("model.context", "locality.block", "locality.block_least", "locality.b
 _INTEGERS = {*_SIZES}
 _CHUNK = 1 << 17
 _MOST_POINTS = 10**10
-# An axis is held in memory whole; the grid is not.
+# A whole axis is held in memory; the grid is not.
 _MOST_VALUES = 10**7
-# What float64 may lose of a separation: a few roundings of its terms, and what is too small for it.
+# Error of a separation in float64: a few roundings of its terms, and underflow.
 _ROUNDINGS = 8 * 2.0**-53
 _UNDERFLOW = 1e-300
-# In the place of a number that is not given.
+# Stands for a number that is not given.
 _NONE = -1.0
-# What a promise is made of, beside what no axis moves, and what a layer's setting is.
+# The swept values that determine a promise, and those that determine a layer's setting.
 _PROMISED = (*_SIZES, "targets.fidelity", "targets.entropy_bits")
 _SET = ("locality.margin", "locality.temperature", "locality.penalty")
 
@@ -64,7 +64,7 @@ class Axis:
 
 
 def parse_axis(text: str) -> Axis:
-    """Read `name=start:stop:step`, both ends included where the step meets them, or `name=a,b,c`."""
+    """An axis from `name=start:stop:step`, both ends included where the step meets them, or `name=a,b,c`."""
     name, equals, numbers = text.partition("=")
     if not equals or name not in AXES:
         raise DomainError(f"--grid {text!r} must name one of {', '.join(AXES)}, as NAME=START:STOP:STEP or NAME=A,B,C")
@@ -78,7 +78,7 @@ def parse_axis(text: str) -> Axis:
 class Grid:
     """The product of the axes over a run; the last axis varies fastest.
 
-    `apart` is the decision on what no axis moves, the weight blocks.
+    `apart` is the decision on the weight blocks, which no axis changes.
     """
 
     run: Run
@@ -87,7 +87,7 @@ class Grid:
 
     @property
     def points(self) -> int:
-        """How many points the grid has."""
+        """Number of points in the grid."""
         return int(np.prod([axis.values.size for axis in self.axes], dtype=object))
 
     def chunks(self) -> Iterator[dict[str, Array]]:
@@ -129,8 +129,8 @@ def _with(values: dict[str, Any], swept: dict[str, float]) -> dict[str, Any]:
 def evaluate(run: Run, swept: dict[str, Array], apart: bool | None = None) -> dict[str, Array]:
     """Bounds of the most dialled layer over all its rows, and how many layers keep the targets, at every point.
 
-    `swept` maps dotted names to arrays of one length; what is not swept is the run's own, and `apart` the decision on
-    what no axis moves. Without anything asked for there is no column `guaranteed`. Entropies in nats.
+    `swept` maps dotted names to arrays of one length; all other values are the run's own. `apart` is the decision on
+    the weight blocks. If the run asks for nothing, there is no column `guaranteed`. Entropies are in nats.
     """
     size = max((np.size(values) for values in swept.values()), default=1)
     at = {name: np.broadcast_to(_number(swept.get(name, _own(run, name))), (size,)) for name in AXES}
@@ -148,7 +148,7 @@ def evaluate(run: Run, swept: dict[str, Array], apart: bool | None = None) -> di
 
 
 def _own(run: Run, name: str) -> Any:
-    """The run's own value, `None` where it has none; a margin is the one that its anchors promise."""
+    """The run's own value, or None if it has none; the margin may come from its anchors."""
     if name == "locality.margin":
         return run.locality.promised_margin()
     table, key = name.split(".")
@@ -157,7 +157,7 @@ def _own(run: Run, name: str) -> Any:
 
 
 def _promised(run: Run, case: Array) -> Run:
-    """The run with the sizes and targets of a point; refused where they do not fit each other."""
+    """The run with the sizes and targets of a point; refused if they do not fit together."""
     values = run.model_dump(exclude_unset=True, exclude_none=True)
     swept = {name: float(value) for name, value in zip(_PROMISED, case, strict=True) if value != _NONE}
     return parse_run(_with(values, swept), "the run on the grid")
@@ -173,7 +173,7 @@ def _at_promise(run: Run, at: dict[str, Array], apart: bool | None) -> dict[str,
     def kept(layer: NDArray[np.int64]) -> NDArray[np.bool_]:
         return _kept(promise, at, plain, dial * shares[layer], needed, terms)
 
-    # The dials rise with depth: the first layer that keeps the promise is found by halving.
+    # The dials rise with depth: the first layer that keeps the promise is found by bisection.
     low, high = np.zeros(size, np.int64), np.full(size, len(shares), np.int64)
     while promise.any and np.any(low < high):
         middle = (low + high) // 2
@@ -196,7 +196,7 @@ def _at_promise(run: Run, at: dict[str, Array], apart: bool | None) -> dict[str,
 
 
 def _bounds(run: Run, promise: Promise, at: dict[str, Array], top: Array, separations: Array) -> dict[str, Array]:
-    """Bounds of the most dialled layer, whose dials are given."""
+    """Bounds of the most dialled layer, whose dial at each point is `top`."""
     seen, emptied = None, np.zeros(len(top), np.bool_)
     if at["locality.logit_range"][0] != _NONE:
         seen = range_seen(at["locality.logit_range"], top, at["locality.penalty"], at["locality.temperature"])
@@ -209,7 +209,7 @@ def _bounds(run: Run, promise: Promise, at: dict[str, Array], top: Array, separa
 
 
 def _undialled(margin: Array, penalty: Array, tau: Array) -> Array:
-    """`(margin + penalty)/temperature`, infinite only where float64 holds none so large."""
+    """`(margin + penalty)/temperature`, infinite only if float64 cannot hold it."""
     with np.errstate(over="ignore", invalid="ignore"):
         total = margin + penalty
         # Both are large and of one sign where their sum overflows, so their quotients do not cancel.
@@ -218,7 +218,7 @@ def _undialled(margin: Array, penalty: Array, tau: Array) -> Array:
 
 
 def _needed(promise: Promise, tau: Array) -> tuple[Array, Array]:
-    """The separation from which on the promise is kept, in float64, and the size of the terms it is a sum of."""
+    """Smallest separation that keeps the promise, in float64, and the size of its terms."""
     if promise.sparse is None:
         needed = np.full(len(tau), promise.separation_needed())
         return needed, np.abs(needed)
@@ -232,16 +232,16 @@ def _needed(promise: Promise, tau: Array) -> tuple[Array, Array]:
 def _kept(
     promise: Promise, at: dict[str, Array], plain: Array, dial: Array, needed: Array, terms: Array
 ) -> NDArray[np.bool_]:
-    """Whether a layer with this dial keeps the promise, at every point: as `check` decides it."""
+    """Whether a layer with this dial keeps the promise at each point, as `check` decides it."""
     bias = -np.log1p(-dial)
     with np.errstate(invalid="ignore"):
         lead = plain + bias - needed
         slack = _ROUNDINGS * (np.abs(plain) + bias + terms) + _UNDERFLOW
-        # An infinite need is one that every separation meets, or none.
+        # Every separation meets a need of -inf, and none meets one of inf.
         holds = np.where(np.isinf(needed), needed < 0, lead > 0)
         unsure = np.isfinite(needed) & ~(np.abs(lead) > slack)
     if promise.sparse is not None:
-        # What overflows is no need.
+        # A need that overflowed is decided exactly.
         unsure |= ~np.isfinite(terms)
     if unsure.any():
         columns = [at[name][unsure] for name in _SET] + [dial[unsure]]
@@ -255,7 +255,7 @@ def _number(value: Any) -> Array:
 
 
 def _require_possible(at: dict[str, Array]) -> None:
-    """Refuse a margin that the scores' range does not hold."""
+    """Raises DomainError for a margin larger than the range of the scores."""
     margin, spread, tau = at["locality.margin"], at["locality.logit_range"], at["locality.temperature"]
     with np.errstate(over="ignore"):
         near = (spread != _NONE) & (margin >= spread * tau * (1 - 2.0**-50))
@@ -268,11 +268,11 @@ def _require_possible(at: dict[str, Array]) -> None:
 
 
 def write_grid(grid: Grid, path: Path, advance: Callable[[int], None] = lambda rows: None) -> int | None:
-    """Write the grid to `path`, a `.csv` or `.parquet` file; returns how many points are guaranteed.
+    """Writes the grid to `path`, a `.csv` or `.parquet` file; returns the number of guaranteed points.
 
-    None where the run asks for nothing, and then the file has no column `guaranteed`.
+    Returns None if the run asks for nothing; then the file has no column `guaranteed`.
 
-    The file appears only when it is whole: an interrupted sweep leaves nothing half-written under that name.
+    The file appears only when it is complete: an interrupted sweep leaves nothing under that name.
     """
     import pyarrow as pa
     from pyarrow import csv, parquet

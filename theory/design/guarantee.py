@@ -1,4 +1,4 @@
-"""Whether a design guarantees its targets, and the smallest setting that does: decided in exact arithmetic.
+"""Decides in exact arithmetic whether a design guarantees its targets, and finds the smallest setting that does.
 
 The inputs are floats, hence rationals, and both questions compare a rational with exponentials and logarithms of
 rationals, so Arb at a growing precision decides them; the few possible equalities are compared exactly. A threshold is
@@ -25,8 +25,8 @@ LARGEST_DIAL = float.fromhex("0x1.fffffffffffffp-1")
 class Design:
     """An attention row's setting: sizes, margin, temperature, penalty and dial.
 
-    With `at_least` the margin is a promise from below, kept by every row of a larger one too; without it, it is the
-    margin of one row. A row without a key outside its block has `keys = block`.
+    With `at_least` the margin is a lower bound on the row's margin; without it, the row has exactly this margin. A
+    row without a key outside its block has `keys = block`.
     """
 
     keys: int
@@ -47,11 +47,11 @@ class Design:
         return 1 - Fraction(self.dial)
 
     def separation(self) -> Any:
-        """The separation as a ball at the precision in force."""
+        """The separation as a ball at the current precision."""
         return ball(self.rational_part) - ball(self.open_dial()).log()
 
     def nats(self) -> float:
-        """The separation in float64, infinite where it holds none so large."""
+        """The separation in float64; infinite if it overflows."""
         try:
             return float(self.rational_part) - math.log1p(-self.dial)
         except OverflowError:
@@ -69,14 +69,14 @@ class Design:
 
 @dataclass(frozen=True)
 class Targets:
-    """What a user asks of the row: least fidelity, largest entropy in bits; either may be left open."""
+    """What a user asks of the row: least fidelity, largest entropy in bits; either may be None."""
 
     fidelity: float | None = None
     entropy_bits: float | None = None
 
     @property
     def any(self) -> bool:
-        """Whether there is a target at all."""
+        """Whether any target is given."""
         return self.fidelity is not None or self.entropy_bits is not None
 
 
@@ -126,7 +126,7 @@ def entropy_guaranteed(design: Design, targets: Targets) -> bool:
         return True
     bits = Fraction(targets.entropy_bits)
     sign = design.separation_sign()
-    # A promise from below 0 leaves room for the row whose keys all score alike, and so does a block without a rest.
+    # A lower bound below 0 allows the row of equal scores, and so does a block without a complement.
     uniform = sign == 0 or (sign < 0 and design.at_least) or design.keys == design.block
     if uniform and bits.denominator == 1:
         return design.keys <= 1 << min(bits.numerator, 10_000)
@@ -141,7 +141,7 @@ def entropy_guaranteed(design: Design, targets: Targets) -> bool:
 
 
 def _entropy_max(design: Design, sign: int) -> Any:
-    """Largest entropy at exactly this separation; below 0 that of a row with one pair of keys so far apart."""
+    """Largest entropy at exactly this separation; below 0, that of a row with one pair of keys at this gap."""
     d = design.separation()
     if sign < 0:
         pair = d.exp() / (1 + d.exp())
@@ -163,7 +163,7 @@ def anchors_promise(coherence: float, distance: float, scale: float, margin: flo
 
 
 def margin_of_anchors(coherence: float, distance: float, scale: float) -> float:
-    """Largest float that is no more than the margin which anchors promise (D1); `scale` is at most 2^1022."""
+    """Largest float that is at most the margin that anchors promise (D1); `scale` is at most 2^1022."""
     return 0.0 - smallest_float(
         lambda x: anchors_promise(coherence, distance, scale, -x), -LARGEST_FLOAT, LARGEST_FLOAT
     )
@@ -230,7 +230,7 @@ def _floor_reason(design: Design, targets: Targets) -> str:
 
 
 def certain(yes: Callable[[], bool], no: Callable[[], bool]) -> bool:
-    """True once `yes` is certain, False once `no` is, and False when no precision tells."""
+    """True once `yes` is certain, False once `no` is, and False if no precision decides."""
     for precision in _PRECISIONS:
         with ctx.workprec(precision):
             if yes():
@@ -266,5 +266,5 @@ def _float_of_rank(rank: int) -> float:
 
 
 def ball(value: Fraction) -> Any:
-    """A rational as a ball at the precision in force."""
+    """A rational as a ball at the current precision."""
     return arb(fmpq(value.numerator, value.denominator))

@@ -1,4 +1,4 @@
-"""What a row's targets need: a separation that suffices, and a logit range without which they are impossible."""
+"""Conditions for a row's targets: a sufficient separation, and a necessary logit range."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Standing(Enum):
 
 @lru_cache(maxsize=65536)
 def separation_needed(keys: int, block: int, targets: Targets) -> float:
-    """Smallest separation, in nats, from which on every target is guaranteed; `inf` if none is, `-inf` if all are.
+    """Smallest separation, in nats, that guarantees every target; `inf` if none does, `-inf` if all do.
 
     It is the smallest float for which the decision in exact arithmetic is yes.
     """
@@ -41,7 +41,7 @@ def separation_needed(keys: int, block: int, targets: Targets) -> float:
 def row_standing(design: Design, targets: Targets, logit_range: float | None) -> Standing:
     """Whether every row, some row or no row of this separation and logit range can keep the targets (A3, A5).
 
-    `logit_range` is that of the scores the softmax sees, over the temperature; without it nothing is impossible.
+    `logit_range` is the range of the softmax's inputs, over the temperature; without it nothing is impossible.
     """
     if guaranteed(design, targets):
         return Standing.GUARANTEED

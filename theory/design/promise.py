@@ -38,7 +38,7 @@ _CERTAIN = 1e-11
 
 @dataclass(frozen=True)
 class Setting:
-    """What a layer's rows have in common; its margin is a promise from below."""
+    """Settings shared by all rows of a layer; the margin is a lower bound."""
 
     margin: float | Fraction
     temperature: float = 1.0
@@ -50,13 +50,13 @@ class Setting:
         return Design(row.keys, row.own, self.margin, self.temperature, self.penalty, self.dial, at_least=True)
 
     def at_range(self, logit_range: float) -> Setting:
-        """The setting of a row with the largest margin that this range of its scores, over the temperature, allows."""
+        """The setting with the largest margin that this range of the scores, over the temperature, allows."""
         return replace(self, margin=Fraction(logit_range) * Fraction(self.temperature))
 
 
 @dataclass(frozen=True)
 class Sparse:
-    """Group-sparse attention: the penalty on each group of so many keys (B5)."""
+    """Group-sparse attention: a penalty on each group of `group` keys (B5)."""
 
     penalty: float
     group: int
@@ -66,7 +66,7 @@ class Sparse:
 class Promise:
     """Targets that every row must keep; with `sparse`, also that every row's complement is empty.
 
-    A row without a key outside its block has a fidelity of 1, and an entropy of at most `log m` that counts too.
+    A row without a key outside its block has fidelity 1; its entropy, at most `log m`, counts too.
     """
 
     rows: CausalRows
@@ -75,11 +75,11 @@ class Promise:
 
     @property
     def any(self) -> bool:
-        """Whether anything is asked for."""
+        """Whether there is a target or a sparse penalty."""
         return self.targets.any or self.sparse is not None
 
     def kept(self, setting: Setting) -> bool:
-        """Whether every row keeps everything; True only where that is certain. It rises with the separation."""
+        """Whether every row keeps the promise; True only if that is certain. Monotone in the separation."""
         if self.sparse is not None:
             block = Row(self.rows.most, self.rows.most)
             return self.emptied(setting) and guaranteed(setting.at(block), Targets(None, self.targets.entropy_bits))
@@ -89,7 +89,7 @@ class Promise:
         )
 
     def smallest_dial(self, setting: Setting) -> float | None:
-        """Smallest dial in [0, 1) from which on it is kept; None where nothing is asked, or no dial is enough."""
+        """Smallest dial in [0, 1) that keeps the promise; None if nothing is asked for, or no dial is enough."""
 
         def kept(dial: float) -> bool:
             return self.kept(replace(setting, dial=dial))
@@ -97,7 +97,7 @@ class Promise:
         return smallest_float(kept, 0.0, LARGEST_DIAL) if self.any and kept(LARGEST_DIAL) else None
 
     def smallest_margin(self, setting: Setting) -> float | None:
-        """Smallest margin from which on it is kept; None where no float is enough."""
+        """Smallest margin that keeps the promise; None if no float is enough."""
 
         def kept(margin: float) -> bool:
             return self.kept(replace(setting, margin=margin))
@@ -113,7 +113,7 @@ class Promise:
         return self._sparse(setting, enough=False)
 
     def _sparse(self, setting: Setting, enough: bool) -> bool:
-        """Compare the penalty with `sqrt(group) tau (1/m - separation)`, largest at the fewest own keys."""
+        """Compares the penalty with `sqrt(group) tau (1/m - separation)`, which is largest at the fewest own keys."""
         if self.sparse is None:
             return False
         design, penalty = setting.at(self.rows.farthest), Fraction(self.sparse.penalty)
@@ -122,7 +122,7 @@ class Promise:
         if setting.dial == 0:
             return (lacking <= 0 or penalty**2 >= size * lacking**2) is enough
 
-        # The dial's logarithm is transcendental, so nothing is equal to the penalty.
+        # The dial's logarithm is transcendental, so equality with the penalty cannot occur.
         def over() -> Any:
             return arb(size).sqrt() * (ball(lacking) + ball(tau) * ball(design.open_dial()).log()) - ball(penalty)
 
@@ -140,7 +140,7 @@ class Promise:
         return max(0.0, self.largest_group**0.5 * setting.temperature * lacking)
 
     def separation_needed(self) -> float:
-        """Smallest separation, in nats, from which on the softmax targets are kept; `inf` if none, `-inf` if all."""
+        """Smallest separation, in nats, that keeps the softmax targets; `inf` if none does, `-inf` if all do."""
         needed = separation_needed(self.rows.farthest.keys, self.rows.farthest.own, Targets(self.targets.fidelity))
         entropy = Targets(None, self.targets.entropy_bits)
         for row in self.rows.entropy_candidates() if entropy.any else ():
@@ -148,9 +148,9 @@ class Promise:
         return needed
 
     def missed(self, setting: Setting, dials: Array, logit_range: float) -> Mask:
-        """At which dials some row certainly misses something, whatever its scores of this range (A1, A5, B5).
+        """Mask of the dials at which some row certainly breaks the promise, for any scores of this range (A1, A5, B5).
 
-        In sparse attention nothing is said of the targets, which a complement that keeps some mass may still meet.
+        In sparse attention it ignores the targets: a row whose complement keeps some mass may still meet them.
         """
         if self.sparse is not None and self.targets.any:
             return np.zeros(len(dials), np.bool_)
@@ -171,10 +171,10 @@ class Promise:
         return missed
 
     def row_bounds(self, separations: Array, seen: Array | None, emptied: Mask) -> dict[str, Array | None]:
-        """Bounds that hold for every row: each is of the row that binds it, entropies in nats.
+        """Bounds that hold for every row, each from the row that binds it; entropies in nats.
 
-        `seen` is the range of what the softmax sees. In sparse attention the softmax bounds do not apply, and a
-        complement that is `emptied` leaves the block's own entropy.
+        `seen` is the range of the softmax's inputs. In sparse attention the softmax bounds do not apply, and an
+        `emptied` complement leaves the block's own entropy.
         """
         rows = self.rows
         if self.sparse is not None:
@@ -199,7 +199,7 @@ class Promise:
         return max(self.rows.entropy_candidates(), key=lambda row: float(entropy_most(row, separation)))
 
     def share(self, setting: Setting) -> float:
-        """Share of the rows with a key outside their block that keep everything, in float64."""
+        """Share of the rows with a key outside their block that keep the promise, in float64."""
         if self.kept(setting):
             return 1.0
         d = setting.at(self.rows.farthest).nats()
@@ -210,7 +210,7 @@ class Promise:
         return self.rows.share(reach)
 
     def _reach_of_mass(self, own: Array, d: float, setting: Setting) -> Array:
-        """The most keys outside the block at which a row still keeps the fidelity, or has its complement emptied."""
+        """Most keys outside the block with which a row keeps the fidelity, or has its complement emptied."""
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             if self.sparse is not None:
                 lacking = np.maximum(setting.temperature * (1 / own - d), 0.0)
@@ -219,12 +219,12 @@ class Promise:
                 return np.where(group >= self.sparse.group, np.inf, group)
             if self.targets.fidelity is None:
                 return np.full(len(own), np.inf)
-            # A little less, for what the quotient and the exponential may have rounded up.
+            # Slightly less, because the quotient and the exponential may have rounded up.
             reach: Array = own * ((1 - self.targets.fidelity) / self.targets.fidelity * (1 - _CERTAIN)) * np.exp(d)
             return reach
 
     def _reach_of_entropy(self, own: Array, d: float) -> Array:
-        """The most keys outside the block at which the entropy bound, which rises with them, still keeps its target."""
+        """Most keys outside the block with which the entropy bound, which rises with them, keeps its target."""
         bits = self.targets.entropy_bits
         low, high = np.zeros(len(own)), np.full(len(own), float(self.rows.context))
         if bits is None:
@@ -240,14 +240,14 @@ class Promise:
 
 
 def range_seen(logit_range: Any, dials: Array, penalty: Any, temperature: Any) -> Array:
-    """Range of what the softmax sees: dial and penalty widen that of the scores by their biases at most."""
+    """Range of the softmax's inputs: dial and penalty widen the scores' range by at most their biases."""
     with np.errstate(over="ignore"):
         seen = np.asarray(logit_range) - np.log1p(-dials) + np.asarray(penalty) / temperature
     return np.minimum(seen, LARGEST_FLOAT)
 
 
 def entropy_most(row: Row, separation: Any) -> Any:
-    """A4's bound for separations from below, in nats; `log m` without a key outside the block."""
+    """A4's bound for a separation of at least this, in nats; `log m` without a key outside the block."""
     if not row.others:
         return math.log(row.own) + 0 * np.asarray(separation)
     return bounds.entropy_max_at_least(row.keys, row.own, separation)

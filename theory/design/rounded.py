@@ -1,4 +1,4 @@
-"""Bounds in few digits, rounded so that what is printed still holds."""
+"""Bounds in few digits, rounded so that the printed bound still holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 
 def at_most(value: float, digits: int) -> str:
-    """An upper bound in so many digits: none of what it bounds is above the number shown.
+    """An upper bound in so many significant digits, rounded up.
 
     >>> at_most(0.12345, 3), at_most(0.125, 3)
     ('0.124', '0.125')
@@ -15,7 +15,7 @@ def at_most(value: float, digits: int) -> str:
 
 
 def at_least(value: float, digits: int) -> str:
-    """A lower bound in so many digits: none of what it bounds is below the number shown.
+    """A lower bound in so many significant digits, rounded down.
 
     >>> at_least(0.999999999, 4), at_least(1.0, 4)
     ('0.9999', '1')

@@ -1,4 +1,4 @@
-"""What `localist check` says of one attention row: bounds, thresholds for the targets, and whether they are met."""
+"""The answer of `localist check` for one attention row: bounds, thresholds for the targets, and the decision."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _DECISIONS = {
 
 
 def print_row(answer: RowCheck) -> None:
-    """Bounds, thresholds and the decision, or the bounds alone without a target."""
+    """Prints bounds, thresholds and the decision; without a target, only the bounds."""
     design, targets = answer.design, answer.targets
     console = Console()
     bounds = Table(
@@ -45,8 +45,8 @@ def print_row(answer: RowCheck) -> None:
     if answer.separation < 0:
         highest = at_most(math.log(design.keys), 6)
         console.print(
-            f"note: below 0 the entropy is bounded for a row of exactly this separation; rows that only reach it can "
-            f"have {highest} nats",
+            f"note: below 0 the entropy bound holds only for exactly this separation; rows of a larger one can have "
+            f"up to {highest} nats",
             style="yellow",
             highlight=False,
         )
@@ -72,6 +72,6 @@ def print_row(answer: RowCheck) -> None:
     console.print(_DECISIONS[row_standing(design, targets, answer.logit_range)])
     if answer.logit_range is not None and answer.logit_range < abs(answer.separation):
         console.print(
-            f"note: no row has this separation: a logit range of {answer.logit_range!r} holds none beyond it",
+            f"note: no row has this separation: a logit range of {answer.logit_range!r} does not allow it",
             style="yellow",
         )

@@ -1,4 +1,4 @@
-"""What `localist check RUN.toml` says of a whole run: layer by layer, block by block, rule by rule."""
+"""The answer of `localist check RUN.toml`: layer by layer, block by block, rule by rule."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from theory.numbers.schedule_bounds import schedule_budget, schedule_dials
 from theory.statements.extinction import ADAM_WARNING
 from theory.statements.group_lasso import COLLAPSE_WARNING
 
-# Where the dial's bias in float32 has lost half of its digits (B1): float32 saturates near 17 nats.
+# Bias in nats at which a float32 dial has lost half of its digits (B1): float32 saturates near 17 nats.
 _COARSE_DIAL = 17 / 2
 
 
@@ -52,7 +52,7 @@ class LayerCheck:
 
 @dataclass(frozen=True)
 class Binding:
-    """The least dialled layer that must keep the targets: the rows that bind it, and the share of rows it keeps.
+    """The least dialled layer that must keep the targets: the rows that bind it, and the share of rows that keep them.
 
     `separation_needed` is what softmax attention needs in every row, in nats; None in sparse attention.
     """
@@ -73,7 +73,7 @@ class Binding:
 
 @dataclass(frozen=True)
 class RunCheck:
-    """The whole answer; `guaranteed` is None where nothing was asked for."""
+    """The whole answer; `guaranteed` is None if nothing was asked for."""
 
     run: Run
     margin: float
@@ -89,7 +89,7 @@ class RunCheck:
     guaranteed: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints; a number that float64 cannot hold, an infinite bound say, is null."""
+        """The object that `--json` prints; a non-finite number, such as an infinite bound, is null."""
         answer = {
             "run": self.run.model_dump(),
             "margin": self.margin,
@@ -115,25 +115,25 @@ class _Findings:
 
     @property
     def decision(self) -> bool | None:
-        """Whether all that was asked for is guaranteed; None where nothing was."""
+        """Whether everything asked for is guaranteed; None if nothing was asked for."""
         return not self.unmet if self.asked else None
 
 
 def require_settled(run: Run) -> None:
-    """Raise the `InputError` that names the settings left to `localist design`."""
+    """Raises an `InputError` that names the settings left to `localist design`."""
     if still_open := open_settings(run):
         raise InputError(f"{', '.join(still_open)} must be given here; `localist design` solves for it")
 
 
 def check_weights(run: Run) -> bool | None:
-    """The decision on the penalised weight blocks, which no row's sizes enter; None where there are none."""
+    """The decision on the penalised weight blocks, independent of the rows' sizes; None if there are none."""
     findings = _Findings()
     _groups(run, findings)
     return findings.decision
 
 
 def check_run(run: Run) -> RunCheck:
-    """Check a run whose settings are all given; `InputError` names the ones left to `localist design`."""
+    """Checks a run whose settings are all given; an `InputError` names those left to `localist design`."""
     require_settled(run)
     findings, promise = _Findings(), layer_promise(run)
     margin, largest = run_margin(run), float(run.locality.dial)
@@ -152,7 +152,7 @@ def check_run(run: Run) -> RunCheck:
 
 
 def _layers(run: Run, promise: Promise, setting: Setting, dials: Array) -> tuple[LayerCheck, ...]:
-    """Every layer; the dials from which on a layer keeps or may keep its targets are found once."""
+    """Every layer; the smallest dials at which a layer keeps, or may keep, its targets are found once."""
     needed = promise.smallest_dial(setting)
     separations = np.array([replace(setting, dial=float(dial)).at(promise.rows.farthest).nats() for dial in dials])
     kept = dials >= (2 if needed is None else needed) if promise.any else dials >= 0
@@ -262,7 +262,7 @@ def _groups(run: Run, findings: _Findings) -> tuple[GroupCheck, ...]:
     for group in groups:
         if group.standing is not Standing.GUARANTEED:
             findings.unmet.append(
-                f"blocks of {group.size} weights are not sure to be zero within {optimizer.steps} steps: "
+                f"blocks of {group.size} weights are not guaranteed to be zero within {optimizer.steps} steps: "
                 + (
                     f"that takes a penalty of {group.penalty_needed!r}"
                     if math.isfinite(group.penalty_needed)

@@ -1,8 +1,8 @@
-"""What `localist design` finds: the smallest settings that guarantee a run's targets, or the constraint that binds.
+"""The answer of `localist design`: the smallest settings that guarantee a run's targets, or the binding constraint.
 
-One open setting is solved alone. With several, the first of them gives way in the order anchor scale, margin, penalty,
-schedule, dial, optimizer penalty, optimizer steps: it is solved with those after it at rest (a penalty and a dial of 0,
-one step), which then stay there unless the first has no answer. A schedule and a dial are solved together.
+Open settings are solved in the order anchor scale, margin, penalty, schedule, dial, optimizer penalty, optimizer steps.
+Each is solved with those after it at rest (a penalty and a dial of 0, one step). The first without an answer ends the
+search. A schedule and a dial are solved together.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MOST_STEPS = 2**22
 
 @dataclass(frozen=True)
 class Solved:
-    """One open setting: the value found, or why none does and which constraint binds."""
+    """One open setting: the value found, or the reason why there is none and the constraint that binds."""
 
     name: str
     value: Any
@@ -40,9 +40,9 @@ class Solved:
 
 @dataclass(frozen=True)
 class RunDesign:
-    """The run with what was found filled in (None if something could not be), and every open setting's answer.
+    """The run with the answers filled in (None if one is missing), and the answer for each open setting.
 
-    `unmet` is what the solved run still lacks, which no open setting could mend.
+    `unmet` is what the solved run still lacks and no open setting could fix.
     """
 
     run: Run | None
@@ -60,7 +60,7 @@ class RunDesign:
 
 
 def design_run(run: Run) -> RunDesign:
-    """Solve for every setting that the run leaves open."""
+    """Solves for every setting that the run leaves open."""
     names = open_settings(run)
     if not names:
         raise InputError(
@@ -117,7 +117,7 @@ def _keeps(run: Run, margin: float, penalty: float, largest: float) -> bool:
 
 
 def _refused(run: Run, name: str) -> Solved | None:
-    """Why no setting of a row has an answer, whatever its size; None where one may."""
+    """Why no row setting of any size has an answer; None if one may have."""
     promise = layer_promise(run)
     if not promise.any:
         return Solved(name, None, "there is no target for a row, so nothing binds it")
@@ -140,11 +140,11 @@ def _search(run: Run, name: str, keeps: Callable[[float], bool], lowest: float, 
 
 
 def _beyond_range(run: Run, margin: float) -> str:
-    """Why the run cannot have this margin; nothing where it can."""
+    """Why the run cannot have this margin; empty if it can."""
     logit_range, tau = run.locality.logit_range, run.locality.temperature
     if logit_range is None or Fraction(margin) <= Fraction(logit_range) * Fraction(tau):
         return ""
-    return f"it takes a margin of {margin!r}, which a locality.logit_range of {logit_range!r} does not hold"
+    return f"it takes a margin of {margin!r}, which a locality.logit_range of {logit_range!r} does not allow"
 
 
 def _solve_margin(run: Run, names: list[str]) -> Solved:
@@ -186,7 +186,7 @@ def _solve_dial(run: Run, names: list[str]) -> Solved:
 
 
 def _solve_schedule(run: Run, names: list[str]) -> Solved:
-    """The schedule that spends least: at the largest dial given, or at the dial that each one needs if that is open."""
+    """The schedule of the smallest budget, at the given largest dial or, if it is open, at the dial that each needs."""
     margin, penalty = run_margin(run), float(run.locality.penalty)
     open_dial = "locality.dial" in names
     largest = LARGEST_DIAL if open_dial else float(run.locality.dial)
@@ -211,7 +211,7 @@ def _scheduled(run: Run, name: ScheduleName) -> Run:
 
 
 def _solve_scale(run: Run, names: list[str]) -> Solved:
-    """The smallest scale, or where the margin falls with the scale the largest."""
+    """The smallest scale, or the largest one if the margin falls with the scale."""
     name, anchors = "locality.anchors.scale", run.locality.anchors
     refused = _refused(run, name)
     if refused is not None or anchors is None:
@@ -232,7 +232,7 @@ def _solve_scale(run: Run, names: list[str]) -> Solved:
 
 
 def _solve_weight_penalty(run: Run, names: list[str]) -> Solved:
-    """Smallest penalty that surely empties the largest block in time (C4, C5)."""
+    """Smallest penalty guaranteed to empty the largest block in time (C4, C5)."""
     optimizer = _optimizer(run)
     needed = check_group(optimizer, max(optimizer.group_sizes)).penalty_needed
     if not math.isfinite(needed):
@@ -241,10 +241,10 @@ def _solve_weight_penalty(run: Run, names: list[str]) -> Solved:
 
 
 def _solve_steps(run: Run, names: list[str]) -> Solved:
-    """Fewest planned steps within which every block is surely zero; a decaying rate stretches with the plan.
+    """Fewest planned steps by which every block is surely zero; a decaying rate stretches with the plan.
 
-    More steps are not always enough where fewer are: the penalty must reach what the last step can push (C4, C5), which
-    grows with the plan. Up to the longest plan whose last push it reaches, each further step shrinks the block more.
+    More steps can fail where fewer suffice: the penalty must reach the push of the last step (C4, C5), which grows with
+    the plan. Up to the longest plan whose last push it reaches, each further step shrinks the block more.
     """
     name, optimizer = "optimizer.steps", _optimizer(run)
     size = max(optimizer.group_sizes)
@@ -253,7 +253,7 @@ def _solve_steps(run: Run, names: list[str]) -> Solved:
         return extinction_step(optimizer.model_copy(update={"steps": steps}), size) is not None
 
     longest = steps_within_reach(optimizer, size, _MOST_STEPS)
-    # No rate of the plan is above its first: fewer steps than at that one are never enough.
+    # No rate exceeds the first: fewer steps than at that constant rate are never enough.
     constant = optimizer.model_copy(update={"learning_rate_schedule": "constant", "steps": max(longest, 1)})
     enough = extinction_step(constant, size) if longest else None
     fewest = enough
@@ -263,7 +263,7 @@ def _solve_steps(run: Run, names: list[str]) -> Solved:
         needed = check_group(optimizer.model_copy(update={"steps": max(longest, 1)}), size).penalty_needed
         return Solved(
             name, None,
-            f"optimizer.penalty={optimizer.penalty!r} does not surely extinguish a block of {size} weights within "
+            f"optimizer.penalty={optimizer.penalty!r} is not guaranteed to extinguish a block of {size} weights within "
             f"{_MOST_STEPS} steps: in {max(longest, 1)} steps that takes {needed:.6g} (C4, C5)",
         )  # fmt: skip
     return Solved(name, bisect_left(range(enough + 1), True, lo=fewest or 1, hi=enough, key=extinct))

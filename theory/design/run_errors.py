@@ -1,4 +1,4 @@
-"""What is wrong with a run file, as one line with its place."""
+"""The first mistake in a run file, as one line with its place."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from theory.numbers.checked import abbreviated
 
 
 def toml_key(name: str) -> str:
-    """A key as TOML writes it, on one line: bare where it may be."""
+    """A key as TOML writes it, on one line; quoted only if necessary."""
     return tomlkit.key(name).as_string()
 
 
 def first_complaint(error: ValidationError, text: str) -> str:
-    """Place, value and law of the first mistake, after the file's name; `text` is the file's."""
+    """Place, value and law of the first mistake, to follow the file's name; `text` is the file's text."""
     complaints = error.errors(include_url=False)
     # An unknown key is usually a misspelt one, and the reason why another is missing.
     first = next((c for c in complaints if c["type"] == "extra_forbidden"), complaints[0])
     place = _place(first)
-    # A union of types complains once for each of them.
+    # A union of types complains once per type.
     laws = {_law(c) for c in complaints if _place(c) == place}
     law = " or ".join(sorted(laws))
     shown = (
@@ -44,9 +44,9 @@ def _law(complaint: Any) -> str:
 
 
 def _place(complaint: Any) -> list[str | int]:
-    """The keys of the file in pydantic's location, without the names of the types it tried."""
+    """The file's keys in pydantic's location, without the names of the types that it tried."""
     location = complaint["loc"]
-    # A rule may be called anything.
+    # A rule may have any name, even a type's.
     named = location[:2] if location[:1] == ("rules",) else location[:1]
     return [*named, *(part for part in location[len(named) :] if _is_key(part))]
 
@@ -59,7 +59,7 @@ _TYPE_NAMES = {"float", "int", "str", "literal", "constrained-str", "constrained
 
 
 def _line_of(place: list[str], text: str) -> int | None:
-    """Line on which the named key, or else its table, stands; None where the scan does not find it."""
+    """Line of the named key, or else of its table; None if the scan does not find it."""
     table: list[str] = []
     found = None
     for number, line in enumerate(text.splitlines(), 1):

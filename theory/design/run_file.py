@@ -39,7 +39,7 @@ ScheduleName = Literal["distributed", "localist", "linear", "quadratic", "cubic"
 
 
 class Table(BaseModel):
-    """A table of the file: unknown keys are refused, and so are text for numbers and numbers for text."""
+    """A table of the file; unknown keys, text for numbers and numbers for text are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -73,7 +73,7 @@ class Anchors(Table):
 
 
 class SparseGroups(Table):
-    """`[locality.sparse]`: group-sparse attention in place of softmax (B5); `group` keys share one penalty."""
+    """`[locality.sparse]`: group-sparse attention instead of softmax (B5); `group` keys share one penalty."""
 
     penalty: NonNegative
     group: Count = 1
@@ -134,7 +134,7 @@ class Locality(Table):
         return (self.block or self.block_least or 1), (self.block or self.block_most or 1)
 
     def promised_margin(self) -> float | None:
-        """The margin given, or the one that the anchors promise (D1); None where it is left to `localist design`."""
+        """The margin given, or the one that the anchors promise (D1); None if it is left to `localist design`."""
         if self.anchors is None:
             return None if self.margin == "solve" else self.margin
         if self.anchors.scale == "solve":
@@ -143,10 +143,10 @@ class Locality(Table):
 
 
 class Optimizer(Table):
-    """`[optimizer]`: group-lasso penalty on the weights, taken by a proximal step after SGD's or AdamW's.
+    """`[optimizer]`: group-lasso penalty on the weights, applied by a proximal step after SGD's or AdamW's.
 
-    `group_sizes` are the weights in each penalised block, `block_norm` the norm such a block starts from. SGD needs
-    `gradient_bound`, a bound on the block's gradient; `gradient_least` is a lower one, if known.
+    `group_sizes` are the numbers of weights in the penalised blocks, `block_norm` is a block's norm at the start. SGD
+    needs `gradient_bound`, an upper bound on the block's gradient; `gradient_least` is a lower bound, if known.
     """
 
     kind: Literal["proximal-sgd", "adamw"]
@@ -187,7 +187,7 @@ class Optimizer(Table):
 class Rule(Table):
     """`[rules.NAME]`: a rule's target keys, as indices or `"start:stop"`, and the fidelity it is promised.
 
-    It acts on the queries `"start:stop"`, by default on all that see every one of its keys.
+    It acts on the queries `"start:stop"`, by default on all that see all of its keys.
     """
 
     keys: list[Annotated[int, Field(ge=0, strict=True)]] | KeyRange
@@ -195,7 +195,7 @@ class Rule(Table):
     queries: KeyRange | None = None
 
     def targets(self) -> Sequence[int]:
-        """The keys the rule points at, in order; a range is not written out."""
+        """The rule's target keys, in order; a range stays a range."""
         if isinstance(self.keys, str):
             return _range(self.keys)
         return sorted(set(self.keys))
@@ -213,7 +213,7 @@ def _range(text: str) -> range:
 class Targets(Table):
     """`[targets]`: what each localised layer must keep, and how many layers must be localised (default: all).
 
-    Every row must keep it, or with `own_keys` every row of a query that sees so many keys of its own block.
+    Every row must keep it; with `own_keys`, every row of a query that sees at least so many keys of its own block.
     """
 
     fidelity: Unit | None = None
@@ -298,13 +298,13 @@ def open_settings(run: Run) -> list[str]:
 
 
 def read_run(path: Path) -> Run:
-    """Read and validate a run file; `InputError` is one line with the place in the file and the law broken."""
+    """Reads and validates a run file; an `InputError` is one line with the place in the file and the law broken."""
     text = read_text(path)
     return parse_run(parse_toml(text, path), str(path), text)
 
 
 def read_values(path: Path) -> dict[str, Any]:
-    """The tables of a run file, validated but as written."""
+    """The tables of a run file, as written, after validation."""
     text = read_text(path)
     values = parse_toml(text, path)
     parse_run(values, str(path), text)
@@ -312,7 +312,7 @@ def read_values(path: Path) -> dict[str, Any]:
 
 
 def filled_in(text: str, run: Run) -> str:
-    """The text of a run file with the settings that it leaves open as `run` has them; comments and order stay."""
+    """The text of a run file with its open settings filled in from `run`; comments and order stay."""
     document = tomlkit.parse(text)
     values = run.model_dump()
     for name in open_settings(parse_run(document.unwrap())):
@@ -326,7 +326,7 @@ def filled_in(text: str, run: Run) -> str:
 
 
 def parse_run(values: dict[str, Any], name: str = "run", text: str = "") -> Run:
-    """Validate a run given as a dictionary; `text` is the file it came from, for line numbers."""
+    """Validates a run given as a dictionary; `text` is the file it came from, for line numbers."""
     try:
         return Run.model_validate(values)
     except ValidationError as error:

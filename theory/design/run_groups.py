@@ -1,4 +1,4 @@
-"""When the penalised weight blocks of a run are surely zero (C4, C5), against its planned steps."""
+"""When the penalised weight blocks of a run are surely zero (C4, C5), compared with its planned steps."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def learning_rates(optimizer: Optimizer, steps: int) -> Any:
 
 
 def check_group(optimizer: Optimizer, size: int) -> GroupCheck:
-    """When a penalised block of `size` weights is surely zero (C4, C5), against the planned steps."""
+    """When a penalised block of `size` weights is surely zero (C4, C5), compared with the planned steps."""
     rates = learning_rates(optimizer, int(optimizer.steps))
     if optimizer.kind == "adamw":
         needed = weight_bounds.adam_penalty_needed(optimizer.block_norm, rates, size, *optimizer.betas)
@@ -47,7 +47,7 @@ def check_group(optimizer: Optimizer, size: int) -> GroupCheck:
 
 
 def extinction_step(optimizer: Optimizer, size: int) -> int | None:
-    """Step from which such a block is surely zero until the planned end; None where that is not sure."""
+    """Step from which such a block is surely zero until the planned end; None if there is none."""
     rates, penalty = learning_rates(optimizer, int(optimizer.steps)), float(optimizer.penalty)
     if optimizer.kind == "adamw":
         return weight_bounds.extinction_step_adam(optimizer.block_norm, rates, penalty, size, *optimizer.betas)
@@ -56,7 +56,7 @@ def extinction_step(optimizer: Optimizer, size: int) -> int | None:
 
 
 def steps_within_reach(optimizer: Optimizer, size: int, most: int) -> int:
-    """The longest plan, of `most` steps at most, whose last push on such a block the penalty reaches; 0 for none."""
+    """Length of the longest plan, up to `most` steps, whose last push on a block the penalty reaches; 0 if none."""
 
     def over(steps: int) -> bool:
         if optimizer.kind == "adamw":
@@ -71,8 +71,9 @@ def _bound(optimizer: Optimizer) -> float:
 
 
 def _leaves_zero(optimizer: Optimizer, least: float) -> bool:
-    """Whether a block that is zero cannot stay so: its buffers would all lie within the penalty.
+    """Whether a zero block cannot stay zero, given the least norm of its gradient.
 
-    Then so would `gradient = buffer - momentum * buffer before`, within `1 + momentum` times the penalty.
+    To stay zero, all its buffers must lie within the penalty. Then `gradient = buffer - momentum * buffer before` lies
+    within `1 + momentum` times the penalty.
     """
     return Fraction(float(optimizer.penalty)) * (1 + Fraction(optimizer.momentum)) < Fraction(least)

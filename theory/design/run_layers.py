@@ -1,4 +1,4 @@
-"""A run's layers as promises about rows, and what its anchors must be for them (D1, D2)."""
+"""A run's layers as promises about rows, and the conditions on its anchors (D1, D2)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CERTAIN = 1e-12
 
 
 def layer_promise(run: Run) -> Promise:
-    """What every localised layer must keep."""
+    """The promise that every localised layer must keep."""
     sparse = run.locality.sparse
     targets = Targets(run.targets.fidelity, run.targets.entropy_bits)
     return Promise(run.rows, targets, None if sparse is None else Sparse(sparse.penalty, sparse.group))
@@ -30,7 +30,7 @@ def run_margin(run: Run) -> float:
 
 
 def layer_setting(run: Run, margin: float, dial: float) -> Setting:
-    """What the rows of a layer with that dial have in common."""
+    """Settings shared by the rows of a layer with that dial."""
     locality = run.locality
     return Setting(margin, locality.temperature, float(locality.penalty), float(dial))
 
@@ -42,9 +42,9 @@ def binding_dial(run: Run, largest: float) -> float:
 
 
 def anchor_scales(run: Run, promise: Promise) -> tuple[float, float] | None:
-    """Smallest and largest anchor scale at which the binding layer keeps its promise (D1); None where none does.
+    """Smallest and largest anchor scale at which the binding layer keeps its promise (D1); None if none does.
 
-    The margin is the scale times what the geometry leaves. Where that is negative, the smaller scale promises more.
+    The margin is the scale times a factor of the geometry. If that is negative, a smaller scale promises more.
     """
     anchors = run.locality.anchors
     needed = promise.smallest_margin(layer_setting(run, 0.0, binding_dial(run, float(run.locality.dial))))
@@ -62,7 +62,7 @@ def anchor_scales(run: Run, promise: Promise) -> tuple[float, float] | None:
 
 
 def anchor_faults(run: Run) -> list[str]:
-    """Why there are no such anchors, or not enough of them; empty where nothing is known against them."""
+    """Why no such anchors exist, or not enough of them; empty if no reason is known."""
     anchors, faults = run.locality.anchors, []
     if anchors is None:
         return []

@@ -1,7 +1,7 @@
-"""Whether a run's rules can all be kept, on every query they act on and beside the fidelity promised there (E2, A7).
+"""Decides whether a run's rules can all be kept, at every query and together with the fidelity there (E2, A7).
 
 Keys and queries come in kinds: between two neighbouring ends of the rules' ranges every key has the same targets and
-every query the same active rules, so a context of any length has few of them.
+every query the same active rules, so a context of any length has few kinds.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RulesCheck:
-    """Whether the rules can be kept; if not, the first query found where not, with weights that prove it.
+    """Whether the rules can be kept; if not, a query at which they cannot, with weights that prove it.
 
-    `shared` is what all rules together may be promised alike, wherever the fidelity's block holds none of their keys.
-    `own_block` is the weight of the fidelity among the `certificate`'s.
+    `shared` is the largest equal promise of all rules at once, even if the fidelity's block holds none of their keys.
+    `own_block` is the fidelity's weight, which completes those of the `certificate`.
     """
 
     shared: float
@@ -36,7 +36,7 @@ class RulesCheck:
 
     @property
     def possible(self) -> bool:
-        """Whether some row keeps all, at every query."""
+        """Whether, at every query, some row keeps all rules."""
         return self.certificate is None
 
     def to_json(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class _Span:
 
 
 def check_rules(rules: dict[str, Rule], rows: CausalRows, fidelity: float | None) -> RulesCheck:
-    """Decide every query at once if that is enough, else one of each kind."""
+    """Decides all queries at once if that suffices, else one query of each kind."""
     names, promises = list(rules), [rule.promise for rule in rules.values()]
     spans = _spans(
         [r.targets() for r in rules.values()], [r.acts_on(rows.context) for r in rules.values()], rows.context
@@ -72,7 +72,7 @@ def check_rules(rules: dict[str, Rule], rows: CausalRows, fidelity: float | None
     spare = 1 - Fraction(0 if fidelity is None else repr(fidelity))
     shared = float(spare * Fraction(shared_promise(_matrix(kinds, everywhere))))
     answer = RulesCheck(shared, dict(zip(names, promises, strict=True)))
-    # A row that keeps all rules outside the block keeps those that act, wherever the block lies.
+    # A row that keeps all rules outside the block keeps the active ones, wherever the block lies.
     if _forbidden(kinds, everywhere, promises, fidelity) is None:
         return answer
     seen = set()
@@ -91,13 +91,13 @@ def check_rules(rules: dict[str, Rule], rows: CausalRows, fidelity: float | None
 
 
 def _forbidden(kinds: Any, active: int, promises: Sequence[float], fidelity: float | None) -> Sequence[Fraction] | None:
-    """Weights that forbid the active rules' promises, that of a fidelity last; None where some row keeps all."""
+    """Weights that forbid the active rules' promises, the fidelity's last; None if some row keeps them all."""
     wanted = [promise for i, promise in enumerate(promises) if active >> i & 1]
     block = 0
     if fidelity is not None:
         wanted.append(fidelity)
         block = 1 << len(promises)
-    # Each promise on a key of its own: keys there are enough.
+    # Each promise can put its mass on a key of its own target.
     if sum(Fraction(repr(promise)) for promise in wanted) <= 1:
         return None
     columns = {kind for kind in kinds if kind & (active | block)}
@@ -107,7 +107,7 @@ def _forbidden(kinds: Any, active: int, promises: Sequence[float], fidelity: flo
 
 
 def _matrix(kinds: Any, rows: int) -> list[list[int]]:
-    """One row for each bit of `rows`, one column for each kind."""
+    """One row per bit of `rows`, one column per kind."""
     columns = sorted(kinds)
     return [[kind >> bit & 1 for kind in columns] for bit in range(rows.bit_length()) if rows >> bit & 1]
 
@@ -119,7 +119,7 @@ def _spans(targets: Sequence[Sequence[int]], queries: Sequence[range], context: 
         ends = [keys.start, keys.stop] if isinstance(keys, range) else [key + j for key in keys for j in (0, 1)]
         for changes, places in ((held, ends), (active, [acting.start, acting.stop])):
             for place in places:
-                # A key after its neighbour ends one range and starts the next: twice is never.
+                # Where one range ends and the next starts, the two changes cancel.
                 changes[place] = changes.get(place, 0) ^ 1 << i
     spans, of_key, of_query = [], 0, 0
     for start, stop in pairwise(sorted({*held, *active})):
@@ -130,10 +130,10 @@ def _spans(targets: Sequence[Sequence[int]], queries: Sequence[range], context: 
 
 
 def _cases(spans: list[_Span], rows: CausalRows) -> Iterator[tuple[int, set[int], set[int], int, bool]]:
-    """One query of each span: the kinds of keys in and before its block, the active rules, and whether it is promised.
+    """Yields one query per span: the kinds of keys in and before its block, the active rules, whether it is promised.
 
-    Of the queries of a span the one whose block starts last has the fewest kinds in its block and the most before it,
-    and a key in the block serves the fidelity too: what it can keep, the others can.
+    Of the queries of a span, the one whose block starts last has the fewest kinds in its block and the most before it.
+    A key in the block serves the fidelity too, so the others can keep whatever this query can.
     """
     starts = [span.start for span in spans]
     for span in sorted(spans, key=lambda span: -span.active.bit_count()):

@@ -17,13 +17,13 @@ from theory.design.run_design import RunDesign
 from theory.design.run_layers import LEAST_SCALE, layer_promise
 from theory.design.run_rules import RulesCheck
 
-# Weights of a certificate that a terminal shows; --json has all.
+# Number of a certificate's weights that are printed; --json has all.
 _SHOWN = 12
 _COLOURS = {Standing.GUARANTEED: "green", Standing.POSSIBLE: "yellow", Standing.IMPOSSIBLE: "red"}
 
 
 def print_run(answer: RunCheck) -> None:
-    """Layers, weight blocks, anchors, rules, warnings and the decision."""
+    """Prints layers, weight blocks, anchors, rules, warnings and the decision."""
     console = Console()
     console.print(Text(_rows(answer)))
     console.print(_layers(answer))
@@ -55,7 +55,7 @@ def print_run(answer: RunCheck) -> None:
         )
         beside = "" if answer.run.targets.fidelity is None else " beside the fidelity"
         shared = at_least(answer.rules.shared, 6)
-        said = f"rules: all may be promised up to {shared} alike{beside}; these promises are {possible}"
+        said = f"rules: all may be promised up to {shared} each{beside}; these promises are {possible}"
         # A Text is printed as it is: the name of a rule may look like markup.
         console.print(Text(said + _certificate(answer.rules)))
     _print_unmet(console, answer.unmet)
@@ -89,7 +89,7 @@ def _scales(anchors: dict[str, Any]) -> str:
 
 
 def _rows(answer: RunCheck) -> str:
-    """Which rows the answer is about, and which of them bind it."""
+    """Text on the rows that the answer covers and those that bind it."""
     run, binding = answer.run, answer.binding
     least, most = run.locality.sizes
     blocks = f"blocks of {most}" if least == most else f"blocks of {least} to {most}"
@@ -154,7 +154,7 @@ def _groups(answer: RunCheck) -> Table:
 
 
 def print_design(answer: RunDesign) -> None:
-    """Every open setting with its answer, or with the constraint that binds, and what the solved run lacks."""
+    """Prints every open setting with its answer or the constraint that binds, and what the solved run lacks."""
     console = Console()
     table = Table(title="smallest settings that guarantee the targets")
     for heading in ("setting", "value", "reason"):

@@ -13,8 +13,8 @@ MOST_VALUES = 10**10
 def parse_values(text: str, where: str, most: int = MOST_VALUES) -> NDArray[np.float64]:
     """The values of `start:stop:step`, the ends included where the step meets them, or of a list `a,b,c`.
 
-    Raises DomainError, which begins with `where`, for what is no such thing, is not finite, or holds more
-    than `most` values.
+    Raises DomainError, whose message begins with `where`, if the text is neither, a number is not finite, or
+    there are more than `most` values.
 
     >>> parse_values("0:1:0.25", "dial")
     array([0.  , 0.25, 0.5 , 0.75, 1.  ])

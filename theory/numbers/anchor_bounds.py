@@ -1,7 +1,7 @@
-"""Anchors as numbers: the numeric face of D1-D3.
+"""Numeric functions of D1-D3, on anchors.
 
-Every function broadcasts over numpy arrays, works in float64 and is accurate to a relative error of 1e-12. Given a
-sympy number it answers exactly instead. Information is in nats.
+Every function broadcasts over numpy arrays, works in float64 and is accurate to a relative error of 1e-12. Sympy
+numbers give exact answers instead. Information is in nats.
 
 Symbols: anchors are unit vectors; `coherence` is the largest inner product of two of them, `distance` the largest
 distance of a unit key direction from its anchor, `scale` is `|q| |key| / sqrt(d_k)`.
@@ -21,9 +21,9 @@ _CANCELLED = 1e-2
 
 
 def anchor_margin(coherence: Any, distance: Any, scale: Any = 1.0) -> Any:
-    """Smallest margin of a query along an anchor (D1; sharp): `scale` times what the geometry leaves.
+    """Smallest margin of a query along an anchor (D1; sharp): `scale` times a factor of the geometry.
 
-    Negative where the keys stray so far from their anchors that some key of another block can be the nearer one.
+    Negative if the keys stray so far from their anchors that a key of another block can be nearer.
 
     >>> from sympy import Integer, Rational
     >>> anchor_margin(coherence=Integer(0), distance=Integer(0), scale=Integer(8))
@@ -40,7 +40,7 @@ def anchor_margin(coherence: Any, distance: Any, scale: Any = 1.0) -> Any:
 
 
 def anchor_scale_needed(coherence: Any, distance: Any, margin: Any) -> Any:
-    """Smallest scale at which D1 promises the margin; infinite where no scale does, 0 where none is needed.
+    """Smallest scale at which D1 promises the margin; infinite if no scale does, 0 if none is needed.
 
     `margin` is `tau d*` (A3) for a leak; see `theory.numbers.bounds.margin_needed`.
 
@@ -61,10 +61,10 @@ def anchor_scale_needed(coherence: Any, distance: Any, margin: Any) -> Any:
 
 
 def coherence_possible(dimension: Any, anchors: Any) -> Any:
-    """A coherence that `anchors` unit vectors in R^`dimension` cannot stay below (D2).
+    """Lower bound on the coherence of `anchors` unit vectors in R^`dimension` (D2).
 
-    Attained up to `2 dimension` anchors: by a simplex, then by an orthoplex (Rankin). Beyond, Levenshtein's bound
-    solved for the coherence `s`, which rises to `1/sqrt(dimension)`: `anchors <= p (1-s) (2 + (p+1) s)/(1 - p s^2)`.
+    Attained up to `2 dimension` anchors: by a simplex, then by an orthoplex (Rankin). Beyond that, Levenshtein's bound
+    solved for the coherence `s`; it rises to `1/sqrt(dimension)`: `anchors <= p (1-s) (2 + (p+1) s)/(1 - p s^2)`.
     It is Delsarte's bound of the polynomial `(t - s) (t + b)^2`, `b = (1+s)/(1 + p s)`, whose Gegenbauer coefficients
     are not negative while `p s^2 < 1`: `2b - s > 0`, and `3/(p+2) + b^2 - 2bs` falls in `s` to `3/(p+2) - 1/p >= 0`.
 
@@ -85,14 +85,15 @@ def coherence_possible(dimension: Any, anchors: Any) -> Any:
     root = np.sqrt((p * (p - 1)) ** 2 + 4 * p * np.maximum(number - p - 1, 0.0) * more)
     beyond = 2 * more / np.maximum(p * (p - 1) + root, 1.0)
     least = np.where(number <= p + 1, -1 / (number - 1), beyond)
-    # A line holds two directions only: of three unit numbers, two are the same.
+    # A line has only two directions: of three unit numbers, two are equal.
     return scalar(np.where((p == 1) & (number > 2), 1.0, least))
 
 
 def anchor_capacity(dimension: Any, coherence: Any) -> Any:
-    """Most unit vectors in R^`dimension` whose coherence is at most `coherence`, in [-1, 0] (D2, Rankin; attained).
+    """Largest number of unit vectors in R^`dimension` of coherence at most `coherence` (D2, Rankin; attained).
 
-    Raises `DomainError` for a positive coherence, where no closed form is known; see `random_anchor_coherence`.
+    `coherence` lies in [-1, 0]; a positive one, for which no closed form is known, raises `DomainError`: see
+    `random_anchor_coherence`.
 
     >>> float(anchor_capacity(dimension=64, coherence=0.0)), float(anchor_capacity(dimension=64, coherence=-0.25))
     (128.0, 5.0)
@@ -100,13 +101,13 @@ def anchor_capacity(dimension: Any, coherence: Any) -> Any:
     p, mu = np.broadcast_arrays(count("dimension", dimension, at_least=1), between("coherence", coherence, -1, 0))
     with np.errstate(divide="ignore", over="ignore"):
         simplex = np.minimum(p + 1, np.floor(1 - 1 / mu))
-    # The quotient may round down to below a whole number: one more fits where its simplex is coherent enough.
+    # The quotient may round to just below an integer: one more fits if its simplex still meets the coherence.
     simplex = np.where((simplex < p + 1) & (-1 / simplex <= mu), simplex + 1, simplex)
     return scalar(np.where(mu == 0, 2 * p, simplex))
 
 
 def random_anchor_coherence(dimension: Any, anchors: Any, failure: Any) -> Any:
-    """Coherence that random directions keep to with probability at least `1 - failure` (D2).
+    """Coherence that random directions do not exceed with probability at least `1 - failure` (D2).
 
     >>> from sympy import Integer, Rational
     >>> random_anchor_coherence(dimension=Integer(64), anchors=Integer(2), failure=Rational(1, 2))
@@ -122,9 +123,9 @@ def random_anchor_coherence(dimension: Any, anchors: Any, failure: Any) -> Any:
 
 
 def information_needed(blocks: Any, error: Any) -> Any:
-    """Least mutual information, in nats, of a uniform target and a pointer that errs at most so often (D3, Fano).
+    """Least mutual information, in nats, of a uniform target and a pointer of error rate at most `error` (D3, Fano).
 
-    0 from `1 - 1/blocks` on, where guessing does as well.
+    0 from an error rate of `1 - 1/blocks` on, that of guessing.
 
     >>> from sympy import Integer, Rational
     >>> information_needed(blocks=Integer(2), error=Integer(0))
@@ -137,7 +138,7 @@ def information_needed(blocks: Any, error: Any) -> Any:
 
         return exact_design.information_needed(blocks, error)
     number, wrong = np.broadcast_arrays(count("blocks", blocks, at_least=2), between("error", error, 0, 1))
-    # The divergence of a right answer's odds from a guess's: kl(1 - error || 1/blocks).
+    # Divergence of the pointer's success rate from a guess's: kl(1 - error || 1/blocks).
     right = 1 - wrong
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = (
@@ -154,9 +155,9 @@ def information_needed(blocks: Any, error: Any) -> Any:
 
 
 def presence_information(present: Any, tokens: Any) -> Any:
-    """Mutual information, in nats, of a token's presence and the block label: anchor tokens are those with most (D3).
+    """Mutual information, in nats, of a token's presence and the block label; anchor tokens have the most (D3).
 
-    `present[..., g]` says in how many of the `tokens[g]` contexts of block `g` the token occurs.
+    `present[..., g]` counts those of the `tokens[g]` contexts of block `g` in which the token occurs.
 
     >>> float(presence_information([10, 0], [10, 10])) == float(np.log(2))
     True
@@ -190,7 +191,7 @@ def _bracket(coherence: Any, distance: Any) -> Array:
 def _inside_in_arb(mu: float, eta: float) -> float:
     from flint import arb, ctx
 
-    # No precision tells two equal angles apart; their cosines are rational.
+    # No precision can tell that two angles are equal; their cosines are rational and compare exactly.
     if Fraction(mu) == 2 * (1 - Fraction(eta) ** 2 / 2) ** 2 - 1:
         return 0.0
     with ctx.workprec(256):

@@ -1,8 +1,8 @@
-"""Thresholds and bounds as numbers: the numeric face of the statements on one attention row and its dial.
+"""Numeric functions of the statements on one attention row and its dial: thresholds and bounds.
 
 Every function broadcasts over numpy arrays, works in float64 and is accurate to a relative error of 1e-12
 over the whole domain: separations of any size (infinite ones give the limits), up to 1e12 keys, leaks down
-to 1e-300. Given a sympy number it answers exactly instead, from the expression of the statement itself.
+to 1e-300. Sympy numbers give exact answers instead, from the expression of the statement itself.
 
 Symbols: a query sees `n` keys, of which `m` form its target block and `k = n - m` do not; `leak` is the
 attention mass off the block, fidelity the mass on it; a separation is a margin divided by the temperature.
@@ -74,8 +74,8 @@ def entropy_max(n: Any, m: Any, separation: Any) -> Any:
     """Largest entropy in nats of a row of this separation (A4; attained).
 
     For `separation >= 0` it bounds every row whose separation is at least that; its floor is `log(m)`, not 0.
-    Below 0 it is the largest entropy with one pair of keys at that gap, and holds for that separation only: where the
-    separation is known from below, take `entropy_max_at_least`.
+    Below 0 it is the largest entropy with one pair of keys at that gap, and holds for that separation only; if
+    only a lower bound on the separation is known, use `entropy_max_at_least`.
 
     >>> from sympy import Integer, log
     >>> entropy_max(n=1024, m=64, separation=Integer(0))
@@ -93,7 +93,7 @@ def entropy_max(n: Any, m: Any, separation: Any) -> Any:
 
 
 def entropy_max_at_least(n: Any, m: Any, separation: Any) -> Any:
-    """Largest entropy in nats of the rows whose separation is at least this (A4; attained): `log(n)` below 0.
+    """Largest entropy in nats of a row whose separation is at least this (A4; attained): `log(n)` below 0.
 
     >>> from sympy import Integer, log
     >>> entropy_max_at_least(n=16, m=8, separation=Integer(-7))
@@ -126,10 +126,10 @@ def entropy_min(n: Any, logit_range: Any) -> Any:
 
 
 def entropy_min_zhai(n: Any, norm: Any) -> Any:
-    """Smallest entropy in nats of a row of `n` keys at that norm of the scores (G1, Zhai et al. 2023; attained).
+    """Smallest entropy in nats of a row of `n` keys with this norm of the scores (G1, Zhai et al. 2023; attained).
 
     `norm` is the Euclidean norm of the row's scores less their mean, over the temperature; a spectral norm of the
-    logits is at least that. Incomparable with `entropy_min`: the larger of the two holds.
+    logits is at least this. Incomparable with `entropy_min`: the larger of the two holds.
 
     >>> from sympy import Integer
     >>> entropy_min_zhai(n=Integer(16), norm=Integer(0))
@@ -148,7 +148,7 @@ def entropy_min_zhai(n: Any, norm: Any) -> Any:
 
 
 def margin_needed(n: Any, m: Any, leak: Any, temperature: Any = 1.0) -> Any:
-    """Smallest margin at which no row leaks more than `leak`: `temperature * d*` (A3; negative where it may be).
+    """Smallest margin at which no row leaks more than `leak`: `temperature * d*` (A3; can be negative).
 
     >>> from sympy import Rational
     >>> margin_needed(n=128, m=16, leak=Rational(1, 100))
@@ -174,7 +174,7 @@ def penalty_needed(n: Any, m: Any, leak: Any, margin: Any, temperature: Any = 1.
 
 
 def dial_needed(fidelity: Any, target: Any) -> Any:
-    """Smallest dial that lifts a row from `fidelity` to `target` (B1); 0 where it is there already.
+    """Smallest dial that lifts a row from `fidelity` to `target` (B1); 0 if it is already there.
 
     >>> from sympy import Rational
     >>> dial_needed(fidelity=Rational(1, 2), target=Rational(9, 10))
@@ -204,7 +204,7 @@ def dialled_leak(leak: Any, dial: Any) -> Any:
 
 
 def penalised_margin(n: Any, m: Any, leak: Any, margin: Any, temperature: Any = 1.0) -> Any:
-    """What a margin lacks for `leak`: `temperature * d*(leak) - margin`, negative where it has enough (A3)."""
+    """Shortfall of a margin for `leak`: `temperature * d*(leak) - margin`, negative if the margin suffices (A3)."""
     n, m = _block(n, m)
     eps = open_unit("leak", leak)
     tau = positive("temperature", temperature)

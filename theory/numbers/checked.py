@@ -1,4 +1,4 @@
-"""Arguments of the numeric faces, validated: float64 arrays in, or a `DomainError` with the value and the law."""
+"""Validates numeric arguments: returns float64 arrays, or raises a `DomainError` with the value and the law."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from theory.errors import DomainError
 
 Array = NDArray[np.float64]
-# Up to so many keys the numeric faces keep the digits they promise.
+# The numeric functions keep their promised accuracy up to this many keys.
 MOST_KEYS = 10**12
 
 
 def is_exact(*values: Any) -> bool:
-    """Whether one of the values is a sympy number, which asks for an exact answer."""
+    """Whether any value is a sympy number, which requests an exact answer."""
     sympy = sys.modules.get("sympy")
     return sympy is not None and any(isinstance(value, sympy.Basic) for value in values)
 
@@ -68,14 +68,14 @@ def positive(name: str, value: Any) -> Array:
 
 
 def require(holds: Any, name: str, value: Array, law: str) -> None:
-    """Raise `DomainError` with the first value that breaks the law."""
+    """Raises `DomainError` with the first value that breaks the law."""
     if not np.all(holds):
         offender = np.broadcast_to(value, np.shape(holds))[~np.asarray(holds)].flat[0]
         raise DomainError(f"{name}={shown(offender)} must {law}")
 
 
 def broadcast(**values: Array) -> tuple[Array, ...]:
-    """The arrays at one common shape."""
+    """The arrays, broadcast to one shape."""
     try:
         return np.broadcast_arrays(*values.values())
     except ValueError:
@@ -84,13 +84,13 @@ def broadcast(**values: Array) -> tuple[Array, ...]:
 
 
 def shown(value: float) -> str:
-    """A number in few digits where they are all of it, else in as many as tell it from every other float."""
+    """A number in six significant digits if they give it exactly, else as its `repr`."""
     value = float(value)
     return short if float(short := f"{value:g}") == value or value != value else repr(value)
 
 
 def without_infinities(answer: Any) -> Any:
-    """An answer as JSON can hold it: every number that is not finite is None, in the dictionaries and lists too."""
+    """An answer that JSON can hold: non-finite numbers become None, also in nested dictionaries and lists."""
     if isinstance(answer, dict):
         return {key: without_infinities(value) for key, value in answer.items()}
     if isinstance(answer, list | tuple):
@@ -99,23 +99,23 @@ def without_infinities(answer: Any) -> Any:
 
 
 def abbreviated(value: Any) -> str:
-    """A value as one line of an error."""
+    """A value, shortened for one line of an error."""
     try:
         text = repr(value)
     except ValueError:
-        # An integer of more digits than Python writes out.
+        # Python refuses to print an integer of so many digits.
         return "a number of very many digits"
     text = " ".join(text.split())
     return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
 
 
 def scalar(array: Any) -> Any:
-    """A numpy number where the array has no axes."""
+    """The array, or a numpy number if it has no axes."""
     return np.asarray(array)[()]
 
 
 def single_count(name: str, value: Any, at_least: int) -> int:
-    """One integer, not an array of them."""
+    """One integer; arrays are refused."""
     array = count(name, value, at_least)
     if array.ndim:
         raise DomainError(f"{name}={abbreviated(value)} must be a single integer")

@@ -1,4 +1,4 @@
-"""Exact answers of the numeric face, by substitution into the statements' own expressions."""
+"""Exact versions of the numeric functions, by substitution into the statements' own expressions."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _entropy_max_at_least(n: Any, m: Any, separation: Any) -> Expr:
 
 
 def _at_separation(expr: Expr, sizes: dict[str, Expr], separation: Any, above: Expr, below: Expr) -> Expr:
-    """The expression at this separation; `above` and `below` are its limits, which substitution need not find."""
+    """The expression at this separation; `above` and `below` are its limits, which substitution may miss."""
     gap = _real_separation(separation)
     if gap.is_infinite:
         return above if gap == oo else below
@@ -101,7 +101,7 @@ def _dialled_leak(leak: Any, dial: Any) -> Expr:
     return _answer(DIALLED_LEAK, epsilon=wrong, **{"lambda": lam_})
 
 
-# Beyond, powers of a logarithm's argument outgrow float64, in which sympy estimates their roots.
+# Above this, powers of a logarithm's argument overflow float64, in which sympy estimates their roots.
 _MOST_BITS = 900
 
 FACES: dict[str, Callable[..., Expr]] = {
@@ -136,14 +136,14 @@ def _answer(expr: Expr, **values: Any) -> Expr:
 
 def _tidy(expr: Expr) -> Expr:
     written = expand_func(expr)
-    # Combining logarithms raises their arguments to their coefficients, and sympy has no use for so many digits.
+    # Combining logarithms raises their arguments to their coefficients; sympy cannot handle so many digits.
     if _digits(written) > _MOST_BITS:
         return written
     try:
         plain = simplify(written)
         candidates = [plain, logcombine(expand_log(plain, force=True), force=True), expand_log(plain, force=True)]
     except OverflowError:
-        # It may try larger powers on its way.
+        # sympy may try larger powers on the way.
         return written
     return min(candidates, key=lambda e: (e.count_ops(), len(str(e))))
 

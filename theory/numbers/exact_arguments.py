@@ -1,4 +1,4 @@
-"""Arguments of the exact faces, validated: sympy expressions in, or a `DomainError` with the value and the law."""
+"""Validates exact arguments: returns sympy expressions, or raises a `DomainError` with the value and the law."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sympy import Expr, Rational, SympifyError, nan, sympify
 from theory.errors import DomainError
 from theory.numbers.checked import abbreviated
 
-# What a value must do, in words, and the three-valued answer whether it does.
+# A law in words, and a three-valued test of it.
 Law = tuple[str, Callable[[Expr], bool | None]]
 
 REAL: Law = ("be real", lambda x: x.is_real)
@@ -24,7 +24,7 @@ INTEGER: Law = ("be an integer", lambda x: x.is_integer)
 def checked(label: str, value: Any, law: Law) -> Expr:
     """A finite expression that does not break the law.
 
-    The law is three-valued: a letter whose assumptions leave it open is let through, a violation is not.
+    The law is three-valued: only a violation is refused, not a letter whose assumptions leave the law open.
     """
     expr = expression(label, value)
     if expr.is_infinite:
@@ -41,9 +41,9 @@ def count(label: str, value: Any, at_least: int) -> Expr:
 
 
 def expression(label: str, value: Any) -> Expr:
-    """One number or letter, infinities among them; a float enters as the dyadic rational that it is."""
+    """One number, possibly infinite, or letter; a float becomes the dyadic rational that it equals."""
     try:
-        # Strict: sympy would evaluate a text as code.
+        # Strict: sympy would evaluate a string as code.
         expr = sympify(value, strict=True)
     except SympifyError:
         expr = None

@@ -1,4 +1,4 @@
-"""Exact answers of the numeric faces of D-G, by substitution into the statements' own expressions."""
+"""Exact versions of the numeric functions of D-G, by substitution into the statements' own expressions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def anchor_margin(coherence: Any, distance: Any, scale: Any) -> Expr:
 
 
 def anchor_scale_needed(coherence: Any, distance: Any, margin: Any) -> Expr:
-    """D1's scale for a margin; `oo` where there is none."""
+    """D1's scale for a margin; `oo` if there is none."""
     bracket, wanted = _bracket(coherence, distance), checked("margin", margin, REAL)
     if wanted.is_nonpositive:
         return S.Zero

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import lcm
 from typing import Any
 
-# Above so many columns, floating point first says which of them are likely to matter.
+# Above this many columns, floating point first selects those likely to matter.
 _FEW = 40
 _NEAR = 1e-7
 
@@ -17,7 +17,7 @@ Column = tuple[Fraction, ...]
 
 @dataclass(frozen=True)
 class GameValue:
-    """`value = max over p of min_r sum_j payoff[r][j] p_j`, attained at `masses`; `weights` show that it is no more."""
+    """`value = max over p of min_r sum_j payoff[r][j] p_j`, attained at `masses`; `weights` prove its optimality."""
 
     value: Fraction
     masses: tuple[Fraction, ...]
@@ -25,9 +25,9 @@ class GameValue:
 
 
 def solve_game(payoff: Sequence[Sequence[Fraction]]) -> GameValue:
-    """Best masses over the columns and best weights over the rows of a matrix with a row and a column at least.
+    """Optimal masses over the columns and weights over the rows of a matrix with at least one row and one column.
 
-    Exact whatever the floating point says: a column left out that the weights do not hold down is taken in.
+    Exact whatever floating point proposes: a left-out column on which the weights exceed the value is added.
     """
     columns = [tuple(column) for column in zip(*payoff, strict=True)]
     every = list(dict.fromkeys(columns))
@@ -43,7 +43,7 @@ def solve_game(payoff: Sequence[Sequence[Fraction]]) -> GameValue:
 
 
 def float_game(payoff: Any) -> tuple[Any, Any] | None:
-    """Masses and weights that floating point finds best, none negative, each of sum 1 to rounding; None if it fails."""
+    """Optimal masses and weights in floating point, nonnegative, each summing to 1 up to rounding; None on failure."""
     import numpy as np
     from scipy.optimize import linprog
 
@@ -64,7 +64,7 @@ def float_game(payoff: Any) -> tuple[Any, Any] | None:
 
 
 def _likely(columns: list[Column]) -> list[Column]:
-    """The columns that hold the weights down at the optimum, as far as floating point can tell."""
+    """The columns that bind the weights at the optimum, as far as floating point can tell."""
     import numpy as np
 
     found = float_game(np.array(columns, dtype=np.float64).T)
@@ -80,7 +80,7 @@ def _solve(columns: list[Column]) -> tuple[Fraction, list[Fraction], list[Fracti
     shift = 1 - min(min(column) for column in columns)
     scale = lcm(*(x.denominator for column in columns for x in column), shift.denominator)
     # Largest sum of u with sum_r u_r scale (payoff + shift) <= 1 at every column: all entries are positive, so 0 is
-    # a start, and the value is the inverse of that sum over the scale, less the shift.
+    # feasible, and the value is the inverse of that sum over the scale, less the shift.
     table = [[int((x + shift) * scale) for x in column] + [1] for column in columns]
     table.append([-1] * len(columns[0]) + [0])
     solution, prices = _simplex(table)
@@ -91,8 +91,8 @@ def _solve(columns: list[Column]) -> tuple[Fraction, list[Fraction], list[Fracti
 def _simplex(table: list[list[int]]) -> tuple[list[Fraction], list[Fraction]]:
     """Optimum and dual prices of a condensed tableau: constraints over the objective's row, right-hand sides last.
 
-    Bland's rule, smallest label first both in and out, so that no basis comes back. The entries stay integers over
-    one denominator, the last pivot (Edmonds 1967), which is quicker than rationals entry by entry.
+    Bland's rule, smallest label first for entering and leaving, so that no basis recurs. The entries stay integers over
+    one denominator, the last pivot (Edmonds 1967), which is faster than one rational per entry.
     """
     constraints, variables = len(table) - 1, len(table[0]) - 1
     entering = list(range(variables))

@@ -1,4 +1,4 @@
-"""Exact answers of the numeric face of B5 and C, by substitution into the statements' own expressions."""
+"""Exact versions of the numeric functions of B5 and C, by substitution into the statements' own expressions."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How many steps empty a block of weights: C4 and C5 as counts, and the smallest penalty that makes it in time.
+"""Number of steps until a block of weights is zero (C4, C5), and the smallest penalty that suffices in time.
 
-A block has `group_size` weights, of which `norm` is the Euclidean norm. Counts are integers, None where the block is
-never sure to be zero for good. A learning rate is a number, for an unending run, or the schedule of a planned one, and
-then "for good" means until its end.
+A block has `group_size` weights of Euclidean norm `norm`. Counts are integers, or None if the block is not guaranteed
+to become zero for good. A learning rate is a number for an unending run, or the schedule of a planned run, for which
+"for good" means until its end.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from theory.errors import DomainError
 from theory.numbers.checked import Array, between, count, is_exact, positive, real, require, scalar, single_count
 from theory.stable import less_product
 
-# Steps summed one by one in an unending run; beyond, c_t is taken at its limit.
+# Steps summed one by one in an unending run; beyond them, c_t is replaced by its limit.
 _SUMMED = 1 << 22
 _CHUNK = 1 << 18
-# Up to so many steps the power of a momentum is taken as a rational.
+# Up to this many steps the power of a momentum is an exact rational.
 _EXACT = 1 << 12
 
 
@@ -31,8 +31,9 @@ def extinction_step_sgd(
 ) -> int | None:
     """First step from which a block is zero under proximal gradient descent (C4; attained), in exact arithmetic.
 
-    `gradient_bound` bounds the block's gradient from now on. With heavy-ball momentum the buffer must be empty now:
-    after `t` steps it is within `gradient_bound (1 - momentum^t)/(1 - momentum)`, and the penalty must reach the last.
+    `gradient_bound` bounds the block's gradient from now on. With heavy-ball momentum the buffer must be empty now.
+    After `t` steps it is within `gradient_bound (1 - momentum^t)/(1 - momentum)`; the penalty must reach the last of
+    these bounds.
 
     >>> extinction_step_sgd(norm=1.0, learning_rates=0.25, penalty=2.0, gradient_bound=1.0)
     4
@@ -56,7 +57,7 @@ def extinction_step_sgd(
         return 0
     if rates.ndim == 0:
         return ceil(Fraction(start) / (Fraction(float(rates)) * left))
-    # The extended type keeps a sum of many steps from rounding across the step asked for.
+    # Extended precision, so that rounding in a sum of many steps does not shift the answer.
     reached = np.cumsum(rates, dtype=np.longdouble) * np.longdouble(float(left)) >= start
     return int(reached.argmax()) + 1 if reached.any() else None
 
@@ -79,10 +80,10 @@ def sgd_penalty_needed(norm: float, learning_rates: Any, gradient_bound: float, 
 def extinction_step_in_floats(
     norm: float, learning_rate: float, penalty: float, gradient_bound: float, group_size: int, roundoff: float
 ) -> int | None:
-    """C4 for a run in floating point of unit roundoff `roundoff` (`2**-24` in float32), at a constant rate.
+    """`extinction_step_sgd` at a constant rate in floating point of unit roundoff `roundoff` (`2**-24` in float32; C4).
 
-    Each step may lose `4 u |w|` of its progress, besides `u (p + 8)` of the shrinkage and of the gradient: so one more
-    step than in exact arithmetic is enough only while `N^2 u` is small, and a block that is long next to
+    Each step may lose `4 u |w|` of its progress, and `u (p + 8)` of the shrinkage and of the gradient. So one step more
+    than in exact arithmetic is enough only while `N^2 u` is small, and a block whose norm is large compared with
     `learning_rate (penalty - gradient_bound) / u` never moves.
 
     >>> extinction_step_in_floats(1.0, 0.25, 2.0, 1.0, group_size=4, roundoff=2.0**-24)
@@ -102,10 +103,10 @@ def extinction_step_in_floats(
 
 
 def adam_update_bound(step: Any, beta1: Any = 0.9, beta2: Any = 0.999) -> Any:
-    """`c_t`: largest size of a coordinate of Adam's bias-corrected update at step `t >= 1`, or ever at infinity (C5).
+    """`c_t`: largest magnitude of a coordinate of Adam's bias-corrected update at step `t >= 1`, or its limit (C5).
 
     It rises from 1; the gradients `g_i ~ (beta2/beta1)^i` attain it at every step. Raises `DomainError` unless
-    `0 <= beta1`, `beta1^2 < beta2` and `beta2 < 1`, without which there is no bound for all steps.
+    `0 <= beta1`, `beta1^2 < beta2` and `beta2 < 1`; otherwise no bound holds for all steps.
 
     >>> from sympy import Integer, Rational, oo
     >>> adam_update_bound(Integer(1), Rational(9, 10), Rational(999, 1000))
@@ -138,7 +139,7 @@ def adam_update_bound(step: Any, beta1: Any = 0.9, beta2: Any = 0.999) -> Any:
 
 
 def adam_threshold(group_size: Any, beta1: Any = 0.9, beta2: Any = 0.999, step: Any = np.inf) -> Any:
-    """Penalty that empties a block under proximal AdamW whatever the loss, and keeps it so up to a step (C5; sharp).
+    """Penalty that empties a block under proximal AdamW, whatever the loss, and keeps it empty to a step (C5; sharp).
 
     Dimensionless: the loss's scale does not enter. Above `sqrt(group_size) c_t` the block shrinks at every step.
 
@@ -164,8 +165,8 @@ def extinction_step_adam(
 ) -> int | None:
     """First step from which a block is zero under proximal AdamW, whatever the loss (C5), counted from `first_step`.
 
-    None unless the penalty reaches `adam_threshold` at the last step: a smaller one may empty the block and lose it
-    again, for `c_t` rises. Epsilon, AMSGrad and a weight decay with `rate * decay <= 1` change nothing.
+    None unless the penalty reaches `adam_threshold` at the last step: a smaller one may empty the block, but
+    not for good, because `c_t` rises. Epsilon, AMSGrad and a weight decay with `rate * decay <= 1` change nothing.
 
     >>> extinction_step_adam(norm=0.9, learning_rates=0.25, penalty=4.0, group_size=4, beta1=0.5, beta2=0.5)
     2
@@ -195,7 +196,7 @@ def adam_penalty_needed(
 
 @dataclass(frozen=True)
 class _Adam:
-    """How far Adam can push a block at each step, over the learning rate (C5)."""
+    """Bounds on how far Adam can push a block at each step, over the learning rate (C5)."""
 
     group_size: int
     beta1: float
@@ -203,18 +204,18 @@ class _Adam:
     first_step: int
 
     def until(self, last: int | None) -> float:
-        """The farthest up to a step, or ever."""
+        """Largest push up to step `last`; at any step if it is None."""
         step = inf if last is None else max(self.first_step - 1 + last, 1)
         return float(adam_threshold(self.group_size, self.beta1, self.beta2, step))
 
     def between(self, start: int, stop: int) -> Any:
-        """At the steps `start < t <= stop`."""
+        """Pushes at the steps `start < t <= stop`."""
         steps = np.arange(start, stop) + self.first_step
         return sqrt(self.group_size) * adam_update_bound(steps, self.beta1, self.beta2)
 
 
 def momentum_push(gradient_bound: float, momentum: float, steps: int) -> float:
-    """The farthest that heavy-ball momentum pushes a block within so many steps from an empty buffer, rounded up (C4).
+    """Largest push of heavy-ball momentum on a block within `steps` steps from an empty buffer, rounded up (C4).
 
     >>> momentum_push(1.0, 0.5, 2)
     1.5
@@ -224,30 +225,30 @@ def momentum_push(gradient_bound: float, momentum: float, steps: int) -> float:
 
 @dataclass(frozen=True)
 class _Heavy:
-    """How far heavy-ball momentum can push a block at each step from an empty buffer, over the learning rate (C4)."""
+    """Bounds on the push of heavy-ball momentum at each step from an empty buffer, over the learning rate (C4)."""
 
     bound: float
     momentum: float
 
     def until(self, last: int | None) -> float:
-        """The farthest up to a step, or ever; rounded up."""
+        """Largest push up to step `last`, at any step if it is None; rounded up."""
         mu, power = Fraction(self.momentum), Fraction(0)
         if last is not None:
-            # Less than the power, so that what it takes from the limit is never too much.
+            # Slightly less than the power, so that not too much is subtracted from the limit.
             power = mu**last if last <= _EXACT else Fraction(self.momentum**last * (1 - 2.0**-50))
         exact = Fraction(self.bound) * (1 - power) / (1 - mu)
         near = float(exact)
         return near if Fraction(near) >= exact else float(np.nextafter(near, inf))
 
     def between(self, start: int, stop: int) -> Any:
-        """At the steps `start < t <= stop`; a sum of positive terms, which loses no digits."""
+        """Pushes at the steps `start < t <= stop`; a sum of positive terms loses no digits."""
         mu, powers = np.longdouble(self.momentum), np.arange(start, stop, dtype=np.longdouble)
         before = (1 - mu**start) / (1 - mu) if start else np.longdouble(0)
         return np.longdouble(self.bound) * (before + np.cumsum(mu**powers))
 
 
 def _first_zero(start: float, rates: Array, penalty: float, pushes: _Adam | _Heavy) -> int | None:
-    """First step by which the penalty has outrun the pushes by the norm, if it reaches the last push too."""
+    """First step at which the penalty's total lead over the pushes is the norm, if it also reaches the last push."""
     least = pushes.until(_last(rates) if rates.ndim else None)
     if penalty < least:
         return None
@@ -256,7 +257,7 @@ def _first_zero(start: float, rates: Array, penalty: float, pushes: _Adam | _Hea
     gained, planned = np.longdouble(0), len(rates) if rates.ndim else _SUMMED
     for begin in range(0, planned, _CHUNK):
         end = min(begin + _CHUNK, planned)
-        # The extended type holds the product of any two floats, and keeps the digits of a long sum.
+        # Extended precision holds the product of any two floats and keeps the digits of a long sum.
         gains = np.multiply(
             rates[begin:end] if rates.ndim else rates, penalty - pushes.between(begin, end), dtype=np.longdouble
         )
@@ -270,7 +271,7 @@ def _first_zero(start: float, rates: Array, penalty: float, pushes: _Adam | _Hea
 
 
 def _least_penalty(start: float, rates: Array, pushes: _Adam | _Heavy, reached: Callable[[float], bool]) -> float:
-    """Smallest penalty by which a block is zero at the end of the schedule."""
+    """Smallest penalty with which a block is zero at the end of the schedule."""
     least, total = pushes.until(_last(rates)), rates.sum(dtype=np.longdouble)
     if total == 0:
         return inf if start else least
@@ -279,7 +280,7 @@ def _least_penalty(start: float, rates: Array, pushes: _Adam | _Heavy, reached: 
 
 
 def _enough(holds: Any, value: float) -> float:
-    """The value, moved up by the few roundings it may lack."""
+    """The value, raised by the few roundings that it may fall short."""
     for _ in range(64):
         if not isfinite(value) or holds(value):
             return value
@@ -320,6 +321,6 @@ def _planned(learning_rates: Any) -> Array:
 
 
 def _last(rates: Array) -> int:
-    """How many steps until the learning rate is 0 for good."""
+    """Number of steps until the learning rate is 0 for good."""
     moving = np.flatnonzero(rates)
     return int(moving[-1]) + 1 if moving.size else 0

@@ -1,7 +1,7 @@
-"""Rules at run time as numbers: the numeric face of E1-E3.
+"""Numeric functions of E1-E3, on rules at run time.
 
-A rule has a target, the keys it wants attended to, given as one row of 0s and 1s over the keys in `memberships`; a
-promise, the fidelity its target shall have; and a strength, in score units, that is added to its target's scores.
+A rule has a target, a set of keys given as a row of 0s and 1s in `memberships`; a promise, the fidelity that its target
+must have; and a strength, in score units, that is added to its target's scores.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from theory.errors import DomainError
 from theory.numbers.checked import Array, between, is_exact, open_unit, positive, real, require, scalar
 from theory.numbers.exact_game import GameValue, float_game, solve_game
 
-# Beyond this ratio of odds the difference of logarithms has lost nothing, and their quotient may overflow.
+# Above this ratio of odds the difference of logarithms is accurate, and the quotient may overflow.
 _LARGE_ODDS = 1e3
 _KKT = 1e-11
 _MOST_STEPS = 1000
-# Of more targets and kinds of keys than this, floating point proposes the answer.
+# With more targets and kinds of keys than this, floating point proposes the answer.
 _FEW = 24
-# Masses that were meant to be round have denominators up to this.
+# Masses meant as round numbers have denominators up to this.
 _ROUND = 10**6
 _RIDGE = 1e-3
 # Nats that one step may add to a strength: a longer Newton step can land where the row no longer responds.
@@ -35,10 +35,10 @@ _LONGEST_STEP = 4.0
 
 @dataclass(frozen=True)
 class PromiseSup:
-    """What a rule set can promise to every target alike: a supremum (E2).
+    """Supremum of the fidelity that a rule set can promise to every target at once (E2).
 
-    `masses` attains it (finite strengths may only come near), and `certificate`, one weight per rule, shows that
-    nothing beats it: on no key do the weights of the targets that hold it sum to more than `value`.
+    `masses` attains it; finite strengths may only approach it. `certificate`, one weight per rule, proves that no more
+    is possible: at every key the weights of the targets that hold it sum to at most `value`.
     """
 
     value: Fraction
@@ -50,7 +50,7 @@ class PromiseSup:
 class PromiseVerdict:
     """Whether some row meets every promise (E2).
 
-    `slack` is the most by which a row can exceed all of them at once; `masses` is such a row. Where it is negative,
+    `slack` is the most by which a row can exceed all of them at once; `masses` is such a row. If it is negative,
     `certificate` holds weights `y` with `sum_r y_r f_r > max_j sum_r y_r 1[j in T_r]`.
     """
 
@@ -61,7 +61,7 @@ class PromiseVerdict:
 
 
 def rule_strength(fidelity: Any, target: Any, temperature: Any = 1.0) -> Any:
-    """Smallest strength that lifts one rule's target from `fidelity` to `target` (E1): 0 where it is there already.
+    """Smallest strength that lifts one rule's target from `fidelity` to `target` (E1); 0 if it is already there.
 
     >>> from sympy import Integer, Rational
     >>> rule_strength(fidelity=Rational(1, 2), target=Rational(9, 10), temperature=Integer(2))
@@ -73,7 +73,7 @@ def rule_strength(fidelity: Any, target: Any, temperature: Any = 1.0) -> Any:
         return exact_design.rule_strength(fidelity, target, temperature)
     start, goal = open_unit("fidelity", fidelity), open_unit("target fidelity", target)
     tau = positive("temperature", temperature)
-    # The odds' ratio less 1, whose one subtraction is exact where the two are near.
+    # The ratio of the odds less 1; its one subtraction is exact if the two are close.
     with np.errstate(over="ignore"):
         excess = np.maximum(goal - start, 0.0) / (1 - goal) / start
     far = np.log(goal) - np.log1p(-goal) - np.log(start) + np.log1p(-start)
@@ -81,10 +81,10 @@ def rule_strength(fidelity: Any, target: Any, temperature: Any = 1.0) -> Any:
 
 
 def rule_strengths(masses: Any, memberships: Any, promises: Any, temperature: Any = 1.0) -> Array:
-    """Strengths, one a rule and none negative, that meet every promise with the least change of the row (E1).
+    """Nonnegative strengths, one per rule, that meet every promise with the least change of the row (E1).
 
-    `masses` is the plain row over the keys. Raises `DomainError` where the promises are impossible, with the
-    certificate, and where only a limit of ever larger strengths meets them.
+    `masses` is the plain row over the keys. Raises `DomainError` if the promises are impossible, with the
+    certificate, or if only a limit of ever larger strengths meets them.
 
     >>> rule_strengths([0.5, 0.5], [[1, 0]], [0.9]).round(6).tolist()
     [2.197225]
@@ -106,7 +106,7 @@ def rule_strengths(masses: Any, memberships: Any, promises: Any, temperature: An
 
 
 def promise_sup(memberships: Any) -> PromiseSup:
-    """The fidelity that every target can be promised at once, with the certificate that it is no more (E2; exact).
+    """Largest fidelity that every target can be promised at once, with a certificate of optimality (E2; exact).
 
     >>> promise_sup([[1, 1, 0], [0, 1, 1]]).value, promise_sup([[1, 0], [0, 1]]).certificate
     (Fraction(1, 1), (Fraction(1, 2), Fraction(1, 2)))
@@ -134,9 +134,9 @@ def promises_possible(memberships: Any, promises: Sequence[Any]) -> PromiseVerdi
 
 
 def forbidding_weights(memberships: Any, promises: Sequence[Any]) -> tuple[Fraction, ...] | None:
-    """Weights that prove the promises impossible (E2), None where some row meets them all.
+    """Weights that prove the promises impossible (E2), or None if some row meets them all.
 
-    Floating point proposes a row or weights, which rationals check; where neither holds, it is decided exactly.
+    Floating point proposes a row or weights, which rationals check; if neither holds, an exact solver decides.
 
     >>> forbidding_weights([[1, 0], [0, 1]], [0.7, 0.3]) is None
     True
@@ -156,7 +156,7 @@ def forbidding_weights(memberships: Any, promises: Sequence[Any]) -> tuple[Fract
 
 
 def shared_promise(memberships: Any) -> float:
-    """The fidelity that every target can be promised at once (E2): of many targets a little less, as a row shows.
+    """Fidelity that every target can be promised at once (E2); with many targets slightly less, attained by some row.
 
     >>> shared_promise([[1, 0], [0, 1]])
     0.5
@@ -170,7 +170,7 @@ def shared_promise(memberships: Any) -> float:
 
 
 def _rational(shares: Array, most: int | None = None) -> tuple[Fraction, ...]:
-    """Floats as rationals that sum to 1, with small denominators first if asked."""
+    """Floats as rationals, scaled to sum 1; with `most`, first rounded to denominators up to it."""
     exact = [Fraction(float(x)) if most is None else Fraction(float(x)).limit_denominator(most) for x in shares]
     total = sum(exact, Fraction(0))
     return tuple(x / total for x in exact)
@@ -191,7 +191,7 @@ def _ceilings(targets: Array, weights: Sequence[Fraction]) -> list[Fraction]:
 
 
 def _level(targets: Array, weights: Sequence[Fraction]) -> bool:
-    """Whether the weights hold every key down alike: else their promises need a mass of 0, which no strength gives."""
+    """Whether the weights have equal sums at every key; else the promises need a mass of 0, which no strength gives."""
     return len(set(_ceilings(targets, weights))) == 1
 
 
@@ -205,10 +205,10 @@ def is_certificate(memberships: Any, promises: Sequence[Fraction], weights: Sequ
 
 
 def expected_fidelity(miss: Any, fired: Any, missed: Any = 0.0) -> Any:
-    """Expected fidelity under a checker that misses with probability `miss` (E3): a lower bound where `missed` is 0.
+    """Expected fidelity under a checker that misses with probability `miss` (E3); a lower bound if `missed` is 0.
 
-    `fired` is the (least or mean) fidelity where the rule fired; `missed` the mean plain fidelity **where it was
-    missed**, which is the mean plain fidelity only if the misses are independent of it.
+    `fired` is the (least or mean) fidelity where the rule fired. `missed` is the mean plain fidelity **where it was
+    missed**, which equals the mean plain fidelity only if the misses are independent of it.
 
     >>> from sympy import Rational
     >>> expected_fidelity(Rational(1, 10), Rational(9, 10), Rational(1, 5))
@@ -249,9 +249,9 @@ def _row_and_targets(masses: Any, memberships: Any) -> tuple[Array, Array]:
 
 
 def _least_change(log_masses: Array, targets: Array, promises: Array) -> Array | None:
-    """Minimiser of `log sum_j a_j e^{b . t_j} - b . f` over `b >= 0`, in nats; None where it runs away.
+    """Minimiser of `log sum_j a_j e^{b . t_j} - b . f` over `b >= 0`, in nats; None if it diverges.
 
-    A projected Newton method: strengths at 0 that the gradient pushes below stay there, the others take a Newton step,
+    A projected Newton method: strengths that the gradient pushes below 0 stay at 0, the others take a Newton step,
     halved until the objective falls.
     """
     strengths = np.zeros(len(promises))
@@ -267,17 +267,17 @@ def _least_change(log_masses: Array, targets: Array, promises: Array) -> Array |
         residual = np.abs(strengths - np.maximum(0.0, strengths - gradient))
         if residual.max() <= _KKT:
             return strengths
-        # Strengths about to reach 0 go there by themselves: a Newton step that is then clipped need not lead downhill.
+        # Strengths about to reach 0 take a gradient step: a Newton step that is then clipped need not lead downhill.
         free = (strengths > min(1e-3, residual.max())) | (gradient < 0)
         covariance = (targets[free] * row) @ targets[free].T - np.outer(fidelities[free], fidelities[free])
         step = -gradient
-        # Targets that cover every key between them leave a flat direction, along which the ridge still moves.
+        # Targets that together cover every key leave a flat direction, along which the ridge still moves.
         ridge = _RIDGE * residual.max() * np.eye(len(covariance))
         step[free] = -np.linalg.lstsq(covariance + ridge, gradient[free], rcond=None)[0]
         if not np.isfinite(step).all() or gradient @ step >= 0:
             step = -gradient
         here, size = objective(strengths), min(1.0, _LONGEST_STEP / float(np.abs(step).max()))
-        # What the objective's two terms, which nearly cancel, may have lost to rounding.
+        # Rounding error of the objective, whose two terms nearly cancel.
         noise = 1e-14 * (1 + float(strengths @ promises))
         while size > 1e-15:
             moved = np.maximum(0.0, strengths + size * step)

@@ -1,7 +1,7 @@
-"""Schedules of the dial as numbers: the numeric face of F1-F3.
+"""Numeric functions of F1-F3, on schedules of the dial.
 
 A schedule is a name in `SCHEDULES` or an exponent `beta >= 0`; layer `l` of `L` has the dial
-`largest * (l/(L-1))^beta`, and the only layer of one has `largest`. Dials lie in [0, 1].
+`largest * (l/(L-1))^beta`, and a single layer has `largest`. Dials lie in [0, 1].
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from theory.errors import DomainError
 from theory.numbers.checked import Array, between, is_exact, real, require, scalar, single_count
 
-# Exponent of each configuration; None is the dial that is 0 in every layer.
+# Exponent of each configuration; None is a dial of 0 in every layer.
 SCHEDULES: dict[str, int | None] = {
     "distributed": None,
     "localist": 0,
@@ -43,7 +43,7 @@ _BUDGETS: dict[int, Callable[[int], Fraction]] = {
 
 
 def schedule_dials(schedule: str | float, layers: int, largest: Any) -> Array:
-    """Dial of each layer along the last axis, first to last (F; one row for each `largest`).
+    """Dial of each layer along the last axis, first to last (F; one row per `largest`).
 
     >>> schedule_dials("quadratic", 3, 0.5).tolist()
     [0.0, 0.125, 0.5]
@@ -82,7 +82,7 @@ def schedule_budget(schedule: str | float, layers: Any) -> Any:
 
 
 def largest_for_mean(schedule: str | float, layers: int, mean: float) -> float:
-    """Largest dial for which the mean dial is `mean`: equal budgets, at which F3 asks to compare schedules.
+    """Largest dial of the schedule whose mean dial is `mean`; F3 compares schedules at equal mean dials.
 
     >>> largest_for_mean("linear", 5, 0.25)
     0.5
@@ -100,9 +100,9 @@ def largest_for_mean(schedule: str | float, layers: int, mean: float) -> float:
 
 
 def localised_depth(schedule: str | float, layers: int, largest: Any, needed: Any) -> Any:
-    """How many layers have a dial of at least `needed` (F2), counted by comparing the dials.
+    """Number of layers with a dial of at least `needed` (F2), counted by comparing the dials.
 
-    The closed form `L - ceil((L-1)(needed/largest)^(1/beta))` misrounds where `needed` is the dial of a layer.
+    The closed form `L - ceil((L-1)(needed/largest)^(1/beta))` can misround if `needed` is the dial of a layer.
 
     >>> int(localised_depth("quintic", 12, 0.9, 0.5))
     2
@@ -114,7 +114,7 @@ def localised_depth(schedule: str | float, layers: int, largest: Any, needed: An
 
 
 def dial_gain(leak: Any, dial: Any) -> Any:
-    """Fidelity that a dial adds to a row of that leak, which is also the total variation it costs (B3, F3).
+    """Fidelity that a dial adds to a row of this leak; equal to the total variation that it costs (B3, F3).
 
     >>> from sympy import Rational
     >>> dial_gain(leak=Rational(1, 2), dial=Rational(2, 3))
@@ -133,7 +133,7 @@ def dial_gain(leak: Any, dial: Any) -> Any:
 def schedule_cost(schedule: str | float, layers: int, largest: Any, leak: Any, weights: Any = 1.0) -> Any:
     """Weighted sum over the layers of the total variation that the dial costs (F3), each layer's leak held fixed.
 
-    `leak` and `weights` hold one number for all layers or one each, along the last axis.
+    `leak` and `weights` hold one number for all layers, or one per layer along the last axis.
 
     >>> round(float(schedule_cost("localist", 12, 0.15, 0.6)), 3)
     0.475
@@ -149,7 +149,7 @@ def schedule_cost(schedule: str | float, layers: int, largest: Any, leak: Any, w
 
 
 def _weights(weights: Any) -> Array:
-    """Weights of layers, none negative."""
+    """Weights of layers, checked to be nonnegative."""
     factors = real("weight", weights)
     require(factors >= 0, "weight", factors, "be at least 0")
     return factors

@@ -1,10 +1,10 @@
-"""Thresholds on weights and optimisers as numbers: the numeric face of B5 and C2-C6.
+"""Numeric functions of B5 and C2-C6: thresholds on weights and optimisers.
 
-Bounds broadcast over numpy arrays, work in float64 and are accurate to a relative error of 1e-12; given a sympy number
-they answer exactly instead. What counts steps lives in `theory.numbers.extinction_steps` and is at hand here too.
+Bounds broadcast over numpy arrays, work in float64 and are accurate to a relative error of 1e-12; sympy numbers
+give exact answers instead. The functions that count steps are imported from `theory.numbers.extinction_steps`.
 
-Symbols: `loss_gradient` is the Frobenius norm of the loss's gradient in a head's output; `values`, `keys` and `inputs`
-are spectral norms, `width` is `d_k`.
+Symbols: `loss_gradient` is the Frobenius norm of the loss's gradient with respect to a head's output; `values`, `keys`
+and `inputs` are spectral norms, `width` is `d_k`.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ __all__ = [
 def water_level(block_scores: Any, temperature: Any = 1.0) -> Any:
     """`nu`: the level above which the block's scores alone hold all mass (B5), over the last axis.
 
-    The largest over `j` of the mean of the `j` largest scores, less `temperature / j`; right to the rounding of the
-    largest score, which is also the error of what is measured from it.
+    The largest over `j` of the mean of the `j` largest scores, less `temperature / j`. Accurate to the rounding of the
+    largest score, as is anything measured from it.
 
     >>> float(water_level([3.0, 1.0, 2.5], temperature=1.0))
     2.25
@@ -68,9 +68,9 @@ def water_level(block_scores: Any, temperature: Any = 1.0) -> Any:
 
 
 def sparse_penalty_exact(block_scores: Any, group_scores: Any, temperature: Any = 1.0) -> Any:
-    """The penalty from which on a group has no mass, given its own scores: necessary and sufficient (B5, iff).
+    """Smallest penalty at which a group has no mass, given its own scores (B5; necessary and sufficient).
 
-    The whole complement is empty exactly where every group's penalty is at least this.
+    The whole complement is empty exactly if every group's penalty is at least this.
 
     >>> float(sparse_penalty_exact([3.0, 1.0, 2.5], [5.25, 6.25], temperature=1.0))
     5.0
@@ -83,7 +83,7 @@ def sparse_penalty_exact(block_scores: Any, group_scores: Any, temperature: Any 
 def sparse_penalty_needed(m: Any, group_size: Any, margin: Any, temperature: Any = 1.0) -> Any:
     """Smallest penalty on a group of this size that empties it in every row of this margin (B5; attained).
 
-    The mean margin may stand in the margin's place. 0 from a margin of `temperature / m` on.
+    `margin` may also be the mean margin. The penalty is 0 from a margin of `temperature / m` on.
 
     >>> from sympy import Integer, Rational
     >>> sparse_penalty_needed(m=Integer(2), group_size=9, margin=Rational(1, 6))
@@ -100,7 +100,7 @@ def sparse_penalty_needed(m: Any, group_size: Any, margin: Any, temperature: Any
     # A power of 2 that keeps the product of the largest floats within float64, and changes no digit.
     unit = np.where(np.maximum(tau, np.abs(delta)) > _LARGE, 2.0**200, 1.0)
     lacking = less_product(tau / unit, block, delta / unit) / block
-    # Infinite where float64 holds no penalty so large.
+    # Infinite if float64 cannot hold so large a penalty.
     with np.errstate(over="ignore"):
         return scalar(np.sqrt(size) * np.maximum(0.0, lacking) * unit)
 
@@ -134,7 +134,7 @@ def group_threshold(
     """Uniform penalty above which every stationary point below the start has this block zero (C3; best constant).
 
     `loss_drop` is the loss at the start less its lower bound, `start_norms` the sum of the norms of all blocks there.
-    Not with query-key normalisation, and not for Adam (C5).
+    Does not hold with query-key normalisation, nor for Adam (C5).
 
     >>> from sympy import Integer
     >>> group_threshold(Integer(2), values=1, group_inputs=1, inputs=4, width=1, loss_drop=6, start_norms=2)
@@ -154,7 +154,7 @@ def group_threshold(
 def collapse_radius(
     penalty: Any, loss_gradient: Any, values: Any, inputs: Any, width: Any, temperature: Any = 1.0
 ) -> Any:
-    """How far `W_Q = W_K = 0` is the strict minimum: up to this norm of either of them, whatever the other (C3).
+    """Radius in which `W_Q = W_K = 0` is the strict minimum: a norm of either of them, whatever the other (C3).
 
     >>> from sympy import Integer
     >>> collapse_radius(Integer(3), loss_gradient=2, values=1, inputs=2, width=4)

@@ -1,7 +1,7 @@
-"""What each kind of instance is that statements speak about: the sentences that hold of every instance of the kind.
+"""The kinds of instance that statements are about: the sentences that hold for every instance of a kind.
 
-A statement's `about` names its kind. Beside these sentences an instance keeps the domains of the statement's letters,
-and what else the statement asks stands among its `assumptions`.
+A statement's `about` names its kind. An instance also keeps the domains of the statement's letters; whatever else the
+statement needs is among its `assumptions`.
 """
 
 from __future__ import annotations

@@ -208,7 +208,7 @@ ANCHOR_CAPACITY = Statement(
 
 
 def fano_slope() -> Expr:
-    """Slope in the error of what Fano's inequality leaves unknown, `h(e) + e log(M-1)`."""
+    """Derivative in the error of Fano's bound on the conditional entropy, `h(e) + e log(M-1)`."""
     return (BinaryEntropy(error) + error * log(blocks - 1)).diff(error).expand(func=True)
 
 

@@ -57,7 +57,7 @@ CATALOGUE: tuple[Statement, ...] = (
 
 
 def find(key: str) -> Statement:
-    """The statement with that id or name, whatever the case; `DomainError` names the known ones otherwise."""
+    """The statement with that id or name, ignoring case; if there is none, a `DomainError` names the known ones."""
     for statement in CATALOGUE:
         if key.lower() in (statement.id.lower(), statement.name):
             return statement

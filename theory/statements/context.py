@@ -1,8 +1,8 @@
-"""A7: the whole context: what a separation known from below promises of every causal row, early in its window too.
+"""A7: what a lower bound on the separation promises for every causal row of a context, also early in a window.
 
 Queries count from 0 and look back: query `q` sees keys 0 to `q`. Windows of `b_w` keys tile the context, and a query's
 target is what it sees of its own window: `m = (q mod b_w) + 1` keys, with `k = q - (q mod b_w)` outside. The statement
-speaks of the queries with `k >= 1` and `m >= m_0`.
+covers the queries with `k >= 1` and `m >= m_0`.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ STEPS = w_0 / (eta * (lam_g - G))
 _SPED_UP = G / (1 - mu)
 STEPS_WITH_MOMENTUM = STEPS.subs(G, _SPED_UP)
 FILLED = G * (1 - mu_T) / (1 - mu)
-"""How long the momentum buffer is at most at the end of a run that starts from an empty one."""
+"""Largest norm of the momentum buffer at the end of a run that starts with an empty one."""
 
 
 def _derive_descent() -> tuple[Step, ...]:
@@ -102,7 +102,7 @@ EXTINCTION_BY_DESCENT = Statement(
     assumptions=(PROXIMAL_LAST, EUCLIDEAN),
     claim=(
         Clause("one step", Le(w_1, Max(0, w_0 - eta * (lam_g - G)))),
-        # An integer is at most the ceiling of x exactly where it is below x + 1.
+        # An integer is at most the ceiling of x exactly if it is below x + 1.
         Clause("extinct", Lt(N, STEPS + 1), Lt(G, lam_g)),
         Clause("extinct with momentum", Lt(N_mu, STEPS_WITH_MOMENTUM + 1), And(Lt(_SPED_UP, lam_g), Le(b_0, _SPED_UP))),
         Clause("buffer", Le(b_T, FILLED), Eq(b_0, 0)),

@@ -1,6 +1,6 @@
-"""Tempting statements that are false. They stand outside the catalogue, and a test refutes each by its counterexample.
+"""Tempting but false statements, kept outside the catalogue; a test refutes each by its counterexample.
 
-Each pretends to the kind it is quoted as; `uses` names the statement that says what holds instead.
+Each has the kind that it is quoted as; `uses` names the statement that holds instead.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A head has inputs `X` (rows tokens, columns split into feature blocks `g`), `Q = sum_g X_g W_{Q,g}`, `K` likewise, with
 or without biases but not normalised, `S = Q K^T/sqrt(d_k)`, `A = softmax(S/tau)`, causal or not, and `O = A V`. In a
-batch every norm of values, keys and queries is the largest of its sequences, and the inputs are stacked.
+batch every norm of values, keys and queries is the largest over its sequences, and the inputs are stacked.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """G1-G4: results of others on one row, stated beside ours so that the same methods check both.
 
-A statement without steps here has a citation for its proof; G3's is short enough to be derived.
+A statement without steps cites its proof; G3's is short enough to derive.
 """
 
 from __future__ import annotations

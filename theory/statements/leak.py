@@ -35,7 +35,7 @@ _w = symbols("w", nonnegative=True)
 
 
 def two_level_masses(upper: Expr = m, lower: Expr = k, gap: Expr = d) -> tuple[Expr, Expr]:
-    """Softmax masses of the upper and lower group, for `upper` keys standing `gap` nats above `lower` keys."""
+    """Softmax masses of the upper and lower group, for `upper` keys that are `gap` nats above `lower` keys."""
     weight = upper + lower * exp(-gap)
     return upper / weight, lower * exp(-gap) / weight
 

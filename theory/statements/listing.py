@@ -1,4 +1,4 @@
-"""The catalogue as people read it: a list, one statement in full, and the graph of what rests on what."""
+"""The catalogue for readers: a list, one statement in full, and the dependency graph."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def describe(statement: Statement) -> dict[str, Any]:
 
 
 def print_list(statements: Sequence[Statement]) -> None:
-    """Every statement: its name and what it says, cut at no width."""
+    """Prints every statement's name and title, wrapped and never cut."""
     console = Console()
     for s in statements:
         origin = s.source.removeprefix("known: ").replace(";", ",").split(",")[0]
@@ -73,7 +73,7 @@ def print_list(statements: Sequence[Statement]) -> None:
 
 
 def _print_hanging(console: Console, lead: str, text: str) -> None:
-    """The text behind its lead, further lines below its beginning."""
+    """Prints the text after its lead, with further lines indented to its start."""
     line = Table.grid(padding=0)
     line.add_column(no_wrap=True)
     line.add_column(overflow="fold")
@@ -82,7 +82,7 @@ def _print_hanging(console: Console, lead: str, text: str) -> None:
 
 
 def print_statement(statement: Statement) -> None:
-    """One statement in full."""
+    """Prints one statement in full."""
     console = Console()
     described = describe(statement)
     console.print(f"[bold]{statement.id} {statement.name}[/] ({statement.kind.value})", highlight=False)
@@ -117,7 +117,7 @@ def print_statement(statement: Statement) -> None:
 
 
 def foundations(statement: Statement) -> list[Statement]:
-    """The statement and all that it rests on, in the catalogue's order."""
+    """The statement and all statements that it rests on, in the catalogue's order."""
     from theory.statements.catalogue import CATALOGUE
 
     by_id = {each.id: each for each in CATALOGUE}
@@ -132,7 +132,7 @@ def foundations(statement: Statement) -> list[Statement]:
 
 
 def graphviz(statements: Sequence[Statement]) -> str:
-    """What rests on what, as a Graphviz digraph: an arrow leads from a statement to one that it uses."""
+    """The dependency graph as a Graphviz digraph: an arrow leads from a statement to each one that it uses."""
     lines = ["digraph statements {", "  rankdir=BT;"]
     lines += [f'  "{s.id}" [label="{s.id} {s.name}"];' for s in statements]
     lines += [f'  "{s.id}" -> "{used}";' for s in statements for used in s.uses]

@@ -1,4 +1,4 @@
-"""The catalogue as one Markdown page: `docs/theory.md` is what this prints."""
+"""The catalogue as one Markdown page, stored as `docs/theory.md`."""
 
 from __future__ import annotations
 

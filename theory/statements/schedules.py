@@ -36,7 +36,7 @@ LAYER_COST = dial_here * eps * (1 - eps) / (1 - dial_here * eps)
 
 @cache
 def budget(beta: int) -> Expr:
-    """Closed form in `L` of `sum over l of (l/(L-1))^beta`, worked out by sympy."""
+    """Closed form in `L` of `sum over l of (l/(L-1))^beta`, computed by sympy."""
     if beta == 0:
         return layers
     index = symbols("l", integer=True, nonnegative=True)

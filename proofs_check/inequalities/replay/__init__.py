@@ -2,9 +2,9 @@
 
 It shares no code with the search that wrote them.
 
-A certificate holds if its bytes are canonical and hash to what they say; if the claim that its nodes make is the one it
-states; if every form it uses equals, by algebra, the claim's difference or the derivative it stands for; if its boxes
-tile the domain; and if the argument of every box holds when computed anew in Arb.
+A certificate holds if its bytes are canonical and match their hash; if its nodes make the claim that it states; if
+every form it uses equals, by algebra, the claim's difference or the derivative it stands for; if its boxes tile the
+domain; and if the argument of every box holds when recomputed in Arb.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from proofs_check.inequalities.replay.boxes import Broken, spelt
 from proofs_check.inequalities.replay.ranges import Nowhere
 
 FORMAT = "localist interval certificate 1"
-# What files of evidence say they are, before the number of their form.
+# The `format` of an evidence file, without its version number.
 EVIDENCE = "localist evidence "
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """Whether a certificate holds, and why not; if it does, the claim in words, its hash, and the leaves checked."""
+    """Whether a certificate holds: if so, the claim in words, its hash and the leaves checked; if not, the reason."""
 
     holds: bool
     reason: str
@@ -38,7 +38,7 @@ class Replayed:
 
 
 def replay(path: Path) -> Replayed:
-    """Check a file that holds one certificate; whatever is wrong with it makes it fail, never an error."""
+    """Checks a file that holds one certificate; every defect is a failure, never an exception."""
     try:
         raw = Path(path).read_bytes()
     except (OSError, ValueError) as error:
@@ -47,7 +47,7 @@ def replay(path: Path) -> Replayed:
 
 
 def replay_document(document: Any) -> Replayed:
-    """Check a certificate that has been read from JSON."""
+    """Checks a certificate that was read from JSON."""
     try:
         raw = (spelt(document) + "\n").encode("ascii")
     except Exception as error:
@@ -56,7 +56,7 @@ def replay_document(document: Any) -> Replayed:
 
 
 def replay_bytes(raw: bytes) -> Replayed:
-    """Check the bytes of a certificate."""
+    """Checks the bytes of a certificate."""
     try:
         payload = _opened(raw)
         audit = Audit(payload)
@@ -70,9 +70,9 @@ def replay_bytes(raw: bytes) -> Replayed:
 
 
 def replay_all(place: Path) -> list[tuple[str, Replayed]]:
-    """Every certificate in a file or a folder, by name: files of one certificate, and of evidence, which holds several.
+    """The result for every certificate in a file or a folder, by name; an evidence file holds several.
 
-    A file that is neither, and a lemma said to be proved that has no certificate, fail.
+    A file that is neither a certificate nor evidence fails, and so does a proved lemma without a certificate.
     """
     try:
         paths = sorted(place.rglob("*.json")) if place.is_dir() else [place]
@@ -88,7 +88,7 @@ def _in_file(path: Path) -> Iterator[tuple[str, Replayed]]:
             yield str(path), replay(path)
             return
         if not document["format"].startswith(EVIDENCE):
-            raise Broken("it is neither a certificate nor evidence")
+            raise Broken("the file is neither a certificate nor evidence")
         lemmas = [(each["lemma"], each["verdict"], each["certificate"]) for each in document["interval"]]
     except Exception as error:
         reason = str(error) if isinstance(error, Broken | OSError) else f"malformed: {type(error).__name__}: {error}"

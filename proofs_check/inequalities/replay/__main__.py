@@ -9,7 +9,7 @@ from proofs_check.inequalities.replay import replay_all
 
 
 def main(arguments: list[str]) -> int:
-    """Replay every certificate in the places named; exit status 0 if there are some and all hold."""
+    """Replays every certificate in the named places; exit status 0 if there is at least one and all hold."""
     found = [each for place in arguments for each in replay_all(Path(place))]
     for name, result in found:
         told = f"holds, {result.leaves} boxes: {result.claim}" if result.holds else f"FAILS: {result.reason}"

@@ -1,6 +1,6 @@
 """The replay's algebra: expressions as quotients of polynomials in letters, exponentials and logarithms.
 
-Two expressions with the same quotient are equal wherever both have values; so a quotient 0 decides an identity, and a
+Two expressions with the same quotient are equal wherever both have values, so a quotient 0 decides an identity; a
 quotient that is not 0 decides nothing. Shares no code with the search.
 """
 
@@ -14,11 +14,11 @@ from typing import Any
 from flint import Ordering, fmpq, fmpq_mpoly_ctx, fmpz
 
 _SLOTS = 28
-# Larger numbers are not factored: that could take for ever.
+# Larger numbers are not factored: that could take forever.
 _FACTORED = 2**96
 
 
-# The least and the largest value of a letter; None where there is none.
+# The least and the largest value of a letter; None where it is unbounded.
 Ends = Mapping[str, tuple[Fraction | None, Fraction | None]]
 
 
@@ -27,7 +27,7 @@ class Unreadable(ValueError):
 
 
 class _Again(Exception):
-    """A finer unit of an exponent, or of a root, has been found: the quotients have to be built anew."""
+    """An exponent or a root needs a finer unit: the quotients must be rebuilt."""
 
 
 class Quotient:
@@ -71,7 +71,7 @@ class Quotient:
 
 
 def _prime_powers(constant: Any) -> list[tuple[Fraction, int]]:
-    """A rational number as powers of primes, -1 among them; a number too large to factor stands for itself."""
+    """A rational number as powers of primes and of -1; a number too large to factor stays whole."""
     found = [(Fraction(-1), 1)] if constant < 0 else []
     for number, sign in ((abs(int(constant.p)), 1), (int(constant.q), -1)):
         if number > _FACTORED:
@@ -89,9 +89,9 @@ def _divided(a: Any, b: Any) -> Any:
 
 
 class Algebra:
-    """Quotients over some letters. A `nonnegative` letter may stand under a root: it is a power of a finer letter.
+    """Quotients over some letters. A `nonnegative` letter under a root becomes a power of a finer letter.
 
-    With `ends`, the least and the largest value of every letter, a root of a power knows the sign of its affine base.
+    `ends` gives the least and the largest value of every letter, hence the sign of an affine base under a root.
     """
 
     def __init__(self, letters: list[str], nonnegative: frozenset[str], ends: Ends | None = None) -> None:
@@ -110,7 +110,7 @@ class Algebra:
         self._made: dict[int, tuple[str, Any]] = {}
 
     def decide(self, question: Callable[[], Any]) -> Any:
-        """Answer a question about quotients, starting over while exponents need a finer unit."""
+        """Answers a question about quotients; starts over while exponents need a finer unit."""
         for _ in range(12):
             try:
                 return question()
@@ -124,7 +124,7 @@ class Algebra:
         return Quotient(one * fmpq(value.numerator, value.denominator), one)
 
     def letter(self, name: str) -> Quotient:
-        """A letter, or the power of the finer one that it is."""
+        """A letter, as a power of its finer letter if it has one."""
         return self._generator(self.letters.index(name)).raised(self._roots.get(name, 1))
 
     def _generator(self, index: int) -> Quotient:
@@ -178,7 +178,7 @@ class Algebra:
         return self._generator(self._slot("exp", key, small)).raised(int(times))
 
     def _is_plainly_positive(self, u: Quotient) -> bool:
-        """Whether only plus signs join letters that are not negative, exponentials and roots."""
+        """Whether it is a sum, without minus signs, of nonnegative letters, exponentials and roots."""
         for poly in (u.top, u.bottom):
             for exponents, c in poly.to_dict().items():
                 if c < 0:
@@ -222,7 +222,7 @@ class Algebra:
         return total
 
     def root(self, u: Quotient, n: int, name: str | None) -> Quotient:
-        """The `n`-th root of `u >= 0`: of a nonnegative letter a power of its finer letter, else a new function."""
+        """The `n`-th root of `u >= 0`: for a nonnegative letter a power of its finer letter, else a new function."""
         if name is not None and name in self.nonnegative:
             have = self._roots.get(name, 1)
             if have % n:
@@ -236,7 +236,7 @@ class Algebra:
         return outside if whole else outside * self._generator(self._slot(f"root{n}", inside.key(), (n, inside)))
 
     def _split_root(self, u: Quotient, n: int) -> tuple[Quotient, Quotient]:
-        """The `n`-th root of `u > 0` as a factor, and what is left under the root: one way for every way to write u."""
+        """The `n`-th root of `u > 0` as a factor and a rest under the root, the same however `u` is written."""
         outside = inside = self.number(Fraction(1))
         for poly, sign in ((u.top, 1), (u.bottom, -1)):
             constant, factors = poly.factor()
@@ -248,7 +248,7 @@ class Algebra:
             parts += [(self.number(prime), times) for prime, times in _prime_powers(constant)]
             for base, times in parts:
                 side = self._side_of_zero(base) if times >= n else 0
-                # For an even order the root of a power is one of the base's size; for an odd one 0 must be below.
+                # For even `n` the root of `base^n` is `|base|`; for odd `n` the base must be positive.
                 if side > 0 or (side < 0 and n % 2 == 0):
                     size = base * self.number(Fraction(side))
                     outside, times = outside * size.raised(sign * (times // n)), times % n
@@ -256,7 +256,7 @@ class Algebra:
         return outside, inside
 
     def _side_of_zero(self, u: Quotient) -> int:
-        """1 or -1 where the base of a power is nowhere below, or nowhere above, 0; 0 where that is not known."""
+        """1 where the base of a power is nowhere below 0, -1 where it is nowhere above, 0 where neither is known."""
         if self._is_plainly_positive(u):
             return 1
         if self._ends is None or not u.bottom.is_constant():
@@ -286,7 +286,7 @@ class Algebra:
         return self._generator(self._slot(kind, u.key(), u))
 
     def pi(self) -> Quotient:
-        """The number pi, of which nothing is known here."""
+        """The number pi, as a generator without relations."""
         return self._generator(self._slot("pi", "", None))
 
     def slope(self, u: Quotient, name: str) -> Quotient:

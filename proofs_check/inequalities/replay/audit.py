@@ -1,4 +1,4 @@
-"""The replay's arguments: every box of a certificate, checked again. Shares no code with the search."""
+"""Checks the argument of every box of a certificate again. Shares no code with the search."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _PAYLOAD |= {"versions"}
 
 
 class Audit:
-    """One certificate, being checked."""
+    """The check of one certificate."""
 
     def __init__(self, payload: Mapping[str, Any]) -> None:
         statement = payload["statement"]
@@ -55,7 +55,7 @@ class Audit:
         if hashlib.sha256(text.encode()).hexdigest() != statement["sha256"]:
             raise Broken("the statement's hash does not match")
         if statement["relation"] not in (">=", ">", "<=", "<"):
-            raise Broken(f"relation {statement['relation']!r} is none of the four inequalities")
+            raise Broken(f"relation {statement['relation']!r} is not one of the four inequalities")
         self.nodes: list[list[Any]] = [valid_node(node, i) for i, node in enumerate(payload["nodes"])]
         self.strict = statement["relation"] in (">", "<")
         self.difference = int(payload["difference"])
@@ -72,7 +72,7 @@ class Audit:
         for name, change in changes.items():
             new = change["new"]
             if name not in used or new in used or new in self.box:
-                raise Broken(f"the change of {name} makes no sense")
+                raise Broken(f"the change of {name} does not replace a letter of the claim by a new one")
             self.box[new] = image(change, domain[name])
             self._changed[name] = (new, change)
         unknown = letters_below(self.nodes, self.difference) - set(self.box)
@@ -87,7 +87,7 @@ class Audit:
         self.leaves = 0
 
     def _derived_claim(self, statement: Mapping[str, Any], domain: Box) -> str:
-        """The claim that the nodes make, in words; it must be the one stated."""
+        """The claim that the nodes make, in words; `Broken` unless it is the one stated."""
         lhs, relation, rhs = statement["lhs"], statement["relation"], statement["rhs"]
         claim = worded(self.nodes, lhs, relation, rhs, domain)
         stated = Stated(statement["srepr"])
@@ -97,7 +97,7 @@ class Audit:
         return claim
 
     def run(self) -> int:
-        """Check every leaf; how many there were."""
+        """Checks every leaf; returns their number."""
         waiting = [(self.tree, self.box)]
         while waiting:
             cell, box = waiting.pop()
@@ -112,13 +112,13 @@ class Audit:
         return self.leaves
 
     def _check_difference(self, bigger: int, smaller: int) -> None:
-        """The difference must be the claim's larger side less the smaller, letter by letter as changed."""
+        """Checks that the difference is the claim's larger side minus the smaller, after the changes of letters."""
         node = self.nodes[self.difference]
         if node[0] != "+" or len(node) != 3:
-            raise Broken("the difference is no difference")
+            raise Broken("the difference is not one side minus the other")
         minus = self.nodes[node[2]]
         if minus[0] != "*" or len(minus) != 3 or self.nodes[minus[1]] != ["q", "-1"]:
-            raise Broken("the difference is no difference")
+            raise Broken("the difference is not one side minus the other")
         self._check_alike(bigger, node[1])
         self._check_alike(smaller, minus[2])
 
@@ -155,20 +155,20 @@ class Audit:
             raise Broken(f"{name} is not replaced by what the change says")
 
     def _checked_aliases(self, pairs: list[list[int]]) -> dict[int, list[int]]:
-        """Nodes said to have the value of another, found equal by algebra."""
+        """The aliases of each node, all found equal to it by algebra."""
         found: dict[int, list[int]] = {}
         for node, other in pairs:
             if letters_below(self.nodes, other) - set(self.box):
-                raise Broken("an alias uses letters of no domain")
+                raise Broken("an alias uses letters without a domain")
             if any(self.nodes[i][0] == "moment" for i in below(self.nodes, node) | below(self.nodes, other)):
-                raise Broken("an alias has no moments")
+                raise Broken("an alias must not contain a moment")
 
             def agree(node: int = node, other: int = other) -> bool:
                 gap = read(self.algebra, self.nodes, node, {}, {}) - read(self.algebra, self.nodes, other, {}, {})
                 return gap.is_zero
 
             if not self.algebra.decide(agree):
-                raise Broken("an alias does not have the value it is said to")
+                raise Broken("an alias does not have the value of its node")
             found.setdefault(natural(node), []).append(natural(other))
         return found
 
@@ -215,10 +215,10 @@ class Audit:
             raise Broken("the enclosure does not have the sign claimed")
 
     def _slide(self, forms: Forms, box: Box, name: str, end: str) -> tuple[Box, bool]:
-        """To the end of a letter's side where the difference is least, as its slope has one sign."""
+        """The face where the difference is least, by the slope's sign; and whether it is larger on all of the box."""
         least, most, least_missed, most_missed = box[name]
         if end not in ("low", "high"):
-            raise Broken(f"{end!r} is no end")
+            raise Broken(f"{end!r} is not an end")
         x, missed = (least, least_missed) if end == "low" else (most, most_missed)
         if x is None:
             raise Broken("there is no face at infinity")
@@ -228,7 +228,7 @@ class Audit:
         slope = forms.value(((name, 1),), Reading(self.nodes, box, self.aliases))
         slope = slope if end == "low" else slope.opposite()
         if not slope.not_below_zero():
-            raise Broken("the slope has not one sign")
+            raise Broken("the slope does not have one sign")
         return {**box, name: (x, x, False, False)}, missed and slope.above_zero()
 
     def _direct(self, forms: Forms, box: Box, strict: bool, details: Mapping[str, Any]) -> None:
@@ -254,15 +254,15 @@ class Audit:
         self._enough(total, strict)
 
     def _taylor(self, forms: Forms, box: Box, strict: bool, details: Mapping[str, Any]) -> None:
-        """Derivatives below the order vanish at the place, so the sign of the next decides on its side."""
+        """All derivatives below the order vanish at the place, so the sign of the next decides on either side of it."""
         name, order = details["letter"], natural(details["order"])
         side, place = box[name], pinned(box)
         if name in place or order < 1:
-            raise Broken("the letter is no free one")
+            raise Broken("the letter is not free or the order is below 1")
         if details["at"].startswith("letter "):
             other = details["at"].removeprefix("letter ")
             if other not in box or other == name or other in place:
-                raise Broken(f"{details['at']!r} is no place")
+                raise Broken(f"{details['at']!r} is not a place")
             there = box[other]
             place = {**place, name: other}
         else:
@@ -312,13 +312,13 @@ class Audit:
 
 
 def _only(found: Mapping[str, Any], expected: set[str], what: str) -> None:
-    """`Broken` unless the entries are those that are read: one that is not may say anything."""
+    """Raises `Broken` unless the entries are exactly those that are read: an unread entry could say anything."""
     if odd := sorted(set(found) ^ expected):
-        raise Broken(f"{what} has not exactly the entries it must have: {', '.join(odd)}")
+        raise Broken(f"{what} has missing or unknown entries: {', '.join(odd)}")
 
 
 def _nonnegative(box: Box) -> frozenset[str]:
-    """The letters that are nowhere below 0."""
+    """The letters whose interval holds no number below 0."""
     return frozenset(name for name, side in box.items() if side[0] is not None and side[0] >= 0)
 
 

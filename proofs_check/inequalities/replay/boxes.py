@@ -1,4 +1,4 @@
-"""The replay's boxes and nodes: what a certificate may say, read strictly. Shares no code with the search."""
+"""Reads the boxes and nodes of a certificate, strictly. Shares no code with the search."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ Place = Mapping[str, Fraction | str]
 
 
 class Broken(Exception):
-    """What is wrong with a certificate."""
+    """A defect of a certificate."""
 
 
 def spelt(document: Any) -> str:
-    """The one way to write a document."""
+    """The document in canonical JSON."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def natural(x: Any) -> int:
-    """A whole number that is not negative."""
+    """The number, if it is whole and not negative."""
     if type(x) is not int or x < 0:
         raise Broken(f"{x!r} must be a whole number")
     return x
 
 
 def valid_node(node: Any, index: int) -> list[Any]:
-    """A node that names only earlier ones and has the shape of its kind."""
+    """The node, if it names only earlier ones and has the shape of its kind."""
     op, *parts = node
     shapes = {"x": str, "q": str}
     if op in shapes:
@@ -72,7 +72,7 @@ def children(node: list[Any]) -> list[int]:
 
 
 def data_of(node: list[Any]) -> list[Any]:
-    """What a node says besides the nodes it names."""
+    """The entries of a node other than the nodes it names."""
     op, *parts = node
     if op in ("x", "q"):
         return [op, parts[0]]
@@ -82,7 +82,7 @@ def data_of(node: list[Any]) -> list[Any]:
 
 
 def below(nodes: list[list[Any]], index: int) -> set[int]:
-    """A node and all that it rests on."""
+    """A node and all nodes that it depends on."""
     seen: set[int] = set()
     waiting = [index]
     while waiting:
@@ -94,12 +94,12 @@ def below(nodes: list[list[Any]], index: int) -> set[int]:
 
 
 def letters_below(nodes: list[list[Any]], index: int) -> set[str]:
-    """The letters that a node rests on."""
+    """The letters that a node depends on."""
     return {nodes[i][1] for i in below(nodes, index) if nodes[i][0] == "x"}
 
 
 def read_side(side: Mapping[str, Any]) -> Side:
-    """A letter's interval; it must hold a number."""
+    """A letter's interval; `Broken` if it is empty."""
     least = None if side["low"] == "-inf" else Fraction(side["low"])
     most = None if side["high"] == "inf" else Fraction(side["high"])
     least_missed, most_missed = side["low_open"], side["high_open"]
@@ -113,7 +113,7 @@ def read_side(side: Mapping[str, Any]) -> Side:
 
 
 def image(change: Mapping[str, Any], side: Side) -> Side:
-    """The new letter's side; the change must carry it onto the whole of the old one's."""
+    """The new letter's side; `Broken` unless the change maps it onto all of the old letter's side."""
     least, most, least_missed, most_missed = side
     shift, sign, kind = Fraction(change["shift"]), change["sign"], change["kind"]
     if sign not in (1, -1) or kind not in ("exp", "reciprocal", "fraction"):
@@ -134,7 +134,7 @@ def image(change: Mapping[str, Any], side: Side) -> Side:
 
 
 def cut(side: Side, at: Fraction, after: bool) -> tuple[Side, Side]:
-    """The two parts of a side cut at a number of it; the number belongs to the first part if `after`."""
+    """The two parts of a side cut at a number; the number belongs to the first part if `after`."""
     least, most, least_missed, most_missed = side
     if not closure_holds(side, at) or type(after) is not bool:
         raise Broken("a box is cut outside itself")
@@ -154,7 +154,7 @@ def closure_holds(side: Side, x: Fraction) -> bool:
 
 
 def reaching(side: Side, x: Fraction) -> Side:
-    """A side with one of its ends let in."""
+    """A side with one of its ends included."""
     least, most, least_missed, most_missed = side
     return least, most, least_missed and x != least, most_missed and x != most
 
@@ -181,7 +181,7 @@ def apart(low: Side, high: Side) -> bool | None:
 
 
 def pinned(box: Box) -> dict[str, Fraction | str]:
-    """The letters of which one value is left."""
+    """The letters whose side is a single number, with that number."""
     return {name: side[0] for name, side in box.items() if side[0] is not None and side[0] == side[1]}
 
 

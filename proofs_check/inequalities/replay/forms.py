@@ -1,4 +1,4 @@
-"""The replay's forms: which ways of writing a claim's difference are what they say, and what they show over a box.
+"""The forms of a claim's difference: whether each equals what it stands for, and its range over a box.
 
 Shares no code with the search.
 """
@@ -18,7 +18,7 @@ Slope = tuple[tuple[str, int], ...]
 
 
 class Forms:
-    """The ways a certificate writes one smooth piece of the difference and its derivatives."""
+    """The forms in which a certificate writes one smooth piece of the difference and its derivatives."""
 
     def __init__(
         self,
@@ -39,18 +39,18 @@ class Forms:
             self._named[slope] = [natural(index) for index in form["nodes"]]
         for index in {i for indices in self._named.values() for i in indices}:
             if letters_below(self.nodes, index) - set(algebra.letters):
-                raise Broken("a form uses letters of no domain")
+                raise Broken("a form uses letters without a domain")
         self._sound: dict[tuple[int, Slope, str], bool] = {}
-        # Only what stands under a root can be equal on part of the domain alone.
+        # Only forms with roots can be equal on just a part of the domain.
         self._rooted = any(nodes[i][0] == "root" for i in below(nodes, difference))
         self._zeros: dict[tuple[int, str], bool] = {}
         self._moments: dict[int, list[int]] = {}
 
     def forms(self, slope: Slope, box: Box) -> list[int]:
-        """The forms of that derivative that algebra finds equal to it, everywhere or at least on the box."""
+        """The forms that algebra finds equal to that derivative, everywhere or at least on the box."""
         found = [i for i in self._named.get(slope, []) if self._is_sound(i, slope) or self._is_sound(i, slope, box)]
         if not found:
-            raise Broken(f"no form of the derivative {slope} is what it says")
+            raise Broken(f"no form of the derivative {slope} equals it")
         return found
 
     def _is_sound(self, index: int, slope: Slope, box: Box | None = None) -> bool:
@@ -75,7 +75,7 @@ class Forms:
         return self._sound[key]
 
     def _reads(self, index: int, reading: Reading) -> Range | None:
-        """The range of a form, if it certainly has values there that are the difference's."""
+        """The range of a form; None unless its values certainly exist and are those it stands for."""
         if index not in self._moments:
             rests_on = below(self.nodes, index)
             self._moments[index] = [i for i in rests_on if self.nodes[i][0] == "moment"]
@@ -83,7 +83,7 @@ class Forms:
             found = reading.range_of(index)
             for i in self._moments[index]:
                 inner = reading.range_of(self.nodes[i][2])
-                # Where its argument is 0 a moment equals its quotient by continuity alone, which smoothness gives.
+                # At argument 0 a moment equals its quotient only by continuity, which smoothness gives.
                 if not (inner.above_zero() or inner.opposite().above_zero() or found.tame):
                     return None
         except Nowhere:
@@ -91,7 +91,7 @@ class Forms:
         return found
 
     def value(self, slope: Slope, reading: Reading) -> Range:
-        """What all forms of a derivative agree on."""
+        """The range on which all forms of a derivative agree."""
         best: Range | None = None
         for index in self.forms(slope, reading.box):
             found = self._reads(index, reading)
@@ -102,7 +102,7 @@ class Forms:
         return best
 
     def tame(self, box: Box, index: int | None = None) -> bool:
-        """Whether a form of the difference (that one, if named) is smooth on all of the box."""
+        """Whether a form of the difference (the named one, if any) is smooth on all of the box."""
         reading = Reading(self.nodes, box, self.aliases)
         if index is not None and index not in self.forms((), box):
             return False
@@ -113,7 +113,7 @@ class Forms:
         return False
 
     def vanishes(self, slope: Slope, box: Box, place: Place) -> bool:
-        """Whether algebra makes a smooth form of a derivative 0 at a place, whatever the letters left free."""
+        """Whether algebra shows that a smooth form of a derivative is 0 at a place, whatever the free letters."""
         reading = Reading(self.nodes, box, self.aliases)
         for index in self.forms(slope, box):
             found = self._reads(index, reading)
@@ -143,7 +143,7 @@ class Forms:
 
 
 def _algebra_on(box: Box, letters: list[str]) -> Algebra:
-    """An algebra of what holds on a box, its ends included."""
+    """An algebra that knows the ends of a box, and with them signs on it."""
     ends = {name: (box[name][0], box[name][1]) for name in letters}
     nonnegative = frozenset(name for name, (least, _) in ends.items() if least is not None and least >= 0)
     return Algebra(letters, nonnegative, ends)

@@ -1,6 +1,6 @@
-"""The replay's enclosures: what values a node of a certificate takes over a box. Shares no code with the search.
+"""The replay's enclosures: ranges of numbers, rounded outward by Arb. Shares no code with the search.
 
-A range is a pair of limits; a limit is a number and whether it is certainly never reached. Infinite limits never are.
+A range is a pair of limits; a limit is a number, and whether it is certainly never reached. Infinite limits never are.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Range:
         if self.opposite().above_zero():
             return self.opposite().inverse().opposite()
         if not self.above_zero():
-            raise Nowhere("a division by what may be 0")
+            raise Nowhere("a division by a value that may be 0")
         top = PLUS if self.least == 0 else 1 / self.least
         bottom = arb(0) if self.most == PLUS else 1 / self.most
         return Range(bottom, top, self.most_missed, self.least_missed, self.tame)
@@ -104,7 +104,7 @@ def _up(x: arb, n: int) -> arb:
 
 
 def _product(a: tuple[arb, bool], b: tuple[arb, bool]) -> tuple[arb, bool]:
-    """Two limits of nonnegative ranges multiplied; 0 reached on either side is reached, and 0 beats infinity."""
+    """Two limits of nonnegative ranges multiplied; a 0 reached on either side is reached, and 0 times infinity is 0."""
     if a[0] == 0 or b[0] == 0:
         reached = (a[0] == 0 and not a[1]) or (b[0] == 0 and not b[1])
         return arb(0), not reached
@@ -125,7 +125,7 @@ def cover(a: Range, b: Range, tame: bool) -> Range:
 
 
 def common(a: Range, b: Range) -> Range:
-    """What two ranges of one value share; it is as smooth as the first."""
+    """The intersection of two ranges of one value; as smooth as the first."""
     low, high = max(a.least, b.least), min(a.most, b.most)
     if not low <= high:
         raise ArithmeticError("two forms of one value disagree")
@@ -166,7 +166,7 @@ def moment_at(t: arb, order: int) -> arb:
             term = term * t / n
             if abs(term) < arb(2) ** (-_bits() - 8):
                 break
-        # The terms left fall faster than a geometric series of ratio 1/2, once n is 2 or more.
+        # The remaining terms fall faster than a geometric series of ratio 1/2, once n is 2 or more.
         return total + arb(0, (2 * abs(term)).upper())
     rise = t.exp()
     value = (rise - 1) / t
@@ -215,15 +215,15 @@ def _exp(x: Range) -> Range:
 
 def _log(x: Range) -> Range:
     if not x.above_zero():
-        raise Nowhere("a logarithm of what may not be positive")
+        raise Nowhere("a logarithm of a value that may not be positive")
     low = MINUS if x.least == 0 else x.least.log()
     return Range(low, x.most.log() if x.most.is_finite() else PLUS, x.least_missed, x.most_missed, x.tame)
 
 
 def root(x: Range, n: int) -> Range:
-    """The `n`-th root of what is not negative."""
+    """The `n`-th root of a range without negative numbers."""
     if not x.not_below_zero():
-        raise Nowhere("a root of what may be negative")
+        raise Nowhere("a root of a value that may be negative")
     low = arb(0) if x.least == 0 else x.least.root(n)
     high = x.most.root(n) if x.most.is_finite() else PLUS
     return Range(low, high, x.least_missed, x.most_missed, x.tame and x.above_zero())
@@ -243,7 +243,7 @@ def _logit(p: Range) -> Range:
 
 def _entropy(p: Range) -> Range:
     if not (p.least >= 0 and p.most <= 1):
-        raise Nowhere("the entropy of what may be no probability")
+        raise Nowhere("the entropy of a value that may not be a probability")
 
     def at(x: arb) -> arb:
         return arb(0) if x == 0 or x == 1 else -x * x.log() - (1 - x) * (1 - x).log()
@@ -275,7 +275,7 @@ def _cosine(x: Range, quarter: int = 0) -> Range:
 
 def _arc(x: Range, kind: str) -> Range:
     if not (x.least >= -1 and x.most <= 1):
-        raise Nowhere(f"{kind} of what may lie outside [-1, 1]")
+        raise Nowhere(f"{kind} of a value that may lie outside [-1, 1]")
     tame = x.tame and _one_minus(x).above_zero() and _one_minus(x.opposite()).above_zero()
     if kind == "asin":
         return Range(x.least.asin(), x.most.asin(), x.least_missed, x.most_missed, tame)

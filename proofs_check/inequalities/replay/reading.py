@@ -1,4 +1,4 @@
-"""The replay's reading of a node over a box. Shares no code with the search."""
+"""The range of a certificate's node over a box. Shares no code with the search."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from proofs_check.inequalities.replay.ranges import (
 
 
 class Reading:
-    """One box and what has been computed over it."""
+    """One box, and the ranges computed over it so far."""
 
     def __init__(self, nodes: list[list[Any]], box: Box, aliases: Mapping[int, list[int]]) -> None:
         self.nodes = nodes
@@ -38,7 +38,7 @@ class Reading:
         self._without: Reading | None = Reading(nodes, box, {}) if aliases else None
 
     def range_of(self, i: int) -> Range:
-        """The numbers that a node takes."""
+        """The range of a node over the box."""
         if i not in self._ranges:
             found = self._work_out(self.nodes[i], i)
             for alias in self.aliases.get(i, ()):
@@ -96,7 +96,7 @@ class Reading:
         return total
 
     def _joint(self, part: int, kind: str, other: int) -> Range | None:
-        """`w^n log w`, or `w^n e^(-c w)` with `c > 0`, whose two factors run against each other."""
+        """`w^n log w`, or `w^n e^(-c w)` with `c > 0`, enclosed whole: its factors may be 0 times infinity."""
         base, n = (self.nodes[other][1], self.nodes[other][2]) if self.nodes[other][0] == "^" else (other, 1)
         if n < 1:
             return None
@@ -106,7 +106,7 @@ class Reading:
             if inner != base:
                 return None
             if not w.above_zero():
-                raise Nowhere("a logarithm of what may not be positive")
+                raise Nowhere("a logarithm of a value that may not be positive")
             return bend(w, lambda x: x**n * x.log(), (arb(-1) / n).exp(), arb(0), PLUS, True)
         scale = self._multiple(inner, base)
         if scale is None or scale >= 0 or not w.not_below_zero():
@@ -144,7 +144,7 @@ class Reading:
         return _larger(first, second)
 
     def branch(self, i: int) -> bool | None:
-        """Whether a kink takes its first branch on all of the box, its second on all of it, or neither."""
+        """True if a kink takes its first branch on all of the box, False if its second, None if neither."""
         op, *parts = self.nodes[i]
         if op == "case":
             return _holds(self._exact(self._linear(parts[1])) or self.range_of(parts[1]), parts[0])
@@ -198,7 +198,7 @@ class Reading:
         return {name: -c for name, c in form.items()}
 
     def _exact(self, form: Mapping[str, Fraction] | None) -> Range | None:
-        """The range of an affine form in exact arithmetic, of which only the signs of the limits are kept."""
+        """The range of an affine form by exact arithmetic, with limits reduced to their signs."""
         if form is None:
             return None
         low = high = form.get("", Fraction(0))
@@ -238,7 +238,7 @@ def _holds(value: Range, sign: str) -> bool | None:
 
 
 def _larger(a: Range, b: Range) -> Range:
-    """The larger of two numbers: not below either, so a limit that one of them misses is missed."""
+    """The range of the larger of two numbers: it is not below either, so a least that one of them misses is missed."""
     least = max(a.least, b.least)
     missed = any(r.least_missed for r in (a, b) if r.least == least)
     both = cover(a, b, False)

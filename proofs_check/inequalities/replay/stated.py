@@ -1,6 +1,6 @@
 """The replay's reading of a claim in sympy's spelling, and its comparison with a certificate's nodes.
 
-The text is taken apart, never run. Sums, products, `Max` and `Min` may list their parts in any order; everything else
+The text is parsed, never run. Sums, products, `Max` and `Min` may list their parts in any order; everything else
 must agree node by node. Shares no code with the search.
 """
 
@@ -19,14 +19,14 @@ RELATIONS = {"GreaterThan": ">=", "StrictGreaterThan": ">", "LessThan": "<=", "S
 _FUNCTIONS = {"exp": "exp", "log": "log", "cos": "cos", "sin": "sin", "acos": "acos", "asin": "asin", "Abs": "abs"}
 _FUNCTIONS |= {"Logistic": "logistic", "Logit": "logit", "BinaryEntropy": "entropy", "BinaryDivergence": "kl"}
 _UNORDERED = {"Add": "+", "Mul": "*", "Max": "max", "Min": "min"}
-# A float's decimal exponent has at most this many digits: longer ones would be written out.
+# A float's decimal exponent has at most this many digits: a longer one would become a huge integer.
 _EXPONENT = 5
-# A root of a higher order, such as the exponent 0.1 of a float asks for, is an exponential of a logarithm.
+# A root of higher order, such as the float exponent 0.1 means, is read as an exponential of a logarithm.
 _HIGHEST_ROOT = 64
 
 
 class Stated:
-    """A claim as nodes of its own: the relation and the nodes of its two sides.
+    """The stated claim as nodes of its own: the relation and the nodes of its two sides.
 
     `hyperbolic` names the nodes that stand for a hyperbolic function, written in exponentials; a certificate may write
     them differently.
@@ -40,7 +40,7 @@ class Stated:
         except (SyntaxError, ValueError, MemoryError) as error:
             raise Broken(f"the stated claim cannot be read: {error}") from None
         if name not in RELATIONS or len(sides) != 2:
-            raise Broken(f"the stated claim is no inequality, but {name}")
+            raise Broken(f"the stated claim is not an inequality but {name}")
         self.relation = RELATIONS[name]
         self.lhs, self.rhs = (self._read(side) for side in sides)
 
@@ -127,11 +127,11 @@ def _literal(written: ast.expr, kind: type) -> Any:
 
 
 def _float(digits: str, written: ast.expr) -> Fraction:
-    """The binary number of `precision` bits nearest to the digits: what a float stores that sympy spelt with them."""
+    """The number of `precision` bits nearest to the digits: the value of the float that sympy spelt so."""
     words = {word.arg: word.value for word in written.keywords} if isinstance(written, ast.Call) else {}
     bits = _literal(words["precision"], int)
     if len(digits.lower().partition("e")[2].lstrip("+-")) > _EXPONENT:
-        raise Broken(f"the stated claim has a number of no usual size: {digits}")
+        raise Broken(f"the stated claim has a number of unusual size: {digits}")
     value = Fraction(digits)
     if not value:
         return value
@@ -149,7 +149,7 @@ class Matching:
         self._known: dict[tuple[int, int], bool] = {}
 
     def same(self, index: int, said: int) -> bool:
-        """Whether a node is what the stated one says, with all that both rest on."""
+        """Whether a node equals the stated one, down to the letters."""
         if (index, said) not in self._known:
             self._known[index, said] = self._equal(index, said)
         return self._known[index, said]
@@ -170,7 +170,7 @@ class Matching:
         return len(mine) == len(others) and all(map(self.same, mine, others))
 
     def _same_parts(self, mine: list[int], others: list[int]) -> bool:
-        """Whether each part has its own counterpart; to be the same is transitive, so any counterpart will do."""
+        """Whether each part has its own counterpart; equality is transitive, so any counterpart will do."""
         left = list(others)
         for part in mine:
             found = next((other for other in left if self.same(part, other)), None)
@@ -185,7 +185,7 @@ class Matching:
 
 
 def _parts(nodes: list[list[Any]], index: int) -> tuple[list[int], Fraction | None]:
-    """The parts of a node whose parts have no order, and the number that those of a product which are numbers make.
+    """The parts of a sum, `Max` or `Min`; for a product, its other factors and the product of its numbers.
 
     sympy spells the coefficient -1/2 as two factors, and nodes take the parts of `Max` and `Min` two at a time.
     """

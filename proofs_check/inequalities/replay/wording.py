@@ -1,4 +1,4 @@
-"""The replay's wording of the claim that a certificate's nodes make. Shares no code with the search."""
+"""Words the claim that a certificate's nodes make. Shares no code with the search."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from proofs_check.inequalities.replay.boxes import Side, children, shown
 
-# How tightly a text holds together: sums, products, powers, single words.
+# How tightly a text binds: sums, products, powers, single words.
 _SUM, _PRODUCT, _POWER, _WORD = range(4)
-# Written out, a claim of more nodes than this helps nobody.
+# A side with more nodes than this is too long to read, and not written out.
 _LONGEST = 2000
 
 

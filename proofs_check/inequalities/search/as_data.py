@@ -1,4 +1,4 @@
-"""Claims as nested lists of text and numbers, in which they go to a worker process, and back, exactly as they were."""
+"""Converts claims to nested lists of text and numbers for a worker process, and back, without loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from proofs_check.inequalities.search.moments import Moment
 from theory.errors import DomainError
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit
 
-# Every node that intervals have a meaning for; nothing else is built from data.
+# Every node with an interval rule; nothing else is built from data.
 _HEADS: dict[str, Any] = {
     head.__name__: head
     for head in (
@@ -25,12 +25,12 @@ _CONSTANTS = {"E": sympy.E, "pi": sympy.pi, "true": sympy.true, "false": sympy.f
 
 
 def to_data(expr: Any) -> list[Any]:
-    """An expression or a relation as data; `DomainError` for one that intervals have no meaning for."""
+    """An expression or a relation as data; `DomainError` for one without an interval rule."""
     for name, constant in _CONSTANTS.items():
         if expr is constant:
             return ["constant", name]
     if type(expr) in (Symbol, Dummy):
-        # As declared, not as entailed: the declaration is part of how sympy spells the claim.
+        # As declared, not as inferred: the declaration is part of how sympy spells the claim.
         assumed = dict(getattr(expr, "_assumptions_orig", expr.assumptions0))
         return ["letter", expr.name, assumed, expr.dummy_index if type(expr) is Dummy else None]
     if isinstance(expr, Rational):
@@ -47,7 +47,7 @@ def to_data(expr: Any) -> list[Any]:
 
 
 def from_data(data: list[Any]) -> Any:
-    """The expression that the data says, nothing evaluated."""
+    """The expression that the data describes, unevaluated."""
     head, *parts = data
     if head == "constant":
         return _CONSTANTS[parts[0]]

@@ -1,4 +1,4 @@
-"""Searches a box for points at which a claim is false, in float64: proposals for the exact decision."""
+"""Searches a box in float64 for points where a claim is false: proposals for the exact decision."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FAR = 9.0
 
 
 class Box:
-    """The claim with its box, in coordinates that are all of the real line mapped from [0, 1]."""
+    """The claim with its box; a coordinate in [0, 1] maps to each letter's interval, however long."""
 
     def __init__(self, claim: Boolean, domain: Mapping[Symbol, Set]) -> None:
         check_form(claim)
@@ -62,11 +62,11 @@ class Box:
             with np.errstate(all="ignore"):
                 self.wrongness(middle)
         except TypeError as unknown:
-            # A function may want whole numbers, and floats know no Piecewise that may have no value.
+            # A function may need whole numbers, and floats have no rule for a Piecewise that may have no value.
             raise DomainError(f"claim {self.claim} cannot be attacked: {unknown}") from unknown
 
     def only(self) -> dict[Symbol, Fraction] | None:
-        """The one point of the box; None where there are more."""
+        """The only point of the box; None if there are more."""
         point = {letter: side.low for letter, side in self.sides.items() if side.low is not None and side.is_point}
         return point if len(point) == len(self.letters) else None
 
@@ -87,7 +87,7 @@ class Box:
         side, unit = self.sides[self.letters[i]], np.clip(unit, 0.0, 1.0)
         low, high = self._floats[i]
         if low is not None and high is not None:
-            # Halved, as the whole width may be beyond the floats.
+            # Halved: the whole width may overflow.
             half = high / 2 - low / 2
             below, above = np.minimum(2 * unit, 1.0), np.minimum(2 * (1 - unit), 1.0)
             value = np.where(unit < 0.5, low + half * below, high - half * above)
@@ -106,7 +106,7 @@ class Box:
         return value
 
     def exact(self, unit: Any) -> dict[Symbol, Fraction]:
-        """One point as exact rationals, moved into the interval where rounding its ends led outside."""
+        """One point as exact rationals, clamped to the interval where its rounded ends lie outside."""
         point = {}
         for letter, value in zip(self.letters, self.values(unit), strict=True):
             side, rational = self.sides[letter], Fraction(float(value))
@@ -138,7 +138,7 @@ def _float_ends(letter: Symbol, side: Side) -> tuple[float | None, float | None]
 
 
 def _stretched(unit: Any) -> Any:
-    """[0, 1] onto [0, 10^18], half of it below 1."""
+    """Maps [0, 1] onto [0, 10^18], half of it below 1."""
     return np.where(unit < 0.5, 2 * unit, 10.0 ** (2 * _FAR * (2 * unit - 1)))
 
 
@@ -185,7 +185,7 @@ def _nearest(value: Fraction) -> Any:
 
 
 class Proposals:
-    """The most promising points seen, and how many were looked at."""
+    """The most promising points seen, and the number tried."""
 
     def __init__(self, box: Box) -> None:
         self._box = box
@@ -194,7 +194,7 @@ class Proposals:
         self.count = 0
 
     def add(self, unit: Any) -> None:
-        """Look at points of the unit cube, shape (letters, count)."""
+        """Tries points of the unit cube, shape (letters, count)."""
         wrong = self._box.wrongness(unit)
         self.count += unit.shape[1]
         for i in np.argsort(-wrong)[:_DECIDED]:
@@ -203,11 +203,11 @@ class Proposals:
         del self._kept[_DECIDED:]
 
     def seeds(self, count: int) -> list[Any]:
-        """The best points, as starts of a local search."""
+        """The best points, to start local searches from."""
         return [unit for _, unit in self._kept[:count]]
 
     def best(self) -> tuple[dict[Symbol, Fraction] | None, float]:
-        """The point nearest to mutant, and how far the claim is from holding there."""
+        """The point where the claim is nearest to false, and how far it is from holding there."""
         if not self._kept:
             return None, float("nan")
         return self._box.exact(self._kept[0][1]), self._kept[0][0]
@@ -226,7 +226,7 @@ class Proposals:
 
 
 def refine(box: Box, proposals: Proposals) -> None:
-    """Local searches from the best points."""
+    """Adds the results of local searches from the best points."""
     for start in proposals.seeds(12):
         local = minimize(
             lambda unit: float(_objective(box, unit)[0]),
@@ -243,7 +243,7 @@ def _objective(box: Box, unit: Any) -> Any:
 
 
 def evolve(box: Box, proposals: Proposals, seed: int) -> None:
-    """Differential evolution over the whole box."""
+    """Adds the result of differential evolution over the whole box."""
     bounds = [(0.0, 1.0)] * len(box.letters)
     found = differential_evolution(
         partial(_objective, box),

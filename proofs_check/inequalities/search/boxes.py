@@ -30,7 +30,7 @@ class Side:
 
     @property
     def is_point(self) -> bool:
-        """Whether one number is all of it."""
+        """Whether it is a single number."""
         return self.low is not None and self.low == self.high
 
     def holds(self, x: Fraction) -> bool:
@@ -44,11 +44,11 @@ class Side:
         return (self.low is None or x >= self.low) and (self.high is None or x <= self.high)
 
     def interior(self) -> Side:
-        """Without its ends; a point stays."""
+        """The side without its ends; a point stays a point."""
         return self if self.is_point else replace(self, low_open=True, high_open=True)
 
     def reaching(self, x: Fraction) -> Side:
-        """The hull with that number; an end beyond which it does not lie stays as it was."""
+        """The hull with that number; an end that the number does not reach stays the same."""
         below = self.low is not None and x <= self.low
         above = self.high is not None and x >= self.high
         return Side(
@@ -65,13 +65,13 @@ class Side:
         return Side(low, high, low_open, high_open)
 
     def span(self) -> Span:
-        """The values the letter takes, as Arb sees them."""
+        """The values the letter takes, with ends in Arb."""
         low = BELOW if self.low is None else arb(fmpq(self.low.numerator, self.low.denominator))
         high = ABOVE if self.high is None else arb(fmpq(self.high.numerator, self.high.denominator))
         return checked(low, high, self.low_open, self.high_open, True)
 
     def inside(self) -> Fraction:
-        """A number in it, near the middle or a power of 2 beyond the finite end, with few bits."""
+        """A number in it with few bits, near the middle, or at some distance from its only finite end."""
         if self.low is None and self.high is None:
             return Fraction(0)
         if self.low is None or self.high is None:
@@ -114,7 +114,7 @@ def simplest(low: Fraction, high: Fraction) -> Fraction:
         return Fraction(0)
     if low < 0:
         return -simplest(-high, -low)
-    # Multiples of 2^k lie between them for every k up to some largest, which bisection finds.
+    # Bisection finds the largest k for which a multiple of 2^k lies between them.
     least, most = _log2(high - low) - 1, _log2(high) + 1
     while least < most:
         middle = -((-least - most) // 2)
@@ -126,22 +126,22 @@ def simplest(low: Fraction, high: Fraction) -> Fraction:
 
 
 def _log2(x: Fraction) -> int:
-    """The power of 2 at or below a positive number, or the one below that."""
+    """The exponent of the largest power of 2 up to a positive number, or one less."""
     return x.numerator.bit_length() - x.denominator.bit_length() - 1
 
 
 def _multiple(x: Fraction, k: int) -> Fraction:
-    """The least multiple of `2^k` from a number on."""
+    """The least multiple of `2^k` that is not below a number."""
     if k >= 0:
         return Fraction(-(-x.numerator // (x.denominator << k)) << k)
     return Fraction(-(-(x.numerator << -k) // x.denominator), 1 << -k)
 
 
 def split(side: Side, at: Fraction) -> tuple[Side, Side]:
-    """The numbers below `at`, and those from it on."""
+    """The numbers below `at`, and those from `at` up."""
     return replace(side, high=at, high_open=True), replace(side, low=at, low_open=False)
 
 
 def split_after(side: Side, at: Fraction) -> tuple[Side, Side]:
-    """The numbers up to `at`, and those beyond it."""
+    """The numbers up to `at`, and those above it."""
     return replace(side, high=at, high_open=False), replace(side, low=at, low_open=True)

@@ -25,7 +25,7 @@ _DEEPEST = 160
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a search is: boxes looked at, and boxes still open."""
+    """The progress of a search: boxes examined, and boxes still open."""
 
     done: int
     waiting: int
@@ -46,7 +46,7 @@ class Cell:
 
 @dataclass
 class Outcome:
-    """What a search came to: `proved` if every box is settled; a false point if there is one; else what is left.
+    """The result of a search: `proved` if every box is settled; `point` if the claim is false there; else boxes `left`.
 
     `final` says that a larger budget would change nothing.
     """
@@ -120,12 +120,12 @@ class Search:
     @staticmethod
     def _stop(outcome: Outcome, waiting: list[tuple[int, int, Cell]]) -> Outcome:
         outcome.left.extend(cell for _, _, cell in waiting)
-        outcome.reason = f"a box {_DEEPEST} splits deep is still open"
+        outcome.reason = f"a box is still open after {_DEEPEST} splits"
         return outcome
 
     def _look_at(self, cell: Cell, precision: int) -> dict[str, Fraction] | None:
         """Settle the cell, or return a point of it at which the claim is false."""
-        # Where it touches 0 the difference is as small as the square of the box: digits grow faster than boxes halve.
+        # Where it touches 0 the difference shrinks as the square of the box: digits must grow faster than boxes halve.
         working = precision + 32 * (cell.depth // 16)
         with ctx.workprec(working):
             inside = Enclosure(self.question.pool, cell.box)
@@ -155,7 +155,7 @@ class Search:
         return False
 
     def _piece(self, inside: Enclosure) -> int | None:
-        """The piece whose kinks take one branch each all over the box; None where one takes both."""
+        """Index of the piece whose kinks each take one branch on all of the box; None if a kink takes both."""
         nodes = self.question.pool.nodes
         chosen: dict[int, bool] = {}
         for index in {*self._claim_nodes, *self._expr_nodes}:
@@ -175,7 +175,7 @@ class Search:
                 return None
             claimed = {index: side for index, side in chosen.items() if index in set(self._claim_nodes)}
             self._by_choices[key] = len(self.pieces)
-            # A claim with kinks may jump at a face that its piece runs on to, so the piece stands on its own forms.
+            # A claim with kinks may jump at a face where its piece is continuous, so the piece uses its own forms only.
             base = None if claimed else self.question.difference
             self.pieces.append(Piece(expr, base, claimed, self.question.pool))
         return self._by_choices[key]
@@ -257,7 +257,7 @@ class Search:
         try:
             return float(width) / (1.0 + abs(float(side.low)) if scale is None else float(scale))
         except OverflowError:
-            # Of numbers beyond the floats the ratio may still be one.
+            # The numbers overflow a float; their ratio may not.
             return float(min(Fraction(10) ** 300, width / (1 + abs(side.low) if scale is None else scale)))
 
 

@@ -1,4 +1,4 @@
-"""Certificates: JSON files that hold all a proof by boxes needs, so that another program can go through it again.
+"""Certificates: JSON files that hold a whole proof by boxes, for another program to replay.
 
 The bytes are canonical and end in a hash of the rest, so no byte can change unnoticed. A certificate is written whole
 or not at all.
@@ -47,7 +47,7 @@ class Certificate:
 
     @property
     def boxes(self) -> int:
-        """Boxes the search looked at."""
+        """The number of boxes the search examined."""
         return int(self.payload["boxes"])
 
     def to_bytes(self) -> bytes:
@@ -55,7 +55,7 @@ class Certificate:
         return (_canonical(self.document) + "\n").encode()
 
     def write(self, path: Path) -> Path:
-        """Write the file in one move, so that an interruption leaves either all of it or nothing."""
+        """Writes the file atomically: an interruption leaves all of it or nothing."""
         write_bytes_atomically(path, self.to_bytes())
         return path
 
@@ -111,7 +111,7 @@ def _canonical(document: Any) -> str:
 
 
 def _collect(cell: Cell, slopes: list[set[Slope]]) -> None:
-    """The derivatives that the leaves below a cell speak of, by piece."""
+    """Collects the derivatives that the leaves below a cell use, by piece."""
     for part in cell.parts or ():
         _collect(part, slopes)
     leaf = cell.leaf
@@ -171,9 +171,9 @@ def _leaf(leaf: Leaf, number: Mapping[int, int]) -> dict[str, Any]:
 
 
 def speaks_of(certificate: Any, claim: Any, domain: Mapping[Symbol, Set]) -> bool:
-    """Whether a certificate states that claim over that domain; not whether it holds, nor that its nodes are those.
+    """Whether a certificate states that claim over that domain.
 
-    The replay decides both.
+    The replay decides whether its nodes make that claim, and whether it holds.
     """
     try:
         sides = sides_of(claim, domain)

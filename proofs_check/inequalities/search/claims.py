@@ -43,12 +43,12 @@ class Question:
 
     @property
     def relation(self) -> str:
-        """The claim's sign."""
+        """The claim's relation sign."""
         return RELATIONS[type(self.claim)]
 
 
 def sides_of(claim: Any, domain: Mapping[Symbol, Set]) -> dict[str, Side] | None:
-    """Every letter's interval; None where the domain is empty. `DomainError` for what makes no sense."""
+    """Every letter's interval; None where the domain is empty. `DomainError` for an invalid domain or claim."""
     sides: dict[str, Side] = {}
     for symbol, side in ranges_of(claim, domain).items():
         if side is None:
@@ -58,7 +58,7 @@ def sides_of(claim: Any, domain: Mapping[Symbol, Set]) -> dict[str, Side] | None
 
 
 def check_claim(claim: Any) -> None:
-    """Raise `DomainError` unless the claim is an inequality between functions that intervals are known for."""
+    """Raises `DomainError` unless the claim is an inequality between functions with interval rules."""
     if type(claim) not in RELATIONS:
         raise DomainError(f"claim {claim} must be one of Le, Lt, Ge, Gt")
     try:
@@ -69,13 +69,13 @@ def check_claim(claim: Any) -> None:
 
 
 def question_of(claim: Any, sides: Mapping[str, Side], changes: tuple[Change, ...] = ()) -> Question:
-    """The claim as a question for the search; `DomainError` if it is no inequality between known functions."""
+    """The claim as a question for the search; `DomainError` unless it is an inequality between known functions."""
     check_claim(claim)
     pool = Pool()
     lhs, rhs = pool.from_sympy(claim.lhs), pool.from_sympy(claim.rhs)
     bigger, smaller = (lhs, rhs) if isinstance(claim, Ge | Gt) else (rhs, lhs)
     plain = pool.node("+", bigger, pool.node("*", pool.node("q", "-1"), smaller))
-    # sympy's arithmetic on floats rounds; on the numbers that they store it does not.
+    # sympy's arithmetic rounds floats, but not the rationals they store.
     expr = exactly(claim.gts) - exactly(claim.lts)
     used = {symbol.name for symbol in claim.free_symbols}
     box = {name: side for name, side in sides.items() if name in used}
@@ -113,7 +113,7 @@ def _letter(name: str, side: Side) -> Symbol:
 
 
 def add_aliases(pool: Pool, exprs: list[Expr], replaced: Mapping[str, int]) -> None:
-    """Other ways to enclose what must not be 0 or negative: sums under a fraction, a logarithm or a root."""
+    """Adds other forms of what must not be 0 or negative: sums under a fraction, a logarithm or a root."""
     guarded = {
         node.args[0]
         for expr in exprs
@@ -134,7 +134,7 @@ def add_aliases(pool: Pool, exprs: list[Expr], replaced: Mapping[str, int]) -> N
 
 
 def replace_letters(pool: Pool, index: int, letters: Mapping[str, int]) -> int:
-    """The same expression with letters replaced by nodes, nothing simplified."""
+    """The same expression with letters replaced by nodes, without simplifying."""
     new: dict[int, int] = {}
     for old in pool.below(index):
         node = pool.nodes[old]

@@ -1,6 +1,6 @@
-"""What proves a claim on one box: enclosure, slopes, and exact arguments where its sides are equal.
+"""Proves a claim on one box by enclosure, by slopes, and by exact arguments where its sides are equal.
 
-Every argument is data (`Leaf`) that says what to check; the replay checks it again from that alone.
+Every argument is data (`Leaf`) that says what to check; the replay needs nothing else.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from proofs_check.inequalities.search.pool import letters_of
 from proofs_check.inequalities.search.spans import NoValue, Span
 
 Box = dict[str, Side]
-# Exact zeros are looked for at numbers a person might have meant, not at every corner of a small box.
+# Exact zeros are sought at numbers a person might choose, not at every corner of a small box.
 _COARSEST = 64
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """How one box is done: slides to faces first, each along a letter of known slope, then one argument there.
+    """The proof on one box: slides to faces, each along a letter whose slope has one sign, then one argument there.
 
-    direct: the enclosure decides. zero: the difference is 0 all over. mean: the mean-value form about `at` decides.
+    direct: the enclosure decides. zero: the difference is 0 everywhere. mean: the mean-value form about `at` decides.
     taylor: along a letter, derivatives 0 to order-1 vanish at `at` and the next keeps its sign. convex: value and
     slopes vanish at `at`, and the Hessian is positive definite.
     """
@@ -71,7 +71,7 @@ def settle(box: Box, piece: Piece, number: int, question: Question) -> Leaf | No
 
 
 def suffices(value: Span, strict: bool) -> bool:
-    """Whether values like these make the difference positive, or not negative."""
+    """Whether all the values are positive (if `strict`) or not negative."""
     return value.is_positive() if strict else value.is_nonnegative()
 
 
@@ -102,7 +102,7 @@ def carrier(box: Box, piece: Piece, question: Question) -> int | None:
 
 
 def _slide(box: Box, piece: Piece, inside: Enclosure) -> tuple[str, str, bool] | None:
-    """A letter along which the difference has one slope, with the end where it is least, and whether that is open."""
+    """A letter whose slope has one sign, the end where the difference is least, and whether it is larger elsewhere."""
     for name in sorted(piece.letters):
         side = box[name]
         if side.is_point:
@@ -159,7 +159,7 @@ def _taylor(box: Box, piece: Piece, strict: bool, question: Question) -> Iterato
 
 
 def _may_vanish(name: str, at: Expr, box: Box, piece: Piece, question: Question) -> bool:
-    """Whether the difference may be 0 at a place, by its value for one choice of the other letters."""
+    """Whether the difference may be 0 at a place, judged by its value for one choice of the other letters."""
     point = {other: _point(side.inside()) for other, side in box.items()}
     point[name] = _point(Fraction(int(at.p), int(at.q))) if at.is_Rational else point[at.name]
     value = piece.span(VALUE, Enclosure(question.pool, point))
@@ -282,7 +282,7 @@ def _points(box: Box, free: list[str], question: Question) -> Iterator[dict[str,
 
 
 def hessian(piece: Piece, names: list[str], inside: Enclosure) -> list[list[Span]] | None:
-    """Second derivatives over the box; None where one is not known."""
+    """Second derivatives over the box; None where one is unknown."""
     rows: list[list[Span]] = []
     for a in names:
         row = []
@@ -298,7 +298,7 @@ def hessian(piece: Piece, names: list[str], inside: Enclosure) -> list[list[Span
 
 
 def positive_definite(matrix: list[list[Span]]) -> bool:
-    """Whether every matrix within these spans is, by Sylvester's criterion on the leading minors."""
+    """Whether every matrix within these spans is positive definite, by Sylvester's criterion."""
     return all(_minor([row[:size] for row in matrix[:size]]).is_positive() for size in range(1, len(matrix) + 1))
 
 

@@ -1,7 +1,7 @@
-"""Where a user's letters range: an interval a letter, on all of which what sympy assumes of the letter must hold.
+"""Where a user's letters range: one interval per letter, on all of which sympy's assumptions on the letter must hold.
 
-Both the search for a counterexample and the search for a proof take numbers from the interval, so a number that the
-letter may not be would make either of them wrong.
+The searches for a counterexample and for a proof both take numbers from the interval, so a number that the
+assumptions exclude would make either wrong.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from proofs_check.inequalities.search.boxes import Side
 from proofs_check.inequalities.search.pool import exact, letters_of
 from theory.errors import DomainError
 
-# What holds of every real number; of those that a search draws, or proves a claim of all reals for; of every integer.
+# Facts of all real numbers; of those that a search draws, or for which it proves a claim of all reals; of all integers.
 _OF_REALS = {"commutative": True, "complex": True, "finite": True, "hermitian": True, "real": True}
 _OF_REALS |= {"extended_real": True, "imaginary": False, "infinite": False}
 _OF_RATIONALS = {"rational": True, "algebraic": True, "irrational": False, "transcendental": False}
@@ -30,15 +30,15 @@ _SIGNS = {
     "nonpositive": {-1, 0},
     "nonzero": {-1, 1},
 }
-# The assumption to name where several fail, as one that was made entails others.
+# Which assumption to name where several fail: a declared one entails others.
 _TOLD_FIRST = ("positive", "negative", "zero", "nonzero", "prime", "composite", "even", "odd", "irrational")
 
 
 def ranges_of(claim: Any, domain: Mapping[Symbol, Set]) -> dict[Symbol, Side | None]:
-    """Every letter's interval, integers relaxed to reals; None where no number, or no integer for an integer, is in it.
+    """Every letter's interval, integers relaxed to reals; None for one that is empty or lacks an integer it needs.
 
-    Raises `DomainError` for a domain that is no mapping from the claim's letters to single intervals with rational or
-    infinite ends, and for a letter of which sympy assumes what does not hold on all of its interval.
+    Raises `DomainError` unless the domain maps the claim's letters to single intervals with rational or infinite ends,
+    and for a letter whose sympy assumptions do not hold on all of its interval.
     """
     if not isinstance(domain, Mapping):
         raise DomainError(f"domain {domain!r} must map every letter of the claim to its Interval")
@@ -67,9 +67,9 @@ def whole(side: Side) -> Side:
 
 
 def side_of(symbol: Symbol, values: Any) -> Side | None:
-    """The interval a letter ranges over, whatever is assumed of it, integers relaxed to reals; None where it is empty.
+    """A letter's interval, without regard to its assumptions, integers relaxed to reals; None if it is empty.
 
-    Raises `DomainError` for what is no single interval, or has ends that are neither rational nor infinite.
+    Raises `DomainError` unless it is a single interval with rational or infinite ends.
     """
     if isinstance(values, Range) or values in (S.Naturals, S.Naturals0, S.Integers):
         if not symbol.is_integer or (isinstance(values, Range) and values.size > 1 and abs(values.step) != 1):
@@ -123,7 +123,7 @@ def _check_assumptions(symbol: Symbol, side: Side, values: Set) -> None:
 
 
 def _holds(fact: str, said: bool, symbol: Symbol, side: Side) -> bool:
-    """Whether an assumption holds of every number that a search may take from the side."""
+    """Whether an assumption holds for every number that a search may take from the side."""
     if side.is_point:
         assert side.low is not None
         return getattr(Rational(side.low.numerator, side.low.denominator), f"is_{fact}") is said

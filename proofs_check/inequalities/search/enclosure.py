@@ -1,4 +1,4 @@
-"""Encloses the values of pooled expressions over a box, with a few forms tighter than term by term."""
+"""Encloses the values of pooled expressions over a box, with a few rules tighter than term by term."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from proofs_check.inequalities.search.spans import ABOVE, BELOW, ONE, ZERO, NoVa
 
 
 class Enclosure:
-    """One box, and what has been enclosed over it so far. Raises `NoValue` where a value may not exist."""
+    """One box, and the enclosures found over it so far. Raises `NoValue` where a value may not exist."""
 
     def __init__(self, pool: Pool, box: Box, with_aliases: bool = True) -> None:
         self.pool = pool
         self.box = box
         self._spans: dict[int, Span] = {}
-        # An alias may rest on the very node it stands for, so aliases are read without aliases.
+        # An alias may depend on the very node it stands for, so aliases are read without aliases.
         self._plain = Enclosure(pool, box, with_aliases=False) if with_aliases and pool.aliases else None
 
     def span(self, index: int) -> Span:
@@ -85,7 +85,7 @@ class Enclosure:
         return total
 
     def _product(self, parts: list[int]) -> Span:
-        """A product; `w^a log w` and `w^a e^(c w)` are taken whole, since apart they are 0 times infinity."""
+        """A product; `w^a log w` and `w^a e^(c w)` are enclosed whole, since their factors may be 0 times infinity."""
         factors = list(parts)
         total: Span | None = None
         for i in range(len(factors)):
@@ -149,7 +149,7 @@ class Enclosure:
         return _larger(a, b) if op == "max" else spans.negate(_larger(spans.negate(a), spans.negate(b)))
 
     def chooses(self, index: int) -> bool | None:
-        """Which branch a kink takes all over the box: True for the first; None where that depends on the point.
+        """Which branch a kink takes on all of the box: True for the first; None where that depends on the point.
 
         `abs` takes its argument or its negative, `max` and `min` one of the two, `case` yes or no.
         """
@@ -175,7 +175,7 @@ class Enclosure:
         return False if tests[opposite] else None
 
     def affine(self, index: int) -> dict[str, Fraction] | None:
-        """Coefficients of a node that is affine all over the box, kinks by the branch they take there."""
+        """Coefficients of a node that is affine on all of the box, each kink by the branch it takes there."""
         return self.pool.affine(index, self._affine_branch)
 
     def _affine_branch(self, index: int) -> dict[str, Fraction] | None:

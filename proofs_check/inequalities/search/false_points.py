@@ -1,7 +1,6 @@
-"""Confirms that a planted claim is false: an exact point of its domain at which Arb decides so.
+"""Confirms that a mutant is false: finds an exact point of its domain at which Arb decides so.
 
-A search of its own, over fixed simple and extreme points, so that it does not share the blind spots of the methods
-that the planted claim is to test.
+It tries fixed simple and extreme points, so it does not share the blind spots of the methods that the mutant tests.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _SIMPLE = (Fraction(0), *(Fraction(*pair) for pair in ((1, 2), (2, 1), (3, 1), (
 
 
 def false_point(claim: Boolean, domain: Mapping[Symbol, Side]) -> dict[Symbol, Fraction] | None:
-    """A point at which the claim is certainly false, or None where none of the points tried is one."""
+    """A point at which the claim is certainly false, or None if no point tried is one."""
     letters = sorted(domain, key=lambda letter: letter.name)
     for values in _grid([list(_candidates(letter, domain[letter])) for letter in letters]):
         point = dict(zip(letters, values, strict=True))
@@ -39,7 +38,7 @@ def false_point(claim: Boolean, domain: Mapping[Symbol, Side]) -> dict[Symbol, F
 
 
 def shown(point: Mapping[Symbol, Fraction] | None) -> str:
-    """The point to read; empty for none, and `everywhere` for a claim without letters."""
+    """The point as text; empty for None, `everywhere` for a claim without letters."""
     if point is None:
         return ""
     return ", ".join(f"{letter}={value}" for letter, value in point.items()) or "everywhere"

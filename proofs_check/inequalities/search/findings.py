@@ -1,4 +1,4 @@
-"""What a search over a box comes to, and the same as plain data, in which a worker process hands it over."""
+"""The results of a search over a box, and the same as plain data, for a worker process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Refuted:
 
 @dataclass(frozen=True)
 class Undecided:
-    """Neither was found. `reason` says why, `left` gives some of the boxes left."""
+    """Neither a proof nor a false point was found. `reason` says why, `left` gives some of the boxes left."""
 
     reason: str
     boxes: int
@@ -55,7 +55,7 @@ Finding = Certified | Refuted | Undecided | Vacuous
 
 
 def time_limit(seconds: float) -> str:
-    """The reason of a search that a time limit ended."""
+    """The `reason` of a search that reached its time limit."""
     return f"time limit of {seconds:g} s reached"
 
 
@@ -65,7 +65,7 @@ def finding_to_json(found: Finding) -> dict[str, Any]:
     if isinstance(found, Certified):
         data["certificate"] = found.certificate.payload
     elif isinstance(found, Refuted):
-        # Hexadecimal: Python spells no decimal integer of more than 4,300 digits.
+        # Hexadecimal: Python writes no decimal integer of more than 4,300 digits.
         data["point"] = {name: [f"{x.numerator:x}", f"{x.denominator:x}"] for name, x in found.point.items()}
     elif isinstance(found, Undecided):
         data |= {"reason": found.reason, "left": list(found.left)}
@@ -73,7 +73,7 @@ def finding_to_json(found: Finding) -> dict[str, Any]:
 
 
 def finding_from_json(data: Mapping[str, Any]) -> Finding:
-    """The finding that the data says."""
+    """The finding that the data describes."""
     boxes, seconds = int(data["boxes"]), float(data["seconds"])
     verdict = Verdict(data["verdict"])
     if verdict is Verdict.PROVED:

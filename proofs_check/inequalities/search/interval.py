@@ -42,16 +42,16 @@ def certify(
     seconds: float | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Finding:
-    """Decide `Le`, `Lt`, `Ge` or `Gt` over a box: every letter's domain one `Interval`, open, half open or infinite.
+    """Decides `Le`, `Lt`, `Ge` or `Gt` over a box: one `Interval` per letter, open, half open or infinite.
 
     Integer letters are relaxed to reals, except that only an integer point refutes. `substitution` writes a letter of
     unbounded domain in a new one, exactly: `x = a - log t`, `a + 1/t` or `a + t/(1 - t)`; without it, these are tried
     in turn. `equality_at` gives rational points at which the sides meet, as a hint. `boxes` bounds the search
-    for each of them. `seconds` bounds all, whatever sympy and Arb are doing then: the search runs in a worker process
-    that is ended, and whose first start takes about a second more. Without it the search runs in this process and may
-    take very long. An error inside sympy is UNDECIDED. Raises `DomainError` for a claim or a domain that intervals have
-    no meaning for, for a letter of which sympy assumes what does not hold on all of its interval, and for a hint, a
-    substitution or a budget that is none; `InputError` where no worker process can be started.
+    for each substitution. `seconds` bounds the whole search, even inside sympy or Arb: it runs in a worker process that
+    is killed at the limit and whose first start takes about a second more. Without `seconds` the search runs in this
+    process and may take very long. An error inside sympy is UNDECIDED. Raises `DomainError` for a claim or a domain
+    without interval rules, for a letter whose sympy assumptions do not hold on all of its interval, and for an invalid
+    hint, substitution or budget; `InputError` if no worker process can be started.
 
     >>> from sympy import Interval, exp, symbols
     >>> x = symbols("x", real=True)
@@ -61,7 +61,7 @@ def certify(
     {'x': Fraction(0, 1)}
     """
     if claim in (sympy.true, sympy.false, True, False):
-        return Undecided(f"sympy made the claim {claim} before it arrived: build it with evaluate=False", 0, 0.0)
+        return Undecided(f"sympy evaluated the claim to {claim}: build it with evaluate=False", 0, 0.0)
     boxes, precision = whole_number("boxes", boxes, 0), whole_number("precision", precision, 2)
     seconds = None if seconds is None else seconds_of("seconds", seconds)
     ranges = ranges_of(claim, domain)
@@ -70,7 +70,7 @@ def certify(
         return Vacuous()
     check_claim(claim)
     request = Request(claim, sides, _changes(substitution, claim), _hints(equality_at, domain), boxes, precision)
-    # A limit beyond what a timer can count, years, is none.
+    # A timer cannot count further: such a limit, of years, is ignored.
     if seconds is None or seconds > threading.TIMEOUT_MAX / 2:
         return decide(request, None, progress)
     return decide_within(request, seconds, progress)
@@ -90,7 +90,7 @@ def _changes(substitution: Any, claim: Any) -> dict[Symbol, Expr] | None:
 
 
 def _hints(points: Any, domain: Mapping[Symbol, Set]) -> tuple[dict[str, Fraction], ...]:
-    """The points at which the sides are said to meet; `DomainError` for one that is not rational."""
+    """The hinted points at which the sides meet; `DomainError` for one that is not rational."""
     if isinstance(points, str) or not isinstance(points, Sequence):
         raise DomainError(f"equality_at={points!r} must be a list of points")
     found = []

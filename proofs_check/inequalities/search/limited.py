@@ -1,7 +1,7 @@
-"""A search with a time limit that holds whatever sympy or Arb are doing when it is reached: a process that is ended.
+"""A search with a hard time limit: it runs in a worker process that is killed, whatever sympy or Arb are doing.
 
-One worker process serves one request after the other, so that its start, about a second, is paid once. It is a plain
-child of this process: it does not import the caller's script, and a pool's daemonic worker may have one.
+One worker process serves all requests in turn, so that its start, about a second, is paid once. It is a plain
+child of this process: it does not import the caller's script, and a pool's daemonic worker may start one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from proofs_check.inequalities.search.findings import Finding, Undecided, findin
 from proofs_check.inequalities.search.request import Request
 from theory.errors import DomainError, InputError
 
-# The worker notices its limit itself between two boxes, and is ended this much later.
+# The worker checks its limit itself between two boxes; it is killed this much later.
 _GRACE = 0.25
 _START = 60.0
 _SERVE = (
@@ -52,7 +52,7 @@ class _Worker:
 
     @contextlib.contextmanager
     def ended_after(self, seconds: float) -> Iterator[None]:
-        """The process is ended if what happens within takes longer, or does not finish."""
+        """Kills the process if the block takes longer, or raises."""
         timer = threading.Timer(seconds, self._kill)
         timer.daemon = True
         timer.start()
@@ -70,7 +70,7 @@ class _Worker:
         self._process.kill()
 
     def answers(self, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """What the worker says to a message, until it has no more to say or is ended."""
+        """Yields the worker's answers to a message; they end only when the worker is ended."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
@@ -86,11 +86,11 @@ class _Worker:
         return json.loads(line) if line.endswith(b"\n") else None
 
     def is_alive(self) -> bool:
-        """Whether it can serve this process: a fork has its parent's workers, which it must not use."""
+        """Whether it can serve this process: a fork inherits its parent's workers and must not use them."""
         return self._parent == os.getpid() and not self._ended and self._process.poll() is None
 
     def end(self) -> int:
-        """End it, and its exit status."""
+        """Ends it; returns its exit status."""
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):
                 if pipe is not None:
@@ -104,7 +104,7 @@ _idle: list[_Worker] = []
 
 
 def decide_within(request: Request, seconds: float, progress: Callable[[Progress], None] | None = None) -> Finding:
-    """Decide the request in a worker process that is ended when `seconds` are over; its start is not counted."""
+    """Decides the request in a worker process that is killed after `seconds`; its start is not counted."""
     message = {"request": request.to_json(), "seconds": seconds}
     worker = _taken()
     begun, boxes, last = time.monotonic(), 0, None

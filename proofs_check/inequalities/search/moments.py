@@ -1,4 +1,4 @@
-"""`M_k(x)`, the moments of `e^(x s)` over `0 <= s <= 1`: the form in which `(e^x - 1)/x` has no hole at 0."""
+"""`M_k(x)`, the moments of `e^(x s)` over `0 <= s <= 1`: they write `(e^x - 1)/x` without a hole at 0."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sympy import Expr, Function, Integer, Rational, exp
 class Moment(Function):
     """`M_k(x) = int_0^1 s^k e^(x s) ds`: positive, rising, and smooth everywhere, with slope `M_{k+1}(x)`.
 
-    `e^x = 1 + x M_0(x)`, so a quotient such as `r/(1 - e^-r) = 1/M_0(-r)` can be enclosed right through `r = 0`.
+    `e^x = 1 + x M_0(x)`, so a quotient such as `r/(1 - e^-r) = 1/M_0(-r)` can be enclosed across `r = 0`.
 
     >>> from sympy import Symbol
     >>> Moment(1, 0), Moment(0, Symbol("x")).diff()

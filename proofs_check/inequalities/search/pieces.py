@@ -1,6 +1,6 @@
 """A smooth piece of a claim: its forms, its derivatives and the places where it vanishes, found by sympy.
 
-Nothing here is believed: every form is a node that the replay compares with the claim by an algebra of its own.
+Nothing here is trusted: the replay compares every form with the claim by an algebra of its own.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ class Piece:
                 for form in forms(expr.diff(letter)):
                     seen[form] = None
             found = sorted(seen, key=lambda form: form.count_ops())[:_FORMS]
-            # Slopes of a form without a hole have none either; those of a shorter form may.
+            # Derivatives of a form without a hole have none either; those of a shorter form may.
             self._whole[slope] = [form.diff(letter) for form in self._whole[lower]]
             found += [form for form in self._whole[slope] if form not in found]
             self._expr[slope] = found
         return self._expr[slope]
 
     def nodes(self, slope: Slope) -> list[int]:
-        """The same forms as nodes; the piece itself comes first among its own."""
+        """The same forms as nodes; among those of `f` its own node comes first."""
         if slope not in self._nodes:
             found = [self.base] if slope == VALUE and self.base is not None else []
             for expr in self.expressions(slope):
@@ -76,7 +76,7 @@ class Piece:
         return self._nodes[slope]
 
     def span(self, slope: Slope, box: Enclosure) -> Span | None:
-        """What the forms of that derivative agree on over the box; None where none is known to have values."""
+        """The span on which the forms of that derivative agree; None where none is known to have values on the box."""
         found: Span | None = None
         for index in self.nodes(slope):
             try:
@@ -87,9 +87,9 @@ class Piece:
         return found
 
     def vanishing(self, letter: str, at: Expr, fixed: dict[str, Fraction]) -> int | None:
-        """How many derivatives in a letter, from the 0th, are 0 at `at` whatever the free letters are.
+        """How many derivatives in a letter, from the 0th, are 0 at `at` for all values of the free letters.
 
-        `fixed` gives letters a value first. None where `f` itself is not 0, or is 0 to all orders looked at.
+        `fixed` gives some letters a value first. None where `f` itself is not 0, or is 0 to every order tried.
         """
         key = (letter, str(at), tuple(sorted((name, str(value)) for name, value in fixed.items())))
         if key not in self._vanishing:
@@ -152,7 +152,7 @@ def _forms(expr: Expr) -> Iterator[Expr]:
 
 
 def _in_roots(expr: Expr) -> Expr | None:
-    """Factored as a fraction in the roots it holds; None where it holds none of a nonnegative letter."""
+    """Factored as a fraction in the roots it holds; None where it holds no root of a nonnegative letter."""
     roots: dict[Symbol, int] = {}
     for base, exponent in (node.args for node in expr.atoms(sympy.Pow)):
         if base.is_Symbol and base.is_nonnegative and exponent.is_Rational and exponent.q > 1:
@@ -194,7 +194,7 @@ def defined_at(expr: Expr, place: dict[Symbol, Expr]) -> bool:
 
 
 def zero_at(expr: Expr, place: dict[Symbol, Expr]) -> bool:
-    """Whether the expression is 0 there for every value of the letters left, screened by numbers and then decided."""
+    """Whether the expression is 0 there for all values of the other letters, screened by numbers and then decided."""
     if any(x.is_Rational and abs(x.p) + x.q > _TALLEST for x in place.values()):
         return False
     value = expr.subs(place)
@@ -207,7 +207,7 @@ def zero_at(expr: Expr, place: dict[Symbol, Expr]) -> bool:
 
 
 def is_zero(expr: Expr) -> bool:
-    """Whether expanding and cancelling, exponentials and logarithms taken as letters, leaves 0.
+    """Whether expanding and cancelling leaves 0, with exponentials and logarithms taken as letters.
 
     Gentler than `simplify`, which raises numbers to the power of the coefficients of their logarithms.
     """

@@ -31,13 +31,13 @@ _ONE_ARGUMENT: dict[type, str] = {
     BinaryEntropy: "entropy",
 }
 _LONGEST = 4096
-# The exponent 0.1, a float, asks for a root of order 2^55: beyond this a power is an exponential of a logarithm.
+# The float exponent 0.1 is a root of order 2^55: beyond this order a power is an exponential of a logarithm.
 _HIGHEST_ROOT = 64
 KINKS = ("abs", "max", "min", "case")
 
 
 class Pool:
-    """The nodes of every expression one certificate speaks of; equal nodes are stored once.
+    """The nodes of every expression that one certificate uses; equal nodes are stored once.
 
     `aliases` of a node are other nodes of the same value wherever both have one: enclosures that may be tighter.
     """
@@ -56,7 +56,7 @@ class Pool:
         return self._index[parts]
 
     def from_sympy(self, expr: Expr) -> int:
-        """Index of a sympy expression; `DomainError` for a node without a meaning here."""
+        """Index of a sympy expression; `DomainError` for a node without an interval rule."""
         expr = sympy.sympify(expr)
         if expr not in self._known:
             self._known[expr] = self._read(expr)
@@ -84,7 +84,7 @@ class Pool:
         if isinstance(expr, Moment) and expr.args[0].is_Integer:
             return self.node("moment", int(expr.args[0]), self.from_sympy(expr.args[1]))
         if isinstance(expr, sympy.sinh | sympy.cosh | sympy.tanh):
-            # These alone: what is inside stays as it is, and a wave would become exponentials of imaginary numbers.
+            # Only these three: a cosine would become exponentials of imaginary numbers.
             return self.from_sympy(expr.rewrite((sympy.sinh, sympy.cosh, sympy.tanh), sympy.exp))
         name = _ONE_ARGUMENT.get(expr.func)
         if name is None:
@@ -110,7 +110,7 @@ class Pool:
         return index
 
     def cases(self, branches: list[Any]) -> int:
-        """Index of the branches `(value, condition)` of a Piecewise, the first that applies taken."""
+        """Index of a Piecewise with branches `(value, condition)`, of which the first that applies is taken."""
         if not branches:
             return self.node("nothing")
         (branch, condition), *rest = branches
@@ -135,7 +135,7 @@ class Pool:
         return tuple(parts[1:]) if op in ("root", "moment", "case") else tuple(parts)
 
     def below(self, *roots: int) -> list[int]:
-        """All nodes that the roots rest on, themselves included, in rising order."""
+        """All nodes that the roots depend on, themselves included, in rising order."""
         seen: set[int] = set()
         waiting = list(roots)
         while waiting:
@@ -150,7 +150,7 @@ class Pool:
     ) -> dict[str, Fraction] | None:
         """Coefficients by letter, the constant under "", where the node is affine with rational coefficients.
 
-        `of_kink` gives those of a kink, where it is known which branch it takes.
+        `of_kink` gives the coefficients of a kink whose branch is known.
         """
         op, *parts = self.nodes[index]
         if op == "x":
@@ -185,7 +185,7 @@ class Pool:
 def exact(number: Expr) -> Fraction:
     """A sympy number as the rational it is; a float is the dyadic number it stores.
 
-    Raises `DomainError` for one too long to be written down: Python spells no integer of more than 4,300 digits.
+    Raises `DomainError` for one too long to write: Python writes no integer of more than 4,300 digits.
     """
     rational = sympy.Rational(number) if number.is_Float else number
     found = Fraction(int(rational.p), int(rational.q))

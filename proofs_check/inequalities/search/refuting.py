@@ -79,7 +79,7 @@ def proposed(question: Question, domain: Mapping[Symbol, Set]) -> Point | None:
     try:
         box = Box(question.claim, domain)
     except DomainError:
-        # Floats know fewer functions.
+        # The search in floats knows fewer functions.
         return None
     proposals = Proposals(box)
     with np.errstate(all="ignore"):
@@ -156,7 +156,7 @@ def is_false(question: Question, point: Mapping[str, Fraction]) -> bool:
     try:
         Enclosure(question.pool, box).span(plain)
     except NoValue:
-        # A power of a negative number has a value at whole exponents, which spans know nothing of.
+        # A power of a negative number has a value at whole exponents, which spans do not know.
         return _decided_false(question, point)
     if not question.strict or any(abs(x.numerator) + x.denominator > 2**16 for x in point.values()):
         return False

@@ -1,4 +1,4 @@
-"""What a caller asks of the interval method, checked, and as plain data for a worker process."""
+"""A checked request to the interval method, and the same as plain data for a worker process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from proofs_check.inequalities.search.boxes import Side
 
 @dataclass(frozen=True)
 class Request:
-    """One claim with the interval of every letter, the hints, and the budget of boxes and digits."""
+    """One claim with the interval of every letter, the hints, the budget of boxes and the precision in bits."""
 
     claim: Any
     sides: Mapping[Symbol, Side]
@@ -36,7 +36,7 @@ class Request:
         return {symbol: _set_of(side) for symbol, side in self.sides.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """The request as data; `DomainError` for an expression that intervals have no meaning for."""
+        """The request as data; `DomainError` for an expression without interval rules."""
         changes = None if self.substitution is None else [[*map(to_data, pair)] for pair in self.substitution.items()]
         return {
             "claim": to_data(self.claim),
@@ -49,7 +49,7 @@ class Request:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Request:
-        """The request that the data says."""
+        """The request that the data describes."""
         changes = data["substitution"]
         return cls(
             from_data(data["claim"]),

@@ -1,4 +1,4 @@
-"""The search for one request: points first, then branch and bound under every change of variable in turn."""
+"""The search for one request: points first, then branch and bound with every change of variable in turn."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIRST_SHARE = 64
 
 
 class _FromCaller(BaseException):
-    """An error of the caller's own `progress`, which no search may take for its own."""
+    """An error of the caller's `progress`, kept apart from errors of the search."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -32,7 +32,7 @@ class _FromCaller(BaseException):
 
 
 def decide(request: Request, seconds: float | None = None, progress: Report | None = None) -> Finding:
-    """Decide the request; between two boxes the search notices that its time is up, within one it does not.
+    """Decides the request; the time limit is checked between two boxes, not within one.
 
     An error inside sympy or Arb is no verdict: UNDECIDED, with the error as the reason.
     """
@@ -86,12 +86,12 @@ def _search(request: Request, seconds: float | None, progress: Report | None) ->
                 found = replay_bytes(certificate.to_bytes())
                 if found.holds:
                     return Certified(certificate, total, time.monotonic() - begun)
-                outcome.reason = f"the replay does not follow: {found.reason}"
+                outcome.reason = f"the replay rejects the certificate: {found.reason}"
             if outcome.final:
                 searches.remove(search)
             best = outcome if best is None or outcome.boxes > best.boxes else best
         if not looked:
-            # Before boxes by the thousand, a look in floats, which takes less than they do.
+            # A search in floats takes less time than thousands of boxes.
             point, looked = refuting.proposed(plain, request.domain), True
             if point is not None:
                 return Refuted(point, total, time.monotonic() - begun)
@@ -116,7 +116,7 @@ def _asked(substitution: Mapping[Symbol, Expr], question: Question) -> tuple[Cha
 
 
 def _attempts(question: Question) -> Iterator[tuple[Change, ...]]:
-    """No change first; then, for every infinite direction together, each kind of change."""
+    """No change first; then every combination of changes for the unbounded letters."""
     yield ()
     unbounded = [name for name, side in question.box.items() if side.low is None or side.high is None]
     if not unbounded or len(unbounded) > 2:

@@ -1,8 +1,8 @@
 """Intervals with exact ends, open or closed, finite or not, every operation rounded outward by Arb.
 
 A span stands for real numbers only: `[1, inf)` holds no infinity, so `0 * [1, inf)` is `{0}`. An open end is a value
-known not to be taken; it is what tells `e^-x > 0` from `e^-x >= 0` on an unbounded range. Calling a value taken that
-is not is always allowed, the other way never.
+known not to be taken; it is what tells `e^-x > 0` from `e^-x >= 0` on an unbounded range. Calling a
+value taken that is not is always sound, the reverse never.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ABOVE, BELOW = arb.pos_inf(), arb.neg_inf()
 
 
 class NoValue(ArithmeticError):
-    """The expression may have no real value somewhere in the box: a pole, or a logarithm of what may be <= 0."""
+    """The expression may have no real value somewhere in the box: a pole, or the logarithm of a number <= 0."""
 
 
 class Span(NamedTuple):
@@ -178,7 +178,7 @@ def hull(a: Span, b: Span) -> Span:
 
 
 def meet(a: Span, b: Span) -> Span:
-    """What lies in both, for two spans that hold the same values."""
+    """The intersection of two spans that enclose the same values."""
     low_open = a.low_open if a.low > b.low else b.low_open if b.low > a.low else a.low_open or b.low_open
     high_open = a.high_open if a.high < b.high else b.high_open if b.high < a.high else a.high_open or b.high_open
     low, high = max(a.low, b.low), min(a.high, b.high)

@@ -38,12 +38,12 @@ class Change:
         return sympy.Rational(self.shift.numerator, self.shift.denominator) + self.sign * g
 
     def to_json(self) -> dict[str, str | int]:
-        """What a certificate keeps of it."""
+        """Its entry in a certificate."""
         return {"kind": self.kind, "new": self.new, "shift": str(self.shift), "sign": self.sign}
 
 
 def change_of(kind: str, letter: str, new: str, side: Side) -> Change | None:
-    """The change of that kind for an unbounded side; None where it has none."""
+    """The change of that kind for an unbounded side; None where there is none."""
     zero, one = Fraction(0), Fraction(1)
     if side.low is not None and side.high is None:
         end, is_open, sign = side.low, side.low_open, 1
@@ -65,7 +65,7 @@ def change_of(kind: str, letter: str, new: str, side: Side) -> Change | None:
 
 
 def matching(symbol: Symbol, written: Expr, side: Side, new: str) -> Change:
-    """The change that a user wrote as an expression of one letter; `DomainError` if it is none of the exact ones."""
+    """The change that a user wrote as an expression of one letter; `DomainError` if it is not one of the exact ones."""
     letters = written.free_symbols
     if len(letters) == 1:
         (old,) = letters
@@ -83,7 +83,7 @@ def matching(symbol: Symbol, written: Expr, side: Side, new: str) -> Change:
 
 
 def fresh(letter: str, taken: Mapping[str, Side] | set[str]) -> str:
-    """A name for the new letter that nothing else has."""
+    """A name for the new letter that is not taken."""
     name = f"t_{letter}"
     while name in taken:
         name += "_"

@@ -19,15 +19,15 @@ from proofs_check.inequalities.search.request import Request
 from proofs_check.inequalities.search.search import decide
 from theory.errors import LocalistError
 
-# A worker whose parent died ends itself this much later than the parent would have ended it.
+# A worker whose parent died ends itself this much after its time limit.
 _ORPHANED = 5.0
 
 
 def serve() -> None:
-    """Answer every request until stdin ends."""
+    """Answers every request until stdin ends."""
     # Ctrl-C in a terminal reaches every process; the parent decides what becomes of this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What a library prints must not come between the answers.
+    # What a library prints must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
 
@@ -38,7 +38,7 @@ def serve() -> None:
     say({"ready": True})
     for line in sys.stdin.buffer:
         asked = json.loads(line)
-        # Ends the process from a thread that needs no interpreter, in the middle of whatever it is at.
+        # Ends the process from a C thread, whatever the interpreter is doing.
         faulthandler.dump_traceback_later(asked["seconds"] + _ORPHANED, exit=True)
         say(_answer(asked, say))
         faulthandler.cancel_dump_traceback_later()

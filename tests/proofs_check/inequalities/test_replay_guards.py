@@ -479,8 +479,8 @@ STATED = {
     "another letter": ("GreaterThan(Symbol('y', real=True), Integer(0))", "not the one replayed"),
     "another relation": ("StrictGreaterThan(Symbol('x', real=True), Integer(0))", "not the one replayed"),
     "sides exchanged": ("GreaterThan(Integer(0), Symbol('x', real=True))", "not the one replayed"),
-    "an equality": ("Equality(Symbol('x'), Integer(0))", "no inequality, but Equality"),
-    "three sides": ("GreaterThan(Symbol('x'), Integer(0), Integer(0))", "no inequality"),
+    "an equality": ("Equality(Symbol('x'), Integer(0))", "not an inequality but Equality"),
+    "three sides": ("GreaterThan(Symbol('x'), Integer(0), Integer(0))", "not an inequality"),
     "a program": ("__import__('os').system('true')", "not in sympy's spelling"),
     "an unknown function": ("GreaterThan(gamma(Symbol('x')), Integer(0))", "gamma, which has no meaning"),
     "no expression": ("GreaterThan(", "cannot be read"),
@@ -524,7 +524,7 @@ def test_what_is_stated_of_the_relation_the_sides_and_the_domain():
     assert made(*honest) == ""
     assert "not the one replayed" in made(*honest, edit=said(relation="<="))
     assert "not the one replayed" in made(*honest, edit=said(lhs=0, rhs=0))
-    assert "none of the four" in made(*honest, edit=said(relation="=="))
+    assert "not one of the four" in made(*honest, edit=said(relation="=="))
     wide = {"low": "0", "high": "3", "low_open": False, "high_open": False}
     assert SIGN in made(*honest, edit=said(domain={"x": wide}))
     for side, reason in (
@@ -539,7 +539,7 @@ def test_what_is_stated_of_the_relation_the_sides_and_the_domain():
 
 @pytest.mark.parametrize("where", [lambda c: c, lambda c: c["statement"]], ids=["certificate", "statement"])
 def test_an_entry_that_nothing_reads_is_refused(where):
-    assert "must have: claim" in made(above(x), ROW, leaf(), edit=lambda c: where(c).update(claim="0 > 1"))
+    assert "unknown entries: claim" in made(above(x), ROW, leaf(), edit=lambda c: where(c).update(claim="0 > 1"))
     name = "versions" if where({"statement": {}}) else "lhs"
     assert made(above(x), ROW, leaf(), edit=lambda c: where(c).pop(name))
 
