@@ -1,6 +1,6 @@
-"""What a run is: every choice that its numbers depend on, checked on the way in, saved as JSON.
+"""Configuration of a run: every choice that its numbers depend on, validated when read and saved as JSON.
 
-A choice that would have no effect is refused.
+A choice without effect is refused.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ Anchored = TypeVar("Anchored", bound=BaseModel)
 
 BlockKind = Literal["windows", "sentences", "paragraphs", "segments", "file"]
 
-# Kinds of blocks whose length is chosen.
+# Kinds of blocks with a chosen length.
 SIZED = ("windows", "segments")
 
 # The schedule without a dial.
 UNDIALLED = "distributed"
 
-# What loaded weights decide of a model.
+# Parts of the shape that loaded weights decide.
 DECIDED_BY_WEIGHTS = ("layers", "heads", "width", "vocabulary")
 
-# A sweep in the folder that holds it, as it was begun.
+# The configuration of a sweep in the sweep's folder.
 SWEEP_NAME = "sweep.json"
 
 
 class ModelConfig(Settings):
-    """Shape of a GPT-2 trained from scratch; with `pretrained` only context and dropout are to be chosen."""
+    """Shape of a GPT-2 trained from scratch; with `pretrained` only context and dropout can be chosen."""
 
     pretrained: str | None = None
     layers: int = Field(default=4, ge=1)
@@ -83,9 +83,9 @@ class ModelConfig(Settings):
 class LocalityConfig(Settings):
     """Blocks and dials: the schedule's largest dial, the window length in tokens, the temperature.
 
-    `blocks` may follow the text instead (`segments`): change points make segments of `block` tokens on average,
-    and `file` takes the places from `block_file`, a JSON object of text file names, each with the characters
-    at which its blocks begin.
+    `blocks` may follow the text instead: `segments` are cut at change points and have `block` tokens on average;
+    `file` reads the cuts from `block_file`, a JSON object that maps each text file's name to the characters at
+    which its blocks begin.
     """
 
     schedule: str = UNDIALLED
@@ -105,22 +105,22 @@ class LocalityConfig(Settings):
     @model_validator(mode="after")
     def _file_and_kind_agree(self, info: ValidationInfo) -> LocalityConfig:
         if (self.blocks == "file") != (self.block_file is not None):
-            raise ValueError("{blocks} 'file' and a {block_file} go together")
+            raise ValueError("{blocks} 'file' and {block_file} must be given together")
         if self.blocks not in SIZED and self._chosen(info, "block"):
             raise ValueError(f"{{block}} {self.block} has no effect on {{blocks}} {self.blocks!r}: leave it out")
         return self
 
     def dials(self, layers: int) -> list[float]:
-        """Dial of each of `layers` layers."""
+        """Dials of `layers` layers, one per layer."""
         return layer_dials(self.schedule, layers, self.largest_dial)
 
 
 class CorpusConfig(Settings):
-    """Where text comes from: files, a dataset, or what is installed here; and the share held out of training.
+    """Source of the text (files, a dataset, or text installed here), and the share held out of training.
 
-    `builtin` is `topics`, the reference manual's, `docstrings` of the standard library, or `packages`: the
-    docstrings of installed packages, of those named in `packages` or of all. `dataset` is one of Hugging Face's,
-    by name or folder, of which `subset`, `split` and `column` choose a part.
+    `builtin` is `topics` (of the reference manual), `docstrings` (of the standard library) or `packages`
+    (docstrings of the installed packages named in `packages`, or of all). `dataset` is a Hugging Face dataset, by
+    name or folder; `subset`, `split` and `column` choose a part of it.
     """
 
     text: tuple[str, ...] = ()
@@ -137,7 +137,7 @@ class CorpusConfig(Settings):
         if self.text and self.dataset is not None:
             raise ValueError("{text} and {dataset} exclude each other")
         if self.packages and self.builtin != "packages":
-            raise ValueError("{packages} go with {builtin} 'packages'")
+            raise ValueError("{packages} has no effect without {builtin} 'packages'")
         return self
 
     @model_validator(mode="after")
@@ -151,9 +151,9 @@ class CorpusConfig(Settings):
 
 
 class ObjectiveConfig(Settings):
-    """What is added to the language modelling loss, and the proximal step's group penalty; all off at 0.
+    """Terms added to the language modelling loss, and the group penalty of the proximal step; 0 turns each off.
 
-    `off_block_penalty` is in nats a unit of off-block mass. `group_penalty` multiplies the groups' norms;
+    `off_block_penalty` is in nats per unit of off-block mass. `group_penalty` multiplies the groups' norms;
     under AdamW it is dimensionless and not comparable with a gradient.
     """
 
@@ -171,13 +171,13 @@ class ObjectiveConfig(Settings):
     @model_validator(mode="after")
     def _nothing_is_ignored(self, info: ValidationInfo) -> ObjectiveConfig:
         if self._chosen(info, "floor_weight") and self.fidelity_floor is None:
-            raise ValueError("{floor_weight} weights a {fidelity_floor}: give that too")
+            raise ValueError("{floor_weight} has no effect without {fidelity_floor}: give that too")
         if self._chosen(info, "feature_blocks") and not self.group_penalty:
-            raise ValueError("{feature_blocks} are those of a {group_penalty} above 0: give that too")
+            raise ValueError("{feature_blocks} has no effect without {group_penalty} above 0: give that too")
         return self
 
     def check_width(self, width: int) -> None:
-        """Raise DomainError where the group penalty's feature blocks do not divide this width."""
+        """Raise DomainError unless the group penalty's feature blocks divide this width."""
         if self.group_penalty and width % self.feature_blocks:
             raise DomainError(f"feature_blocks {self.feature_blocks} must divide the width {width}")
 
@@ -185,8 +185,8 @@ class ObjectiveConfig(Settings):
 class TrainingConfig(Settings):
     """Optimisation. `steps` or `max_seconds` ends the run, whichever comes first; at least one is needed.
 
-    With `precision` bfloat16 products are taken in that format and weights stay float32. A dial's bias is then
-    rounded to it in training, to within 0.4 %; measuring is in float32 always.
+    With `precision` bfloat16, matrix products use that format and weights stay float32. Training then rounds a
+    dial's bias to bfloat16, within 0.4 %; measuring always uses float32.
     """
 
     steps: int | None = Field(default=300, ge=1)
@@ -203,7 +203,7 @@ class TrainingConfig(Settings):
     @model_validator(mode="after")
     def _ends(self) -> TrainingConfig:
         if self.steps is None and self.max_seconds is None:
-            raise ValueError("give {steps} or {max_seconds}: without either the run has no end")
+            raise ValueError("give {steps} or {max_seconds}: without either the run never ends")
         return self
 
 
@@ -243,7 +243,7 @@ class RunConfig(Settings):
 
     @model_validator(mode="after")
     def _groups_divide_width(self) -> RunConfig:
-        # The width of loaded weights is known once they are.
+        # The width of pretrained weights is known only after loading them.
         blocks, width = self.objective.feature_blocks, self.model.width
         if self.model.pretrained is None and self.objective.group_penalty and width % blocks:
             raise ValueError(f"{{feature_blocks}} {blocks} must divide the {{width}} {width}")
@@ -257,9 +257,9 @@ def run_config(
     recorded: bool = False,
     typed: Mapping[str, str] | None = None,
 ) -> RunConfig:
-    """Checked configuration from plain values. Raises DomainError, which names the value and the law.
+    """Checked configuration from plain values. Raises DomainError with the value and the rule it breaks.
 
-    A choice that would be ignored is refused, unless the values are `recorded`: a record names every value.
+    A choice without effect is refused, unless the values are `recorded`: a record names every value.
     `typed` is as in `checked`.
 
     >>> run_config({"locality": {"schedule": "quintic"}}).locality.dials(2)
@@ -269,7 +269,7 @@ def run_config(
 
 
 def anchored(config: Anchored) -> Anchored:
-    """The same choices whatever folder they are read from: files, and folders that exist, by their absolute paths."""
+    """The configuration with absolute paths for its files and existing folders, so that it holds in any folder."""
     changed: dict[str, Any] = {}
     for part, name, local in (
         ("model", "pretrained", False),
@@ -282,7 +282,7 @@ def anchored(config: Anchored) -> Anchored:
         if isinstance(value, tuple):
             whole: Any = tuple(os.path.abspath(each) for each in value)
         else:
-            # What is no folder here is a name on a hub.
+            # Not a folder here: a name on a hub.
             whole = os.path.abspath(value) if value is not None and (local or Path(value).exists()) else value
         if whole != value:
             changed[part] = settings.model_copy(update={name: whole})

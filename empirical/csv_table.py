@@ -1,4 +1,4 @@
-"""A CSV file as a table whose columns are known: which are there, which are whole numbers, which are names."""
+"""Reads a CSV file with known columns of whole numbers, text and floats."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ import pandas as pd
 
 from theory.errors import InputError
 
-# What fits a column of whole numbers.
+# Largest int64.
 _LARGEST = 2**63 - 1
 
 
 def read_table(
     path: Path, columns: Collection[str], counts: Collection[str], names: Collection[str] = ()
 ) -> pd.DataFrame:
-    """The `columns` of a CSV file, others left out: `counts` are whole numbers, `names` text, the rest float64.
+    """The `columns` of a CSV file, without any others: `counts` are whole numbers, `names` text, the rest float64.
 
-    An empty cell is NaN where a number may be missing, and refused among the counts. Raises InputError.
+    An empty cell is NaN in a float column and refused in `counts`. Raises InputError.
     """
     table: dict[str, Any] = {}
     for name in columns:
         table[name] = [] if name in names else array("q" if name in counts else "d")
     try:
-        # csv splits the lines itself: a name in quotes may hold a line end.
+        # newline="": csv splits lines itself, since a quoted name may contain a line break.
         with path.open(encoding="utf-8", newline="") as stream:
             lines = csv.reader(stream, strict=True)
             places = _places(path, columns, next(lines, []))
             for number, row in enumerate(lines, 1):
                 if len(row) != places.cells:
-                    raise InputError(f"{path}, row {number}: {len(row)} cells must be {places.cells}, one a column")
+                    raise InputError(f"{path}, row {number}: {len(row)} cells must be {places.cells}, one per column")
                 for name, place in places.of.items():
                     cell = row[place]
                     if name in names:
@@ -54,7 +54,7 @@ def read_table(
 
 @dataclass(frozen=True)
 class _Places:
-    """The cells of a line, and at which of them each column stands."""
+    """Number of cells in a line, and the index of each column."""
 
     cells: int
     of: dict[str, int]
@@ -66,7 +66,7 @@ def _places(path: Path, columns: Collection[str], header: list[str]) -> _Places:
         raise InputError(f"{path}: {len(missing)} columns are missing, first {missing[0]!r}")
     twice = [name for name in columns if header.count(name) > 1]
     if twice:
-        raise InputError(f"{path}: column {twice[0]!r} stands there more than once")
+        raise InputError(f"{path}: column {twice[0]!r} appears more than once")
     return _Places(len(header), {name: header.index(name) for name in columns})
 
 
@@ -82,7 +82,7 @@ def _count(path: Path, name: str, cell: str) -> int:
 
 def _number(path: Path, name: str, cell: str) -> float:
     try:
-        # Python's float rounds correctly, which pandas' own parser does not promise in every version.
+        # Python's float rounds correctly; pandas' parser does not promise that in every version.
         return float(cell) if cell else math.nan
     except ValueError:
         raise InputError(f"{path}: column {name!r} must hold numbers, found {cell[:40]!r}") from None

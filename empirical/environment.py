@@ -7,7 +7,7 @@ from importlib import metadata
 
 
 def environment() -> dict[str, str]:
-    """Versions that a measured number depends on."""
+    """Versions of Python and of the packages that compute the numbers."""
     versions = {"python": platform.python_version()}
     for package in ("torch", "transformers", "tokenizers", "numpy", "pandas", "localist"):
         try:

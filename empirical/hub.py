@@ -1,6 +1,6 @@
-"""Whether names on a model hub can be looked up, found out once and within seconds.
+"""Checks once, within seconds, whether the model hub can be reached.
 
-Without this a machine that has no network waits through half a minute of retries for every file.
+Without this a machine without network spends half a minute of retries on every file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 4.0
 
 @lru_cache(maxsize=1)
 def hub_is_reachable() -> bool:
-    """Whether the hub answers at all; False too where `HF_HUB_OFFLINE` is set."""
+    """Whether the hub answers; also False if `HF_HUB_OFFLINE` is set."""
     if constants.HF_HUB_OFFLINE:
         return False
     answered = threading.Event()
@@ -23,12 +23,12 @@ def hub_is_reachable() -> bool:
     def ask() -> None:
         try:
             get_session().head(constants.ENDPOINT, timeout=PATIENCE_SECONDS)
-        # No route, no name, no certificate: each library below has its own type, and all mean no.
+        # No route, no name, no certificate: each library below has its own error type, and all mean no.
         except Exception:
             return
         answered.set()
 
-    # In a thread, because looking up a host's name heeds no time limit.
+    # In a thread, because host name lookup ignores the time limit.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(PATIENCE_SECONDS)
@@ -36,6 +36,6 @@ def hub_is_reachable() -> bool:
 
 
 def unreachable() -> str:
-    """Why a name was looked for in the local cache only, for the end of an error's line."""
+    """Reason for looking only in the local cache, as the end of an error message."""
     host = constants.ENDPOINT.partition("://")[2]
-    return f"it is no folder here, not in the local cache, and {host} cannot be reached"
+    return f"it is not a folder here, not in the local cache, and {host} cannot be reached"

@@ -1,6 +1,6 @@
-"""One process to a folder: what a run, a sweep or a measurement writes is never mixed with another one's.
+"""One process per folder, so that the files of two runs, sweeps or measurements never mix.
 
-The lock is the operating system's, so that it ends with the process that holds it, however that ends.
+The operating system holds the lock, so it is released however the process ends.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from theory.errors import InputError
 
 LOCK_NAME = "lock"
 
-# A folder made here may be removed by another process, before the lock in it is taken.
+# Another process may remove a folder made here before the lock in it is taken.
 _ATTEMPTS = 20
 
 
 @contextmanager
 def alone_in(folder: Path, deed: str, *, wait: bool = False) -> Iterator[None]:
-    """Make `folder` and hold its lock; `deed`, such as "training", is what another process is told of it.
+    """Make `folder` and hold its lock; another process that is refused is told the `deed`, such as "training".
 
-    The same thread may hold it twice. With `wait`, another process is waited for. Folders that were made here and
-    hold nothing at the end are removed again. Raises InputError where another process holds the lock, and where
+    The same thread may hold the lock twice. With `wait`, waits for another process instead of refusing. Folders
+    made here that are empty at the end are removed. Raises InputError if another process holds the lock, or if
     the folder or the lock cannot be made.
     """
     path = Path(os.path.abspath(folder)) / LOCK_NAME
@@ -34,19 +34,19 @@ def alone_in(folder: Path, deed: str, *, wait: bool = False) -> Iterator[None]:
     try:
         lock = _acquired(path, made, wait)
         try:
-            # What a process that is refused tells.
+            # Shown by a process that is refused.
             with suppress(OSError):
                 path.write_text(f"{deed}, process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
             yield
         finally:
             if lock.lock_counter == 1:
-                # While it is held: whoever opened this file meanwhile sees that it is gone, and makes a new one.
+                # Before the release: a process that has opened this file meanwhile sees that it is gone and retries.
                 with suppress(OSError):
                     path.unlink()
             lock.release()
     finally:
         for each in made:
-            # Not one that something was written into.
+            # Fails for a folder that is not empty, which stays.
             with suppress(OSError):
                 each.rmdir()
 
@@ -65,7 +65,7 @@ def _acquired(path: Path, made: list[Path], wait: bool) -> BaseFileLock:
             return lock
         except Timeout as error:
             raise InputError(
-                f"another process is at work in {folder} ({_holder(path)}). Wait for its end, or choose another folder."
+                f"another process is at work in {folder} ({_holder(path)}). Wait until it ends, or use another folder."
             ) from error
         except OSError as error:
             if attempt == _ATTEMPTS or not isinstance(error, FileNotFoundError):
@@ -75,7 +75,7 @@ def _acquired(path: Path, made: list[Path], wait: bool) -> BaseFileLock:
 
 def _holder(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip() or "just begun"
+        return path.read_text(encoding="utf-8").strip() or "just started"
     except (OSError, ValueError):
         return "just ended"
 

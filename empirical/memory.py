@@ -1,4 +1,4 @@
-"""Memory that does not suffice, as one clear line with advice: known before the work where it can be."""
+"""Reports too little memory in one clear line with advice, before the work starts where possible."""
 
 from __future__ import annotations
 
@@ -15,40 +15,41 @@ from theory.errors import LocalistError
 
 # Bytes of a number in float32.
 WORD = 4
-# A token of the vocabulary in the tokenizer's tables, while it is trained: its text twice, its number, its merge.
+# Bytes per vocabulary token in the tokenizer's training tables: its text twice, its number, its merge.
 TOKEN_BYTES = 64
 
 
 @contextmanager
 def enough_memory(what: str, advice: str) -> Iterator[None]:
-    """Within it, memory that runs out on any device is a LocalistError that says what it did not suffice for."""
+    """Within this context, running out of memory on any device raises LocalistError naming `what` needed it."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not _ran_out(error):
             raise
-        raise LocalistError(f"out of memory: it does not suffice for {what}. {advice}") from error
+        raise LocalistError(f"out of memory: not enough for {what}. {advice}") from error
 
 
 def _ran_out(error: Exception) -> bool:
-    # torch has a type for a device's memory, and none for the processor's.
+    # torch has an error type for a device's memory, but none for the CPU's.
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def check_memory(needed: int, what: str, advice: str, device: torch.device | None = None) -> None:
-    """Raise LocalistError where a device (None: the processor) has less memory in all than is needed.
+    """Raise LocalistError if a device (None: the CPU) has less total memory than `needed` bytes.
 
-    `needed`, in bytes, is to be a lower bound: what is refused could not have been done.
+    `needed` must be a lower bound, so that nothing possible is refused.
     """
     there = device_memory(device) if device is not None and device.type == "cuda" else machine_memory()
     if there is not None and needed > there:
         raise LocalistError(
-            f"out of memory: {what} needs at least {shown_bytes(needed)}, and there are {shown_bytes(there)}. {advice}"
+            f"out of memory: {what} needs at least {shown_bytes(needed)}, "
+            f"but there are only {shown_bytes(there)}. {advice}"
         )
 
 
 def check_training_memory(config: RunConfig) -> None:
-    """Raise LocalistError where a model to be trained from scratch is larger than memory."""
+    """Raise LocalistError if training a model from scratch needs more than the machine's memory."""
     model = config.model
     if model.pretrained is None:
         check_memory(
@@ -60,7 +61,7 @@ def check_training_memory(config: RunConfig) -> None:
 
 
 def training_bytes(config: RunConfig) -> int:
-    """What a training step takes at least: weights, gradients, the optimiser's moments, one window's logits."""
+    """Lower bound on the bytes of a training step: weights, gradients, optimiser moments, one window's logits."""
     model = config.model
     weights = gpt2_weights(model.layers, model.width, model.context, model.vocabulary)
     numbers = 4 if config.training.optimizer == "adamw" else 2
@@ -69,7 +70,7 @@ def training_bytes(config: RunConfig) -> int:
 
 
 def gpt2_weights(layers: int, width: int, positions: int, vocabulary: int) -> int:
-    """Number of weights of a GPT-2, whose last layer shares the tokens' embedding.
+    """Number of weights of a GPT-2; the last layer shares the token embedding.
 
     >>> gpt2_weights(layers=12, width=768, positions=1024, vocabulary=50257)
     124439808
@@ -78,7 +79,7 @@ def gpt2_weights(layers: int, width: int, positions: int, vocabulary: int) -> in
 
 
 def machine_memory() -> int | None:
-    """Bytes that this process may have in all, swap included; None where the system does not tell."""
+    """Total bytes available to this process, swap included; None if the system does not report it."""
     limits = [_read_bytes(Path(name)) for name in _GROUP_LIMITS]
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
@@ -90,30 +91,30 @@ def machine_memory() -> int | None:
 
 
 def device_memory(device: torch.device) -> int:
-    """Bytes of a GPU."""
+    """Total memory of a GPU, in bytes."""
     return int(torch.cuda.get_device_properties(device).total_memory)
 
 
 def shown_bytes(count: int) -> str:
-    """A number of bytes in the unit that suits it, for a person.
+    """A number of bytes in a readable unit.
 
     >>> shown_bytes(3 * 2**40), shown_bytes(1500), shown_bytes(2**100)
     ('3 TiB', '1.465 KiB', '1.049e+06 YiB')
     """
-    # Beyond this a float ends, and everybody's memory.
+    # Floats overflow beyond this.
     count = min(count, 2**1000)
     unit = min(8, max(0, math.floor(math.log2(max(count, 1)) / 10)))
     name = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")[unit]
     return f"{count / 2 ** (10 * unit):.4g} {name}"
 
 
-# What a container or a job may have, in the two forms that Linux has.
+# Memory limits of a container or job: cgroup v2 and v1.
 _GROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def _read_bytes(path: Path) -> int | None:
     try:
-        # "max" where there is no limit.
+        # "max" means no limit; int() then fails.
         return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None

@@ -1,8 +1,8 @@
-"""GPT-2 with localist attention: made, loaded and saved as ordinary transformers folders.
+"""GPT-2 with localist attention: built, loaded and saved as ordinary transformers folders.
 
-The model is `GPT2LMHeadModel` itself; only the attention function differs. Its settings stand in
-`config.json` under `localist` as plain JSON, so a saved folder restores them here, and a stock program that
-reads the same folder gets plain GPT-2 with the same weights.
+The model is `GPT2LMHeadModel` itself; only the attention function differs. Its settings are plain JSON in
+`config.json` under `localist`, so loading a saved folder restores them. A stock program that reads the same folder
+gets plain GPT-2 with the same weights.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from empirical.seal import check_seal
 from empirical.settings import Settings, checked
 from theory.errors import DomainError, InputError, first_line
 
-# What GPT-2 has for the one dropout of a run.
+# GPT-2's three dropouts; a run sets them all to the same value.
 _DROPOUTS = ("resid_pdrop", "embd_pdrop", "attn_pdrop")
 
 
 class AttentionSettings(Settings):
-    """What `config.json` says under `localist`: each value of its own type, since attention uses it as it is."""
+    """The settings in `config.json` under `localist`; strict types, since attention uses the values as they are."""
 
     dials: tuple[float, ...]
     block: int = Field(ge=1)
@@ -42,7 +42,7 @@ class AttentionSettings(Settings):
 
 
 def build_model(shape: ModelConfig, locality: LocalityConfig, vocabulary: int, seed: int) -> GPT2LMHeadModel:
-    """GPT-2 of this shape with random weights fixed by `seed`, in training mode as transformers makes it."""
+    """GPT-2 of this shape with random weights fixed by `seed`, in training mode."""
     settings: dict[str, Any] = {
         **dict.fromkeys(_DROPOUTS, shape.dropout),
         "localist": _settings(locality, shape.layers),
@@ -68,8 +68,8 @@ def load_model(
 ) -> GPT2LMHeadModel:
     """Load a folder or a hub name, safetensors only.
 
-    `locality` replaces the settings that the folder holds, and `dropout` its own, which training would use.
-    A stock GPT-2 folder without settings is loaded as distributed, i.e. as what it is. Raises InputError.
+    `locality` replaces the folder's settings, and `dropout` the dropout used in training. A stock GPT-2 folder
+    has no settings and is loaded as distributed. Raises InputError.
     """
     folder = Path(source)
     if folder.is_dir():
@@ -119,18 +119,18 @@ def parameter_count(model: GPT2LMHeadModel) -> int:
 
 
 def save_model(model: GPT2LMHeadModel, folder: Path) -> None:
-    """Write `config.json` and `model.safetensors`. Raises InputError where the folder cannot be written."""
+    """Write `config.json` and `model.safetensors`. Raises InputError if the folder cannot be written."""
     try:
         with quiet():
             model.save_pretrained(str(folder), safe_serialization=True)
-    # OSError from the file system, SafetensorError for a disk that is full.
+    # OSError from the file system, SafetensorError if the disk is full.
     except Exception as error:
         raise InputError(f"cannot write the model to {folder}: {first_line(error)}") from error
 
 
 @contextmanager
 def dials_moved(model: GPT2LMHeadModel, dials: Sequence[float]) -> Iterator[None]:
-    """Move the dial of every layer without retraining, and put the model's own back afterwards."""
+    """Move the dial of every layer without retraining; restores the model's own dials on exit."""
     check_dials(dials, model.config.n_layer)
     own = model.config.localist
     model.config.localist = {**own, "dials": [float(dial) for dial in dials]}
@@ -161,7 +161,7 @@ def _checked_settings(settings: Any, layers: int, source: Path | str) -> dict[st
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No bars and no advice from transformers and its hub: what matters of it becomes one line of ours."""
+    """Silence progress bars and log messages of transformers and huggingface_hub; errors are reported in one line."""
     level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     hub_level = hub_logging.get_verbosity()
     hub_logging.set_verbosity(logging.CRITICAL)

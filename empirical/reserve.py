@@ -1,4 +1,4 @@
-"""Files whose place is made sure of before the work whose result they will hold."""
+"""Output files that are checked for write access and disk space before the work that fills them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from theory.errors import InputError
 
 
 class Partial:
-    """A file written beside its place and moved there when it is whole. Raises InputError where it cannot be.
+    """A file written to a temporary path and moved to its own when complete. Raises InputError if it cannot be written.
 
-    `written` is where to write: the place itself where that is a device or a pipe.
+    `written` is the path to write to; for a device or a pipe it is the target itself.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._made: list[Path] = []
         try:
-            # A link is kept, and what it points to replaced.
+            # Keeps a symbolic link and replaces the file it points to.
             self._target = Path(os.path.realpath(path))
             if self._target.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -39,7 +39,7 @@ class Partial:
 
     @property
     def is_device(self) -> bool:
-        """Whether there is nothing to be moved."""
+        """Whether the target is a device or a pipe, so that nothing is moved."""
         return self.written == self._target
 
     def commit(self) -> None:
@@ -48,22 +48,22 @@ class Partial:
             os.replace(self.written, self._target)
 
     def drop(self) -> None:
-        """Leave nothing behind of a file that was not moved, nor of the folders made for it."""
+        """Remove an unfinished file and the empty folders made for it."""
         written = getattr(self, "written", None)
         if written is not None and written != self._target:
             with suppress(OSError):
                 written.unlink()
         for folder in self._made:
-            # Not one that holds something by now.
+            # Fails for a folder that is no longer empty, which stays.
             with suppress(OSError):
                 folder.rmdir()
 
 
 @contextmanager
 def reserved(path: Path, size: int) -> Iterator[Callable[[bytes], None]]:
-    """Take `size` bytes of the disk now, and within the context give what writes the file into them.
+    """Reserve `size` bytes on disk and yield a function that writes the file into them.
 
-    Where nothing was written, nothing is left behind. Raises InputError where the disk has no room, at once.
+    Leaves nothing behind if nothing was written. Raises InputError at once if the disk has no room.
     """
     partial = Partial(path)
     try:
@@ -90,7 +90,7 @@ def reserved(path: Path, size: int) -> Iterator[Callable[[bytes], None]]:
 
 
 def refused(path: Path, error: Exception) -> InputError:
-    """A file that cannot be written, as one line."""
+    """InputError for a file that cannot be written, in one line."""
     return InputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}")
 
 
@@ -98,7 +98,7 @@ def _take(descriptor: int, size: int) -> None:
     try:
         os.posix_fallocate(descriptor, 0, size)
         return
-    except AttributeError:  # another system
+    except AttributeError:  # not POSIX
         pass
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):

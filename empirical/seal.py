@@ -1,8 +1,8 @@
-"""Seals: the SHA-256 of each file of a folder, so that a file changed afterwards is noticed before it is used.
+"""Seals: the SHA-256 of each file of a folder, so that a changed file is noticed before it is used.
 
-A checkpoint is sealed with all its files, a finished run with those that measuring, generating and fine-tuning read.
-A folder without a seal, such as one of stock GPT-2 weights, has nothing to be held against. A seal tells of damage and
-of edits; it is no signature.
+A checkpoint's seal covers all its files, a finished run's those that measuring, generating and fine-tuning read.
+A folder without a seal, such as stock GPT-2 weights, is not checked. A seal detects damage and edits; it is not a
+signature.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from theory.files import read_json, sha256_of, write_text_atomically
 
 SEAL_NAME = "sha256.json"
 
-# Files of a run, or of another model's folder, that change what is computed from it.
+# Files of a run or another model folder that affect results computed from it.
 _READ = (
     "*.safetensors",
     "*.safetensors.index.json",
@@ -33,37 +33,37 @@ _READ = (
 
 
 def read_files(folder: Path) -> list[Path]:
-    """The files of a run's folder that change what is computed from it."""
+    """Files of a run's folder that affect results computed from it."""
     return sorted({path for pattern in _READ for path in folder.glob(pattern) if path.is_file()})
 
 
 def digests_of(paths: Iterable[Path]) -> dict[str, str]:
-    """SHA-256 of each file by its name. Raises InputError."""
+    """SHA-256 of each file, by file name. Raises InputError."""
     return {path.name: sha256_of(path) for path in paths}
 
 
 def write_seal(folder: Path, digests: dict[str, str]) -> None:
-    """Write down what the folder's files are. Raises InputError."""
+    """Write the folder's seal: the digests of its files. Raises InputError."""
     write_text_atomically(folder / SEAL_NAME, json.dumps(digests, indent=2) + "\n")
 
 
 def finish_run(folder: Path, name: str, text: str) -> None:
-    """Seal a run and write the file that says that it is finished, which is part of the seal. Raises InputError."""
+    """Seal a run and write the file that marks it as finished; the seal covers that file too. Raises InputError."""
     kept = [path for path in read_files(folder) if path.name != name]
-    # The seal first: a run that is finished has one.
+    # The seal first: every finished run has one.
     write_seal(folder, digests_of(kept) | {name: hashlib.sha256(text.encode("utf-8")).hexdigest()})
     write_text_atomically(folder / name, text)
 
 
 def reseal(folder: Path, name: str) -> None:
-    """Take a file that was rewritten on purpose into the folder's seal, if there is one. Raises InputError."""
+    """Update the folder's seal, if any, for a file rewritten on purpose. Raises InputError."""
     stated = read_seal(folder)
     if stated is not None:
         write_seal(folder, stated | digests_of([folder / name]))
 
 
 def read_seal(folder: Path) -> dict[str, str] | None:
-    """What the folder's seal says of its files, None where there is no seal. Raises InputError."""
+    """Digests in the folder's seal, by file name; None without a seal. Raises InputError."""
     path = folder / SEAL_NAME
     if not path.exists():
         return None
@@ -74,9 +74,9 @@ def read_seal(folder: Path) -> dict[str, str] | None:
 
 
 def damage(folder: Path) -> tuple[Path, str] | None:
-    """The first file that is not as the folder's seal says and what is wrong with it; None where all are.
+    """The first file that differs from the folder's seal, and how; None if all match.
 
-    A file that would be read and is not sealed is wrong as well. Raises InputError where the seal cannot be read.
+    A file of `read_files` that the seal lacks counts as a difference. Raises InputError if the seal cannot be read.
     """
     stated = read_seal(folder)
     if stated is None:
@@ -94,11 +94,11 @@ def damage(folder: Path) -> tuple[Path, str] | None:
 
 
 def check_seal(folder: Path) -> None:
-    """Raise InputError where a file of a sealed folder is not as it was sealed; a folder without a seal passes."""
+    """Raise InputError if a file of a sealed folder differs from its seal; a folder without a seal passes."""
     found = damage(folder)
     if found:
         path, what = found
         raise InputError(
-            f"{path} {what}. A finished run's files must stay as training wrote them: bring it back, "
+            f"{path} {what}. A finished run's files must stay as training wrote them: restore it, "
             f"or delete {folder / SEAL_NAME} to use the folder unsealed."
         )

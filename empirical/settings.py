@@ -1,6 +1,6 @@
-"""Tables of choices from files and options: checked strictly, and one clear line for whatever is wrong.
+"""Settings from files and command-line options, validated strictly, with one clear line per error.
 
-In a validator's message a choice stands as `{name}`, so that whoever typed it as an option reads that option.
+A validator's message writes a setting as `{name}`; it is replaced by the option if the user typed one.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from theory.errors import DomainError
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
-# Validation context of values that a record holds. It gives every choice, those too that others leave without effect.
+# Validation context for recorded values: a record lists every setting, also those without effect.
 RECORDED = {"recorded": True}
 
-# A choice in a validator's message.
+# A setting in a validator's message.
 _CHOICE = re.compile(r"\{(\w+)\}")
 
 
 class Settings(BaseModel):
-    """A table of choices: unknown names, values of another type, infinities and NaN are refused."""
+    """A table of settings; refuses unknown names, values of another type, infinities and NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
     @model_validator(mode="before")
     @classmethod
     def _lists_are_tuples(cls, values: Any) -> Any:
-        """TOML and JSON have no tuples."""
+        """Convert lists to tuples, which TOML and JSON lack."""
         if not isinstance(values, dict):
             return values
         return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
     def _chosen(self, info: ValidationInfo, *names: str) -> str | None:
-        """The first of these that was given, None in a record."""
+        """The first of `names` that was given; None in a record."""
         if info.context == RECORDED:
             return None
         return next((name for name in names if name in self.model_fields_set), None)
@@ -50,9 +50,9 @@ def checked(
     recorded: bool = False,
     typed: Mapping[str, str] | None = None,
 ) -> Kind:
-    """Plain values as this kind of settings. Raises DomainError, which names the value and the law.
+    """Plain values as settings of this kind. Raises DomainError with the value and the rule it breaks.
 
-    `typed` gives the option of each choice that was typed as one, such as `{"locality.block": "--block"}`.
+    `typed` maps each setting given on the command line to its option, such as `{"locality.block": "--block"}`.
     """
     try:
         return kind.model_validate(values, context=RECORDED if recorded else None)
@@ -73,7 +73,7 @@ def checked(
 
 
 def first_message(error: ValidationError, typed: Mapping[str, str] | None = None) -> str:
-    """What is wrong with the first value, without its place; choices that were typed as options are named as those."""
+    """Message for the first invalid value, without its location; settings in `typed` are named by their options."""
     options = {choice.rpartition(".")[2]: option for choice, option in (typed or {}).items()}
     message = error.errors()[0]["msg"].removeprefix("Value error, ")
     return _CHOICE.sub(lambda found: options.get(found[1], found[1]), message)

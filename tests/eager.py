@@ -16,7 +16,7 @@ from empirical.training.held_out import load_held_out
 
 
 def eager_rows(folder, dials, windows):
-    """Every row's numbers by layer, `name -> (heads, sequences, tokens)`, and the mean loss in nats a token.
+    """Every row's numbers by layer, `name -> (heads, sequences, tokens)`, and the mean loss in nats per token.
 
     Rows whose query has no key off its block are NaN. Each layer has the heads' outputs as well, under `output`.
     """

@@ -1,16 +1,16 @@
 """Localist attention: the dial of B1 inside fused attention, without a tokens x tokens tensor.
 
-A dial adds `b = log(1/(1-dial))` nats to the scores of a query's own block. On whole sequences the output is that
-of plain and of block-local attention, mixed by a gate (`gate`, theory.md B6); dial 1 is block-local attention alone,
-whose zeros are exact. Calls with padding, a cache or dropout, which hand over a mask or make fused attention keep
-one, have the bias in the mask.
+A dial adds `b = log(1/(1-dial))` nats to the scores of a query's own block. On whole sequences a gate mixes the
+outputs of plain and block-local attention (`gate`, theory.md B6); dial 1 is block-local attention alone, with exact
+zeros. Calls with padding, a cache or dropout bring a mask or make fused attention store one; there the bias goes
+into the mask.
 
 Registered in transformers as attention and mask `localist`. The settings are read from `config.localist`
 (plain JSON): `dials` (one per layer), `block` (window length) and `temperature`. Windows count from the first token of
 a text, wherever padding and cache put it (`positions`). Two keyword arguments pass through the model's forward
 call: `block_ids` `(batch or 1, tokens)` replaces the windows, and `row_sink` is called with each layer's
-`AttentionCall`, which it may ask for the rows' numbers (`row_pass`), or for leak and fidelity with gradients. A
-keyword that changes attention and is not one of these is refused.
+`AttentionCall`, which provides the rows' numbers (`row_pass`), or leak and fidelity with gradients. Any other
+keyword that would change attention is refused.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from empirical.attention.row_pass import pass_rows
 from empirical.attention.schedule import dial_bias
 from theory.errors import DomainError
 
-# Private to transformers. Where it is missing, the keyword itself must reach the attention to be refused.
+# Private to transformers. Without it, `output_attentions` is refused only if the keyword itself reaches the attention.
 _collector: Any = None
 with suppress(ImportError):
     from transformers.utils.output_capturing import _active_collector as _collector
 
 NAME = "localist"
 
-# What models hand to their attention that has no part in it, or has had its part in mask and cache.
+# Keywords that models pass to their attention without effect on it, or whose effect is already in mask and cache.
 _WITHOUT_EFFECT = {
     "cache_position",
     "num_items_in_batch",
@@ -57,13 +57,13 @@ _WITHOUT_EFFECT = {
 
 @dataclass
 class AttentionCall:
-    """One layer's attention: what goes into it, and on demand its output, leak, fidelity and row numbers.
+    """One layer's attention: its inputs, and on demand its output, leak, fidelity and row numbers.
 
     `query`, `key`, `value` are `(batch, heads, tokens, head)`, and `scale` multiplies the dot products of the
     first two. `ids` `(batch or 1, keys)` are the blocks of the keys and `own` `(batch or 1, queries)` those of the
-    queries; `bias` is added to the scores of a query's own block. `window` is the length of blocks that are windows,
-    None of others, and `visible` `(batch or 1, queries, keys)` is None for whole sequences without padding. What a
-    sink asks for decides how the output is computed, so that what it has seen need not be computed twice.
+    queries; `bias` is added to the scores of a query's own block. `window` is the window length, None for other
+    blocks, and `visible` `(batch or 1, queries, keys)` is None for whole sequences without padding. The output reuses
+    what a sink has already asked for.
     """
 
     layer: int
@@ -103,7 +103,7 @@ class AttentionCall:
         return self._gated[0]
 
     def rows(self, ranges: bool) -> RowNumbers:
-        """The numbers of every row, without gradients; `ranges` adds margins and ranges.
+        """Numbers of every row, without gradients; `ranges` adds margins and ranges.
 
         Raises DomainError for padded or cached sequences, and under dropout.
         """
@@ -129,7 +129,7 @@ class AttentionCall:
         return gated(self.query, self.key, self.value, layout, self.scale, self.bias)
 
     def _masked(self) -> Tensor:
-        """Attention with the bias in the mask; under dropout a weight of the dialled row is dropped as a whole."""
+        """Attention with the bias in the mask; dropout acts on the weights of the dialled row."""
         visible = self.visible
         if visible is None:
             tokens = self.key.shape[2]
@@ -138,7 +138,7 @@ class AttentionCall:
         # Half formats would round the bias.
         work = torch.float64 if self.query.dtype == torch.float64 else torch.float32
         kept = visible & same if math.isinf(self.bias) else visible
-        # A query that is padding sees nothing; attending to everything gives it a number, which nothing looks at.
+        # A padding query sees nothing; it attends to everything to avoid NaN, and its output is never used.
         mask = kept | ~kept.any(-1, keepdim=True)
         if 0 < self.bias < math.inf:
             mask = (same.to(work) * self.bias).masked_fill(~mask, -math.inf)
@@ -164,7 +164,7 @@ def localist_attention(
 ) -> tuple[Tensor, None]:
     """Attention function for transformers: `(batch, heads, tokens, head)` in, tokens before heads out.
 
-    Raises DomainError for what it would otherwise ignore: see the module.
+    Raises DomainError for keywords it would otherwise ignore: see the module.
     """
     _refuse_what_is_not_understood(module, query, key, kwargs)
     settings: dict[str, Any] = module.config.localist  # type: ignore[union-attr,assignment]
@@ -175,7 +175,7 @@ def localist_attention(
     allocated = key.shape[2]
     whole = attention_mask is None and (queries > 1 or allocated == 1)
     if whole and allocated > queries:
-        # A cache allocated beyond the prompt: without a mask only the prompt's own keys hold anything.
+        # A cache allocated beyond the prompt: without a mask only the prompt's own keys are filled.
         key, value = key[:, :, :queries], value[:, :, :queries]
         if block_ids is not None and block_ids.shape[-1] == allocated:
             block_ids = block_ids[:, :queries]
@@ -204,7 +204,7 @@ def localist_attention(
 
 
 def _refuse_what_is_not_understood(module: torch.nn.Module, query: Tensor, key: Tensor, kwargs: dict[str, Any]) -> None:
-    # GPT-2 keeps this keyword from its attention: it only says what its hooks collect.
+    # GPT-2 does not pass this keyword to its attention; it only sets what its hooks collect.
     collected: dict[str, Any] | None = _collector.get() if _collector else None
     if "attentions" in (collected or ()) or kwargs.pop("output_attentions", None):
         raise DomainError(
@@ -221,20 +221,20 @@ def _refuse_what_is_not_understood(module: torch.nn.Module, query: Tensor, key: 
         )
     if query.shape[1] != key.shape[1]:
         raise DomainError(
-            f"{key.shape[1]} key heads for {query.shape[1]} query heads: localist attention needs one for each"
+            f"{key.shape[1]} key heads for {query.shape[1]} query heads: localist attention needs one per query head"
         )
     for name, value in kwargs.items():
         if value is not None and value is not False and name not in _WITHOUT_EFFECT:
             raise DomainError(
-                f"the keyword argument {name} is not known to localist attention, which would ignore it: leave it out"
+                f"the keyword argument {name} is unknown to localist attention, which would ignore it: leave it out"
             )
 
 
 def localist_mask(*, kv_offset: int = 0, **kwargs: Any) -> Tensor | None:
-    """`sdpa_mask`, for caches that keep every token. Raises DomainError for one that has let go of the first ones."""
+    """`sdpa_mask` for caches that keep every token. Raises DomainError for one that has dropped the first ones."""
     if kv_offset:
         raise DomainError(
-            f"the cache has let go of the first {int(kv_offset)} tokens: blocks count from the first one. "
+            f"the cache has dropped the first {int(kv_offset)} tokens: blocks count from the first one. "
             "Use a cache without a sliding window"
         )
     return sdpa_mask(kv_offset=kv_offset, **kwargs)
@@ -242,8 +242,8 @@ def localist_mask(*, kv_offset: int = 0, **kwargs: Any) -> Tensor | None:
 
 @lru_cache(maxsize=16)
 def _window_ids(tokens: int, size: int, device: torch.device) -> Tensor:
-    # The same for every layer and step. Made outside inference mode, since what is kept from there cannot take part
-    # in a backward pass.
+    # The same for every layer and step. Made outside inference mode, because cached inference tensors cannot take
+    # part in a backward pass.
     with torch.inference_mode(False):
         return fixed_windows(tokens, size, device)
 
@@ -255,7 +255,7 @@ def _window_layout(tokens: int, size: int, device: torch.device) -> Layout:
 
 
 def register() -> None:
-    """Register attention and mask; without the mask GPT-2 would lose causality silently."""
+    """Register attention and mask; without the mask GPT-2 would silently lose causality."""
     AttentionInterface.register(NAME, localist_attention)
     AttentionMaskInterface.register(NAME, localist_mask)
 

@@ -1,9 +1,9 @@
-"""Block-local attention: the tokens of each block as a short sequence of its own.
+"""Block-local attention: each block's tokens become a short sequence of their own.
 
-Blocks of like length form one batch `(blocks, heads, length, head)`, on which ordinary causal attention is
-attention restricted to the block. Fixed windows are a view of the states. Any other blocks, also ones that a
-text comes back to, are gathered: at most a factor of 2 between the longest and the shortest of one batch, so
-that padding at most doubles the work. Padding follows a block's last token, where causality hides it.
+Blocks of similar length form one batch `(blocks, heads, length, head)`; causal attention on it is attention
+restricted to the block. Fixed windows are a view of the states. Any other blocks, also non-contiguous ones, are
+gathered; lengths in one batch differ by at most a factor of 2, so padding at most doubles the work. Padding follows
+a block's last token, where causality hides it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from empirical.attention.blocks import block_runs, visible_counts
 
 @dataclass(frozen=True)
 class Windows:
-    """`count` windows of `size` tokens of every sequence, the first of which begins at token `start`."""
+    """`count` consecutive windows of `size` tokens of every sequence, from token `start`."""
 
     start: int
     count: int
@@ -38,7 +38,7 @@ class Windows:
 
 @dataclass(frozen=True)
 class Gathered:
-    """Blocks of any tokens: their places in the flat batch `(blocks, length)`, and which of these are no padding."""
+    """Blocks of arbitrary tokens: `places` in the flat batch `(blocks, length)`; `real` is False at padding."""
 
     places: Tensor
     real: Tensor
@@ -46,23 +46,23 @@ class Gathered:
     def take(self, states: Tensor) -> Tensor:
         """`(batch, heads, tokens, ...)` as `(blocks, heads, length, ...)`, padded with zeros.
 
-        So a padded query has no gradient that its block's keys could get from it.
+        The zeros keep padded queries from sending gradients to their block's keys.
         """
         found = states.transpose(1, 2).flatten(0, 1)[self.places]
         found[~self.real] = 0
         return found.transpose(1, 2)
 
     def put(self, states: Tensor, found: Tensor) -> None:
-        """Write what is no padding to its tokens of `states`, which are stored with tokens before heads."""
+        """Write everything but padding back to `states`, which are stored with tokens before heads."""
         flat = states.transpose(1, 2).flatten(0, 1)
         flat[self.places[self.real]] = found.transpose(1, 2)[self.real]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Every token's block in one of the `parts`, each of which is a batch of blocks.
+    """All blocks of a batch of sequences, as batches of blocks `parts`.
 
-    `alone` `(batch or 1, tokens)` says which queries see no key off their block.
+    `alone` `(batch or 1, tokens)` marks queries that see no key off their block.
     """
 
     parts: tuple[Windows | Gathered, ...]
@@ -70,7 +70,7 @@ class Layout:
 
     @classmethod
     def of_windows(cls, tokens: int, size: int, device: torch.device) -> Layout:
-        """Windows of `size` tokens, the last of which may be shorter."""
+        """Windows of `size` tokens; the last one may be shorter."""
         whole, rest = divmod(tokens, size)
         parts = [Windows(0, whole, size)] if whole else []
         if rest:
@@ -79,7 +79,7 @@ class Layout:
 
     @classmethod
     def of_ids(cls, ids: Tensor) -> Layout:
-        """Blocks by the ids `(batch, tokens)` of every sequence of the batch."""
+        """Blocks from the ids `(batch, tokens)` of every sequence."""
         batch, tokens = ids.shape
         order, begins = block_runs(ids)
         place = torch.arange(tokens, device=ids.device).expand_as(ids)
@@ -99,9 +99,9 @@ class Layout:
         return cls(tuple(parts), m == n)
 
     def each(self, compute: Callable[..., Sequence[Tensor]], *states: Tensor) -> tuple[Tensor, ...]:
-        """What `compute` gives of each batch of blocks, put together as `(batch, heads, tokens, ...)` again.
+        """Results of `compute` on each batch of blocks, reassembled as `(batch, heads, tokens, ...)`.
 
-        `states` are `(batch, heads, tokens, ...)`. Differentiable where `compute` is.
+        `states` are `(batch, heads, tokens, ...)`. Differentiable if `compute` is.
         """
         batch, heads, tokens = states[0].shape[:3]
         whole: list[Tensor] = []

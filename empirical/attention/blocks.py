@@ -1,7 +1,7 @@
 """Blocks: the partition of a text's tokens into segments, one block id per token.
 
 A query's target block is its own segment, so a query always sees its own token inside the block. Ids are
-integers from 0; `(batch, tokens)` tensors, or `(1, tokens)` where every sequence has the same blocks.
+integers from 0, in `(batch, tokens)` tensors, or `(1, tokens)` if all sequences have the same blocks.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def check_ids(ids: Tensor) -> None:
 
 
 def visible_counts(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Visible keys `n` and visible keys of the own block `m` for each query under causality.
+    """For each query under causality, the number of visible keys `n`, and of those in its own block `m`.
 
     Both `(batch, tokens)`. A query at position `i` sees keys `0..i`, itself included, so `1 <= m <= n`.
 
@@ -53,12 +53,12 @@ def visible_counts(ids: Tensor) -> tuple[Tensor, Tensor]:
     n = torch.arange(1, ids.shape[1] + 1, device=ids.device).expand_as(ids)
     order, begins = block_runs(ids)
     place = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-    # A key's rank in its block's run counts its visible fellows.
+    # A key's rank in its block's run is the number of visible keys of the block.
     return n, torch.empty_like(place).scatter_(1, order, place - begins + 1)
 
 
 def first_keys(ids: Tensor) -> Tensor:
-    """For each token `(batch, tokens)` the place of the first one of its block; makes no device wait.
+    """For each token `(batch, tokens)`, the position of its block's first token; does not synchronise the device.
 
     >>> first_keys(torch.tensor([[0, 0, 1, 0]])).tolist()
     [[0, 0, 2, 0]]
@@ -68,7 +68,7 @@ def first_keys(ids: Tensor) -> Tensor:
 
 
 def block_runs(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Places `(batch, tokens)` in the order of their ids, earlier ones first, and where each one's run begins there."""
+    """Positions `(batch, tokens)` stably sorted by block id, and for each the start of its block's run there."""
     ordered, order = ids.sort(dim=1, stable=True)
     starts = torch.ones_like(ordered, dtype=torch.bool)
     starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]

@@ -1,19 +1,19 @@
 """The dial as a gate between plain and block-local attention (theory.md B6).
 
-With the outputs `o` and `o_B` of attention to all visible keys and to those of the own block, and
-`F = Z_B/Z = exp(LSE_B - LSE)`, the dialled output is `o + g (o_B - o)`, `g = lam F/D`, `D = (1-lam) + lam F`. The
-dialled fidelity is `F/D` and the leak `(1-lam)(1-F)/D`, so `g` is `lam` times the fidelity. Neither pass has
-anything that grows with the number of blocks. `D` is a sum of positive terms: nothing cancels for `F` near 0. The
-leak is as exact as `LSE`, in absolute terms: one far below the rounding of `LSE` is not resolved, and rows without
-a key off their block have exactly 0.
+Let `o` and `o_B` be the outputs of attention to all visible keys and to those of the own block, and
+`F = Z_B/Z = exp(LSE_B - LSE)`. The dialled output is `o + g (o_B - o)`, `g = lam F/D`, `D = (1-lam) + lam F`. The
+dialled fidelity is `F/D` and the leak `(1-lam)(1-F)/D`, so `g` is `lam` times the fidelity. The cost of neither pass
+grows with the number of blocks. `D` is a sum of positive terms: nothing cancels for `F` near 0. The absolute error of
+the leak is that of `LSE`: a leak far below the rounding of `LSE` is not resolved; rows without a key off their block
+have exactly 0.
 
-The backward pass on a processor needs no gradient of `LSE`. With `LSE' = LSE + log(1 - F + e^b F)`, `e^b = 1/(1-lam)`,
+The backward pass on a CPU needs no gradient of `LSE`. With `LSE' = LSE + log(1 - F + e^b F)`, `e^b = 1/(1-lam)`,
 the dialled weights are `exp(s - LSE')` off the block and `e^b` times that on it. A fused backward pass recomputes
-weights from the log-sum-exp that it is handed, takes `delta = <grad, output>` of each row from the output that it is
-handed, and returns the gradients of `sum_j weight_j (<grad, v_j> - delta) s_j`. So the dial's gradient is the sum
-of two such passes with the dialled output: over all keys with `LSE'`, and over the block with
-`LSE' - log(e^b - 1)`. A gradient `c` of fidelity less leak adds `c (1[own block] - F')` to `<grad, v_j> - delta`,
-with the dialled fidelity `F'`: a change of both passes' `delta`, which `_with_delta` makes.
+weights from the given log-sum-exp, takes `delta = <grad, output>` of each row from the given output, and returns the
+gradients of `sum_j weight_j (<grad, v_j> - delta) s_j`. So the dial's gradient is the sum of two such passes with the
+dialled output: over all keys with `LSE'`, and over the block with `LSE' - log(e^b - 1)`. A gradient `c` of fidelity
+minus leak adds `c (1[own block] - F')` to `<grad, v_j> - delta`, with the dialled fidelity `F'`; `_with_delta` makes
+this change of both passes' `delta`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from empirical.attention.block_layout import Layout
 _FUSED = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _FUSED_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
-# A gradient shorter than this has a square that may be no normal number of the format.
+# The square of a gradient shorter than this may be subnormal in the format.
 _SHORT = {torch.float32: 1e-15, torch.float64: 1e-140}
 
-# A bias below the rounding of every format.
+# A bias below this is lost to rounding in every format.
 _NO_BIAS = 1e-18
 
-# Columns of the null key's score: a half format needs three for the digits of a float32; fused kernels want widths
-# that are multiples of 8.
+# Columns for the null key's score: a half format needs three to hold a float32; fused kernels want widths that are
+# multiples of 8.
 _COLUMNS = 8
 
 
@@ -47,7 +47,7 @@ def gated(
     """Output, leak and fidelity of causal attention with `bias` nats on the own block's scores; differentiable.
 
     `query`, `key`, `value` are `(batch, heads, tokens, head)`; leak and fidelity are `(batch, heads, tokens)`,
-    float32, or float64 for such states. At an infinite bias no other block is looked at.
+    float32, or float64 for float64 states. At an infinite bias other blocks are never read.
     """
     if bias < _NO_BIAS:
         bias = 0.0
@@ -60,7 +60,7 @@ def gated(
         ones = torch.ones(query.shape[:3], dtype=_work(query), device=query.device)
         return output, torch.zeros_like(ones), ones
     if query.device.type != "cpu" or not query.shape == key.shape == value.shape:
-        # Mixed precision would take the block's scores in a half format.
+        # Autocast would compute the block's scores in a half format.
         with torch.autocast(query.device.type, enabled=False):
             return by_null_key(query, key, value, layout, scale, bias)
     work = _work(query)
@@ -72,10 +72,10 @@ def gated(
 def by_null_key(
     query: Tensor, key: Tensor, value: Tensor, layout: Layout, scale: float, bias: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`gated` by public operations alone, on any device; the bias is finite.
+    """`gated` with public operations only, on any device, for a finite bias.
 
-    The log-sum-exp of the block comes from its scores, those of one block at a time. A key before the first one,
-    whose score is that number, has mass `F/(1+F)`; a query before the first one keeps the causal flag valid.
+    The log-sum-exp of a block comes from its scores, one block at a time. An extra key before the first one, with
+    this log-sum-exp as its score, has mass `F/(1+F)`; an extra query before the first one keeps the causal flag valid.
     """
     work, head = _work(query), value.shape[-1]
 
@@ -107,7 +107,7 @@ def by_null_key(
 
 
 def _dialled(share: Tensor, bias: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Leak, fidelity and gate at this bias, where the block's share of the mass is `share` without it (B1, B6)."""
+    """Leak, fidelity and gate at this bias; `share` is the block's share of the mass without it (B1, B6)."""
     kept, dial = math.exp(-bias), -math.expm1(-bias)
     total = kept + dial * share
     fidelity = share / total
@@ -115,7 +115,7 @@ def _dialled(share: Tensor, bias: float) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class _Gate(torch.autograd.Function):
-    """`gated` by the processor's fused attention; see above for the backward pass."""
+    """`gated` with the CPU's fused attention; the module docstring derives the backward pass."""
 
     @staticmethod
     def forward(
@@ -127,7 +127,7 @@ class _Gate(torch.autograd.Function):
         leak, fidelity, gate = _dialled(share, bias)
         if bias:
             output = torch.lerp(output, local, gate.unsqueeze(-1), out=local)
-        # LSE' less the bias: of the two sums of the backward pass, one needs it and the other does not.
+        # LSE' minus the bias: one of the backward pass's two sums needs the bias, the other does not.
         log_sum = log_sum + (share * -math.expm1(-bias) + math.exp(-bias)).log_()
         ctx.save_for_backward(query, key, value, output, log_sum, leak, fidelity)
         ctx.given = layout, scale, bias
@@ -161,8 +161,8 @@ class _Gate(torch.autograd.Function):
             near_sum = log_sum - math.log(-math.expm1(-bias))
             more = layout.each(fused, grad, query, key, value, near, near_sum)
         else:
-            # The block's keys get `pull` alone: weights are those of the whole row, and values have no part in it.
-            # Not expanded: the pass takes several times as long with values of stride 0.
+            # The block's keys get only `pull`: weights are those of the whole row, and values do not matter.
+            # Not expanded: with stride-0 values the pass takes several times as long.
             unit, out, zero = (torch.zeros_like(output) for _ in range(3))
             unit[..., 0], out[..., 0] = 1, -pull
             more = layout.each(fused, unit, query, key, zero, out, log_sum)[:2]
@@ -172,10 +172,10 @@ class _Gate(torch.autograd.Function):
 
 
 def _with_delta(grad: Tensor, output: Tensor, pull: Tensor, *shifts: Tensor) -> tuple[Tensor, ...]:
-    """A gradient, and an output for each of the shifts: their products in each row are the given ones' plus the shift.
+    """A gradient, and one output per shift, such that each row's `<grad, output>` grows by the shift.
 
     The output moves along the gradient. A gradient too short for that gets a first entry far below the rounding of
-    `pull`, to which the shifts are proportional.
+    `pull`; the shifts are proportional to `pull`.
     """
     length = torch.linalg.vector_norm(grad, dim=-1)
     short = length < _SHORT[grad.dtype]
@@ -201,5 +201,5 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
 
 
 def _work(states: Tensor) -> torch.dtype:
-    """Half formats are attended to in float32, so that fidelity and leak have its digits."""
+    """Working format: float32 for half formats, so that fidelity and leak have its precision."""
     return torch.float64 if states.dtype == torch.float64 else torch.float32

@@ -1,4 +1,4 @@
-"""The definition of correct: every row materialised in float64, quadratic in memory; for tests only."""
+"""Reference implementation from the definitions: all rows stored in float64, quadratic in memory; for tests only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far rounding can move a measured row: the error bounds with which violations are decided.
+"""Rounding error bounds of a measured row, with which violations are decided.
 
 Forward error analysis in the sense of Higham, with unit roundoff `u` and `gamma_j = j u / (1 - j u)`, for
 `n` visible keys, scores that are dot products of `w` entries, the bias counted as one, and
@@ -6,33 +6,33 @@ Forward error analysis in the sense of Higham, with unit roundoff `u` and `gamma
 
 1. A score, a dot product of width `w` times a rounded scale: `|s^ - s| <= eta = gamma_{w+2} S`.
 2. A weight `exp(s - max)`: the argument is within `eta + 2 u S` (difference of two scores), the softmax's
-   exponential within 20 units in the last place, i.e. `40 u`. In all the logarithm of a weight is within
+   exponential within 20 units in the last place, i.e. `40 u`. In total the logarithm of a weight is within
    `theta = eta + 2 u S + 41 u`.
-3. A sum of `n` positive terms adds `gamma_n`, the division by the weights' sum `2 u` to each. A mass is a
-   quotient of two such sums, so the logarithm of a mass is within `rho = 2 (theta + gamma_n) + 2 u`, but for
-   weights below the format's normal numbers, each of which is off by at most the least of these (`Rows.leak_floor`).
+3. A sum of `n` positive terms adds `gamma_n`; the division by the weights' sum adds `2 u` to each. A mass is a
+   quotient of two such sums, so the logarithm of a mass is within `rho = 2 (theta + gamma_n) + 2 u`, except for
+   subnormal weights, each of which is off by at most the smallest normal number (`Rows.leak_floor`).
 4. Entropy is measured as `log sum_j w_j - sum_j s_j w_j / sum_j w_j`, with one set of computed weights
-   `w_j = exp(s_j + e_j)`, `|e_j| <= theta`. But for the sums' own rounding this is the entropy of the row that
+   `w_j = exp(s_j + e_j)`, `|e_j| <= theta`. Apart from the sums' own rounding this is the entropy of the row that
    `w` defines plus the mean of `e`. That row's entropy is within `theta V` of the true one, since
    `sum_i |dH/ds_i| = E|log a + H| <= sqrt(Var log a) <= V = sqrt(log(n-1)^2 / 4 + 1)` (Reeb and Wolf). The
-   logarithm of the sum is the largest score less the logarithm of the largest normalised weight, which is
-   within `41 u + gamma_n + 2 u` of 1 over the sum. With the mean score's two sums and the last subtractions that
+   logarithm of the sum is the largest score minus the logarithm of the largest normalised weight, which is
+   within `41 u + gamma_n + 2 u` of 1 over the sum. With the mean score's two sums and the last subtractions this
    adds `gamma_n + (2 gamma_n + 2 u) S + 4 u (S + log n + 1) + 43 u`.
 5. Margins and ranges are differences of two scores of step 1, the block's mean adds `gamma_n S`.
 
-A kernel that goes over the keys in tiles (`row_kernel`) brings its sums to a new largest score by a factor
-`exp(old - new)` at each of the `t` tiles. It takes exponentials as powers of 2, whose argument is rounded twice
-more. The differences of all tiles add up to at most `2 S`, as the largest score only grows, and before a row's
-first key its sums are 0. So a weight's logarithm gains `4 u S` for its own argument, `6 u S` for the factors'
-arguments and `40 u t` for their exponentials; a term of a sum meets the roundings of its own tile of `b` keys and
-two a tile after that: `gamma_{b + 2t}` in place of `gamma_n`.
+A kernel that reads the keys in tiles (`row_kernel`) rescales its sums to each new largest score by a factor
+`exp(old - new)`, at each of the `t` tiles. It computes exponentials as powers of 2, which rounds the argument twice
+more. The differences of all tiles add up to at most `2 S`, because the largest score only grows and a row's sums are
+0 before its first key. So a weight's logarithm gains `4 u S` for its own argument, `6 u S` for the factors' arguments
+and `40 u t` for their exponentials. A term of a sum is rounded within its own tile of `b` keys and twice per later
+tile: `gamma_{b + 2t}` replaces `gamma_n`.
 
-Tensor cores multiply half formats exactly and add some products at a time to a float32, aligned to the largest
-of them and cut off, not rounded: `2 u` of the largest for each of them and for the sum (measured by Fasi, Higham,
-Mikaitis and Pranesh 2021). The largest is at most `S`, so step 1 has `eta = 4 gamma_{w+2} S` instead.
+Tensor cores multiply half formats exactly and add several products at a time to a float32, aligned to the largest
+and truncated, not rounded: the error is `2 u` of the largest for each of them and for the sum (measured by Fasi,
+Higham, Mikaitis and Pranesh 2021). The largest is at most `S`, so step 1 has `eta = 4 gamma_{w+2} S` instead.
 
-Constants are rounded up to cover terms of second order as long as `rho` is below one hundredth; beyond that
-a row is reported as undecided, by an infinite error.
+Constants are rounded up to cover second-order terms as long as `rho` is below one hundredth; beyond that an infinite
+error reports the row as undecided.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ LARGEST_RELATIVE_ERROR = 1e-2
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How sums were taken: in which format, over how many keys at a time (None: all), products by what."""
+    """How sums were computed: the format, the keys per tile (None: all), and whether by tensor cores."""
 
     dtype: torch.dtype
     tile: int | None = None
@@ -60,7 +60,7 @@ class Arithmetic:
 
 @dataclass(frozen=True)
 class RowErrors:
-    """Error bounds of each row's measured numbers, in nats; `mass` is relative: an error of the logarithm."""
+    """Error bounds of each row's measured numbers, in nats; `mass` is the error of a mass's logarithm."""
 
     score: Array
     mean_score: Array
@@ -85,7 +85,7 @@ def row_errors(size: Array, keys: Array, width: int, arithmetic: Arithmetic) -> 
     weight = score + 2 * u * size + exponential + u
     terms = keys
     if arithmetic.tile is not None:
-        # A tile may begin anywhere: one more than fit.
+        # Tiles need not align with the row: one more than fit.
         tiles = np.ceil(keys / arithmetic.tile) + 1
         weight = weight + 10 * u * size + exponential * tiles
         terms = arithmetic.tile + 2 * tiles

@@ -1,11 +1,11 @@
-"""The pass over the scores as one GPU kernel: attention, and the sums and extremes its rows' numbers come from.
+"""The pass over the scores as one GPU kernel: attention, and the sums and extremes that give the rows' numbers.
 
-A program of the kernel holds some queries of one head and goes once over the keys that they see, a tile at a
-time, as fused attention does: it keeps the largest score so far and brings its sums to each new one. So no
-score leaves the chip, and memory is linear in the tokens. Tiles before the first key that shares a block with
-any of the queries are off the block for all of them and need no mask.
+Each program holds some queries of one head and reads the keys that they see once, tile by tile, as fused attention
+does: it keeps the largest score so far and rescales its sums to each new one. No score leaves the chip, and memory
+is linear in the tokens. Tiles before the first key that shares a block with any of the queries are off the block for
+all of them and need no mask.
 
-All sums are float32. Products of half formats are summed by tensor cores, those of float32 are not (`rounding`).
+All sums are float32. Tensor cores sum the products of half formats, but not those of float32 (`rounding`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from empirical.attention.row_numbers import Keep, RowNumbers, gaps
 QUERIES = 64
 KEYS = 32
 
-# A wider head's queries and keys do not fit the chip's registers.
+# Queries and keys of wider heads do not fit the registers.
 WIDEST_HEAD = 128
 
-# Below every score; a tile that holds no key of a row leaves its sums at 0.
+# Below every score; a tile without a key of the row leaves its sums at 0.
 NOTHING = tl.constexpr(-1e30)
 UNSEEN = tl.constexpr(float("inf"))
 
@@ -40,7 +40,7 @@ def run_kernel(
     keep: Keep,
     ranges: bool,
 ) -> RowNumbers:
-    """`row_pass.pass_rows` with a finite bias, and with ranges of whole rows only; float32 or a half format."""
+    """`row_pass.pass_rows` for a finite bias, with ranges of whole rows only; float32 or a half format."""
     batch, heads, tokens, head = query.shape
     output = torch.empty(batch, heads, tokens, head, dtype=value.dtype, device=query.device)
     sums = torch.empty(11 if ranges else 5, batch, heads, tokens, device=query.device)
@@ -70,7 +70,7 @@ def run_kernel(
             KEYS=KEYS,
             num_warps=8 if query.dtype == torch.float32 else 4,
             num_stages=2,
-            # Fused products round once less, which the error bound allows; without a choice Triton warns.
+            # Fused multiply-add rounds once less, which the error bound allows; Triton warns without a choice.
             enable_fp_fusion=True,
         )
     top, total, weighted, inside, outside = sums[:5]
@@ -115,7 +115,7 @@ def _rows(
     QUERIES: tl.constexpr,
     KEYS: tl.constexpr,
 ):
-    # The longest rows first: the last programs to start are then the shortest.
+    # Longest rows first, so that the last programs to start are the shortest.
     tile = tl.num_programs(1) - 1 - tl.program_id(1)
     lane = tl.program_id(0).to(tl.int64)
     sequence = (lane // heads) * own_ids
@@ -153,7 +153,7 @@ def _rows(
             state, row, key, value, ids, start, scale, bias, tokens, False, HEAD, WIDTH, BLOCK, REST, RANGES, KEYS
         )
     top, total, weighted, inside, outside, attended = state[0], state[1], state[2], state[3], state[4], state[5]
-    # A row that keeps no key: without this its output would be NaN.
+    # Avoids NaN output for a row that keeps no key.
     whole = tl.where(total > 0, total, 1.0)
     tl.store(output + at, (attended / whole[:, None]).to(output.dtype.element_ty), mask=inner)
     kept = places < tokens
@@ -188,7 +188,7 @@ def _tile(
     RANGES: tl.constexpr,
     KEYS: tl.constexpr,
 ):
-    """The state after one more tile of keys; `FAR` says that all of them are visible and off the block."""
+    """The state after one more tile of keys; with `FAR` all of them are visible and off the block."""
     top, total, weighted, inside, outside, attended, block_low, block_high, block_sum, block_keys, low, high = state
     query, places, own = row
     columns = tl.arange(0, WIDTH)
@@ -220,7 +220,7 @@ def _tile(
     total = total * shrink + mass
     weighted = weighted * shrink + tl.sum(weights * scores, 1)
     if FAR:
-        # No tile so far held a key of the block.
+        # No tile so far contains a key of the block.
         outside = outside * shrink + mass
     else:
         inside = inside * shrink + tl.sum(tl.where(same, weights, 0.0), 1)

@@ -1,4 +1,4 @@
-"""What a pass over the scores returns for every row."""
+"""Numbers that a pass over the scores returns for every row."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch import Tensor
 
 from empirical.attention.rounding import Arithmetic
 
-# Which keys of a row count: all, those of its block, those off it.
+# Which keys of a row count: all, those of its block, or those off it.
 Keep = Literal["all", "block", "rest"]
 
 
 @dataclass(frozen=True)
 class RowNumbers:
-    """What one pass gave: `output` `(batch, heads, tokens, head)`, all others `(batch, heads, tokens)`, nats.
+    """Result of one pass: `output` `(batch, heads, tokens, head)`, all others `(batch, heads, tokens)`, nats.
 
-    Entries of a row that sees no key it may keep, or has no complement to compare with, hold no meaning.
-    `margin`, `mean_margin` and `logit_range` are None where they were not asked for, infinite under a hard mask.
+    Entries of a row without a key to keep, or without a complement to compare with, are meaningless. `margin`,
+    `mean_margin` and `logit_range` are None if not requested, and infinite under a hard mask.
     """
 
     output: Tensor
@@ -41,9 +41,9 @@ class RowNumbers:
 def gaps(
     block_low: Tensor, block_high: Tensor, block_mean: Tensor, rest_low: Tensor, rest_high: Tensor, bias: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Margin, mean margin and range, float64, of rows whose scores on and off the block lie between these.
+    """Margin, mean margin and range, float64, from the smallest and largest scores on and off the block.
 
-    The scores are without the `bias` of the block; `block_mean` is their mean on it.
+    The scores exclude the block's `bias`; `block_mean` is their mean on the block.
     """
     low, mean, high = (each.double() + bias for each in (block_low, block_mean, block_high))
     floor, top = rest_low.double(), rest_high.double()

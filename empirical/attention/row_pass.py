@@ -28,17 +28,17 @@ def pass_rows(
 ) -> RowNumbers:
     """Causal attention with `bias` nats on the scores of a query's own block, and every row's numbers.
 
-    `query`, `key`, `value` are `(batch, heads, tokens, head)`, `ids` `(batch or 1, tokens)`. `keep` cuts every
-    row down to its block or to the complement, without a bias; an infinite bias cuts whole rows down to their
-    blocks. `ranges` asks for margins and ranges, which only whole rows have. Sums are float32, or float64 for
-    such scores. No gradients. Raises DomainError for shapes that are not those of whole sequences, and for a
-    bias on rows that are cut down.
+    `query`, `key`, `value` are `(batch, heads, tokens, head)`, `ids` `(batch or 1, tokens)`. `keep` restricts every
+    row to its block or to the complement, without a bias; an infinite bias restricts whole rows to their blocks.
+    `ranges` adds margins and ranges, which only whole rows have. Sums are float32, or float64 for float64 scores.
+    No gradients. Raises DomainError for shapes other than those of whole sequences, and for a bias on restricted
+    rows.
     """
     if not query.shape[:3] == key.shape[:3] == value.shape[:3] or query.shape[3] != key.shape[3]:
         shapes = ", ".join(str(tuple(each.shape)) for each in (query, key, value))
-        raise DomainError(f"rows need a key and a value for each query, of every head; found {shapes}")
+        raise DomainError(f"rows need one key and one value per query and head; found {shapes}")
     if bias and keep != "all":
-        raise DomainError(f"bias {bias:g} must be 0 on rows cut down to keep={keep!r}")
+        raise DomainError(f"bias {bias:g} must be 0 on rows restricted to keep={keep!r}")
     hard = math.isinf(bias)
     kept: Keep = "block" if hard else keep
     run = _runner(query, key, value)
@@ -50,7 +50,7 @@ def pass_rows(
 
 
 def has_kernel(device: torch.device) -> bool:
-    """Whether a kernel runs there: on NVIDIA's chips with tensor cores for all its formats, if Triton is there."""
+    """Whether the kernel runs there: on NVIDIA GPUs with tensor cores for all its formats, if Triton is installed."""
     if device.type != "cuda" or torch.version.hip is not None or importlib.util.find_spec("triton") is None:
         return False
     return torch.cuda.get_device_capability(device) >= (8, 0)
@@ -59,7 +59,7 @@ def has_kernel(device: torch.device) -> bool:
 def _runner(query: Tensor, key: Tensor, value: Tensor) -> Callable[..., RowNumbers]:
     alike = query.shape == value.shape and query.dtype == key.dtype == value.dtype != torch.float64
     if alike and has_kernel(query.device):
-        # Triton is there only with some builds of torch.
+        # Only some builds of torch include Triton.
         from empirical.attention.row_kernel import WIDEST_HEAD, run_kernel
 
         if query.shape[-1] <= WIDEST_HEAD:

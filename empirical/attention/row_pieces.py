@@ -1,12 +1,12 @@
-"""The pass over the scores in pieces, on any device: so many of them at a time.
+"""The pass over the scores in pieces, on any device.
 
-A piece is the scores of some queries and heads against every key that they see: formed once, read for extremes
-where those are asked for, put through the softmax, multiplied with the values, and reduced to each row's
-log-sum-exp, mean score and mass on and off its block. Entropy is the first less the second. Pieces stay
-within the processor's cache, and memory grows linearly with the tokens.
+A piece holds the scores of some queries and heads against every key that they see. They are computed once, read for
+extremes if requested, put through the softmax, multiplied with the values, and reduced to each row's log-sum-exp,
+mean score and mass on and off its block. Entropy is log-sum-exp minus mean score. Pieces fit in the CPU's cache, and
+memory grows linearly with the tokens.
 
-Keys before the first one that shares a block with any query of the piece are off the block for all of
-them, which needs no mask; under fixed windows that is every key but those of the last few blocks.
+Keys before the first one that shares a block with any query of the piece are off the block for all of them and need
+no mask; under fixed windows these are all keys but those of the last few blocks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from empirical.attention.blocks import first_keys
 from empirical.attention.rounding import Arithmetic
 from empirical.attention.row_numbers import Keep, RowNumbers, gaps
 
-# Queries and scores of a piece: a core's cache holds two such pieces, an accelerator needs larger ones to fill it.
+# Queries and scores of a piece: a core's cache holds two such pieces; an accelerator needs larger ones.
 QUERIES = 128
 CPU_SCORES = 1 << 19
 ACCELERATOR_SCORES = 1 << 25
@@ -43,7 +43,7 @@ def run_pieces(
     keep: Keep,
     ranges: bool,
 ) -> RowNumbers:
-    """`row_pass.pass_rows` with a finite bias, and with ranges of whole rows only."""
+    """`row_pass.pass_rows` for a finite bias, with ranges of whole rows only."""
     shape, device = query.shape[:3], query.device
     work = query.dtype if query.dtype in (torch.float32, torch.float64) else torch.float32
     found = {name: torch.empty(shape, dtype=work, device=device) for name in ("log_sum", "mean_score", "fidelity")}
@@ -74,12 +74,12 @@ def run_pieces(
         for share in shares:
             job.run(*share)
     else:
-        # Some fifty small operations a piece: a core that runs its own heads' waits for no other after each.
+        # A piece takes some fifty small operations: cores with heads of their own need not synchronise after each.
         try:
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
                 list(pool.map(job.run, *zip(*shares, strict=True)))
         finally:
-            # The number set last is what threads made later take over.
+            # Threads created later inherit the last number set.
             torch.set_num_threads(threads)
     return RowNumbers(
         output=job.output.to(value.dtype),
@@ -96,10 +96,10 @@ def run_pieces(
 
 @dataclass(frozen=True)
 class _Piece:
-    """Which keys the queries of a piece keep: those before `begin` not at all, up to `split` all, then by masks.
+    """Which keys the queries of a piece keep: none before `begin`, all of the next `split`, then by masks.
 
     `steer` is added to the scores after the split; `inside` and `outside` are 1 at visible keys on and off the
-    query's block, `not_inside` and `not_outside` their opposites. All `(queries, keys after the split)`.
+    query's block, `not_inside` and `not_outside` their complements. All `(queries, keys after the split)`.
     """
 
     begin: int
@@ -151,8 +151,8 @@ class _Job:
     found: dict[str, Tensor]
 
     def run(self, index: int, low: int, high: int) -> None:
-        """Heads `low` to `high` of sequence `index`."""
-        # Both modes are a thread's own.
+        """Run heads `low` to `high` of sequence `index`."""
+        # Both modes are thread-local.
         with torch.inference_mode(self.output.is_inference()), torch.no_grad():
             tokens = self.query.shape[2]
             key, value = (each[index, low:high].to(self.work) for each in (self.key, self.value))
@@ -199,7 +199,7 @@ class _Job:
         self.found["mean_score"][where] = scores.mul_(weights).sum(-1)
 
     def _extremes(self, piece: _Piece, far: Tensor, near: Tensor, where: Where) -> Tensor:
-        """Note margins and ranges; the largest score with the bias, in the format of the scores."""
+        """Store margins and ranges; returns the largest score with the bias, in the format of the scores."""
         block_low = near.masked_fill(piece.not_inside, math.inf).amin(-1)
         block_high = near.masked_fill(piece.not_inside, -math.inf).amax(-1)
         block_mean = (near * piece.inside).sum(-1).double() / piece.inside.sum(-1)

@@ -1,4 +1,4 @@
-"""Progressive schedules as the model needs them: plain numbers, one dial per layer (theory.md F).
+"""Progressive schedules as plain numbers, one dial per layer (theory.md F).
 
 A dial lies in [0, 1]; it adds the bias `log(1/(1-lam))`, in nats after the temperature, to the scores of a
 query's own block (B1). Dial 1 is the hard block mask, whose bias is infinite.
@@ -16,7 +16,7 @@ __all__ = ["BUDGET_WARNING", "SCHEDULES", "check_dials", "dial_bias", "largest_f
 
 
 def layer_dials(schedule: str, layers: int, largest: float) -> list[float]:
-    """Dial of each layer, first to last; `largest` is the dial of the last one.
+    """Dials of the layers, first to last; `largest` is the dial of the last one.
 
     `schedule` is a name of `SCHEDULES`, or an exponent in digits.
 
@@ -31,7 +31,7 @@ def layer_dials(schedule: str, layers: int, largest: float) -> list[float]:
 
 
 def dial_bias(dial: float) -> float:
-    """Bias `log(1/(1-dial))` of the block's scores, nats; infinite at dial 1 (B1).
+    """Bias `log(1/(1-dial))` of the block's scores, in nats; infinite at dial 1 (B1).
 
     >>> dial_bias(0.0), dial_bias(1.0)
     (0.0, inf)

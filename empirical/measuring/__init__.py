@@ -1,1 +1,1 @@
-"""Measures a trained model beside its bounds, and times what that costs."""
+"""Measures a trained model against its bounds, and times the cost of measuring."""

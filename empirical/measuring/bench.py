@@ -1,8 +1,8 @@
-"""What measuring and localist training cost beside plain GPT-2, side by side in one process.
+"""Times measuring and localist training against plain GPT-2, side by side in one process.
 
-Every round runs each variant once, in turn, so that a change of the machine's load meets all of them; a ratio
-is the median over rounds of the variant's time over the plain pass of the same round. Peak memory is taken in
-a process of its own on a CPU, and from the allocator on a GPU.
+Every round runs each variant once, in turn, so that changes of the machine's load affect all of them. A ratio is the
+median over rounds of the variant's time over that of the plain pass in the same round. Peak memory is measured in a
+separate process on a CPU, and by the allocator on a GPU.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ from theory.errors import DomainError, LocalistError
 
 LENGTHS = (256, 1024, 2048)
 
-# Blocks in which one layer's training is timed: the cost must not grow with their number.
+# Block sizes for timing one layer's training: the cost must not grow with the number of blocks.
 GATE_BLOCKS = (64, 8)
 
-# Beyond this length a round takes so long that fewer have to do.
+# Beyond this length a round takes long, so fewer are run.
 LONG = 1024
 FEWEST_ROUNDS = 3
 
 ADVICE = "Try fewer --tokens or --training-tokens, or a smaller shape."
 
-# A peak is told no better: less counts as this much in a ratio.
+# Resolution of a peak; smaller values count as this much in a ratio.
 RESOLUTION_MIB = 1.0
 
 
@@ -62,13 +62,13 @@ def bench(
     gate_lengths: Sequence[int] = (),
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Time measuring at each length and a training step at each dropout; a plain JSON object.
+    """Time measuring at each length and a training step at each dropout; returns a plain JSON object.
 
     `lengths` None: 256, 1024, 2048, and 4096 on a GPU. `gate_lengths` are lengths at which one layer's forward and
-    backward pass is timed, in each of `GATE_BLOCKS`; nothing is measured then unless `lengths` says so.
+    backward pass is timed, for each of `GATE_BLOCKS`; then `lengths` defaults to none.
 
-    `results` has one entry per task, length and variant; `eager_over_fused`, one a task and length, how much longer
-    the stored maps take than the fused pass, and how many times its memory above the plain pass. Raises DomainError,
+    `results` has one entry per task, length and variant. `eager_over_fused` has one per task and length: the time of
+    stored maps over that of the fused pass, and the same ratio of memory above the plain pass. Raises DomainError,
     LocalistError (memory).
     """
     shape = shape or BenchShape()
@@ -110,7 +110,7 @@ def bench(
                     "rounds": turns,
                     "seconds": statistics.median(wall[name]),
                     "ratio": _ratio(wall[name], wall["plain"]),
-                    # Processor time: what the ratio would be if no other program ran.
+                    # CPU time: the ratio if no other program ran.
                     "processor_ratio": _ratio(used[name], used["plain"]),
                 }
                 for name in variants
@@ -143,7 +143,7 @@ def bench(
 
 
 def _timed(variants: Variants, rounds: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Wall and processor seconds of each variant, a number a round."""
+    """Wall and CPU seconds of each variant, one number per round."""
     wall: dict[str, list[float]] = {name: [] for name in variants}
     used: dict[str, list[float]] = {name: [] for name in variants}
     for turn in range(rounds + 1):
@@ -152,7 +152,7 @@ def _timed(variants: Variants, rounds: int) -> tuple[dict[str, list[float]], dic
             start, start_used = time.perf_counter(), time.process_time()
             run()
             _synchronize()
-            # The first turn warms allocator and caches up.
+            # The first turn warms up allocator and caches.
             if turn:
                 wall[name].append(time.perf_counter() - start)
                 used[name].append(time.process_time() - start_used)
@@ -164,7 +164,7 @@ def _ratio(times: list[float], others: list[float]) -> float:
 
 
 def _add_memory(found: list[dict[str, Any]], shape: BenchShape, tokens: int, device: torch.device) -> float | None:
-    """Note peaks; the maps' memory above the plain pass's over the fused pass's, None if unknown."""
+    """Add peaks to `found`; returns stored maps' extra memory over the fused pass's, None if unknown."""
     peaks = _peaks(shape, tokens, device)
     for each in found:
         each["peak_mib"] = peaks.get(each["variant"])
@@ -174,7 +174,7 @@ def _add_memory(found: list[dict[str, Any]], shape: BenchShape, tokens: int, dev
 
 
 def _peaks(shape: BenchShape, tokens: int, device: torch.device) -> dict[str, float]:
-    """Peak memory of one pass of each variant above what the model itself takes, MiB; empty where no system tells."""
+    """Peak memory in MiB of one pass of each variant, above the model's own; empty if the system does not report it."""
     if device.type == "cuda":
         peaks = {}
         for name, run in measuring_variants(shape, tokens, device).items():
@@ -185,12 +185,12 @@ def _peaks(shape: BenchShape, tokens: int, device: torch.device) -> dict[str, fl
         return peaks
     code = "import sys; from empirical.measuring.bench import _report_peaks; _report_peaks(*sys.argv[1:])"
     command = [sys.executable, "-c", code, json.dumps(asdict(shape)), str(tokens), str(torch.get_num_threads())]
-    # glibc: give freed tensors back at once, so that the peak is of living ones and not of the heap's gaps.
+    # glibc: return freed tensors at once, so that the peak counts live tensors and not heap fragmentation.
     variables = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
     done = subprocess.run(command, capture_output=True, text=True, env=variables)
     if done.returncode:
         why = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        raise LocalistError(f"the process that takes the memory of {tokens} tokens ended: {why}. Try --no-memory.")
+        raise LocalistError(f"the process that measures memory at {tokens} tokens failed: {why}. Try --no-memory.")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -199,14 +199,14 @@ def _report_peaks(shape: str, tokens: str, threads: str) -> None:
     torch.set_num_threads(int(threads))
     peaks: dict[str, float] = {}
     with quiet():
-        # Program and libraries are read in by what calls them first, which is no variant's own memory.
+        # The first call of each variant loads code and libraries, which must not count as its memory.
         for run in measuring_variants(BenchShape(1, 2, 32, 50, 8), 256, torch.device("cpu")).values():
             run()
         variants = measuring_variants(BenchShape(**json.loads(shape)), int(tokens), torch.device("cpu"))
         variants["plain"]()
         try:
             for name, run in variants.items():
-                # Linux: forget the peak so far.
+                # Linux: reset the peak.
                 Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
                 before = _status("VmRSS")
                 run()
@@ -217,7 +217,7 @@ def _report_peaks(shape: str, tokens: str, threads: str) -> None:
 
 
 def _status(name: str) -> float:
-    """An entry of this process's memory status, MiB."""
+    """An entry of this process's memory status, in MiB."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(name)) / 2**10
 

@@ -19,17 +19,17 @@ def bench(
     width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 768,
     block: Annotated[int, typer.Option(help="Block length in tokens.")] = 64,
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Number format.")] = "float32",
-    rounds: Annotated[int, typer.Option(help="Times each variant runs.")] = 5,
+    rounds: Annotated[int, typer.Option(help="Runs of each variant.")] = 5,
     training_tokens: Annotated[int, typer.Option(help="Length of the training step.")] = 1024,
-    memory: Annotated[bool, typer.Option(help="Take peak memory, each in a process of its own.")] = True,
+    memory: Annotated[bool, typer.Option(help="Measure peak memory too, on a CPU in a separate process.")] = True,
     training_attention: Annotated[
         list[int] | None,
-        typer.Option(help="Lengths for one layer's training, in blocks of 64 and 8, instead of measuring."),
+        typer.Option(help="Lengths for one layer's training, with blocks of 64 and 8, instead of measuring."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file for the result.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Time measuring and training beside plain GPT-2 (default: GPT-2 small, random weights)."""
+    """Time measuring and training against plain GPT-2 (default: GPT-2 small, random weights)."""
     from empirical.measuring.bench import bench as run_bench
     from empirical.measuring.bench_table import print_bench
     from empirical.measuring.bench_variants import BenchShape

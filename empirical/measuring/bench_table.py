@@ -10,15 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 _LEGEND = (
-    "fused: entropy, fidelity and leak of every row in the pass; all: margins and ranges too; eager: from stored "
-    "maps. ratio: time over plain, cpu: processor time over plain, both medians over rounds. MiB: peak memory "
-    "above plain's. attention: one layer's alone."
+    "fused: entropy, fidelity and leak of every row within the pass; all: margins and ranges too; eager: from stored "
+    "maps. ratio: time over plain, cpu: CPU time over plain, both medians over rounds. MiB: peak memory above "
+    "plain. attention: one layer alone."
 )
 
 
 def print_bench(report: dict[str, Any]) -> None:
-    """Print times and ratios of every variant, then the stored maps over the fused pass."""
-    table = Table(title=f"time beside plain GPT-2, {report['device']}, {report['shape']['dtype']}", box=SIMPLE)
+    """Print times and ratios of every variant, then ratios of stored maps to the fused pass."""
+    table = Table(title=f"time compared with plain GPT-2, {report['device']}, {report['shape']['dtype']}", box=SIMPLE)
     table.pad_edge, table.collapse_padding = False, True
     for name in ("task", "tokens", "variant", "seconds", "ratio", "cpu", "MiB"):
         table.add_column(name, justify="left" if name in ("task", "variant") else "right", no_wrap=True)

@@ -1,6 +1,6 @@
-"""What the bench runs: one name and one call for each way of doing the same work.
+"""Variants that the bench times: a name and a call for each way of doing the same work.
 
-All ways of measuring end with entropy, fidelity and leak of every row; `fused, all` finds margins and ranges too.
+All measuring variants compute entropy, fidelity and leak of every row; `fused, all` adds margins and ranges.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Variants = dict[str, Callable[[], Any]]
 
 @dataclass(frozen=True)
 class BenchShape:
-    """The GPT-2 that is timed; the default is GPT-2 small."""
+    """Shape of the timed GPT-2; the default is GPT-2 small."""
 
     layers: int = 12
     heads: int = 12
@@ -46,14 +46,14 @@ class BenchShape:
 
 
 def bench_bytes(shape: BenchShape, lengths: Sequence[int], training_length: int) -> int:
-    """What the largest of the tasks takes at least: stored maps, or two models that are trained side by side."""
+    """Lower bound on the bytes of the largest task: stored maps, or training two models side by side."""
 
     def weights(tokens: int) -> int:
         return gpt2_weights(shape.layers, shape.width, tokens, shape.vocabulary)
 
     size = shape.number.itemsize
     stored = [size * (weights(tokens) + shape.layers * shape.heads * tokens**2) for tokens in lengths]
-    # Of each model the weights and two moments; gradients and logits of one at a time.
+    # Weights and two moments of each model; gradients and logits of one at a time.
     trained = WORD * (7 * weights(training_length) + training_length * shape.vocabulary)
     return max([*stored, trained])
 
@@ -87,7 +87,7 @@ def measuring_variants(shape: BenchShape, tokens: int, device: torch.device) -> 
 
 
 def attention_variants(shape: BenchShape, tokens: int, device: torch.device) -> Variants:
-    """One layer's attention on the same query, key and value: alone, with its rows' numbers, and from its map."""
+    """One layer's attention on the same query, key and value: alone, with fused row numbers, with its stored map."""
     generator = torch.Generator().manual_seed(0)
     heads = (shape.heads, shape.width // shape.heads)
     states = torch.randn(3, 1, tokens, *heads, generator=generator).to(device, shape.number)
@@ -116,7 +116,7 @@ def gate_variants(shape: BenchShape, tokens: int, device: torch.device) -> Varia
     """One layer's attention forward and backward on two sequences: plain, with a dial, a penalty, and both."""
     generator = torch.Generator().manual_seed(0)
     head = shape.width // shape.heads
-    # As GPT-2 hands them over: a projection's output, whose gradient is put together again.
+    # As in GPT-2: views of one projection's output, whose gradient is assembled from theirs.
     states = torch.randn(2, tokens, 3 * shape.width, generator=generator).to(device, shape.number).requires_grad_()
     grad = torch.randn(2, shape.heads, tokens, head, generator=generator).to(device, shape.number)
     pull = torch.full(grad.shape[:3], 1e-4, device=device)

@@ -1,8 +1,8 @@
-"""Does a measured row obey its bounds? Decided with the rounding error that the row can have, and slack.
+"""Decides whether a measured row obeys its bounds, up to its rounding error, and computes slacks.
 
-A row violates a bound only where no row within its error bounds (`rounding`) could obey it, so a count of
-zero says "nothing contradicts the theorem", and a count above zero is a contradiction, not noise. A row without
-error bounds (`Rows.undecided`) neither violates nor obeys, and is counted apart.
+A row violates a bound only if no row within its error bounds (`rounding`) could obey it. A count of zero thus means
+"nothing contradicts the theorem", and a count above zero is a contradiction, not noise. A row without error bounds
+(`Rows.undecided`) neither violates nor obeys, and is counted separately.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FARTHEST = 1e6
 
 @dataclass(frozen=True)
 class Check:
-    """One bound over rows `(heads, rows)`: value, distance from it (`>= 0` if it holds), violations."""
+    """One bound over rows `(heads, rows)`: its value, the distance from it (`>= 0` if it holds), violations."""
 
     bound: Array
     slack: Array
@@ -34,7 +34,7 @@ class Check:
 
 
 def check_rows(rows: Rows) -> dict[str, Check]:
-    """Every bound of `records.BOUNDS` on every row."""
+    """Checks of every bound in `records.BOUNDS` on every row."""
     n, m = rows.keys, rows.block_keys
     error = rows.errors
     margin, mean_margin = limited(rows.margin), limited(rows.mean_margin)
@@ -82,17 +82,17 @@ def _above(rows: Rows, bound: Array, largest: Array) -> Check:
 
 def _largest_mixture(rows: Rows) -> Array:
     n, m = rows.keys, rows.block_keys
-    # Where nothing bounds the error any leak is possible, also from a measured 0.
+    # Without an error bound any leak is possible, also for a measured 0.
     error = rows.errors.mass
     low = np.clip(rows.leak * np.exp(-error), 0.0, 1.0)
     high = np.where(rows.undecided, 1.0, np.clip(rows.leak * np.exp(np.where(rows.undecided, 0.0, error)), 0.0, 1.0))
-    # Concave in the leak with its peak at (n - m)/n: the peak, clipped, is the largest on an interval.
+    # Concave in the leak with its peak at (n - m)/n, so the clipped peak is the maximum on an interval.
     return mixture_entropy(n, m, np.clip((n - m) / n, low, high))
 
 
 def _largest_entropy(n: Array, m: Array, separation: Array, error: Array) -> Array:
     low, high = separation - error, separation + error
-    # Rises up to separation 0 and falls after it.
+    # Increases up to separation 0 and decreases after it.
     return np.asarray(bounds.entropy_max(n, m, np.clip(0.0, low, high)))
 
 
@@ -110,5 +110,5 @@ def _entropy_min(n: Array, logit_range: Array) -> Array:
 
 
 def limited(separation: Array) -> Array:
-    """The separation with the hard mask's infinity put at `FARTHEST`, which no bound tells from it."""
+    """The separation clipped to `FARTHEST`, where every bound equals that of the hard mask's infinity."""
     return np.clip(separation, -FARTHEST, FARTHEST)

@@ -1,7 +1,7 @@
-"""Continuing a prompt with the dial moved at inference: one trained model, any locality, no retraining.
+"""Continues a prompt with the dial moved at inference: one trained model, any locality, no retraining.
 
-Keys and values are cached. Blocks go by absolute position, or by the sentences or paragraphs of the text so far, so
-that a token generated later sees the blocks that a pass over the whole text would give it.
+Keys and values are cached. Blocks follow absolute positions, or the sentences or paragraphs of the text so far, so a
+generated token sees the same blocks as in a pass over the whole text.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from empirical.training.corpus import END_OF_TEXT, load_tokenizer
 from empirical.training.segments import GrowingBlocks
 from theory.errors import DomainError
 
-# Blocks that a text has while it is being written.
+# Kinds of blocks that a growing text has.
 FOLLOWED = ("windows", "sentences", "paragraphs")
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """A prompt continued: the dial of each layer, the text that came after the prompt, its nats a token."""
+    """Continuation of a prompt: the dial of each layer, the text after the prompt, its nats per token."""
 
     dials: tuple[float, ...]
     text: str
@@ -48,8 +48,8 @@ def generate(
     """Continue the prompt once for each dial; None: once with the model's own dials.
 
     `source` is a finished run or another GPT-2 folder, `shape` the schedule that spreads a dial over the layers.
-    Every dial samples with the same `seed`, and `temperature` 0 takes the likeliest token. An empty prompt
-    starts a new text. Raises InputError (folder), DomainError (a value).
+    Every dial samples with the same `seed`; `temperature` 0 takes the likeliest token. An empty prompt starts a new
+    text. Raises InputError (folder), DomainError (a value).
     """
     if tokens < 1:
         raise DomainError(f"tokens {tokens} must be at least 1")
@@ -61,7 +61,7 @@ def generate(
     kind = model.config.localist.get("blocks", "windows")
     if kind not in FOLLOWED:
         known = ", ".join(FOLLOWED)
-        raise DomainError(f"the blocks of {source} are of kind {kind!r}: only {known} go on past a prompt")
+        raise DomainError(f"the blocks of {source} are of kind {kind!r}: only {known} continue past a prompt")
     start = _encoded(tokenizer, prompt)
     positions = model.config.n_positions
     if start.shape[1] + tokens > positions:
@@ -92,7 +92,7 @@ def continued(
     seed: int,
     blocks: GrowingBlocks | None = None,
 ) -> tuple[Tensor, float]:
-    """`start` `(1, prompt)` with `tokens` more, and their mean surprise in nats under the model itself.
+    """Ids `start` `(1, prompt)` extended by `tokens`, and the new tokens' mean surprise in nats at temperature 1.
 
     `blocks` gives the blocks of the growing text; None: the model's fixed windows.
     """
@@ -112,7 +112,7 @@ def continued(
         if temperature == 0:
             chosen = logits.argmax(-1, keepdim=True)
         else:
-            # From the largest: a quotient by a tiny temperature overflows to -inf, whose weight is 0.
+            # Relative to the largest: division by a tiny temperature then overflows to -inf, whose weight is 0.
             below = logits - logits.amax(-1, keepdim=True)
             chosen = torch.multinomial((below / temperature).softmax(-1), 1, generator=generator)
         surprise -= logits.log_softmax(-1).gather(1, chosen).item()

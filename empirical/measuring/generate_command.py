@@ -23,7 +23,7 @@ def generate(
     ] = None,
     tokens: Annotated[int, typer.Option(help="Tokens to add.")] = 60,
     temperature: Annotated[float, typer.Option(help="Sampling temperature; 0: the likeliest token.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of the samples, the same for every dial.")] = 0,
+    seed: Annotated[int, typer.Option(help="Sampling seed, the same for every dial.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Continue a prompt, with the locality dial moved at inference."""
@@ -45,6 +45,6 @@ def generate(
     console = Console(highlight=False, soft_wrap=True)
     for each in found:
         named = ", ".join(f"{value:.3g}" for value in each.dials)
-        console.print(f"dials {named}, {each.loss:.2f} nats a token", style="bold")
+        console.print(f"dials {named}, {each.loss:.2f} nats per token", style="bold")
         console.print(prompt, style="dim", markup=False, end="")
         console.print(each.text, markup=False)

@@ -1,8 +1,8 @@
-"""Measuring a run: every row of every layer and head on held-out text, beside its bounds; and the dial moved.
+"""Measures every row of a run on held-out text against its bounds, with the run's own dials or moved ones.
 
-`measure` runs the model with its own dials. `measure_dial` moves the dial of every layer at inference,
-without retraining, and puts what B1, B2 and B3 predict from the rows of the dial-0 pass beside what is measured.
-The prediction holds a layer's inputs fixed: it is exact in the first layer, deeper ones drift.
+`measure` runs the model with its own dials. `measure_dial` moves the dial of every layer at inference, without
+retraining, and compares measurements with what B1, B2 and B3 predict from the rows of the dial-0 pass. The prediction
+holds a layer's inputs fixed: it is exact in the first layer; deeper layers drift.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from theory.errors import DomainError, InputError
 OWN_NAME = "measured"
 DIAL_NAME = "dial"
 
-# A pass over the held-out text each.
+# Each takes a pass over the held-out text.
 MOST_DIALS = 10_000
 
 ADVICE = "Measure fewer windows with --sequences."
@@ -48,17 +48,17 @@ PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
 WEIGHTS = "model*.safetensors"
 
-# Numbers of 8 bytes that are kept for quantiles, of all series together and of one series at least.
+# 8-byte numbers stored for quantiles: at most for all series together, but at least this many per series.
 SUMMARY_NUMBERS = 1 << 25
 LEAST_KEPT = 1 << 12
 
-# A dial in a manifest, and a share of what stands beside it.
+# Manifest bytes per dial, with a share of the other entries.
 PLAN_BYTES = 40
 
 
 @dataclass(frozen=True)
 class _Run:
-    """A finished run, opened: its model, its held-out windows, and what its files are."""
+    """A finished run, opened: its model, its held-out windows, and the digests of its files."""
 
     folder: Path
     config: RunConfig
@@ -81,8 +81,8 @@ def measure(
 ) -> Records:
     """Measure a finished run with its own dials; records go to `out_dir`, by default `RUN/measured`.
 
-    `sequences` limits the held-out windows (None: all). In `precision` float64 rows are decided whose scores are
-    too large for float32. `rows_file` takes every row (`row_file`). Raises InputError, DomainError.
+    `sequences` limits the held-out windows (None: all). `precision` float64 decides rows whose scores are too large
+    for float32. `rows_file` receives every row (`row_file`). Raises InputError, DomainError.
     """
     run = _open(run_dir, sequences, precision)
     out = Path(out_dir) if out_dir else run.folder / OWN_NAME
@@ -103,8 +103,8 @@ def measure_dial(
 ) -> Records:
     """Move the dial at inference through `values`; records go to `out_dir`, by default `RUN/dial`.
 
-    `shape` is the schedule that spreads each value over the layers: `localist` gives every layer the same
-    dial, another name gives the last layer the value. Raises InputError, DomainError.
+    `shape` is the schedule that spreads each value over the layers: `localist` gives every layer the value, other
+    names give it to the last layer. Raises InputError, DomainError.
     """
     if not values:
         raise DomainError("no dial values were given")
@@ -115,7 +115,7 @@ def measure_dial(
 
 
 def dial_values(text: str) -> list[float]:
-    """Dials of `start:stop:step`, the ends included where the step meets them, or of a list `0,0.5,1`.
+    """Dials of `start:stop:step`, with `stop` if a step meets it, or of a list `0,0.5,1`.
 
     Raises DomainError.
 
@@ -124,7 +124,7 @@ def dial_values(text: str) -> list[float]:
     """
     values = [float(value) for value in parse_values(text, f"dial {text!r}", MOST_DIALS)]
     if ":" in text:
-        # To within 1e-12, so that 0.1 three times is 0.3; an end above 1 by less is 1.
+        # Rounded to 12 digits, so that three steps of 0.1 are 0.3 and an end just above 1 is 1.
         values = [round(value, 12) for value in values]
     # Each is measured once.
     values = list(dict.fromkeys(values))
@@ -156,7 +156,7 @@ def _measured(
         row_file(rows_file, len(plans) * layers * heads * total, moved=moved) as file,
         enough_memory("measuring", ADVICE),
     ):
-        # One set of dials at a time: what is kept grows with them by a table's line a head only.
+        # One set of dials at a time: memory grows only by one table row per layer and head.
         for number, plan in enumerate(plans, 1):
             sums = [LayerSummary(layer, heads, plan[layer], total, kept) for layer in range(layers)]
             sink = _sink(sums, max(plan), file)
@@ -167,7 +167,7 @@ def _measured(
             lines = [line for layer in sums for line in layer.records(max(plan))]
             frames.append(pd.DataFrame(lines, columns=list(COLUMNS)))
             error = max(layer.quantiles.rank_error for layer in sums)
-            # Before the next ones are made.
+            # Freed before the next ones are made.
             del sums, sink, lines
         manifest = _manifest(run, kind, passes) | {"quantiles": _quantiles(kept, error)} | stated
         records = write(pd.concat(frames, ignore_index=True), manifest)
@@ -187,7 +187,7 @@ def _sink(layers: list[LayerSummary], dial_largest: float, file: RowFile | None)
 
 
 def kept_numbers(layers: int, heads: int, total: int) -> int:
-    """Numbers that are kept of a series of `total`: all of them where they fit.
+    """Numbers stored of a series of `total`: all of them if they fit.
 
     >>> kept_numbers(4, 4, 1000), kept_numbers(12, 12, 1_000_000)
     (1000, 11650)
@@ -217,7 +217,7 @@ def _open(run_dir: Path | str, sequences: int | None, precision: str) -> _Run:
     sealed = read_seal(folder)
     model.to(PRECISIONS[precision])  # type: ignore[arg-type]
     device = torch.accelerator.current_accelerator()
-    # Apple's has no float64, in which rows are compared with their bounds.
+    # MPS has no float64, in which rows are compared with their bounds.
     if torch.accelerator.is_available() and device is not None and device.type != "mps":
         model.to(device)  # type: ignore[arg-type]
     return _Run(
@@ -233,7 +233,7 @@ def _open(run_dir: Path | str, sequences: int | None, precision: str) -> _Run:
 
 
 def _check_windows(folder: Path, model: GPT2LMHeadModel, windows: Tensor, blocks: Tensor | None) -> None:
-    """Raise InputError or DomainError where the model cannot be run on these windows as it says."""
+    """Raise InputError or DomainError if the model's settings do not fit these windows."""
     config, path = model.config, folder / HELD_OUT_NAME
     kind, block = config.localist["blocks"], config.localist["block"]
     for token in (int(windows.min()), int(windows.max())):
@@ -268,7 +268,7 @@ def _manifest(run: _Run, kind: str, passes: list[Pass]) -> dict[str, Any]:
         ],
         "held_out_windows": run.windows.shape[0],
         "held_out_tokens": run.windows.numel(),
-        # What ran, read from the model; `config` is what the training was told.
+        # Read from the model that ran; `config` is the configuration of its training.
         "model": {
             "layers": used.n_layer,
             "heads": used.n_head,
@@ -285,7 +285,7 @@ def _manifest(run: _Run, kind: str, passes: list[Pass]) -> dict[str, Any]:
         },
         "seal": "intact" if run.sealed else "unsealed",
         "files": run.digests,
-        # Weights in several files have the digest of their digests.
+        # Weights in several files: the digest of their digests.
         "weights_sha256": weights[0] if len(weights) == 1 else sha256("".join(weights).encode()).hexdigest(),
         "device": str(run.model.device),
         "dtype": str(run.model.dtype).removeprefix("torch."),

@@ -23,15 +23,15 @@ def measure(
     ] = None,
     sequences: Annotated[int | None, typer.Option(help="Held-out windows to measure (all).")] = None,
     precision: Annotated[
-        str, typer.Option(help="float32, or float64, which decides rows whose scores are too large for that.")
+        str, typer.Option(help="float32, or float64, which decides rows whose scores are too large for float32.")
     ] = "float32",
     out: Annotated[Path | None, typer.Option(help="Record folder (RUN/measured or RUN/dial).")] = None,
     rows: Annotated[
-        Path | None, typer.Option(help="Write every row too, with its numbers, bounds and verdict: FILE.parquet.")
+        Path | None, typer.Option(help="Also write every row, with its numbers, bounds and verdict: FILE.parquet.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure every attention row beside its bounds; exit status 1 if any row violates one or is left undecided."""
+    """Measure every attention row against its bounds; exit status 1 if any row violates one or is undecided."""
     if shape is not None and dial is None:
         raise DomainError(f"shape {shape} spreads a moved dial over the layers: give --dial too")
     from empirical.measuring.measure import dial_values, measure_dial
@@ -100,9 +100,9 @@ def _print_layers(records: Any) -> None:
         soft_wrap=True,
     )
     if error := records.manifest["quantiles"]["rank_error"]:
-        console.print(f"quantiles: from a sketch, each within {error:.2g} of the rows of the share that it names")
+        console.print(f"quantiles: from a sketch, each rank within {error:.2g} of the rows")
     if records.manifest["seal"] == "unsealed":
-        console.print("unsealed: the run has no sha256.json to tell whether its files are as training wrote them")
+        console.print("unsealed: the run has no sha256.json, so changes to its files cannot be detected")
     if records.undecided:
         console.print(
             f"undecided: scores are too large for {records.manifest['dtype']}. Measure with --precision float64.",

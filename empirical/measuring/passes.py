@@ -1,6 +1,6 @@
 """Passes over held-out windows with given dials: every row's numbers, the loss, and the shift from dial 0.
 
-Rows go to a sink, one layer of one batch at a time, and are not kept.
+A sink receives the rows, one layer of one batch at a time; they are not stored.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from empirical.model import dials_moved
 from theory.errors import DomainError
 
 BATCH = 4
-# exp overflows float64 just above; no model that predicts anything comes near.
+# exp overflows float64 just above this; no working model comes near.
 LARGEST_LOSS = 700.0
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass over the windows with fixed dials: nats a token on held-out text."""
+    """One pass over the windows with fixed dials: loss in nats per token on held-out text."""
 
     dials: tuple[float, ...]
     loss: float
@@ -45,10 +45,10 @@ class Pass:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch's rows of one layer, and which they are: `sequences`, `positions`, `tokens` `(rows,)`.
+    """One batch's rows of one layer, and their `sequences`, `positions` and `tokens` `(rows,)`.
 
-    `base` are the same rows at dial 0 with their conditionals, and `shift` is what the output moved by since, where the
-    pass is compared with one at dial 0.
+    If the pass is compared with one at dial 0, `base` are the same rows at dial 0 with their conditionals, and `shift`
+    is the shift of the output from there.
     """
 
     layer: int
@@ -74,10 +74,10 @@ def run_pass(
     conditionals: bool = False,
     progress: bool = False,
 ) -> Pass:
-    """Run `windows` `(windows, context)` through the model with these dials and hand every row to `sink`.
+    """Run `windows` `(windows, context)` through the model with these dials and pass every row to `sink`.
 
-    `blocks` are the windows' block ids, None for the model's fixed windows. Raises DomainError where no row has a key
-    off its block, and for a loss that is none.
+    `blocks` are the windows' block ids, None for the model's fixed windows. Raises DomainError if no row has a key off
+    its block, and for a loss that is not a number or too large.
     """
     count_rows(model, windows, blocks)
     running = _Running(dials, RowMeter(conditionals))
@@ -101,9 +101,9 @@ def run_dial(
     progress: bool = False,
     label: str = "measure, dial moved",
 ) -> Pass:
-    """A pass with these dials, each batch of it compared with a pass at dial 0 over the same batch.
+    """A pass with these dials, each batch compared with a pass at dial 0 over the same batch.
 
-    So one batch's rows and outputs are held at a time, whatever the number of windows. Raises what `run_pass` does.
+    Only one batch's rows and outputs are in memory, whatever the number of windows. Raises as `run_pass`.
     """
     count_rows(model, windows, blocks)
     base = _Running([0.0] * model.config.n_layer, RowMeter(conditionals=True, ranges=False))
@@ -133,7 +133,7 @@ def run_dial(
 
 
 class _Running:
-    """A pass in progress: its dials, the meter of its rows, and its losses so far."""
+    """A pass in progress: its dials, its row meter, and its losses so far."""
 
     def __init__(self, dials: Sequence[float], meter: RowMeter) -> None:
         self.dials = tuple(float(dial) for dial in dials)
@@ -148,7 +148,7 @@ class _Running:
         chosen = {} if ids is None else {"block_ids": ids.to(model.device)}
         with dials_moved(model, self.dials):
             logits = model(tokens, row_sink=sink, use_cache=False, **chosen).logits
-        # A half format is too coarse for a loss; float64 keeps its own. One sequence at a time: logits are large.
+        # A half format is too coarse for a loss; float64 is kept. One sequence at a time: logits are large.
         work = torch.promote_types(logits.dtype, torch.float32)
         for scores, sequence in zip(logits, tokens, strict=True):
             losses = cross_entropy(scores[:-1].to(work), sequence[1:], reduction="none")
@@ -156,12 +156,12 @@ class _Running:
             self.count += losses.numel()
 
     def rows(self, call: AttentionCall) -> Rows:
-        """The rows of one layer. Raises DomainError where they are no numbers."""
+        """Rows of one layer. Raises DomainError if they are NaN."""
         rows = self.meter(call)
         if np.isnan(rows.leak).any():
             raise DomainError(
                 f"the attention of layer {call.layer} is not a number: these weights diverged. "
-                "Train them again with a smaller learning rate."
+                "Train again with a smaller learning rate."
             )
         return rows
 
@@ -184,14 +184,14 @@ class _Running:
         loss = self.total / self.count
         if not loss < LARGEST_LOSS:
             raise DomainError(
-                f"the held-out loss is {loss:g} nats a token: these weights diverged. "
-                "Train them again with a smaller learning rate."
+                f"the held-out loss is {loss:g} nats per token: these weights diverged. "
+                "Train again with a smaller learning rate."
             )
         return Pass(self.dials, loss)
 
 
 def count_rows(model: GPT2LMHeadModel, windows: Tensor, blocks: Tensor | None) -> int:
-    """Rows a head that have a complement. Raises DomainError where no row has."""
+    """Rows with a complement, per head. Raises DomainError if there are none."""
     count, tokens = windows.shape
     if blocks is None:
         n, m = visible_counts(fixed_windows(tokens, model.config.localist["block"]))

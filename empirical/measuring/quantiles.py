@@ -1,10 +1,10 @@
 """Quantiles of streams of numbers in fixed memory: exact for few numbers, with a stated rank error for more.
 
 The sketch is that of Munro and Paterson (1980) with alternating offsets. Numbers fill a buffer of `size`. Two full
-buffers of one level are merged and sorted, and every second number goes one level up, where each stands for twice as
-many. A merge at level `h` keeps the odd or the even places in turn, so that it counts the numbers up to any value by
-`2^h` too high at most, or too low at most. Of `c` such merges half go either way. The count of numbers up to a value is
-therefore off by at most `sum over h of ceil(c_h / 2) 2^h`, whatever the numbers are and in whatever order they come.
+buffers of one level are merged and sorted, and every second number moves one level up, where each counts for twice as
+many. A merge at level `h` keeps the odd or the even places in turn, so its count of the numbers up to any value is at
+most `2^h` too high, or at most `2^h` too low. Of `c_h` such merges half err either way. The count of numbers up to a
+value is therefore off by at most `sum over h of ceil(c_h / 2) 2^h`, for any numbers in any order.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Buffers of one number each still take a stream of 2^62.
+# Even buffers of one number each then hold a stream of 2^62.
 LEAST_CAPACITY = 64
 
 
 def buffer_size(total: int, capacity: int) -> int:
-    """Numbers of a buffer, such that a stream of `total` numbers keeps at most `capacity` of them at a time.
+    """Numbers per buffer such that a stream of `total` numbers stores at most `capacity` at a time.
 
-    A stream that fits is kept whole.
+    A stream that fits is stored whole.
 
     >>> buffer_size(1000, 4096), buffer_size(1_000_000, 4096)
     (1000, 292)
@@ -34,14 +34,14 @@ def buffer_size(total: int, capacity: int) -> int:
     if capacity < LEAST_CAPACITY:
         raise ValueError(f"capacity {capacity} must be at least {LEAST_CAPACITY}")
     levels = 1
-    # The buffer being filled, one full buffer a level below the highest, and a second one while two are merged.
+    # The buffer being filled, one full buffer per level below the highest, and a second one while two are merged.
     while (capacity // (levels + 2)) << levels < total:
         levels += 1
     return capacity // (levels + 2)
 
 
 class Quantiles:
-    """Quantiles of `series` streams, which grow together to `total` numbers each."""
+    """Quantiles of `series` streams that grow together to `total` numbers each."""
 
     def __init__(self, series: int, total: int, capacity: int) -> None:
         self._size = buffer_size(total, capacity)
@@ -65,32 +65,32 @@ class Quantiles:
 
     @property
     def count(self) -> int:
-        """Numbers of each stream so far."""
+        """Numbers in each stream so far."""
         return self._filled + sum(self._size << level for level, each in enumerate(self._full) if each is not None)
 
     @property
     def nbytes(self) -> int:
-        """Memory of the numbers that are kept."""
+        """Memory of the stored numbers."""
         return self._filling.nbytes + sum(each.nbytes for each in self._full if each is not None)
 
     @property
     def rank_error(self) -> float:
-        """Share of the stream by which the rank of a quantile is off at most; 0 where all numbers are kept."""
+        """Largest rank error of a quantile, as a share of the stream; 0 if all numbers are stored."""
         if not self._merges:
             return 0.0
-        # One more for the number itself: a rank counts it, or counts those below it.
+        # One more for the number itself: a rank may or may not count it.
         off = sum(-(-merges // 2) << level for level, merges in enumerate(self._merges))
         return (off + 1) / self.count
 
     def at(self, shares: Sequence[float]) -> Array:
-        """Quantiles `(series, shares)`; NaN in a stream that holds a NaN.
+        """Quantiles `(series, shares)`; NaN for a stream that contains NaN.
 
-        Kept whole they are numpy's, which lie between two numbers. Otherwise each is a number of the stream, and the
-        share of the stream up to it is within `rank_error` of the share asked for.
+        For streams stored whole they are numpy's, interpolated between two numbers. Otherwise each is a number of the
+        stream, and the share of the stream up to it is within `rank_error` of the requested share.
         """
         kept = self._filling[:, : self._filled]
         if not self._merges:
-            # Two infinite neighbours have no number between them.
+            # Interpolating between two infinities gives NaN with a warning.
             with np.errstate(invalid="ignore"):
                 return np.asarray(np.quantile(kept, shares, axis=1).T)
         parts = [(kept, 1)] + [(each, 2**level) for level, each in enumerate(self._full) if each is not None]
@@ -106,7 +106,7 @@ class Quantiles:
         return found
 
     def _rise(self) -> None:
-        """Put the full buffer among the others and merge where there are two of a level."""
+        """Add the full buffer to the others; merge pairs on the same level."""
         rising = np.sort(self._filling, axis=1)
         self._filled = 0
         level = 0

@@ -1,10 +1,10 @@
-"""Records: what a measurement leaves behind, one CSV row per layer, head and dial, and a JSON manifest.
+"""Records of a measurement: a CSV with one row per layer, head and dial, and a JSON manifest.
 
-A record folder holds `rows.csv` and `manifest.json`. The manifest carries the SHA-256 of the CSV, and the
-reader refuses a folder whose rows do not match it. `COLUMNS` is the schema: every column with its meaning.
-Entropies, margins, ranges and slacks are in nats; margins and ranges are those of the scores that the
-softmax saw (dial included), divided by the temperature. An empty cell means "not defined there": margins
-and ranges under the hard mask (dial 1), predictions where no dial was moved, tolerances with undecided rows.
+A record folder holds `rows.csv` and `manifest.json`. The manifest contains the SHA-256 of the CSV, and the reader
+refuses a folder whose rows do not match it. `COLUMNS` is the schema: every column with its meaning. Entropies,
+margins, ranges and slacks are in nats; margins and ranges are those of the scores in the softmax (dial included),
+divided by the temperature. An empty cell means "undefined": margins and ranges under the hard mask (dial 1),
+predictions if no dial was moved, tolerances with undecided rows.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ SCHEMA = 2
 ROWS_NAME = "rows.csv"
 MANIFEST_NAME = "manifest.json"
 
-# One entry per quantity that is measured on every row: its distribution over the rows of a layer and head.
+# Quantities measured on every row; records hold their distributions over the rows of a layer and head.
 QUANTITIES: dict[str, str] = {
     "entropy": "entropy of the attention row",
     "fidelity": "attention mass on the query's own block",
-    "leak": "attention mass off the block, summed there and never taken as 1 - fidelity",
-    "margin": "smallest score in the block less the largest outside, over the temperature",
-    "mean_margin": "mean score in the block less the largest outside, over the temperature",
-    "soft_margin": "log-mean-exp in the block less that outside (A1)",
-    "logit_range": "largest less smallest visible score, over the temperature",
+    "leak": "attention mass off the block, summed there and never computed as 1 - fidelity",
+    "margin": "smallest score in the block minus the largest outside, over the temperature",
+    "mean_margin": "mean score in the block minus the largest outside, over the temperature",
+    "soft_margin": "log-mean-exp in the block minus that outside (A1)",
+    "logit_range": "largest minus smallest visible score, over the temperature",
 }
 
-# One entry per checked bound: the column of its violations, mean value and slack start with this name.
+# Checked bounds; the columns of violations, mean value and slack contain these names.
 BOUNDS: dict[str, str] = {
     "leak_margin": "A2: leak <= leak_max at the margin",
     "leak_mean_margin": "A2: leak <= leak_max at the mean margin",
@@ -51,10 +51,10 @@ BOUNDS: dict[str, str] = {
 
 QUANTILES: dict[str, float] = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
-# Those of a bound's value and of the distance from it.
+# Quantiles of a bound's value and of the distance from it.
 FEW_QUANTILES = ("q05", "q50", "q95")
 
-# A number of 17 digits with its sign, exponent and comma; and a manifest without what grows with the passes.
+# Size of a 17-digit number with sign, exponent and comma, and of a manifest without its passes.
 CELL_BYTES = 25
 MANIFEST_BYTES = 1 << 14
 
@@ -67,7 +67,7 @@ def _columns() -> dict[str, str]:
         "dial": "dial on this layer, 1 is the hard block mask",
         "rows": "attention rows with a non-empty complement",
         "violations": "rows that violate at least one bound beyond the derived rounding error",
-        "undecided": "rows whose scores are too large for the format: nothing bounds their rounding error",
+        "undecided": "rows whose scores are too large for the format, so that their rounding error has no bound",
     }
     for name, meaning in QUANTITIES.items():
         columns[f"{name}_mean"] = f"mean: {meaning}"
@@ -76,7 +76,7 @@ def _columns() -> dict[str, str]:
             columns[f"{name}_{label}"] = f"{quantile:g} quantile: {meaning}"
         columns[f"{name}_max"] = f"largest: {meaning}"
     for name, meaning in BOUNDS.items():
-        columns[f"violations_{name}"] = f"rows that violate it. {meaning}"
+        columns[f"violations_{name}"] = f"rows that violate the bound. {meaning}"
         columns[f"bound_{name}"] = f"mean of the bound's value. {meaning}"
         columns |= {f"bound_{name}_{label}": f"{label} of the bound's value. {meaning}" for label in FEW_QUANTILES}
         columns[f"slack_{name}_min"] = f"smallest distance from the bound, >= 0 where it holds. {meaning}"
@@ -91,9 +91,9 @@ def _columns() -> dict[str, str]:
         "predicted_entropy": "mean entropy that B2 predicts from this layer's rows in the dial-0 pass",
         "prediction_error_fidelity": "largest |measured - predicted| fidelity over the rows",
         "prediction_error_entropy": "largest |measured - predicted| entropy over the rows",
-        "shift_mean": "mean length of the head's output less that in the dial-0 pass",
-        "predicted_shift": "mean length of that shift as B3 predicts it from the dial-0 pass",
-        "prediction_error_shift": "largest length of measured less predicted shift over the rows",
+        "shift_mean": "mean length of the head's output minus that in the dial-0 pass",
+        "predicted_shift": "mean length of that shift, predicted by B3 from the dial-0 pass",
+        "prediction_error_shift": "largest length of measured minus predicted shift over the rows",
     }
     return columns
 
@@ -104,7 +104,7 @@ COUNTS = ("layer", "head", "rows", "violations", "undecided", *(f"violations_{na
 
 @dataclass(frozen=True)
 class Records:
-    """Rows (`COLUMNS`) and manifest of one measurement, and the folder that holds them, if any."""
+    """Rows (`COLUMNS`) and manifest of one measurement, and their folder, if any."""
 
     rows: pd.DataFrame
     manifest: dict[str, Any]
@@ -112,7 +112,7 @@ class Records:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of `rows.csv`: the stamp of what is drawn from these records."""
+        """SHA-256 of `rows.csv`; figures of these records are stamped with it."""
         return str(self.manifest["rows_csv"]["sha256"])
 
     @property
@@ -127,16 +127,16 @@ class Records:
 
     @property
     def undecided(self) -> int:
-        """Attention rows whose bounds could not be decided."""
+        """Attention rows with undecided bounds."""
         return int(self.rows["undecided"].sum())
 
 
 def write_records(folder: Path | str, rows: pd.DataFrame, manifest: dict[str, Any]) -> Records:
-    """Write `rows.csv` and `manifest.json` into `folder` and return what a reader will read.
+    """Write `rows.csv` and `manifest.json` into `folder` and return them as read back.
 
-    `manifest` is plain JSON; `schema`, `rows_csv`, `rows`, `violations` and `undecided` are filled in here.
-    Floats have 17 significant digits, so that reading gives the same float64. Raises InputError when the folder
-    cannot be written or a column of the schema is missing.
+    `manifest` is plain JSON; `schema`, `rows_csv`, `rows`, `violations` and `undecided` are added here. Floats have
+    17 significant digits, so that reading gives the same float64. Raises InputError if the folder cannot be written
+    or a column of the schema is missing.
     """
     with records_reserved(folder, len(rows), 1) as write:
         return write(rows, manifest)
@@ -146,9 +146,9 @@ def write_records(folder: Path | str, rows: pd.DataFrame, manifest: dict[str, An
 def records_reserved(
     folder: Path | str, lines: int, manifest_bytes: int
 ) -> Iterator[Callable[[pd.DataFrame, dict[str, Any]], Records]]:
-    """Take the disk space of records now, and within the context give the `write_records` of this folder.
+    """Reserve the disk space of records and yield a function that writes rows and manifest into `folder`.
 
-    `lines` are the rows of the CSV. Nothing is left behind where nothing was written. Raises InputError.
+    `lines` is the number of rows of the CSV. Leaves nothing behind if nothing was written. Raises InputError.
     """
     folder = Path(folder)
     size = (1 + lines) * len(COLUMNS) * CELL_BYTES
@@ -167,7 +167,7 @@ def records_reserved(
                 "rows_csv": {"name": ROWS_NAME, "sha256": hashlib.sha256(text.encode("utf-8")).hexdigest()},
             }
             stated = json.dumps(complete, indent=2, allow_nan=False) + "\n"
-            # The rows first: a manifest never stands beside rows that it does not describe without the hash telling.
+            # If this is interrupted in between, the old manifest's hash does not match the new rows.
             write_rows(text.encode("utf-8"))
             write_manifest(stated.encode("utf-8"))
             return read_records(folder)
@@ -176,7 +176,7 @@ def records_reserved(
 
 
 def read_records(folder: Path | str) -> Records:
-    """Read a record folder and check its hash and columns. Raises InputError with one clear line."""
+    """Read a record folder and check its hash and columns. Raises InputError."""
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"no record folder at {folder}. Make one with `localist measure`.")
@@ -194,7 +194,7 @@ def read_records(folder: Path | str) -> Records:
         raise InputError(f"{rows_path} does not match its manifest: SHA-256 {found[:12]}, stated {str(stated)[:12]}")
     for name in ("kind", "run", "configuration"):
         if not isinstance(manifest.get(name, ""), str):
-            raise InputError(f"{manifest_path}: {name} must be a text, found {str(manifest[name])[:40]}")
+            raise InputError(f"{manifest_path}: {name} must be text, found {str(manifest[name])[:40]}")
     rows = read_table(rows_path, COLUMNS, COUNTS)
     _check_columns(rows, str(rows_path))
     for name, total in _totals(rows).items():

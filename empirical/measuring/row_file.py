@@ -1,6 +1,6 @@
-"""`measure --rows FILE.parquet`: every attention row, written in groups as it is measured.
+"""`measure --rows FILE.parquet`: every attention row, written in groups during the measurement.
 
-The file appears under its name when it is whole. Its metadata names the records that it belongs to.
+The file appears under its name only when complete. Its metadata names the records that it belongs to.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from empirical.reserve import Partial, refused
 from theory.errors import DomainError, InputError
 from theory.files import sha256_of
 
-# Metadata key of the file, JSON.
+# Key of the file's JSON metadata.
 ROWS_KEY = b"localist"
 
 ROW_FILE_SCHEMA = 1
 SUFFIX = ".parquet"
 
-# Rows of a group but for the last, at least.
+# Least rows in every group but the last.
 GROUP_ROWS = 1 << 16
 
 VERDICTS = ("not violated", "violated", "undecided")
@@ -46,7 +46,7 @@ def _columns() -> dict[str, tuple[Any, str]]:
         "head": (pa.int32(), "head, from 0"),
         "dial": (pa.float64(), "dial on this layer, 1 is the hard block mask"),
         "n": (pa.int32(), "keys that the query sees"),
-        "m": (pa.int32(), "those of its own block"),
+        "m": (pa.int32(), "keys of its own block that the query sees"),
     }
     columns |= {name: (pa.float64(), meaning) for name, meaning in QUANTITIES.items()}
     columns |= {
@@ -57,27 +57,27 @@ def _columns() -> dict[str, tuple[Any, str]]:
     columns |= {f"bound_{name}": (pa.float64(), meaning) for name, meaning in BOUNDS.items()}
     columns["verdict"] = (
         _VERDICT,
-        "undecided: nothing bounds the rounding error; violated: one bound or more, beyond it",
+        "undecided: the rounding error has no bound; violated: at least one bound, beyond the rounding error",
     )
-    columns["violates"] = (pa.string(), "names of the violated bounds, with a space between them")
+    columns["violates"] = (pa.string(), "names of the violated bounds, separated by spaces")
     return columns
 
 
-# Every column of the file with its type and meaning.
+# Every column of the file, with its type and meaning.
 ROW_COLUMNS: dict[str, tuple[Any, str]] = _columns()
 
-# Those that are there where the dial was moved.
+# Further columns if the dial was moved.
 MOVED_COLUMNS: dict[str, tuple[Any, str]] = {
     "predicted_fidelity": (pa.float64(), "fidelity that B1 predicts from this row in the dial-0 pass"),
     "predicted_entropy": (pa.float64(), "entropy that B2 predicts from this row in the dial-0 pass"),
-    "shift": (pa.float64(), "length of the head's output less that in the dial-0 pass"),
-    "predicted_shift": (pa.float64(), "length of that shift as B3 predicts it from the dial-0 pass"),
-    "shift_error": (pa.float64(), "length of measured less predicted shift"),
+    "shift": (pa.float64(), "length of the head's output minus that in the dial-0 pass"),
+    "predicted_shift": (pa.float64(), "length of that shift, predicted by B3 from the dial-0 pass"),
+    "shift_error": (pa.float64(), "length of measured minus predicted shift"),
 }
 
 
 class RowFile:
-    """Writes rows into a file beside its place; `finish` moves it there. `total` rows are to come."""
+    """Writes `total` rows into a temporary file; `finish` moves it to its path."""
 
     def __init__(self, path: Path, total: int, *, moved: bool) -> None:
         if path.suffix != SUFFIX:
@@ -98,7 +98,7 @@ class RowFile:
             raise refused(path, error) from error
 
     def add(self, judged: Judged, dial_largest: float) -> None:
-        """Write one batch's rows of one layer. Raises InputError where the disk is full, or will be."""
+        """Write one batch's rows of one layer. Raises InputError if the disk is full, or will be."""
         columns = _values(judged, dial_largest)
         arrays = [pa.array(columns[field.name]).cast(field.type) for field in self._schema]
         self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
@@ -108,7 +108,7 @@ class RowFile:
             self._check_room()
 
     def finish(self, records: Records) -> None:
-        """Name the records in the file's metadata, and move it to its place. Raises InputError."""
+        """Name the records in the file's metadata, and move the file to its path. Raises InputError."""
         folder = records.folder or Path()
         about = {
             "schema": ROW_FILE_SCHEMA,
@@ -128,9 +128,9 @@ class RowFile:
             raise self._full(error) from error
 
     def drop(self) -> None:
-        """Remove what was written and not moved to its place."""
+        """Remove an unfinished file."""
         with suppress(Exception):
-            # Without it the writer would try to write its end later.
+            # An open writer would try to write the file's footer later.
             self._writer.close()
         with suppress(Exception):
             self._stream.close()
@@ -148,13 +148,13 @@ class RowFile:
         self._waiting, self._waiting_rows = [], 0
 
     def _check_room(self) -> None:
-        """Rows differ little in size: what the rest will take is known from the first group on."""
+        """Raise InputError if the disk has no room for the remaining rows, judged by the size of those written."""
         needed = self._stream.tell() / self.rows * (self._total - self.rows)
         free = shutil.disk_usage(self._partial.written.parent).free
         if needed > free:
             raise InputError(
-                f"cannot write {self.path}: the rows to come take about {needed / 2**30:.3g} GiB, "
-                f"its disk has {free / 2**30:.3g} GiB. Measure fewer windows with --sequences."
+                f"cannot write {self.path}: the remaining rows take about {needed / 2**30:.3g} GiB, "
+                f"the disk has {free / 2**30:.3g} GiB. Measure fewer windows with --sequences."
             )
 
     def _full(self, error: OSError) -> InputError:
@@ -163,9 +163,9 @@ class RowFile:
 
 @contextmanager
 def row_file(path: Path | str | None, total: int, *, moved: bool) -> Iterator[RowFile | None]:
-    """A file of `total` rows at `path`, None for None; what is not finished within the context is removed.
+    """Yields a file of `total` rows at `path`, None for None; removes it unless finished within the context.
 
-    Raises InputError where it cannot be written, DomainError for another kind of file.
+    Raises InputError if it cannot be written, DomainError for another suffix.
     """
     if path is None:
         yield None
@@ -178,7 +178,7 @@ def row_file(path: Path | str | None, total: int, *, moved: bool) -> Iterator[Ro
 
 
 def _values(judged: Judged, dial_largest: float) -> dict[str, Any]:
-    """A batch's rows of one layer, head after head."""
+    """Columns of a batch's rows of one layer, head after head."""
     batch, rows = judged.batch, judged.batch.rows
     heads, count = rows.leak.shape
     undecided, violated = rows.undecided, judged.violated

@@ -1,7 +1,7 @@
-"""The numbers of every attention row that has a complement, with their error bounds, as arrays.
+"""Numbers of every attention row with a complement, and their error bounds, as arrays.
 
-They come from the pass over the scores that gives the attention its output (`row_pass`); no tokens x tokens
-tensor is made. All numbers are in nats, over the temperature.
+They come from the same pass over the scores as the attention's output (`row_pass`); no tokens x tokens tensor is
+made. All numbers are in nats; scores are divided by the temperature.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Rows:
-    """One entry per row, `(heads, rows)` each, over rows whose complement is not empty; nats, float64.
+    """Arrays `(heads, rows)` over rows with a non-empty complement; nats, float64.
 
-    `size` bounds the row's scores (`rounding`), which were dot products of `width` entries by `arithmetic`.
+    `size` bounds the row's scores (`rounding`), which are dot products of `width` entries in `arithmetic`.
     `conditional_block` and `conditional_rest` are the entropies of the row given its block and given the
-    complement (`H_B`, `H_C`), present where they were asked for; margins and ranges are NaN where not.
+    complement (`H_B`, `H_C`); None if not requested. Margins and ranges are NaN if not requested.
     """
 
     keys: Array
@@ -49,32 +49,32 @@ class Rows:
 
     @cached_property
     def errors(self) -> RowErrors:
-        """How far rounding can have moved these numbers."""
+        """Bounds on the rounding errors of these numbers."""
         return row_errors(self.size, self.keys, self.width, self.arithmetic)
 
     @property
     def leak_floor(self) -> Array:
-        """Weights below the format's normal numbers are off by as much as themselves: this much of a leak at most."""
+        """Bound on the leak's error from subnormal weights, which may be lost entirely."""
         return self.keys * torch.finfo(self.arithmetic.dtype).tiny
 
     @property
     def undecided(self) -> NDArray[np.bool_]:
-        """Rows whose scores are too large for their format: nothing bounds what rounding did to them."""
+        """Rows whose scores are too large for their format, so that no bound on the rounding error holds."""
         return ~np.isfinite(self.errors.mass)
 
     @property
     def soft_margin(self) -> Array:
-        """Log-mean-exp of the block's scores less that of the complement's (A1); infinite without leak."""
+        """Log-mean-exp of the block's scores minus that of the complement's (A1); infinite without leak."""
         with np.errstate(divide="ignore"):
             odds = np.log(self.fidelity) - np.log(self.leak)
         return odds - np.log(self.block_keys / (self.keys - self.block_keys))
 
 
 class RowMeter:
-    """Measures the rows of one call after another.
+    """Measures the rows of successive calls.
 
-    `ranges=False` saves margins and ranges, `conditionals` adds the two passes that B2 needs. Which rows have a
-    complement depends on the blocks alone, so that is computed once for all layers.
+    `ranges=False` skips margins and ranges; `conditionals` adds the two passes that B2 needs. Which rows have a
+    complement depends only on the blocks, so it is computed once for all layers.
     """
 
     def __init__(self, conditionals: bool = False, ranges: bool = True) -> None:
@@ -107,7 +107,7 @@ class RowMeter:
         return Rows(
             keys=np.broadcast_to(self._keys.numpy(), shape),
             block_keys=np.broadcast_to(self._block_keys.numpy(), shape),
-            # The bias is one more term of the dot product that a score is.
+            # The bias counts as one more term of a score's dot product.
             width=call.query.shape[-1] + 1,
             arithmetic=seen.arithmetic,
             **numbers,
@@ -115,11 +115,11 @@ class RowMeter:
 
     @property
     def places(self) -> NDArray[np.int64]:
-        """Where the rows last measured stand in their batch: sequence times tokens plus position."""
+        """Indices of the last measured rows in their batch: sequence times tokens plus position."""
         return np.asarray(self._kept.cpu().numpy(), dtype=np.int64)
 
     def kept(self, values: Tensor) -> Array:
-        """Values `(batch, heads, tokens, width)` of the rows last measured, as `(heads, rows, width)`."""
+        """Values `(batch, heads, tokens, width)` at the last measured rows, as `(heads, rows, width)`."""
         flat: Array = values.transpose(0, 1).flatten(1, 2)[:, self._kept].cpu().numpy()
         return flat
 
@@ -138,9 +138,9 @@ def measure_rows(call: AttentionCall, conditionals: bool = False, ranges: bool =
 
 
 def kept_rows(call: AttentionCall, keep: Keep) -> RowNumbers:
-    """The numbers of every row given its block, or given the complement; the bias has no part in either.
+    """Numbers of every row given its block, or given the complement; neither depends on the bias.
 
-    Each is computed once a call: conditionals and shifts both ask for it.
+    Cached on the call, because conditionals and shifts both need them.
     """
     found: dict[Keep, RowNumbers] = vars(call).setdefault("_cut_down", {})
     if keep not in found:
@@ -149,8 +149,8 @@ def kept_rows(call: AttentionCall, keep: Keep) -> RowNumbers:
 
 
 def _sizes(call: AttentionCall) -> Tensor:
-    """Largest possible score of each row: Cauchy-Schwarz over its visible keys, plus the bias."""
-    # A half format would round them below the scores, or overflow.
+    """Upper bound on each row's scores: Cauchy-Schwarz over its visible keys, plus the bias."""
+    # A half format would overflow, or round them below the scores.
     work = torch.float64 if call.key.dtype == torch.float64 else torch.float32
     longest: Tensor = torch.linalg.vector_norm(call.key, dim=-1, dtype=work).cummax(dim=-1).values
     sizes: Tensor = torch.linalg.vector_norm(call.query, dim=-1, dtype=work).double() * longest.double() * call.scale

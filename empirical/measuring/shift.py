@@ -1,7 +1,7 @@
-"""How far a head's output moves with the dial, beside what B3 predicts from the rows at dial 0.
+"""Shift of a head's output with the dial, measured and predicted by B3 from the rows at dial 0.
 
-`o_lam - o_0 = (F_lam - F_0)(vbar_B - vbar_C)`, with the attended mean values of block and complement at dial
-0, which the dial does not move. `F_lam - F_0` is B1's. The prediction holds a layer's inputs fixed.
+`o_lam - o_0 = (F_lam - F_0)(vbar_B - vbar_C)`, with the attention-weighted mean values of block and complement at
+dial 0, which do not depend on the dial. B1 gives `F_lam - F_0`. The prediction holds a layer's inputs fixed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Shift:
-    """Lengths `(heads, rows)` of the output's shift: measured, predicted, and of their difference as vectors."""
+    """Lengths `(heads, rows)` of the measured shift, the predicted shift, and their vector difference."""
 
     measured: Array
     predicted: Array
@@ -31,7 +31,7 @@ class Shift:
 
 
 class ShiftMeter:
-    """Holds one batch's outputs at dial 0 and compares those of further passes over the same batch with them."""
+    """Stores one batch's outputs at dial 0 and compares further passes over the same batch with them."""
 
     def __init__(self) -> None:
         self._outputs: dict[int, Tensor] = {}
@@ -39,19 +39,19 @@ class ShiftMeter:
 
     @torch.no_grad()
     def hold(self, call: AttentionCall) -> None:
-        """Take a layer's call at dial 0. Raises DomainError at another dial."""
+        """Store a layer's call at dial 0. Raises DomainError at another dial."""
         if call.bias != 0:
-            raise DomainError(f"the pass that shifts are taken from must have dial 0, its bias is {call.bias}")
+            raise DomainError(f"the reference pass for shifts must have dial 0, its bias is {call.bias}")
         self._outputs[call.layer] = call.output
         self._directions[call.layer] = kept_rows(call, "block").output - kept_rows(call, "rest").output
 
     @torch.no_grad()
     def compare(self, call: AttentionCall, base_leak: Array, dial: float, meter: RowMeter) -> Shift:
-        """Shift of each row that has a complement; `base_leak` `(heads, rows)` are their leaks at dial 0."""
+        """Shift of each row with a complement; `base_leak` `(heads, rows)` is its leak at dial 0."""
         if call.layer not in self._outputs:
-            raise DomainError(f"layer {call.layer} has no pass at dial 0 to be compared with")
+            raise DomainError(f"layer {call.layer} has no pass at dial 0 to compare with")
         moved = meter.kept((call.output - self._outputs[call.layer]).double())
-        # A leak of 1 that rounding gave has no odds; the nearest number below has.
+        # A leak rounded to 1 has infinite odds; the next smaller float has finite odds.
         gain = dial_gain(np.clip(base_leak, 0.0, np.nextafter(1.0, 0.0)), dial)
         guess = meter.kept(self._directions[call.layer].double()) * np.asarray(gain)[..., None]
         return Shift(*(np.linalg.norm(each, axis=-1) for each in (moved, guess, moved - guess)))

@@ -1,6 +1,6 @@
-"""What one layer's rows come to, head by head, taken batch by batch in fixed memory.
+"""Summary of one layer's rows per head, accumulated batch by batch in fixed memory.
 
-Counts, smallest and largest values are exact, means are sums in float64, and quantiles are those of `quantiles`.
+Counts, smallest and largest values are exact, means come from float64 sums, and quantiles from `quantiles`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ FIDELITY_BOUND = "fidelity_margin"
 
 @dataclass(frozen=True)
 class Judged:
-    """A batch's rows beside their bounds and predictions; arrays `(heads, rows)`."""
+    """A batch's rows with their bounds and predictions; arrays `(heads, rows)`."""
 
     batch: Batch
 
     @cached_property
     def checks(self) -> dict[str, Check]:
-        """Every bound of `records.BOUNDS`."""
+        """Check of every bound in `records.BOUNDS`."""
         return check_rows(self.batch.rows)
 
     @cached_property
@@ -44,13 +44,13 @@ class Judged:
 
     @cached_property
     def least_fidelity(self) -> Array:
-        """A2's smallest fidelity at the margin."""
+        """Smallest fidelity at the margin (A2)."""
         rows = self.batch.rows
         return np.asarray(bounds.fidelity_min(rows.keys, rows.block_keys, limited(rows.margin)))
 
     @cached_property
     def predicted(self) -> tuple[Array, Array] | None:
-        """Fidelity and entropy as the rows at dial 0 predict them, None where there are none."""
+        """Fidelity and entropy predicted from the rows at dial 0, None without those."""
         return None if self.batch.base is None else predicted(self.batch.base, self.batch.dial)
 
 
@@ -64,7 +64,7 @@ def predicted(base: Rows, dial: float) -> tuple[Array, Array]:
     return 1 - leak, binary + (1 - leak) * base.conditional_block + leak * base.conditional_rest
 
 
-# Series whose distribution is recorded: quantities, values of bounds, distances from bounds.
+# Series with recorded distributions: quantities, values of bounds, distances from bounds.
 SERIES = (
     *QUANTITIES,
     f"bound_{FIDELITY_BOUND}",
@@ -74,9 +74,9 @@ SERIES = (
 
 
 class LayerSummary:
-    """The records of one layer under one set of dials, from `total` rows a head.
+    """Accumulates the records of one layer under one set of dials, from `total` rows per head.
 
-    `capacity` numbers a series are kept at most.
+    Stores at most `capacity` numbers per series.
     """
 
     def __init__(self, layer: int, heads: int, dial: float, total: int, capacity: int) -> None:
@@ -84,18 +84,18 @@ class LayerSummary:
         self._quantiles = Quantiles(len(SERIES) * heads, total, capacity)
         shape = (len(SERIES), heads)
         self._sum, self._low, self._high = np.zeros(shape), np.full(shape, np.inf), np.full(shape, -np.inf)
-        # Head by head: counts, largest errors, sums of predictions and largest distances from them.
+        # Per head: counts, largest errors, sums of predictions and largest distances from them.
         self._counts = {name: np.zeros(heads, dtype=np.int64) for name in ("violations", "undecided", *BOUNDS)}
         self._largest: dict[str, Array] = {}
         self._sums: dict[str, Array] = {}
 
     @property
     def quantiles(self) -> Quantiles:
-        """Where the numbers are kept."""
+        """The quantiles of all series."""
         return self._quantiles
 
     def add(self, judged: Judged) -> None:
-        """Take one batch's rows."""
+        """Add one batch's rows."""
         rows, batch = judged.batch.rows, judged.batch
         values = [getattr(rows, name) for name in QUANTITIES]
         values += [judged.least_fidelity]
@@ -103,7 +103,7 @@ class LayerSummary:
         values += [judged.checks[name].slack for name in BOUNDS]
         series = np.stack([np.broadcast_to(each, rows.leak.shape) for each in values])
         with np.errstate(invalid="ignore"):
-            # Infinities of both signs add up to no number; such a mean is not recorded.
+            # Infinities of both signs add up to NaN; such a mean is not recorded.
             self._sum += series.sum(-1)
         self._low = np.minimum(self._low, series.min(-1))
         self._high = np.maximum(self._high, series.max(-1))
@@ -126,7 +126,7 @@ class LayerSummary:
             self._keep_largest("prediction_error_shift", batch.shift.error)
 
     def records(self, dial_largest: float) -> list[dict[str, Any]]:
-        """One record of `records.COLUMNS` a head."""
+        """One record of `records.COLUMNS` per head."""
         count = self._quantiles.count
         kept = self._quantiles.at(list(QUANTILES.values())).reshape(len(SERIES), self._heads, -1)
         found = []
@@ -143,7 +143,7 @@ class LayerSummary:
                 low, high, mean = self._low[index, head], self._high[index, head], self._sum[index, head] / count
                 if name in QUANTITIES:
                     at |= {"mean": mean, "min": low, "max": high}
-                    # Infinite under the hard mask; a mean over some rows only would mean something else.
+                    # Infinite under the hard mask; a mean over only some rows would mislead.
                     whole = np.isfinite([low, high]).all()
                     record |= {f"{name}_{label}": value if whole else math.nan for label, value in at.items()}
                     continue

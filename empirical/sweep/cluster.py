@@ -1,4 +1,4 @@
-"""A sweep's tasks on a Dask cluster: each on one of its workers, never here, also where there is one worker only."""
+"""Runs a sweep's tasks on a Dask cluster: always on a worker, never in this process, even with a single worker."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from theory.errors import InputError, LocalistError, first_line
 
 PATIENCE_SECONDS = 10
 
-# How often to look for workers that are gone while tasks run.
+# Interval between checks for lost workers while tasks run.
 LOOK_SECONDS = 5
 
 KILLED = (
     "the workers that ran it were killed, possibly out of memory. "
-    "Go on with a smaller batch, or start workers that may use more memory."
+    "Resume with a smaller batch, or start workers with more memory."
 )
 
-ADVICE = "Finished tasks are kept: start workers, and run the sweep again."
+ADVICE = "Finished tasks are kept: start workers and run the sweep again."
 
-# Runs calls by name, at most so many at a time (None: one a worker), and yields name and answer as they end.
+# Runs named calls, at most this many at a time (None: one per worker), and yields name and answer as each ends.
 RunThere = Callable[[Mapping[str, tuple[Any, ...]], int | None], Iterator[tuple[str, str | None]]]
 
 
 @contextmanager
 def on_cluster(address: str) -> Iterator[RunThere]:
-    """What runs a sweep's tasks on the cluster whose scheduler is at `address`, such as `tcp://host:8786`.
+    """Yields a function that runs a sweep's tasks on the cluster with the scheduler at `address` (`tcp://host:8786`).
 
     Every worker must see the sweep's folder and texts under the same paths, have this project installed, and run one
-    task at a time: tasks in threads of one process would draw from the same random numbers. Raises InputError.
+    task at a time: tasks in threads of one process would share a random number generator. Raises InputError.
     """
     try:
         from distributed import Client
@@ -41,7 +41,7 @@ def on_cluster(address: str) -> Iterator[RunThere]:
         ) from error
     try:
         client = Client(address, timeout=PATIENCE_SECONDS, set_as_default=True)
-    # OSError where nobody answers, ValueError and TypeError for what is no address.
+    # OSError if nothing answers, ValueError and TypeError for an invalid address.
     except Exception as error:
         raise InputError(f"no Dask scheduler answers at {address}: {first_line(error)}") from error
     with client:
@@ -52,7 +52,7 @@ def on_cluster(address: str) -> Iterator[RunThere]:
         if busiest > 1:
             raise InputError(
                 f"a worker of the cluster at {address} runs {busiest} tasks at a time, which share their random "
-                "numbers. Start workers with --nthreads 1."
+                "number generator. Start workers with --nthreads 1."
             )
 
         def run_there(calls: Mapping[str, tuple[Any, ...]], at_most: int | None) -> Iterator[tuple[str, str | None]]:
@@ -64,7 +64,7 @@ def on_cluster(address: str) -> Iterator[RunThere]:
 def _answers(
     client: Any, address: str, calls: Mapping[str, tuple[Any, ...]], at_most: int | None
 ) -> Iterator[tuple[str, str | None]]:
-    """What each call answers, as it ends. Dask gives a task whose worker dies to another one, a few times over."""
+    """Yields the name and answer of each call as it ends. If a worker dies, Dask retries its task a few times."""
     from distributed import CancelledError, KilledWorker, wait
 
     waiting = list(calls)
@@ -79,10 +79,10 @@ def _answers(
                 deserted_since = deserted_since or time.monotonic()
                 if time.monotonic() - deserted_since > PATIENCE_SECONDS:
                     raise LocalistError(f"no workers are left on the cluster at {address}. {ADVICE}")
-            # One task a worker: a worker's end is then no fault of tasks that wait behind.
+            # One task per worker, so that a dying worker takes no waiting tasks with it.
             while waiting and len(running) < min(workers, at_most or workers):
                 name = waiting.pop(0)
-                # No task is another one's result, whatever it was called before.
+                # A unique key: Dask would return an earlier result for a key it knows.
                 key = f"{name}-{uuid4().hex}"
                 running[client.submit(*calls[name], key=key, pure=False)] = name
             if not running:
@@ -101,6 +101,6 @@ def _answers(
     except (OSError, CancelledError) as error:
         raise LocalistError(f"the cluster at {address} was lost: {first_line(error)}. {ADVICE}") from error
     finally:
-        # Where this ends early, tasks that have not begun are not begun.
+        # If this ends early, pending tasks are not started.
         with suppress(OSError, CancelledError):
             client.cancel(list(running), force=True)

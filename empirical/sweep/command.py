@@ -17,7 +17,7 @@ def sweep(
         Path | None, typer.Argument(help="Folder of the sweep. Default: runs/NAME of the file.", show_default=False)
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Tasks at a time; -1: one a core (1, on a cluster one a worker).")
+        int | None, typer.Option(help="Tasks at a time; -1: one per core (1; on a cluster one per worker).")
     ] = None,
     cluster: Annotated[
         str | None,
@@ -27,13 +27,12 @@ def sweep(
 ) -> None:
     """Fine-tune every configuration from one base model with several seeds, at two budgets, and compare.
 
-    A second call keeps what is finished and resumes the rest. Exit status 1 if any row violates a bound or is
-    left undecided.
+    A second call keeps finished tasks and resumes the rest. Exit status 1 if any row violates a bound or is undecided.
     """
     from empirical.sweep.plan import load_sweep
 
     if jobs is not None and (jobs == 0 or jobs < -1):
-        raise DomainError(f"--jobs {jobs} must be at least 1, or -1 for one a core")
+        raise DomainError(f"--jobs {jobs} must be at least 1, or -1 for one per core")
     config = load_sweep(plan)
 
     from empirical.sweep.sweep import sweep as run_sweep
@@ -94,5 +93,5 @@ def _print_summary(done: Any) -> None:
 def _with_interval(line: dict[str, Any], name: str, digits: int) -> str:
     value, low, high = (line[f"{name}{end}"] for end in ("", "_low", "_high"))
     half = max(value - low, high - value)
-    # NaN where one seed gives no interval.
+    # NaN with a single seed, which gives no interval.
     return f"{value:.{digits}f}" + (f" ± {half:.{digits}f}" if half == half else "")

@@ -1,9 +1,9 @@
-"""What a sweep is: its file, checked, and the fine-tuning tasks that it stands for.
+"""Sweep configuration, validated, and the fine-tuning tasks that it defines.
 
-Every configuration is fine-tuned from one base model with every seed under two budgets: with the same largest
-dial, and with the same mean dial. At the same largest dial a steeper schedule dials less in all; F3 predicts
-that this alone makes it look better, so only the second comparison is between shapes. The default mean dial
-is that of the steepest configuration at the largest dial, which every other one can reach.
+Every configuration is fine-tuned from one base model with every seed under two budgets: the same largest dial, and
+the same mean dial. At the same largest dial a steeper schedule has a smaller total dial; F3 predicts that this alone
+makes it look better, so only the second comparison is between shapes. The default mean dial is that of the steepest
+configuration at the largest dial, which every other one can reach.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class BaseConfig(TrainingConfig):
 class SweepConfig(Settings):
     """A sweep. `locality` gives blocks and temperature; `mean_dial` None is that of the steepest configuration.
 
-    With `model.pretrained` no base is trained: the tasks start from those weights. A task computes with
-    `threads` threads, whatever the number of tasks at a time, since sums depend on it in the last place.
+    With `model.pretrained` no base is trained: the tasks start from those weights. A task always computes with
+    `threads` threads, because the last digits of sums depend on their number.
     """
 
     configurations: tuple[str, ...] = (BASELINE, "localist", "linear", "cubic", "quintic")
@@ -66,7 +66,7 @@ class SweepConfig(Settings):
             if name not in SCHEDULES:
                 raise ValueError(f"{name!r} must be one of {', '.join(SCHEDULES)}")
         if BASELINE not in names:
-            raise ValueError(f"must hold {BASELINE!r}, to which every other one is compared")
+            raise ValueError(f"must include {BASELINE!r}, with which every other one is compared")
         return _distinct(names)
 
     @field_validator("seeds")
@@ -90,14 +90,14 @@ class SweepConfig(Settings):
         if dial and set(self.configurations) == {BASELINE}:
             raise ValueError(f"{dial} has no effect on {BASELINE!r} alone: leave it out, or add a configuration")
         if self._chosen(info, "base") and self.model.pretrained is not None:
-            raise ValueError(f"base is not trained where the tasks start from {self.model.pretrained}: leave it out")
+            raise ValueError(f"base is not trained if the tasks start from {self.model.pretrained}: leave it out")
         return self
 
     @model_validator(mode="after")
     def _budgets_can_be_met(self) -> SweepConfig:
         if self.mean_dial is not None and self.mean_dial > self.largest_dial:
             raise ValueError(f"mean_dial {self.mean_dial:g} must be at most largest_dial {self.largest_dial:g}")
-        # The layers of loaded weights are known once they are.
+        # The number of layers of pretrained weights is known only after loading them.
         if self.model.pretrained is None:
             plan(self, self.model.layers)
         return self
@@ -125,7 +125,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Name of its folder."""
+        """Name of the task's folder."""
         return f"{self.configuration}-{_shown(self.largest_dial)}-{self.seed}"
 
 
@@ -135,7 +135,7 @@ def load_sweep(path: Path) -> SweepConfig:
 
 
 def sweep_config(values: dict[str, Any], where: str = "sweep", *, recorded: bool = False) -> SweepConfig:
-    """Checked configuration from plain values, or from `recorded` ones, those of `plain`. Raises DomainError.
+    """Checked configuration from plain values, or with `recorded` from those of `plain`. Raises DomainError.
 
     >>> sweep_config({"seeds": [4]}).largest_dial
     0.9
@@ -157,9 +157,9 @@ def mean_dial(config: SweepConfig, layers: int) -> float:
 
 
 def plan(config: SweepConfig, layers: int) -> list[Task]:
-    """Every task once: one that both budgets ask for, such as the baseline, is run once for both.
+    """List of all tasks; a task of both budgets, such as the baseline, is listed once.
 
-    Raises DomainError where a configuration cannot reach the mean dial.
+    Raises DomainError if a configuration cannot reach the mean dial.
     """
     mean = mean_dial(config, layers)
     tasks = []
@@ -167,8 +167,8 @@ def plan(config: SweepConfig, layers: int) -> list[Task]:
         dials = dict.fromkeys(BUDGETS, 0.0)
         if name != BASELINE:
             dials = {"largest": config.largest_dial, "mean": _largest(name, layers, mean)}
-            # The steepest one has the mean that is asked for at the largest dial itself. Two that read the same
-            # would share a folder.
+            # The steepest one has the requested mean at the largest dial itself. Two dials that print the same would
+            # share a folder.
             if _shown(dials["mean"]) == _shown(dials["largest"]):
                 dials["mean"] = dials["largest"]
         for seed in config.seeds:
@@ -180,7 +180,7 @@ def plan(config: SweepConfig, layers: int) -> list[Task]:
 
 def base_run(config: SweepConfig) -> RunConfig:
     """Configuration of the base model's training: no dial, no added terms."""
-    # Segments are found on trained embeddings, which the base has yet to learn; at dial 0 blocks change nothing.
+    # Segments need trained embeddings, which the base does not have yet; at dial 0 blocks change nothing.
     blocks = {"blocks": "windows"} if config.locality.blocks == "segments" else {}
     settings = {name: getattr(config.base, name) for name in TrainingConfig.model_fields}
     values = {
@@ -194,7 +194,7 @@ def base_run(config: SweepConfig) -> RunConfig:
 
 
 def task_run(config: SweepConfig, task: Task, base: str) -> RunConfig:
-    """Configuration of a task that starts from the weights in the folder, or of the name, `base`."""
+    """Configuration of a task that starts from the weights `base`, a folder or a name on the hub."""
     locality = {"schedule": task.configuration, "largest_dial": task.largest_dial}
     values = {
         "seed": task.seed,
@@ -208,7 +208,7 @@ def task_run(config: SweepConfig, task: Task, base: str) -> RunConfig:
 
 
 def check_same_sweep(path: Path, config: SweepConfig) -> None:
-    """Raise DomainError where the folder's sweep differs in more than configurations and seeds."""
+    """Raise DomainError if the folder's sweep differs in more than configurations and seeds."""
     kept = anchored(sweep_config(read_json(path), str(path), recorded=True))
     for name in sorted(SweepConfig.model_fields.keys() - {"configurations", "seeds"}):
         if getattr(config, name) != getattr(kept, name):
@@ -230,11 +230,11 @@ def _largest(name: str, layers: int, mean: float) -> float:
 
 
 def _resumable(training: TrainingConfig) -> TrainingConfig:
-    # A checkpoint each step, so that a kill loses the step in progress and no more.
+    # A checkpoint at each step, so that a kill loses only the current step.
     return training.model_copy(update={"checkpoint_steps": training.checkpoint_steps or 1})
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) < len(values):
-        raise ValueError("must name each only once")
+        raise ValueError("must not repeat a value")
     return values

@@ -1,13 +1,13 @@
-"""What a sweep found: one line per budget and configuration, every layer's records, and a manifest.
+"""Results of a sweep: one line per budget and configuration, every layer's records, and a manifest.
 
-`summary.csv` has the columns `SUMMARY`; `rows.parquet` the rows of every task's records with `configuration`,
-`largest_dial` and `seed` in front; `manifest.json` the sweep's configuration, one entry per task, what failed,
-versions, and the SHA-256 of the other two. An empty cell is an interval that one seed cannot give.
+`summary.csv` has the columns `SUMMARY`; `rows.parquet` has the rows of every task's records, preceded by
+`configuration`, `largest_dial` and `seed`; `manifest.json` has the sweep's configuration, one entry per task, the
+failures, versions, and the SHA-256 of the other two. An empty cell is an interval that a single seed cannot give.
 
-A perplexity is `exp` of the mean loss over seeds, and its interval that of Student's t on the losses, carried
-over by `exp`. The ratio to the baseline is taken seed by seed, since a seed sees the same batches in the same
-order under every configuration; its interval is that of the differences of the losses.
-The intervals are over fine-tuning seeds only: all tasks share one base model and one held-out text.
+A perplexity is `exp` of the mean loss over seeds, and its interval is `exp` of the Student's t interval of the losses.
+The ratio to the baseline is paired by seed, because a seed sees the same batches in the same order under every
+configuration; its interval is that of the differences of the losses. The intervals are over fine-tuning seeds only:
+all tasks share one base model and one held-out text.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ SUMMARY: dict[str, str] = {
     "last_layer_fidelity": "mean fidelity of a row in the last layer",
     "rows": "attention rows measured",
     "violations": "rows that violate at least one bound beyond the derived rounding error",
-    "undecided": "rows whose bounds could not be decided, for the size of their scores",
+    "undecided": "rows with undecided bounds, because their scores are too large",
     **{f"slack_{name}_min": f"smallest distance from the bound, nats or mass. {law}" for name, law in BOUNDS.items()},
 }
 NAMES = ("budget", "configuration")
@@ -73,7 +73,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A summarised sweep: `SUMMARY` rows and the manifest, and the folder that holds them."""
+    """A summarised sweep: the rows of `SUMMARY`, the manifest, and the folder that holds them."""
 
     summary: pd.DataFrame
     manifest: dict[str, Any]
@@ -81,12 +81,12 @@ class Sweep:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of `summary.csv`: the stamp of what is drawn from it."""
+        """SHA-256 of `summary.csv`; figures of the sweep are stamped with it."""
         return str(self.manifest["summary_csv"]["sha256"])
 
 
 def interval(losses: Sequence[float]) -> tuple[float, float, float]:
-    """Mean and the ends of its 95 % interval (Student's t); the ends are NaN for a single value.
+    """Mean and ends of its 95 % interval (Student's t); the ends are NaN for a single value.
 
     >>> [round(value, 3) for value in interval([1.0, 2.0, 3.0])]
     [2.0, -0.484, 4.484]
@@ -121,7 +121,7 @@ def write_summary(
     failures: dict[str, str],
     base: Records | None,
 ) -> Sweep:
-    """Summarise and write the three files. Raises InputError where the folder cannot be written."""
+    """Summarise and write the three files. Raises InputError if the folder cannot be written."""
     summary = summarise(config, layers, finished)
     text = summary.to_csv(index=False, float_format="%.10g", lineterminator="\n")
     write_text_atomically(folder / SUMMARY_NAME, text)
@@ -154,14 +154,14 @@ def write_summary(
 
 
 def read_summary(folder: Path | str) -> Sweep:
-    """Read a sweep's summary and check it against its manifest; only a sweep without a finished task has no rows.
+    """Read a sweep's summary and check it against its manifest. Raises InputError.
 
-    Raises InputError.
+    Only a sweep without finished tasks may lack rows.
     """
     folder = Path(folder)
     manifest = read_json(folder / MANIFEST_NAME)
     if manifest.get("kind") != "sweep":
-        raise InputError(f"{folder / MANIFEST_NAME} is not that of a sweep")
+        raise InputError(f"{folder / MANIFEST_NAME} is not a sweep's manifest")
     _check_stamp(folder, manifest, "summary_csv", SUMMARY_NAME)
     summary = read_table(folder / SUMMARY_NAME, SUMMARY, COUNTS, NAMES)
     if len(summary) or "rows_parquet" in manifest:
@@ -190,7 +190,7 @@ def _line(budget: str, layers: int, chosen: list[Finished], baseline: dict[int, 
     task = chosen[0].task
     losses = _losses(chosen, budget, task.configuration)
     paired = [loss - baseline[seed] for seed, loss in losses.items() if seed in baseline]
-    # A failed baseline leaves nothing to compare with.
+    # Without a baseline, which may have failed, there is no ratio.
     ratio = interval(paired) if paired else (math.nan,) * 3
     perplexity = interval(list(losses.values()))
     rows = pd.concat([each.records.rows for each in chosen])

@@ -1,13 +1,13 @@
-"""Running a sweep: a base model, then every task fine-tuned from it and measured, several at a time.
+"""Runs a sweep: trains a base model, then fine-tunes and measures every task, several at a time.
 
-A sweep folder holds `sweep.json` (the configuration), `base/` (a run), `tasks/NAME/` (a run each, with its
-records in `measured/`) and, rewritten at the end of every call, the summary (`sweep_summary`). A second call
-keeps what is finished and resumes what is not; on a CPU the numbers are those of an uninterrupted sweep.
-Tasks write a checkpoint after every step unless `checkpoint_steps` says otherwise, so that a kill loses the
-steps since the last checkpoint: the one in progress. A measurement that a kill cut short is made again.
+A sweep folder holds `sweep.json` (the configuration), `base/` (a run), `tasks/NAME/` (a run each, with its records in
+`measured/`) and the summary (`sweep.summary`), rewritten at the end of every call. A second call keeps finished tasks
+and resumes the others; on a CPU the numbers are those of an uninterrupted sweep. Tasks write a checkpoint after every
+step unless `checkpoint_steps` says otherwise; a kill loses the steps since the last checkpoint, by default only the
+current one. An interrupted measurement is repeated.
 
-Tasks go through joblib, whose loky processes run them on one machine, or to a Dask cluster's workers (`cluster`),
-which must all see the sweep folder under the same path. One process at a time works in a sweep's or a task's folder.
+joblib's loky processes run the tasks on one machine, or a Dask cluster's workers do (`cluster`), which must all see
+the sweep folder under the same path. Only one process at a time works in the folder of a sweep or a task.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ from theory.files import write_text_atomically
 BASE_NAME = "base"
 TASKS_NAME = "tasks"
 
-# What a sweep writes into its folder once it has a base.
+# Files and folders that a sweep writes after its base.
 SWEEP_FILES = (TASKS_NAME, SUMMARY_NAME, ROWS_NAME, MANIFEST_NAME)
 
-KILLED = "a process of the sweep was killed, possibly out of memory. Go on with fewer --jobs or a smaller batch."
+KILLED = "a process of the sweep was killed, possibly out of memory. Resume with fewer --jobs or a smaller batch."
 
 
 def sweep(
@@ -60,12 +60,12 @@ def sweep(
     run_there: RunThere | None = None,
     progress: bool = True,
 ) -> Sweep:
-    """Run what is missing of the sweep in `out_dir`, and summarise it.
+    """Run the unfinished part of the sweep in `out_dir` and summarise it.
 
-    `n_jobs` tasks run at a time; None leaves that to `joblib.parallel_config`, whose default is one. With
-    `run_there`, from `cluster.on_cluster`, tasks run on a cluster's workers, as many at a time as there are. Raises
-    InputError (folder, text, weights), DomainError (a value), and LocalistError where tasks failed: the others
-    are finished and summarised first.
+    `n_jobs` tasks run at a time; None leaves the number to `joblib.parallel_config`, whose default is one. With
+    `run_there`, from `cluster.on_cluster`, tasks run on a cluster's workers, by default one per worker. Raises
+    InputError (folder, text, weights), DomainError (a value), and LocalistError if tasks failed, after finishing and
+    summarising the others.
     """
     folder, config = Path(out_dir), anchored(config)
     with alone_in(folder, "sweeping"), _threads(config.threads):
@@ -93,14 +93,14 @@ def sweep(
 
 
 def run_task(config: dict[str, Any], folder: str, sequences: int | None, threads: int, starter: int) -> str | None:
-    """Train and measure one task in this process, unless that is done; the message of what went wrong, or None.
+    """Train and measure one task in this process, unless that is done; returns an error message, or None.
 
-    `starter` is the process that asked for it: where that is another one, the task ends when its parent does.
+    `starter` is the process that requested the task: if it is another one, the task ends when its parent does.
     """
     path = Path(folder)
     watchers = [] if os.getpid() == starter else [EndWithParent()]
     try:
-        # A worker of a sweep that was killed may still be at its last step.
+        # A worker of a killed sweep may still be finishing its last step.
         with alone_in(path, "training", wait=True), _threads(threads):
             run = run_config(config, folder, recorded=True)
             train(run, path, resume=(path / CONFIG_NAME).exists(), progress=False, watchers=watchers)
@@ -113,19 +113,19 @@ def run_task(config: dict[str, Any], folder: str, sequences: int | None, threads
 
 
 class EndWithParent(TrainerCallback):
-    """Ends a worker after the step in which its parent died, as nothing else tells it that the sweep was killed."""
+    """Ends a worker after the step in which its parent died; nothing else tells it that the sweep was killed."""
 
     def __init__(self) -> None:
         self._parent = os.getppid()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Leave at once: what a later call needs is in the checkpoints."""
+        """Exit at once: a later call resumes from the checkpoints."""
         if os.getppid() != self._parent:
             os._exit(1)
 
 
 def _check_own(folder: Path, config: SweepConfig) -> None:
-    """Raise where the folder holds another sweep, or what is of none."""
+    """Raise InputError or DomainError if the folder holds another sweep, or files of none."""
     begun = (folder / SWEEP_NAME).exists()
     for name in RUN_FILES if begun else (*RUN_FILES, *SWEEP_FILES):
         if (folder / name).exists():
@@ -135,13 +135,13 @@ def _check_own(folder: Path, config: SweepConfig) -> None:
 
 
 def _base(config: SweepConfig, folder: Path, progress: bool) -> str:
-    """What the tasks start from; trained and measured here where the sweep brings no weights of its own."""
+    """Weights that the tasks start from; without pretrained ones, trains and measures a base model."""
     if config.model.pretrained is not None:
         return config.model.pretrained
     path = folder / BASE_NAME
     train(base_run(config), path, resume=(path / CONFIG_NAME).exists(), progress=progress)
     _measure(path, config.measure_sequences, progress)
-    # Workers elsewhere know nothing of the folder that this program was called in.
+    # Absolute, because workers may run in another folder.
     return os.path.abspath(path)
 
 
@@ -162,7 +162,7 @@ def _run_all(
     run_there: RunThere | None,
     progress: bool,
 ) -> dict[str, str]:
-    """Run every task that is not finished; the message of each one that failed, by name."""
+    """Run every unfinished task; returns the messages of those that failed, by name."""
     place = Path(os.path.abspath(folder)) / TASKS_NAME
     runs = {task.name: (task_run(config, task, base), place / task.name) for task in tasks}
     if config.model.pretrained is None:
@@ -170,7 +170,7 @@ def _run_all(
             _move_base(run, path)
     open_tasks = [name for name, (run, path) in runs.items() if not _is_done(run, path)]
     if open_tasks and config.model.pretrained is None:
-        # What is finished was measured on the base's text.
+        # Finished tasks were measured on the base's text.
         check_same_text(folder / BASE_NAME, load_corpus(config.corpus))
     calls = {}
     for name in open_tasks:
@@ -203,9 +203,9 @@ def _run_all(
 def _answers(
     calls: Mapping[str, tuple[Any, ...]], n_jobs: int | None, is_done: Callable[[str], bool]
 ) -> Iterator[tuple[str, str | None]]:
-    """What each call answers, as it ends. One whose process the system killed answers `KILLED`.
+    """Yields the name and answer of each call as it ends; the answer is `KILLED` if the system killed its process.
 
-    That takes the other processes with it; tasks that had not begun then get new ones.
+    A kill ends the other processes too; tasks that had not started then get new ones.
     """
     begun: list[str] = []
     ended: set[str] = set()
@@ -215,7 +215,7 @@ def _answers(
         return delayed(_named)(name, *calls[name])
 
     while waiting := [name for name in calls if name not in begun]:
-        # One task at a time to a worker: a kill then finds no task that waits behind another.
+        # One task at a time per worker, so that a kill takes no waiting tasks with it.
         workers = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
         try:
             for name, message in workers(map(begin, waiting)):
@@ -228,7 +228,7 @@ def _answers(
 
 
 def _move_base(run: RunConfig, path: Path) -> None:
-    """Where the sweep was moved, or is called by another path, its tasks' base went with it."""
+    """Update a task's path to its base if the sweep was moved or is called by another path."""
     if not (path / CONFIG_NAME).exists():
         return
     kept = load_config(path / CONFIG_NAME)

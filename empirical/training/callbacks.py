@@ -1,4 +1,4 @@
-"""What happens around a training step: limits of time, a clean end on Ctrl-C, a progress bar."""
+"""Trainer callbacks: time limits, a clean stop on Ctrl-C, a progress bar."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from theory.files import read_json
 
 
 def is_main() -> bool:
-    """Whether this is the process that writes: the only one, or the first of `torchrun`."""
+    """Whether this process writes files: it is the only one, or the first of `torchrun`."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def agreed(args: TrainingArguments, *flags: bool) -> list[bool]:
-    """Each flag, raised where any process of torchrun raises it: all of them stop and save after the same step."""
+    """Each flag, true if any process of torchrun sets it, so that all of them stop and save after the same step."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return list(flags)
     raised = torch.tensor(flags, dtype=torch.int32, device=args.device)
@@ -37,10 +37,10 @@ def agreed(args: TrainingArguments, *flags: bool) -> list[bool]:
 
 
 class Limits(TrainerCallback, ExportableState):
-    """Ends a run after `max_seconds` of training, resumptions included, and saves every so many seconds."""
+    """Ends a run after `max_seconds` of training, counted across resumptions, and saves every `checkpoint_seconds`."""
 
-    # Trainer writes `state()` into its checkpoint and `stored_attributes` reads it: restored by Trainer,
-    # a new object would take the place of the one that the progress bar watches.
+    # Trainer writes `state()` into its checkpoint, and `stored_attributes` reads it. Trainer's own restore would
+    # replace this object, which the progress bar watches, with a new one.
 
     def __init__(self, max_seconds: float | None = None, checkpoint_seconds: float = math.inf, elapsed: float = 0.0):
         self.max_seconds = max_seconds
@@ -49,7 +49,7 @@ class Limits(TrainerCallback, ExportableState):
         self._last_step = self._last_save = time.monotonic()
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """State to store in a checkpoint."""
         return {"args": {}, "attributes": {"elapsed": self.elapsed}}
 
     def on_train_begin(
@@ -59,11 +59,11 @@ class Limits(TrainerCallback, ExportableState):
         self._last_step = self._last_save = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Stop or save where the time has come."""
+        """Stop or save if the time is up."""
         now = time.monotonic()
         self.elapsed += now - self._last_step
         self._last_step = now
-        # Clocks differ from process to process.
+        # Clocks differ between processes.
         ended, due = agreed(
             args,
             self.max_seconds is not None and self.elapsed >= self.max_seconds,
@@ -75,25 +75,25 @@ class Limits(TrainerCallback, ExportableState):
             self._last_save = now
             control.should_save = True
         if control.should_save or control.should_training_stop:
-            # Trainer averages the loss from one log to the next and forgets the sum when it is resumed.
+            # Trainer averages the loss between logs and loses the sum when resumed.
             control.should_log = True
 
 
 def stored_attributes(checkpoint: Path, callback: type[ExportableState]) -> dict[str, Any]:
-    """What this callback's `state` left in a checkpoint. Raises InputError."""
+    """Attributes that this callback's `state` stored in a checkpoint. Raises InputError."""
     path = checkpoint / "trainer_state.json"
     try:
         attributes: dict[str, Any] = read_json(path)["stateful_callbacks"][callback.__name__]["attributes"]
     except (KeyError, TypeError) as error:
-        raise InputError(f"{path} holds no state of {callback.__name__}: it is not this run's") from error
+        raise InputError(f"{path} holds no state of {callback.__name__}: it belongs to another run") from error
     return attributes
 
 
 class StopOnSignal(TrainerCallback):
-    """Within its context, the first SIGINT or SIGTERM ends the run after the step in progress.
+    """Within its context, the first SIGINT or SIGTERM ends the run after the current step, with a checkpoint.
 
-    It leaves a checkpoint. A second one ends it at once. Only the main thread receives signals; elsewhere
-    this does nothing. `received` says that one has come, `stopped` that it ended the training.
+    A second signal ends it at once. Only the main thread receives signals; elsewhere this does nothing. `received`
+    says that a signal has come, `stopped` that it ended the training.
     """
 
     def __init__(self) -> None:
@@ -118,14 +118,14 @@ class StopOnSignal(TrainerCallback):
         self.received = True
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Save and stop once a signal has come."""
+        """Save and stop after a signal."""
         (self.stopped,) = agreed(args, self.received)
         if self.stopped:
             control.should_save = control.should_training_stop = True
 
 
 class Progress(TrainerCallback):
-    """A bar on stderr within its context: the share of steps or time that is gone, and the latest loss."""
+    """A progress bar on stderr within its context: the share of steps or time used, and the latest loss."""
 
     def __init__(self, name: str, steps: int | None, limits: Limits) -> None:
         self.steps = steps
@@ -157,11 +157,11 @@ class Progress(TrainerCallback):
         logs: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Take the latest loss."""
+        """Store the latest loss."""
         self._loss = (logs or {}).get("loss", self._loss)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Move the bar."""
+        """Update the bar."""
         shares = [state.global_step / self.steps if self.steps else 0.0]
         if self.limits.max_seconds is not None:
             shares.append(self.limits.elapsed / self.limits.max_seconds)

@@ -1,7 +1,7 @@
-"""Which checkpoint a run can go on from: complete, and byte for byte what was written.
+"""Finds a checkpoint to resume from: complete and byte for byte as written.
 
-Trainer writes a checkpoint file by file. When it has, `seal` adds the SHA-256 of each file, so that one that a kill
-cut short has no seal and one that was damaged does not match its own.
+Trainer writes a checkpoint file by file; afterwards `seal` adds the SHA-256 of each file. A checkpoint cut short by a
+kill has no seal, and a damaged one does not match its seal.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ _PREFIX = "checkpoint-"
 
 
 def checkpoint_folder(run: Path, step: int) -> Path:
-    """Where the checkpoint of this step is."""
+    """Folder of the checkpoint at this step."""
     return run / CHECKPOINTS_NAME / f"{_PREFIX}{step}"
 
 
 def seal(checkpoint: Path) -> None:
-    """Write down what the checkpoint's files are, once all are written. Raises InputError where it cannot be."""
+    """Write the checkpoint's seal, after all its files. Raises InputError if it cannot be written."""
     files = [path for path in sorted(checkpoint.iterdir()) if path.is_file() and path.name != SEAL_NAME]
     write_seal(checkpoint, digests_of(files))
 
 
 def newest_checkpoint(run: Path) -> Path | None:
-    """The newest checkpoint of a run that is whole, or None; those passed over are named on stderr."""
+    """The newest intact checkpoint of a run, or None; names skipped ones on stderr."""
     folder = run / CHECKPOINTS_NAME
     steps = [path.name.removeprefix(_PREFIX) for path in folder.glob(f"{_PREFIX}*")]
     skipped = []
@@ -42,14 +42,14 @@ def newest_checkpoint(run: Path) -> Path | None:
             break
         skipped.append(f"{path.name} {why}")
     if skipped:
-        onward = f"going on from {chosen.name}" if chosen else "beginning anew"
+        onward = f"resuming from {chosen.name}" if chosen else "starting again"
         message = f"{run}: {', '.join(skipped)}: {onward}"
         Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(message)
     return chosen
 
 
 def _damage(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint, None for nothing."""
+    """What is wrong with a checkpoint, or None."""
     try:
         if read_seal(checkpoint) is None:
             return "is incomplete"

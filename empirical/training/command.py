@@ -11,7 +11,7 @@ import typer
 from theory.errors import DomainError, InputError
 from theory.files import read_json, read_toml
 
-# Options that are named otherwise than what they choose.
+# Options whose name differs from their setting.
 _OPTIONS = {"pretrained": "--model", "packages": "--package"}
 
 Text = Annotated[
@@ -35,8 +35,8 @@ def train(
     blocks: Annotated[
         str | None,
         typer.Option(
-            help="windows, sentences, paragraphs, segments (change points on the embeddings of --model, --block "
-            "tokens on average; they look at the whole window) or file (windows)"
+            help="windows, sentences, paragraphs, segments (change points on the embeddings of --model over the whole "
+            "window, --block tokens on average) or file (windows)"
         ),
     ] = None,
     block_file: Annotated[
@@ -48,8 +48,8 @@ def train(
     builtin: Annotated[
         str | None,
         typer.Option(
-            help="Text where no files are given: topics, docstrings (of Python's library) or packages (docstrings of "
-            "installed packages; all take minutes) (topics)."
+            help="Text if no files are given: topics, docstrings (of Python's library) or packages (docstrings of "
+            "installed packages; all of them take minutes) (topics)."
         ),
     ] = None,
     package: Annotated[
@@ -57,11 +57,9 @@ def train(
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option(help="Hugging Face dataset: a folder, or a name where there is a network; a part: --config."),
+        typer.Option(help="Hugging Face dataset: a folder, or a name (needs a network); choose a part with --config."),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Pretrained GPT-2: a folder, or a name where there is a network.")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="Pretrained GPT-2: a folder, or a name (needs a network).")] = None,
     layers: Annotated[int | None, typer.Option(help="Transformer layers (4).")] = None,
     heads: Annotated[int | None, typer.Option(help="Attention heads (4).")] = None,
     width: Annotated[int | None, typer.Option(help="Width of the residual stream (128).")] = None,
@@ -69,9 +67,9 @@ def train(
     vocabulary: Annotated[int | None, typer.Option(help="Tokens of the byte-level BPE (2048).")] = None,
     dropout: Annotated[float | None, typer.Option(help="Dropout (0).")] = None,
     off_block_penalty: Annotated[
-        float | None, typer.Option(help="Loss for each unit of attention off the block, nats (0).")
+        float | None, typer.Option(help="Loss per unit of attention off the block, nats (0).")
     ] = None,
-    fidelity_floor: Annotated[float | None, typer.Option(help="Penalise rows of a fidelity below this (none).")] = None,
+    fidelity_floor: Annotated[float | None, typer.Option(help="Penalise rows of fidelity below this (none).")] = None,
     floor_weight: Annotated[float | None, typer.Option(help="Weight of the fidelity floor (1).")] = None,
     group_penalty: Annotated[
         float | None, typer.Option(help="Group penalty on W_Q and W_K, by proximal steps (0).")
@@ -79,16 +77,16 @@ def train(
     feature_blocks: Annotated[int | None, typer.Option(help="Feature blocks of the group penalty (8).")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adamw or sgd (adamw).")] = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32, or bfloat16: products in that format, weights in float32 (float32).")
+        str | None, typer.Option(help="float32, or bfloat16 for products with float32 weights (float32).")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps (300, unless --max-seconds is given).")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds of training.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Windows a step, in each process of torchrun (8).")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds of training.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Windows per step, in each process of torchrun (8).")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate (0.002).")] = None,
-    checkpoint_steps: Annotated[int | None, typer.Option(help="Checkpoint every so many steps too.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, data order and dropout (0).")] = None,
+    checkpoint_steps: Annotated[int | None, typer.Option(help="Also write a checkpoint every this many steps.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, data order and dropout (0).")] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML or JSON with the same choices; options given here win.")
+        Path | None, typer.Option(help="TOML or JSON file of the same settings; options override it.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in this folder.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -182,7 +180,7 @@ def train(
 
 
 def _options(chosen: dict[str, dict[str, Any]], seed: int | None, *, only_packages: bool) -> dict[str, str]:
-    """The option that each choice was typed as, by the choice's place in the configuration."""
+    """The option that set each value, by its dotted name in the configuration."""
     options = {
         f"{part}.{name}": _OPTIONS.get(name, f"--{name.replace('_', '-')}")
         for part, choices in chosen.items()

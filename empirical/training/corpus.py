@@ -1,7 +1,7 @@
-"""Text, its split and its tokens: real prose that comes with Python, or the user's own files.
+"""Text, its split and its tokens; the text is prose that comes with Python, or the user's own.
 
-The text is cut into pieces at paragraph ends, and pieces are held out at even distances. The byte-level BPE
-is trained on the training pieces only, so nothing of the held-out text reaches the model.
+The text is cut into pieces at paragraph ends, and evenly spaced pieces are held out. The byte-level BPE is trained
+on the training pieces only, so no held-out text reaches the model.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ PIECE_CHARACTERS = 2000
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a document: the document's name, the stretch's first character, its text.
+    """A stretch of a document: the document's name, the index of the first character, the text.
 
-    `whole` is the number of characters of the document, None where nobody has counted them.
+    `whole` is the number of characters of the document, None if unknown.
     """
 
     document: str
@@ -47,7 +47,7 @@ class Piece:
 class Corpus:
     """Training and held-out pieces of a text, its name and SHA-256, and versions of the packages it was read from.
 
-    `held_out_asked` is the share of the pieces that was to be held out; the share of the characters is near it.
+    `held_out_asked` is the requested share of held-out pieces; the share of characters is close to it.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Corpus:
         return tuple(piece.text for piece in self.held_out_pieces)
 
     def describe(self) -> dict[str, object]:
-        """What a manifest says of the corpus."""
+        """Description of the corpus for a manifest."""
         described = {
             "name": self.name,
             "sha256": self.sha256,
@@ -81,7 +81,7 @@ class Corpus:
 
 
 def load_corpus(config: CorpusConfig) -> Corpus:
-    """Read and split the text. Raises InputError for what is missing, empty or not UTF-8."""
+    """Read and split the text. Raises InputError for text that is missing, empty or not UTF-8."""
     packages: dict[str, str] = {}
     if config.text:
         documents, names = [_read(Path(name)) for name in config.text], list(config.text)
@@ -112,7 +112,7 @@ def load_corpus(config: CorpusConfig) -> Corpus:
 
 
 def python_topics() -> list[str]:
-    """The reference manual's topics that come with every CPython: about 0.46 M characters of English."""
+    """The reference manual's topics, part of every CPython: about 0.46 M characters of English."""
     from pydoc_data.topics import topics
 
     return [topics[name] for name in sorted(topics)]
@@ -152,13 +152,13 @@ def load_tokenizer(source: str) -> Tokenizer:
         raise
     except LocalEntryNotFoundError as error:
         raise InputError(f"cannot load a tokenizer from {source}: {unreachable()}") from error
-    # tokenizers raises bare Exception for a file that it cannot parse and for a hub that it cannot reach.
+    # tokenizers raises bare Exception for a file it cannot parse and for a hub it cannot reach.
     except Exception as error:
         raise InputError(f"cannot load a tokenizer from {source}: {first_line(error)}") from error
 
 
 def token_windows(tokenizer: Tokenizer, pieces: Iterable[str], context: int, name: str) -> Tensor:
-    """The pieces' tokens as consecutive windows `(windows, context)`; an incomplete last one is dropped."""
+    """The pieces' tokens as consecutive windows `(windows, context)`; drops an incomplete last window."""
     end = tokenizer.token_to_id(END_OF_TEXT)
     stream: list[int] = []
     for encoding in tokenizer.encode_batch(list(pieces)):
@@ -187,18 +187,18 @@ def _read(path: Path) -> str:
 
 
 def _spread(count: int, share: float) -> list[bool]:
-    """Which of `count` pieces make up this share, at even distances and not the first: `floor(i share)` of the first i.
+    """Which of `count` pieces are held out: evenly spaced, never the first, `floor(i share)` of the first i.
 
     >>> _spread(5, 0.4)
     [False, False, True, False, True]
     """
-    # The number as it is written: the float 0.1 is a little more than a tenth.
+    # The decimal as written: the float 0.1 is slightly more than a tenth.
     exact = Fraction(repr(share))
     return [math.floor((index + 1) * exact) > math.floor(index * exact) for index in range(count)]
 
 
 def _pieces(name: str, document: str) -> list[Piece]:
-    """Cut at the first paragraph end after each `PIECE_CHARACTERS`, else at that length twice over."""
+    """Pieces cut at the first paragraph end after `PIECE_CHARACTERS`, else at twice that length."""
     pieces, start = [], 0
     while start < len(document):
         cut = document.find("\n\n", start + PIECE_CHARACTERS, start + 2 * PIECE_CHARACTERS)

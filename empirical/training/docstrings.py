@@ -1,4 +1,4 @@
-"""Larger texts that need no download: docstrings of the standard library and of packages, read and never run."""
+"""Larger texts that need no download: docstrings of the standard library and of packages, parsed but never run."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from pathlib import Path
 
 from theory.errors import InputError
 
-# Parts of the library that are tests, or packages that were installed into it.
+# Folders of tests and of installed packages inside the library.
 _SKIPPED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
 SHORTEST = 40
 
 
 def library_docstrings(folder: Path | None = None) -> list[str]:
-    """One document per module: its docstrings of at least `SHORTEST` characters, each text once over all modules.
+    """One document per module: its docstrings of at least `SHORTEST` characters, without duplicates across modules.
 
-    `folder` None is the standard library of the Python that runs; what it holds depends on the version. Files
-    that are not Python or not text are passed over.
+    `folder` None is the standard library of the running Python, whose content depends on the version. Files that
+    are not Python or not text are skipped.
     """
     root = folder or Path(sysconfig.get_path("stdlib"))
     paths = sorted(root.rglob("*.py"))
     return _documents(path for path in paths if _SKIPPED.isdisjoint(path.relative_to(root).parts))
 
 
-# A worker of a sweep runs one task after another on the same text.
+# A sweep's worker runs several tasks on the same text.
 @lru_cache(maxsize=1)
 def package_docstrings(names: tuple[str, ...] = ()) -> tuple[list[str], dict[str, str]]:
-    """Documents as `library_docstrings` has them, and the version of each package that they come from.
+    """Documents as in `library_docstrings`, and the version of each package that they come from.
 
-    Packages are those installed under `names`, all of them where none is given, in the order of their names, and
-    their files in that of their paths. Tests and packages without a list of their files are passed over. Raises
-    InputError for a package that is not installed, and where there is no docstring at all.
+    Reads the installed packages `names`, or all of them, sorted by name, and their files sorted by path. Skips
+    tests and packages without a file list. Raises InputError for a package that is not installed, and if there is
+    no docstring at all.
     """
     installed: dict[str, metadata.Distribution] = {}
     for found in metadata.distributions():
-        # The first one is the one that would be imported.
+        # Import would find the first one.
         if found.name is not None:
             installed.setdefault(_canonical(found.name), found)
     chosen = sorted({_canonical(name) for name in names} or installed)
@@ -55,7 +55,7 @@ def package_docstrings(names: tuple[str, ...] = ()) -> tuple[list[str], dict[str
             paths += [Path(str(installed[name].locate_file(file))) for file in files]
     documents = _documents(paths)
     if not documents:
-        raise InputError(f"packages {', '.join(chosen) or 'installed'}: they hold no docstrings")
+        raise InputError(f"packages {', '.join(chosen) or 'installed'}: no docstrings found")
     return documents, versions
 
 
@@ -64,7 +64,7 @@ def _canonical(name: str) -> str:
 
 
 def _is_source(parts: tuple[str, ...], suffix: str) -> bool:
-    # A file beside the packages' folder is a script.
+    # A file outside the packages' folder is a script.
     return suffix == ".py" and ".." not in parts and _SKIPPED.isdisjoint(parts)
 
 
@@ -82,15 +82,15 @@ def _documents(paths: Iterable[Path]) -> list[str]:
 def _docstrings(path: Path) -> Iterator[str]:
     try:
         with warnings.catch_warnings():
-            # Old modules hold escapes that a newer Python warns of.
+            # Newer Pythons warn about escapes in old modules.
             warnings.simplefilter("ignore")
             tree = ast.parse(path.read_bytes())
-    # What is nested too deeply is one of the last two.
+    # The last two come from code nested too deeply.
     except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             text = ast.get_docstring(node)
             if text and len(text) >= SHORTEST:
-                # An escape such as \\ud800 makes half a character, which no encoding has.
+                # An escape such as \\ud800 makes a lone surrogate, which UTF-8 cannot encode.
                 yield text.encode("utf-8", "ignore").decode("utf-8")

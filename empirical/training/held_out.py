@@ -1,4 +1,4 @@
-"""The token windows that a run's training never saw, kept in its folder for measuring."""
+"""Held-out token windows, stored in the run's folder for measuring."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ def save_held_out(folder: Path, windows: Tensor, blocks: Tensor | None) -> None:
     path = folder / HELD_OUT_NAME
     try:
         save_file(kept, path)
-    except Exception as error:  # safetensors has its own error for a disk that is full
+    except Exception as error:  # safetensors has its own error for a full disk
         raise InputError(f"cannot write {path}: {error}") from error
 
 
 def load_held_out(folder: Path) -> tuple[Tensor, Tensor | None]:
-    """Windows `(windows, context)` and their block ids, None where these are fixed windows. Raises InputError."""
+    """Windows `(windows, context)` and their block ids, None for fixed windows. Raises InputError."""
     path = folder / HELD_OUT_NAME
     try:
         found = load_file(path)
         windows, blocks = found["windows"], found.get("block_ids")
-    except Exception as error:  # a missing file, a cut one, another's: each has its own type
+    except Exception as error:  # a missing, truncated or foreign file: each has its own error type
         raise InputError(f"cannot read {path}: {folder} is not a run of `localist train`") from error
     for name, each in found.items():
         if each.dtype.is_floating_point or each.dtype.is_complex or each.ndim != 2 or not each.numel():
             raise InputError(f"{path}: {name} must hold whole numbers (windows, context), found {_shown(each)}")
     if blocks is not None and blocks.shape != windows.shape:
-        raise InputError(f"{path}: block ids {_shown(blocks)} must be one a token of {_shown(windows)}")
+        raise InputError(f"{path}: block ids {_shown(blocks)} must be one per token of {_shown(windows)}")
     return windows.long(), None if blocks is None else blocks.long()
 
 

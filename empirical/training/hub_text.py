@@ -14,9 +14,9 @@ from theory.errors import InputError, first_line
 
 
 def dataset_text(name: str, subset: str | None, split: str, column: str) -> list[str]:
-    """The column's texts in order, one document per row, rows without text left out. Raises InputError.
+    """The column's texts in order, one document per row; rows without text are skipped. Raises InputError.
 
-    `split` may be cut as the library has it, `train[:5000]`. Datasets that bring a program of their own are refused.
+    `split` may be a slice in the library's syntax, such as `train[:5000]`. Datasets with their own code are refused.
     """
     try:
         import datasets
@@ -26,8 +26,8 @@ def dataset_text(name: str, subset: str | None, split: str, column: str) -> list
         ) from error
     if not Path(name).exists() and not constants.HF_HUB_OFFLINE and not hub_is_reachable():
         raise InputError(
-            f"dataset {name} is no folder here, and {constants.ENDPOINT} cannot be reached. "
-            "Set HF_HUB_OFFLINE=1 to look among those downloaded before."
+            f"dataset {name} is not a folder here, and {constants.ENDPOINT} cannot be reached. "
+            "Set HF_HUB_OFFLINE=1 to use datasets downloaded before."
         )
     bars = datasets.utils.logging.is_progress_bar_enabled()
     datasets.utils.logging.disable_progress_bar()

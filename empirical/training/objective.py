@@ -1,11 +1,11 @@
-"""What is added to the language modelling loss: the off-block penalty and the fidelity floor.
+"""Terms added to the language modelling loss: the off-block penalty and the fidelity floor.
 
-With `eps` and `F` the leak and fidelity of a row, over all layers, heads and rows with a complement:
+With leak `eps` and fidelity `F` of a row, over all layers, heads and rows with a complement:
 
     L + penalty * mean(eps) + floor_weight * mean(max(0, f_min - F))
 
-The first is the penalty of B4 as a loss term, in nats a unit of mass; the second the low-fidelity
-constraint as a hinge. Under attention dropout leak and fidelity are the row's own, without it.
+The first term is the penalty of B4, in nats per unit of mass; the second is the low-fidelity constraint as a
+hinge. Leak and fidelity are always those without attention dropout.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from theory.errors import DomainError
 
 
 class AttentionObjective:
-    """A row sink for one forward pass; `loss()` is what the pass adds to the objective."""
+    """A row sink for one forward pass; `loss()` is its contribution to the objective."""
 
     def __init__(self, config: ObjectiveConfig) -> None:
         self.config = config
         self.leaks: list[Tensor] = []
         self._terms: list[Tensor] = []
-        # Rows with a complement in each layer: what `mean_leak` is a mean over.
+        # Rows with a complement in each layer; `mean_leak` averages over them.
         self.rows = torch.zeros((), dtype=torch.long)
         self._counted: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, call: AttentionCall) -> None:
-        """Take one layer's leak and fidelity. Raises DomainError for padded or cached sequences."""
+        """Add one layer's leak and fidelity. Raises DomainError for padded or cached sequences."""
         if not torch.is_grad_enabled():
             raise DomainError("the objective needs gradients: call the model outside torch.no_grad()")
         leak, fidelity = call.leak, call.fidelity
         kept, rows = self._rows(call)
-        # Heads, and sequences that share their blocks.
+        # Heads times sequences that share their blocks.
         copies = leak.shape[1] * leak.shape[0] // kept.shape[0]
         self.rows = kept.sum() * copies
-        # A row without complement has leak 0 and adds nothing to the first sum.
+        # A row without complement has leak 0 and adds nothing to this sum.
         mean_leak = leak.sum() / (rows * copies)
         self.leaks.append(mean_leak.detach())
         term = self.config.off_block_penalty * mean_leak
@@ -50,7 +50,7 @@ class AttentionObjective:
         self._terms.append(term)
 
     def loss(self) -> Tensor:
-        """Mean over the layers seen. Raises DomainError if no layer called."""
+        """Mean over the layers seen. Raises DomainError if no layer has called."""
         if not self._terms:
             raise DomainError("the objective saw no attention layer: pass it as row_sink to the model")
         return torch.stack(self._terms).mean()

@@ -1,18 +1,17 @@
 """Group sparsity on `W_Q` and `W_K`, head by head and feature block by feature block (theory.md C).
 
-After the optimiser's step each group is shrunk by the proximal map of `lam |W|_F`,
-`W <- W max(0, 1 - eta lam / |W|_F)`, with that step's learning rate `eta`, so that a group reaches an exact
-zero and stays there as long as the optimiser's own step is shorter than `eta lam`.
+After the optimiser's step, the proximal map of `lam |W|_F` shrinks each group:
+`W <- W max(0, 1 - eta lam / |W|_F)`, with that step's learning rate `eta`. A group reaches exact zero and stays
+there as long as the optimiser's own step is shorter than `eta lam`.
 
-The run records for every group the step from which it is zero, beside two predictions counted from the
-start: with the largest step length `G` that was measured in the run, the first `N` with
-`sum_{t<=N} eta_t (lam - G) >= |w_0|` (C4, one step more in floating point), and for AdamW, whatever the
-loss, the first `N` with `sum_{t<=N} eta_t (lam - sqrt(p) c_t) >= |w_0|` (C5; `p` weights a group).
+For every group the run records the step from which it is zero, and two predictions counted from the start: with
+the largest step length `G` measured in the run, the first `N` with `sum_{t<=N} eta_t (lam - G) >= |w_0|` (C4, one
+step more in floating point); for AdamW, whatever the loss, the first `N` with
+`sum_{t<=N} eta_t (lam - sqrt(p) c_t) >= |w_0|` (C5; `p` weights per group).
 
-`S = Q K^T` is bilinear, so `W_Q = W_K = 0` is a strict local minimum for every `lam > 0`. One of the two is
-enough to lose the head: biases alone then make its queries, or its keys, and its scores no longer depend on the
-query, or on the key. Heads of which all groups of `W_Q`, or all of `W_K`, are extinct are listed as collapsed,
-target block and all.
+`S = Q K^T` is bilinear, so `W_Q = W_K = 0` is a strict local minimum for every `lam > 0`. One zero matrix is enough
+to lose the head: its queries (or keys) are then only biases, and its scores no longer depend on the query (or key).
+Heads with all groups of `W_Q`, or all of `W_K`, extinct are listed as collapsed; they lose the target block too.
 """
 
 from __future__ import annotations
@@ -51,15 +50,15 @@ def shrink_groups(weight: Tensor, heads: int, blocks: int, amount: float) -> Non
     """Proximal map of `amount * sum |W_group|_F`, in place."""
     norms = group_norms(weight, heads, blocks)
     factor = (1 - amount / norms).clamp_min(0)
-    # 0/0 at a group that is zero already; it stays so.
+    # 0/0 at a group that is already zero; it stays zero.
     factor = torch.where(norms > 0, factor, torch.zeros_like(factor))
     group_view(weight, heads, blocks).mul_(factor[:, None, :, :, None])
 
 
 def predicted_step(start: float, gains: NDArray[np.float64]) -> int | None:
-    """First step, from 1, at which the gains of the steps so far reach `start`, if the block stays zero from there.
+    """First step, from 1, at which the summed gains reach `start`, if the block stays zero afterwards.
 
-    None where they never do, or where a later gain is negative: such a step may revive the block (C4, C5).
+    None if they never do, or if a later gain is negative: such a step may revive the block (C4, C5).
 
     >>> predicted_step(1.0, np.array([0.0, 0.6, 0.6]))
     3
@@ -74,7 +73,7 @@ def predicted_step(start: float, gains: NDArray[np.float64]) -> int | None:
 
 
 class GroupProximal(TrainerCallback, ExportableState):
-    """The proximal step after the optimiser's, and the record of which group died when."""
+    """Applies the proximal step after the optimiser's, and records when each group dies."""
 
     def __init__(
         self,
@@ -89,19 +88,19 @@ class GroupProximal(TrainerCallback, ExportableState):
         self.betas = betas
         self.rates: list[float] = []
         self.group_size = 0
-        # One entry per layer, each `(blocks, 2, heads)`; `extinct` is 0 while alive.
+        # One entry per layer, each `(blocks, 2, heads)`; `extinct` is 0 while a group is alive.
         self.start: list[Tensor] = []
         self.reach: list[Tensor] = []
         self.extinct: list[Tensor] = []
         self._before: list[Tensor] = []
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """State to store in a checkpoint."""
         kept = {name: [each.tolist() for each in getattr(self, name)] for name in ("start", "reach", "extinct")}
         return {"args": {}, "attributes": {"rates": self.rates, "group_size": self.group_size, **kept}}
 
     def restore(self, attributes: dict[str, Any]) -> None:
-        """Take back what `state` kept."""
+        """Restore what `state` stored."""
         self.rates = list(attributes["rates"])
         self.group_size = int(attributes["group_size"])
         self.start = [torch.tensor(each) for each in attributes["start"]]
@@ -116,7 +115,7 @@ class GroupProximal(TrainerCallback, ExportableState):
         model: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Note the norms that the run starts from."""
+        """Record the norms at the start of the run."""
         if not self.start:
             weight, heads = _projections(model)[0]
             self.group_size = weight.shape[0] ** 2 // (heads * self.feature_blocks)
@@ -132,7 +131,7 @@ class GroupProximal(TrainerCallback, ExportableState):
         model: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Keep the weights from before the step, to measure how far the optimiser moves them."""
+        """Store the weights before the step, to measure how far the optimiser moves them."""
         self._before = [weight.detach().clone() for weight, _ in _projections(model)]
 
     def on_optimizer_step(
@@ -144,7 +143,7 @@ class GroupProximal(TrainerCallback, ExportableState):
         optimizer: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Shrink every group and note the ones that have just died."""
+        """Shrink every group and record those that have just died."""
         rate = float(optimizer.param_groups[0]["lr"])
         step = len(self.rates) + 1
         self.rates.append(rate)
@@ -187,7 +186,7 @@ class GroupProximal(TrainerCallback, ExportableState):
         return records
 
     def collapsed(self) -> list[dict[str, int]]:
-        """Heads of which every group of `W_Q`, or every group of `W_K`, is zero."""
+        """Heads with every group of `W_Q`, or every group of `W_K`, zero."""
         return [
             {"layer": layer, "head": head}
             for layer, extinct in enumerate(self.extinct)

@@ -1,11 +1,11 @@
-"""Blocks that follow the text: sentences, paragraphs, places that the user marks, and change points.
+"""Blocks that follow the text: sentences, paragraphs, places marked by the user, and change points.
 
 All give one block id per token and window; a query's own token is in its block by construction. A token in which a
-block begins belongs to that block, so a word with its leading space goes with the word.
+block begins belongs to that block, so a leading space stays with its word.
 
-Sentences, paragraphs and the user's places cut a token's block from what precedes it only. Change points are
-found over the whole window, so that a block's end tells of tokens after it: perplexities under `segments` are
-comparable with each other and not with those under other blocks.
+Sentences, paragraphs and marked places depend only on the text up to the token. Change points are found over the
+whole window, so a block's end reveals later tokens: perplexities under `segments` are comparable with each other, but
+not with those under other blocks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from empirical.training.text_cuts import TextCuts
 from theory.errors import DomainError, InputError
 from theory.files import read_json
 
-# What an array of places holds; far beyond any text.
+# Largest int64; far beyond any text.
 _LAST_CHARACTER = int(np.iinfo(np.int64).max)
 
 
@@ -40,9 +40,9 @@ def window_blocks(
     windows: Tensor,
     embedding: Tensor | None = None,
 ) -> Tensor | None:
-    """Block ids `(windows, context)` of these pieces' token windows; None for fixed windows, which need none.
+    """Block ids `(windows, context)` of these pieces' token windows; None for fixed windows.
 
-    `embedding` `(vocabulary, width)` is what change points are found on. Raises InputError, DomainError.
+    Change points are found on `embedding` `(vocabulary, width)`. Raises InputError, DomainError.
     """
     if locality.blocks == "windows":
         return None
@@ -59,10 +59,10 @@ def window_blocks(
 
 
 class GrowingBlocks:
-    """Blocks of sentences or paragraphs for a text that grows token by token.
+    """Blocks of sentences or paragraphs for a text that grows token by token, equal to those of the whole text.
 
-    They are those of the whole text's pass. Raises DomainError for other blocks, which no text that is still being
-    written has, and for a tokenizer that is not byte-level.
+    Raises DomainError for other blocks, which a growing text does not have, and for a tokenizer that is not
+    byte-level.
     """
 
     def __init__(self, kind: str, tokenizer: Tokenizer) -> None:
@@ -79,7 +79,7 @@ class GrowingBlocks:
 
 
 def block_ids(starts: Tensor) -> Tensor:
-    """Ids from 0 in each window, where `starts` `(windows, context)` says which tokens begin a block.
+    """Ids from 0 in each window; `starts` `(windows, context)` says which tokens begin a block.
 
     >>> block_ids(torch.tensor([[False, True, False, True]])).tolist()
     [[0, 1, 1, 2]]
@@ -91,8 +91,8 @@ def block_ids(starts: Tensor) -> Tensor:
 def change_points(windows: Tensor, embedding: Tensor, size: int) -> Tensor:
     """Segments of `size` tokens on average that differ most in mean direction of the token embeddings.
 
-    The best of all segmentations into `context / size` segments, found by `ruptures` (kernel change points,
-    cosine kernel). Returns ids `(windows, context)`.
+    Returns ids `(windows, context)` of the best segmentation into `context / size` segments, found by `ruptures`
+    (kernel change points, cosine kernel).
     """
     import ruptures
 
@@ -110,16 +110,16 @@ def change_points(windows: Tensor, embedding: Tensor, size: int) -> Tensor:
 
 
 def _text_starts(cuts: TextCuts, tokenizer: Tokenizer, pieces: Sequence[Piece]) -> Iterator[NDArray[np.bool_]]:
-    """Which tokens of each piece, and of what ends it, begin a block."""
+    """For each piece, with its end token if any, which tokens begin a block."""
     end = tokenizer.token_to_id(END_OF_TEXT)
     for encoding in tokenizer.encode_batch([piece.text for piece in pieces]):
-        # A piece begins a block: what stood before it may be in the other part of the split.
+        # Every piece begins a block: the text before it may be in the other part of the split.
         cuts.restart()
         yield np.array(cuts.begins([*encoding.ids, *([] if end is None else [end])]), dtype=np.bool_)
 
 
 def _marked_starts(path: Path, tokenizer: Tokenizer, pieces: Sequence[Piece]) -> Iterator[NDArray[np.bool_]]:
-    """The same for blocks that begin at the user's places: a token belongs to the block of its last character."""
+    """The same for blocks that begin at marked places: a token belongs to the block of its last character."""
     marks = _by_document(_read_marks(path), pieces)
     end = tokenizer.token_to_id(END_OF_TEXT) is not None
     for piece, encoding in zip(pieces, tokenizer.encode_batch([piece.text for piece in pieces]), strict=True):
@@ -140,16 +140,16 @@ def _read_marks(path: Path) -> dict[str, list[int]]:
         if not isinstance(places, list) or any(type(place) is not int or place < 0 for place in places):
             raise InputError(f"{path}: {shown} must be a list of characters, whole numbers from 0")
         if any(right <= left for left, right in pairwise(places)):
-            raise InputError(f"{path}: the characters of {shown} must rise")
+            raise InputError(f"{path}: the characters of {shown} must increase")
         if places and places[-1] > _LAST_CHARACTER:
             raise InputError(f"{path}: the characters of {shown} must be at most {_LAST_CHARACTER}, as in any text")
     return marks
 
 
 def _by_document(marks: dict[str, list[int]], pieces: Sequence[Piece]) -> dict[str, list[int]]:
-    """The places of each document, whose name is a whole path where the block file may give its end only.
+    """The marked places of each document. A document's name is a full path; the block file may give only its end.
 
-    Raises InputError where an entry fits two documents.
+    Raises InputError if an entry fits two documents.
     """
     found: dict[str, list[int]] = {}
     taken: dict[str, str] = {}
@@ -157,10 +157,12 @@ def _by_document(marks: dict[str, list[int]], pieces: Sequence[Piece]) -> dict[s
         fitting = [name for name in marks if name == document or _is_end(name, document)]
         if not fitting:
             continue
-        # The longest says most.
+        # The longest is the most specific.
         name = max(fitting, key=lambda name: (name == document, len(name)))
         if taken.setdefault(name, document) != document:
-            raise InputError(f"the block file's entry {json.dumps(name)} fits {taken[name]} and {document}: write more")
+            raise InputError(
+                f"the block file's entry {json.dumps(name)} fits {taken[name]} and {document}: give more of the path"
+            )
         found[document] = marks[name]
     return found
 
@@ -171,7 +173,7 @@ def _is_end(name: str, document: str) -> bool:
 
 
 def _check_inside(places: Sequence[int], piece: Piece) -> None:
-    """Raise InputError for a place that rises beyond the document, where no block can begin."""
+    """Raise InputError for a place beyond the end of the document."""
     if places and piece.whole is not None and places[-1] >= piece.whole:
         first = next(place for place in places if place >= piece.whole)
         raise InputError(

@@ -1,9 +1,9 @@
-"""Where sentences and paragraphs begin in a stream of tokens: one definition for a whole text and a growing one.
+"""Finds where sentences and paragraphs begin in a stream of tokens, with one rule for whole and growing texts.
 
-The definition reads the bytes of the tokens from left to right. White space is ASCII's. A run of white space with two
-newlines ends a paragraph and a sentence; a run after a full stop, exclamation or question mark, with closing quotes or
-brackets between, ends a sentence. The next byte that is not white space begins a block. A byte of a longer UTF-8
-sequence is never white space, so no byte has to wait for the rest of its character: U+3000 counts as a letter.
+The rule reads the tokens' bytes from left to right. White space is ASCII white space. White space with two newlines
+ends a paragraph and a sentence; white space after a full stop, exclamation or question mark, possibly followed by
+closing quotes or brackets, ends a sentence. The next byte that is not white space begins a block. Bytes of multi-byte
+UTF-8 sequences are never white space, so no byte waits for the rest of its character: U+3000 counts as a letter.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CLOSERS = frozenset(b"\"')]")
 
 @dataclass(frozen=True)
 class _State:
-    """What precedes a byte: a sentence's end, white space since, and newlines in it (2 means at least 2)."""
+    """State before a byte: whether a sentence has ended, white space since, and newlines in it (2: at least 2)."""
 
     stopped: bool = False
     spaced: bool = False
@@ -32,23 +32,23 @@ class _State:
 
 
 class TextCuts:
-    """Tells of each token of a stream whether a block begins in it. Raises DomainError as the two cases say.
+    """Decides for each token of a stream whether a block begins in it.
 
-    `kind` must be one of `KINDS`, and the tokenizer's tokens must stand for bytes (byte-level BPE).
+    `kind` must be one of `KINDS`, and the tokenizer must be a byte-level BPE; otherwise raises DomainError.
     """
 
     def __init__(self, kind: str, tokenizer: Tokenizer) -> None:
         if kind not in KINDS:
-            raise DomainError(f"blocks {kind!r} are not known of a text that is still being written")
+            raise DomainError(f"blocks {kind!r} are undefined for a text that is still growing")
         self._sentences = kind == "sentences"
         self._bytes = _token_bytes(tokenizer)
         self._end = tokenizer.token_to_id(END_OF_TEXT)
-        # The state is one of 12, so each pair of state and token is computed once.
+        # There are only 12 states, so each pair of state and token is computed once.
         self._known: dict[tuple[_State, int], tuple[_State, bool]] = {}
         self.restart()
 
     def restart(self) -> None:
-        """A new text begins with the next token."""
+        """Start a new text with the next token."""
         self._state: _State | None = None
 
     def begins(self, tokens: Iterable[int]) -> list[bool]:
@@ -63,7 +63,7 @@ class TextCuts:
         state = self._state or _State()
         found = self._known.get((state, token))
         if found is None:
-            # A model may know more tokens than its tokenizer; those decode to nothing.
+            # A model may have more tokens than its tokenizer; the extra ones decode to nothing.
             found = self._known[state, token] = self._read(state, self._bytes.get(token, b""))
         self._state = found[0]
         return first or found[1]
@@ -93,9 +93,9 @@ def _token_bytes(tokenizer: Tokenizer) -> dict[int, bytes]:
 
 
 def _spelling() -> dict[str, int]:
-    """Byte that each character of a byte-level token stands for (GPT-2's table).
+    """The byte for each character of a byte-level token (GPT-2's table).
 
-    A printable byte is spelled as in Latin-1; the others follow from U+0100 on, in order.
+    Printable bytes are spelled as in Latin-1; the others are mapped in order from U+0100.
 
     >>> _spelling()["A"], _spelling()["\\u0120"]
     (65, 32)

@@ -1,7 +1,7 @@
-"""Training a localist GPT-2 with the Hugging Face Trainer: resumable, on whatever device there is.
+"""Trains a localist GPT-2 with the Hugging Face Trainer: resumable, on any available device.
 
-A run folder holds `run.json` (the configuration), `corpus.json` (what the text was), `tokenizer.json`,
-`held_out.safetensors` (the token windows that training never saw), `checkpoints/`, and at the end `config.json`,
+A run folder holds `run.json` (the configuration), `corpus.json` (the text's description), `tokenizer.json`,
+`held_out.safetensors` (the held-out token windows), `checkpoints/`, and at the end `config.json`,
 `model.safetensors` and `training.json` (loss by step, seconds, corpus, device, versions). A resumed run reads its
 own folder and the text, which must not have changed.
 """
@@ -41,7 +41,7 @@ TRAINING_NAME = "training.json"
 GROUPS_NAME = "groups.json"
 CORPUS_NAME = "corpus.json"
 
-# What a run writes into its folder.
+# Files and folders of a run.
 RUN_FILES = (
     CONFIG_NAME,
     CORPUS_NAME,
@@ -56,7 +56,7 @@ RUN_FILES = (
     TRAINING_NAME,
 )
 
-# transformers needs some number of steps; a run that ends by time never gets there.
+# transformers needs a number of steps; a run that ends by time never reaches this one.
 UNBOUNDED_STEPS = 10**9
 
 ADAM_BETAS = (0.9, 0.999)
@@ -72,24 +72,24 @@ def train(
 ) -> Path:
     """Train as `config` says into `out_dir` and return that folder.
 
-    With `resume`, continue from the newest complete checkpoint (from the start where there is none); a
-    finished run is left as it is. `watchers` are further callbacks of the Trainer. Ctrl-C and SIGTERM end after
-    the step in progress, with a checkpoint, as KeyboardInterrupt. Raises InputError (text, folder, weights),
-    DomainError (a value), DivergedError, LocalistError (memory).
+    With `resume`, continues from the newest complete checkpoint, or from the start if there is none; a finished
+    run is left unchanged. `watchers` are further callbacks of the Trainer. Ctrl-C and SIGTERM end after the current
+    step, with a checkpoint, as KeyboardInterrupt. Raises InputError (text, folder, weights), DomainError (a value),
+    DivergedError, LocalistError (memory).
     """
     folder, config = Path(out_dir), anchored(config)
     if resume:
         _check_same_run(folder, config)
-        # What is finished is only read.
+        # A finished run is only read.
         if is_finished(folder):
             check_seal(folder)
             return folder
     check_training_memory(config)
     with alone_in(folder, "training") if is_main() else nullcontext():
         if not resume and is_main():
-            # Under torchrun the main process has written this run's own by the time that another one looks.
+            # Main process only: under torchrun it may already have written this run's files when another one checks.
             check_free(folder)
-        # Another process may have finished it since.
+        # Another process may have finished it meanwhile.
         if not (resume and is_finished(folder)):
             _train(folder, config, resume, progress, watchers)
     return folder
@@ -122,13 +122,13 @@ def _train(folder: Path, config: RunConfig, resume: bool, progress: bool, watche
         if groups:
             groups.restore(stored_attributes(start, GroupProximal))
     if is_main():
-        # From here on the folder holds a run: whatever was refused before has left nothing in it.
+        # From here on the folder holds a run; anything refused earlier has left nothing in it.
         save_config(config, folder / CONFIG_NAME)
         write_text_atomically(folder / CORPUS_NAME, json.dumps(corpus.describe(), indent=2) + "\n")
         write_text_atomically(folder / TOKENIZER_NAME, tokenizer.to_str())
         save_held_out(folder, held_out, held_out_blocks)
     with ExitStack() as stack:
-        stack.enter_context(enough_memory(f"{config.training.batch} windows a step", "Try a smaller --batch."))
+        stack.enter_context(enough_memory(f"{config.training.batch} windows per step", "Try a smaller --batch."))
         stack.enter_context(quiet())
         stack.enter_context(stop)
         if progress and is_main():
@@ -146,13 +146,13 @@ def _train(folder: Path, config: RunConfig, resume: bool, progress: bool, watche
         save_model(model, folder)
         if groups:
             _write_groups(folder, groups)
-        # Last, because it says that the run is finished.
+        # Last, because it marks the run as finished.
         _write_summary(folder, config, corpus, trainer, model, limits)
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        # Nobody looks for the finished run before it is written.
+        # No process looks for the finished run before it is written.
         torch.distributed.barrier()
     if stop.received:
-        # It came after the last step, whose weights were not to be lost.
+        # The signal came after the last step; its weights are saved first.
         raise KeyboardInterrupt
 
 
@@ -162,7 +162,7 @@ def is_finished(folder: Path) -> bool:
 
 
 def training_summary(folder: Path) -> dict[str, Any]:
-    """What `training.json` says of a finished run. Raises InputError."""
+    """Content of a finished run's `training.json`. Raises InputError."""
     return read_json(folder / TRAINING_NAME)
 
 
@@ -173,20 +173,20 @@ def _check_same_run(folder: Path, config: RunConfig) -> None:
 
 
 def check_free(folder: Path) -> None:
-    """Raise InputError where a new run in this folder would write over what is there, or mix with it."""
+    """Raise InputError if a new run in this folder would overwrite or mix with existing files."""
     if (folder / CONFIG_NAME).exists():
         raise InputError(f"{folder} already holds a run. Continue it with --resume, or choose another folder.")
     for name in (*RUN_FILES, SWEEP_NAME, "tasks"):
         if (folder / name).exists():
-            raise InputError(f"{folder} already holds {name}, which is of no run here: choose another folder")
+            raise InputError(f"{folder} already holds {name}, which belongs to no run here: choose another folder")
 
 
 def check_same_text(folder: Path, corpus: Corpus) -> None:
-    """Raise InputError where the run in this folder was begun on another text."""
+    """Raise InputError if the run in this folder was started on another text."""
     path = folder / CORPUS_NAME
     if path.exists() and read_json(path).get("sha256") != corpus.sha256:
         raise InputError(
-            f"{folder} was begun on another text: {corpus.name} has changed since. Bring it back, or begin a new run."
+            f"{folder} was started on another text: {corpus.name} has changed since. Restore it, or start a new run."
         )
 
 
@@ -232,7 +232,7 @@ def _arguments(config: RunConfig, folder: Path) -> TrainingArguments:
             max_steps=training.steps if training.steps is not None else UNBOUNDED_STEPS,
             per_device_train_batch_size=training.batch,
             learning_rate=training.learning_rate,
-            # Without a number of steps there is nothing to decay towards.
+            # Without a number of steps the rate has no end to decay to.
             lr_scheduler_type="linear" if training.steps is not None else "constant_with_warmup",
             warmup_steps=training.warmup_steps,
             weight_decay=training.weight_decay,
@@ -256,7 +256,7 @@ def _arguments(config: RunConfig, folder: Path) -> TrainingArguments:
     except ValueError as error:
         if not halves:
             raise
-        raise DomainError(f"precision bfloat16 cannot be had on this device: {first_line(error)}") from error
+        raise DomainError(f"precision bfloat16 is not available on this device: {first_line(error)}") from error
 
 
 def _write_summary(

@@ -1,4 +1,4 @@
-"""The Hugging Face Trainer as runs use it: the attention objective, sealed checkpoints, one line for a failure."""
+"""The Hugging Face Trainer with the attention objective, sealed checkpoints and one-line errors."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ class Windows(Dataset[dict[str, Tensor]]):
 
 
 class LocalistTrainer(Trainer):
-    """Trainer that ends with one clear line on a bad loss and on a checkpoint that cannot be written."""
+    """Trainer that reports a bad loss or an unwritable checkpoint in one clear line."""
 
     objective: ObjectiveConfig = ObjectiveConfig()
-    # Sum of the rows' leaks and number of rows, of this process since the last log.
+    # Sum of leaks and number of rows in this process since the last log.
     leaks: Tensor | None = None
 
     def compute_loss(  # type: ignore[override]
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **kwargs: Any
     ) -> Any:
-        """The model's loss, and what the attention objective adds to it."""
+        """The model's loss plus the attention objective."""
         if not (self.objective.watches_rows and model.training):
             return super().compute_loss(model, inputs, return_outputs=return_outputs, **kwargs)
         rows = AttentionObjective(self.objective)
@@ -59,12 +59,12 @@ class LocalistTrainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Log the mean off-block mass beside the loss."""
+        """Log the mean off-block mass together with the loss."""
         self.add_leak(logs)
         super().log(logs, *args, **kwargs)
 
     def add_leak(self, logs: dict[str, float]) -> None:
-        """Add the mean off-block mass since the last log, over the rows of every process, where a loss is logged."""
+        """If a loss is logged, add the mean off-block mass since the last log, over the rows of all processes."""
         if self.leaks is None or "loss" not in logs:
             return
         total, rows = self.accelerator.reduce(self.leaks, reduction="sum").tolist()
@@ -73,11 +73,11 @@ class LocalistTrainer(Trainer):
         self.leaks = None
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        """One step's loss, as Trainer has it. Raises DivergedError."""
+        """The loss of one step. Raises DivergedError."""
         loss: Tensor = super().training_step(*args, **kwargs)
         if not torch.isfinite(loss):
             step = self.state.global_step + 1
-            # Before the first update the learning rate has had no part in it.
+            # Before the first update the learning rate cannot be the cause.
             advice = "a smaller --learning-rate" if step > 1 else "a temperature nearer 1 and smaller penalties"
             raise DivergedError(f"the loss is {loss.item()} at step {step}. Try {advice}.")
         return loss

@@ -130,7 +130,7 @@ def test_rows_and_gradients_on_a_gpu(dial, dtype, tokens):
 def test_a_bias_belongs_to_whole_rows():
     query, key, value = states()
     for keep, bias in (("rest", math.inf), ("block", 0.3)):
-        with pytest.raises(DomainError, match=rf"bias {bias} must be 0 on rows cut down to keep='{keep}'"):
+        with pytest.raises(DomainError, match=rf"bias {bias} must be 0 on rows restricted to keep='{keep}'"):
             row_pass.pass_rows(query, key, value, fixed_windows(48, 8), 0.25, bias, keep)
 
 
@@ -139,7 +139,7 @@ def test_a_bias_belongs_to_whole_rows():
 )
 def test_rows_need_a_key_for_each_query(queries, heads, width):
     query, key, value = states()
-    with pytest.raises(DomainError, match=r"rows need a key and a value for each query, of every head; found \("):
+    with pytest.raises(DomainError, match=r"rows need one key and one value per query and head; found \("):
         row_pass.pass_rows(query[:, :, :queries], key[:, :heads, :, :width], value, fixed_windows(48, 8), 0.25)
 
 

@@ -90,7 +90,7 @@ def test_command_writes_its_result(tmp_path, capsys):
     path = tmp_path / "bench.json"
     command(tokens=[32], layers=1, heads=2, width=32, block=8, rounds=1, training_tokens=32, memory=False, out=path)
     shown = capsys.readouterr().out
-    assert "beside plain GPT-2" in shown
+    assert "compared with plain GPT-2" in shown
     assert "eager over fused, measuring 32 tokens: time " in shown
     assert max(map(len, shown.splitlines())) <= 80
     assert json.loads(path.read_text())["shape"]["layers"] == 1

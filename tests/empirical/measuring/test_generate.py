@@ -92,7 +92,7 @@ def test_blocks_that_no_growing_text_has(folder, tmp_path):
         (copy / "config.json").write_text(json.dumps(config))
         with pytest.raises(DomainError, match=message):
             generate(copy, "a", tokens=3)
-    with pytest.raises(DomainError, match="still being written"):
+    with pytest.raises(DomainError, match="still growing"):
         GrowingBlocks("segments", load_tokenizer(str(folder)))
     config["localist"]["blocks"] = "sentences"
     (copy / "config.json").write_text(json.dumps(config))
@@ -172,4 +172,4 @@ def test_command(folder, capsys):
     shown = json.loads(capsys.readouterr().out)
     assert [each["dials"] for each in shown["continuations"]] == [[0, 0], [1, 1]]
     command(folder, tokens=5, temperature=0)
-    assert "nats a token" in capsys.readouterr().out
+    assert "nats per token" in capsys.readouterr().out

@@ -161,7 +161,7 @@ def test_quantiles_of_many_rows_come_from_a_sketch_that_says_so(run, records, tm
                 low, high = (np.searchsorted(ordered, value, side) / len(part) for side in ("left", "right"))
                 assert low - stated["rank_error"] <= share <= high + stated["rank_error"], name
     command(run=run, sequences=20, out=tmp_path / "shown")
-    assert "quantiles: from a sketch, each within 0.0" in capsys.readouterr().out
+    assert "quantiles: from a sketch, each rank within 0.0" in capsys.readouterr().out
 
 
 def test_the_loss_has_the_precision_that_was_asked_for(run, tmp_path):
@@ -299,7 +299,7 @@ def test_memory_that_does_not_suffice_is_one_line(run, tmp_path, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr("empirical.measuring.measure.run_pass", full)
-    with pytest.raises(LocalistError, match=r"not suffice for measuring. Measure fewer windows with --sequences.$"):
+    with pytest.raises(LocalistError, match=r"not enough for measuring. Measure fewer windows with --sequences.$"):
         measure(run, out_dir=tmp_path / "new", progress=False)
 
 

@@ -52,11 +52,11 @@ def edit_manifest(folder, **changes):
         (lambda folder: (folder / "manifest.json").write_text("[]"), "must hold one JSON object"),
         (lambda folder: (folder / "manifest.json").write_text('{"schema": 99}'), "schema is 99"),
         (lambda folder: (folder / "manifest.json").write_text('{"schema": 2}'), "does not match"),
-        (lambda folder: edit_manifest(folder, configuration=None), "configuration must be a text, found None"),
+        (lambda folder: edit_manifest(folder, configuration=None), "configuration must be text, found None"),
         (lambda folder: edit_manifest(folder, violations=1), "violations is 1, the rows of rows.csv add up to 0"),
         (lambda folder: edit_manifest(folder, undecided=None), "undecided is None, the rows of rows.csv add up to 0"),
         (lambda folder: edit_manifest(folder, rows=15), "rows is 15, the rows of rows.csv add up to 14"),
-        (lambda folder: edit_manifest(folder, kind=["rows"]), "kind must be a text, found"),
+        (lambda folder: edit_manifest(folder, kind=["rows"]), "kind must be text, found"),
     ],
 )
 def test_a_spoilt_folder_is_one_clear_line(tmp_path, spoil, message):

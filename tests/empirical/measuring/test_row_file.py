@@ -292,7 +292,7 @@ def test_a_disk_too_small_for_the_rest_is_told_after_the_first_group(run, tmp_pa
     room["free"] = size // 4
     asked = []
     monkeypatch.setattr(RowFile, "add", lambda self, *args, add=RowFile.add: (asked.append(1), add(self, *args)))
-    with pytest.raises(InputError, match=r"the rows to come take about .* GiB, its disk has .* GiB. Measure fewer"):
+    with pytest.raises(InputError, match=r"the remaining rows take about .* GiB, the disk has .* GiB. Measure fewer"):
         measure(run, sequences=8, rows_file=tmp_path / "more.parquet", out_dir=tmp_path / "more", progress=False)
     assert len(asked) == 1
     assert left(tmp_path) == ["manifest.json", "out", "rows.csv", "rows.parquet"]

@@ -20,7 +20,7 @@ NOBODYS = 'pretrained = "nobody-has/a-model-of-this-name"\n[locality]\nblock = 4
         (("block = 4", "block = 40"), "block 40 must be below the context 32"),
         (("steps = 2\nbatch = 2\n[training]", "steps = 2\nlearning_rate = 1e30\n[training]"), "smaller learning rate"),
         (("context = 32", "context = 20000"), "fewer than the context"),
-        ((SHAPE, 'pretrained = "nobody-has/a-model-of-this-name"'), "base is not trained where the tasks start from"),
+        ((SHAPE, 'pretrained = "nobody-has/a-model-of-this-name"'), "base is not trained if the tasks start from"),
         ((f"{SHAPE}\n[locality]\nblock = 4\n[base]\nsteps = 2\nbatch = 2", NOBODYS), "cannot be reached"),
     ],
 )

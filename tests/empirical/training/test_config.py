@@ -16,15 +16,15 @@ from theory.errors import DomainError
         ({"corpus": {"builtin": "novels"}}, "corpus.builtin='novels'"),
         ({"corpus": {"text": ["a"], "dataset": "b"}}, "text and dataset exclude each other"),
         ({"corpus": {"held_out": 0.6}}, "corpus.held_out=0.6: .*less than or equal to 0.5"),
-        ({"corpus": {"packages": ["numpy"]}}, "packages go with builtin 'packages'"),
+        ({"corpus": {"packages": ["numpy"]}}, "packages has no effect without builtin 'packages'"),
         ({"corpus": {"builtin": "topics", "dataset": "b"}}, "builtin and dataset exclude each other"),
         ({"corpus": {"builtin": "docstrings", "text": ["a"]}}, "builtin and text exclude each other"),
         ({"corpus": {"subset": "small"}}, "subset chooses a part of a dataset: give dataset too"),
         ({"corpus": {"split": "train[:5]", "text": ["a"]}}, "split chooses a part of a dataset"),
         ({"corpus": {"column": "text"}}, "column chooses a part of a dataset"),
-        ({"objective": {"floor_weight": 1.0}}, "floor_weight weights a fidelity_floor: give that too"),
-        ({"objective": {"feature_blocks": 4}}, "feature_blocks are those of a group_penalty above 0: give that too"),
-        ({"objective": {"feature_blocks": 4, "group_penalty": 0.0}}, "feature_blocks are those of a group_penalty"),
+        ({"objective": {"floor_weight": 1.0}}, "floor_weight has no effect without fidelity_floor: give that too"),
+        ({"objective": {"feature_blocks": 4}}, "feature_blocks has no effect without group_penalty above 0: give that"),
+        ({"objective": {"feature_blocks": 4, "group_penalty": 0.0}}, "feature_blocks has no effect without group_pen"),
         ({"locality": {"largest_dial": 0.9}}, "largest_dial 0.9 has no effect with schedule 'distributed', whose"),
         ({"locality": {"schedule": "distributed", "largest_dial": 0.0}}, "largest_dial 0 has no effect with schedule"),
         *(
@@ -86,7 +86,7 @@ def test_a_choice_that_has_its_effect_is_taken(values):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"feature_blocks": 4}, r"^--feature-blocks are those of a group_penalty above 0: give that too$"),
+        ({"feature_blocks": 4}, r"^--feature-blocks has no effect without group_penalty above 0: give that too$"),
         ({"largest_dial": 0.5}, r"^--largest-dial 0\.5 has no effect with schedule 'distributed', whose dials are 0:"),
         (
             {"largest_dial": 0.5, "schedule": "distributed"},
@@ -96,7 +96,7 @@ def test_a_choice_that_has_its_effect_is_taken(values):
         ({"largest_dial": 1.5, "schedule": "cubic"}, r"^--largest-dial 1\.5: Input should be less than or equal to 1$"),
         ({"layers": 3, "model": "gpt2"}, r"^--layers is decided by the weights of gpt2: leave it out$"),
         ({"dataset": "a", "package": ["b"]}, r"^--package and --dataset exclude each other$"),
-        ({"builtin": "topics", "package": ["b"]}, r"^--package go with --builtin 'packages'$"),
+        ({"builtin": "topics", "package": ["b"]}, r"^--package has no effect without --builtin 'packages'$"),
         ({"width": 30}, r"^--width 30 must be a multiple of heads 4$"),
         ({"block": 300}, r"^--block 300 must be below the context 256: no row"),
         ({"group_penalty": 1.0, "feature_blocks": 7}, r"^--feature-blocks 7 must divide the width 128$"),
@@ -120,21 +120,21 @@ def test_a_choice_of_the_file_is_named_by_its_place_in_the_file(tmp_path):
     with pytest.raises(DomainError, match=rf"^{path}: locality\.largest_dial=2\.0: Input should be less"):
         command(run=tmp_path / "run", config=path, block=8)
     path.write_text("[objective]\nfeature_blocks = 4\n")
-    with pytest.raises(DomainError, match=rf"^{path}: objective: feature_blocks are those of a group_penalty above 0"):
+    with pytest.raises(DomainError, match=rf"^{path}: objective: feature_blocks has no effect without group_penalty"):
         command(run=tmp_path / "run", config=path)
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"objective": {"feature_blocks": 4}}, "feature_blocks are those of a group_penalty above 0"),
+        ({"objective": {"feature_blocks": 4}}, "feature_blocks has no effect without group_penalty above 0"),
         ({"locality": {"block": 4, "blocks": "paragraphs"}}, "block 4 has no effect on blocks 'paragraphs'"),
         ({"locality": {"largest_dial": 0.4}}, "locality.largest_dial is what a sweep varies"),
         ({"configurations": ["distributed"], "largest_dial": 0.5}, "largest_dial has no effect on 'distributed' alone"),
         ({"configurations": ["distributed"], "mean_dial": 0.0}, "mean_dial has no effect on 'distributed' alone"),
         (
             {"model": {"pretrained": "gpt2"}, "base": {"steps": 3}},
-            "base is not trained where the tasks start from gpt2",
+            "base is not trained if the tasks start from gpt2",
         ),
         ({"mean_dial": 0.95}, r"mean_dial 0\.95 must be at most largest_dial 0\.9"),
         ({"mean_dial": 0.4, "largest_dial": 0.3, "model": {"pretrained": "gpt2"}}, "must be at most largest_dial 0.3"),

@@ -161,8 +161,8 @@ def test_blocks_as_long_as_the_windows_leave_nothing_to_measure():
     ("locality", "message"),
     [
         ({"blocks": "chapters"}, "blocks='chapters'"),
-        ({"blocks": "file"}, "go together"),
-        ({"block_file": "a.json"}, "go together"),
+        ({"blocks": "file"}, "must be given together"),
+        ({"block_file": "a.json"}, "must be given together"),
         ({"blocks": "segments"}, "need trained token embeddings"),
     ],
 )
