@@ -50,6 +50,8 @@ def _table(model: type[BaseModel], place: str, seen: set[type[BaseModel]]) -> It
         prefix = f"{place}.{name}" if place else name
         below += [(each, prefix + (".NAME" if _is_mapping(field.annotation) else "")) for each in inner]
         value = "a table, see below" if inner else _value(schema["properties"][name])
+        if field.description:
+            value = f"{value}: {field.description}"
         default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
         yield f"| `{name}` | {value} | {default} |"
     yield ""

@@ -1,6 +1,6 @@
 """Configuration of a run: every choice that its numbers depend on, validated when read and saved as JSON.
 
-A choice without effect is refused.
+A choice without effect is refused. A setting with a description is also an option of `localist train`.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ SWEEP_NAME = "sweep.json"
 class ModelConfig(Settings):
     """Shape of a GPT-2 trained from scratch; with `pretrained` only context and dropout can be chosen."""
 
-    pretrained: str | None = None
-    layers: int = Field(default=4, ge=1)
-    heads: int = Field(default=4, ge=1)
-    width: int = Field(default=128, ge=1)
-    context: int = Field(default=256, ge=2)
-    vocabulary: int = Field(default=2048, ge=257)
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    pretrained: str | None = Field(default=None, description="Pretrained GPT-2: a folder, or a name (needs a network)")
+    layers: int = Field(default=4, ge=1, description="Transformer layers")
+    heads: int = Field(default=4, ge=1, description="Attention heads")
+    width: int = Field(default=128, ge=1, description="Width of the residual stream")
+    context: int = Field(default=256, ge=2, description="Tokens in a window")
+    vocabulary: int = Field(default=2048, ge=257, description="Tokens of the byte-level BPE")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout")
 
     @model_validator(mode="after")
     def _weights_decide(self, info: ValidationInfo) -> ModelConfig:
@@ -88,12 +88,18 @@ class LocalityConfig(Settings):
     which its blocks begin.
     """
 
-    schedule: str = UNDIALLED
-    largest_dial: float = Field(default=0.9, ge=0, le=1)
-    blocks: BlockKind = "windows"
-    block_file: str | None = None
-    block: int = Field(default=32, ge=1)
-    temperature: float = Field(default=1.0, gt=0)
+    schedule: str = Field(default=UNDIALLED, description=f"One of {', '.join(SCHEDULES)}")
+    largest_dial: float = Field(default=0.9, ge=0, le=1, description="Dial of the last layer, from 0 to 1")
+    blocks: BlockKind = Field(
+        default="windows",
+        description="windows, sentences, paragraphs, segments (change points of a pretrained model's embeddings over "
+        "the whole window, --block tokens on average) or file",
+    )
+    block_file: str | None = Field(
+        default=None, description='JSON for --blocks file: {"TEXT": [characters at which a block begins]}'
+    )
+    block: int = Field(default=32, ge=1, description="Block length in tokens")
+    temperature: float = Field(default=1.0, gt=0, description="Attention temperature")
 
     @field_validator("schedule")
     @classmethod
@@ -123,10 +129,17 @@ class CorpusConfig(Settings):
     name or folder; `subset`, `split` and `column` choose a part of it.
     """
 
-    text: tuple[str, ...] = ()
-    builtin: Literal["topics", "docstrings", "packages"] = "topics"
-    packages: tuple[str, ...] = ()
-    dataset: str | None = None
+    text: tuple[str, ...] = Field(default=(), description="UTF-8 text files")
+    builtin: Literal["topics", "docstrings", "packages"] = Field(
+        default="topics",
+        description="Text if no files are given: topics (Python's manual), docstrings (of Python's library) or "
+        "packages (docstrings of installed packages; all of them take minutes)",
+    )
+    packages: tuple[str, ...] = Field(default=(), description="Only these of --builtin packages")
+    dataset: str | None = Field(
+        default=None,
+        description="Hugging Face dataset: a folder, or a name (needs a network); choose a part with --config",
+    )
     subset: str | None = None
     split: str = "train"
     column: str = "text"
@@ -157,11 +170,11 @@ class ObjectiveConfig(Settings):
     under AdamW it is dimensionless and not comparable with a gradient.
     """
 
-    off_block_penalty: float = Field(default=0.0, ge=0)
-    fidelity_floor: float | None = Field(default=None, gt=0, lt=1)
-    floor_weight: float = Field(default=1.0, gt=0)
-    group_penalty: float = Field(default=0.0, ge=0)
-    feature_blocks: int = Field(default=8, ge=1)
+    off_block_penalty: float = Field(default=0.0, ge=0, description="Loss per unit of attention off the block, nats")
+    fidelity_floor: float | None = Field(default=None, gt=0, lt=1, description="Penalise rows of fidelity below this")
+    floor_weight: float = Field(default=1.0, gt=0, description="Weight of the fidelity floor")
+    group_penalty: float = Field(default=0.0, ge=0, description="Group penalty on W_Q and W_K, by proximal steps")
+    feature_blocks: int = Field(default=8, ge=1, description="Feature blocks of the group penalty")
 
     @property
     def watches_rows(self) -> bool:
@@ -189,16 +202,22 @@ class TrainingConfig(Settings):
     dial's bias to bfloat16, within 0.4 %; measuring always uses float32.
     """
 
-    steps: int | None = Field(default=300, ge=1)
-    max_seconds: float | None = Field(default=None, gt=0)
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    batch: int = Field(default=8, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
+    steps: int | None = Field(
+        default=300, ge=1, description="Optimiser steps; without limit if only --max-seconds is given"
+    )
+    max_seconds: float | None = Field(default=None, gt=0, description="Stop after this many seconds of training")
+    optimizer: Literal["adamw", "sgd"] = Field(default="adamw", description="adamw or sgd")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="float32, or bfloat16 for products with float32 weights"
+    )
+    batch: int = Field(default=8, ge=1, description="Windows per step, in each process of torchrun")
+    learning_rate: float = Field(default=2e-3, gt=0, description="Peak learning rate")
     warmup_steps: int = Field(default=20, ge=0)
     weight_decay: float = Field(default=0.01, ge=0, le=1)
     checkpoint_seconds: float = Field(default=30.0, gt=0)
-    checkpoint_steps: int | None = Field(default=None, ge=1)
+    checkpoint_steps: int | None = Field(
+        default=None, ge=1, description="Also write a checkpoint every this many steps"
+    )
 
     @model_validator(mode="after")
     def _ends(self) -> TrainingConfig:
@@ -210,7 +229,7 @@ class TrainingConfig(Settings):
 class RunConfig(Settings):
     """One training run. `seed` fixes initial weights, data order and dropout."""
 
-    seed: int = Field(default=0, ge=0, lt=2**32)
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of weights, data order and dropout")
     model: ModelConfig = ModelConfig()
     locality: LocalityConfig = LocalityConfig()
     corpus: CorpusConfig = CorpusConfig()

@@ -3,21 +3,49 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from inspect import Parameter, isclass, signature
 from pathlib import Path
-from typing import Annotated, Any
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
+from empirical.config import RunConfig, load_config, run_config
 from theory.errors import DomainError, InputError
 from theory.files import read_json, read_toml
 
 # Options whose name differs from their setting.
-_OPTIONS = {"pretrained": "--model", "packages": "--package"}
+_OPTIONS = {"pretrained": "model", "packages": "package"}
+_METAVARS = {"text": "FILE...", "packages": "NAME..."}
 
-Text = Annotated[
-    list[Path] | None,
-    typer.Option("--text", metavar="FILE...", help="UTF-8 text files; default: Python's own manual."),
-]
+
+def _settings() -> Iterator[tuple[str, str, FieldInfo]]:
+    """Yields table, name and field of every setting that is an option; the seed's table is empty."""
+    for name, field in RunConfig.model_fields.items():
+        if field.description:
+            yield "", name, field
+        elif isclass(field.annotation) and issubclass(field.annotation, BaseModel):
+            yield from (
+                (name, inner, each) for inner, each in field.annotation.model_fields.items() if each.description
+            )
+
+
+def _parameter(name: str, field: FieldInfo) -> Parameter:
+    """The option of a setting: None if it is not typed, with the setting's description and default as its help."""
+    kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not NoneType]
+    kind: Any = kinds[0] if isclass(kinds[0]) else str
+    several = get_origin(field.annotation) is tuple
+    default = "" if field.default in (None, ()) else f" ({field.default:g})" if kind is float else f" ({field.default})"
+    option = typer.Option(
+        f"--{_OPTIONS.get(name, name).replace('_', '-')}",
+        help=f"{field.description}{default}.",
+        metavar=_METAVARS.get(name),
+    )
+    annotation: Any = Annotated[(list[kind] if several else kind) | None, option]
+    return Parameter(_OPTIONS.get(name, name), Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
 def train(
@@ -26,124 +54,37 @@ def train(
         typer.Argument(help="Folder of the run. Default: runs/SCHEDULE-SEED.", show_default=False),
     ] = None,
     more_text: Annotated[list[Path] | None, typer.Argument(metavar="TEXT", help="Further files of --text.")] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(help="distributed, localist, linear, quadratic, cubic, quartic or quintic (distributed)"),
-    ] = None,
-    largest_dial: Annotated[float | None, typer.Option(help="Dial of the last layer, from 0 to 1 (0.9)")] = None,
-    block: Annotated[int | None, typer.Option(help="Block length in tokens (32).")] = None,
-    blocks: Annotated[
-        str | None,
-        typer.Option(
-            help="windows, sentences, paragraphs, segments (change points on the embeddings of --model over the whole "
-            "window, --block tokens on average) or file (windows)"
-        ),
-    ] = None,
-    block_file: Annotated[
-        str | None,
-        typer.Option(help='JSON for --blocks file: {"TEXT": [characters at which a block begins]}.'),
-    ] = None,
-    temperature: Annotated[float | None, typer.Option(help="Attention temperature (1).")] = None,
-    text: Text = None,
-    builtin: Annotated[
-        str | None,
-        typer.Option(
-            help="Text if no files are given: topics, docstrings (of Python's library) or packages (docstrings of "
-            "installed packages; all of them take minutes) (topics)."
-        ),
-    ] = None,
-    package: Annotated[
-        list[str] | None, typer.Option(metavar="NAME...", help="Only these of --builtin packages.")
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(help="Hugging Face dataset: a folder, or a name (needs a network); choose a part with --config."),
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Pretrained GPT-2: a folder, or a name (needs a network).")] = None,
-    layers: Annotated[int | None, typer.Option(help="Transformer layers (4).")] = None,
-    heads: Annotated[int | None, typer.Option(help="Attention heads (4).")] = None,
-    width: Annotated[int | None, typer.Option(help="Width of the residual stream (128).")] = None,
-    context: Annotated[int | None, typer.Option(help="Tokens in a window (256).")] = None,
-    vocabulary: Annotated[int | None, typer.Option(help="Tokens of the byte-level BPE (2048).")] = None,
-    dropout: Annotated[float | None, typer.Option(help="Dropout (0).")] = None,
-    off_block_penalty: Annotated[
-        float | None, typer.Option(help="Loss per unit of attention off the block, nats (0).")
-    ] = None,
-    fidelity_floor: Annotated[float | None, typer.Option(help="Penalise rows of fidelity below this (none).")] = None,
-    floor_weight: Annotated[float | None, typer.Option(help="Weight of the fidelity floor (1).")] = None,
-    group_penalty: Annotated[
-        float | None, typer.Option(help="Group penalty on W_Q and W_K, by proximal steps (0).")
-    ] = None,
-    feature_blocks: Annotated[int | None, typer.Option(help="Feature blocks of the group penalty (8).")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="adamw or sgd (adamw).")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="float32, or bfloat16 for products with float32 weights (float32).")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps (300, unless --max-seconds is given).")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds of training.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Windows per step, in each process of torchrun (8).")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate (0.002).")] = None,
-    checkpoint_steps: Annotated[int | None, typer.Option(help="Also write a checkpoint every this many steps.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of weights, data order and dropout (0).")] = None,
+    *,
     config: Annotated[
         Path | None, typer.Option(help="TOML or JSON file of the same settings; options override it.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in this folder.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    **settings: Any,
 ) -> None:
     """Train a localist GPT-2; Ctrl-C leaves a checkpoint to --resume from."""
-    given: dict[str, dict[str, Any]] = {
-        "model": {
-            "pretrained": model,
-            "layers": layers,
-            "heads": heads,
-            "width": width,
-            "context": context,
-            "vocabulary": vocabulary,
-            "dropout": dropout,
-        },
-        "locality": {
-            "schedule": schedule,
-            "largest_dial": largest_dial,
-            "block": block,
-            "blocks": blocks,
-            "block_file": block_file,
-            "temperature": temperature,
-        },
-        "corpus": {
-            "text": [str(path) for path in [*(text or []), *(more_text or [])]] or None,
-            "builtin": builtin or ("packages" if package else None),
-            "packages": package,
-            "dataset": dataset,
-        },
-        "objective": {
-            "off_block_penalty": off_block_penalty,
-            "fidelity_floor": fidelity_floor,
-            "floor_weight": floor_weight,
-            "group_penalty": group_penalty,
-            "feature_blocks": feature_blocks,
-        },
-        "training": {
-            "steps": steps,
-            "max_seconds": max_seconds,
-            "optimizer": optimizer,
-            "precision": precision,
-            "batch": batch,
-            "learning_rate": learning_rate,
-            "checkpoint_steps": checkpoint_steps,
-        },
-    }
+    typed = {name: value for name, value in settings.items() if value is not None}
+    seed, max_seconds, steps = (typed.get(name) for name in ("seed", "max_seconds", "steps"))
+    builtin, package, text = (typed.get(name) for name in ("builtin", "package", "text"))
+    if package and not builtin:
+        typed["builtin"] = "packages"
+    if text:
+        typed["text"] = [str(path) for path in [*text, *(more_text or [])]]
+    given: dict[str, dict[str, Any]] = {}
+    for part, name, _ in _settings():
+        given.setdefault(part, {})[name] = typed.pop(_OPTIONS.get(name, name), None)
+    if typed:
+        raise DomainError(f"{min(typed)} is not an option of train")
+    del given[""]
     chosen = {part: {k: v for k, v in values.items() if v is not None} for part, values in given.items()}
     if more_text and not text:
         raise DomainError(f"{more_text[0]}: only one run folder can be given")
-    from empirical.config import load_config, run_config
-
     options = _options(chosen, seed, only_packages=builtin is None)
     if resume:
         _refuse_choices([*options.values(), *(["--config"] if config is not None else [])])
         if run is None:
             raise DomainError("--resume needs the folder of the run")
-        settings = load_config(run / "run.json")
+        chosen_run = load_config(run / "run.json")
     else:
         values = _read_settings(config) if config else {}
         for part in chosen:
@@ -155,8 +96,8 @@ def train(
             chosen["training"]["steps"] = None
         for part, choices in chosen.items():
             values[part] = {**values.get(part, {}), **choices}
-        settings = run_config(values, where="configuration" if config is None else str(config), typed=options)
-    folder = run or Path("runs") / f"{settings.locality.schedule}-{settings.seed}"
+        chosen_run = run_config(values, where="configuration" if config is None else str(config), typed=options)
+    folder = run or Path("runs") / f"{chosen_run.locality.schedule}-{chosen_run.seed}"
     if folder.is_file():
         raise InputError(f"{folder} is a file; the run needs a folder")
 
@@ -164,13 +105,13 @@ def train(
     from empirical.training.train import train as run_training
     from empirical.training.train import training_summary
 
-    run_training(settings, folder, resume=resume)
+    run_training(chosen_run, folder, resume=resume)
     if not is_main():
         return
     summary = training_summary(folder)
     shown = {
         "run": str(folder),
-        "schedule": settings.locality.schedule,
+        "schedule": chosen_run.locality.schedule,
         **{name: summary[name] for name in ("steps", "seconds", "parameters", "final_loss", "device")},
     }
     if as_json:
@@ -179,15 +120,29 @@ def train(
         _print_table("trained", shown)
 
 
+def _with_options(function: Callable[..., None]) -> None:
+    """Give the function a signature that names every option, for the command line to read."""
+    own = signature(function, eval_str=True)
+    fixed = [each for each in own.parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
+    options = [_parameter(name, field) for _, name, field in _settings()]
+    positional = [each for each in fixed if each.kind is not Parameter.KEYWORD_ONLY]
+    parameters = [*positional, *options, *(each for each in fixed if each.kind is Parameter.KEYWORD_ONLY)]
+    function.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {each.name: each.annotation for each in parameters}
+
+
+_with_options(train)
+
+
 def _options(chosen: dict[str, dict[str, Any]], seed: int | None, *, only_packages: bool) -> dict[str, str]:
     """The option that set each value, by its dotted name in the configuration."""
     options = {
-        f"{part}.{name}": _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+        f"{part}.{name}": f"--{_OPTIONS.get(name, name).replace('_', '-')}"
         for part, choices in chosen.items()
         for name in choices
     }
     if only_packages and "corpus.builtin" in options:
-        options["corpus.builtin"] = _OPTIONS["packages"]
+        options["corpus.builtin"] = "--package"
     return options if seed is None else {**options, "seed": "--seed"}
 
 

@@ -1,5 +1,7 @@
 """Choices of a run: each wrong one is named with its law, and all survive their file."""
 
+import inspect
+
 import pytest
 
 from empirical.config import RunConfig, anchored, load_config, run_config, save_config
@@ -181,3 +183,22 @@ def test_paths_are_whole_and_names_on_a_hub_stay(tmp_path, monkeypatch):
     assert anchored(hub).model.pretrained == "gpt2"
     plan = sweep_config({"corpus": {"text": ["a.txt"]}})
     assert anchored(plan).corpus.text == (str(tmp_path / "a.txt"),)
+
+
+def test_the_command_has_an_option_for_every_described_setting_and_no_other():
+    described = {
+        name
+        for part in (RunConfig, *(field.annotation for field in RunConfig.model_fields.values()))
+        for name, field in getattr(part, "model_fields", {}).items()
+        if field.description
+    }
+    options = set(inspect.signature(command).parameters)
+    own = {"run", "more_text", "config", "resume", "as_json"}
+    assert options - own == {{"pretrained": "model", "packages": "package"}.get(name, name) for name in described}
+    assert len(described) >= 30
+
+
+def test_a_setting_that_is_none_is_refused(tmp_path):
+    with pytest.raises(DomainError, match="layer is not an option of train"):
+        command(tmp_path / "run", layer=2)
+    assert not (tmp_path / "run").exists()
