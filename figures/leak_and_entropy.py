@@ -119,7 +119,7 @@ def draw(rows: pd.DataFrame) -> Figure:
         negative, positive = d[d < 0], d[d >= 0]
         entropy.plot(positive, bounds.entropy_max(n, m, positive), color=INK, zorder=1.5)
         entropy.plot(negative, bounds.entropy_max(n, m, negative), color=INK, zorder=1.5)
-        for value, text in ((math.log(n), f"log n = log {n}"), (math.log(m), f"floor: log m = log {m}")):
+        for value, text in ((math.log(n), f"log n = log {n}"), (math.log(m), f"limit of the bound: log m = log {m}")):
             entropy.axhline(value, color=GREY, linestyle=":", linewidth=0.9, zorder=1.2)
             entropy.annotate(text, (high, value), (0, 7), textcoords="offset points", ha="right", fontsize=6.5)
         _alarm(leak, rows, above["leak"], "leak")

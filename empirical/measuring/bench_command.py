@@ -26,7 +26,7 @@ def bench(
     width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 768,
     block: Annotated[int, typer.Option(help="Block length in tokens.")] = 64,
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Number format.")] = "float32",
-    rounds: Annotated[int, typer.Option(help="Runs of each variant.")] = 5,
+    rounds: Annotated[int, typer.Option(help="Runs of each variant; fewer beyond 1,024 tokens.")] = 5,
     training_tokens: Annotated[int, typer.Option(help="Length of the training step.")] = 1024,
     memory: Annotated[bool, typer.Option(help="Measure peak memory too, on a CPU in a separate process.")] = True,
     training_attention: Annotated[

@@ -119,6 +119,8 @@ BAD = [
     (["--margin", "inf"], "error: --margin=inf must be finite"),
     (["--penalty", "-1"], "error: --penalty=-1 must be at least 0"),
     (["--logit-range", "-1"], "error: --logit-range=-1 must be at least 0"),
+    (["--logit-range", "5.99"], "error: --logit-range=5.99 must be at least 6, the size of the row's separation"),
+    (["--logit-range", "6.6", "--dial", "0.5"], "error: --logit-range=6.6 must be at least 6.69315"),
     (["--target-fidelity", "1"], "error: --target-fidelity=1 must lie in (0, 1)"),
     (["--target-fidelity", "0"], "error: --target-fidelity=0 must lie in (0, 1)"),
     (["--keys", "10.5"], "10.5"),

@@ -102,6 +102,12 @@ def _validate(design: Design, targets: Targets, logit_range: float | None) -> No
         raise DomainError(f"dial={shown(design.dial)} must lie in [0, 1); 1 is the hard mask, whose leak is 0")
     if logit_range is not None and logit_range < 0:
         raise DomainError(f"logit range={shown(logit_range)} must be at least 0")
+    # Only roundings of the separation are forgiven.
+    if logit_range is not None and abs(design.nats()) > logit_range * (1 + 1e-12):
+        raise DomainError(
+            f"logit range={shown(logit_range)} must be at least {abs(design.nats()):.6g}, the size of the row's "
+            "separation: no row of a smaller range has it"
+        )
     if targets.fidelity is not None and not 0 < targets.fidelity < 1:
         raise DomainError(f"target fidelity={shown(targets.fidelity)} must lie in (0, 1)")
     if targets.entropy_bits is not None and targets.entropy_bits < 0:

@@ -40,7 +40,7 @@ def print_row(answer: RowCheck) -> None:
             bits = f" nats ({rounded(value / math.log(2), 6)} bits)" if quantity == "entropy" else ""
             bounds.add_row(quantity, bound, rounded(value, 6) + bits, statement)
     floor = float(entropy_max(design.keys, design.block, math.inf))
-    bounds.add_row("entropy floor log m", "", f"{floor:.6g} nats ({floor / math.log(2):.6g} bits)", "A4")
+    bounds.add_row("entropy bound's limit", "log m", f"{floor:.6g} nats ({floor / math.log(2):.6g} bits)", "A4")
     console.print(bounds)
     if answer.separation < 0:
         highest = at_most(math.log(design.keys), 6)
@@ -70,8 +70,3 @@ def print_row(answer: RowCheck) -> None:
         thresholds.add_row(name, shown, threshold.reason or others[name])
     console.print(thresholds)
     console.print(_DECISIONS[row_standing(design, targets, answer.logit_range)])
-    if answer.logit_range is not None and answer.logit_range < abs(answer.separation):
-        console.print(
-            f"note: no row has this separation: a logit range of {answer.logit_range!r} does not allow it",
-            style="yellow",
-        )
