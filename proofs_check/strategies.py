@@ -14,9 +14,10 @@ readably, and examples shrink towards few, simple parts.
 from __future__ import annotations
 
 from proofs_check.instances.adam_runs import adam_runs
-from proofs_check.instances.anchors import anchor_sets, anchored_heads, pointer_channels
+from proofs_check.instances.anchors import anchor_sets, anchored_heads
 from proofs_check.instances.contexts import contexts
 from proofs_check.instances.heads import heads
+from proofs_check.instances.pointers import pointer_channels
 from proofs_check.instances.row_strategies import attention_rows, blocks, dials, probabilities, temperatures
 from proofs_check.instances.rules import checkers, rule_sets
 from proofs_check.instances.schedules import schedules

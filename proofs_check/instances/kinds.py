@@ -20,6 +20,7 @@ from proofs_check.instances import (
     contexts,
     heads,
     known,
+    pointers,
     rows,
     rules,
     schedules,
@@ -91,7 +92,7 @@ KINDS: dict[str, InstanceKind] = {
         anchors.anchor_sets, anchors.SET_DEFINITIONS, anchors.SET_STRUCTURE, anchors.astray_sets
     ),
     "pointer channel": InstanceKind(
-        anchors.pointer_channels, anchors.CHANNEL_DEFINITIONS, anchors.CHANNEL_STRUCTURE, anchors.astray_channels
+        pointers.pointer_channels, pointers.CHANNEL_DEFINITIONS, pointers.CHANNEL_STRUCTURE, pointers.astray_channels
     ),
     "rule set": InstanceKind(rules.rule_sets, rules.RULE_DEFINITIONS, rules.RULE_STRUCTURE, rules.astray_rule_sets),
     "checker": InstanceKind(rules.checkers, rules.CHECKER_DEFINITIONS),

@@ -15,22 +15,19 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from sympy.core.relational import Equality, Relational
-from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
+from sympy.core.relational import Equality
+from sympy.logic.boolalg import And, Boolean, Implies
 
 from proofs_check.deciding.counterexample import Counterexample
 from proofs_check.deciding.deciding import Letters, decide_clause
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.rows import AttentionRow
+from proofs_check.methods.closeness import closeness
 from proofs_check.methods.witness_rows import witness_scores
 from proofs_check.screening.batches import Batch, Columns
-from proofs_check.screening.error_rules import INFLATION, UNIT
-from proofs_check.screening.error_target import error_target
 from proofs_check.screening.letters import on_batch
-from proofs_check.screening.running_error import Tracked
 from theory.errors import DomainError
-from theory.lowering import evaluate
 from theory.statement import Clause, Statement
 
 Population = dict[str, Any]
@@ -108,77 +105,6 @@ def tightness(
     return Tightness(statement.id, clause.name, kept[0], kept[1], verdict)
 
 
-def closeness(claim: Boolean, values: Mapping[Any, Tracked], assumed: bool = False) -> tuple[Any, Any]:
-    """Lower and upper bounds on how near to false a claim is on each row, above 1 where it is false.
-
-    An equality exceeds 1 only if `assumed`.
-    """
-    if isinstance(claim, BooleanAtom):
-        return (-np.inf, -np.inf) if claim == true else (2.0, 2.0)
-    if isinstance(claim, Relational):
-        return (
-            _broken_equality(claim, values) if assumed and claim.rel_op == "==" else _relation_closeness(claim, values)
-        )
-    parts = [closeness(part, values, assumed) for part in claim.args]
-    if isinstance(claim, Not):
-        return _negated(parts[0])
-    if isinstance(claim, And):
-        return _merged(np.maximum, parts)
-    if isinstance(claim, Or):
-        return _merged(np.minimum, parts)
-    if isinstance(claim, Implies):
-        return _merged(np.minimum, [_negated(parts[0]), parts[1]])
-    if isinstance(claim, Equivalent) and len(parts) == 2:
-        one, other = parts
-        ways = [_merged(np.minimum, [_negated(one), other]), _merged(np.minimum, [_negated(other), one])]
-        return _merged(np.maximum, ways)
-    raise TypeError(f"no rule measures a claim of type {type(claim).__name__}")
-
-
-def _negated(part: tuple[Any, Any]) -> tuple[Any, Any]:
-    return 2 - part[1], 2 - part[0]
-
-
-def _merged(pick: Any, parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
-    lower, upper = parts[0]
-    for also_lower, also_upper in parts[1:]:
-        lower, upper = pick(lower, also_lower), pick(upper, also_upper)
-    return lower, upper
-
-
-def _broken_equality(claim: Relational, values: Mapping[Any, Tracked]) -> tuple[Any, Any]:
-    """1 where the sides may be equal, and more the further they certainly are apart."""
-    target = error_target(np)
-    one, other = (evaluate(side, values, target) for side in (claim.lhs, claim.rhs))
-    wrong = INFLATION * (np.asarray(one.error) + other.error)
-    apart = np.maximum(np.abs(np.asarray(one.value - other.value)) - wrong, 0)
-    ratio = 1 + apart / np.maximum(np.maximum(np.abs(one.value), np.abs(other.value)), 1e-300)
-    return ratio, ratio
-
-
-def _relation_closeness(claim: Relational, values: Mapping[Any, Tracked]) -> tuple[Any, Any]:
-    target = error_target(np)
-    small, large = (evaluate(side, values, target) for side in (claim.lhs, claim.rhs))
-    if claim.rel_op in (">=", ">"):
-        small, large = large, small
-    apart = claim.rel_op in ("==", "!=")
-    bounds = _ratio(small, large, apart)
-    if small.one_minus is None or large.one_minus is None:
-        return bounds
-    mirrored = _ratio(large.one_minus, small.one_minus, apart)
-    return np.minimum(bounds[0], mirrored[0]), np.minimum(bounds[1], mirrored[1])
-
-
-def _ratio(small: Tracked, large: Tracked, apart: bool) -> tuple[Any, Any]:
-    size = np.maximum(np.abs(small.value), np.abs(large.value))
-    gap = np.asarray(large.value - small.value)
-    ratio = 1 - (np.abs(gap) if apart else gap) / size
-    wrong = INFLATION * ((large.error + small.error) / size + 4 * UNIT * (1 + np.abs(ratio)))
-    exact = (gap == 0) & (np.asarray(small.error) + np.asarray(large.error) == 0)
-    wrong = np.where(exact, 0.0, wrong)
-    return np.where(exact, 1.0, ratio) - wrong, np.where(exact, 1.0, ratio) + wrong
-
-
 def _split(clause: Clause) -> tuple[Boolean, Boolean]:
     """The assumption and the conclusion of a clause."""
     if isinstance(clause.holds, Implies):
@@ -240,7 +166,7 @@ class _Search:
         return Batch(scores, self.block, columns, "searched", np, careful=True)
 
     def score(self, population: Population) -> Any:
-        """Closeness to falsehood; far below every ratio where the assumption fails."""
+        """How near to false the claim is; far below every ratio where the assumption fails."""
         batch = self.batch(population)
         values = on_batch(batch, self.letters, {})
         _, given = closeness(self.given, values, assumed=True)

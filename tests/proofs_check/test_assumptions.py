@@ -15,10 +15,11 @@ from proofs_check.deciding.deciding import Letters, decide_assumptions, decide_c
 from proofs_check.evidence import statement_hash
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.adam_runs import AdamRun
-from proofs_check.instances.anchors import AnchorSet, PointerChannel, planar_head
+from proofs_check.instances.anchors import AnchorSet, planar_head
 from proofs_check.instances.contexts import Context
 from proofs_check.instances.heads import Head, Sequence, opposed
 from proofs_check.instances.kinds import KINDS
+from proofs_check.instances.pointers import PointerChannel
 from proofs_check.instances.rules import Checker, RuleSet, Situation
 from proofs_check.instances.schedules import ScheduleInstance
 from proofs_check.instances.sparse_rows import SparseRow

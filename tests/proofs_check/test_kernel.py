@@ -150,7 +150,7 @@ def test_a_record_without_its_file_of_proofs_counts_for_nothing(copied):
     assert "Gone.v" in kernel.recorded(LEAK_BOUND, RECORDS["A2"], copied).reason
 
 
-# Hashed anew, so that the text alone gives the forgery away.
+# Planted in a copy of the proofs, and hashed anew, so that the text alone gives the forgery away.
 @pytest.mark.parametrize(
     ("module", "old", "new", "told"),
     [

@@ -15,9 +15,9 @@ from flint import ctx
 
 from proofs_check import kernel
 from proofs_check.deciding.deciding import ArbArithmetic
-from proofs_check.instances.anchors import PointerChannel
 from proofs_check.instances.contexts import Context
 from proofs_check.instances.kinds import KINDS
+from proofs_check.instances.pointers import PointerChannel
 from proofs_check.instances.rows import AttentionRow
 from proofs_check.instances.rules import Checker, Situation
 from proofs_check.instances.schedules import ScheduleInstance

@@ -16,12 +16,11 @@ from sympy import Eq, Integer, Rational
 from proofs_check.deciding.deciding import Letters, decide
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.anchors import (
-    CHANNEL_DEFINITIONS,
     HEAD_DEFINITIONS,
     coherence_of,
     planar_head,
-    symmetric_channel,
 )
+from proofs_check.instances.pointers import CHANNEL_DEFINITIONS, symmetric_channel
 from proofs_check.methods.sampling import sample
 from proofs_check.methods.symbolic import check_derivation
 from theory.design_symbols import alpha, information

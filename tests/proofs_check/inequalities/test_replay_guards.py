@@ -5,20 +5,16 @@ Where a guard is loosened the forgery would be accepted; where it is tightened t
 
 from __future__ import annotations
 
-import hashlib
 import json
-from fractions import Fraction
 
 import pytest
+from certificates import BOTH, HALF, ROW, SIGN, UNIT, ZERO, above, leaf, made, t, x, y, z
 from sympy import (
     Add,
     Ge,
-    Gt,
     Integer,
     Interval,
     Le,
-    Lt,
-    Mul,
     Piecewise,
     Pow,
     Rational,
@@ -28,76 +24,7 @@ from sympy import (
     log,
     oo,
     sqrt,
-    srepr,
-    symbols,
-    tanh,
 )
-
-from proofs_check.inequalities.replay import replay_bytes
-from proofs_check.inequalities.search.boxes import Side
-from proofs_check.inequalities.search.certificates import FORMAT, statement_hash
-from proofs_check.inequalities.search.claims import question_of, sides_of
-from proofs_check.inequalities.search.substitution import Change
-
-x, y, z, t = symbols("x y z t", real=True)
-ZERO, HALF = Integer(0), Rational(1, 2)
-UNIT, BOTH = Interval(0, 1), Interval(-1, 1)
-ROW = {x: UNIT}
-
-
-def spelt(document):
-    return json.dumps(document, sort_keys=True, separators=(",", ":"))
-
-
-def leaf(method="direct", piece=0, faces=(), **details):
-    return {"leaf": {"method": method, "piece": piece, "faces": list(faces), "details": details}, "precision": 64}
-
-
-def above(expr, strict=False):
-    return (Gt if strict else Ge)(expr, ZERO, evaluate=False)
-
-
-def made(claim, domain, tree, forms=None, choices=None, changes=(), edit=None, aliases=()):
-    """The reason for which a certificate is refused that argues so; empty if it holds.
-
-    `forms` maps slopes to expressions; the difference itself is a form of the value unless another is given.
-    """
-    sides = sides_of(claim, domain)
-    question = question_of(claim, sides, tuple(changes))
-    pool = question.pool
-    written = {(): None, **(forms or {})}
-    nodes = {slope: [question.difference if expr is None else pool.from_sympy(expr)] for slope, expr in written.items()}
-    pairs = [[pool.from_sympy(a), pool.from_sympy(b)] for a, b in aliases]
-    if tree.get("leaf", {}).get("details", {}).get("form") == 0:
-        tree["leaf"]["details"]["form"] = nodes[()][0]
-    chosen = {str(pool.from_sympy(kink)): side for kink, side in (choices or {}).items()}
-    payload = {
-        "format": FORMAT,
-        "statement": {
-            "srepr": srepr(claim),
-            "sha256": statement_hash(claim, sides),
-            "relation": question.relation,
-            "lhs": question.lhs,
-            "rhs": question.rhs,
-            "domain": {name: side.to_json() for name, side in sides.items()},
-        },
-        "substitution": {change.letter: change.to_json() for change in changes},
-        "nodes": [list(node) for node in pool.nodes],
-        "difference": question.difference,
-        "aliases": pairs,
-        "pieces": [{"choices": chosen, "forms": [{"slope": list(s), "nodes": n} for s, n in nodes.items()]}],
-        "tree": tree,
-        "boxes": 1,
-        "versions": {},
-    }
-    payload = json.loads(spelt(payload))
-    if edit is not None:
-        edit(payload)
-        said = payload["statement"]
-        said["sha256"] = hashlib.sha256(spelt([said["srepr"], said["domain"]]).encode()).hexdigest()
-    digest = hashlib.sha256(spelt(payload).encode()).hexdigest()
-    return replay_bytes((spelt({"payload": payload, "sha256": digest}) + "\n").encode()).reason
-
 
 DX, DY, DXX, DYY, DXY = (("x", 1),), (("y", 1),), (("x", 2),), (("y", 2),), (("x", 1), ("y", 1))
 LOW, HIGH = ("x", "low"), ("x", "high")
@@ -155,7 +82,6 @@ def test_an_honest_argument_holds(name):
     assert made(claim, domain, json.loads(json.dumps(tree)), forms) == ""
 
 
-SIGN = "does not have the sign claimed"
 FORGED = {
     # Slides to a face.
     "a slope of both signs": (
@@ -397,202 +323,3 @@ def test_the_number_of_a_cut_belongs_to_one_part(after):
 )
 def test_a_cut_that_is_none(tree, reason):
     assert reason in made(above(x), ROW, tree)
-
-
-def change(kind, shift, sign, low, high, low_open, high_open):
-    side = Side(Fraction(low), None if high is None else Fraction(high), low_open, high_open)
-    return Change(kind, "x", "s", Fraction(shift), sign, side)
-
-
-HALF_LINE, FROM_1 = {x: Interval(0, oo)}, {x: Interval(1, oo)}
-DOWN = {x: Interval(-oo, 0)}
-CHANGES = {
-    # Each new letter would miss part of the old one's side, on which the claim is false; or reach beyond it.
-    "exp from above the end": (above(x - 1), HALF_LINE, change("exp", 1, 1, 0, 1, True, False), "start at the end"),
-    "exp from below the end": (above(x + 1), HALF_LINE, change("exp", -1, 1, 0, 1, True, False), "start at the end"),
-    "fraction from above the end": (
-        above(x - 1),
-        HALF_LINE,
-        change("fraction", 1, 1, 0, 1, False, True),
-        "start at the end",
-    ),
-    "downwards": (above(-x - 1), DOWN, change("exp", -1, -1, 0, 1, True, False), "start at the end"),
-    "reciprocal past the end": (
-        above(x - 1),
-        HALF_LINE,
-        change("reciprocal", 1, 1, 0, None, True, True),
-        "reach the end",
-    ),
-    "reciprocal short of a closed end": (
-        above(x, True),
-        HALF_LINE,
-        change("reciprocal", 0, 1, 0, None, True, True),
-        "reach the end",
-    ),
-    "the wrong way": (above(x), HALF_LINE, change("exp", 0, -1, 0, 1, True, False), "one finite end"),
-    "two finite ends": (above(x), ROW, change("exp", 0, 1, 0, 1, True, False), "one finite end"),
-    "no finite end": (
-        above(x**2),
-        {x: Interval(-oo, oo)},
-        change("reciprocal", 0, 1, 0, None, True, True),
-        "one finite end",
-    ),
-    "a sign that is none": (above(x), HALF_LINE, change("exp", 0, 2, 0, 1, True, False), "no known kind"),
-    # The end itself is reached, and there the claim is false.
-    "exp at a closed end": (above(x, True), HALF_LINE, change("exp", 0, 1, 0, 1, True, False), SIGN),
-    "fraction at a closed end": (above(x, True), HALF_LINE, change("fraction", 0, 1, 0, 1, False, True), SIGN),
-    "reciprocal at a closed end": (above(x - 1, True), FROM_1, change("reciprocal", 0, 1, 0, 1, True, False), SIGN),
-}
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_a_change_of_letter_that_misses_part_of_its_side(name):
-    claim, domain, made_of, reason = CHANGES[name]
-    assert reason in made(claim, domain, leaf(), changes=[made_of])
-
-
-HONEST_CHANGES = {
-    "exp": (above(x), HALF_LINE, change("exp", 0, 1, 0, 1, True, False)),
-    "exp, strict": (above(x, True), {x: Interval.open(0, oo)}, change("exp", 0, 1, 0, 1, True, True)),
-    "exp, downwards": (above(-x), DOWN, change("exp", 0, -1, 0, 1, True, False)),
-    "exp, the whole line": (above(x**2), {x: Interval(-oo, oo)}, change("exp", 0, 1, 0, None, True, True)),
-    "fraction": (above(x), HALF_LINE, change("fraction", 0, 1, 0, 1, False, True)),
-    "fraction, strict": (above(x, True), {x: Interval.open(0, oo)}, change("fraction", 0, 1, 0, 1, True, True)),
-    "reciprocal": (above(x), FROM_1, change("reciprocal", 0, 1, 0, 1, True, False)),
-    "reciprocal, open": (above(x, True), {x: Interval.open(0, oo)}, change("reciprocal", 0, 1, 0, None, True, True)),
-}
-
-
-@pytest.mark.parametrize("name", HONEST_CHANGES)
-def test_an_honest_change_of_letter_holds(name):
-    claim, domain, made_of = HONEST_CHANGES[name]
-    assert made(claim, domain, leaf(), changes=[made_of]) == ""
-
-
-def said(**entries):
-    return lambda payload: payload["statement"].update(entries)
-
-
-STATED = {
-    "0 > 1": ("StrictGreaterThan(Integer(0), Integer(1))", "not the one replayed, which is x >= 0 for x in [0, 1]"),
-    "another constant": ("GreaterThan(Symbol('x', real=True), Integer(1))", "not the one replayed"),
-    "another letter": ("GreaterThan(Symbol('y', real=True), Integer(0))", "not the one replayed"),
-    "another relation": ("StrictGreaterThan(Symbol('x', real=True), Integer(0))", "not the one replayed"),
-    "sides exchanged": ("GreaterThan(Integer(0), Symbol('x', real=True))", "not the one replayed"),
-    "an equality": ("Equality(Symbol('x'), Integer(0))", "not an inequality but Equality"),
-    "three sides": ("GreaterThan(Symbol('x'), Integer(0), Integer(0))", "not an inequality"),
-    "a program": ("__import__('os').system('true')", "not in sympy's spelling"),
-    "an unknown function": ("GreaterThan(gamma(Symbol('x')), Integer(0))", "gamma, which has no meaning"),
-    "no expression": ("GreaterThan(", "cannot be read"),
-    "nothing": ("", "cannot be read"),
-    "brackets without end": ("(" * 5000, "cannot be read"),
-    "a name that is a number": ("GreaterThan(Symbol(3), Integer(0))", "in a wrong place"),
-    "a huge float": ("GreaterThan(Float('1e999999999', precision=53), Integer(0))", "of unusual size"),
-}
-
-
-@pytest.mark.parametrize("name", STATED)
-def test_a_claim_that_is_not_the_one_replayed_is_refused(name):
-    text, reason = STATED[name]
-    assert reason in made(above(x), ROW, leaf(), edit=said(srepr=text))
-
-
-p = symbols("p", positive=True)
-SPELLINGS = {
-    "a sum in another order": x + 1 - y + x * y,
-    "a coefficient": -x / 2 + x**2 * Rational(2, 3) + 5,
-    "roots and powers": sqrt(p) + p ** Rational(-3, 2) + p**y,
-    "tanh": 2 + tanh(x * 2),
-    "larger and smaller": 7 + symbols("a", real=True) ** 2,
-    "numbers": exp(1) + S.Pi + Rational(-1, 3),
-    "a float": x**2 + 0.1,
-    "cases": Piecewise((1, x < y), (2, x >= 1), (3, True)),
-}
-
-
-@pytest.mark.parametrize("name", SPELLINGS)
-def test_a_claim_is_recognised_in_sympys_spelling_and_no_other(name):
-    expr = SPELLINGS[name]
-    domain = {letter: Interval(1, 2) if letter == p else UNIT for letter in expr.free_symbols}
-    assert made(above(expr), domain, leaf(piece=-1)) == ""
-    other = srepr(above(expr + Rational(1, 10**9)))
-    assert "not the one replayed" in made(above(expr), domain, leaf(piece=-1), edit=said(srepr=other))
-
-
-def test_what_is_stated_of_the_relation_the_sides_and_the_domain():
-    honest = (Lt(x, 2), ROW, leaf(piece=-1))
-    assert made(*honest) == ""
-    assert "not the one replayed" in made(*honest, edit=said(relation="<="))
-    assert "not the one replayed" in made(*honest, edit=said(lhs=0, rhs=0))
-    assert "not one of the four" in made(*honest, edit=said(relation="=="))
-    wide = {"low": "0", "high": "3", "low_open": False, "high_open": False}
-    assert SIGN in made(*honest, edit=said(domain={"x": wide}))
-    for side, reason in (
-        (wide | {"low": "4"}, "the domain is empty"),
-        (wide | {"low": "3", "high_open": True}, "the domain is empty"),
-        (wide | {"low_open": 0}, "open or closed"),
-        (wide | {"high": "inf"}, "an infinite end is open"),
-        (wide | {"low": "-inf"}, "an infinite end is open"),
-    ):
-        assert reason in made(*honest, edit=said(domain={"x": side}))
-
-
-@pytest.mark.parametrize("where", [lambda c: c, lambda c: c["statement"]], ids=["certificate", "statement"])
-def test_an_entry_that_nothing_reads_is_refused(where):
-    assert "unknown entries: claim" in made(above(x), ROW, leaf(), edit=lambda c: where(c).update(claim="0 > 1"))
-    name = "versions" if where({"statement": {}}) else "lhs"
-    assert made(above(x), ROW, leaf(), edit=lambda c: where(c).pop(name))
-
-
-NODES = {
-    "a part that comes later": (["exp", 99], "does not come before it"),
-    "a part that is itself": (["exp", -1], "does not come before it"),
-    "a part that is no number": (["exp", "0"], "does not come before it"),
-    "two parts for one": (["exp", 0, 0], "wrong number of parts"),
-    "one part for two": (["max", 0], "wrong number of parts"),
-    "no part": (["+"], "wrong number of parts"),
-    "no known kind": (["gamma", 0], "no known kind"),
-    "half a power": (["^", 0, "1/2"], "not whole"),
-    "root of order 1": (["root", 1, 0], "wrong order"),
-    "moment below 0": (["moment", -1, 0], "wrong order"),
-    "an odd comparison": (["case", "==", 0, 0, 0], "compares by"),
-    "a letter without name": (["x", 7], "malformed"),
-    "two names": (["x", "x", "y"], "malformed"),
-    "a number that is none": (["q", "one"], "malformed"),
-}
-
-
-@pytest.mark.parametrize("name", NODES)
-def test_a_node_that_is_none_is_refused(name):
-    node, reason = NODES[name]
-    assert reason in made(above(x), ROW, leaf(), edit=lambda c: c["nodes"].append(node))
-
-
-def test_a_difference_that_is_another():
-    def other(payload):
-        payload["nodes"] += [["q", "5"], ["+", payload["statement"]["lhs"], len(payload["nodes"])]]
-        payload["difference"] = len(payload["nodes"]) - 1
-        payload["pieces"][0]["forms"][0]["nodes"] = [payload["difference"]]
-
-    assert "not one side minus the other" in made(above(x - HALF), ROW, leaf(), edit=other)
-
-    def reversed_(payload):
-        said = payload["statement"]
-        payload["nodes"] += [["q", "-1"], ["*", len(payload["nodes"]), said["lhs"]]]
-        payload["nodes"].append(["+", said["rhs"], len(payload["nodes"]) - 1])
-        payload["difference"] = len(payload["nodes"]) - 1
-
-    assert "not the claim's" in made(above(x - 2), ROW, leaf(), edit=reversed_)
-    assert "not one side minus the other" in made(above(x), ROW, leaf(), edit=lambda c: c.update(difference=0))
-
-
-def test_aliases_are_checked():
-    claim = above(log(x + 1))
-    assert made(claim, ROW, leaf(), aliases=[(x + 1, Add(1, x, Mul(0, x, evaluate=False), evaluate=False))]) == ""
-    assert "does not have the value" in made(claim, ROW, leaf(), aliases=[(x + 1, x + 2)])
-    assert "letters without a domain" in made(claim, ROW, leaf(), aliases=[(x + 1, x + y)])
-
-
-def test_a_claim_the_other_way_round():
-    assert made(Le(x, 1), ROW, leaf()) == ""
-    assert SIGN in made(Le(x, HALF), ROW, leaf())
