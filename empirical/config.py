@@ -199,7 +199,7 @@ class TrainingConfig(Settings):
     """Optimisation. `steps` or `max_seconds` ends the run, whichever comes first; at least one is needed.
 
     With `precision` bfloat16, matrix products use that format and weights stay float32. Training then rounds a
-    dial's bias to bfloat16, within 0.4 %; measuring always uses float32.
+    dial's bias to bfloat16, within 0.4 %; measuring uses float32, or float64 if asked.
     """
 
     steps: int | None = Field(

@@ -1,4 +1,4 @@
-"""The standing of a statement: its status, which is never read from a file, and what keeps it from a better one.
+"""The standing of a statement: its status, decided anew but for the kernel's record, and what limits it.
 
 Cheap checks are repeated: the symbolic and the random method, the search for a vacuous clause, and the replay of every
 certificate. The kernel's record counts only if it is about today's propositions and proofs. Recorded measurements can
