@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
-from tiny import one_thread  # noqa: F401
+from tiny import Layer, one_thread  # noqa: F401
 
+from empirical.attention.attention import localist_attention
 from empirical.attention.block_layout import Layout
 from empirical.attention.gate import by_null_key, gated
 from empirical.attention.reference import reference_rows
@@ -192,3 +193,18 @@ def test_windows_of_a_whole_number_are_not_copied():
     query = swapped(states())[0]
     (part,) = layout.parts
     assert part.take(query).untyped_storage().data_ptr() == query.untyped_storage().data_ptr()
+
+
+@pytest.mark.parametrize("dial", [0.0, 0.7, 1.0])
+def test_dropout_drops_weights_of_the_dialled_row(dial):
+    """Half of the weights stay at a dropout of 1/2, each twice as large, and no other one moves."""
+    torch.manual_seed(0)
+    tokens = 12
+    query, key = torch.randn(2, 1, 200, tokens, 8)
+    query, key = query[:, :1].expand(-1, 200, -1, -1), key[:, :1].expand(-1, 200, -1, -1)
+    value = torch.eye(tokens)[:, :tokens].expand(1, 200, -1, -1)
+    weights = localist_attention(Layer(dial, block=4), query, key, value, None)[0].transpose(1, 2)
+    dropped = localist_attention(Layer(dial, block=4), query, key, value, None, dropout=0.5)[0].transpose(1, 2)
+    kept = dropped != 0
+    torch.testing.assert_close(dropped[kept], 2 * weights[kept], rtol=1e-5, atol=1e-6)
+    assert abs(float(kept[weights > 1e-9].double().mean()) - 0.5) < 0.03

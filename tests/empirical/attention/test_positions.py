@@ -5,18 +5,13 @@ import itertools
 import pytest
 import torch
 from tiny import (
-    Layer,
     one_thread,  # noqa: F401
 )
-from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel, StaticCache
-from transformers.cache_utils import DynamicSlidingWindowLayer
+from transformers import DynamicCache, StaticCache
 
-from empirical.attention.attention import NAME, localist_attention
 from empirical.attention.positions import Places
-from empirical.config import LocalityConfig, ModelConfig, ObjectiveConfig
-from empirical.measuring.rows import measure_rows
+from empirical.config import LocalityConfig, ModelConfig
 from empirical.model import build_model
-from empirical.training.objective import AttentionObjective
 from theory.errors import DomainError
 
 SHAPE = ModelConfig(layers=3, heads=2, width=32, context=64, vocabulary=300)
@@ -232,147 +227,3 @@ def test_padding_counts_for_nothing():
     queries, keys = Places.of_mask(causal, (2, 5, 5)).windows(2)
     assert queries[0, 2:].tolist() == keys[0, 2:].tolist() == [0, 0, 1]
     assert queries[1, :3].tolist() == keys[1, :3].tolist() == [0, 0, 1]
-
-
-def decoded(cache_layer):
-    model = sharp_model()
-    kept = DynamicCache()
-    kept.layers = [cache_layer() for _ in range(3)]
-    with torch.no_grad():
-        model(texts()[1][None], past_key_values=kept, use_cache=True)
-        model(texts()[0][None, :1], past_key_values=kept, use_cache=True)
-
-
-def test_a_cache_with_a_sliding_window_is_refused():
-    with pytest.raises(
-        DomainError, match=r"the cache has dropped the first 12 tokens: blocks count from the first one"
-    ):
-        decoded(lambda: DynamicSlidingWindowLayer(10))
-    # While it holds every token, it is as good as any other.
-    decoded(lambda: DynamicSlidingWindowLayer(40))
-
-
-def call(mask=None, dial=0.5, queries=6, module=None, position_ids=None, heads=2, **options):
-    generator = torch.Generator().manual_seed(0)
-    query = torch.randn(2, 2, queries, 8, generator=generator)
-    key, value = torch.randn(2, 2, heads, 6, 8, generator=generator)
-    return localist_attention(
-        module or Layer(dial, block=2), query, key, value, mask, position_ids=position_ids, **options
-    )
-
-
-def test_a_layer_whose_cache_let_go_of_tokens_is_refused():
-    with pytest.raises(DomainError, match=r"a query at position 9 sees 6 keys: the cache has dropped the first ones"):
-        call(queries=1, position_ids=torch.tensor([[9]]))
-    call(queries=1, position_ids=torch.tensor([[5]]))
-
-
-CAUSAL = torch.ones(1, 1, 6, 6, dtype=torch.bool).tril()
-
-
-@pytest.mark.parametrize(
-    ("mask", "message"),
-    [
-        (CAUSAL.float(), r"an attention mask of torch.float32 adds to the scores"),
-        (
-            CAUSAL[..., :5],
-            r"an attention mask of shape \(1, 1, 6, 5\) does not fit 2 sequences of 6 queries and 6 keys",
-        ),
-        (CAUSAL[:, :, :5], r"an attention mask of shape \(1, 1, 5, 6\) does not fit"),
-        (CAUSAL.expand(3, -1, -1, -1), r"an attention mask of shape \(3, 1, 6, 6\) does not fit"),
-        (CAUSAL.expand(2, 2, -1, -1), r"an attention mask of shape \(2, 2, 6, 6\) does not fit"),
-        (CAUSAL[0], r"an attention mask of shape \(1, 6, 6\) does not fit"),
-        (CAUSAL & CAUSAL.triu(-2), "not the causal mask of one text with padding"),
-        (torch.ones_like(CAUSAL), None),
-        (CAUSAL.triu(0) | CAUSAL.flip(-1), "not the causal mask of one text with padding"),
-        (torch.block_diag(*torch.ones(2, 3, 3)).bool().tril()[None, None], "not the causal mask of one text"),
-    ],
-)
-def test_masks_of_anything_else_are_refused(mask, message):
-    if message is None:
-        # Every query sees all keys: as it is with padding on the right, of which nothing is used.
-        call(mask)
-        return
-    for options in ({}, {"block_ids": torch.zeros(1, 6, dtype=torch.long)}):
-        with pytest.raises(DomainError, match=message):
-            call(mask, **options)
-
-
-def test_rows_and_objectives_of_padded_texts_are_refused():
-    for sink in (measure_rows, AttentionObjective(ObjectiveConfig(off_block_penalty=1.0))):
-        with pytest.raises(
-            DomainError, match="on whole sequences without padding: pass no attention mask and no cache"
-        ):
-            call(CAUSAL, row_sink=sink)
-
-
-@pytest.mark.parametrize("dial", [0.0, 0.5])
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("softcap", 30.0),
-        ("sliding_window", 4),
-        ("s_aux", torch.zeros(2)),
-        ("position_bias", torch.zeros(1, 2, 6, 6)),
-        ("head_mask", torch.ones(2)),
-        ("cu_seq_lens_q", torch.tensor([0, 6])),
-        ("rowsink", print),
-    ],
-)
-def test_keywords_that_are_not_understood_are_refused(name, value, dial):
-    with pytest.raises(DomainError, match=f"the keyword argument {name} is unknown to localist attention"):
-        call(dial=dial, **{name: value})
-    call(dial=dial, **{name: None}, use_cache=True)
-
-
-def test_attention_of_another_kind_is_refused():
-    crossed = Layer(0.5)
-    crossed.is_cross_attention = True
-    two_ways = Layer(0.5)
-    two_ways.config.is_causal = False
-    for options in ({"module": crossed}, {"module": two_ways}, {"is_causal": False}):
-        with pytest.raises(DomainError, match="localist attention is causal self-attention"):
-            call(**options)
-    call(is_causal=True)
-    with pytest.raises(DomainError, match="1 key heads for 2 query heads: localist attention needs one per query head"):
-        call(heads=1)
-
-
-@pytest.mark.parametrize("dial", [0.0, 0.5])
-def test_maps_are_refused_with_advice(dial):
-    model = sharp_model((dial, dial, dial))
-    text = texts()[1][None]
-    advice = r"output_attentions=True is refused: .* `localist measure` or a row_sink; .*attn_implementation='eager'"
-    with pytest.raises(DomainError, match=advice):
-        model(text, output_attentions=True)
-    with pytest.raises(DomainError, match=advice):
-        model.generate(text, max_new_tokens=2, output_attentions=True, return_dict_in_generate=True)
-    with pytest.raises(DomainError, match=advice):
-        call(dial=dial, output_attentions=True)
-    model(text, output_attentions=False, output_hidden_states=True)
-    model.set_attn_implementation("eager")
-    assert len(model(text, output_attentions=True).attentions) == 3
-
-
-def test_a_model_that_others_load_refuses_maps_too(tmp_path):
-    stock = GPT2LMHeadModel(GPT2Config(vocab_size=300, n_positions=48, n_embd=32, n_layer=1, n_head=2))
-    stock.save_pretrained(tmp_path)
-    model = GPT2LMHeadModel.from_pretrained(tmp_path, attn_implementation=NAME)
-    model.config.localist = {"dials": [0.0], "block": 8, "temperature": 1.0}
-    with pytest.raises(DomainError, match="output_attentions=True is refused"):
-        model(torch.zeros(1, 5, dtype=torch.long), output_attentions=True)
-
-
-@pytest.mark.parametrize("dial", [0.0, 0.7, 1.0])
-def test_dropout_drops_weights_of_the_dialled_row(dial):
-    """Half of the weights stay at a dropout of 1/2, each twice as large, and no other one moves."""
-    torch.manual_seed(0)
-    tokens = 12
-    query, key = torch.randn(2, 1, 200, tokens, 8)
-    query, key = query[:, :1].expand(-1, 200, -1, -1), key[:, :1].expand(-1, 200, -1, -1)
-    value = torch.eye(tokens)[:, :tokens].expand(1, 200, -1, -1)
-    weights = localist_attention(Layer(dial, block=4), query, key, value, None)[0].transpose(1, 2)
-    dropped = localist_attention(Layer(dial, block=4), query, key, value, None, dropout=0.5)[0].transpose(1, 2)
-    kept = dropped != 0
-    torch.testing.assert_close(dropped[kept], 2 * weights[kept], rtol=1e-5, atol=1e-6)
-    assert abs(float(kept[weights > 1e-9].double().mean()) - 0.5) < 0.03
