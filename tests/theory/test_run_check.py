@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from runs import RUN, run_values
+from runs import run_values
 
-from localist import cli
 from theory.design.needed import Standing
 from theory.design.promise import Promise
 from theory.design.run_check import check_run
 from theory.design.run_file import parse_run
 from theory.design.run_groups import learning_rates
-from theory.design.run_table import print_run
 from theory.numbers import bounds
 
 
@@ -263,89 +259,6 @@ def test_warnings_are_given_where_they_apply():
     assert checked(optimizer=None, locality__dial=0.5).warnings == ()
 
 
-@pytest.mark.parametrize(("changes", "status"), [({}, 0), ({"fidelity = 0.8": "fidelity = 0.99"}, 1)])
-def test_the_exit_status_is_the_decision(tmp_path, monkeypatch, capsys, changes, status):
-    text = RUN
-    for old, new in changes.items():
-        text = text.replace(old, new)
-    path = tmp_path / "RUN.toml"
-    path.write_text(text)
-    for words in ([], ["--json"]):
-        monkeypatch.setattr(sys, "argv", ["localist", "check", str(path), *words])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        printed = capsys.readouterr().out
-        assert stop.value.code == status
-        if words:
-            assert json.loads(printed)["guaranteed"] is (status == 0)
-        else:
-            assert ("not guaranteed" in printed) is (status == 1)
-
-
-HUGE = """
-[model]
-layers = 2
-context = 16
-[locality]
-block = 8
-{}
-[targets]
-fidelity = 0.9
-"""
-EXTREME = [
-    ("margin = 1e308\ntemperature = 1e-308", 0),
-    ("margin = 1e308\npenalty = 1e308", 0),
-    ("margin = -1e308\npenalty = 1e308\nlogit_range = 1e308", 1),
-    ("margin = -1e308\ntemperature = 1e-308", 1),
-    ("margin = 1e308\ntemperature = 1e308\nlogit_range = 1e308\n[locality.sparse]\npenalty = 1e308", 0),
-    (
-        "margin = 3.0\n[optimizer]\nkind = 'adamw'\nlearning_rate = 1e-300\nsteps = 1\nblock_norm = 1e300\n"
-        "penalty = 1.0\ngroup_sizes = [4]",
-        1,
-    ),
-    ("temperature = 1e308\n[locality.anchors]\nnumber = 3\ncoherence = 0.9\ndistance = 0.1\nscale = 4e307", 1),
-    ("[locality.anchors]\nnumber = 3\ncoherence = 0.9\nscale = 1e308", 2),
-]
-
-
-@pytest.mark.parametrize(("locality", "status"), EXTREME)
-@pytest.mark.parametrize("words", [[], ["--json"]], ids=["table", "json"])
-def test_numbers_at_the_ends_of_float64(tmp_path, monkeypatch, capsys, locality, status, words):
-    path = tmp_path / "RUN.toml"
-    path.write_text(HUGE.format(locality))
-    monkeypatch.setattr(sys, "argv", ["localist", "check", str(path), *words])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    printed = capsys.readouterr()
-    assert (stop.value.code, printed.err.count("\n")) == (status, int(status == 2))
-    if words and status != 2:
-        answer = json.loads(printed.out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-        assert answer["guaranteed"] is (status == 0)
-
-
-def test_the_name_of_a_rule_is_printed_as_it_is(tmp_path, monkeypatch, capsys):
-    path = tmp_path / "RUN.toml"
-    rules = "".join(f'[rules."{name}"]\nkeys = [{key}]\npromise = 0.9\n' for key, name in enumerate(("[/x]", ":dog:")))
-    path.write_text(HUGE.format("margin = 9.0") + rules)
-    monkeypatch.setattr(sys, "argv", ["localist", "check", str(path)])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    printed = capsys.readouterr().out
-    assert stop.value.code == 1
-    assert "[/x] 0.5" in printed
-    assert ":dog: 0.5" in printed
-
-
-def test_options_beside_a_file_are_refused(tmp_path, monkeypatch, capsys):
-    path = tmp_path / "RUN.toml"
-    path.write_text(RUN)
-    monkeypatch.setattr(sys, "argv", ["localist", "check", str(path), "--margin", "3"])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    assert stop.value.code == 2
-    assert "--margin must be given in" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     "locality",
     [{"margin": -6.75}, {"anchors": {"number": 3, "coherence": 0.9, "distance": 1.5, "scale": 6.0}}],
@@ -360,32 +273,10 @@ def test_a_negative_margin_promises_no_entropy_below_log_n(locality):
         assert [layer.entropy_max_nats for layer in answer.layers] == pytest.approx([math.log(16)] * 2, rel=1e-12)
 
 
-def test_without_a_target_the_table_calls_nothing_guaranteed(capsys):
-    print_run(checked(targets=None, optimizer=None, rules=None))
-    assert "guaranteed" not in capsys.readouterr().out
-    print_run(checked(optimizer=None, rules=None, targets__fidelity=0.1))
-    assert "6 layers guaranteed" in capsys.readouterr().out
-
-
 def test_no_target_no_decision():
     answer = checked(targets=None, optimizer=None, rules=None)
     assert answer.guaranteed is None
     assert np.isfinite(answer.layers[0].leak_max)
-
-
-def test_the_tables_fit_a_terminal(monkeypatch, capsys):
-    """Every bound of every layer stands there whole, and so do the rows that bind."""
-    monkeypatch.setenv("COLUMNS", "80")
-    answer = checked(targets__entropy_bits=7.9, locality__dial=0.9999)
-    print_run(answer)
-    printed = capsys.readouterr().out
-    assert "\u2026" not in printed
-    assert all(len(line) <= 80 for line in printed.splitlines())
-    for layer in answer.layers:
-        assert any(layer.standing.value in line and f" {layer.layer} " in line for line in printed.splitlines())
-    said = " ".join(printed.split())
-    assert "query 224: 225 keys, 1 of its own block" in said
-    assert "share of rows kept" in said
 
 
 def test_thousands_of_layers_are_decided_by_one_dial(monkeypatch):
