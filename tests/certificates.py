@@ -1,4 +1,4 @@
-"""Certificates made by hand, honest or forged, hashed anew and stating their own claim."""
+"""Certificates written by hand, valid or forged, with a correct hash and their own claim."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ x, y, z, t = symbols("x y z t", real=True)
 ZERO, HALF = Integer(0), Rational(1, 2)
 UNIT, BOTH = Interval(0, 1), Interval(-1, 1)
 ROW = {x: UNIT}
-# A refusal of the replay.
+# A reason of the replay for refusing.
 SIGN = "does not have the sign claimed"
 
 
@@ -40,7 +40,7 @@ def above(expr, strict=False):
 
 
 def made(claim, domain, tree, forms=None, choices=None, changes=(), edit=None, aliases=()):
-    """The reason for which a certificate is refused that argues so; empty if it holds.
+    """The replay's reason for refusing a certificate with these entries; empty if it accepts.
 
     `forms` maps slopes to expressions; the difference itself is a form of the value unless another is given.
     """

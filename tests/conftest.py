@@ -1,4 +1,4 @@
-"""Hypothesis profiles, named so that nothing depends on which one the environment would pick."""
+"""Hypothesis profiles, chosen by name and not by the environment."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 import torch
 from hypothesis import HealthCheck, settings
 
-# Without a GPU the kernel is interpreted; Triton looks when it is imported.
+# Without a GPU Triton interprets the kernel; it reads the variable when it is imported.
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
 
 _QUICK = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
 
-# `derandomize` is named in each: Hypothesis sets it for every profile where the variable CI is set.
+# Each profile sets `derandomize`: Hypothesis would turn it on if the variable CI is set.
 settings.register_profile("ci", max_examples=60, derandomize=True, **_QUICK)
 settings.register_profile("dev", max_examples=60, derandomize=False, **_QUICK)
 settings.register_profile("nightly", max_examples=2000, derandomize=False, print_blob=True, **_QUICK)
@@ -22,6 +22,6 @@ settings.load_profile(PROFILE)
 
 
 def pytest_report_header(config):
-    """What decides the examples that property tests draw."""
+    """Prints the profile and the seed of the property tests."""
     seed = config.getoption("--hypothesis-seed", None)
     return f"hypothesis profile {PROFILE}, seed {'by test' if seed is None else seed}"

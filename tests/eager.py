@@ -1,6 +1,6 @@
-"""A GPT-2 with the dial, and the numbers of its rows, from their definitions in float64: an oracle for `measure`.
+"""A GPT-2 with the dial and the numbers of its rows, from their definitions in float64: an oracle for `measure`.
 
-It takes weights and settings and nothing else: no attention, rows or bounds of the project's own.
+It reads only weights and settings and imports no attention, rows or bounds of the project.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from empirical.training.held_out import load_held_out
 
 
 def eager_rows(folder, dials, windows):
-    """Every row's numbers by layer, `name -> (heads, sequences, tokens)`, and the mean loss in nats per token.
+    """Numbers of every row by layer, `name -> (heads, sequences, tokens)`, and the mean loss in nats per token.
 
-    Rows whose query has no key off its block are NaN. Each layer has the heads' outputs as well, under `output`.
+    Rows without a key off their block are NaN. Each layer also has the heads' outputs, under `output`.
     """
     model = load_model(folder).double()
     weights = {name.removeprefix("transformer."): each.detach() for name, each in model.named_parameters()}
@@ -83,7 +83,7 @@ def _numbers(scores, attention, inside, outside, dial):
 
 
 def eager_bounds(row):
-    """The bounds of one row from the formulas of A2, A4 and A5; `row` maps the names above to numbers."""
+    """Bounds of one row from the formulas of A2, A4 and A5; `row` maps the names above to numbers."""
     n, m = row["n"], row["m"]
 
     def leak(separation):

@@ -1,4 +1,4 @@
-"""What spoils the files that a command needs, or fills its disk; and a sweep's file."""
+"""Damages files, fills the disk, and writes the file of a small sweep."""
 
 import errno
 

@@ -1,4 +1,4 @@
-"""Inequalities that nothing here was tuned on: false ones of many shapes, true ones beside them, and empty domains."""
+"""Inequalities that `certify` was not tuned on: false ones of many shapes, true ones, and empty domains."""
 
 from sympy import (
     Abs,
@@ -43,7 +43,7 @@ def power(exponent):
 
 
 def case(relation, left, right, **domain):
-    """The claim as written, over a domain by letter."""
+    """A claim from its text, over a domain per letter."""
     letters = {letter.name: letter for letter in (x, y, z, p, q, d, n, k)}
     return relation(left, right, evaluate=False), {letters[name]: each for name, each in domain.items()}
 

@@ -1,4 +1,4 @@
-"""Record folders as a measurement leaves them, without a model: numbers that obey their bounds."""
+"""Record folders like those of a measurement, made without a model; their numbers obey the bounds."""
 
 import hashlib
 import json
@@ -11,14 +11,14 @@ from empirical.measuring.records import COLUMNS, COUNTS, write_records
 from empirical.sweep.summary import COUNTS as COUNTED
 from empirical.sweep.summary import SUMMARY
 
-# A sweep that was run, kept in the repository.
+# The recorded sweep in the repository.
 REFERENCE = Path(__file__).parents[1] / "records" / "reference"
 
 UPPER, LOWER = 4.0, 2.0
 
 
 def recorded_rows(layers=3, heads=2, dials=(None,)):
-    """Rows of the schema; `dials` other than None give rows of a moved dial."""
+    """Rows of the schema; `dials`, unless None, are those of a moved dial."""
     rows = []
     for dial in dials:
         for layer in range(layers):
@@ -39,7 +39,7 @@ def recorded_rows(layers=3, heads=2, dials=(None,)):
 
 
 def recorded(folder, rows=None, kind="rows", **manifest):
-    """Write a record folder."""
+    """Writes a record folder."""
     if rows is None:
         rows = recorded_rows(dials=(0.0, 0.5, 1.0) if kind == "dial" else (None,))
     stated = {"kind": kind, "run": folder.parent.name, "configuration": "quintic", "seed": 0, "perplexity": 50.0}
@@ -47,7 +47,7 @@ def recorded(folder, rows=None, kind="rows", **manifest):
 
 
 def summarised(folder, rows=2):
-    """Write a sweep's folder as `write_summary` leaves it, the rows of its tasks left blank; returns the folder."""
+    """Writes a sweep's folder as `write_summary` does, with empty rows of its tasks; returns the folder."""
     row = dict.fromkeys(SUMMARY, 0.5) | dict.fromkeys(COUNTED, 3) | {"budget": "largest"}
     # One seed gives no interval.
     row |= {"ratio_low": np.nan, "ratio_high": np.nan, "violations": 0, "undecided": 0}

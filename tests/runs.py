@@ -1,4 +1,4 @@
-"""Run files that the tests check, change and break."""
+"""A run file, and variants of it."""
 
 from __future__ import annotations
 

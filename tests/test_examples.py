@@ -1,4 +1,4 @@
-"""Every script in examples/ runs, and prints what its comments say."""
+"""Every script in examples/ runs and prints what its comments state."""
 
 import subprocess
 import sys
@@ -16,12 +16,12 @@ SAYS = {
 }
 
 
-def test_no_example_is_left_out():
+def test_every_example_is_tested():
     assert {path.stem for path in (ROOT / "examples").glob("*.py")} == set(SAYS)
 
 
 @pytest.mark.parametrize("name", SAYS)
-def test_an_example(name, tmp_path):
+def test_example_prints_what_it_states(name, tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "examples" / f"{name}.py"], capture_output=True, text=True, cwd=tmp_path
     )
@@ -29,7 +29,7 @@ def test_an_example(name, tmp_path):
     assert SAYS[name] in done.stdout.splitlines()
 
 
-def test_the_run_files_are_what_the_documentation_says():
+def test_run_files_match_the_documentation():
     assert localist.check_run(localist.read_run(ROOT / "examples" / "RUN.toml")).guaranteed
     design = localist.design_run(localist.read_run(ROOT / "examples" / "OPEN.toml"))
     assert [solved.name for solved in design.solved] == ["locality.margin"]

@@ -1,7 +1,6 @@
-"""What the tests of `empirical` share: a configuration that trains in seconds, and one thread.
+"""Shared by the tests of `empirical`: a configuration that trains in seconds, and one thread.
 
-Tensors this small gain nothing from a second thread, and lose a scheduler's slice at every barrier when the
-machine has other work.
+Tensors this small gain nothing from a second thread; on a busy machine every barrier costs a time slice.
 """
 
 import gc
@@ -24,7 +23,7 @@ class Layer(torch.nn.Module):
 
 
 def tiny(**changes) -> RunConfig:
-    """Configuration of a run of seconds; `changes` replace values part by part."""
+    """Configuration that trains in seconds; `changes` replace values part by part."""
     values = {
         "model": {"layers": 3, "heads": 2, "width": 32, "context": 64, "vocabulary": 400},
         "locality": {"schedule": "quintic", "block": 8},
@@ -41,7 +40,7 @@ def tiny(**changes) -> RunConfig:
 def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    # Trainer collects garbage at every start, which takes a second or two over all that is imported by now.
+    # Trainer collects garbage at every start, which takes a second or two with all modules imported.
     gc.freeze()
     yield
     gc.unfreeze()

@@ -1,4 +1,4 @@
-"""A text, and a command line that is refused."""
+"""A short text, and a command line that must fail."""
 
 import sys
 
@@ -9,7 +9,7 @@ from localist import cli
 
 @pytest.fixture
 def line(monkeypatch, capsys):
-    """Runs the program with these words; the one line with which it refuses."""
+    """Runs the program with these arguments, which it must refuse; returns its one line of error."""
 
     def run(*words, status=2):
         monkeypatch.setattr(sys, "argv", ["localist", *map(str, words)])

@@ -1,4 +1,4 @@
-"""Figures: drawn from rows alone, stamped with them, the same bytes again; what contradicts a bound shows."""
+"""Figures are functions of rows, stamped with their hash. A row that contradicts a bound is marked."""
 
 import numpy as np
 import pandas as pd
@@ -29,12 +29,12 @@ def rows_of(name):
     return pd.concat([rows.assign(configuration=each) for each in ("linear", "quintic")], ignore_index=True)
 
 
-def test_every_name_has_a_module_and_the_other_way():
+def test_figure_names_match_modules():
     assert set(MODULES) == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_figure_says_what_it_shows_and_writes_nothing(name, tmp_path, monkeypatch):
+def test_draw_labels_the_figure_and_writes_no_file(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = rows_of(name)
     before = rows.copy()
@@ -52,7 +52,7 @@ def test_a_figure_says_what_it_shows_and_writes_nothing(name, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_rows_give_the_same_bytes_with_their_stamp(name, tmp_path):
+def test_equal_rows_give_equal_stamped_bytes(name, tmp_path):
     rows = rows_of(name)
     sha256 = digest(csv_bytes(rows))
     sources = (Source("rows.csv of a $run", sha256),)
@@ -66,7 +66,7 @@ def test_the_same_rows_give_the_same_bytes_with_their_stamp(name, tmp_path):
     assert b"CreationDate" not in pairs[0][1].read_bytes()
 
 
-def test_the_footer_is_visible(tmp_path):
+def test_footer_is_visible(tmp_path):
     figure = leak_and_entropy.draw(rows_of("leak-and-entropy"))
     save(figure, "shown", (Source("a.csv", "0123456789abcdef" * 4),), tmp_path)
     assert figure.get_supxlabel() == "a.csv  sha256 0123456789abcdef"
@@ -87,9 +87,9 @@ def test_the_footer_is_visible(tmp_path):
         ("dial", "prediction_error_fidelity", np.nan, "off its prediction by nan"),
     ],
 )
-def test_a_record_that_contradicts_a_bound_is_marked(name, column, value, fault):
+def test_contradicting_record_is_marked(name, column, value, fault):
     rows = rows_of(name)
-    # The second layer for `layers`, the first one for `dial`, which alone has an exact prediction.
+    # `layers` checks every layer; `dial` checks only the first, whose prediction is exact.
     rows.loc[2 if name == "layers" else 0, column] = value
     found = MODULES[name].faults(rows)
     assert len(found) == 1
@@ -102,7 +102,7 @@ def test_a_record_that_contradicts_a_bound_is_marked(name, column, value, fault)
     assert name == "dial" or column == "undecided" or drawn_in_red(figure)
 
 
-def test_every_line_of_a_sweep_that_contradicts_a_bound_is_named():
+def test_contradicting_sweep_lines_are_named():
     rows = rows_of("schedules")
     places = {(row["budget"], row["configuration"]): index for index, row in rows.iterrows()}
     rows.loc[places["largest", "linear"], "violations"] = 1
@@ -121,7 +121,7 @@ def test_every_line_of_a_sweep_that_contradicts_a_bound_is_named():
     assert [len(places) for places in red] == [1, 1]
 
 
-def test_a_dial_is_drawn_with_the_mean_of_its_heads_by_their_rows():
+def test_dial_curve_is_the_mean_over_heads_weighted_by_rows():
     rows = recorded_rows(layers=2, heads=2, dials=(0.0, 0.5)).assign(configuration="q")
     first = rows["head"] == 0
     rows.loc[first, "rows"], rows.loc[~first, "rows"] = 10, 30
@@ -132,12 +132,12 @@ def test_a_dial_is_drawn_with_the_mean_of_its_heads_by_their_rows():
         "entropy_mean": (3.0, 1.0),
         "prediction_error_fidelity": (1e-3, 1e-2),
     }
-    # Each dial and layer has numbers of its own, those of the second layer twice as large.
+    # Every dial and layer has its own numbers; those of the second layer are twice as large.
     factor = (1 + rows["dial"]) * (1 + rows["layer"])
     for name, (one, other) in heads.items():
         rows[name] = np.where(first, one, other) * factor
     figure = dial.draw(rows)
-    # Of each layer a line, what is predicted, and markers, what is measured.
+    # Each layer has a line (predicted) and markers (measured).
     for panel, values in ((0, [0.4, 0.5]), (1, [1.75, 1.5]), (2, [1e-2])):
         lines = [line for line in figure.axes[panel].lines if len(line.get_xdata()) and line.get_linestyle() != ":"]
         wanted = [[value * layer, 1.5 * value * layer] for layer in (1, 2) for value in values]
@@ -146,7 +146,7 @@ def test_a_dial_is_drawn_with_the_mean_of_its_heads_by_their_rows():
             assert line.get_ydata().tolist() == pytest.approx(points, rel=1e-12)
 
 
-def test_rows_without_error_bounds_contradict_nothing():
+def test_undecided_rows_contradict_no_bound():
     for name in ("layers", "dial"):
         rows = rows_of(name)
         rows.loc[0, ["tolerance_entropy_max", "tolerance_leak_max"]] = np.nan
@@ -154,7 +154,7 @@ def test_rows_without_error_bounds_contradict_nothing():
         assert MODULES[name].faults(rows) == ["linear: rows left undecided: 5"]
 
 
-def test_an_undecided_row_neither_hides_an_error_nor_swells_it():
+def test_undecided_rows_do_not_change_the_prediction_error():
     rows = rows_of("dial")
     rows.loc[0, "prediction_error_fidelity"] = 3e-4
     rows.loc[1, ["undecided", "prediction_error_fidelity", "tolerance_leak_max"]] = 5, 0.9, np.nan
@@ -166,7 +166,7 @@ def dotted(figure, panel):
     return line
 
 
-def test_no_rounding_is_promised_where_rows_are_undecided():
+def test_no_rounding_bound_is_drawn_at_dials_with_undecided_rows():
     rows = rows_of("dial")
     half = (rows["configuration"] == "linear") & (rows["dial"] == 0.5)
     rows.loc[rows.index[half][0], ["undecided", "tolerance_leak_max"]] = 5, np.nan
@@ -178,9 +178,9 @@ def test_no_rounding_is_promised_where_rows_are_undecided():
     assert [len(figure.axes[panel].texts) for panel in (4, 5)] == [1, 0]
 
 
-def test_a_head_with_undecided_rows_is_hollow():
+def test_head_with_undecided_rows_has_a_hollow_marker():
     rows = rows_of("layers")
-    # In the second configuration alone, whose panel shares the legend of the first.
+    # Only in the second configuration, whose panel shares the legend of the first.
     rows.loc[rows.index[-1], "undecided"] = 5
     figure = layers.draw(rows)
     hollow = [line for axis in figure.axes for line in axis.lines if line.get_markerfacecolor() == "white"]
@@ -195,7 +195,7 @@ def test_deeper_layers_may_drift():
 
 
 @pytest.mark.parametrize("name", ["dial", "layers"])
-def test_one_head_many_heads_and_awkward_names(name, tmp_path):
+def test_draws_one_head_many_heads_and_names_with_symbols(name, tmp_path):
     for count, label in ((1, "$x$ & _y_"), (12, "a\\b {")):
         rows = recorded_rows(count, count, (0.0, 1.0) if name == "dial" else (None,))
         figure = MODULES[name].draw(rows.assign(configuration=label))
@@ -203,14 +203,14 @@ def test_one_head_many_heads_and_awkward_names(name, tmp_path):
         assert all((tmp_path / f"{name}{suffix}").stat().st_size > 0 for suffix in (".png", ".pdf"))
 
 
-def test_records_of_the_wrong_kind_cannot_be_drawn():
+def test_draw_refuses_records_of_another_kind():
     with pytest.raises(DomainError, match="no predictions"):
         dial.draw(recorded_rows().assign(configuration="q"))
     with pytest.raises(DomainError, match="no entropies"):
         layers.draw(recorded_rows().assign(configuration="q", entropy_mean=np.nan))
 
 
-def test_a_sharp_threshold_above_the_weaker_one_is_a_fault():
+def test_sharp_threshold_above_a_weaker_one_is_a_fault():
     rows = rows_of("thresholds")
     assert thresholds.faults(rows) == []
     rows.loc[0, "y"] += 5

@@ -1,4 +1,4 @@
-"""`localist figures`: which records are drawn, under which stamps, and what is refused."""
+"""`localist figures`: the records it draws, the stamps it writes, the input it refuses."""
 
 import hashlib
 import json
@@ -25,12 +25,12 @@ def runs(tmp_path):
     recorded(folder / "quintic-0" / "measured")
     recorded(folder / "quintic-0" / "dial", kind="dial")
     shutil.copytree(REFERENCE, folder / "swept")
-    # A sweep's tasks are its own: they are not records to draw beside the others.
+    # The tasks of a sweep belong to the sweep and are not drawn separately.
     recorded(folder / "swept" / "tasks" / "linear-0.9-0" / "measured")
     return folder
 
 
-def test_command_draws_all_with_verifiable_stamps(runs, tmp_path, capsys):
+def test_command_draws_all_figures_with_stamps(runs, tmp_path, capsys):
     out = tmp_path / "out"
     figures(records=[runs], out=out, as_json=True)
     shown = json.loads(capsys.readouterr().out)["figures"]
@@ -51,7 +51,7 @@ def test_command_draws_all_with_verifiable_stamps(runs, tmp_path, capsys):
     assert not list(out.glob("*.partial"))
 
 
-def test_without_names_what_there_are_records_for_is_drawn(runs, tmp_path, capsys):
+def test_without_names_draws_every_figure_that_has_records(runs, tmp_path, capsys):
     figures(records=[runs / "distributed-0"], out=tmp_path / "out")
     shown = capsys.readouterr().out
     assert "not drawn: figure 'dial' needs records" in shown
@@ -60,7 +60,7 @@ def test_without_names_what_there_are_records_for_is_drawn(runs, tmp_path, capsy
     assert drawn == {"thresholds", "leak-and-entropy", "layers"}
 
 
-def test_a_sweep_is_one_figure_and_two_are_too_many(runs, tmp_path):
+def test_draws_one_sweep_and_refuses_two(runs, tmp_path):
     figures(["schedules"], records=[runs / "swept"], out=tmp_path / "out")
     assert (tmp_path / "out" / "schedules.pdf").is_file()
     shutil.copytree(REFERENCE, runs / "again")
@@ -73,7 +73,7 @@ def test_a_sweep_is_one_figure_and_two_are_too_many(runs, tmp_path):
         schedules.draw(rows.query("configuration != 'distributed'"))
 
 
-def test_command_prints_where_the_pictures_are(runs, tmp_path, monkeypatch, capsys):
+def test_command_prints_paths_of_figures(runs, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     figures(["layers"])
     assert "runs/figures/layers.png" in capsys.readouterr().out
@@ -81,14 +81,14 @@ def test_command_prints_where_the_pictures_are(runs, tmp_path, monkeypatch, caps
     assert (tmp_path / "runs" / "figures" / "layers.pdf").is_file()
 
 
-def test_equal_configurations_keep_names_apart(tmp_path):
+def test_equal_configurations_get_distinct_names(tmp_path):
     for run, seed in (("a", 0), ("b", 1), ("c", 1)):
         recorded(tmp_path / run / "measured", seed=seed)
     names = material(read_all([tmp_path, tmp_path / "a"]), "rows", "layers").rows["configuration"].unique()
     assert list(names) == ["quintic, seed 0, a", "quintic, seed 1, b", "quintic, seed 1, c"]
 
 
-def test_runs_of_one_name_with_a_long_seed_are_numbered(tmp_path):
+def test_runs_with_equal_shortened_names_are_numbered(tmp_path):
     for place in ("a", "b"):
         recorded(tmp_path / place / "run" / "measured", seed=10**40)
     names = material(read_all([tmp_path]), "rows", "layers").rows["configuration"].unique()
@@ -96,7 +96,7 @@ def test_runs_of_one_name_with_a_long_seed_are_numbered(tmp_path):
     assert {len(name) for name in names} == {LONGEST_NAME}
 
 
-def test_a_record_with_violations_is_drawn_and_ends_in_1(tmp_path, capsys):
+def test_record_with_violations_is_drawn_with_status_1(tmp_path, capsys):
     rows = recorded_rows()
     rows.loc[3, "violations"] = 2
     recorded(tmp_path / "run" / "measured", rows)
@@ -124,7 +124,7 @@ def alter(path, old, new):
         (lambda run: alter(run / "measured" / "manifest.json", '"rows"', '"cows"'), "needs records of kind 'rows'"),
     ],
 )
-def test_a_spoilt_record_is_refused_before_anything_is_drawn(tmp_path, spoil, message):
+def test_damaged_record_is_refused_before_drawing(tmp_path, spoil, message):
     recorded(tmp_path / "run" / "measured")
     spoil(tmp_path / "run")
     with pytest.raises(InputError, match=message) as caught:
@@ -150,7 +150,7 @@ def test_a_spoilt_record_is_refused_before_anything_is_drawn(tmp_path, spoil, me
         (["leak-and-entropy", "--seed", "-1"], "--seed -1: must be greater than or equal to 0"),
     ],
 )
-def test_a_mistake_is_one_clear_line_and_status_2(tmp_path, monkeypatch, capsys, words, message):
+def test_bad_input_is_one_line_with_status_2(tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
@@ -164,7 +164,7 @@ def test_a_mistake_is_one_clear_line_and_status_2(tmp_path, monkeypatch, capsys,
     assert message in lines[0]
 
 
-def test_too_many_records_for_a_page(tmp_path):
+def test_refuses_more_records_than_fit_a_page(tmp_path):
     for index in range(7):
         recorded(tmp_path / f"run{index}" / "measured")
     with pytest.raises(InputError, match="7 records of kind 'rows' are more than the 6"):

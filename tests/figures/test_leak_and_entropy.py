@@ -1,4 +1,4 @@
-"""Random attention rows under the curves of A2 and A4: the rows are right, and one above a curve is marked."""
+"""Random attention rows under the curves of A2 and A4. A row above a curve is marked."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_rows_at_equality_touch_the_curves(random_rows):
     np.testing.assert_allclose(pair["entropy"], bounds.entropy_max(n, m, d), atol=error, rtol=0)
 
 
-def test_the_seed_decides_the_random_rows(random_rows):
+def test_seed_fixes_the_random_rows(random_rows):
     assert leak_and_entropy.make_rows(0).equals(random_rows)
     assert not leak_and_entropy.make_rows(1).equals(random_rows)
     assert leak_and_entropy.faults(leak_and_entropy.make_rows(1)) == []
@@ -54,9 +54,9 @@ def test_the_seed_decides_the_random_rows(random_rows):
         ("Gaussian", "leak", lambda value: np.nan),
     ],
 )
-def test_a_row_above_the_curve_is_marked(random_rows, family, column, change):
+def test_row_above_the_curve_is_marked(random_rows, family, column, change):
     rows = random_rows.copy()
-    # The largest separation of the family: there both curves bound.
+    # At the largest separation of the family both curves are bounds.
     index = rows.loc[rows["family"] == family, "separation"].idxmax()
     rows.loc[index, column] = change(rows.loc[index, column])
     assert leak_and_entropy.faults(rows) == [f"rows above the {column} bound: 1"]
@@ -65,14 +65,14 @@ def test_a_row_above_the_curve_is_marked(random_rows, family, column, change):
     assert "ABOVE THE BOUND: 1" in texts(figure)
 
 
-def test_the_negative_branch_is_the_smaller_one():
-    """Below separation 0 the bound is log(n - 2 + e^h), not log n: a row between the two must be noticed."""
+def test_negative_branch_is_below_log_n():
+    """Below separation 0 the bound is log(n - 2 + e^h), not log n. A row between the two is a violation."""
     rows = leak_and_entropy.make_rows(per_family=20).iloc[:1].copy()
     rows[["separation", "leak", "entropy"]] = [-6.0, 0.5, np.log(16) - 0.02]
     assert leak_and_entropy.faults(rows) == ["rows above the entropy bound: 1"]
 
 
-def test_rows_of_two_sizes_have_no_common_curve(random_rows):
+def test_draw_refuses_rows_of_two_sizes(random_rows):
     with pytest.raises(DomainError, match="same n and m"):
         leak_and_entropy.draw(random_rows.assign(n=np.arange(len(random_rows)) + 16))
     with pytest.raises(DomainError, match="per_family"):

@@ -1,4 +1,4 @@
-"""The house rules that a machine can check: who imports whom, what is documented, what is never executed."""
+"""Rules of the code base: allowed imports, documented public names, no execution of untrusted data."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def parsed(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_packages_import_only_what_lies_below(path):
+def test_packages_import_only_packages_below(path):
     ours = set(imports(parsed(path))) & set(PACKAGES)
     assert ours <= MAY_IMPORT[path.relative_to(ROOT).parts[0]]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_theory_needs_neither_torch_nor_pictures_and_nothing_unpickles(path):
+def test_theory_imports_no_torch_and_nothing_imports_pickle(path):
     used = set(imports(parsed(path)))
     assert not used & {"pickle", "dill", "cloudpickle", "shelve", "marshal"}
     if path.relative_to(ROOT).parts[0] == "theory":
@@ -51,7 +51,7 @@ def test_theory_needs_neither_torch_nor_pictures_and_nothing_unpickles(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_everything_public_is_documented(path):
+def test_public_names_have_docstrings(path):
     tree = parsed(path)
     assert ast.get_docstring(tree)
     public = [
@@ -61,8 +61,8 @@ def test_everything_public_is_documented(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_what_is_imported_is_declared(path):
-    """A library that only another one's dependencies bring may be gone with that one's next version."""
+def test_imported_libraries_are_declared(path):
+    """A library installed only as a dependency of another may be missing after that one's next version."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = chain(project["dependencies"], *project["optional-dependencies"].values())
     declared = {re.split(r"[^\w-]", each)[0].replace("-", "_").lower() for each in wanted}
@@ -93,7 +93,7 @@ def imported_modules(path):
 
 
 def folder_imports(modules):
-    """For every folder the others that its modules import."""
+    """The other folders that each folder's modules import."""
     found = {}
     for name, path in modules.items():
         for other in set(imported_modules(path)) & set(BY_NAME) - {name}:
@@ -107,29 +107,29 @@ def test_no_two_folders_import_each_other():
     assert [(a, b) for a, others in found.items() for b in others if a in found.get(b, ())] == []
 
 
-def test_two_folders_that_import_each_other_would_be_seen():
+def test_planted_folder_circle_is_found():
     planted = folder_imports({"theory.numbers.planted": ROOT / "theory" / "design" / "grid.py"})
     assert ROOT / "theory" / "numbers" in planted[ROOT / "theory" / "design"]
 
 
-def test_no_module_imports_itself_through_others():
+def test_no_import_circle():
     below = {name: set(imported_modules(path)) & set(BY_NAME) - {name} for name, path in BY_NAME.items()}
-    # These two share one class of numbers, whose functions are written in terms of its methods.
+    # Allowed: two halves of one class; its functions call its methods.
     below["proofs_check.screening.running_error"].discard("proofs_check.screening.tracked_functions")
     while below:
         free = {name for name, others in below.items() if not others & set(below)}
-        assert free, f"a circle among {sorted(below)}"
+        assert free, f"import circle among {sorted(below)}"
         below = {name: others for name, others in below.items() if name not in free}
 
 
-def test_no_folder_holds_more_than_a_reader_takes_in():
+def test_folders_have_at_most_25_modules():
     counts = {}
     for path in MODULES:
         counts[path.parent] = counts.get(path.parent, 0) + 1
     assert {str(folder.relative_to(ROOT)): count for folder, count in counts.items() if count > 25} == {}
 
 
-def test_the_proofs_of_inequalities_know_nothing_of_attention():
+def test_inequalities_import_nothing_about_attention():
     allowed = {"theory.errors", "theory.files", "theory.functions", "theory.lowering"}
     for path in sorted((ROOT / "proofs_check" / "inequalities").rglob("*.py")):
         used = {name for name in imported_modules(path) if name.split(".")[0] in PACKAGES}
@@ -137,20 +137,20 @@ def test_the_proofs_of_inequalities_know_nothing_of_attention():
         assert used - ours <= allowed, path
 
 
-def test_the_import_rule_can_fail():
+def test_imports_finds_a_forbidden_import():
     assert "empirical" in set(imports(ast.parse("from empirical.model import build_model")))
 
 
-def test_ids_and_names_are_unique_and_uses_are_known():
+def test_statement_ids_are_unique_and_uses_exist():
     ids = [statement.id for statement in CATALOGUE]
     assert len({*ids, *(statement.name for statement in CATALOGUE)}) == 2 * len(ids)
     for statement in CATALOGUE:
         assert set(statement.uses) <= set(ids)
-        # Somebody else's result is cited with its year.
+        # A cited result names its year.
         assert statement.source.startswith("own") or re.search(r"\b(1[89]|20)\d\d\b", statement.source)
 
 
-def test_no_statement_rests_on_itself():
+def test_no_statement_uses_itself():
     uses = {statement.id: set(statement.uses) for statement in CATALOGUE}
 
     def below(key, seen=()):

@@ -1,4 +1,4 @@
-"""The demo: its order, what makes it fail, and what a second run keeps. The real one runs as `make demo`."""
+"""The demo: the order of its steps, its failures, and what a second run keeps. `make demo` runs the real one."""
 
 import json
 
@@ -67,7 +67,7 @@ def chain(tmp_path, monkeypatch):
     return state
 
 
-def test_the_chain_in_order_and_its_closing_table(chain, capsys):
+def test_runs_steps_in_order_and_prints_summary(chain, capsys):
     demo(chain.out)
     assert chain.names() == ORDER
     trained = [options for name, options in chain.calls if name == "train"]
@@ -91,7 +91,7 @@ def test_the_chain_in_order_and_its_closing_table(chain, capsys):
         ("figures", "contradict a bound"),
     ],
 )
-def test_a_failed_step_ends_the_demo_in_1_after_the_rest(chain, capsys, name, message):
+def test_failed_step_gives_status_1_after_the_remaining_steps(chain, capsys, name, message):
     chain.status = {name: 1}
     with pytest.raises(typer.Exit) as ended:
         demo(chain.out)
@@ -102,7 +102,7 @@ def test_a_failed_step_ends_the_demo_in_1_after_the_rest(chain, capsys, name, me
     assert "all checks passed" not in shown
 
 
-def test_too_few_rows_and_a_wrong_prediction_fail(chain, capsys):
+def test_too_few_rows_or_wrong_prediction_fails(chain, capsys):
     chain.rows = chain.rows.assign(rows=10)
     chain.moved = chain.moved.assign(prediction_error_fidelity=1e-3)
     with pytest.raises(typer.Exit):
@@ -112,7 +112,7 @@ def test_too_few_rows_and_a_wrong_prediction_fail(chain, capsys):
     assert "the first layer is off its prediction by 1.0e-03" in shown
 
 
-def test_interrupted_it_says_how_to_go_on_and_does(chain, capsys):
+def test_interrupted_demo_prints_how_to_continue_and_continues(chain, capsys):
     chain.interrupt = "measure"
     with pytest.raises(KeyboardInterrupt):
         demo(chain.out)
@@ -125,7 +125,7 @@ def test_interrupted_it_says_how_to_go_on_and_does(chain, capsys):
     assert trained[1]["schedule"] == "quintic"
 
 
-def test_another_plan_is_refused_and_fresh_starts_over(chain):
+def test_refuses_another_plan_and_fresh_starts_over(chain):
     demo(chain.out)
     with pytest.raises(InputError, match="holds a demo of 60 seconds, not 30"):
         demo(chain.out, seconds=30)
@@ -143,7 +143,7 @@ def test_another_plan_is_refused_and_fresh_starts_over(chain):
     assert mine.read_text() == "kept"
 
 
-def test_a_folder_of_something_else_is_left_alone(chain):
+def test_refuses_and_keeps_a_folder_of_other_files(chain):
     chain.out.mkdir()
     (chain.out / "thesis.tex").write_text("")
     for fresh in (False, True):
@@ -154,7 +154,7 @@ def test_a_folder_of_something_else_is_left_alone(chain):
 
 
 @pytest.mark.parametrize("text", ["{}", '{"seconds": 60, "steps": 0}', '{"seconds": "60", "steps": 9}'])
-def test_a_plan_that_is_none_is_refused(chain, text):
+def test_refuses_malformed_plan(chain, text):
     chain.out.mkdir()
     (chain.out / "demo.json").write_text(text)
     with pytest.raises(InputError, match="not the plan of a demo"):
@@ -162,12 +162,12 @@ def test_a_plan_that_is_none_is_refused(chain, text):
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
-def test_seconds_out_of_range(tmp_path, seconds):
+def test_refuses_seconds_out_of_range(tmp_path, seconds):
     with pytest.raises(DomainError, match="seconds"):
         demo(tmp_path / "demo", seconds=seconds)
 
 
 @pytest.mark.slow
-def test_the_real_chain(tmp_path, capsys):
+def test_real_demo_succeeds(tmp_path, capsys):
     demo(tmp_path / "demo", seconds=2)
     assert "all checks passed" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The documentation is in step with the code: generated pages, and links between pages."""
+"""The documentation matches the code: generated pages are current and links resolve."""
 
 import importlib.util
 import re
@@ -18,12 +18,12 @@ def generated():
     return module.pages()
 
 
-def test_the_generated_pages_are_current():
+def test_generated_pages_are_current():
     for name, text in generated().items():
-        assert (DOCS / name).read_text(encoding="utf-8") == text, f"{name} is old: run python docs/generate.py"
+        assert (DOCS / name).read_text(encoding="utf-8") == text, f"{name} is out of date: run python docs/generate.py"
 
 
-def test_the_command_prints_the_same_page():
+def test_theorems_command_prints_the_page():
     command = [sys.executable, "-m", "localist", "theorems", "--markdown"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, encoding="utf-8").stdout
     assert printed == (DOCS / "theory.md").read_text(encoding="utf-8")
@@ -36,13 +36,13 @@ NAMED = re.compile(
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_files_and_folders_that_a_page_names_are_there(page):
+def test_files_named_by_a_page_exist(page):
     named = [path or linked for path, linked in NAMED.findall(page.read_text(encoding="utf-8"))]
     missing = [name for name in named if not ((ROOT / name).exists() or (page.parent / name).exists())]
     assert missing == []
 
 
-def test_every_room_is_on_the_map():
+def test_architecture_page_names_every_folder():
     rooms = {
         f"{path.parent.relative_to(ROOT)}/"
         for package in ("theory", "proofs_check", "empirical", "figures", "localist")

@@ -1,4 +1,4 @@
-"""The core works without the libraries of the extras, and says which extra brings what is missing."""
+"""The core works without the libraries of the extras. A missing library's error names the extra to install."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ OPTIONAL = ("torch", "transformers", "accelerate", "tokenizers", "safetensors", 
 
 
 def without(code, *missing):
-    """Run Python code in which these modules cannot be imported."""
+    """Runs Python code in a process where these modules cannot be imported."""
     hidden = "".join(f"sys.modules[{name!r}] = None; " for name in missing)
     return subprocess.run(
         [sys.executable, "-c", f"import sys; {hidden}{code}"], capture_output=True, text=True, cwd=ROOT
@@ -32,7 +32,7 @@ def command(*words):
     ],
     ids=" ".join,
 )
-def test_the_core_needs_no_extra(words):
+def test_core_needs_no_extra(words):
     done = without(command(*words), *OPTIONAL)
     assert done.returncode == 0, done.stderr
 
@@ -45,23 +45,23 @@ def test_the_core_needs_no_extra(words):
         (("figures", "thresholds"), "matplotlib", "figures"),
     ],
 )
-def test_a_missing_library_is_one_line_that_names_its_extra(tmp_path, words, missing, extra):
+def test_missing_library_error_names_its_extra(tmp_path, words, missing, extra):
     done = without(f"import os; os.chdir({str(tmp_path)!r}); {command(*words)}", missing)
     assert done.returncode == 2
     assert done.stderr == f"error: {missing} is not installed. Install it with pip install 'localist[{extra}]'\n"
 
 
-def test_the_library_says_it_too():
+def test_library_call_names_the_missing_extra():
     done = without("import localist; localist.load_model", "torch")
     assert "localist.load_model: torch is not installed. Install it with pip install 'localist[train]'" in done.stderr
 
 
-def test_importing_localist_loads_nothing():
+def test_import_localist_loads_no_library():
     code = "import localist; print([m for m in ('numpy', 'sympy', 'torch', 'theory') if m in sys.modules])"
     assert without(code).stdout == "[]\n"
 
 
-def test_every_public_name_is_there():
+def test_every_public_name_loads():
     import localist
 
     assert [name for name in localist.__all__ if not hasattr(localist, name)] == []

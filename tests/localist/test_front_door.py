@@ -1,4 +1,4 @@
-"""The command line itself: help, version, exit statuses, streams that cannot take everything, errors in JSON."""
+"""The command line: help, version, exit statuses, output streams that fail, errors in JSON."""
 
 import io
 import json
@@ -21,7 +21,7 @@ from localist.cli import BAD_INPUT, CLOSED, DEFECT, INTERRUPTED
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Runs the program with these words: its status, output and errors."""
+    """Runs the program with these arguments; returns its status, output and errors."""
 
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["localist", *map(str, words)])
@@ -38,7 +38,7 @@ def finished(tmp_path_factory):
     return train(tiny(training={"steps": 2}), tmp_path_factory.mktemp("finished") / "run", progress=False)
 
 
-def test_alone_it_prints_help_and_nothing_else(run):
+def test_without_arguments_prints_help_only(run):
     status, out, err = run()
     assert (status, err) == (BAD_INPUT, "")
     assert "Usage: localist" in out
@@ -46,7 +46,7 @@ def test_alone_it_prints_help_and_nothing_else(run):
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_help_lists_every_reserved_status(run, flag):
+def test_help_lists_every_exit_status(run, flag):
     status, out, err = run(flag)
     assert (status, err) == (0, "")
     for code in (0, 1, BAD_INPUT, DEFECT, INTERRUPTED, CLOSED):
@@ -83,7 +83,7 @@ ROW = ["--keys", "10", "--block", "3", "--margin", "1"]
         (["bench", "--width", "30"], "--width 30 must be a multiple of heads 12"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_the_option(run, words, line):
+def test_bad_value_is_one_line_that_names_the_option(run, words, line):
     assert run(*words) == (BAD_INPUT, "", f"error: {line}\n")
     status, out, err = run(*words, "--json")
     assert (status, out) == (BAD_INPUT, "")
@@ -91,7 +91,7 @@ def test_a_mistake_is_one_line_that_names_the_option(run, words, line):
 
 
 @pytest.mark.parametrize("words", [["nosuch"], ["check", "--nosuch"], ["check", "a.toml", "b.toml"], ["check", "-x"]])
-def test_words_that_are_not_known_are_one_line(run, words):
+def test_unknown_arguments_are_one_line(run, words):
     status, out, err = run(*words)
     assert (status, out, err.count("\n")) == (BAD_INPUT, "", 1)
     assert words[-1] in err
@@ -106,7 +106,7 @@ def test_words_that_are_not_known_are_one_line(run, words):
         (["--schedule", "steep"], "--schedule", "must be one of distributed"),
     ],
 )
-def test_choices_of_a_run_are_named_as_options(run, tmp_path, words, option, law):
+def test_run_settings_are_named_as_options(run, tmp_path, words, option, law):
     status, out, err = run("train", tmp_path / "run", *words)
     assert (status, out, err.count("\n")) == (BAD_INPUT, "", 1)
     assert option in err
@@ -114,7 +114,7 @@ def test_choices_of_a_run_are_named_as_options(run, tmp_path, words, option, law
     assert f".{option[2:].replace('-', '_')}" not in err
 
 
-def test_a_file_keeps_its_dotted_names(run, tmp_path):
+def test_file_settings_keep_their_dotted_names(run, tmp_path):
     settings = tmp_path / "c.toml"
     settings.write_text("[locality]\nschedule = 'cubic'\nlargest_dial = 2\n")
     status, _, err = run("train", tmp_path / "run", "--config", settings, "--seed", "5")
@@ -135,7 +135,7 @@ def test_a_file_keeps_its_dotted_names(run, tmp_path):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )
-def test_what_is_raised_has_its_own_status(run, monkeypatch, raised, status, line):
+def test_each_exception_has_its_exit_status(run, monkeypatch, raised, status, line):
     def breaks(*args):
         raise raised
 
@@ -145,7 +145,7 @@ def test_what_is_raised_has_its_own_status(run, monkeypatch, raised, status, lin
     assert ("Traceback" in err) == (status == DEFECT)
 
 
-def test_memory_of_the_processor_has_no_type_in_torch(run, monkeypatch):
+def test_torch_out_of_cpu_memory_is_reported_as_such(run, monkeypatch):
     monkeypatch.setattr("theory.statements.listing.print_list", lambda *args: torch.empty(2**60))
     status, _, err = run("theorems")
     assert status == BAD_INPUT
@@ -155,7 +155,7 @@ def test_memory_of_the_processor_has_no_type_in_torch(run, monkeypatch):
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 @pytest.mark.parametrize("name", ["theorems", "theorem", "check", "design", "verify", "measure", "dial", "generate"])
-def test_every_encoding_takes_every_output(monkeypatch, finished, tmp_path, encoding, name):
+def test_output_works_in_every_encoding(monkeypatch, finished, tmp_path, encoding, name):
     (tmp_path / "RUN.toml").write_text(RUN)
     (tmp_path / "OPEN.toml").write_text(RUN.replace("margin = 6.5", 'margin = "solve"'))
     words = {
@@ -184,18 +184,18 @@ def test_every_encoding_takes_every_output(monkeypatch, finished, tmp_path, enco
 
 
 def outside(words, after=""):
-    """The program in a process of its own, with what a shell does to its output."""
+    """Runs the program in a shell; `after` redirects its output."""
     line = f"'{sys.executable}' -m localist {words} {after}"
     return subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=ROOT)
 
 
 @pytest.mark.parametrize("words", ["theorems A4", "theorems --graph"])
-def test_an_output_that_nobody_reads_has_its_own_status(words):
+def test_closed_output_has_its_own_status(words):
     done = outside(words, "| true; exit ${PIPESTATUS[0]}")
     assert (done.returncode, done.stderr) == (CLOSED, "")
 
 
-def test_a_pipe_to_another_process_that_breaks_is_no_closed_output(run, monkeypatch):
+def test_broken_pipe_to_another_process_is_not_a_closed_output(run, monkeypatch):
     def breaks(*args):
         raise BrokenPipeError(32, "Broken pipe")
 
@@ -209,13 +209,13 @@ def test_a_pipe_to_another_process_that_breaks_is_no_closed_output(run, monkeypa
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
 @pytest.mark.parametrize("words", ["theorems A4", "theorems --graph"])
-def test_an_output_without_room_is_one_line(words):
+def test_full_output_device_is_one_line(words):
     done = outside(words, "> /dev/full")
     assert done.returncode == BAD_INPUT
     assert done.stderr.count("\n") == 1
     assert "No space left on device" in done.stderr
 
 
-def test_no_output_at_all_is_one_line():
+def test_missing_standard_output_is_one_line():
     done = outside("theorems", ">&-")
     assert (done.returncode, done.stderr) == (BAD_INPUT, "error: standard output is closed\n")

@@ -1,4 +1,4 @@
-"""What a command's options say of themselves is what a terminal shows."""
+"""A terminal shows every help text in full."""
 
 import shlex
 import typing
@@ -14,7 +14,7 @@ def words(text):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_help_text_is_shown_whole(name):
+def test_help_texts_are_shown_in_full(name):
     shown = words(CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "250"}).output)
     function = LazyCommands().get_command(None, name).callback.__wrapped__
     hints = typing.get_type_hints(function, include_extras=True)
@@ -25,10 +25,10 @@ def test_every_help_text_is_shown_whole(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_help_ends_with_an_example_that_can_be_typed(name):
+def test_help_ends_with_a_valid_example(name):
     program, command, *arguments = shlex.split(EXAMPLES[name])
     assert (program, command) == ("localist", name)
     assert words(EXAMPLES[name]) in words(CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "120"}).output)
     asked = LazyCommands().get_command(None, name)
-    # Raises for an option that is not there, or a value that is none of its kind.
+    # Raises for an unknown option or a value of the wrong type.
     asked.make_context(name, arguments)

@@ -1,4 +1,4 @@
-"""Linting depends on the files that are linted alone, and on no folder that a command has made beside them."""
+"""Linting depends only on the linted files, not on other folders in the checkout."""
 
 import shutil
 import subprocess
@@ -18,7 +18,7 @@ def lint(folder):
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A checkout after `make demo`, and after somebody who names folders as the tests name their helpers."""
+    """A checkout with the folder of `make demo` and folders named like the tests' helpers."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     for path in (ROOT / "tests").glob("*.py"):
@@ -27,17 +27,17 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def test_folders_beside_the_tests_change_nothing(checkout):
+def test_other_folders_do_not_change_linting(checkout):
     done = lint(checkout)
     assert done.returncode == 0, done.stdout
 
 
-def test_imports_out_of_order_are_found(checkout):
+def test_lint_finds_unsorted_imports(checkout):
     (checkout / "tests" / "test_lint.py").write_text("import sys\nimport os\n\nprint(os, sys)\n")
     assert "I001" in lint(checkout).stdout
 
 
-def test_the_setting_is_what_keeps_them_apart(checkout):
+def test_without_the_src_setting_other_folders_change_linting(checkout):
     settings = checkout / "pyproject.toml"
     settings.write_text(settings.read_text().replace("src = []\n", ""))
     assert lint(checkout).returncode == 1

@@ -1,4 +1,4 @@
-"""Fused attention, its rows and its gradients against the materialised float64 reference."""
+"""Fused attention, its row numbers and its gradients against the float64 reference that stores all rows."""
 
 import contextlib
 import math
@@ -30,11 +30,11 @@ def states(size=1.0, dtype=torch.float32, seed=0, tokens=48):
 
 @pytest.fixture(params=["one piece", "many pieces", "many threads", "kernel"])
 def way(request, monkeypatch):
-    """The pass whole, cut into pieces that end anywhere in a block, shared between threads, and by the GPU's kernel."""
+    """The pass in one piece, in pieces that end inside blocks, in threads, and by the GPU kernel."""
     before = torch.get_num_threads()
     if request.param == "kernel":
         if torch.cuda.is_available():
-            pytest.skip("the kernel runs on the GPU, and is interpreted only where there is none")
+            pytest.skip("the kernel runs on the GPU here; it is interpreted only without one")
         kernel = pytest.importorskip("empirical.attention.row_kernel", exc_type=ImportError)
         monkeypatch.setattr(row_pass, "has_kernel", lambda device: True)
         monkeypatch.setattr(kernel, "QUERIES", 16)
@@ -77,7 +77,7 @@ def test_rows_match_the_reference_within_the_derived_error(dial, ids, size, temp
         return values.transpose(0, 1)[:, kept].numpy()
 
     error = rows.errors
-    # Weights within expm1(mass) of the true ones, and a sum over at most 48 keys.
+    # Weights are within expm1(mass) of the true ones, and sums have at most 48 terms.
     allowed = (math.expm1(error.mass.max()) + 50 * 2**-24) * float(value.abs().max())
     torch.testing.assert_close(output.double(), truth.output.transpose(1, 2), rtol=0, atol=allowed)
     assert (abs(rows.entropy - of(truth.entropy)) <= error.entropy).all()
@@ -121,13 +121,13 @@ def test_rows_and_gradients_on_a_gpu(dial, dtype, tokens):
     (calls[0].output.double().sin().mean() + leak.double().mean()).backward()
     (truth.output.sin().mean() + truth.leak.mean()).backward()
     for found, right in zip(leaves, exact, strict=True):
-        # Steps of the format, over a few sums as long as the text.
+        # A few sums over the whole text, each with the rounding of the format.
         scale = float(right.grad.abs().max())
         allowed = 64 * torch.finfo(dtype).eps * scale
         torch.testing.assert_close(found.grad.double(), right.grad, rtol=0, atol=allowed)
 
 
-def test_a_bias_belongs_to_whole_rows():
+def test_restricted_rows_refuse_a_bias():
     query, key, value = states()
     for keep, bias in (("rest", math.inf), ("block", 0.3)):
         with pytest.raises(DomainError, match=rf"bias {bias} must be 0 on rows restricted to keep='{keep}'"):
@@ -137,15 +137,15 @@ def test_a_bias_belongs_to_whole_rows():
 @pytest.mark.parametrize(
     ("queries", "heads", "width"), [(47, 2, 16), (48, 1, 16), (48, 2, 8)], ids=["queries", "heads", "width"]
 )
-def test_rows_need_a_key_for_each_query(queries, heads, width):
+def test_refuses_queries_without_a_key_each(queries, heads, width):
     query, key, value = states()
     with pytest.raises(DomainError, match=r"rows need one key and one value per query and head; found \("):
         row_pass.pass_rows(query[:, :, :queries], key[:, :heads, :, :width], value, fixed_windows(48, 8), 0.25)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_no_score_is_above_its_size(dtype):
-    """Of parallel queries and keys, whose products are as large as sizes allow; also beyond half formats' range."""
+def test_size_bounds_every_score(dtype):
+    """Queries and keys are parallel, so scores reach their bound; also beyond the range of half formats."""
     generator = torch.Generator().manual_seed(4)
     for size in (1.0, 40.0):
         key = (size * torch.randn(1, 1, 48, 16, generator=generator)).to(dtype)
@@ -170,7 +170,7 @@ def test_half_formats_are_measured_in_float32():
     assert rows.errors.entropy.max() < 1e-3
 
 
-def test_measuring_leaves_logits_and_gradients_alone():
+def test_measuring_does_not_change_logits_or_gradients():
     model = build_model(SHAPE, LocalityConfig(schedule="linear", block=8), 300, seed=5)
     tokens = torch.randint(0, 300, (2, 48), generator=torch.Generator().manual_seed(6))
     with torch.no_grad():
@@ -185,7 +185,7 @@ def test_measuring_leaves_logits_and_gradients_alone():
     assert torch.equal(*gradients)
 
 
-def test_rows_under_dropout_or_padding_are_refused():
+def test_refuses_rows_under_dropout_or_padding():
     query, key, value = states()
     with pytest.raises(DomainError, match=r"without dropout, found 0.1"):
         localist_attention(Layer(0.5), query, key, value, None, dropout=0.1, row_sink=measure_rows)
@@ -214,12 +214,12 @@ def test_gradients_match_the_reference_in_float64(dial):
         return rows.output, rows.leak
 
     for found, exact in zip(gradients(fused), gradients(reference), strict=True):
-        # A few hundred roundings of 1e-16 at gradients of order 1.
+        # A few hundred roundings of 1e-16 with gradients of order 1.
         torch.testing.assert_close(found, exact, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("schedule", ["distributed", "quintic", "localist"])
-def test_a_future_token_changes_no_earlier_logit(schedule):
+def test_future_tokens_change_no_earlier_logit(schedule):
     model = build_model(SHAPE, LocalityConfig(schedule=schedule, block=8), 300, seed=1).eval()
     tokens = torch.randint(0, 300, (2, 48), generator=torch.Generator().manual_seed(2))
     changed = tokens.clone()
@@ -230,8 +230,8 @@ def test_a_future_token_changes_no_earlier_logit(schedule):
     assert not torch.equal(before[:, 30], after[:, 30])
 
 
-def test_the_causality_test_can_fail():
-    """Without the registered mask GPT-2 gets none, and an attention that trusts it sees the future."""
+def test_causality_test_can_fail():
+    """Without the registered mask GPT-2 passes none, and an attention that relies on it sees the future."""
 
     def careless(module, query, key, value, attention_mask, dropout=0.0, scaling=None, **kwargs):
         output = torch.nn.functional.scaled_dot_product_attention(query, key, value, attention_mask, scale=scaling)
@@ -248,7 +248,7 @@ def test_the_causality_test_can_fail():
         assert not torch.equal(model(tokens).logits[:, :30], model(changed).logits[:, :30])
 
 
-def test_distributed_is_stock_gpt2_and_folders_are_exchangeable(tmp_path):
+def test_distributed_model_equals_stock_gpt2_and_shares_its_folders(tmp_path):
     stock = GPT2LMHeadModel(GPT2Config(vocab_size=300, n_positions=48, n_embd=32, n_layer=3, n_head=2)).eval()
     stock.save_pretrained(tmp_path / "stock")
     ours = load_model(tmp_path / "stock")
@@ -262,7 +262,7 @@ def test_distributed_is_stock_gpt2_and_folders_are_exchangeable(tmp_path):
         torch.testing.assert_close(again(tokens).logits, expected, rtol=0, atol=1e-6)
 
 
-def test_a_saved_folder_restores_its_locality(tmp_path):
+def test_saved_folder_restores_its_locality(tmp_path):
     locality = LocalityConfig(schedule="cubic", largest_dial=0.7, block=6, temperature=0.8)
     model = build_model(SHAPE, locality, 300, seed=0).eval()
     save_model(model, tmp_path)
@@ -274,7 +274,7 @@ def test_a_saved_folder_restores_its_locality(tmp_path):
         assert torch.equal(again(tokens).logits, model(tokens).logits)
 
 
-def test_moved_dials_come_back():
+def test_moved_dials_are_restored():
     model = build_model(SHAPE, LocalityConfig(schedule="quintic"), 300, seed=0).eval()
     own = list(model.config.localist["dials"])
     with dials_moved(model, [0.5, 0.5, 1.0]):
@@ -285,7 +285,7 @@ def test_moved_dials_come_back():
     assert model.config.localist["dials"] == own
 
 
-def test_generation_with_a_cache_agrees_with_the_whole_sequence():
+def test_cached_generation_agrees_with_the_whole_sequence():
     model = build_model(SHAPE, LocalityConfig(schedule="localist", block=8), 300, seed=3).eval()
     tokens = torch.randint(1, 300, (1, 20), generator=torch.Generator().manual_seed(4))
     with torch.no_grad():
@@ -308,7 +308,7 @@ def test_padding_is_masked():
         )
 
 
-def test_counts_of_visible_keys_match_brute_force():
+def test_visible_counts_match_brute_force():
     n, m = visible_counts(IRREGULAR)
     for sequence, ids in enumerate(IRREGULAR.tolist()):
         for query in range(len(ids)):
@@ -325,7 +325,7 @@ def test_counts_of_visible_keys_match_brute_force():
         (torch.full((1, 48), -1), "must be at least 0"),
     ],
 )
-def test_refuses_blocks_that_do_not_fit(ids, message):
+def test_refuses_block_ids_that_do_not_fit(ids, message):
     query, key, value = states()
     with pytest.raises(DomainError, match=message):
         localist_attention(Layer(0.5), query, key, value, None, block_ids=ids)

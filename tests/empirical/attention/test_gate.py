@@ -1,4 +1,4 @@
-"""The dial as a gate (B6): output, leak, fidelity and gradients against the definition, both ways of computing it."""
+"""The dial as a gate (B6): output, leak, fidelity and gradients of both implementations match the definition."""
 
 import math
 
@@ -13,7 +13,7 @@ from empirical.attention.reference import reference_rows
 
 TOKENS = 40
 SCALE = 0.25
-# Blocks that are revisited, of 2 to 31 tokens; one of the sequences is one block for most of it.
+# Blocks of 2 to 31 tokens, some in several parts; one block fills most of the second sequence.
 IRREGULAR = torch.stack(
     (
         torch.tensor([0] * 5 + [1] * 9 + [0] * 4 + [2] * 17 + [3] * 5),
@@ -33,7 +33,7 @@ def blocks(name):
 
 
 def states(size=1.0, dtype=torch.float64):
-    """Leaves as GPT-2 hands them over: tokens before heads, then transposed."""
+    """Leaves with GPT-2's memory layout: tokens before heads, then transposed."""
     generator = torch.Generator().manual_seed(0)
     leaves = [torch.randn(2, TOKENS, 3, 16, generator=generator, dtype=torch.float64) for _ in range(3)]
     leaves[0] *= size
@@ -70,7 +70,7 @@ def gradients(found, leaves, names):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("bias", BIASES)
 @pytest.mark.parametrize("name", BLOCKS)
-def test_the_gate_is_the_definition(name, bias, way):
+def test_gate_matches_the_definition(name, bias, way):
     if math.isinf(bias) and way is by_null_key:
         return
     ids, layout = blocks(name)
@@ -82,12 +82,12 @@ def test_the_gate_is_the_definition(name, bias, way):
         for got, truth in zip(found, right, strict=True):
             torch.testing.assert_close(got, truth, rtol=0, atol=2e-15 * steps)
         for got, truth in zip(gradients(found, leaves, wanted), gradients(right, exact, wanted), strict=True):
-            # Some fifty roundings of 1e-16 at gradients of order 1.
+            # About fifty roundings of 1e-16 with gradients of order 1.
             torch.testing.assert_close(got, truth, rtol=0, atol=2e-14 * steps)
 
 
-def test_the_test_of_the_definition_can_fail():
-    """Off by one key at one block's edge, or by a millionth of a nat, is seen."""
+def test_definition_test_can_fail():
+    """A block edge off by one key is found, and so is a bias off by a millionth of a nat."""
     ids, _ = blocks("8")
     leaves = states()
     right = definition(leaves, ids, 0.7)
@@ -100,15 +100,15 @@ def test_the_test_of_the_definition_can_fail():
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("size", [1e-3, 8.0, 60.0])
 @pytest.mark.parametrize("bias", [0.0, 0.7, 30.0])
-def test_float32_stays_within_its_rounding_at_any_margin(size, bias, way):
-    """Scores up to some 700 nats, so that fidelity and leak come as close to 0 as floats do."""
+def test_float32_error_is_within_its_rounding_at_any_margin(size, bias, way):
+    """Scores reach about 700 nats, so that fidelity and leak come as close to 0 as floats can."""
     ids, layout = blocks("irregular")
     leaves, exact = (
         states(size, torch.float32),
         [each.detach().double().requires_grad_() for each in states(size, torch.float32)],
     )
     found, right = way(*swapped(leaves), layout, SCALE, bias), definition(exact, ids, bias)
-    # The rounding of a score, in both sums and the exponential.
+    # The rounding of a score, of both sums and of the exponential.
     scores = SCALE * float((leaves[0].norm(dim=-1).max() * leaves[1].norm(dim=-1).max()).detach())
     allowed = 16 * 2**-24 * (16 + scores)
     for got, truth in zip(found, right, strict=True):
@@ -125,7 +125,7 @@ def test_float32_stays_within_its_rounding_at_any_margin(size, bias, way):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["8", "irregular"])
-def test_a_row_without_complement_has_no_leak_at_all(name, way):
+def test_row_without_complement_has_zero_leak(name, way):
     ids, layout = blocks(name)
     _, leak, fidelity = way(*swapped(states(dtype=torch.float32)), layout, SCALE, 0.3)
     truth = definition(states(), ids, 0.3)[1]
@@ -136,7 +136,7 @@ def test_a_row_without_complement_has_no_leak_at_all(name, way):
     torch.testing.assert_close(fidelity[none], torch.ones_like(fidelity[none]), rtol=0, atol=2**-22)
 
 
-def test_a_hard_block_has_no_leak_and_sees_no_other():
+def test_hard_mask_has_zero_leak_and_reads_no_other_block():
     _, layout = blocks("7")
     query, key, value = (each.detach() for each in swapped(states()))
     output, leak, fidelity = gated(query, key, value, layout, SCALE, math.inf)
@@ -149,8 +149,8 @@ def test_a_hard_block_has_no_leak_and_sees_no_other():
 
 
 @pytest.mark.parametrize("bias", [0.0, 0.7])
-def test_gradients_of_the_leak_alone_with_short_gradients_of_the_output(bias):
-    """Rows whose output has a gradient of 0, or one whose square is no float, keep that of the leak."""
+def test_leak_gradient_survives_tiny_output_gradients(bias):
+    """The leak's gradient is kept in rows whose output gradient is 0 or has a square that underflows."""
     ids, layout = blocks("8")
     sizes = torch.tensor([0.0, 1e-300, 1e-200, 1e-139, 1e-30, 1.0], dtype=torch.float64).repeat(7)[:TOKENS]
     leaves, exact = states(), states()
@@ -166,8 +166,8 @@ def test_gradients_of_the_leak_alone_with_short_gradients_of_the_output(bias):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_formats_keep_the_digits_of_fidelity(dtype, way):
-    """Of what the half format's own attention allows: the null key's score has three columns for its digits."""
+def test_half_formats_keep_fidelity_digits(dtype, way):
+    """The error is within that of attention in the half format: the null key's score has three columns of digits."""
     ids, layout = blocks("8")
     leaves = states(4.0, dtype)
     output, leak, fidelity = way(*swapped(leaves), layout, SCALE, 1.5)
@@ -181,14 +181,14 @@ def test_half_formats_keep_the_digits_of_fidelity(dtype, way):
         torch.testing.assert_close(got.double(), truth, rtol=0, atol=1e-5 if way is gated else 4 * step)
 
 
-def test_blocks_are_padded_by_less_than_their_own_length():
+def test_padding_at_most_doubles_a_block():
     layout = Layout.of_ids(IRREGULAR)
     assert sum(int(part.real.sum()) for part in layout.parts) == IRREGULAR.numel()
     assert all(part.places.shape[1] < 2 * int(part.real.sum(1).min()) for part in layout.parts)
     assert sorted({int(part.places.shape[1]) for part in layout.parts}) == [2, 3, 5, 9, 31]
 
 
-def test_windows_of_a_whole_number_are_not_copied():
+def test_whole_windows_are_views():
     _, layout = blocks("8")
     query = swapped(states())[0]
     (part,) = layout.parts
@@ -197,7 +197,7 @@ def test_windows_of_a_whole_number_are_not_copied():
 
 @pytest.mark.parametrize("dial", [0.0, 0.7, 1.0])
 def test_dropout_drops_weights_of_the_dialled_row(dial):
-    """Half of the weights stay at a dropout of 1/2, each twice as large, and no other one moves."""
+    """At dropout 1/2 half of the weights stay and double; the others are 0."""
     torch.manual_seed(0)
     tokens = 12
     query, key = torch.randn(2, 1, 200, tokens, 8)

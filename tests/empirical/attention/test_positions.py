@@ -1,4 +1,4 @@
-"""Padding and caches: every logit is that of a full forward pass over the text alone, or the call is refused."""
+"""Padding and caches: every logit equals that of a full forward pass over the text alone."""
 
 import itertools
 
@@ -37,7 +37,7 @@ def texts():
 
 
 def padded(side):
-    """The texts as one batch with zeros on one side, or on both, and the mask."""
+    """The texts as one batch, padded with zeros on one side or both, and the mask."""
     longest = max(LENGTHS) + (3 if side == "both" else 0)
     ids = torch.zeros(len(LENGTHS), longest, dtype=torch.long)
     mask = torch.zeros_like(ids)
@@ -61,7 +61,7 @@ def cache_of(kind, model):
 
 @pytest.mark.parametrize("side", ["left", "right", "both"])
 @pytest.mark.parametrize("cache", ["none", "dynamic", "static"])
-def test_a_padded_text_has_the_logits_of_the_text(side, cache):
+def test_padding_does_not_change_logits(side, cache):
     model = sharp_model()
     ids, mask = padded(side)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
@@ -76,7 +76,7 @@ def test_a_padded_text_has_the_logits_of_the_text(side, cache):
 @pytest.mark.parametrize("steps", [[21], [5, 16], [1] * 21, [20, 1], [1, 7, 13]], ids=str)
 @pytest.mark.parametrize("cache", ["dynamic", "static"])
 @pytest.mark.parametrize("side", ["left", "none"])
-def test_a_text_in_chunks_has_the_logits_of_the_text(steps, cache, side):
+def test_chunks_with_a_cache_do_not_change_logits(steps, cache, side):
     model = sharp_model()
     ids, mask = padded("left")
     if side == "none":
@@ -107,7 +107,7 @@ GENERATIONS = {
 
 
 @pytest.mark.parametrize("name", GENERATIONS)
-def test_generation_from_left_padded_prompts(name):
+def test_generation_from_left_padded_prompts_matches_full_passes(name):
     model = sharp_model()
     ids, mask = padded("left")
     torch.manual_seed(0)
@@ -127,7 +127,7 @@ def test_generation_from_left_padded_prompts(name):
 
 
 @pytest.mark.parametrize("cache", [None, "static"])
-def test_beam_search(cache):
+def test_beam_search_matches_full_passes(cache):
     model = sharp_model()
     ids, mask = padded("left")
     out = model.generate(
@@ -147,7 +147,7 @@ def test_beam_search(cache):
         torch.testing.assert_close(scores[row], truth, rtol=0, atol=1e-5)
 
 
-def test_candidates_looked_up_in_the_prompt():
+def test_prompt_lookup_matches_full_passes():
     model = sharp_model()
     text = texts()[1].repeat(2)[None, :30]
     out = model.generate(
@@ -165,8 +165,8 @@ def test_candidates_looked_up_in_the_prompt():
 
 @pytest.mark.parametrize("cache", ["dynamic", "static"])
 @pytest.mark.parametrize("room", [False, True], ids=["so far", "allocated"])
-def test_blocks_that_the_caller_gives_with_a_cache(cache, room):
-    """Ids of the tokens so far, or of all places that the cache has allocated."""
+def test_given_block_ids_work_with_a_cache(cache, room):
+    """The ids are those of the tokens so far, or of all slots of the cache."""
     model = sharp_model()
     text = texts()[1]
     ids = torch.tensor([[0, 0, 0, 1, 1, 0, 2, 2, 2, 2, 2, 1, 1, 1, 0, 0, 3, 3, 3, 4, 4]])
@@ -187,7 +187,7 @@ def test_blocks_that_the_caller_gives_with_a_cache(cache, room):
             torch.testing.assert_close(logits[0], full[start:stop], rtol=0, atol=1e-5)
 
 
-def test_blocks_that_the_caller_gives_with_padding():
+def test_given_block_ids_work_with_padding():
     model = sharp_model()
     ids, mask = padded("left")
     blocks = torch.zeros_like(ids)
@@ -205,15 +205,15 @@ def test_blocks_that_the_caller_gives_with_padding():
 
 @pytest.mark.parametrize("dial", [0.0, 0.9])
 @pytest.mark.parametrize("shape", [(1, 20), (1, 22), (2, 21), (4, 21)])
-def test_blocks_that_do_not_fit_a_padded_batch_are_refused(shape, dial):
+def test_refuses_block_ids_that_do_not_fit_a_padded_batch(shape, dial):
     model = sharp_model((dial, dial, dial))
     ids, mask = padded("left")
     with pytest.raises(DomainError, match=r"block ids of shape \(\d, \d\d\) do not fit 3 sequences of 21 tokens"):
         model(ids, attention_mask=mask, block_ids=torch.zeros(shape, dtype=torch.long))
 
 
-def test_the_last_columns_of_an_allocated_cache_are_not_the_queries():
-    """What was wrong: by the allocated length, the own block of position 2 of 40 would be that of position 39."""
+def test_query_positions_come_from_the_mask_not_the_cache_length():
+    """By the allocated length, position 2 of 40 would get the block of position 39, a defect of the past."""
     mask = (torch.arange(40) < 3)[None, None, None]
     places = Places.of_mask(mask, (1, 1, 40))
     assert places.queries.tolist() == [[2]]
@@ -221,7 +221,7 @@ def test_the_last_columns_of_an_allocated_cache_are_not_the_queries():
     assert places.windows(2)[0].tolist() == [[1]]
 
 
-def test_padding_counts_for_nothing():
+def test_padding_has_no_position():
     mask = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 0, 0]], dtype=torch.bool)
     causal = torch.ones(5, 5, dtype=torch.bool).tril() & mask[:, None, None]
     queries, keys = Places.of_mask(causal, (2, 5, 5)).windows(2)

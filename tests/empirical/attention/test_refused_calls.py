@@ -1,4 +1,4 @@
-"""Calls that the attention refuses: caches, masks, keywords and kinds of attention that it would get wrong."""
+"""Calls that the attention refuses: caches, masks, keywords and kinds of attention that it does not support."""
 
 import pytest
 import torch
@@ -26,12 +26,12 @@ def decoded(cache_layer):
         model(texts()[0][None, :1], past_key_values=kept, use_cache=True)
 
 
-def test_a_cache_with_a_sliding_window_is_refused():
+def test_refuses_a_cache_that_has_dropped_tokens():
     with pytest.raises(
         DomainError, match=r"the cache has dropped the first 12 tokens: blocks count from the first one"
     ):
         decoded(lambda: DynamicSlidingWindowLayer(10))
-    # While it holds every token, it is as good as any other.
+    # A sliding window that still holds every token is accepted.
     decoded(lambda: DynamicSlidingWindowLayer(40))
 
 
@@ -44,7 +44,7 @@ def call(mask=None, dial=0.5, queries=6, module=None, position_ids=None, heads=2
     )
 
 
-def test_a_layer_whose_cache_let_go_of_tokens_is_refused():
+def test_refuses_fewer_keys_than_the_position_needs():
     with pytest.raises(DomainError, match=r"a query at position 9 sees 6 keys: the cache has dropped the first ones"):
         call(queries=1, position_ids=torch.tensor([[9]]))
     call(queries=1, position_ids=torch.tensor([[5]]))
@@ -71,9 +71,9 @@ CAUSAL = torch.ones(1, 1, 6, 6, dtype=torch.bool).tril()
         (torch.block_diag(*torch.ones(2, 3, 3)).bool().tril()[None, None], "not the causal mask of one text"),
     ],
 )
-def test_masks_of_anything_else_are_refused(mask, message):
+def test_refuses_masks_other_than_causal_with_padding(mask, message):
     if message is None:
-        # Every query sees all keys: as it is with padding on the right, of which nothing is used.
+        # All queries see all keys, as padding queries do: accepted.
         call(mask)
         return
     for options in ({}, {"block_ids": torch.zeros(1, 6, dtype=torch.long)}):
@@ -81,7 +81,7 @@ def test_masks_of_anything_else_are_refused(mask, message):
             call(mask, **options)
 
 
-def test_rows_and_objectives_of_padded_texts_are_refused():
+def test_refuses_rows_and_objectives_of_padded_texts():
     for sink in (measure_rows, AttentionObjective(ObjectiveConfig(off_block_penalty=1.0))):
         with pytest.raises(
             DomainError, match="on whole sequences without padding: pass no attention mask and no cache"
@@ -102,13 +102,13 @@ def test_rows_and_objectives_of_padded_texts_are_refused():
         ("rowsink", print),
     ],
 )
-def test_keywords_that_are_not_understood_are_refused(name, value, dial):
+def test_refuses_unknown_keywords(name, value, dial):
     with pytest.raises(DomainError, match=f"the keyword argument {name} is unknown to localist attention"):
         call(dial=dial, **{name: value})
     call(dial=dial, **{name: None}, use_cache=True)
 
 
-def test_attention_of_another_kind_is_refused():
+def test_refuses_cross_bidirectional_and_grouped_attention():
     crossed = Layer(0.5)
     crossed.is_cross_attention = True
     two_ways = Layer(0.5)
@@ -122,7 +122,7 @@ def test_attention_of_another_kind_is_refused():
 
 
 @pytest.mark.parametrize("dial", [0.0, 0.5])
-def test_maps_are_refused_with_advice(dial):
+def test_refuses_attention_maps_with_advice(dial):
     model = sharp_model((dial, dial, dial))
     text = texts()[1][None]
     advice = r"output_attentions=True is refused: .* `localist measure` or a row_sink; .*attn_implementation='eager'"
@@ -137,7 +137,7 @@ def test_maps_are_refused_with_advice(dial):
     assert len(model(text, output_attentions=True).attentions) == 3
 
 
-def test_a_model_that_others_load_refuses_maps_too(tmp_path):
+def test_refuses_attention_maps_of_a_stock_model(tmp_path):
     stock = GPT2LMHeadModel(GPT2Config(vocab_size=300, n_positions=48, n_embd=32, n_layer=1, n_head=2))
     stock.save_pretrained(tmp_path)
     model = GPT2LMHeadModel.from_pretrained(tmp_path, attn_implementation=NAME)

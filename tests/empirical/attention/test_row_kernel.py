@@ -1,4 +1,4 @@
-"""The GPU's kernel, interpreted where there is no GPU: against the reference, with planted errors, and compiled."""
+"""The GPU kernel, interpreted without a GPU: against the reference, with planted errors, and compiled."""
 
 import importlib.util
 import json
@@ -20,7 +20,7 @@ row_kernel = pytest.importorskip("empirical.attention.row_kernel", exc_type=Impo
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
-# Below what the smallest chips of compute capability 8.0 and up let a program have, 99 KiB.
+# The smallest chips of compute capability 8.0 and up let a program have 99 KiB; the kernel must fit in less.
 SHARED_BYTES = 64 << 10
 
 COMPILE = """
@@ -58,7 +58,7 @@ def states(tokens, head, dtype=torch.float32, seed=0):
 
 
 def guarded(values):
-    """The same, with memory behind it that must not be read."""
+    """The same tensor, followed by memory that must not be read."""
     room = values.new_full((values.numel() + 64,), math.nan)
     room[: values.numel()] = values.flatten()
     return room[: values.numel()].view(values.shape)
@@ -72,7 +72,7 @@ def irregular(tokens):
 @pytest.mark.parametrize("keep", ["all", "block", "rest"])
 @pytest.mark.parametrize(("tokens", "head"), [(1, 64), (65, 16), (150, 40), (200, 128)])
 def test_kernel_and_pieces_give_the_same_rows(keep, tokens, head):
-    """At the sizes of tile that a GPU gets; rows that keep no key hold no meaning in either."""
+    """Tiles have the sizes used on a GPU; rows that keep no key are meaningless in both and not compared."""
     bias = 0.7 if keep == "all" else 0.0
     ids = irregular(tokens)
     arguments = (*states(tokens, head), ids, head**-0.5, bias, keep, keep == "all")
@@ -92,7 +92,7 @@ def test_kernel_and_pieces_give_the_same_rows(keep, tokens, head):
 
 
 def test_rows_of_transposed_states_with_shared_blocks():
-    """As GPT-2 hands them over."""
+    """The memory layout is that of GPT-2."""
     query, key, value = (each.transpose(1, 2).contiguous().transpose(1, 2) for each in states(150, 80))
     ids = fixed_windows(150, 16, DEVICE)
     kernel = row_kernel.run_kernel(query, key, value, ids, 0.1, 0.3, "all", True)
@@ -103,8 +103,8 @@ def test_rows_of_transposed_states_with_shared_blocks():
         torch.testing.assert_close(found, right, rtol=0, atol=1e-5)
 
 
-def test_half_formats():
-    """By float16 alone: the interpreter multiplies the bits of bfloat16 as if they were integers."""
+def test_half_formats_match_the_reference():
+    """Only float16: the interpreter multiplies the bits of bfloat16 as if they were integers."""
     query, key, value = states(150, 64, torch.float16)
     ids = fixed_windows(150, 16, DEVICE)
     kernel = row_kernel.run_kernel(query, key, value, ids, 0.125, 0.3, "all", True)
@@ -116,12 +116,12 @@ def test_half_formats():
 
 
 PLANTED = {
-    "a sum is not brought to the new largest score": ("inside = inside * shrink + tl", "inside = inside + tl"),
+    "a sum is not rescaled to the new largest score": ("inside = inside * shrink + tl", "inside = inside + tl"),
     "the mean score is not": ("weighted = weighted * shrink", "weighted = weighted"),
     "the output is not": ("attended = attended * shrink[:, None]", "attended = attended"),
-    "the future is seen": ("visible = others[None, :] <= places", "visible = others[None, :] <= 1 + places"),
-    "tiles far off are taken twice": ("for start in range(split, stop", "for start in range(0, stop"),
-    "a tile that shares a block is taken as far off": ("+ tile) // KEYS * KEYS", "+ tile) // KEYS * KEYS + KEYS"),
+    "a future key is visible": ("visible = others[None, :] <= places", "visible = others[None, :] <= 1 + places"),
+    "far tiles are counted twice": ("for start in range(split, stop", "for start in range(0, stop"),
+    "a tile that shares a block counts as far": ("+ tile) // KEYS * KEYS", "+ tile) // KEYS * KEYS + KEYS"),
     "the bias is on the wrong keys": ("tl.where(same, plain + bias, plain)", "tl.where(same, plain, plain + bias)"),
     "columns beyond the head are read": ("there[:, None] & (columns[None, :] < HEAD)", "there[:, None]"),
     "another sequence's blocks": ("sequence = (lane // heads) * own_ids", "sequence = lane * 0"),
@@ -130,7 +130,7 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_planted_errors_are_seen(name, tmp_path):
+def test_planted_errors_are_found(name, tmp_path):
     source = Path(row_kernel.__file__).read_text(encoding="utf-8")
     right, wrong = PLANTED[name]
     assert source.count(right) == 1
@@ -156,7 +156,7 @@ def test_planted_errors_are_seen(name, tmp_path):
 
 
 def compiled(capability, form, head=64, keep="all"):
-    """The kernel's machine code for a chip that need not be there."""
+    """Compiles the kernel for a chip, which need not be present."""
     variables = {name: text for name, text in os.environ.items() if name != "TRITON_INTERPRET"}
     command = [sys.executable, "-c", COMPILE, json.dumps([capability, form, head, keep])]
     done = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
@@ -172,18 +172,18 @@ def compiled(capability, form, head=64, keep="all"):
         *(pytest.param(c, f, marks=pytest.mark.slow) for c in (86, 90, 100) for f in ("fp32", "fp16")),
     ],
 )
-def test_it_compiles_for_chips_and_fits(capability, form):
+def test_kernel_compiles_and_fits_shared_memory(capability, form):
     made = compiled(capability, form)
     assert made["code"] > 10_000
     assert made["shared"] <= SHARED_BYTES
-    # Products of float32 must not go through tf32, which the error bound does not cover.
+    # Products of float32 must not use tf32, which the error bound does not cover.
     assert ("tf32" in made["ptx"]) is False
     assert ("mma" in made["ptx"]) is (form != "fp32")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["fp32", "bf16"])
-def test_the_widest_head_fits(form):
+def test_widest_head_fits_shared_memory(form):
     made = compiled(80, form, row_kernel.WIDEST_HEAD)
     assert made["shared"] <= 2 * SHARED_BYTES
 
@@ -191,5 +191,5 @@ def test_the_widest_head_fits(form):
 @pytest.mark.slow
 @pytest.mark.parametrize("keep", ["block", "rest"])
 @pytest.mark.parametrize("head", [16, 40, 80])
-def test_rows_cut_down_compile(keep, head):
+def test_kernel_for_restricted_rows_compiles_and_fits(keep, head):
     assert compiled(90, "bf16", head, keep)["shared"] <= SHARED_BYTES

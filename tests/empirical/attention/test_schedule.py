@@ -1,4 +1,4 @@
-"""Schedules and dials: values, budgets, and what is refused."""
+"""Schedules and dials: values, budgets and refused input."""
 
 import math
 
@@ -19,13 +19,13 @@ def test_dials_follow_the_power_law(name):
         assert dial == pytest.approx(expected, rel=4e-16, abs=0)
 
 
-def test_largest_dial_for_a_mean_gives_that_mean():
+def test_largest_dial_gives_the_requested_mean():
     for name in ("localist", "linear", "cubic", "quintic"):
         largest = largest_for_mean(name, 12, 0.1)
         assert math.fsum(layer_dials(name, 12, largest)) / 12 == pytest.approx(0.1, rel=1e-14)
 
 
-def test_bias_keeps_small_and_large_dials():
+def test_bias_is_accurate_at_both_ends():
     assert dial_bias(1e-12) == pytest.approx(1e-12, rel=1e-11)
     assert dial_bias(1.0) == math.inf
 
@@ -43,6 +43,6 @@ def test_bias_keeps_small_and_large_dials():
         (lambda: check_dials([0.1, -1], 2), "-1 must lie"),
     ],
 )
-def test_refuses(call, message):
+def test_refuses_unknown_schedules_and_wrong_dials(call, message):
     with pytest.raises(DomainError, match=message):
         call()

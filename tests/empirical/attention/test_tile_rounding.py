@@ -1,4 +1,4 @@
-"""The kernel's error bound against its arithmetic with every rounding at its worst sign."""
+"""The kernel's error bound against its arithmetic with every rounding error at its worst sign."""
 
 import math
 from fractions import Fraction
@@ -16,7 +16,7 @@ EXPONENTIAL = 2 * EXP_ULPS * U
 
 
 def worst_leak(scores, inside, score_error, signs):
-    """Leak of a row by the kernel's tiles: scores, exponentials, factors and sums each off by all they may be.
+    """Leak of a row by the kernel's tiles, with the largest error in every score, exponential, factor and sum.
 
     `signs` are those of the block's and the other scores' errors, of the factors' and of the sums' roundings on and
     off the block.
@@ -29,7 +29,7 @@ def worst_leak(scores, inside, score_error, signs):
         tile = slice(start, start + TILE)
         new = max(top, moved[tile].max())
         below = moved[tile] - new
-        # The difference, its product with log2(e), and that constant are each rounded.
+        # The difference, log2(e) and their product are each rounded.
         weights = np.exp(below + toward[tile] * abs(below) * 3 * U) * (1 + toward[tile] * EXPONENTIAL)
         shrink, gap = 1.0, top - new
         if gap < 0:
@@ -45,13 +45,13 @@ def worst_leak(scores, inside, score_error, signs):
 
 
 def ramp(size, keys):
-    """Scores that rise with every key; the block's first, so that its sums meet every factor, or last."""
+    """Scores that rise with every key; the block comes first, so that every factor scales its sums, or last."""
     scores = np.linspace(-size, size, keys)
     return [(scores, np.arange(keys) < keys // 4), (scores, np.arange(keys) >= keys - keys // 4)]
 
 
 def leaders(size, keys):
-    """One key a tile, each above the last by little: the off-block sum, which is the first one's, meets all factors."""
+    """One large key per tile, each slightly above the last: every factor scales the first off-block sum."""
     scores = np.full(keys, -size)
     scores[::TILE] = size - np.linspace(1e-3, 0, keys // TILE)
     scores[-TILE:] = size
@@ -59,7 +59,7 @@ def leaders(size, keys):
 
 
 def largest_ratio(cases, tensor_cores=False, allowed_for=None):
-    """Largest error of the leak's logarithm over its bound, that of the arithmetic `allowed_for` if given."""
+    """Largest ratio of the error of the leak's logarithm to its bound, for the arithmetic `allowed_for` if given."""
     arithmetic = Arithmetic(torch.float32, TILE, tensor_cores)
     found = 0.0
     for scores, inside in cases:
@@ -86,19 +86,19 @@ CASES = {
 
 @pytest.mark.parametrize("tensor_cores", [False, True])
 @pytest.mark.parametrize("name", CASES)
-def test_no_rounding_passes_the_bound(name, tensor_cores):
+def test_errors_stay_within_the_bound(name, tensor_cores):
     assert largest_ratio(CASES[name], tensor_cores) <= 1
 
 
-def test_the_bound_is_not_far_above_the_worst():
+def test_bound_is_close_to_the_worst_error():
     assert largest_ratio(CASES["few"]) > 0.5
 
 
-def test_a_bound_without_tensor_cores_is_passed_by_them():
+def test_tensor_cores_exceed_the_bound_without_them():
     assert largest_ratio(CASES["few"], True, Arithmetic(torch.float32, TILE)) > 1
 
 
-def test_a_bound_that_takes_exponentials_for_exact_is_passed(monkeypatch):
+def test_errors_exceed_a_bound_with_exact_exponentials(monkeypatch):
     monkeypatch.setattr(rounding, "EXP_ULPS", 0)
     assert largest_ratio(CASES["leaders"]) > 1
 
@@ -106,8 +106,8 @@ def test_a_bound_that_takes_exponentials_for_exact_is_passed(monkeypatch):
 @pytest.mark.parametrize("tensor_cores", [False, True])
 @pytest.mark.parametrize("tile", [None, TILE])
 @pytest.mark.parametrize("keys", [2.0, 3.0, 33.0, 700.0])
-def test_bounds_are_those_of_the_steps(keys, tile, tensor_cores):
-    """The module's steps written out in exact fractions, but for the logarithms."""
+def test_bounds_follow_the_documented_steps(keys, tile, tensor_cores):
+    """Writes out the module's steps in exact fractions, except for the logarithms."""
     width, size, u = 65, Fraction(7, 2), Fraction(1, 2**24)
 
     def gamma(terms):
@@ -134,15 +134,15 @@ def test_bounds_are_those_of_the_steps(keys, tile, tensor_cores):
         assert getattr(found, name)[0] == pytest.approx(float(exact), rel=1e-12)
 
 
-def test_a_score_is_a_dot_product_and_a_scale():
-    """By every rounding at its worst: `width` products, `width - 1` sums, a scale that is rounded, and its product."""
+def test_score_error_covers_dot_product_and_scale():
+    """Every rounding is at its worst: `width` products, `width - 1` sums, a rounded scale and its product."""
     width, u = 65, 2.0**-24
     worst = (1 + u) ** (width + 2) - 1
     bound = row_errors(np.ones(1), np.full(1, 9.0), width, Arithmetic(torch.float32)).score[0]
     assert worst <= bound < worst * (1 + 1e-4)
 
 
-def test_scores_of_no_digits_are_undecided():
+def test_scores_without_correct_digits_are_undecided():
     sizes = np.array([1.0, 1e2, 1e4, 1e6])
     errors = row_errors(sizes, np.full(4, 9.0), 65, Arithmetic(torch.float32))
     assert np.isfinite(errors.mass).tolist() == np.isfinite(errors.entropy).tolist() == [True, True, False, False]

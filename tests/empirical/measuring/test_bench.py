@@ -1,4 +1,4 @@
-"""The bench runs, compares like with like, and its variants measure the same numbers."""
+"""The bench times every variant, and its variants measure the same numbers."""
 
 import json
 import time
@@ -22,7 +22,7 @@ from theory.errors import DomainError, InputError
 SMALL = BenchShape(layers=2, heads=2, width=32, vocabulary=50, block=8)
 
 
-def test_a_report_has_every_variant():
+def test_report_has_every_variant():
     report = bench((32,), shape=SMALL, rounds=2, training_length=32, dropouts=(0.0,), memory=False, progress=False)
     variants = [(each["task"], each["variant"]) for each in report["results"]]
     assert variants == [
@@ -37,7 +37,7 @@ def test_a_report_has_every_variant():
     json.dumps(report, allow_nan=False)
 
 
-def test_one_layer_can_be_timed_alone():
+def test_times_one_layer_alone():
     report = bench(
         shape=SMALL, rounds=1, training_length=128, dropouts=(), memory=False, gate_lengths=(128,), progress=False
     )
@@ -46,30 +46,30 @@ def test_one_layer_can_be_timed_alone():
     assert tasks == [(f"gate, blocks of {block}", 128, name) for block in (64, 8) for name in variants]
 
 
-def test_half_formats():
+def test_bench_runs_in_half_formats():
     shape = replace(SMALL, dtype="bfloat16")
     report = bench((32,), shape=shape, rounds=1, training_length=32, dropouts=(0.0,), memory=False, progress=False)
     assert report["shape"]["dtype"] == "bfloat16"
     assert len(report["results"]) == 10
 
 
-def test_a_slower_variant_has_the_larger_ratio():
+def test_slower_variant_has_a_larger_ratio():
     wall, _ = _timed({"plain": lambda: time.sleep(0.002), "slow": lambda: time.sleep(0.02)}, rounds=3)
     assert len(wall["slow"]) == 3
     assert _ratio(wall["slow"], wall["plain"]) > 2
 
 
 @pytest.mark.slow
-def test_memory_is_taken_in_a_process_of_its_own():
+def test_peak_memory_is_measured_in_a_separate_process():
     peaks = _peaks(SMALL, 1024, torch.device("cpu"))
     if not peaks:
-        pytest.skip("this system does not tell a process's peak memory")
+        pytest.skip("this system does not report a process's peak memory")
     # Two layers' maps of 2 heads take 16 MiB.
     assert peaks["eager"] > 16
     assert peaks["eager"] - peaks["fused"] > 8
 
 
-def test_variants_run_on_their_own():
+def test_variants_run_separately():
     torch.manual_seed(0)
     cpu = torch.device("cpu")
     ran = []
@@ -96,9 +96,9 @@ def test_command_writes_its_result(tmp_path, capsys):
     assert json.loads(path.read_text())["shape"]["layers"] == 1
 
 
-def test_a_result_that_could_not_be_kept_is_not_measured(tmp_path, monkeypatch):
+def test_unwritable_result_is_refused_before_the_work(tmp_path, monkeypatch):
     def never(*args, **kwargs):
-        raise AssertionError("timed what could not be kept")
+        raise AssertionError("timed before the path was checked")
 
     monkeypatch.setattr("empirical.measuring.bench.bench", never)
     for out in (tmp_path, tmp_path / "file" / "x.json"):
@@ -108,7 +108,7 @@ def test_a_result_that_could_not_be_kept_is_not_measured(tmp_path, monkeypatch):
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
-def test_refuses():
+def test_refuses_wrong_shapes_and_counts():
     with pytest.raises(DomainError, match="length 8 must exceed the block of 8"):
         bench((8,), shape=SMALL, training_length=32)
     with pytest.raises(DomainError, match="rounds 0"):

@@ -1,4 +1,4 @@
-"""Rows against their bounds: true rows obey, corrupted ones do not, and what rounding leaves open is said."""
+"""Rows against their bounds: true rows obey, corrupted rows violate, and rounding may leave a row undecided."""
 
 import dataclasses
 import math
@@ -33,13 +33,13 @@ def random_rows(seed, size, dial=0.0, tokens=40):
 
 @given(seed=st.integers(0, 10**6), size=st.floats(0.0, 12.0), dial=st.sampled_from([0.0, 0.5, 0.99, 1.0]))
 @settings(max_examples=60, deadline=None)
-def test_no_true_row_violates(seed, size, dial):
+def test_true_rows_violate_no_bound(seed, size, dial):
     for name, check in check_rows(random_rows(seed, size, dial)).items():
         assert not check.violated.any(), name
 
 
 def test_rows_at_equality_do_not_violate():
-    """Two-level logits meet A2 and A4 exactly, so rounding puts measured values on both sides of a bound."""
+    """Two-level rows attain A2 and A4, so rounding puts measured values on both sides of a bound."""
     tokens, block = 40, 8
     query = torch.zeros(1, 1, tokens, tokens // block)
     key = torch.zeros_like(query)
@@ -54,7 +54,7 @@ def test_rows_at_equality_do_not_violate():
 
 
 @pytest.mark.parametrize("column", ["leak", "entropy"])
-def test_a_number_that_is_none_obeys_no_bound(column):
+def test_nan_violates_the_bounds_of_its_column(column):
     rows = random_rows(0, 1.0)
     values = getattr(rows, column).copy()
     values[..., 0] = np.nan
@@ -64,7 +64,7 @@ def test_a_number_that_is_none_obeys_no_bound(column):
             assert not check.violated[..., 1:].any(), name
 
 
-# What a wrong measurement would look like, and the check that must see it.
+# Wrong measurements, and the check that must find each.
 CORRUPTIONS = {
     "leak_margin": lambda rows: {"leak": rows.leak * 1.02},
     "leak_mean_margin": lambda rows: {"mean_margin": rows.mean_margin + 0.05},
@@ -76,7 +76,7 @@ CORRUPTIONS = {
 
 
 @pytest.mark.parametrize("name", list(BOUNDS))
-def test_a_corrupted_statistic_is_a_violation(name):
+def test_corrupted_measurement_is_a_violation(name):
     tokens, block = 40, 8
     query, key = torch.zeros(1, 1, tokens, 5), torch.zeros(1, 1, tokens, 5)
     for position in range(tokens):
@@ -87,28 +87,28 @@ def test_a_corrupted_statistic_is_a_violation(name):
     assert check_rows(corrupt)[name].violated.any()
 
 
-def test_a_number_that_is_none_is_a_violation():
+def test_nan_is_a_violation():
     rows = random_rows(0, 1.0)
     corrupt = dataclasses.replace(rows, entropy=rows.entropy * np.nan)
     assert check_rows(corrupt)["entropy_fidelity"].violated.all()
 
 
-def test_scores_too_large_for_their_format_are_undecided_and_in_a_wider_one_decided():
+def test_large_scores_are_undecided_until_a_wider_format():
     generator = torch.Generator().manual_seed(3)
     query, key = (400 * torch.randn(1, 2, 40, 8, generator=generator) for _ in range(2))
     coarse, fine = rows_of(query, key), rows_of(query.double(), key.double())
     assert coarse.undecided.any()
     assert not fine.undecided.any()
     for rows in (coarse, fine):
-        # A row whose leak underflowed to 0 has no ratio to be off by.
+        # A leak that underflowed to 0 has no relative error.
         assert (rows.leak == 0).any()
         for name, check in check_rows(rows).items():
             assert not check.violated.any(), name
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_leak_below_the_normal_numbers_violates_nothing(dtype, monkeypatch):
-    """With two keys the leak is its bound; as a subnormal number it has lost its digits."""
+def test_subnormal_leak_violates_no_bound(dtype, monkeypatch):
+    """With two keys the leak equals its bound; a subnormal number has lost digits."""
 
     def at(gap):
         key = torch.zeros(1, 1, 9, 4, dtype=dtype)
@@ -125,8 +125,8 @@ def test_a_leak_below_the_normal_numbers_violates_nothing(dtype, monkeypatch):
     assert len(violated) > 3
 
 
-def test_an_error_bound_of_nothing_would_count_rounding(monkeypatch):
-    """The derived error is needed: with none, rows at equality are counted."""
+def test_without_error_bound_rounding_counts_as_violation(monkeypatch):
+    """The derived error is needed: without it, rows at equality count as violations."""
     tokens = 40
     query = torch.zeros(1, 1, tokens, 5)
     key = torch.zeros_like(query)
@@ -150,15 +150,15 @@ OBEYING = {
     "mean_margin": 2.5,
     "logit_range": 4.0,
 }
-# All different, so that none can be taken for another.
+# All different, so that no two can be confused.
 ERRORS = {"score": 3e-5, "mean_score": 7e-5, "mass": 4e-4, "entropy": 6e-4}
 
 
 def one_row(errors=ERRORS, dtype=torch.float64, **numbers):
-    """A row with these numbers and these errors, whatever its scores would give."""
+    """A row with these numbers and these errors, independent of any scores."""
     values = {name: np.array([[value]]) for name, value in (OBEYING | numbers).items()}
     rows = Rows(**values, width=8, arithmetic=Arithmetic(dtype))
-    # Where `cached_property` keeps them.
+    # `cached_property` stores its values there.
     vars(rows)["errors"] = RowErrors(**{name: np.array([[value]]) for name, value in errors.items()})
     return rows
 
@@ -186,13 +186,13 @@ def mixture(leak):
 
 SCORE, MEAN, MASS, ENTROPY = (ERRORS[name] for name in ("score", "mean_score", "mass", "entropy"))
 
-# The bound, the numbers of a row, and the largest value of one of them that rounding may have made of one that obeys.
-# Differences of two scores have twice a score's error.
+# The bound, a row's numbers, and the largest value of one of them that a row obeying the bound can round to.
+# A difference of two scores has twice a score's error.
 THRESHOLDS = [
     ("leak_margin", {"margin": 2.0}, "leak", leak_at(2.0 - 2 * SCORE) * math.exp(MASS)),
     ("leak_margin", {"margin": -1.0}, "leak", leak_at(-1.0 - 2 * SCORE) * math.exp(MASS)),
     ("leak_mean_margin", {"mean_margin": 2.5}, "leak", leak_at(2.5 - 2 * MEAN) * math.exp(MASS)),
-    # Falls with the separation above 0 and with its size below, and is log n where 0 cannot be excluded.
+    # Decreases with the size of the separation, and is log n if the separation may be 0.
     ("entropy_margin", {"margin": 2.0}, "entropy", entropy_above(2.0 - 2 * SCORE) + ENTROPY),
     ("entropy_margin", {"margin": -2.0}, "entropy", entropy_above(-2.0 + 2 * SCORE) + ENTROPY),
     ("entropy_margin", {"margin": -1e-5}, "entropy", math.log(N) + ENTROPY),
@@ -205,7 +205,7 @@ THRESHOLDS = [
         "entropy",
         entropy_above(-3.0 + 2 * SCORE) + ENTROPY,
     ),
-    # Concave with its peak at the leak (n - m)/n = 0.9: the nearest leak to that.
+    # Concave in the leak with its peak at (n - m)/n = 0.9: the worst leak is the nearest to that.
     ("entropy_fidelity", {"leak": 0.3}, "entropy", mixture(0.3 * math.exp(MASS)) + ENTROPY),
     ("entropy_fidelity", {"leak": 0.95}, "entropy", mixture(0.95 * math.exp(-MASS)) + ENTROPY),
     ("entropy_fidelity", {"leak": 0.9001}, "entropy", math.log(N) + ENTROPY),
@@ -215,8 +215,8 @@ THRESHOLDS = [
 
 
 @pytest.mark.parametrize(("name", "numbers", "which", "threshold"), THRESHOLDS)
-def test_a_row_violates_from_its_derived_error_on(name, numbers, which, threshold):
-    """To the last digit: beyond the error of the row and a relative 1e-11 of a leak, 1e-11 nats of an entropy."""
+def test_violation_starts_at_the_derived_error(name, numbers, which, threshold):
+    """The threshold is the row's error plus a relative 1e-11 of a leak, or 1e-11 nats of an entropy."""
     beyond = -1.0 if name == "entropy_range" else 1.0
     size = threshold if which == "leak" else 1.0
     for share, violated in ((0.9, False), (1.1, True), (-1.0, False), (1e9, True)):
@@ -229,8 +229,8 @@ def test_a_row_violates_from_its_derived_error_on(name, numbers, which, threshol
 
 
 @pytest.mark.parametrize("share", [0.99, 1.01])
-def test_weights_below_the_normal_numbers_are_allowed_once(share):
-    """Each of the n of them is off by the smallest normal number at most."""
+def test_subnormal_weights_are_allowed_for_once(share):
+    """Each of the n weights is off by at most the smallest normal number."""
     floor = N * torch.finfo(torch.float32).tiny
     separation = 86.0
     allowed = leak_at(separation - 2 * SCORE)
@@ -239,8 +239,8 @@ def test_weights_below_the_normal_numbers_are_allowed_once(share):
     assert check_rows(rows)["leak_margin"].violated.item() == (share > 1)
 
 
-def test_bounds_and_distances_are_of_the_numbers_as_measured():
-    """Errors decide about violations only."""
+def test_bounds_and_slacks_use_the_measured_numbers():
+    """Error bounds affect only the violations."""
     checks = check_rows(one_row(entropy=1.5, leak=0.2, margin=2.0, mean_margin=2.5, logit_range=4.0))
     expected = {
         "leak_margin": (leak_at(2.0), leak_at(2.0) - 0.2),

@@ -1,4 +1,4 @@
-"""Generation: the cache gives what a pass over the whole text gives, at every dial, and seeds repeat."""
+"""Cached generation equals passes over the whole text at every dial, and seeds make it repeatable."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
     shape = ModelConfig(layers=2, heads=2, width=32, context=48, vocabulary=300)
     model = build_model(shape, LocalityConfig(schedule="linear", block=5), 300, 0)
     with torch.no_grad():
-        # Random weights of the usual size give uniform attention, on which no dial shows.
+        # Random weights of the usual size give nearly uniform attention, on which a dial has little effect.
         for block in model.transformer.h:
             block.attn.c_attn.weight *= 20
     save_model(model, path)
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("dial", [0.0, 0.7, 1.0])
-def test_cached_steps_equal_whole_passes(folder, dial):
+def test_cached_steps_equal_full_passes(folder, dial):
     model = load_model(folder).double()
     start = torch.arange(7)[None]
     with dials_moved(model, [dial, dial]), torch.no_grad():
@@ -55,7 +55,7 @@ The last. """
 
 
 @pytest.mark.parametrize("kind", ["sentences", "paragraphs"])
-def test_blocks_of_a_growing_text_are_those_of_the_whole(folder, kind):
+def test_growing_text_has_the_blocks_of_the_whole_text(folder, kind):
     tokenizer = load_tokenizer(str(folder))
     ids = tokenizer.encode(TEXT).ids
     whole = window_blocks(LocalityConfig(blocks=kind), tokenizer, [Piece("a", 0, TEXT)], torch.tensor([ids]))
@@ -65,11 +65,11 @@ def test_blocks_of_a_growing_text_are_those_of_the_whole(folder, kind):
     assert found[-1] >= 2
     assert GrowingBlocks(kind, tokenizer).extend(ids) == found
     ends = GrowingBlocks(kind, tokenizer).extend([0, *ids[:2], 0, ids[0]])
-    assert ends == [0, 1, 1, 1, 2], "what ends a text stays with it"
+    assert ends == [0, 1, 1, 1, 2], "the token that ends a text belongs to that text"
 
 
 @pytest.mark.parametrize("kind", ["sentences", "paragraphs"])
-def test_cached_steps_equal_whole_passes_under_blocks_of_the_text(folder, kind):
+def test_cached_steps_equal_full_passes_with_blocks_of_the_text(folder, kind):
     model, tokenizer = load_model(folder).double(), load_tokenizer(str(folder))
     start = torch.tensor([tokenizer.encode("One. Two.\n\nThree. Four").ids])
     with dials_moved(model, [0.5, 0.9]), torch.no_grad():
@@ -80,12 +80,12 @@ def test_cached_steps_equal_whole_passes_under_blocks_of_the_text(folder, kind):
     first = start.shape[1]
     nats, wrong = (-each[0, first - 1 : -1].gather(1, ids[0, first:, None]).mean().item() for each in (whole, other))
     assert surprise == pytest.approx(nats, rel=1e-12)
-    assert surprise != pytest.approx(wrong, rel=1e-9), "windows must differ for this to test the blocks"
+    assert surprise != pytest.approx(wrong, rel=1e-9), "the test needs blocks that change the output"
 
 
-def test_blocks_that_no_growing_text_has(folder, tmp_path):
+def test_refuses_blocks_undefined_for_a_growing_text(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
-    assert not (copy / SEAL_NAME).exists(), "these weights are of no run"
+    assert not (copy / SEAL_NAME).exists(), "the folder must not be a sealed run"
     config = json.loads((copy / "config.json").read_text())
     for kind, message in (("segments", "of kind 'segments'"), ("file", "of kind 'file'")):
         config["localist"]["blocks"] = kind
@@ -99,13 +99,13 @@ def test_blocks_that_no_growing_text_has(folder, tmp_path):
     assert generate(copy, "One. Two", tokens=3)[0].text
 
 
-def test_the_dial_is_felt(folder):
+def test_dial_changes_the_continuation(folder):
     low, high = generate(folder, "The value of", dials=[0.0, 1.0], tokens=20)
     assert low.loss != high.loss
     assert high.dials == (1.0, 1.0)
 
 
-def test_own_dials_and_seeds(folder):
+def test_own_dials_and_seeds_are_repeatable(folder):
     (own,) = generate(folder, "import", tokens=10)
     assert own.dials == (0.0, 0.9)
     assert generate(folder, "import", tokens=10)[0] == own
@@ -127,13 +127,13 @@ def test_own_dials_and_seeds(folder):
         ({"tokens": 5, "dials": [0.5], "shape": "steep"}, "'steep' must be one of"),
     ],
 )
-def test_refuses(folder, options, message):
+def test_refuses_values_out_of_range(folder, options, message):
     with pytest.raises(DomainError, match=message) as caught:
         generate(folder, "a", **options)
     assert "\n" not in str(caught.value)
 
 
-def test_a_prompt_and_its_continuation_may_fill_every_position(folder):
+def test_prompt_and_continuation_may_fill_all_positions(folder):
     prompt = "The value of a name"
     before = len(load_tokenizer(str(folder)).encode(prompt).ids)
     assert before > 2
@@ -145,29 +145,29 @@ def test_a_prompt_and_its_continuation_may_fill_every_position(folder):
         generate(folder, prompt, tokens=49 - before)
 
 
-def test_what_is_no_model_is_one_clear_line(tmp_path):
+def test_folder_without_a_model_is_one_line(tmp_path):
     with pytest.raises(InputError, match=r"no config\.json"):
         generate(tmp_path, "a")
 
 
-def test_a_tiny_temperature_takes_the_likeliest(folder):
+def test_tiny_temperature_takes_the_likeliest_token(folder):
     likeliest = generate(folder, "The", tokens=5, temperature=0.0)
     assert generate(folder, "The", tokens=5, temperature=1e-320) == likeliest
 
 
-def test_a_shape_may_be_an_exponent(folder):
+def test_shape_may_be_an_exponent(folder):
     assert generate(folder, "The", dials=[0.8], shape="2", tokens=2) == generate(
         folder, "The", dials=[0.8], shape="quadratic", tokens=2
     )
 
 
-def test_a_shape_without_a_dial_is_refused(folder):
+def test_refuses_a_shape_without_a_dial(folder):
     for command_of in (command, measure_command):
         with pytest.raises(DomainError, match=r"shape linear spreads a .* give --dial too"):
             command_of(folder, shape="linear")
 
 
-def test_command(folder, capsys):
+def test_command_prints_continuations(folder, capsys):
     command(folder, prompt="def", dial="0,1", tokens=5, as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert [each["dials"] for each in shown["continuations"]] == [[0, 0], [1, 1]]

@@ -1,4 +1,4 @@
-"""Records of a measured run, dial predictions, and the command's manners."""
+"""Records of a measured run: their numbers, precision and memory, and the runs that `measure` refuses."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ from empirical.seal import SEAL_NAME
 from empirical.training.train import train
 from theory.errors import DomainError, InputError, LocalistError
 
-# Ten batches, the last of them not full.
+# Ten batches; the last one is not full.
 WINDOWS = 39
 
 
@@ -32,13 +32,13 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def records(run, tmp_path_factory):
-    """Kept outside of the run, which no test may change."""
+    """Records outside of the run, which no test may change."""
     return measure(run, sequences=WINDOWS, out_dir=tmp_path_factory.mktemp("records") / "measured", progress=False)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def untouched(run):
-    """No test of this file leaves anything in the run that all of them share."""
+    """Checks that no test of this file changes the shared run."""
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
     yield
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
@@ -66,19 +66,19 @@ def test_measuring_again_gives_the_same_bytes(run, records, tmp_path):
     assert again.digest == records.digest
 
 
-def test_records_go_into_the_run_unless_told_otherwise(run, tmp_path):
+def test_records_go_into_the_run_by_default(run, tmp_path):
     mine = shutil.copytree(run, tmp_path / "run")
     assert measure(mine, sequences=1, progress=False).folder == mine / "measured"
     assert measure_dial(mine, [0.5], sequences=1, progress=False).folder == mine / "dial"
     assert read_records(mine / "dial").manifest["kind"] == "dial"
 
 
-# Numbers kept of each series.
+# Numbers stored per series.
 KEPT = 128
 
 
-def test_memory_grows_neither_with_the_dials_nor_with_the_rows(run, tmp_path, monkeypatch):
-    """By the arrays that are alive: one dial's summaries, and the rows of one batch."""
+def test_memory_does_not_grow_with_dials_or_rows(run, tmp_path, monkeypatch):
+    """Counts the live arrays: one dial's summaries, and the rows of one batch."""
     monkeypatch.setattr("empirical.measuring.measure.SUMMARY_NUMBERS", 0)
     monkeypatch.setattr("empirical.measuring.measure.LEAST_KEPT", KEPT)
     summaries: weakref.WeakSet[LayerSummary] = weakref.WeakSet()
@@ -114,11 +114,11 @@ def test_memory_grows_neither_with_the_dials_nor_with_the_rows(run, tmp_path, mo
     for count, kept, rows in found:
         assert count == layers, "one dial at a time"
         assert layers * series * KEPT * 2 <= kept <= layers * series * KEPT * 8
-        # Rows at dial 0 of all layers, six numbers each, and of the layer that is being compared, seven.
+        # Rows at dial 0 of all layers have six numbers each, those of the compared layer seven.
         assert rows == (layers * 6 + 7) * 8 * 2 * 4 * 56
 
 
-def test_what_is_kept_of_large_models_by_arithmetic():
+def test_kept_numbers_of_large_models_fit_the_limit():
     for layers, heads, rows in ((12, 12, 10**6), (48, 25, 10**7), (4, 4, 10**4)):
         kept = kept_numbers(layers, heads, rows)
         assert LEAST_KEPT <= kept <= rows
@@ -126,7 +126,7 @@ def test_what_is_kept_of_large_models_by_arithmetic():
     assert kept_numbers(2, 2, 30) == 30
 
 
-def test_quantiles_of_many_rows_come_from_a_sketch_that_says_so(run, records, tmp_path, monkeypatch, capsys):
+def test_quantiles_of_many_rows_state_their_rank_error(run, records, tmp_path, monkeypatch, capsys):
     from empirical.measuring.measure_command import measure as command
 
     assert records.manifest["quantiles"] == {"method": "exact", "rank_error": 0.0}
@@ -155,8 +155,8 @@ def test_quantiles_of_many_rows_come_from_a_sketch_that_says_so(run, records, tm
     assert "quantiles: from a sketch, each rank within 0.0" in capsys.readouterr().out
 
 
-def test_the_loss_has_the_precision_that_was_asked_for(run, tmp_path):
-    """In float64 it is the independent model's to 1e-14; the sum of float32 losses is not."""
+def test_loss_has_the_requested_precision(run, tmp_path):
+    """The float64 loss agrees with the independent model to 1e-14; the float32 loss does not."""
     options = {"sequences": 5, "progress": False}
     fine = measure(run, precision="float64", out_dir=tmp_path / "fine", **options).manifest["passes"][0]
     coarse = measure(run, out_dir=tmp_path / "coarse", **options).manifest["passes"][0]
@@ -175,9 +175,9 @@ def test_bounds_have_quantiles(records):
     assert (frame["bound_leak_margin_q05"] < frame["bound_leak_margin_q95"]).any()
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_the_work(run, tmp_path, monkeypatch):
+def test_unwritable_folder_is_refused_before_the_work(run, tmp_path, monkeypatch):
     def never(*args, **kwargs):
-        raise AssertionError("measured what could not be kept")
+        raise AssertionError("measured before the folder was checked")
 
     monkeypatch.setattr("empirical.measuring.measure.run_pass", never)
     monkeypatch.setattr("empirical.measuring.measure.run_dial", never)
@@ -187,7 +187,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(run, tmp_path, 
             call(run, out_dir=tmp_path / "file", progress=False)
 
 
-def test_memory_that_does_not_suffice_is_one_line(run, tmp_path, monkeypatch):
+def test_out_of_memory_is_one_line(run, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise MemoryError
 
@@ -196,7 +196,7 @@ def test_memory_that_does_not_suffice_is_one_line(run, tmp_path, monkeypatch):
         measure(run, out_dir=tmp_path / "new", progress=False)
 
 
-def test_refuses_what_is_no_run(tmp_path):
+def test_refuses_a_folder_that_is_no_finished_run(tmp_path):
     with pytest.raises(InputError, match="not a run"):
         measure(tmp_path)
     (tmp_path / "run.json").write_text("{}")
@@ -205,7 +205,7 @@ def test_refuses_what_is_no_run(tmp_path):
 
 
 def unsealed(run, folder):
-    """A copy of a run that may be changed."""
+    """A copy of a run that a test may change."""
     copy = shutil.copytree(run, folder)
     (copy / SEAL_NAME).unlink()
     return copy
@@ -228,7 +228,7 @@ IDS = torch.arange(64, dtype=torch.int32)[None] // 8
         (torch.zeros(1, 8, dtype=torch.int32), None, "block 8 must be below the context 8"),
     ],
 )
-def test_held_out_windows_that_do_not_fit_the_model_are_one_clear_line(run, tmp_path, windows, blocks, message):
+def test_held_out_sequences_that_do_not_fit_the_model_are_one_line(run, tmp_path, windows, blocks, message):
     copy = unsealed(run, tmp_path / "run")
     save_file({"windows": windows} | ({} if blocks is None else {"block_ids": blocks}), copy / "held_out.safetensors")
     with pytest.raises((InputError, DomainError), match=message) as caught:
@@ -237,7 +237,7 @@ def test_held_out_windows_that_do_not_fit_the_model_are_one_clear_line(run, tmp_
     assert not (copy / "measured").exists()
 
 
-def test_blocks_that_follow_the_text_are_never_taken_for_windows(run, tmp_path):
+def test_refuses_missing_ids_of_blocks_that_follow_the_text(run, tmp_path):
     copy = unsealed(run, tmp_path / "run")
     stated = json.loads((copy / "config.json").read_text())
     stated["localist"]["blocks"] = "sentences"
@@ -246,7 +246,7 @@ def test_blocks_that_follow_the_text_are_never_taken_for_windows(run, tmp_path):
         measure(copy, progress=False)
 
 
-def test_a_run_with_huge_scores_is_left_undecided_until_measured_in_float64(run, tmp_path, capsys):
+def test_huge_scores_are_undecided_until_float64(run, tmp_path, capsys):
     from empirical.measuring.measure_command import measure as command
 
     huge = tmp_path / "huge"

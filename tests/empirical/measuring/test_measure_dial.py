@@ -1,4 +1,4 @@
-"""Runs measured at other dials: B1 and B3 predict the first layer, and `--dial` is read or refused."""
+"""Runs measured at other dials: B1, B2 and B3 predict the first layer; values of `--dial`."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def run(tmp_path_factory):
     return train(tiny(), tmp_path_factory.mktemp("measured") / "run", progress=False)
 
 
-def test_dial_curve_of_the_first_layer_is_predicted(run, tmp_path):
+def test_first_layer_matches_the_predicted_dial_curve(run, tmp_path):
     records = measure_dial(run, dial_values("0:1:0.25"), sequences=8, out_dir=tmp_path, progress=False)
     first = records.rows[records.rows["layer"] == 0]
     assert first["prediction_error_fidelity"].max() < 1e-5
@@ -34,14 +34,14 @@ def test_dial_curve_of_the_first_layer_is_predicted(run, tmp_path):
     assert first["prediction_error_shift"].max() < 1e-5
     assert records.violations == 0
     deeper = records.rows[(records.rows["layer"] == 2) & (records.rows["dial_largest"] == 0.75)]
-    assert (deeper["prediction_error_fidelity"] > 1e-5).all(), "deeper layers' inputs move, so they must drift"
+    assert (deeper["prediction_error_fidelity"] > 1e-5).all(), "deeper layers must drift, because their inputs move"
     assert np.isnan(records.rows.loc[records.rows["dial"] == 1, "margin_mean"]).all()
     curve = first.groupby("dial_largest")["fidelity_mean"].mean()
     assert curve.is_monotonic_increasing
     assert curve.iloc[-1] == pytest.approx(1, abs=1e-6)
 
 
-def test_prediction_is_b1_row_by_row(run):
+def test_prediction_matches_b1_row_by_row(run):
     model, windows = load_model(run), load_held_out(run)[0][:2]
     taken = []
     run_pass(model, windows, [0.0] * 3, taken.append, conditionals=True)
@@ -55,8 +55,8 @@ def test_prediction_is_b1_row_by_row(run):
     np.testing.assert_allclose(entropy, moved.entropy, atol=1e-5)
 
 
-def test_the_output_moves_as_b3_says(run):
-    """In float64 the first layer's shift is B3's to rounding; deeper layers' inputs move, so they drift."""
+def test_output_shift_matches_b3(run):
+    """In float64 the first layer's shift equals B3's up to rounding; deeper layers drift, because their inputs move."""
     model, windows = load_model(run).double(), load_held_out(run)[0][:3]
     for dial in (0.8, 1.0):
         taken = []
@@ -70,7 +70,7 @@ def test_the_output_moves_as_b3_says(run):
         assert taken[2].shift.error.max() > 1e-6
 
 
-def test_a_wrong_gain_would_be_seen(run, monkeypatch):
+def test_wrong_gain_is_found(run, monkeypatch):
     monkeypatch.setattr("empirical.measuring.shift.dial_gain", lambda leak, dial: dial * leak)
     model, windows = load_model(run).double(), load_held_out(run)[0][:1]
     taken = []
@@ -78,7 +78,7 @@ def test_a_wrong_gain_would_be_seen(run, monkeypatch):
     assert taken[0].shift.error.max() > 1e-4
 
 
-def test_shifts_against_the_reference():
+def test_shifts_match_the_reference():
     generator = torch.Generator().manual_seed(3)
     query, key, value = (torch.randn(2, 2, 24, 8, generator=generator, dtype=torch.float64) for _ in range(3))
     ids = fixed_windows(24, 6)
@@ -108,17 +108,17 @@ def test_shifts_against_the_reference():
         ("0:0.3:0.1", [0, 0.1, 0.2, 0.3]),
         ("0:1:0.6", [0, 0.6]),
         ("0.5,0,0.5", [0.5, 0]),
-        # As near to the hard mask as they are, and no nearer.
+        # A dial just below 1 is not rounded to 1.
         ("0.9999999999999", [1 - 1e-13]),
     ],
 )
-def test_dial_values(text, values):
+def test_dial_values_of_ranges_and_lists(text, values):
     assert dial_values(text) == values
 
 
 @pytest.mark.parametrize(
     "text", ["", "a", "0:1", "0:2:1", "1:0:0.1", "0:1:0", "-0.1", "nan", "0:inf:1", "0:1:nan", "0:1:1e-12"]
 )
-def test_dial_values_refuses(text):
+def test_dial_values_refuses_malformed_text(text):
     with pytest.raises(DomainError, match="dial"):
         dial_values(text)

@@ -1,4 +1,4 @@
-"""Quantiles in fixed memory: whole where they fit, and within the stated rank error where not."""
+"""Quantiles in fixed memory: exact while the numbers fit, else within the stated rank error."""
 
 import numpy as np
 import pytest
@@ -27,27 +27,27 @@ def streams(kind, count, seed=0):
         "few": lambda: random.integers(0, 4, size=(3, count)).astype(float),
         "same": lambda: np.full((3, count), 7.0),
         "tiny": lambda: np.exp(random.normal(size=(3, count)) * 60),
-        # Runs as long as a buffer, that interleave in the merges.
+        # Sorted stretches as long as a buffer, which interleave in the merges.
         "combed": lambda: (np.arange(count) * 7919 % count) + np.zeros((3, 1)),
         "infinite": lambda: np.where(random.random((3, count)) < 0.3, np.inf, random.normal(size=(3, count))),
     }[kind]()
 
 
 def rank_faults(values, found):
-    """By how much the share of the stream up to each quantile misses the one asked for, beyond the stated error."""
+    """Distance of each quantile's share of the stream from the requested share, beyond the stated error."""
     faults = []
     for line, answers in zip(values, found.at(SHARES), strict=True):
         ordered = np.sort(line)
         for share, answer in zip(SHARES, answers, strict=True):
             below, up_to = np.searchsorted(ordered, answer, "left"), np.searchsorted(ordered, answer, "right")
-            assert up_to > below, "a quantile is a number of the stream"
+            assert up_to > below, "a quantile must be a number of the stream"
             low, high = below / len(line), up_to / len(line)
             faults.append(max(low - share, share - high) - found.rank_error)
     return faults
 
 
 @pytest.mark.parametrize("count", [1, 2, 63, 500])
-def test_few_numbers_are_kept_whole(count):
+def test_few_numbers_give_exact_quantiles(count):
     values = np.random.default_rng(1).normal(size=(4, count))
     found = sketch(values, 500, step=7)
     assert found.rank_error == 0
@@ -57,7 +57,7 @@ def test_few_numbers_are_kept_whole(count):
 
 @pytest.mark.parametrize("kind", ["normal", "rising", "falling", "few", "same", "tiny", "combed", "infinite"])
 @pytest.mark.parametrize(("count", "capacity"), [(20_000, 512), (20_000, 64), (513, 512), (60_001, 4096)])
-def test_every_quantile_is_within_the_stated_rank_error(kind, count, capacity):
+def test_quantiles_are_within_the_stated_rank_error(kind, count, capacity):
     values = streams(kind, count)
     found = sketch(values, capacity)
     assert found.count == count
@@ -67,7 +67,7 @@ def test_every_quantile_is_within_the_stated_rank_error(kind, count, capacity):
 
 @given(st.integers(200, 3000), st.integers(64, 150), st.integers(1, 400), st.integers(0, 2**32 - 1))
 @example(200, 64, 200, 0)
-def test_the_error_holds_for_any_stream_and_any_batches(count, capacity, step, seed):
+def test_rank_error_holds_for_any_stream_and_batches(count, capacity, step, seed):
     random = np.random.default_rng(seed)
     values = np.cumsum(random.integers(-1, 2, size=(3, count)), axis=1).astype(float)
     found = sketch(values, capacity, step)
@@ -75,8 +75,8 @@ def test_the_error_holds_for_any_stream_and_any_batches(count, capacity, step, s
     np.testing.assert_array_equal(found.at(SHARES), sketch(values, capacity, count).at(SHARES))
 
 
-def test_the_stated_error_is_no_more_than_it_must_be():
-    """Streams come within a third of it, and a fifth of it would be wrong."""
+def test_stated_rank_error_is_not_far_above_the_worst():
+    """Some streams exceed a fifth of it."""
     worst = 0.0
     for kind in ("normal", "combed", "rising"):
         for seed in range(4):
@@ -87,22 +87,22 @@ def test_the_stated_error_is_no_more_than_it_must_be():
 
 
 @pytest.mark.parametrize("capacity", [64, 1000, 4096])
-def test_memory_does_not_grow_with_the_numbers(capacity):
+def test_memory_does_not_grow_with_the_stream(capacity):
     for count in (capacity + 1, 10 * capacity, 50 * capacity):
         found = Quantiles(2, count, capacity)
         for part in np.array_split(np.arange(count, dtype=float), 97):
             found.add(np.stack([part, -part]))
             assert found.nbytes <= 2 * 8 * capacity
         assert found.count == count
-    # Large streams by arithmetic: the buffer being filled, one a level, and what is merged.
+    # Large streams by arithmetic: the buffer being filled, one per level, and one being merged.
     for count in (10**6, 10**9, 10**12):
         size = buffer_size(count, capacity)
         levels = (-(-count // size) - 1).bit_length()
         assert (levels + 1) * size <= capacity
 
 
-def test_the_error_of_a_million_rows_of_gpt2_small():
-    """With 11,650 numbers a series, as `measure` keeps them, the error is below half a percent."""
+def test_rank_error_of_a_million_gpt2_small_rows():
+    """`measure` stores 11,650 numbers per series; the error is then below half a percent."""
     values = np.random.default_rng(0).normal(size=(1, 1_000_000))
     found = sketch(values, 11_650, step=4096)
     assert found.rank_error < 0.004
@@ -110,7 +110,7 @@ def test_the_error_of_a_million_rows_of_gpt2_small():
 
 
 @pytest.mark.parametrize("place", [0, 7, 4999])
-def test_a_number_that_is_none_spoils_its_series_alone(place):
+def test_nan_affects_only_its_own_series(place):
     values = streams("normal", 5000)
     values[1, place] = np.nan
     for capacity in (64, 5000):
@@ -119,6 +119,6 @@ def test_a_number_that_is_none_spoils_its_series_alone(place):
         assert np.isfinite(at[[0, 2]]).all()
 
 
-def test_a_capacity_that_holds_no_buffers_is_refused():
+def test_refuses_a_capacity_without_room_for_buffers():
     with pytest.raises(ValueError, match="capacity 63 must be at least 64"):
         Quantiles(1, 64, 63)

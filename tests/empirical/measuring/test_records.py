@@ -1,4 +1,4 @@
-"""Record folders: written whole, read checked."""
+"""Record folders are written completely and checked when read."""
 
 import errno
 import json
@@ -20,7 +20,7 @@ def table():
     return pd.DataFrame([row, row | {"head": 2, "margin_mean": math.nan}], columns=list(COLUMNS))
 
 
-def test_round_trip(tmp_path):
+def test_records_round_trip(tmp_path):
     written = write_records(tmp_path / "deep" / "folder", table(), {"seed": 3})
     read = read_records(tmp_path / "deep" / "folder")
     pd.testing.assert_frame_equal(read.rows, table())
@@ -30,7 +30,7 @@ def test_round_trip(tmp_path):
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def test_a_changed_row_is_refused(tmp_path):
+def test_refuses_a_changed_row(tmp_path):
     write_records(tmp_path, table(), {})
     path = tmp_path / "rows.csv"
     path.write_text(path.read_text().replace("0.1", "0.2", 1))
@@ -59,7 +59,7 @@ def edit_manifest(folder, **changes):
         (lambda folder: edit_manifest(folder, kind=["rows"]), "kind must be text, found"),
     ],
 )
-def test_a_spoilt_folder_is_one_clear_line(tmp_path, spoil, message):
+def test_damaged_folder_is_one_line(tmp_path, spoil, message):
     write_records(tmp_path, table(), {})
     spoil(tmp_path)
     with pytest.raises(InputError, match=message) as caught:
@@ -67,7 +67,7 @@ def test_a_spoilt_folder_is_one_clear_line(tmp_path, spoil, message):
     assert "\n" not in str(caught.value)
 
 
-def test_missing_folder_and_missing_column(tmp_path):
+def test_refuses_a_missing_folder_or_column(tmp_path):
     with pytest.raises(InputError, match="no record folder"):
         read_records(tmp_path / "none")
     with pytest.raises(InputError, match="'entropy_mean'"):
@@ -76,22 +76,22 @@ def test_missing_folder_and_missing_column(tmp_path):
         write_records(tmp_path, table().iloc[:0], {})
 
 
-def test_a_manifest_is_strict_json(tmp_path):
+def test_manifest_is_strict_json(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_records(tmp_path, table(), {"perplexity": math.nan})
     write_records(tmp_path, table(), {})
     json.loads((tmp_path / "manifest.json").read_text())
 
 
-def test_a_folder_that_cannot_be_written(tmp_path):
+def test_refuses_an_unwritable_folder(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         write_records(tmp_path / "file" / "records", table(), {})
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_a_disk_without_room_is_told_before_the_work(tmp_path, monkeypatch, failing):
-    """Whichever of the two files it is that does not fit."""
+def test_full_disk_is_reported_before_the_work(tmp_path, monkeypatch, failing):
+    """Either of the two files may be the one that does not fit."""
     asked = []
 
     def full(descriptor, start, size):
@@ -105,11 +105,11 @@ def test_a_disk_without_room_is_told_before_the_work(tmp_path, monkeypatch, fail
         pytest.raises(InputError, match=rf"^cannot write .*{name}: No space left on device$"),
         records_reserved(tmp_path / "deep" / "folder", 2, 0),
     ):
-        raise AssertionError("no work is begun")
+        raise AssertionError("work started on a full disk")
     assert not list(tmp_path.iterdir())
 
 
-def test_the_room_that_is_taken_suffices(tmp_path, monkeypatch):
+def test_reserved_size_suffices(tmp_path, monkeypatch):
     taken = {}
     whole = os.posix_fallocate
 
@@ -125,7 +125,7 @@ def test_the_room_that_is_taken_suffices(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS])
-def test_a_file_system_that_reserves_nothing_is_written_to(tmp_path, monkeypatch, number):
+def test_writes_to_a_file_system_without_reservation(tmp_path, monkeypatch, number):
     def unknown(descriptor, start, size):
         raise OSError(number, os.strerror(number))
 
@@ -137,7 +137,7 @@ def test_a_file_system_that_reserves_nothing_is_written_to(tmp_path, monkeypatch
     pd.testing.assert_frame_equal(read_records(tmp_path).rows, table())
 
 
-def test_nothing_written_leaves_nothing(tmp_path):
+def test_without_a_write_no_file_is_left(tmp_path):
     with records_reserved(tmp_path / "deep" / "folder", 2, 0):
         assert len(list(tmp_path.rglob("*.partial"))) == 2
     assert not list(tmp_path.iterdir())
@@ -148,7 +148,7 @@ def test_nothing_written_leaves_nothing(tmp_path):
     assert read_records(tmp_path).manifest["seed"] == 1
 
 
-def test_links_are_kept_and_devices_are_written_to(tmp_path):
+def test_keeps_links_and_writes_to_devices(tmp_path):
     (tmp_path / "kept").write_text("old")
     (tmp_path / "link").symlink_to(tmp_path / "kept")
     with reserved(tmp_path / "link", 100) as write:
@@ -178,7 +178,7 @@ def test_links_are_kept_and_devices_are_written_to(tmp_path):
         ("", "2 columns are missing"),
     ],
 )
-def test_a_table_that_is_none_is_one_clear_line(tmp_path, text, message):
+def test_malformed_table_is_one_line(tmp_path, text, message):
     path = tmp_path / "table.csv"
     path.write_text(text)
     with pytest.raises(InputError, match=message):
@@ -190,7 +190,7 @@ def test_a_table_that_is_none_is_one_clear_line(tmp_path, text, message):
         read_table(tmp_path / "none.csv", ("a", "b"), ("a",))
 
 
-def test_a_table_keeps_the_columns_that_were_asked_for(tmp_path):
+def test_reads_only_the_requested_columns(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text('c,a,more,b\n"x\ny",1,9,0.1\n,2,9,\n')
     found = read_table(path, ("a", "b", "c"), ("a",), ("c",))

@@ -1,4 +1,4 @@
-"""`measure --rows`: every row of the file against an independent eager model, and what the disk can do to it."""
+"""`measure --rows`: every row of the file against an independent eager model, and disks that fail."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from empirical.training.held_out import load_held_out
 from empirical.training.train import train
 from theory.errors import DomainError, InputError
 
-# More than a batch of windows, and a last batch that is not full.
+# More than one batch, and a last batch that is not full.
 WINDOWS = 6
 
 
@@ -34,7 +34,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def written(run, tmp_path_factory):
-    """File and records of the run with its own dials, in float64."""
+    """The file and the records of the run with its own dials, in float64."""
     folder = tmp_path_factory.mktemp("written")
     path = folder / "rows.parquet"
     options = {"sequences": WINDOWS, "precision": "float64", "out_dir": folder / "measured", "progress": False}
@@ -42,7 +42,7 @@ def written(run, tmp_path_factory):
 
 
 def expected(layers, dials):
-    """The rows that the oracle has, in the file's order within a layer."""
+    """The oracle's rows, in the file's order within a layer."""
     parts = []
     for layer, numbers in enumerate(layers):
         heads, sequences, positions = np.meshgrid(*map(np.arange, numbers["leak"].shape), indexing="ij")
@@ -59,12 +59,12 @@ def indexed(frame):
 DIALS = [0.0, 0.9 * 0.5**5, 0.9]
 
 
-def test_every_row_is_what_its_definition_says(run, written):
+def test_rows_match_their_definitions(run, written):
     path, _ = written
     frame, (layers, _) = pd.read_parquet(path), eager_rows(run, DIALS, WINDOWS)
     assert list(frame.columns) == list(ROW_COLUMNS)
     rows, exact = indexed(frame), expected(layers, DIALS)
-    assert rows.index.equals(exact.index), "each row with a complement once, and no other"
+    assert rows.index.equals(exact.index), "each row with a complement appears exactly once"
     assert len(rows) == 3 * 2 * WINDOWS * (64 - 8)
     for name in ("n", "m", "dial", *QUANTITIES):
         np.testing.assert_allclose(rows[name], exact[name], rtol=1e-10, atol=1e-11, err_msg=name)
@@ -73,7 +73,7 @@ def test_every_row_is_what_its_definition_says(run, written):
     assert (frame["token"] == tokens[frame["sequence"], frame["position"]]).all()
 
 
-def test_every_bound_is_what_its_formula_says(run, written):
+def test_bounds_match_their_formulas(run, written):
     path, _ = written
     rows, exact = indexed(pd.read_parquet(path)), expected(eager_rows(run, DIALS, WINDOWS)[0], DIALS)
     bounds = pd.DataFrame([eager_bounds(row) for row in exact.to_dict("records")], index=exact.index)
@@ -86,7 +86,7 @@ def test_every_bound_is_what_its_formula_says(run, written):
         assert rows[name].between(1e-16, 1e-10).all()
 
 
-def test_the_records_are_those_of_the_rows(written):
+def test_records_summarise_the_rows(written):
     path, records = written
     groups = pd.read_parquet(path).groupby(["layer", "head"])
     for (layer, head), rows in groups:
@@ -116,7 +116,7 @@ def test_the_records_are_those_of_the_rows(written):
         assert record["tolerance_leak_max"] > rows["tolerance_leak"].min()
 
 
-def test_the_metadata_names_the_records(written):
+def test_metadata_names_the_records(written):
     path, records = written
     about = json.loads(pq.read_metadata(path).metadata[ROWS_KEY])
     assert about["manifest_sha256"] == hashlib.sha256((records.folder / "manifest.json").read_bytes()).hexdigest()
@@ -127,7 +127,7 @@ def test_the_metadata_names_the_records(written):
     assert field.metadata[b"meaning"].decode() == QUANTITIES["margin"]
 
 
-def test_rows_of_a_moved_dial(run, tmp_path):
+def test_rows_of_a_moved_dial_match_predictions(run, tmp_path):
     path, dials = tmp_path / "rows.parquet", [0.0, 0.8, 1.0]
     options = {"sequences": WINDOWS, "precision": "float64", "out_dir": tmp_path / "dial", "progress": False}
     records = measure_dial(run, dials, rows_file=path, **options)
@@ -142,7 +142,7 @@ def test_rows_of_a_moved_dial(run, tmp_path):
         assert stated["loss"] == pytest.approx(loss, rel=1e-12)
         for name in ("n", "m", "dial", *QUANTITIES):
             np.testing.assert_allclose(rows[name], exact[name], rtol=1e-9, atol=1e-10, err_msg=name)
-        # B1: the odds grow by 1/(1 - dial), from those at dial 0.
+        # B1: the odds grow by the factor 1/(1 - dial) from dial 0.
         leak = (1 - dial) * before["leak"] / (1 - dial * before["leak"])
         np.testing.assert_allclose(rows["predicted_fidelity"], 1 - leak, rtol=1e-10)
         moves = [
@@ -169,7 +169,7 @@ def test_rows_of_a_moved_dial(run, tmp_path):
                 assert record[f"prediction_error_{name}"] == (part[f"predicted_{name}"] - part[name]).abs().max()
 
 
-def test_a_violated_row_names_its_bounds(run, tmp_path, monkeypatch):
+def test_violated_row_names_its_bounds(run, tmp_path, monkeypatch):
     from empirical.measuring import passes
 
     whole = passes.RowMeter.__call__
@@ -195,7 +195,7 @@ def test_a_violated_row_names_its_bounds(run, tmp_path, monkeypatch):
     assert counted < set(BOUNDS)
 
 
-def test_undecided_rows_say_so(run, tmp_path, monkeypatch):
+def test_undecided_rows_are_marked(run, tmp_path, monkeypatch):
     monkeypatch.setattr("empirical.attention.rounding.LARGEST_RELATIVE_ERROR", 0.0)
     path = tmp_path / "rows.parquet"
     records = measure(run, sequences=1, rows_file=path, out_dir=tmp_path / "out", progress=False)
@@ -209,7 +209,7 @@ def test_undecided_rows_say_so(run, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("group", [1, 300, 10**9])
-def test_groups_are_written_as_they_fill(run, written, tmp_path, monkeypatch, group):
+def test_row_groups_are_written_when_full(run, written, tmp_path, monkeypatch, group):
     monkeypatch.setattr("empirical.measuring.row_file.GROUP_ROWS", group)
     path = tmp_path / "rows.parquet"
     options = {"sequences": WINDOWS, "precision": "float64", "out_dir": tmp_path / "out", "progress": False}
@@ -217,7 +217,7 @@ def test_groups_are_written_as_they_fill(run, written, tmp_path, monkeypatch, gr
     pd.testing.assert_frame_equal(pd.read_parquet(path), pd.read_parquet(written[0]))
     found = pq.read_metadata(path)
     sizes = [found.row_group(index).num_rows for index in range(found.num_row_groups)]
-    # A batch of four windows and one of two, of 112 rows a layer each, in three layers.
+    # A batch of four sequences and one of two, with 112 rows per sequence and layer, in three layers.
     assert sizes == {1: [448] * 3 + [224] * 3, 300: [448] * 3 + [448, 224], 10**9: [2016]}[group]
 
 
@@ -226,7 +226,7 @@ def left(folder):
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
-def test_an_interruption_leaves_nothing(run, tmp_path, monkeypatch, stop):
+def test_interruption_leaves_no_file(run, tmp_path, monkeypatch, stop):
     monkeypatch.setattr("empirical.measuring.row_file.GROUP_ROWS", 1)
     whole = RowFile.add
     seen = []
@@ -245,7 +245,7 @@ def test_an_interruption_leaves_nothing(run, tmp_path, monkeypatch, stop):
     assert left(tmp_path) == []
 
 
-def test_a_file_that_is_there_stays_until_the_new_one_is_whole(run, tmp_path, monkeypatch):
+def test_old_file_stays_until_the_new_one_is_complete(run, tmp_path, monkeypatch):
     path = tmp_path / "rows.parquet"
     path.write_bytes(b"old")
 
@@ -262,7 +262,7 @@ def test_a_file_that_is_there_stays_until_the_new_one_is_whole(run, tmp_path, mo
     assert left(tmp_path) == ["manifest.json", "out", "rows.csv", "rows.parquet"]
 
 
-def test_a_disk_that_fills_is_one_clear_line(run, tmp_path, monkeypatch):
+def test_full_disk_is_one_line(run, tmp_path, monkeypatch):
     monkeypatch.setattr("empirical.measuring.row_file.GROUP_ROWS", 1)
     whole, groups = pq.ParquetWriter.write_table, []
 
@@ -278,11 +278,11 @@ def test_a_disk_that_fills_is_one_clear_line(run, tmp_path, monkeypatch):
     ) as caught:
         measure(run, sequences=8, rows_file=tmp_path / "rows.parquet", out_dir=tmp_path / "out", progress=False)
     assert "\n" not in str(caught.value)
-    assert len(groups) == 2, "told at the group that did not fit"
+    assert len(groups) == 2, "reported at the group that did not fit"
     assert left(tmp_path) == []
 
 
-def test_a_disk_too_small_for_the_rest_is_told_after_the_first_group(run, tmp_path, monkeypatch):
+def test_too_small_disk_is_reported_after_the_first_group(run, tmp_path, monkeypatch):
     monkeypatch.setattr("empirical.measuring.row_file.GROUP_ROWS", 1)
     usage = namedtuple("usage", "total used free")
     room = {"free": 10**12}
@@ -299,15 +299,15 @@ def test_a_disk_too_small_for_the_rest_is_told_after_the_first_group(run, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows", "manifest.json"])
-def test_another_kind_of_file_is_refused(run, tmp_path, name):
+def test_refuses_another_file_suffix(run, tmp_path, name):
     with pytest.raises(DomainError, match=rf"rows file .*{name} must end in .parquet"):
         measure(run, rows_file=tmp_path / name, out_dir=tmp_path, progress=False)
     assert left(tmp_path) == []
 
 
-def test_a_place_that_cannot_be_written_is_told_before_the_work(run, tmp_path, monkeypatch):
+def test_unwritable_path_is_refused_before_the_work(run, tmp_path, monkeypatch):
     def never(*args, **kwargs):
-        raise AssertionError("measured what could not be kept")
+        raise AssertionError("measured before the path was checked")
 
     monkeypatch.setattr("empirical.measuring.measure.run_pass", never)
     (tmp_path / "file").write_text("")
@@ -318,7 +318,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(run, tmp_path, m
     assert left(tmp_path) == ["file", "folder.parquet"]
 
 
-def test_the_command_writes_rows(run, tmp_path, capsys):
+def test_command_writes_rows(run, tmp_path, capsys):
     from empirical.measuring.measure_command import measure as command
 
     command(run=run, sequences=1, out=tmp_path / "out", rows=tmp_path / "rows.parquet", as_json=True)

@@ -1,4 +1,4 @@
-"""The output's predicted shift (B3) for leaks that rounding moved to 1 and beyond, or below 0."""
+"""The output's predicted shift (B3), also for leaks that rounding moved to 1, above 1 or below 0."""
 
 import math
 
@@ -16,7 +16,7 @@ TOKENS, BLOCK = 12, 4
 
 @pytest.fixture
 def shifted():
-    """Of one layer: what the shift is predicted to be for given leaks, and what it was."""
+    """The predicted shift of one layer for given leaks, and the measured shift."""
     generator = torch.Generator().manual_seed(0)
     query, key, value = torch.randn(3, 1, 1, TOKENS, 8, generator=generator, dtype=torch.float64)
     calls = []
@@ -32,29 +32,29 @@ def shifted():
     return rows.leak, compare
 
 
-def test_a_shift_is_the_gain_in_fidelity_along_the_conditional_outputs(shifted):
+def test_shift_is_the_fidelity_gain_times_the_conditional_difference(shifted):
     leak, compare = shifted
     found = compare(leak)
     assert (found.error <= 1e-14).all()
     assert found.measured.max() > 0.1
-    # A gain by another leak or dial would not be this one.
+    # Another leak or dial gives another gain.
     assert compare(leak / 2).error.max() > 1e-2
     assert compare(leak, 0.6).error.max() > 1e-2
 
 
-def test_leaks_beyond_1_count_as_the_largest_below(shifted):
-    """All of the mass is off the block: no dial below 1 moves anything, and rounding above 1 is no reason to fail."""
+def test_leaks_of_1_and_above_count_as_the_largest_float_below_1(shifted):
+    """With all mass off the block no dial below 1 moves the output; a leak rounded above 1 must not fail."""
     _, compare = shifted
     for leak in (1.0, 1 + 2.0**-23, 1 + 2.0**-52):
         found = compare(leak)
         assert np.isfinite(found.predicted).all()
         assert (found.predicted <= 1e-14).all()
         assert np.array_equal(found.predicted, compare(math.nextafter(1.0, 0.0)).predicted)
-        # Just below 1 there is a gain, which a leak of exactly 1 would not have.
+        # A leak just below 1 has a gain; a leak of exactly 1 has none.
         assert (found.predicted > 0).all()
 
 
-def test_leaks_below_0_count_as_none(shifted):
+def test_leaks_below_0_count_as_0(shifted):
     _, compare = shifted
     for leak in (0.0, -(2.0**-30)):
         assert (compare(leak).predicted == 0).all()

@@ -1,4 +1,4 @@
-"""A sweep on a Dask cluster: the numbers of one process, and one line for a cluster that cannot be used."""
+"""A sweep on a Dask cluster gives the numbers of one process; an unusable cluster is one line of error."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ from theory.errors import InputError, LocalistError
 ALONE = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
 
 
-def test_without_the_library(monkeypatch):
+def test_missing_library_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"pip install 'localist\[cluster\]'"), on_cluster("tcp://127.0.0.1:1"):
         pass
@@ -29,7 +29,7 @@ _running, _gate = [], threading.Lock()
 
 
 def at_once(name):
-    """How many of these run while this one does, on workers that are threads of one process."""
+    """The largest number of calls that run at the same time, on workers that are threads of one process."""
     with _gate:
         _running.append(name)
         seen = len(_running)
@@ -42,11 +42,11 @@ def at_once(name):
 
 @pytest.fixture(scope="module")
 def one_worker():
-    """A cluster of one worker process, which is started again where it dies, as a machine's own would be."""
+    """A cluster of one worker process, which is restarted when it dies."""
     distributed = pytest.importorskip("distributed")
     import dask
 
-    # One death is enough to give a task up, on this cluster and on no other test's.
+    # On this cluster one death is enough to give up a task.
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         cluster = distributed.LocalCluster(**ALONE)
     with cluster:
@@ -54,7 +54,7 @@ def one_worker():
 
 
 @pytest.mark.filterwarnings("default")
-def test_one_worker_runs_the_tasks_and_not_this_process(one_worker):
+def test_worker_runs_the_tasks_not_this_process(one_worker):
     with on_cluster(one_worker.scheduler_address) as run_there:
         found = dict(run_there(dict.fromkeys("ab", (os.getpid,)), None))
     assert set(found) == {"a", "b"}
@@ -62,7 +62,7 @@ def test_one_worker_runs_the_tasks_and_not_this_process(one_worker):
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_task_whose_worker_is_killed_is_one_line_and_the_others_go_on(one_worker):
+def test_task_of_a_killed_worker_fails_and_the_others_continue(one_worker):
     with on_cluster(one_worker.scheduler_address) as run_there:
         found = list(run_there({"a": (len, "a"), "b": (os._exit, 9), "c": (len, "ccc")}, None))
     assert found == [("a", 1), ("b", KILLED), ("c", 3)]
@@ -70,7 +70,7 @@ def test_a_task_whose_worker_is_killed_is_one_line_and_the_others_go_on(one_work
 
 
 @pytest.mark.filterwarnings("default")
-def test_no_more_tasks_at_a_time_than_asked_for_or_workers():
+def test_runs_at_most_n_jobs_tasks_and_one_per_worker():
     distributed = pytest.importorskip("distributed")
     options = {"threads_per_worker": 1, "processes": False, "dashboard_address": None}
     with (
@@ -81,7 +81,7 @@ def test_no_more_tasks_at_a_time_than_asked_for_or_workers():
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_cluster_whose_workers_all_leave(monkeypatch):
+def test_cluster_without_workers_left_is_one_line(monkeypatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr("empirical.sweep.cluster.PATIENCE_SECONDS", 1)
     monkeypatch.setattr("empirical.sweep.cluster.LOOK_SECONDS", 0.2)
@@ -91,7 +91,7 @@ def test_a_cluster_whose_workers_all_leave(monkeypatch):
             answers = run_there({"a": (len, "a"), "b": (len, "b")}, None)
             assert next(answers) == ("a", 1)
             cluster.scale(0)
-            # A task that is given to a worker on its way out may end as that worker's victim instead.
+            # A task given to a departing worker may fail as killed instead.
             while cluster.scheduler.workers:
                 time.sleep(0.05)
             with pytest.raises(
@@ -104,7 +104,7 @@ def test_a_cluster_whose_workers_all_leave(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 class TestCluster:
-    def test_the_numbers_are_those_of_one_process(self, tmp_path, text):
+    def test_numbers_equal_those_of_one_process(self, tmp_path, text):
         distributed = pytest.importorskip("distributed")
         path = sweep_file(tmp_path, text)
         alone = sweep(load_sweep(path), tmp_path / "alone", progress=False)
@@ -115,7 +115,7 @@ class TestCluster:
             for name in ("summary.csv", "rows.parquet"):
                 assert (folder / name).read_bytes() == (alone.folder / name).read_bytes()
 
-    def test_workers_with_threads_are_refused(self):
+    def test_refuses_workers_with_several_threads(self):
         distributed = pytest.importorskip("distributed")
         options = {"processes": False, "dashboard_address": None}
         for workers, message in ((1, "--nthreads 1"), (0, "has no workers")):
@@ -126,7 +126,7 @@ class TestCluster:
             ):
                 pass
 
-    def test_an_address_where_nobody_answers(self, monkeypatch):
+    def test_unreachable_scheduler_is_one_line(self, monkeypatch):
         pytest.importorskip("distributed")
         monkeypatch.setattr("empirical.sweep.cluster.PATIENCE_SECONDS", 1)
         with socket.create_server(("127.0.0.1", 0)) as server:

@@ -1,4 +1,4 @@
-"""Every number of a sweep's summary, from records whose rows all differ."""
+"""Numbers of a sweep's summary, computed from records whose rows all differ."""
 
 import math
 import statistics
@@ -19,7 +19,7 @@ T_975 = {1: 12.706204736, 2: 4.302652730}
 
 
 def records(key, loss):
-    """Rows in numbers and values that differ from layer to layer and head to head."""
+    """Records whose row counts and values differ between layers and heads."""
     generator = np.random.default_rng(key)
     rows = []
     for layer in range(LAYERS):
@@ -64,7 +64,7 @@ def weighted(chosen, column, layer=None):
 
 
 @pytest.mark.parametrize("name", ["distributed", "quintic"])
-def test_a_line_is_over_all_rows_of_all_seeds(finished, name):
+def test_line_averages_over_all_rows_of_all_seeds(finished, name):
     found = line(summarise(CONFIG, LAYERS, finished), "mean", name)
     chosen = [each for each in finished if each.task.configuration == name]
     assert found["entropy"] == pytest.approx(weighted(chosen, "entropy_mean"), rel=1e-12)
@@ -83,7 +83,7 @@ def test_a_line_is_over_all_rows_of_all_seeds(finished, name):
     assert found["mean_dial"] == pytest.approx(sum(layer_dials(name, LAYERS, found["largest_dial"])) / LAYERS)
 
 
-def test_perplexities_and_ratios_have_the_intervals_of_students_t(finished):
+def test_perplexities_and_ratios_have_student_t_intervals(finished):
     summary = summarise(CONFIG, LAYERS, finished)
     assert list(summary) == list(SUMMARY)
     for budget in BOTH:
@@ -99,12 +99,12 @@ def test_perplexities_and_ratios_have_the_intervals_of_students_t(finished):
                 assert found[f"{label}_high"] == pytest.approx(math.exp(mean + half), rel=1e-8)
 
 
-def test_two_values_have_the_widest_interval():
+def test_interval_of_two_values():
     mean, low, high = interval([1.0, 3.0])
     assert (mean, low, high) == (2.0, pytest.approx(2 - T_975[1]), pytest.approx(2 + T_975[1]))
 
 
-def test_the_ratio_is_taken_over_seeds_that_both_finished(finished):
+def test_ratio_uses_seeds_that_both_finished(finished):
     without = [each for each in finished if (each.task.configuration, each.task.seed) != ("distributed", 1)]
     found = line(summarise(CONFIG, LAYERS, without), "largest", "quintic")
     assert found["seeds"] == 3
@@ -116,7 +116,7 @@ def test_the_ratio_is_taken_over_seeds_that_both_finished(finished):
     assert found["perplexity"] == pytest.approx(math.exp((4.1 + 4.9 + 5.4) / 3))
 
 
-def test_a_budget_has_its_own_tasks_only():
+def test_budget_has_only_its_own_tasks():
     tasks = [
         Finished(Task("distributed", 0.0, 0, BOTH), records(0, 4.0)),
         Finished(Task("quintic", 0.8, 0, ("largest",)), records(1, 4.2)),
@@ -132,7 +132,7 @@ def test_a_budget_has_its_own_tasks_only():
     assert math.isnan(line(summary, "mean", "quintic")["perplexity_low"])
 
 
-def test_the_files_hold_every_row_with_its_task_and_their_hashes(tmp_path, finished):
+def test_files_hold_every_row_with_its_task_and_the_hashes(tmp_path, finished):
     done = write_summary(tmp_path, CONFIG, LAYERS, finished, {"quintic-1-7": "failed"}, finished[0].records)
     manifest = read_json(tmp_path / "manifest.json")
     assert manifest["summary_csv"]["sha256"] == sha256_of(tmp_path / "summary.csv") == done.digest

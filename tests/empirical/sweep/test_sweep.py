@@ -1,4 +1,4 @@
-"""A sweep: its numbers after a kill, its statistics, and one line for whatever is wrong."""
+"""A sweep: its summary, statistics and command, and the sweeps that it refuses."""
 
 import json
 import math
@@ -18,7 +18,7 @@ from empirical.sweep.sweep import run_task, sweep
 from theory.errors import DomainError, InputError, LocalistError
 
 
-def test_a_whole_sweep_leaves_its_summary(whole):
+def test_sweep_writes_its_summary(whole):
     assert list(whole.summary.columns) == list(SUMMARY)
     assert len(whole.summary) == 4
     assert whole.summary["violations"].sum() == 0
@@ -31,7 +31,7 @@ def test_a_whole_sweep_leaves_its_summary(whole):
     assert not list(whole.folder.glob("tasks/*/checkpoints"))
 
 
-def test_perplexities_are_those_of_the_tasks(whole):
+def test_summary_perplexities_come_from_task_losses(whole):
     losses = {(task["configuration"], task["seed"]): task["loss"] for task in whole.manifest["tasks"]}
     line = whole.summary[whole.summary["configuration"] == "quintic"].iloc[0]
     ours = [losses["quintic", seed] for seed in (0, 1)]
@@ -49,7 +49,7 @@ def test_one_seed_has_no_interval():
     assert math.isnan(high)
 
 
-def test_pretrained_weights_need_no_base(whole, tmp_path, tiny_sweep):
+def test_sweep_of_pretrained_weights_trains_no_base(whole, tmp_path, tiny_sweep):
     base = whole.folder / "base"
     shape = TINY[TINY.index("layers") : TINY.index("context")]
     text = TINY.replace(shape, f'pretrained = "{base}"\n').replace("vocabulary = 300\n", "")
@@ -64,7 +64,7 @@ def test_pretrained_weights_need_no_base(whole, tmp_path, tiny_sweep):
         sweep(tiny_sweep(tmp_path, penalised), tmp_path / "penalised", progress=False)
 
 
-def test_seeds_may_be_added_and_nothing_else_changed(whole, tiny_sweep):
+def test_second_call_may_change_seeds_only(whole, tiny_sweep):
     folder = whole.folder.parent
     before = (whole.folder / "sweep.json").read_text()
     with pytest.raises(DomainError, match="another training"):
@@ -75,7 +75,7 @@ def test_seeds_may_be_added_and_nothing_else_changed(whole, tiny_sweep):
     sweep(tiny_sweep(folder), whole.folder, progress=False)
 
 
-def test_two_sweeps_in_one_folder_are_refused(whole, tiny_sweep):
+def test_refuses_a_folder_in_use(whole, tiny_sweep):
     fcntl = pytest.importorskip("fcntl")
     with (whole.folder / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -101,13 +101,13 @@ def test_two_sweeps_in_one_folder_are_refused(whole, tiny_sweep):
         ('[model]\npretrained = "gpt2"\nheads = 3', "heads is decided by the weights of gpt2"),
     ],
 )
-def test_a_wrong_file_is_one_clear_line(tmp_path, text, message, tiny_sweep):
+def test_malformed_file_is_one_line(tmp_path, text, message, tiny_sweep):
     with pytest.raises(LocalistError, match=message) as caught:
         tiny_sweep(tmp_path, text, corpus=False)
     assert "\n" not in str(caught.value)
 
 
-def test_refuses(tmp_path, tiny_sweep):
+def test_refuses_unreachable_means_wrong_jobs_and_bad_folders(tmp_path, tiny_sweep):
     with pytest.raises(InputError, match="cannot read"):
         load_sweep(tmp_path / "none.toml")
     with pytest.raises(DomainError, match="Give a smaller mean_dial"):
@@ -120,7 +120,7 @@ def test_refuses(tmp_path, tiny_sweep):
         sweep(tiny_sweep(tmp_path), tmp_path / "file" / "out", progress=False)
 
 
-def test_a_task_answers_in_one_line(tmp_path):
+def test_failed_task_returns_one_line(tmp_path):
     message = run_task({"model": {"layers": 0}}, str(tmp_path / "task"), None, 1, os.getpid())
     assert "model.layers=0" in message
     (tmp_path / "file").write_text("")
@@ -137,7 +137,7 @@ def test_command_prints_a_table_and_json(whole, capsys):
     assert len(json.loads(capsys.readouterr().out)["summary"]) == 4
 
 
-def test_a_changed_summary_is_refused(whole, tmp_path):
+def test_refuses_a_changed_summary(whole, tmp_path):
     for name in ("summary.csv", "manifest.json", "rows.parquet"):
         (tmp_path / name).write_bytes((whole.folder / name).read_bytes())
     read_summary(tmp_path)
@@ -146,8 +146,8 @@ def test_a_changed_summary_is_refused(whole, tmp_path):
         read_summary(tmp_path)
 
 
-def test_the_reference_sweep_is_whole():
-    """The records kept in the repository are those of their own SWEEP.toml, every task and row of it."""
+def test_recorded_reference_sweep_is_complete():
+    """The recorded sweep has every task of its SWEEP.toml, no failure and no violation."""
     folder = ROOT / "records" / "reference"
     config = load_sweep(folder / "SWEEP.toml")
     found = read_summary(folder)

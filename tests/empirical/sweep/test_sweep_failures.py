@@ -1,4 +1,4 @@
-"""A sweep that meets a wrong plan, a full disk or spoilt files ends in one clear line, and can be continued."""
+"""A sweep with a wrong plan, a full disk or damaged files ends in one clear line and can be continued."""
 
 import shutil
 import sys
@@ -24,7 +24,7 @@ NOBODYS = 'pretrained = "nobody-has/a-model-of-this-name"\n[locality]\nblock = 4
         ((f"{SHAPE}\n[locality]\nblock = 4\n[base]\nsteps = 2\nbatch = 2", NOBODYS), "cannot be reached"),
     ],
 )
-def test_sweep(tmp_path, line, text, monkeypatch, change, message):
+def test_sweep_refuses_a_wrong_plan(tmp_path, line, text, monkeypatch, change, message):
     for module in ("model", "training.corpus"):
         monkeypatch.setattr(f"empirical.{module}.hub_is_reachable", lambda: False)
     path = sweep_file(tmp_path, text)
@@ -32,7 +32,7 @@ def test_sweep(tmp_path, line, text, monkeypatch, change, message):
     assert message in line("sweep", path, tmp_path / "out")
 
 
-def test_a_sweep_goes_on_once_the_disk_has_room(tmp_path, line, text, monkeypatch):
+def test_sweep_continues_once_the_disk_has_room(tmp_path, line, text, monkeypatch):
     path = sweep_file(tmp_path, text)
     whole = LocalistTrainer._save_checkpoint
 
@@ -56,14 +56,14 @@ def test_a_sweep_goes_on_once_the_disk_has_room(tmp_path, line, text, monkeypatc
 
 
 def localist_again(path, out, monkeypatch):
-    """The sweep's command once more, which must succeed."""
+    """Runs the sweep's command again; it must succeed."""
     monkeypatch.setattr(sys, "argv", ["localist", "sweep", str(path), str(out)])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 0
 
 
-def test_a_sweep_whose_base_or_text_was_spoilt(tmp_path, line, text, monkeypatch):
+def test_sweep_refuses_a_damaged_base_or_text(tmp_path, line, text, monkeypatch):
     path = sweep_file(tmp_path, text)
     monkeypatch.setattr(sys, "argv", ["localist", "sweep", str(path), str(tmp_path / "out")])
     with pytest.raises(SystemExit):

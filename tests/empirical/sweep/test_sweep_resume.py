@@ -1,4 +1,4 @@
-"""A sweep that is interrupted, or whose tasks fail, goes on to the numbers of an uninterrupted one."""
+"""An interrupted sweep, or one with failed tasks, continues to the numbers of an uninterrupted one."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ from empirical.training.train import LocalistTrainer
 from theory.errors import LocalistError
 
 
-def test_a_second_call_trains_nothing(whole, monkeypatch, tiny_sweep):
+def test_second_call_trains_nothing(whole, monkeypatch, tiny_sweep):
     before = numbers(whole.folder)
 
     def never(*args, **kwargs):
@@ -34,7 +34,7 @@ def test_a_second_call_trains_nothing(whole, monkeypatch, tiny_sweep):
     assert numbers(whole.folder) == before
 
 
-def test_a_sweep_that_was_moved_goes_on(whole, tmp_path, monkeypatch, tiny_sweep):
+def test_moved_sweep_continues(whole, tmp_path, monkeypatch, tiny_sweep):
     moved = tmp_path / "elsewhere"
     shutil.copytree(whole.folder, moved)
     config = tiny_sweep(tmp_path)
@@ -50,7 +50,7 @@ def test_a_sweep_that_was_moved_goes_on(whole, tmp_path, monkeypatch, tiny_sweep
     lost = moved / "tasks" / "quintic-0.9-1"
     for name in ("training.json", "model.safetensors"):
         (lost / name).unlink()
-    # Trained anew from the base where it is now, not from where it was.
+    # The task is trained again from the base's new place.
     monkeypatch.chdir(tmp_path)
     again = sweep(config, "elsewhere", progress=False)
     assert set(trained) == {lost.name}
@@ -58,7 +58,7 @@ def test_a_sweep_that_was_moved_goes_on(whole, tmp_path, monkeypatch, tiny_sweep
     assert load_config(lost / "run.json").model.pretrained == str(moved / "base")
 
 
-def test_a_task_that_was_tampered_with_is_measured_again(whole, tiny_sweep):
+def test_task_with_changed_records_is_measured_again(whole, tiny_sweep):
     before = numbers(whole.folder)
     rows = next(whole.folder.glob("tasks/*/measured/rows.csv"))
     rows.write_text(rows.read_text().replace("0.", "1.", 1))
@@ -67,8 +67,8 @@ def test_a_task_that_was_tampered_with_is_measured_again(whole, tiny_sweep):
 
 
 @pytest.mark.slow
-def test_kill_9_loses_at_most_the_step_in_progress(whole, tmp_path, tiny_sweep):
-    """The real command, two worker processes, killed in the middle of a task and started again."""
+def test_sigkill_loses_at_most_the_current_step(whole, tmp_path, tiny_sweep):
+    """Kills the real command with two worker processes in the middle of a task."""
     tiny_sweep(tmp_path, TINY.replace("steps = 4", "steps = 4000"))
     code = "from localist import cli; cli.main()"
     child = subprocess.Popen(
@@ -98,11 +98,11 @@ def test_kill_9_loses_at_most_the_step_in_progress(whole, tmp_path, tiny_sweep):
     assert saved() == after, "workers must not outlive the sweep"
     for name, step in after.items():
         newest = newest_checkpoint(tmp_path / "out" / "tasks" / name)
-        # The last one may be cut, never the one before it.
+        # The last checkpoint may be truncated, but not the one before it.
         assert int(newest.name[11:]) >= step - 1
 
 
-def test_a_resumed_sweep_has_the_numbers_of_an_uninterrupted_one(whole, tmp_path, monkeypatch, tiny_sweep):
+def test_resumed_sweep_has_the_numbers_of_an_uninterrupted_one(whole, tmp_path, monkeypatch, tiny_sweep):
     class CutError(Exception):
         pass
 
@@ -112,7 +112,7 @@ def test_a_resumed_sweep_has_the_numbers_of_an_uninterrupted_one(whole, tmp_path
     def dying(self, *args, **kwargs):
         nonlocal count
         count += 1
-        # In the base, and then in the middle of the second task.
+        # Interrupts the base, then the second task.
         if count in (2, 12):
             raise CutError
         return ordinary(self, *args, **kwargs)
@@ -123,12 +123,12 @@ def test_a_resumed_sweep_has_the_numbers_of_an_uninterrupted_one(whole, tmp_path
         with pytest.raises(CutError):
             sweep(config, tmp_path / "out", progress=False)
     sweep(config, tmp_path / "out", progress=False)
-    assert count == 3 + 4 * 4 + 2, "each interruption costs the step in progress"
+    assert count == 3 + 4 * 4 + 2, "each interruption costs only the current step"
     mine, theirs = numbers(tmp_path / "out"), numbers(whole.folder)
     assert mine == theirs
 
 
-def test_a_task_that_fails_does_not_take_the_others_with_it(tmp_path, monkeypatch, tiny_sweep):
+def test_failed_task_does_not_stop_the_others(tmp_path, monkeypatch, tiny_sweep):
     config = tiny_sweep(tmp_path)
     ordinary = LocalistTrainer.training_step
 
@@ -149,7 +149,7 @@ def test_a_task_that_fails_does_not_take_the_others_with_it(tmp_path, monkeypatc
     assert sweep(config, tmp_path / "out", progress=False).manifest["failed"] == {}
 
 
-def test_a_task_that_runs_out_of_memory_does_not_take_the_others_with_it(whole, tmp_path, monkeypatch, tiny_sweep):
+def test_task_out_of_memory_does_not_stop_the_others(whole, tmp_path, monkeypatch, tiny_sweep):
     shutil.copytree(whole.folder, tmp_path / "out")
     for task in ("quintic-0.9-0", "quintic-0.9-1"):
         shutil.rmtree(tmp_path / "out" / "tasks" / task)
@@ -174,8 +174,8 @@ def test_a_task_that_runs_out_of_memory_does_not_take_the_others_with_it(whole, 
         sweep(tiny_sweep(tmp_path), tmp_path / "out", progress=False)
 
 
-def test_killed_processes_fail_their_tasks_and_the_rest_go_on(monkeypatch):
-    """A stand-in for joblib, whose first processes answer once and are killed in the next two calls."""
+def test_killed_process_fails_its_task_and_the_rest_continue(monkeypatch):
+    """A stand-in for joblib whose first pool answers once and is then killed."""
     pools = []
 
     class Pool:
@@ -197,8 +197,8 @@ def test_killed_processes_fail_their_tasks_and_the_rest_go_on(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_worker_that_the_system_kills(whole, tmp_path, monkeypatch, tiny_sweep):
-    """Two real processes, one of which dies in the first of three tasks."""
+def test_worker_killed_by_the_system_fails_its_task(whole, tmp_path, monkeypatch, tiny_sweep):
+    """One of two real processes dies in the first of three tasks."""
     shutil.copytree(whole.folder, tmp_path / "out")
     for task in ("distributed-0-0", "distributed-0-1", "quintic-0.9-0"):
         shutil.rmtree(tmp_path / "out" / "tasks" / task)

@@ -1,4 +1,4 @@
-"""A sweep's summary as a file: read as it was written, and one clear line for whatever is wrong with it."""
+"""A sweep's summary file round-trips, and a damaged one is one clear line."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from theory.errors import InputError
 
 
 def restamped(folder, old, new):
-    """Change the summary and state the hash of what it has become."""
+    """Changes the summary and updates the stated hash."""
     path = folder / "summary.csv"
     text = path.read_text()
     assert old in text
@@ -26,13 +26,13 @@ def restamped(folder, old, new):
 
 
 def stated(folder, **entries):
-    """Change the manifest; None takes an entry out."""
+    """Changes the manifest; None removes an entry."""
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text()) | entries
     path.write_text(json.dumps({name: value for name, value in manifest.items() if value is not None}))
 
 
-def test_a_summary_is_read_with_its_types(tmp_path):
+def test_summary_is_read_with_its_types(tmp_path):
     found = read_summary(summarised(tmp_path / "swept"))
     assert list(found.summary) == list(SUMMARY)
     assert list(found.summary["configuration"]) == ["distributed", "quintic"]
@@ -42,7 +42,7 @@ def test_a_summary_is_read_with_its_types(tmp_path):
     assert found.digest == hashlib.sha256((tmp_path / "swept" / "summary.csv").read_bytes()).hexdigest()
 
 
-def test_without_a_finished_task_there_are_no_rows(tmp_path):
+def test_summary_without_finished_tasks_has_no_rows(tmp_path):
     found = read_summary(summarised(tmp_path / "swept", rows=0))
     assert len(found.summary) == 0
     assert list(found.summary) == list(SUMMARY)
@@ -69,7 +69,7 @@ def test_without_a_finished_task_there_are_no_rows(tmp_path):
         (lambda folder: restamped(folder, "0.5,", "0.5,0.5,"), "row 1: "),
     ],
 )
-def test_a_spoilt_summary_is_one_clear_line(tmp_path, spoil, message, monkeypatch, capsys):
+def test_damaged_summary_is_one_line(tmp_path, spoil, message, monkeypatch, capsys):
     folder = summarised(tmp_path / "swept")
     spoil(folder)
     with pytest.raises(InputError, match=message) as caught:
@@ -83,7 +83,7 @@ def test_a_spoilt_summary_is_one_clear_line(tmp_path, spoil, message, monkeypatc
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "\n", '"', "a\0b"])
-def test_a_stray_csv_beside_a_manifest_of_a_sweep_is_no_summary(tmp_path, content):
+def test_refuses_a_summary_that_the_manifest_does_not_state(tmp_path, content):
     (tmp_path / "manifest.json").write_text('{"kind": "sweep"}')
     (tmp_path / "summary.csv").write_text(content)
     with pytest.raises(InputError, match="summary_csv must state"):

@@ -1,4 +1,4 @@
-"""Choices of a run: each wrong one is named with its law, and all survive their file."""
+"""Settings of a run: a wrong one is refused with its value and rule, and all survive saving."""
 
 import inspect
 
@@ -45,21 +45,21 @@ from theory.errors import DomainError
         ({"seed": -1}, "seed=-1"),
     ],
 )
-def test_a_wrong_choice_names_value_and_law(values, message):
+def test_wrong_setting_names_value_and_rule(values, message):
     with pytest.raises(DomainError, match=message) as caught:
         run_config(values)
     assert "\n" not in str(caught.value)
 
 
-def test_configuration_survives_its_file(tmp_path):
+def test_configuration_survives_saving(tmp_path):
     for choices in ({"corpus": {"text": ["a.txt"]}}, {"model": {"pretrained": "gpt2"}, "corpus": {"dataset": "b"}}):
         config = run_config({"seed": 4, "locality": {"schedule": "cubic"}, **choices})
         save_config(config, tmp_path / "run.json")
         assert load_config(tmp_path / "run.json") == config
 
 
-def test_a_shape_that_was_recorded_beside_pretrained_weights_is_kept(tmp_path):
-    """A sweep's task starts from weights whose shape its sweep had chosen."""
+def test_recorded_shape_with_pretrained_weights_is_kept(tmp_path):
+    """The tasks of a sweep start from weights whose shape the sweep chose."""
     chosen = run_config({"model": {"layers": 2, "vocabulary": 300}})
     config = chosen.model_copy(update={"model": chosen.model.model_copy(update={"pretrained": "base"})})
     save_config(config, tmp_path / "run.json")
@@ -79,9 +79,9 @@ def test_a_shape_that_was_recorded_beside_pretrained_weights_is_kept(tmp_path):
         {"locality": {"blocks": "sentences"}},
     ],
 )
-def test_a_choice_that_has_its_effect_is_taken(values):
+def test_accepts_settings_that_have_an_effect(values):
     config = run_config(values)
-    # And every choice of a record is, which names those too that have none.
+    # A record lists every setting, also those without effect.
     assert run_config(config.model_dump(mode="json"), recorded=True) == config
 
 
@@ -109,14 +109,14 @@ def test_a_choice_that_has_its_effect_is_taken(values):
         ({"resume": True, "seed": 3}, r"drop --seed$"),
     ],
 )
-def test_an_option_is_named_as_it_was_typed_and_nothing_is_left_behind(tmp_path, options, message):
+def test_error_names_the_option_as_typed_and_leaves_no_files(tmp_path, options, message):
     with pytest.raises(DomainError, match=message) as caught:
         command(run=tmp_path / "run", **options)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_choice_of_the_file_is_named_by_its_place_in_the_file(tmp_path):
+def test_error_names_a_file_setting_by_its_place(tmp_path):
     path = tmp_path / "run.toml"
     path.write_text("[locality]\nlargest_dial = 2.0\n")
     with pytest.raises(DomainError, match=rf"^{path}: locality\.largest_dial=2\.0: Input should be less"):
@@ -143,24 +143,24 @@ def test_a_choice_of_the_file_is_named_by_its_place_in_the_file(tmp_path):
         ({"mean_dial": 0.5}, "of 4 layers. Give a smaller mean_dial, or leave it out"),
     ],
 )
-def test_a_sweep_refuses_what_would_be_ignored_or_cannot_be_met(values, message):
+def test_sweep_refuses_settings_without_effect(values, message):
     with pytest.raises(DomainError, match=message) as caught:
         sweep_config(values, "S.toml")
     assert str(caught.value).startswith("S.toml: ")
     assert "\n" not in str(caught.value)
 
 
-def test_a_mean_dial_as_large_as_the_largest_is_that_of_equal_dials():
+def test_mean_dial_may_equal_the_largest_dial():
     config = sweep_config({"configurations": ["distributed", "localist"], "mean_dial": 0.9})
     assert sweep_config(plain(config), recorded=True) == config
 
 
-def test_braces_in_a_value_are_no_choice():
+def test_braces_in_a_value_name_no_setting():
     with pytest.raises(DomainError, match=r"^here: locality\.schedule='\{block\}': must be one of"):
         checked(RunConfig, {"locality": {"schedule": "{block}"}}, "here", typed={"locality.block": "--block"})
 
 
-def test_paths_are_whole_and_names_on_a_hub_stay(tmp_path, monkeypatch):
+def test_paths_become_absolute_and_hub_names_stay(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights").mkdir()
     config = run_config(
@@ -185,7 +185,7 @@ def test_paths_are_whole_and_names_on_a_hub_stay(tmp_path, monkeypatch):
     assert anchored(plan).corpus.text == (str(tmp_path / "a.txt"),)
 
 
-def test_the_command_has_an_option_for_every_described_setting_and_no_other():
+def test_command_has_an_option_for_every_described_setting():
     described = {
         name
         for part in (RunConfig, *(field.annotation for field in RunConfig.model_fields.values()))
@@ -198,7 +198,7 @@ def test_the_command_has_an_option_for_every_described_setting_and_no_other():
     assert len(described) >= 30
 
 
-def test_a_setting_that_is_none_is_refused(tmp_path):
+def test_command_refuses_an_unknown_setting(tmp_path):
     with pytest.raises(DomainError, match="layer is not an option of train"):
         command(tmp_path / "run", layer=2)
     assert not (tmp_path / "run").exists()

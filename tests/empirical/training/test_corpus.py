@@ -1,4 +1,4 @@
-"""Texts, their split, and their tokens."""
+"""Texts, their split and their tokens."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from empirical.training.docstrings import library_docstrings, package_docstrings
 from theory.errors import InputError
 
 
-def test_default_corpus_is_split_without_loss():
+def test_default_corpus_is_split_completely():
     corpus = load_corpus(CorpusConfig())
     assert corpus.characters > 100_000
     assert sum(map(len, corpus.training)) + sum(map(len, corpus.held_out)) == corpus.characters
@@ -29,7 +29,7 @@ def test_default_corpus_is_split_without_loss():
 
 
 @pytest.mark.parametrize("share", [0.03, 0.1, 0.25, 0.3, 0.4, 0.5])
-def test_the_share_held_out_is_the_one_asked_for(share):
+def test_held_out_share_is_the_requested_one(share):
     corpus = load_corpus(CorpusConfig(held_out=share))
     out, rest = len(corpus.held_out), len(corpus.training)
     assert share * (out + rest) - 1 < out <= share * (out + rest)
@@ -40,8 +40,8 @@ def test_the_share_held_out_is_the_one_asked_for(share):
 
 
 @pytest.mark.parametrize(("share", "every"), [(0.1, 10), (0.2, 5), (0.25, 4), (0.05, 20), (0.5, 2)])
-def test_a_unit_share_holds_out_every_so_many_pieces(share, every):
-    """Runs that are kept were split so."""
+def test_unit_fraction_holds_out_every_nth_piece(share, every):
+    """The recorded runs were split like this."""
     whole = load_corpus(CorpusConfig(held_out=share))
     pieces = sorted(whole.training_pieces + whole.held_out_pieces, key=lambda piece: (_number(piece), piece.start))
     assert list(whole.held_out_pieces) == pieces[every - 1 :: every]
@@ -51,7 +51,7 @@ def _number(piece):
     return int(piece.document.split()[-1])
 
 
-def test_docstrings_are_read_and_not_run(tmp_path):
+def test_docstrings_are_read_without_running_code(tmp_path):
     long = "A docstring that is long enough to be worth reading."
     (tmp_path / "a.py").write_text(f'"""{long}"""\nraise SystemExit\ndef f():\n    """short"""\n')
     (tmp_path / "b.py").write_text(f'class C:\n    """{long}"""\n    def f(self):\n        r"""{long}\\w Again."""\n')
@@ -65,7 +65,7 @@ def test_docstrings_are_read_and_not_run(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_library_is_a_larger_corpus():
+def test_standard_library_is_a_larger_corpus():
     corpus = load_corpus(CorpusConfig(builtin="docstrings"))
     assert corpus.characters > 2 * load_corpus(CorpusConfig()).characters
     assert corpus.name.startswith("docstrings of Python 3.")
@@ -76,7 +76,7 @@ LONG = "A docstring that is long enough to be worth reading."
 
 
 def install(site, name, version, files):
-    """A package as installers leave it, with a list of its files."""
+    """Writes a package as an installer does, with a list of its files."""
     folder = site / f"{name}-{version}.dist-info"
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -88,7 +88,7 @@ def install(site, name, version, files):
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
-    """Two packages in a folder of their own, and nothing else installed."""
+    """A folder with two installed packages and no others."""
     install(tmp_path, "Zeta_One", "2.0", {"zeta/b.py": f'"""{LONG} Z b."""', "zeta/a.py": f'"""{LONG} Z a."""\n1 / 0'})
     install(
         tmp_path,
@@ -108,7 +108,7 @@ def site(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("site")
-def test_packages_are_read_in_order_and_not_run():
+def test_packages_are_read_in_order_without_running_code():
     documents, versions = package_docstrings()
     assert versions == {"alpha": "1.5", "zeta-one": "2.0"}
     assert [each.removeprefix(LONG).split() for each in documents] == [["A."], ["half."], ["Z", "a."], ["Z", "b."]]
@@ -127,7 +127,7 @@ def test_packages_and_their_versions_are_recorded(monkeypatch):
 
 
 @pytest.mark.usefixtures("site")
-def test_a_package_that_is_not_installed_is_one_clear_line():
+def test_missing_package_is_one_line():
     with pytest.raises(InputError, match="package numpi is not installed"):
         load_corpus(CorpusConfig(builtin="packages", packages=("numpi",)))
 
@@ -140,7 +140,7 @@ class Column(list):
 
 
 def stub(monkeypatch, load):
-    """A `datasets` library whose `load_dataset` is this."""
+    """Replaces the `datasets` library by one with this `load_dataset`."""
     module = types.ModuleType("datasets")
     module.load_dataset = load
     switches = {"is_progress_bar_enabled": bool, "disable_progress_bar": bool, "enable_progress_bar": bool}
@@ -148,7 +148,7 @@ def stub(monkeypatch, load):
     monkeypatch.setitem(sys.modules, "datasets", module)
 
 
-def test_a_dataset_is_read(tmp_path, monkeypatch):
+def test_reads_a_dataset(tmp_path, monkeypatch):
     asked = []
 
     def load(name, subset, split):
@@ -164,7 +164,7 @@ def test_a_dataset_is_read(tmp_path, monkeypatch):
         load_corpus(CorpusConfig(dataset=str(tmp_path), column="story"))
 
 
-def test_a_dataset_that_cannot_be_had_is_one_clear_line(tmp_path, monkeypatch):
+def test_unavailable_dataset_is_one_line(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise RuntimeError("Dataset scripts are no longer supported\nand more")
 
@@ -183,8 +183,8 @@ def test_a_dataset_that_cannot_be_had_is_one_clear_line(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_folder_of_files_is_a_dataset(tmp_path, monkeypatch):
-    """The real library, which brings no program of the folder's to run."""
+def test_reads_a_folder_of_files_as_a_dataset(tmp_path, monkeypatch):
+    """Uses the real library, which runs no code from the folder."""
     pytest.importorskip("datasets")
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     data = tmp_path / "data"
@@ -201,32 +201,32 @@ def test_a_folder_of_files_is_a_dataset(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("load", [load_model, load_tokenizer], ids=["weights", "tokenizer"])
-def test_a_name_that_cannot_be_looked_up_is_one_clear_line(load, monkeypatch):
+def test_unreachable_hub_is_one_line(load, monkeypatch):
     for module in ("model", "training.corpus"):
         monkeypatch.setattr(f"empirical.{module}.hub_is_reachable", lambda: False)
     looked_up = []
     monkeypatch.setattr(socket, "getaddrinfo", lambda *host, **_: looked_up.append(host))
     with pytest.raises(InputError, match=r"not a folder here, not in the local cache, and \S+ cannot be reached$"):
         load("nobody-has/a-model-of-this-name")
-    # transformers looks once in spite of being told not to; a look-up that is tried again waits seconds.
+    # transformers looks once even if told not to; a retry would wait for seconds.
     assert len(looked_up) <= 1
 
 
-def test_a_hub_that_says_nothing_is_not_waited_for(monkeypatch):
+def test_silent_hub_times_out(monkeypatch):
     monkeypatch.setattr("empirical.hub.PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
-        assert not hub_is_reachable.__wrapped__(), "it takes the call and says nothing"
+        assert not hub_is_reachable.__wrapped__(), "the server accepts the connection and sends nothing"
         threading.Thread(target=answer, args=(server,), daemon=True).start()
         assert hub_is_reachable.__wrapped__()
-        # Closing alone leaves it open for the thread that waits for a call.
+        # close() alone does not wake the thread that accepts connections.
         server.shutdown(socket.SHUT_RDWR)
     assert not hub_is_reachable.__wrapped__(), "nobody is there"
 
 
 def answer(server):
-    """Answer every call with an empty page."""
+    """Answers every request with an empty page."""
     while True:
         try:
             call, _ = server.accept()
@@ -237,7 +237,7 @@ def answer(server):
             call.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
-def test_files_are_read_and_hashed(tmp_path):
+def test_reads_and_hashes_files(tmp_path):
     first, second = tmp_path / "a.txt", tmp_path / "b.txt"
     first.write_text("Attention, bitte. " * 2000)
     second.write_text("Ünïcode reads too. " * 2000, encoding="utf-8")
@@ -247,7 +247,7 @@ def test_files_are_read_and_hashed(tmp_path):
     assert changed.sha256 != corpus.sha256
 
 
-def test_the_hash_is_of_every_text_and_of_where_each_ends(tmp_path, monkeypatch):
+def test_hash_depends_on_every_text_and_its_end(tmp_path, monkeypatch):
     monkeypatch.setattr("empirical.training.corpus.PIECE_CHARACTERS", 5)
     paths = tmp_path / "a.txt", tmp_path / "b.txt"
 
@@ -265,7 +265,7 @@ def test_the_hash_is_of_every_text_and_of_where_each_ends(tmp_path, monkeypatch)
     assert corpus(one, other[:-1] + "!").sha256 != found.sha256
 
 
-def test_tokenizer_gives_every_text_back():
+def test_tokenizer_round_trips_every_text():
     corpus = load_corpus(CorpusConfig())
     tokenizer = train_tokenizer(corpus.training, 400)
     assert tokenizer.get_vocab_size() == 400
@@ -274,14 +274,14 @@ def test_tokenizer_gives_every_text_back():
     assert tokenizer.decode(tokenizer.encode(text).ids) == text
 
 
-def test_windows_cover_the_stream_in_order():
+def test_token_windows_cover_the_stream_in_order():
     tokenizer = train_tokenizer(["aaaa bbbb"], 257)
     windows = token_windows(tokenizer, ["abc", "de"], 3, "text")
     letters = [tokenizer.token_to_id(letter) for letter in "abc"]
     assert windows.tolist() == [letters, [0, tokenizer.token_to_id("d"), tokenizer.token_to_id("e")]]
 
 
-def test_tokenizer_of_a_model_folder(tmp_path):
+def test_loads_the_tokenizer_of_a_model_folder(tmp_path):
     tokenizer = train_tokenizer(["some words are some words"], 300)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     assert load_tokenizer(str(tmp_path)).encode("some words").ids == tokenizer.encode("some words").ids
@@ -302,7 +302,7 @@ def test_tokenizer_of_a_model_folder(tmp_path):
         (b"short", "too few"),
     ],
 )
-def test_a_text_that_cannot_be_used_is_one_clear_line(tmp_path, content, message):
+def test_unusable_text_is_one_line(tmp_path, content, message):
     path = tmp_path / "text.txt"
     if content is not None:
         path.write_bytes(content)
@@ -311,14 +311,14 @@ def test_a_text_that_cannot_be_used_is_one_clear_line(tmp_path, content, message
     assert "\n" not in str(caught.value)
 
 
-def test_a_text_shorter_than_the_context():
+def test_refuses_a_text_shorter_than_the_context():
     tokenizer = train_tokenizer(["aaaa"], 257)
     with pytest.raises(InputError, match="4 tokens are fewer than the context of 5"):
         token_windows(tokenizer, ["abc"], 5, "text")
 
 
 @pytest.mark.parametrize(("name", "content"), [("tokenizer.json", "{}"), ("config.json", "{}")])
-def test_a_folder_without_a_tokenizer(tmp_path, name, content):
+def test_refuses_a_folder_without_a_tokenizer(tmp_path, name, content):
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match="tokenizer"):
         load_tokenizer(str(tmp_path))

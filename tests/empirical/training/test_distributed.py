@@ -1,4 +1,4 @@
-"""Training under torchrun: every process counts, and all of them stop after the same step."""
+"""Training under torchrun: logs cover the rows of all processes, and all processes stop after the same step."""
 
 import multiprocessing
 import os
@@ -20,10 +20,10 @@ LEAKS = [[3.0, 10.0], [27.0, 50.0]]
 
 
 def one_of_two(rank, port, answers):
-    """A process of torchrun that meets the other one by gloo, with rows of its own number and leak."""
+    """One of two torchrun processes, connected by gloo, with its own number of rows and leak."""
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-    # What the process that this one was forked from knew of itself.
+    # Forget the state inherited from the parent process.
     AcceleratorState._reset_state(reset_partial_state=True)
     trainer = LocalistTrainer.__new__(LocalistTrainer)
     trainer.accelerator = Accelerator(cpu=True)
@@ -37,7 +37,7 @@ def one_of_two(rank, port, answers):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_two_processes_report_the_leak_of_all_rows_and_stop_together():
+def test_two_processes_log_the_leak_of_all_rows_and_stop_together():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     # Forked, because importing all this takes longer than the test.
@@ -52,12 +52,12 @@ def test_two_processes_report_the_leak_of_all_rows_and_stop_together():
         for child in children:
             child.join(20)
             child.kill()
-    # Thirty of sixty rows' mass, and not the mean 0.42 of 0.3 and 0.54; a flag of either is one of both.
+    # Mean over all rows, not the mean 0.42 of 0.3 and 0.54; a flag of one process holds for both.
     assert found == [(rank, 2, 0.5, [True, True, False], None) for rank in range(2)]
 
 
 class Ranks:
-    """An accelerator that adds what another process holds."""
+    """An accelerator whose reduction adds the values of another process."""
 
     def __init__(self, other):
         self.other, self.asked = other, []
@@ -75,23 +75,23 @@ def logged(leaks, other, logs):
     return logs, trainer
 
 
-def test_the_leak_is_the_mean_over_all_rows_of_all_processes():
+def test_logged_leak_is_the_mean_over_rows_of_all_processes():
     logs, trainer = logged([3.0, 10.0], [27.0, 50.0], {"loss": 1.0})
     assert logs == {"loss": 1.0, "leak": 0.5}
     assert trainer.accelerator.asked == ["sum"]
     assert trainer.leaks is None
-    # A process whose own windows have no such row counts as none.
+    # A process without such rows contributes nothing.
     assert logged([0.0, 0.0], [1.0, 4.0], {"loss": 1.0})[0]["leak"] == 0.25
     assert "leak" not in logged([0.0, 0.0], [0.0, 0.0], {"loss": 1.0})[0]
     assert "leak" not in logged(None, [1.0, 4.0], {"loss": 1.0})[0]
-    # At the end of training other numbers are logged: no process reduces then.
+    # The log at the end of training has no loss, so no process reduces.
     logs, trainer = logged([3.0, 10.0], [1.0, 4.0], {"train_runtime": 1.0})
     assert logs == {"train_runtime": 1.0}
     assert trainer.accelerator.asked == []
 
 
-def test_the_leak_logged_is_that_of_every_row_of_every_step(tmp_path, monkeypatch):
-    """Batches of unequal numbers of rows: blocks that follow the text, and a smaller last batch of an epoch."""
+def test_logged_leak_covers_every_row_of_every_step(tmp_path, monkeypatch):
+    """Batches differ in their numbers of rows: blocks follow the text, and an epoch's last batch is smaller."""
     from empirical.training import trainer as module
 
     seen = []
@@ -122,10 +122,10 @@ def test_the_leak_logged_is_that_of_every_row_of_every_step(tmp_path, monkeypatc
     exact = sum(leak for _, leak, _ in seen) / sum(rows for _, _, rows in seen)
     means = sum(leak / rows for _, leak, rows in seen) / len(seen)
     assert entry["leak"] == pytest.approx(exact, rel=1e-5)
-    assert abs(means - exact) > 1e-4 * exact, "the batches must differ for this to test it"
+    assert abs(means - exact) > 1e-4 * exact, "the test needs batches that differ"
 
 
-def test_alone_a_process_agrees_with_itself():
+def test_agreed_returns_the_flags_of_a_single_process():
     assert agreed(None, True, False) == [True, False]
 
 
@@ -135,8 +135,8 @@ def step_end(callback):
     return control.should_training_stop, control.should_save, control.should_log
 
 
-def test_what_another_process_decides_is_done_here(monkeypatch):
-    """Another one whose time is up, or that a signal has reached."""
+def test_stops_when_another_process_stops(monkeypatch):
+    """The other process has reached its time limit or received a signal."""
     asked = []
 
     def others(*answers):

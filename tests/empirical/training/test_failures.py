@@ -1,4 +1,4 @@
-"""Whatever goes wrong with disk, files, numbers or names ends in one clear line, and what was done stays usable."""
+"""Errors of disk, files, numbers and names are one clear line each, and finished work stays usable."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ SMALL = "--layers 1 --heads 2 --width 16 --context 32 --vocabulary 300 --block 4
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, text):
-    """A finished run, to be copied and spoilt."""
+    """A finished run, for tests to copy and damage."""
     config = tiny(corpus={"text": [str(text)]}, training={"steps": 2})
     return train(config, tmp_path_factory.mktemp("finished") / "run", progress=False)
 
@@ -43,14 +43,14 @@ def finished(tmp_path_factory, text):
         ("A few words. " * 4000, ["--learning-rate", "1e30"], "Try a smaller --learning-rate"),
     ],
 )
-def test_train(tmp_path, line, content, options, message):
+def test_train_refuses_unusable_text_and_settings(tmp_path, line, content, options, message):
     (tmp_path / "text.txt").write_text(content)
     words = ["train", tmp_path / "run", *SMALL.split(), "--text", tmp_path / "text.txt", *options]
     assert message in line(*words)
     assert not is_finished(tmp_path / "run")
 
 
-def test_a_block_that_begins_beyond_its_text(tmp_path, line, text):
+def test_refuses_a_block_beyond_the_end_of_its_text(tmp_path, line, text):
     whole = len(text.read_text())
     marks = tmp_path / "marks.json"
     words = ["train", tmp_path / "run", *SMALL.replace("--block 4", "").split(), "--text", text]
@@ -72,7 +72,7 @@ def test_a_block_that_begins_beyond_its_text(tmp_path, line, text):
     assert blocks[0, -3:].tolist() == [0, 1, 1]
 
 
-def test_train_from_weights_that_cannot_be_looked_up(tmp_path, line, text, monkeypatch):
+def test_train_reports_unreachable_weights(tmp_path, line, text, monkeypatch):
     for module in ("model", "training.corpus"):
         monkeypatch.setattr(f"empirical.{module}.hub_is_reachable", lambda: False)
     words = ["train", tmp_path / "run", "--text", text, "--model", "nobody-has/a-model-of-this-name"]
@@ -80,7 +80,7 @@ def test_train_from_weights_that_cannot_be_looked_up(tmp_path, line, text, monke
     assert not is_finished(tmp_path / "run")
 
 
-def test_weights_that_the_last_step_broke_are_not_kept(tmp_path, line, text, monkeypatch):
+def test_non_finite_weights_are_not_saved(tmp_path, line, text, monkeypatch):
     whole = LocalistTrainer.training_step
 
     def spoil(self, model, *args, **kwargs):
@@ -96,7 +96,7 @@ def test_weights_that_the_last_step_broke_are_not_kept(tmp_path, line, text, mon
 
 @contextlib.contextmanager
 def disk_full_after(size):
-    """Every file ends at `size` bytes, as one does that meets the end of the disk."""
+    """Every file ends at `size` bytes, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -108,7 +108,7 @@ def disk_full_after(size):
 @pytest.mark.parametrize(
     ("size", "place"), [(100, "run.json"), (2_000, "tokenizer.json"), (40_000, "checkpoint-2"), (0, "run.json")]
 )
-def test_a_disk_that_is_full_while_training(tmp_path, line, text, size, place):
+def test_full_disk_while_training_is_one_line(tmp_path, line, text, size, place):
     words = ["train", tmp_path / "run", *SMALL.split(), "--text", text, "--checkpoint-steps", "2", "--batch", "4"]
     with disk_full_after(size):
         found = line(*words)
@@ -126,7 +126,7 @@ def test_a_disk_that_is_full_while_training(tmp_path, line, text, size, place):
         ("empirical.seal.write_text_atomically", "checkpoint-2"),
     ],
 )
-def test_what_was_saved_before_the_disk_was_full_is_gone_on_from(tmp_path, line, text, monkeypatch, place, message):
+def test_resumes_from_the_checkpoint_before_the_disk_was_full(tmp_path, line, text, monkeypatch, place, message):
     words = ["train", tmp_path / "run", *SMALL.split(), "--text", text, "--checkpoint-steps", "2"]
     whole = train(tiny_of(text), tmp_path / "whole", progress=False)
     with monkeypatch.context() as broken:
@@ -171,7 +171,7 @@ def garble(path):
 
 @pytest.mark.parametrize("spoil", [truncate, garble, Path.unlink, lambda path: path.write_bytes(b"")])
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", SEAL_NAME])
-def test_a_damaged_checkpoint_is_passed_over(tmp_path, capsys, spoil, name):
+def test_damaged_checkpoint_is_skipped(tmp_path, capsys, spoil, name):
     checkpoints = {}
     for step in (2, 4):
         folder = tmp_path / "checkpoints" / f"checkpoint-{step}"
@@ -193,7 +193,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, capsys, spoil, name):
     assert "starting again" in capsys.readouterr().err
 
 
-def test_a_text_that_changed_since_is_not_gone_on_with(tmp_path, line, text):
+def test_resume_refuses_a_changed_text(tmp_path, line, text):
     mine = tmp_path / "mine.txt"
     shutil.copy(text, mine)
     run = tmp_path / "run"
@@ -216,7 +216,7 @@ def test_a_text_that_changed_since_is_not_gone_on_with(tmp_path, line, text):
         ("run.json", Path.unlink, "is missing"),
     ],
 )
-def test_measure_of_a_spoilt_run(tmp_path, line, finished, name, spoil, message):
+def test_measure_refuses_a_damaged_run(tmp_path, line, finished, name, spoil, message):
     run = shutil.copytree(finished, tmp_path / "run")
     (run / SEAL_NAME).unlink()
     spoil(run / name)
@@ -224,7 +224,7 @@ def test_measure_of_a_spoilt_run(tmp_path, line, finished, name, spoil, message)
     assert not (run / "measured").exists()
 
 
-def test_measure_of_weights_that_are_no_numbers(tmp_path, line, finished):
+def test_measure_refuses_nan_weights(tmp_path, line, finished):
     run = shutil.copytree(finished, tmp_path / "run")
     weights = load_file(run / "model.safetensors")
     weights["transformer.ln_f.weight"][0] = torch.nan
@@ -233,11 +233,11 @@ def test_measure_of_weights_that_are_no_numbers(tmp_path, line, finished):
     assert "the held-out loss is nan" in line("measure", run)
 
 
-def test_measure_on_a_disk_that_is_full(tmp_path, line, finished, monkeypatch):
+def test_measure_reports_a_full_disk(tmp_path, line, finished, monkeypatch):
     run = shutil.copytree(finished, tmp_path / "run")
     before = measure(run, sequences=1, progress=False).digest
     with monkeypatch.context() as patched:
-        # Told before the work, not after it.
+        # Reported before the work, not after it.
         patched.setattr("empirical.measuring.measure.run_pass", None)
         patched.setattr("empirical.measuring.measure.run_dial", None)
         for size in (0, 1000, 12_000):
@@ -249,7 +249,7 @@ def test_measure_on_a_disk_that_is_full(tmp_path, line, finished, monkeypatch):
     assert measure(run, sequences=1, out_dir=tmp_path / "again", progress=False).digest == before
 
 
-def test_generate(tmp_path, line, finished, monkeypatch):
+def test_generate_refuses_damaged_folders_and_long_prompts(tmp_path, line, finished, monkeypatch):
     for module in ("model", "training.corpus"):
         monkeypatch.setattr(f"empirical.{module}.hub_is_reachable", lambda: False)
     assert "cannot be reached" in line("generate", "nobody-has/a-model-of-this-name")

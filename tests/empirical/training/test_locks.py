@@ -1,4 +1,4 @@
-"""One process to a folder: another one is refused in one line, and a killed one leaves nothing in the way."""
+"""One process per folder: a second one is refused in one line, and a killed one leaves no lock."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ with alone_in(Path(sys.argv[1]), "training"):
 
 
 class Holder:
-    """Another process that holds a folder's lock until it is told to end, or killed."""
+    """Another process that holds a folder's lock until it is ended or killed."""
 
     def __init__(self, folder):
         self.child = subprocess.Popen(
@@ -60,7 +60,7 @@ def hold():
             holder.end(signal.SIGKILL)
 
 
-def test_whoever_comes_second_is_told_of_the_first(tmp_path, hold):
+def test_second_process_is_told_who_holds_the_folder(tmp_path, hold):
     holder = hold(tmp_path / "run")
     words = rf"^another process is at work in {tmp_path}/run \(training, process {holder.child.pid} on .*\)\. Wait"
     calls = (
@@ -71,7 +71,7 @@ def test_whoever_comes_second_is_told_of_the_first(tmp_path, hold):
         with pytest.raises(InputError, match=words) as caught:
             call()
         assert "\n" not in str(caught.value)
-    # The one that was refused has neither freed the lock nor written into the folder.
+    # The refused process has neither released the lock nor written into the folder.
     assert [each.name for each in (tmp_path / "run").iterdir()] == [LOCK_NAME]
     with pytest.raises(InputError, match=words), alone_in(tmp_path / "run", "sweeping"):
         pass
@@ -79,7 +79,7 @@ def test_whoever_comes_second_is_told_of_the_first(tmp_path, hold):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_lock_left_by_a_killed_process_is_free(tmp_path, hold):
+def test_lock_of_a_killed_process_is_released(tmp_path, hold):
     hold(tmp_path / "run").end(signal.SIGKILL)
     assert (tmp_path / "run" / LOCK_NAME).exists()
     with alone_in(tmp_path / "run", "training"):
@@ -87,7 +87,7 @@ def test_a_lock_left_by_a_killed_process_is_free(tmp_path, hold):
     assert not (tmp_path / "run" / LOCK_NAME).exists()
 
 
-def test_measuring_into_a_folder_where_another_process_measures(tmp_path, hold):
+def test_measure_refuses_a_folder_in_use(tmp_path, hold):
     run = train(tiny(training={"steps": 1}), tmp_path / "run", progress=False)
     hold(run / "measured")
     with pytest.raises(InputError, match=r"another process is at work in .*measured"):
@@ -96,7 +96,7 @@ def test_measuring_into_a_folder_where_another_process_measures(tmp_path, hold):
     assert not (tmp_path / "other" / LOCK_NAME).exists()
 
 
-def test_a_task_waits_for_the_worker_of_a_sweep_that_was_killed(tmp_path, hold):
+def test_task_waits_for_the_worker_of_a_killed_sweep(tmp_path, hold):
     holder = hold(tmp_path / "task")
     answers = []
     settings = tiny(training={"steps": 1}).model_dump(mode="json")
@@ -111,7 +111,7 @@ def test_a_task_waits_for_the_worker_of_a_sweep_that_was_killed(tmp_path, hold):
     assert answers == [None]
 
 
-def test_one_thread_may_hold_it_twice_and_another_may_not(tmp_path):
+def test_lock_is_reentrant_within_one_thread_only(tmp_path):
     refused = []
 
     def try_it():
@@ -133,7 +133,7 @@ def test_one_thread_may_hold_it_twice_and_another_may_not(tmp_path):
     assert len(refused) == 1
 
 
-def test_only_folders_that_were_made_here_and_are_empty_go(tmp_path):
+def test_removes_only_empty_folders_it_made(tmp_path):
     (tmp_path / "mine").mkdir()
     with alone_in(tmp_path / "mine" / "a" / "b", "training"):
         (tmp_path / "mine" / "a" / "kept").touch()
@@ -149,7 +149,7 @@ def test_only_folders_that_were_made_here_and_are_empty_go(tmp_path):
     assert (tmp_path / "old").exists()
 
 
-def test_a_folder_that_cannot_be_made_or_written(tmp_path):
+def test_refuses_a_folder_that_cannot_be_made_or_written(tmp_path):
     (tmp_path / "file").touch()
     with (
         pytest.raises(InputError, match=r"cannot make the folder .*: Not a directory"),

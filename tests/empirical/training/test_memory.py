@@ -1,4 +1,4 @@
-"""Shapes that no memory holds are one line that says how much they need, before anything is made."""
+"""A shape that exceeds memory is refused before the work, in one line that states what it needs."""
 
 import sys
 
@@ -30,7 +30,7 @@ from theory.errors import LocalistError
         ("bench --layers 1000000000000", "1000000000000 layers"),
     ],
 )
-def test_a_shape_of_terabytes_is_one_line(tmp_path, monkeypatch, capsys, words, named):
+def test_shape_of_terabytes_is_one_line(tmp_path, monkeypatch, capsys, words, named):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["localist", *words.split()])
     with pytest.raises(SystemExit) as ended:
@@ -43,7 +43,7 @@ def test_a_shape_of_terabytes_is_one_line(tmp_path, monkeypatch, capsys, words, 
     assert not list(tmp_path.iterdir())
 
 
-def test_what_there_is_decides(monkeypatch):
+def test_refuses_only_what_exceeds_machine_memory(monkeypatch):
     monkeypatch.setattr(memory, "machine_memory", lambda: 1000)
     check_memory(1000, "it", "Try less.")
     words = r"^out of memory: it needs at least 1001 bytes, but there are only 1000 bytes"
@@ -55,13 +55,13 @@ def test_what_there_is_decides(monkeypatch):
     monkeypatch.setattr(memory, "machine_memory", lambda: training_bytes(config) - 1)
     with pytest.raises(LocalistError, match="training 3 layers of width 32, context 64 and vocabulary 400 needs"):
         check_training_memory(config)
-    # The shape is that of the weights, which nobody has read yet.
+    # Pretrained weights decide the shape, and they are not loaded yet.
     check_training_memory(config.model_copy(update={"model": ModelConfig(pretrained="some/weights")}))
     monkeypatch.setattr(memory, "machine_memory", lambda: None)
     check_training_memory(config)
 
 
-def test_a_limit_of_the_group_counts(tmp_path, monkeypatch):
+def test_machine_memory_respects_cgroup_limit(tmp_path, monkeypatch):
     assert machine_memory() > 2**28
     limit = tmp_path / "memory.max"
     monkeypatch.setattr(memory, "_GROUP_LIMITS", (str(limit), str(tmp_path / "none")))
@@ -72,14 +72,14 @@ def test_a_limit_of_the_group_counts(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("layers", "width", "context", "vocabulary"), [(1, 8, 5, 300), (3, 12, 64, 257)])
-def test_weights_are_counted_as_they_are(layers, width, context, vocabulary):
+def test_gpt2_weights_equals_the_parameter_count(layers, width, context, vocabulary):
     shape = ModelConfig(layers=layers, heads=2, width=width, context=context, vocabulary=vocabulary)
     model = build_model(shape, LocalityConfig(), vocabulary, 0)
     assert gpt2_weights(layers, width, context, vocabulary) == parameter_count(model)
 
 
-def test_a_lower_bound_is_below_what_is_used():
-    """What one step leaves behind and the loss needs: counted from the tensors themselves."""
+def test_training_bytes_is_a_lower_bound():
+    """Compares with the bytes of the tensors that one training step allocates."""
     config = tiny(training={"steps": 1})
     shape = config.model
     model = build_model(shape, config.locality, shape.vocabulary, 0)
@@ -95,7 +95,7 @@ def test_a_lower_bound_is_below_what_is_used():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_the_bench_stores_at_least_its_maps(dtype):
+def test_bench_bytes_covers_the_stored_maps(dtype):
     shape = BenchShape(layers=2, heads=2, width=16, vocabulary=50, block=8, dtype=dtype)
     size = 4 if dtype == "float32" else 2
     maps = 2 * 2 * 256**2 * size

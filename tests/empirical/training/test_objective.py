@@ -1,4 +1,4 @@
-"""The objective's terms against the reference, and the proximal step against its optimality conditions."""
+"""The objective's terms agree with the reference; the proximal step meets its optimality conditions."""
 
 import json
 import math
@@ -46,15 +46,15 @@ def test_loss_and_gradients_match_the_reference(dial):
     torch.testing.assert_close(rows.loss(), exact, rtol=1e-12, atol=1e-14)
     torch.testing.assert_close(query.grad, exact_query.grad, rtol=1e-10, atol=1e-14)
     torch.testing.assert_close(key.grad, exact_key.grad, rtol=1e-10, atol=1e-14)
-    assert float(floor.detach()) > 0, "the floor must bite for this to test it"
+    assert float(floor.detach()) > 0, "the test needs rows below the floor"
 
 
-def test_objective_without_rows_is_refused():
+def test_refuses_an_objective_without_rows():
     with pytest.raises(DomainError, match="saw no attention layer"):
         AttentionObjective(ObjectiveConfig(off_block_penalty=1.0)).loss()
 
 
-def test_penalty_moves_attention_into_the_block(tmp_path):
+def test_penalty_moves_attention_onto_the_block(tmp_path):
     plain = train(tiny(locality={"schedule": "distributed"}), tmp_path / "plain", progress=False)
     pressed = train(
         tiny(locality={"schedule": "distributed"}, objective={"off_block_penalty": 5.0}),
@@ -67,7 +67,7 @@ def test_penalty_moves_attention_into_the_block(tmp_path):
     assert logged[-1] < logged[0]
 
 
-def test_groups_are_the_heads_and_blocks_of_query_and_key():
+def test_groups_are_heads_by_feature_blocks_of_query_and_key():
     model = build_model(ModelConfig(layers=1, heads=2, width=8, context=8, vocabulary=300), LocalityConfig(), 300, 0)
     weight = model.transformer.h[0].attn.c_attn.weight.detach()
     view = group_view(weight, heads=2, blocks=4)
@@ -97,7 +97,7 @@ def test_shrinking_meets_the_optimality_conditions(amount):
             torch.testing.assert_close(start - end, amount * end / torch.linalg.norm(end))
 
 
-def test_adams_reach_is_attained_and_never_passed():
+def test_adam_step_bound_is_attained_and_never_exceeded():
     beta1, beta2 = 0.9, 0.999
 
     def update(gradients):
@@ -122,7 +122,7 @@ def test_adams_reach_is_attained_and_never_passed():
 @pytest.mark.parametrize(
     ("optimizer", "penalty", "rate"), [("sgd", 3.0, 0.05), ("adamw", 400.0, 1e-4), ("adamw", 40.0, 1e-3)]
 )
-def test_groups_die_by_the_predicted_step(tmp_path, optimizer, penalty, rate):
+def test_groups_are_extinct_by_the_predicted_step(tmp_path, optimizer, penalty, rate):
     config = tiny(
         objective={"group_penalty": penalty, "feature_blocks": 4},
         training={"steps": 30, "optimizer": optimizer, "learning_rate": rate, "warmup_steps": 2},
@@ -136,7 +136,7 @@ def test_groups_die_by_the_predicted_step(tmp_path, optimizer, penalty, rate):
         for name in ("predicted_step_measured", "predicted_step_universal"):
             if group[name] is not None:
                 predictions += 1
-                # One step more in floating point (C4).
+                # One more step in floating point (C4).
                 assert group["extinct_step"] is not None
                 assert group["extinct_step"] <= group[name] + 1
     assert predictions > 0
@@ -156,7 +156,7 @@ def test_groups_die_by_the_predicted_step(tmp_path, optimizer, penalty, rate):
         assert measure(folder, sequences=2, progress=False).violations == 0
 
 
-def test_a_weak_penalty_kills_nothing_and_promises_nothing(tmp_path):
+def test_weak_penalty_empties_no_group_and_predicts_no_step(tmp_path):
     config = tiny(objective={"group_penalty": 1e-6, "feature_blocks": 4}, training={"steps": 3})
     folder = train(config, tmp_path / "run", progress=False)
     report = json.loads((folder / "groups.json").read_text())
@@ -181,7 +181,7 @@ def test_group_record_survives_a_checkpoint():
 
 
 @pytest.mark.parametrize(("matrices", "lost"), [((), False), ((0,), True), ((1,), True), ((0, 1), True)])
-def test_a_head_is_lost_with_all_of_one_matrix_and_not_with_a_part_of_both(matrices, lost):
+def test_head_collapses_with_one_whole_matrix_only(matrices, lost):
     model = GPT2LMHeadModel(GPT2Config(vocab_size=20, n_positions=8, n_embd=8, n_layer=2, n_head=2))
     with torch.no_grad():
         groups = group_view(model.transformer.h[1].attn.c_attn.weight, heads=2, blocks=2)
@@ -196,8 +196,8 @@ def test_a_head_is_lost_with_all_of_one_matrix_and_not_with_a_part_of_both(matri
     assert record.collapsed() == ([{"layer": 1, "head": 0}] if lost else [])
 
 
-def test_predictions_are_for_the_betas_of_the_optimiser():
-    """A penalty between the two thresholds is enough under the one pair of betas and not under the other."""
+def test_predictions_use_the_optimiser_betas():
+    """A penalty between the two thresholds suffices for one pair of betas but not for the other."""
     pairs, steps = ((0.9, 0.999), (0.9, 0.9)), 200
     usual, other = (2 * adam_update_bound(steps, *betas) for betas in pairs)
     assert other < usual
@@ -212,7 +212,7 @@ def test_predictions_are_for_the_betas_of_the_optimiser():
     assert found[0.9, 0.9] is not None
 
 
-def test_the_optimiser_has_the_betas_that_the_predictions_are_for(tmp_path, monkeypatch):
+def test_optimiser_has_the_betas_of_the_predictions(tmp_path, monkeypatch):
     monkeypatch.setattr("empirical.training.train.ADAM_BETAS", (0.8, 0.95))
     seen = []
 
@@ -230,9 +230,9 @@ def test_the_optimiser_has_the_betas_that_the_predictions_are_for(tmp_path, monk
     assert made[0].betas == (0.8, 0.95)
 
 
-def test_prediction_of_a_step():
+def test_predicted_step_of_given_gains():
     assert predicted_step(1.0, np.array([0.5, 0.5])) == 2
-    # A later step that may lengthen the block may revive it.
+    # A later negative gain may revive the block.
     assert predicted_step(1.0, np.array([0.5, 0.5, -0.1])) is None
     assert predicted_step(1.0, np.array([0.5, -0.5, 0.9])) is None
 
@@ -249,6 +249,6 @@ def test_prediction_of_a_step():
         ({"training": {"optimizer": "lion"}}, "optimizer='lion'"),
     ],
 )
-def test_refuses(values, message):
+def test_refuses_feature_blocks_that_do_not_divide_the_width(values, message):
     with pytest.raises(DomainError, match=message):
         run_config(values)

@@ -1,4 +1,4 @@
-"""Runs that start from weights of their own: what the weights decide, and what is wrong with a folder of them."""
+"""Runs from pretrained weights: the settings that the weights decide, and unusable model folders."""
 
 import json
 
@@ -17,7 +17,7 @@ from empirical.training.train import is_finished, train
 from theory.errors import DomainError, InputError
 
 
-def test_pretrained_weights_from_a_folder(tmp_path):
+def test_trains_pretrained_weights_from_a_folder(tmp_path):
     stock = tmp_path / "stock"
     GPT2LMHeadModel(GPT2Config(vocab_size=300, n_positions=64, n_embd=32, n_layer=3, n_head=2)).save_pretrained(stock)
     tokenizer = train_tokenizer(load_corpus(CorpusConfig()).training, 300)
@@ -38,7 +38,7 @@ def test_pretrained_weights_from_a_folder(tmp_path):
 
 
 def stock_weights(folder, **options):
-    """GPT-2 weights as others leave them, with a tokenizer; transformers' own dropout is 0.1."""
+    """Stock GPT-2 weights with a tokenizer; transformers' default dropout is 0.1."""
     shape = {"vocab_size": 300, "n_positions": 64, "n_embd": 32, "n_layer": 1, "n_head": 2}
     GPT2LMHeadModel(GPT2Config(**shape | options)).save_pretrained(folder)
     train_tokenizer(["a b c"], 290).save(str(folder / "tokenizer.json"))
@@ -46,7 +46,7 @@ def stock_weights(folder, **options):
 
 
 class Dropouts(TrainerCallback):
-    """Notes the dropouts that the model has while it trains."""
+    """Records the model's dropouts during training."""
 
     def on_step_begin(self, args, state, control, model=None, **kwargs):
         self.found = {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
@@ -56,7 +56,7 @@ PRETRAINED = {"locality": {"block": 8}, "training": {"steps": 1, "batch": 2}}
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.25])
-def test_pretrained_weights_train_with_the_dropout_that_the_run_states(tmp_path, dropout):
+def test_pretrained_weights_train_with_the_dropout_of_the_run(tmp_path, dropout):
     stock, noted = stock_weights(tmp_path / "stock"), Dropouts()
     config = run_config({"model": {"pretrained": str(stock), "context": 64, "dropout": dropout}, **PRETRAINED})
     folder = train(config, tmp_path / "run", progress=False, watchers=[noted])
@@ -66,7 +66,7 @@ def test_pretrained_weights_train_with_the_dropout_that_the_run_states(tmp_path,
     assert load_model(stock).config.resid_pdrop == 0.1
 
 
-def test_a_run_of_pretrained_weights_states_no_shape_of_its_own(tmp_path):
+def test_run_of_pretrained_weights_records_no_shape(tmp_path):
     stock = stock_weights(tmp_path / "stock")
     config = run_config({"model": {"pretrained": str(stock), "context": 64}, **PRETRAINED})
     folder = train(config, tmp_path / "run", progress=False)
@@ -76,7 +76,7 @@ def test_a_run_of_pretrained_weights_states_no_shape_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("option", ["layers", "heads", "width", "vocabulary"])
-def test_a_shape_beside_pretrained_weights_is_refused(tmp_path, option):
+def test_refuses_a_shape_with_pretrained_weights(tmp_path, option):
     with pytest.raises(DomainError, match=f"{option} is decided by the weights of gpt2: leave it out$"):
         command(run=tmp_path / "run", model="gpt2", **{option: 512})
     settings = tmp_path / "run.toml"
@@ -85,10 +85,10 @@ def test_a_shape_beside_pretrained_weights_is_refused(tmp_path, option):
         command(run=tmp_path / "run", config=settings)
 
 
-def test_feature_blocks_are_held_against_the_width_of_loaded_weights(tmp_path):
+def test_feature_blocks_must_divide_the_width_of_loaded_weights(tmp_path):
     stock = stock_weights(tmp_path / "stock", n_embd=30)
     values = {"model": {"pretrained": str(stock), "context": 64}, **PRETRAINED}
-    # 3 divides 30 and not the default width of 128, 8 the other way round.
+    # 3 divides 30 but not the default width of 128; 8 divides 128 but not 30.
     for blocks, fits in ((3, True), (8, False)):
         config = run_config({**values, "objective": {"group_penalty": 1.0, "feature_blocks": blocks}})
         if fits:
@@ -126,7 +126,7 @@ def broken_model(folder, spoil):
         ),
     ],
 )
-def test_a_model_folder_that_cannot_be_used_is_one_clear_line(tmp_path, spoil, message):
+def test_unusable_model_folder_is_one_line(tmp_path, spoil, message):
     with pytest.raises(InputError, match=message) as caught:
         load_model(broken_model(tmp_path / "model", spoil))
     assert "\n" not in str(caught.value)
@@ -136,7 +136,7 @@ USABLE = {"dials": [0.5], "block": 8, "temperature": 1.0}
 
 
 def with_settings(settings):
-    """A spoiler that puts these localist settings into a model folder's config."""
+    """A function that puts these localist settings into a model folder's config."""
 
     def spoil(folder):
         kept = json.loads((folder / "config.json").read_text())
@@ -163,19 +163,19 @@ def with_settings(settings):
         (None, "valid dictionary"),
     ],
 )
-def test_settings_of_a_model_are_taken_as_they_are_or_not_at_all(tmp_path, change, message):
+def test_refuses_model_settings_of_wrong_type_or_value(tmp_path, change, message):
     settings = [] if change is None else USABLE | change
     with pytest.raises(InputError, match=f"config.json cannot be used: .*{message}") as caught:
         load_model(broken_model(tmp_path / "model", with_settings(settings)))
     assert "\n" not in str(caught.value)
 
 
-def test_settings_that_can_be_used_are_kept(tmp_path):
+def test_valid_model_settings_are_kept(tmp_path):
     found = load_model(broken_model(tmp_path / "model", with_settings(USABLE | {"temperature": 2}))).config.localist
     assert found == USABLE | {"temperature": 2.0, "schedule": None, "blocks": "windows"}
 
 
-def test_context_above_the_weights_positions(tmp_path):
+def test_refuses_a_context_above_the_weights_positions(tmp_path):
     config = run_config({"model": {"pretrained": str(stock_weights(tmp_path / "model")), "context": 128}})
     with pytest.raises(DomainError, match="context 128 must be at most the 64 positions"):
         train(config, tmp_path / "run", progress=False)

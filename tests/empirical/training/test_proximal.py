@@ -1,4 +1,4 @@
-"""The proximal step's record against a slow count of its own: which group died when, and what was foretold."""
+"""The proximal step's record against a slow count: the extinction step of each group and its predictions."""
 
 import json
 import math
@@ -26,7 +26,7 @@ def groups_of(net, layer):
 
 
 class Moves:
-    """An optimiser that moves chosen groups by chosen amounts, at a rate of its own each step."""
+    """An optimiser that moves chosen groups by chosen amounts, with a learning rate per step."""
 
     def __init__(self, net):
         self.net = net
@@ -62,12 +62,12 @@ def group(record, layer, block, matrix, head):
     return found
 
 
-def test_a_group_that_comes_back_to_life_is_extinct_from_its_last_death():
+def test_revived_group_is_extinct_from_its_last_zero_step():
     place = (1, 0, 1, 1)
     net = model()
     norms = [group_norms(net.transformer.h[layer].attn.c_attn.weight.detach(), HEADS, BLOCKS) for layer in range(2)]
     largest = max(float(each.max()) for each in norms)
-    # All die in the second step; one is moved back in the fourth, and dies again in the sixth.
+    # All groups become zero in step 2. One is moved away in step 4 and is zero again from step 6.
     steps = [(0.001, {}), (2 * largest, {}), (0.1, {}), (0.01, {place: 1.0}), (0.01, {}), (1e3, {}), (0.1, {})]
     for count, expected, others in (
         (1, None, None),
@@ -89,7 +89,7 @@ def test_a_group_that_comes_back_to_life_is_extinct_from_its_last_death():
     assert {(each["layer"], each["head"]) for each in lost.collapsed()} == {(0, 0), (0, 1), (1, 0)}
 
 
-def test_the_longest_step_is_the_optimisers_alone_over_its_rate_while_the_group_lives():
+def test_largest_step_is_the_optimiser_step_over_its_rate_while_alive():
     place, other = (0, 1, 0, 1), (1, 0, 1, 0)
     rows = WIDTH // BLOCKS
     size = math.sqrt(rows * WIDTH // HEADS)
@@ -98,12 +98,12 @@ def test_the_longest_step_is_the_optimisers_alone_over_its_rate_while_the_group_
     assert group(record, *place)["largest_step"] == pytest.approx(0.1 / 0.1 * size, rel=1e-5)
     assert group(record, *other)["largest_step"] == pytest.approx(0.1 / 0.5 * size, rel=1e-5)
     assert group(record, 0, 0, 0, 0)["largest_step"] == 0
-    # A step that moves what is dead tells nothing of how fast it died.
+    # A step that moves an extinct group does not count.
     dead, _ = run([(0.5, {place: 0.2}), (1e4, {}), (0.1, {place: 5.0})])
     assert group(dead, *place)["largest_step"] == pytest.approx(0.2 / 0.5 * size, rel=1e-5)
 
 
-def test_each_step_shrinks_by_its_own_rate_times_the_penalty_and_leaves_the_rest():
+def test_step_shrinks_groups_by_rate_times_penalty():
     net = model()
     before = {name: each.detach().clone() for name, each in net.named_parameters()}
     _, net = run([(0.02, {}), (0.03, {})], penalty=0.1, net=net)
@@ -116,7 +116,7 @@ def test_each_step_shrinks_by_its_own_rate_times_the_penalty_and_leaves_the_rest
         torch.testing.assert_close(moved, torch.full_like(moved, 0.05 * 0.1), rtol=1e-3, atol=0)
 
 
-def test_a_rate_of_zero_moves_and_records_nothing():
+def test_zero_rate_changes_nothing():
     record, net = run([(0.0, {})], penalty=1e9)
     assert torch.equal(net.transformer.h[0].attn.c_attn.weight, model().transformer.h[0].attn.c_attn.weight)
     assert record.rates == [0.0]
@@ -124,7 +124,7 @@ def test_a_rate_of_zero_moves_and_records_nothing():
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_what_is_foretold_is_counted_from_the_start(optimizer):
+def test_predictions_count_from_the_start(optimizer):
     steps = [(0.002 * (9 - index), {(0, 0, 0, 0): 0.0001}) for index in range(9)]
     for penalty in (3.0, 40.0, 120.0):
         record, _ = run(steps, penalty=penalty, optimizer=optimizer)
@@ -156,17 +156,17 @@ def test_what_is_foretold_is_counted_from_the_start(optimizer):
                     assert found[name] == expected
 
 
-def test_a_prediction_needs_no_later_gain_and_is_met_exactly():
+def test_predicted_step_reaches_the_norm_exactly():
     assert predicted_step(1.0, np.array([1.0, 0.0])) == 1
     assert predicted_step(1.0, np.array([0.0, 1.0, 0.0])) == 2
     assert predicted_step(1.0, np.array([0.99, 0.0])) is None
-    # What the gains lose before the step is no revival.
+    # A negative gain before the predicted step is no revival.
     assert predicted_step(1.0, np.array([-0.5, 0.5, 1.0])) == 3
     assert predicted_step(1.0, np.array([1.0, -0.1])) is None
 
 
-def test_the_record_goes_on_where_a_checkpoint_left_it(tmp_path):
-    """A run cut after a checkpoint ends with the report of the whole one."""
+def test_record_continues_from_a_checkpoint(tmp_path):
+    """A run interrupted after a checkpoint ends with the report of an uninterrupted one."""
 
     class Cut(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):
@@ -184,4 +184,4 @@ def test_the_record_goes_on_where_a_checkpoint_left_it(tmp_path):
     reports = [json.loads((folder / "groups.json").read_text()) for folder in (whole, cut)]
     assert reports[0] == reports[1]
     steps = {each["extinct_step"] for each in reports[0]["groups"]}
-    assert any(step and step <= 3 for step in steps), "some must die before the checkpoint for this to test it"
+    assert any(step and step <= 3 for step in steps), "the test needs a group that is extinct before the checkpoint"

@@ -1,4 +1,4 @@
-"""A run's folder: nothing left by a run that was refused, nothing written over, the same wherever it is called from."""
+"""A run's folder: a refused run leaves none, nothing is overwritten, and relative paths resume from anywhere."""
 
 import json
 import signal
@@ -40,7 +40,7 @@ def text(tmp_path_factory):
         ({"locality": {"blocks": "file", "block_file": "MARKS"}}, "the block file has no entry for"),
     ],
 )
-def test_a_refused_run_leaves_no_folder(tmp_path, text, changes, message):
+def test_refused_run_leaves_no_folder(tmp_path, text, changes, message):
     marks = tmp_path / "marks.json"
     marks.write_text("{}")
     changes = json.loads(json.dumps(changes).replace("MARKS", str(marks)))
@@ -49,7 +49,7 @@ def test_a_refused_run_leaves_no_folder(tmp_path, text, changes, message):
     assert list(tmp_path.iterdir()) == [marks]
 
 
-def test_a_device_that_refuses_leaves_no_folder(tmp_path, monkeypatch):
+def test_unsupported_device_leaves_no_folder(tmp_path, monkeypatch):
     def refuse(**options):
         raise ValueError("Your setup doesn't support bf16/gpu.")
 
@@ -59,7 +59,7 @@ def test_a_device_that_refuses_leaves_no_folder(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_refused_sweep_leaves_no_folder(tmp_path):
+def test_refused_sweep_leaves_no_folder(tmp_path):
     config = sweep_config({"corpus": {"text": ["/nowhere.txt"]}})
     with pytest.raises(InputError, match=r"cannot read text /nowhere.txt"):
         sweep(config, tmp_path / "out", progress=False)
@@ -67,7 +67,7 @@ def test_a_refused_sweep_leaves_no_folder(tmp_path):
 
 
 @pytest.mark.parametrize("name", [*RUN_FILES, "sweep.json", "tasks"])
-def test_a_run_does_not_write_over_what_is_there(tmp_path, name):
+def test_run_overwrites_no_existing_file(tmp_path, name):
     (tmp_path / name).mkdir() if "." not in name else (tmp_path / name).write_text("mine")
     message = "already holds a run" if name == "run.json" else f"already holds {name}, which"
     with pytest.raises(InputError, match=message):
@@ -75,7 +75,7 @@ def test_a_run_does_not_write_over_what_is_there(tmp_path, name):
     assert [each.name for each in tmp_path.iterdir()] == [name]
 
 
-def test_a_run_lists_all_that_it_writes(tmp_path, text):
+def test_run_lists_every_file_it_writes(tmp_path, text):
     config = tiny(
         corpus={"text": [str(text)]},
         training={"steps": 2, "checkpoint_steps": 1},
@@ -91,7 +91,7 @@ def test_a_run_lists_all_that_it_writes(tmp_path, text):
 
 
 @pytest.mark.parametrize("name", [*RUN_FILES, "summary.csv", "rows.parquet", "manifest.json", "tasks"])
-def test_a_sweep_does_not_mix_with_what_is_there(tmp_path, name):
+def test_sweep_refuses_a_folder_of_other_files(tmp_path, name):
     (tmp_path / name).mkdir() if "." not in name else (tmp_path / name).write_text("mine")
     with pytest.raises(
         InputError, match=rf"already holds {name}, which is not of this sweep: choose another"
@@ -101,7 +101,7 @@ def test_a_sweep_does_not_mix_with_what_is_there(tmp_path, name):
     assert [each.name for each in tmp_path.iterdir()] == [name]
 
 
-def test_a_sweep_does_not_take_another_ones_base(tmp_path, text):
+def test_sweep_refuses_the_base_of_another_sweep(tmp_path, text):
     corpus, model = {"text": [str(text)]}, {"layers": 1, "heads": 2, "width": 16, "context": 32, "vocabulary": 300}
     values = {"seeds": [0], "corpus": corpus, "model": model, "locality": {"block": 4}}
     train(tiny(corpus=corpus, training={"steps": 1}), tmp_path / "out" / "base", progress=False)
@@ -112,7 +112,7 @@ def test_a_sweep_does_not_take_another_ones_base(tmp_path, text):
     assert not (tmp_path / "out" / "sweep.json").exists()
 
 
-def test_a_run_with_relative_paths_goes_on_from_anywhere(tmp_path, text, monkeypatch):
+def test_run_with_relative_paths_resumes_from_any_folder(tmp_path, text, monkeypatch):
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
     (tmp_path / "here" / "mine.txt").write_text(text.read_text())
@@ -138,14 +138,14 @@ def test_a_run_with_relative_paths_goes_on_from_anywhere(tmp_path, text, monkeyp
     assert newest_checkpoint(run).name == "checkpoint-2"
     command(run=Path("../here/run"), resume=True)
     assert same(weights(whole), weights(run))
-    # Where the text has gone, its name is told.
+    # A missing text is named.
     (run / "training.json").unlink()
     (tmp_path / "here" / "mine.txt").unlink()
     with pytest.raises(InputError, match=rf"cannot read text {tmp_path}/here/mine.txt: No such file"):
         command(run=run, resume=True)
 
 
-def test_a_run_that_was_recorded_with_relative_paths_goes_on_where_it_was_begun(tmp_path, text, monkeypatch):
+def test_recorded_relative_paths_resume_in_the_original_folder(tmp_path, text, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.txt").write_text(text.read_text())
     config = tiny(corpus={"text": ["mine.txt"]}, training=SHORT)
@@ -158,7 +158,7 @@ def test_a_run_that_was_recorded_with_relative_paths_goes_on_where_it_was_begun(
     assert is_finished(tmp_path / "run")
 
 
-def test_a_finished_run_that_cannot_be_written_is_left_as_it_is(tmp_path, text, monkeypatch):
+def test_resuming_a_finished_run_takes_no_lock(tmp_path, text, monkeypatch):
     config = tiny(corpus={"text": [str(text)]}, training=SHORT)
     folder = train(config, tmp_path / "run", progress=False)
 
@@ -170,8 +170,8 @@ def test_a_finished_run_that_cannot_be_written_is_left_as_it_is(tmp_path, text, 
 
 
 @pytest.mark.slow
-def test_two_processes_train_in_one_folder(tmp_path, text):
-    """The first one finishes, the second one is refused; neither is lost without a word."""
+def test_second_process_in_a_folder_is_refused(tmp_path, text):
+    """The first process finishes; the second one is refused with a message."""
     shape = ["--layers", "1", "--heads", "2", "--width", "16", "--context", "32", "--vocabulary", "300"]
     options = [*shape, "--block", "4", "--batch", "2", "--steps", "60"]
     words = [sys.executable, "-m", "localist", "train", str(tmp_path / "run"), "--text", str(text), *options]
@@ -183,14 +183,14 @@ def test_two_processes_train_in_one_folder(tmp_path, text):
     errors = ended[codes.index(2)][0][1]
     assert "Traceback" not in errors
     (line,) = [each for each in errors.splitlines() if each.startswith("error: ")]
-    # Where the machine was slow to start it, the second one came after the first one's end.
+    # On a slow machine the second process may start after the first one has ended.
     assert "another process is at work in" in line or "already holds a run" in line
     assert str(tmp_path / "run") in line
     assert load_config(tmp_path / "run" / "run.json").seed == 1 + codes.index(0)
 
 
 def signalled_at(step, whole_steps):
-    """A signal that comes after the callback that would stop on it has been asked."""
+    """A signal that arrives after the callback that would stop on it has run."""
 
     class Signal(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):
@@ -200,14 +200,14 @@ def signalled_at(step, whole_steps):
     return tiny(training={"steps": whole_steps}), Signal()
 
 
-def test_a_signal_after_the_last_step_loses_no_step(tmp_path):
+def test_signal_after_the_last_step_loses_no_step(tmp_path):
     config, watcher = signalled_at(3, 3)
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "run", progress=False, watchers=[watcher])
     assert is_finished(tmp_path / "run")
 
 
-def test_a_signal_before_the_last_step_leaves_a_checkpoint(tmp_path):
+def test_signal_before_the_last_step_leaves_a_checkpoint(tmp_path):
     config, watcher = signalled_at(1, 4)
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "run", progress=False, watchers=[watcher])

@@ -1,4 +1,4 @@
-"""Sealed runs: a file changed afterwards is noticed before it is used, and what ran is what the manifest says."""
+"""Sealed runs: a changed file is refused before it is used, and the manifest states the model that ran."""
 
 import json
 import re
@@ -43,19 +43,19 @@ def run(finished, tmp_path):
 
 
 def edited(path):
-    """The file with one value changed, which nothing but the seal tells from the old one."""
+    """Changes one value in the file, so that only the seal reveals the change."""
     data = bytearray(path.read_bytes())
     if path.suffix == ".json":
         place = list(re.finditer(rb'[0-9"](?=\s*[,}\n])', data))[-1].start()
         new = {b'"': b'"'}.get(bytes(data[place : place + 1]))
-        # Another digit, or a text with a letter more: JSON as before.
+        # Another digit, or one more letter in a text: still valid JSON.
         data[place : place + 1] = b'x"' if new else (b"7" if data[place] != ord("7") else b"3")
     else:
         data[-1] ^= 1
     path.write_bytes(data)
 
 
-def test_a_finished_run_has_a_seal_of_all_that_is_read(finished):
+def test_finished_run_has_a_seal_of_every_file_that_is_read(finished):
     stated = json.loads((finished / SEAL_NAME).read_text())
     assert set(stated) == FILES == {path.name for path in finished.iterdir() if path.is_file()} - {SEAL_NAME}
     assert stated == {name: sha256_of(finished / name) for name in FILES}
@@ -63,7 +63,7 @@ def test_a_finished_run_has_a_seal_of_all_that_is_read(finished):
 
 
 def uses(run, tmp_path):
-    """Everything that reads a finished run."""
+    """Every use that reads a finished run."""
     start = {"model": {"pretrained": str(run), "context": 64}, "training": {"steps": 1, "batch": 2}}
     return {
         "measure": lambda: measure(run, sequences=1, progress=False),
@@ -76,7 +76,7 @@ def uses(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
-def test_a_changed_file_is_refused(run, name):
+def test_refuses_a_changed_file(run, name):
     edited(run / name)
     with pytest.raises(
         InputError, match=rf"{name} was changed: SHA-256 \w{{12}}, sealed \w{{12}}. A finished"
@@ -88,7 +88,7 @@ def test_a_changed_file_is_refused(run, name):
         load_model(run)
 
 
-def test_a_changed_run_is_refused_wherever_it_is_read(run, tmp_path):
+def test_every_use_refuses_a_changed_run(run, tmp_path):
     edited(run / "model.safetensors")
     for use in uses(run, tmp_path).values():
         with pytest.raises(InputError, match=r"model.safetensors was changed"):
@@ -97,38 +97,38 @@ def test_a_changed_run_is_refused_wherever_it_is_read(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["corpus.json", "generation_config.json", "groups.json"])
-def test_a_missing_file_is_refused(run, name):
+def test_refuses_a_missing_file(run, name):
     (run / name).unlink()
     with pytest.raises(InputError, match=rf"{name} is missing. A finished run's files must stay"):
         load_model(run)
 
 
 @pytest.mark.parametrize("name", ["model-00001-of-00002.safetensors", "adapter_config.json"])
-def test_an_added_file_that_would_be_read_is_refused(run, name):
+def test_refuses_an_added_file_that_would_be_read(run, name):
     shutil.copy(run / ("model.safetensors" if name.endswith("s") else "groups.json"), run / name)
     with pytest.raises(InputError, match=rf"{name} was added. A finished run's files must stay"):
         load_model(run)
 
 
-def test_files_that_nothing_reads_may_come_and_go(run):
+def test_other_files_do_not_break_the_seal(run):
     for name in ("notes.json", "lock", "rows.csv"):
         (run / name).write_text("{}")
     records = measure(run, sequences=1, progress=False)
     assert records.manifest["seal"] == "intact"
     assert records.manifest["files"] == read_seal(run)
     assert records.manifest["weights_sha256"] == sha256_of(run / "model.safetensors")
-    # What measuring writes into the run breaks no seal.
+    # Measuring writes into the run and does not break the seal.
     check_seal(run)
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "{", '{"config.json": 3}'])
-def test_a_seal_that_says_nothing_is_refused(run, text):
+def test_refuses_a_malformed_seal(run, text):
     (run / SEAL_NAME).write_text(text)
     with pytest.raises(InputError, match=re.escape(SEAL_NAME)):
         measure(run, sequences=1, progress=False)
 
 
-def test_a_seal_of_some_files_is_not_one_of_the_others(run):
+def test_refuses_a_file_that_the_seal_lacks(run):
     stated = json.loads((run / SEAL_NAME).read_text())
     del stated["held_out.safetensors"]
     (run / SEAL_NAME).write_text(json.dumps(stated))
@@ -136,8 +136,8 @@ def test_a_seal_of_some_files_is_not_one_of_the_others(run):
         measure(run, sequences=1, progress=False)
 
 
-def test_an_edited_configuration_is_refused_and_unsealed_told_as_it_ran(run, capsys):
-    """The settings of `config.json` decide what runs, whatever `run.json` says."""
+def test_edited_configuration_is_refused_or_recorded_as_it_ran(run, capsys):
+    """The settings of `config.json` decide what runs, not those of `run.json`."""
     from empirical.measuring.measure_command import measure as command
 
     stated = json.loads((run / "config.json").read_text())
@@ -155,13 +155,13 @@ def test_an_edited_configuration_is_refused_and_unsealed_told_as_it_ran(run, cap
     assert records.manifest["passes"][0]["dials"] == [0.5, 0.25, 0.0]
     assert records.manifest["seal"] == "unsealed"
     assert records.manifest["files"] == {name: sha256_of(run / name) for name in FILES}
-    # What the training was told is kept beside it.
+    # The manifest also keeps the configuration of the training.
     assert records.manifest["config"]["locality"]["block"] == 8
     assert (records.rows["rows"] == 2 * (64 - 16)).all()
     assert list(records.rows["dial"]) == [0.5, 0.5, 0.25, 0.25, 0.0, 0.0]
 
 
-def test_the_manifest_of_a_sealed_run_states_what_ran(run):
+def test_manifest_states_the_model_that_ran(run):
     model = measure(run, sequences=1, progress=False).manifest["model"]
     assert model == {
         "layers": 3,
@@ -178,7 +178,7 @@ def test_the_manifest_of_a_sealed_run_states_what_ran(run):
     }
 
 
-def test_weights_in_several_files_are_measured_and_named(run):
+def test_measures_and_hashes_weights_in_several_files(run):
     whole = measure(run, sequences=1, out_dir=run / "whole", progress=False)
     weights = load_file(run / "model.safetensors")
     names = sorted(weights)
@@ -195,14 +195,14 @@ def test_weights_in_several_files_are_measured_and_named(run):
     assert split.manifest["weights_sha256"] != whole.manifest["weights_sha256"]
 
 
-def test_a_folder_of_others_weights_needs_no_seal(tmp_path):
+def test_stock_weights_need_no_seal(tmp_path):
     stock = stock_weights(tmp_path / "stock")
     assert read_seal(stock) is None
     assert load_model(stock).config.n_layer == 1
     assert generate(stock, "a b", tokens=1)
 
 
-def test_a_run_is_finished_once_it_is_sealed(tmp_path, monkeypatch):
+def test_run_is_finished_once_it_is_sealed(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text("{}")
 
     def killed(path, text):
@@ -221,7 +221,7 @@ def test_a_run_is_finished_once_it_is_sealed(tmp_path, monkeypatch):
     assert set(read_seal(tmp_path)) == {"config.json", "training.json"}
 
 
-def test_a_file_rewritten_on_purpose_is_sealed_again(run):
+def test_reseal_accepts_a_rewritten_file(run):
     (run / "run.json").write_text((run / "run.json").read_text() + "\n")
     reseal(run, "run.json")
     check_seal(run)

@@ -1,4 +1,4 @@
-"""Blocks that follow the text: where they begin, that a run trains and is measured with them, what is refused."""
+"""Blocks that follow the text: where they begin, runs trained and measured with them, refused input."""
 
 import json
 
@@ -20,7 +20,7 @@ TEXT = 'One two. Three four!  "Five?" Six\n\nSeven 3.5 eight'
 
 
 def blocks_of(text, kind, **options):
-    """Words of each block, as the tokens' ids say."""
+    """The text of each block, from the block ids of its tokens."""
     tokenizer = train_tokenizer([text], 300)
     piece = Piece("t", 0, text)
     tokens = len(tokenizer.encode(text).ids) + 1
@@ -37,7 +37,7 @@ def test_sentences_and_paragraphs():
     assert blocks_of(TEXT, "paragraphs") == ['One two. Three four!  "Five?" Six', "Seven 3.5 eight"]
 
 
-def test_the_users_own_places(tmp_path):
+def test_places_marked_by_the_user(tmp_path):
     path = tmp_path / "blocks.json"
     path.write_text(json.dumps({"t": [0, 4, 9]}))
     found = blocks_of(TEXT, "file", block_file=str(path))
@@ -69,7 +69,7 @@ def test_a_block_file_names_texts_by_their_path_or_its_end(tmp_path):
             ids({other: [3]}, pieces[:1])
 
 
-def test_places_count_from_the_document_not_the_piece(tmp_path):
+def test_marked_places_count_from_the_document(tmp_path):
     path = tmp_path / "blocks.json"
     path.write_text(json.dumps({"t": [100, 104]}))
     tokenizer = train_tokenizer(["abcdefgh"], 257)
@@ -79,7 +79,7 @@ def test_places_count_from_the_document_not_the_piece(tmp_path):
     assert ids.tolist() == [[0, 0, 0, 0, 1, 1, 1, 1, 1]]
 
 
-def test_a_piece_begins_a_block():
+def test_every_piece_begins_a_block():
     tokenizer = train_tokenizer(["ab"], 257)
     windows = token_windows(tokenizer, ["ab", "cd"], 6, "t")
     ids = window_blocks(
@@ -88,7 +88,7 @@ def test_a_piece_begins_a_block():
     assert ids.tolist() == [[0, 0, 0, 1, 1, 1]]
 
 
-def test_every_window_counts_from_0():
+def test_block_ids_start_at_0_in_every_sequence():
     starts = torch.tensor([[True, False, True], [False, True, False]])
     assert block_ids(starts).tolist() == [[0, 0, 1], [0, 1, 1]]
 
@@ -96,7 +96,7 @@ def test_every_window_counts_from_0():
 def test_change_points_find_planted_segments():
     generator = torch.Generator().manual_seed(0)
     embedding = torch.randn(40, 16, generator=generator) * 0.1
-    # Tokens of a topic share a direction.
+    # Embeddings of a topic's tokens share a direction.
     for topic in range(4):
         embedding[10 * topic : 10 * topic + 10, topic] += 1
     lengths = (9, 5, 11, 7)
@@ -115,7 +115,7 @@ def text(tmp_path_factory):
     return path
 
 
-def test_a_run_with_sentences_is_trained_and_measured(tmp_path, text):
+def test_trains_and_measures_a_run_with_sentences(tmp_path, text):
     config = tiny(corpus={"text": [str(text)]}, locality={"blocks": "sentences"}, training={"steps": 3})
     folder = train(config, tmp_path / "run", progress=False)
     windows, ids = load_held_out(folder)
@@ -123,7 +123,7 @@ def test_a_run_with_sentences_is_trained_and_measured(tmp_path, text):
     assert (ids[:, 1:] - ids[:, :-1]).unique().tolist() == [0, 1]
     records = measure(folder, progress=False)
     assert records.violations == 0
-    # A row counts once it has keys off its block: from the second sentence of its window on.
+    # Rows have keys off their block from the second sentence of their sequence on.
     assert records.rows["rows"].iloc[0] == (ids > 0).sum()
     moved = measure_dial(folder, [0.5, 1.0], progress=False)
     first = moved.rows[moved.rows["layer"] == 0]
@@ -131,7 +131,7 @@ def test_a_run_with_sentences_is_trained_and_measured(tmp_path, text):
     assert moved.violations == 0
 
 
-def test_segments_of_a_trained_model(tmp_path, text):
+def test_trains_with_segments_of_a_trained_model(tmp_path, text):
     base = train(tiny(corpus={"text": [str(text)]}, training={"steps": 2}), tmp_path / "base", progress=False)
     config = run_config(
         {
@@ -146,7 +146,7 @@ def test_segments_of_a_trained_model(tmp_path, text):
     assert measure(folder, progress=False).violations == 0
 
 
-def test_blocks_as_long_as_the_windows_leave_nothing_to_measure():
+def test_refuses_blocks_as_long_as_the_sequences():
     model = build_model(tiny().model, LocalityConfig(block=8), 400, 0)
     windows = torch.zeros(2, 16, dtype=torch.long)
     with pytest.raises(DomainError, match="no row has keys off its block"):
@@ -166,7 +166,7 @@ def test_blocks_as_long_as_the_windows_leave_nothing_to_measure():
         ({"blocks": "segments"}, "need trained token embeddings"),
     ],
 )
-def test_a_wrong_choice(locality, message):
+def test_refuses_incomplete_settings(locality, message):
     with pytest.raises(DomainError, match=message):
         run_config({"locality": locality})
 
@@ -186,7 +186,7 @@ def test_a_wrong_choice(locality, message):
         ('{"t": ' + "[" * 100_000, "nested too deeply"),
     ],
 )
-def test_a_wrong_block_file_is_one_clear_line(tmp_path, content, message):
+def test_malformed_block_file_is_one_line(tmp_path, content, message):
     path = tmp_path / "blocks.json"
     path.write_text(content)
     with pytest.raises(InputError, match=message) as caught:
@@ -194,7 +194,7 @@ def test_a_wrong_block_file_is_one_clear_line(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
-def test_pieces_know_their_place():
+def test_pieces_state_their_place_in_the_document():
     corpus = load_corpus(CorpusConfig())
     topics = python_topics()
     for piece in (*corpus.training_pieces[:50], *corpus.held_out_pieces[:20]):

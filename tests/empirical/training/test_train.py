@@ -1,4 +1,4 @@
-"""Training: it learns, it resumes to the same numbers, and it ends clearly whatever goes wrong."""
+"""Training lowers the loss, resumes to the same numbers, and reports every failure in one line."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def same(left, right):
     return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
-def test_it_learns_and_leaves_a_whole_run(tmp_path):
+def test_training_lowers_the_loss_and_writes_a_complete_run(tmp_path):
     folder = train(tiny(), tmp_path / "run", progress=False)
     summary = training_summary(folder)
     losses = [entry["loss"] for entry in summary["losses"]]
@@ -43,7 +43,7 @@ def test_it_learns_and_leaves_a_whole_run(tmp_path):
     assert load_config(folder / "run.json") == tiny()
 
 
-def test_the_same_seed_gives_the_same_weights(tmp_path):
+def test_same_seed_gives_same_weights(tmp_path):
     short = {"steps": 4}
     first = train(tiny(training=short), tmp_path / "first", progress=False)
     second = train(tiny(training=short), tmp_path / "second", progress=False)
@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
     assert not same(weights(first), weights(other))
 
 
-def test_half_precision_trains_other_weights_that_are_float32(tmp_path):
+def test_half_precision_keeps_float32_weights(tmp_path):
     short, objective = {"steps": 30}, {"off_block_penalty": 0.1}
     half = train(tiny(training=short | {"precision": "bfloat16"}, objective=objective), tmp_path / "a", progress=False)
     full = train(tiny(training=short, objective=objective), tmp_path / "b", progress=False)
@@ -63,7 +63,7 @@ def test_half_precision_trains_other_weights_that_are_float32(tmp_path):
     assert measure(half, sequences=2, progress=False).violations == 0
 
 
-def test_a_device_without_half_precision(tmp_path, monkeypatch):
+def test_refuses_half_precision_where_unsupported(tmp_path, monkeypatch):
     def refuse(**options):
         if options["bf16"]:
             raise ValueError("Your setup doesn't support bf16/gpu.\nMore advice.")
@@ -78,7 +78,7 @@ class _CutError(Exception):
 
 
 def cut_at(monkeypatch, step):
-    """Let training die at this step, as a kill would."""
+    """Makes training end at this step, as a kill would."""
     whole = LocalistTrainer.training_step
 
     def dying(self, *args, **kwargs):
@@ -90,7 +90,7 @@ def cut_at(monkeypatch, step):
     return lambda: monkeypatch.setattr(LocalistTrainer, "training_step", whole)
 
 
-def test_a_resumed_run_has_the_numbers_of_an_uninterrupted_one(tmp_path, monkeypatch):
+def test_resumed_run_has_the_numbers_of_an_uninterrupted_one(tmp_path, monkeypatch):
     config = tiny(training={"steps": 14, "checkpoint_steps": 4}, model={"dropout": 0.1})
     whole = train(config, tmp_path / "whole", progress=False)
     heal = cut_at(monkeypatch, 10)
@@ -103,7 +103,7 @@ def test_a_resumed_run_has_the_numbers_of_an_uninterrupted_one(tmp_path, monkeyp
     assert training_summary(resumed)["losses"] == training_summary(whole)["losses"]
 
 
-def test_a_cut_checkpoint_is_passed_over(tmp_path, monkeypatch):
+def test_truncated_checkpoint_is_skipped(tmp_path, monkeypatch):
     config = tiny(training={"steps": 14, "checkpoint_steps": 4})
     whole = train(config, tmp_path / "whole", progress=False)
     heal = cut_at(monkeypatch, 10)
@@ -117,7 +117,7 @@ def test_a_cut_checkpoint_is_passed_over(tmp_path, monkeypatch):
     assert same(weights(whole), weights(train(config, tmp_path / "cut", resume=True, progress=False)))
 
 
-def test_a_finished_run_is_left_alone(tmp_path):
+def test_finished_run_is_not_changed(tmp_path):
     config = tiny(training={"steps": 2})
     folder = train(config, tmp_path / "run", progress=False)
     before = (folder / "model.safetensors").stat().st_mtime_ns
@@ -129,7 +129,7 @@ def test_a_finished_run_is_left_alone(tmp_path):
         train(tiny(training={"steps": 3}), folder, resume=True, progress=False)
 
 
-def test_time_limit_ends_a_run(tmp_path):
+def test_time_limit_ends_the_run(tmp_path):
     config = tiny(training={"steps": None, "max_seconds": 0.5})
     folder = train(config, tmp_path / "run", progress=False)
     summary = training_summary(folder)
@@ -139,7 +139,7 @@ def test_time_limit_ends_a_run(tmp_path):
 
 
 def test_interrupt_leaves_a_checkpoint_to_resume_from(tmp_path):
-    """Ctrl-C, sent to the real command in a process of its own."""
+    """Sends Ctrl-C to the real command in a separate process."""
     code = "import torch; torch.set_num_threads(1); from localist import cli; cli.main()"
     options = [
         "--layers",
@@ -176,8 +176,8 @@ def test_interrupt_leaves_a_checkpoint_to_resume_from(tmp_path):
     assert newest_checkpoint(tmp_path / "run") is not None
 
 
-def test_a_checkpoint_is_sealed_once_every_process_has_written(tmp_path, monkeypatch):
-    """Another process writes its random state until all have met."""
+def test_checkpoint_is_sealed_after_every_process_has_written(tmp_path, monkeypatch):
+    """Another process writes its random state before the barrier."""
 
     def meet(self):
         for checkpoint in (tmp_path / "run" / "checkpoints").glob("checkpoint-*"):
@@ -192,7 +192,7 @@ def test_a_checkpoint_is_sealed_once_every_process_has_written(tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(tmp_path):
+def test_two_processes_train_like_one(tmp_path):
     """torchrun with two processes of 4 windows each takes the steps of one process with 8."""
     options = ["--layers", "2", "--heads", "2", "--width", "32", "--context", "64", "--vocabulary", "400"]
     options += ["--block", "8", "--schedule", "linear", "--off-block-penalty", "0.5", "--optimizer", "sgd"]
@@ -217,12 +217,12 @@ def test_two_processes_train_as_one(tmp_path):
     assert {"rng_state_0.pth", "rng_state_1.pth"} <= sealed.keys()
 
 
-def test_a_loss_that_is_no_number(tmp_path):
+def test_nan_loss_advises_a_smaller_learning_rate(tmp_path):
     with pytest.raises(LocalistError, match=r"the loss is nan at step [^1].* Try a smaller --learning-rate"):
         train(tiny(training={"learning_rate": 1e12, "warmup_steps": 0}), tmp_path / "run", progress=False)
 
 
-def test_a_loss_that_is_none_before_the_first_update_is_not_the_learning_rates(tmp_path):
+def test_nan_loss_before_the_first_update_does_not_blame_the_learning_rate(tmp_path):
     with pytest.raises(LocalistError, match=r"at step 1. Try a temperature nearer 1 and smaller penalties.$"):
         train(tiny(locality={"temperature": 1e-300}), tmp_path / "run", progress=False)
 
@@ -239,7 +239,7 @@ def test_a_loss_that_is_none_before_the_first_update_is_not_the_learning_rates(t
         ("corpus", {"text": [3]}),
     ],
 )
-def test_a_value_of_another_type_is_refused(part, choice):
+def test_refuses_a_value_of_another_type(part, choice):
     (name,) = choice
     with pytest.raises(DomainError, match=rf"{part}\.{name}.* should be a valid (integer|number|string)"):
         run_config({part: choice})
@@ -258,19 +258,19 @@ def another_error(*args, **kwargs):
 
 
 @pytest.mark.parametrize("step", [more_than_there_is, on_a_gpu])
-def test_memory_that_does_not_suffice(tmp_path, monkeypatch, step):
+def test_out_of_memory_advises_a_smaller_batch(tmp_path, monkeypatch, step):
     monkeypatch.setattr(LocalistTrainer, "training_step", step)
     with pytest.raises(LocalistError, match=r"^out of memory: .* for 8 windows per step. Try a smaller --batch.$"):
         train(tiny(), tmp_path / "run", progress=False)
 
 
-def test_another_error_is_none_of_memory(tmp_path, monkeypatch):
+def test_other_errors_are_not_reported_as_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(LocalistTrainer, "training_step", another_error)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         train(tiny(), tmp_path / "run", progress=False)
 
 
-def test_a_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
+def test_unwritable_checkpoint_is_one_line(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
@@ -281,7 +281,7 @@ def test_a_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
     assert not list((tmp_path / "run" / "checkpoints").glob("checkpoint-*"))
 
 
-def test_command_takes_options_and_files(tmp_path, capsys):
+def test_command_accepts_options_and_files(tmp_path, capsys):
     settings = tmp_path / "run.toml"
     settings.write_text("seed = 3\n[model]\nlayers = 2\nheads = 2\nwidth = 32\ncontext = 64\nvocabulary = 400\n")
     text = tmp_path / "text.txt"
@@ -298,14 +298,14 @@ def test_command_takes_options_and_files(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "content"), [("run.toml", f"seed = {'[' * 100_000}"), ("run.json", '{"seed":' * 100_000)]
 )
-def test_choices_nested_too_deeply_are_one_clear_line(tmp_path, name, content):
+def test_settings_nested_too_deeply_are_one_line(tmp_path, name, content):
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match="nested too deeply"):
         command(run=tmp_path / "run", config=tmp_path / name)
 
 
 @pytest.mark.parametrize("options", [{}, {"max_seconds": 3.0}])
-def test_a_part_of_the_choices_that_is_no_table_is_one_clear_line(tmp_path, options):
+def test_settings_part_that_is_no_table_is_one_line(tmp_path, options):
     (tmp_path / "run.toml").write_text("training = 3\n")
     with pytest.raises(DomainError, match=r"run.toml: training=3 must be a table$"):
         command(run=tmp_path / "run", config=tmp_path / "run.toml", **options)
@@ -323,7 +323,7 @@ def test_a_part_of_the_choices_that_is_no_table_is_one_clear_line(tmp_path, opti
         ({"run": Path(__file__)}, "is a file"),
     ],
 )
-def test_command_refuses(options, message, tmp_path, monkeypatch):
+def test_command_refuses_conflicting_arguments(options, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LocalistError, match=message):
         command(**options)

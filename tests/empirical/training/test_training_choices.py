@@ -1,4 +1,4 @@
-"""Every choice of a run reaches the program that trains, and what a checkpoint kept is gone on with."""
+"""The settings of a run reach the Trainer, and a resumed run continues from its checkpoint's state."""
 
 import json
 
@@ -21,7 +21,7 @@ class Cut(TrainerCallback):
 @pytest.mark.parametrize(
     ("limits", "steps"), [({"steps": 4}, 4), ({"steps": None, "max_seconds": 500.0}, 2), ({"max_seconds": 500.0}, 2)]
 )
-def test_the_time_spent_before_a_kill_counts(tmp_path, limits, steps):
+def test_time_limit_counts_time_before_a_kill(tmp_path, limits, steps):
     config = tiny(training={"checkpoint_steps": 1, **limits})
     with pytest.raises(InterruptedError):
         train(config, tmp_path / "run", progress=False, watchers=[Cut()])
@@ -39,7 +39,7 @@ def test_the_time_spent_before_a_kill_counts(tmp_path, limits, steps):
     assert summary["steps"] == steps
 
 
-def test_the_choices_are_those_of_the_trainer(tmp_path):
+def test_settings_reach_the_trainer(tmp_path):
     config = tiny(
         seed=7,
         training={
@@ -68,15 +68,15 @@ def test_the_choices_are_those_of_the_trainer(tmp_path):
     assert _arguments(tiny(training={"precision": "bfloat16"}), tmp_path).bf16
 
 
-def test_a_penalty_adds_its_mean_mass_to_the_loss_in_training_only(tmp_path, monkeypatch):
-    """The loss is the model's own and the objective's; what is logged beside it is the mass that it is made of."""
+def test_penalty_adds_mean_leak_to_training_loss_only(tmp_path, monkeypatch):
+    """The loss is the model's plus the objective's; the logged mass is that of the objective."""
     seen = []
     ordinary = LocalistTrainer.compute_loss
 
     def watching(self, model, inputs, *args, **kwargs):
         loss = ordinary(self, model, inputs, *args, **kwargs)
         with torch.no_grad():
-            # Trainer's own loss divides by a count of tokens that it hands over.
+            # Trainer passes a token count, by which the model's loss is divided.
             own, mean = float(model(**inputs, **kwargs).loss), float(model(**inputs).loss)
             model.eval()
             plain = float(ordinary(self, model, inputs))

@@ -1,4 +1,4 @@
-"""What training may see of a text: the training part alone, in its tokenizer, its windows, its blocks and its loss."""
+"""Training uses only the training part of a text: for its tokenizer, its sequences, its blocks and its loss."""
 
 import json
 
@@ -14,14 +14,14 @@ from empirical.training.held_out import load_held_out
 from empirical.training.segments import window_blocks
 from empirical.training.train import LocalistTrainer, train, training_summary
 
-# Letters that stand nowhere else: the tokenizer joins them only where it is trained on them.
+# Letter pairs that occur nowhere else: the tokenizer joins them only if it is trained on them.
 ONLY_TRAINING, ONLY_HELD_OUT = "qxzjq", "wvkzw"
 SHARE = 0.25
 
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
-    """Pieces of which every fourth, the held-out ones, has a marker of its own."""
+    """A text in which every fourth piece, the held-out ones, has its own marker."""
     pieces = []
     for index in range(12):
         marker = ONLY_HELD_OUT if index % 4 == 3 else ONLY_TRAINING
@@ -38,7 +38,7 @@ def text(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def watched(text, tmp_path_factory):
-    """A run, and every batch that a loss was taken on."""
+    """A run, and every batch whose loss was computed."""
     batches = []
     ordinary = LocalistTrainer.compute_loss
 
@@ -61,18 +61,18 @@ def read(tokenizer, windows):
     return [tokenizer.decode(window, skip_special_tokens=False) for window in windows.tolist()]
 
 
-def test_the_tokenizer_is_trained_on_the_training_part_alone(watched):
+def test_tokenizer_is_trained_on_the_training_part_only(watched):
     _, folder, _ = watched
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     assert len(tokenizer.encode(ONLY_TRAINING).ids) == 1
     assert len(tokenizer.encode(ONLY_HELD_OUT).ids) == len(ONLY_HELD_OUT)
 
 
-def test_every_batch_is_of_the_training_part_and_every_held_out_window_of_the_other(watched):
+def test_batches_and_held_out_sequences_come_from_their_parts(watched):
     _, folder, batches = watched
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     seen = [window for batch in batches for window in read(tokenizer, batch["input_ids"])]
-    # The last batch of an epoch may be a smaller one.
+    # The last batch of an epoch may be smaller.
     assert 24 * 3 < len(seen) <= 24 * 4
     assert sum(ONLY_TRAINING in window for window in seen) > 48
     assert not any(ONLY_HELD_OUT in window for window in seen)
@@ -81,20 +81,20 @@ def test_every_batch_is_of_the_training_part_and_every_held_out_window_of_the_ot
     assert not any(ONLY_TRAINING in window for window in kept)
 
 
-def test_training_uses_the_whole_training_part_and_predicts_each_token_from_those_before(watched):
+def test_training_predicts_every_token_of_the_training_part(watched):
     config, folder, batches = watched
     corpus = load_corpus(config.corpus)
     windows = {tuple(window) for batch in batches for window in batch["input_ids"].tolist()}
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     whole = token_windows(tokenizer, corpus.training, config.model.context, corpus.name)
-    # Twenty-four batches of four go over all windows more than once.
+    # Twenty-four batches of four cover all sequences more than once.
     assert windows == {tuple(window) for window in whole.tolist()}
     assert len(windows) > 8
     for batch in batches:
         assert torch.equal(batch["labels"], batch["input_ids"])
 
 
-def test_blocks_are_those_of_their_own_windows(watched):
+def test_blocks_belong_to_their_sequences(watched):
     config, folder, batches = watched
     corpus = load_corpus(config.corpus)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -104,13 +104,13 @@ def test_blocks_are_those_of_their_own_windows(watched):
     for batch in batches:
         for window, ids in zip(batch["input_ids"].tolist(), batch["block_ids"].tolist(), strict=True):
             starts = [place for place in range(1, len(ids)) if ids[place] != ids[place - 1]]
-            # A block begins after a full stop, or with a new piece after the token that ends one.
+            # A block begins after a full stop, or after the token that ends a piece.
             assert starts
             assert all({window[place - 1], window[place - 2]} & (ends | {0}) for place in starts)
 
 
-def test_the_losses_are_those_of_the_training_part(watched):
-    """The marker that was trained on is predicted far better than the one that was held out."""
+def test_losses_are_those_of_the_training_part(watched):
+    """The training marker is predicted far better than the held-out one."""
     _, folder, _ = watched
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = load_model(folder)
@@ -122,7 +122,7 @@ def test_the_losses_are_those_of_the_training_part(watched):
     assert losses[ONLY_TRAINING] < losses[ONLY_HELD_OUT] - 0.5
 
 
-def test_the_manifest_says_what_was_held_out(watched):
+def test_manifest_describes_the_held_out_part(watched):
     config, folder, _ = watched
     described = load_corpus(config.corpus).describe()
     assert json.loads((folder / "corpus.json").read_text()) == described
