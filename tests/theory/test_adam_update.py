@@ -1,4 +1,4 @@
-"""C5's update bound: attained at every step, never exceeded, and exact to twelve digits."""
+"""C5's update bound: attained at every step, never exceeded, and computed to twelve digits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BETAS = [(0.9, 0.999), (0.9, 0.95), (0.5, 0.3), (0.0, 0.99)]
 
 
 def exact_update_square(gradients, beta1, beta2):
-    """Square of Adam's last bias-corrected update, over fractions."""
+    """Square of Adam's last bias-corrected update, in fractions."""
     mean = square = Fraction(0)
     for g in gradients:
         mean = beta1 * mean + (1 - beta1) * g
@@ -35,7 +35,7 @@ def exact_update_square(gradients, beta1, beta2):
 
 
 @pytest.mark.parametrize(("beta1", "beta2"), [("9/10", "999/1000"), ("9/10", "19/20"), ("1/2", "3/10")])
-def test_one_sequence_attains_the_bound_at_every_step(beta1, beta2):
+def test_worst_sequence_attains_the_bound_at_every_step(beta1, beta2):
     first, second = Fraction(beta1), Fraction(beta2)
     gradients = [(second / first) ** i for i in range(1, 31)]
     for step in range(1, 31):
@@ -47,7 +47,7 @@ def test_one_sequence_attains_the_bound_at_every_step(beta1, beta2):
         )
 
 
-def test_the_update_clause_holds_with_equality_there():
+def test_update_clause_holds_with_equality_for_the_worst_sequence():
     first, second = Fraction(9, 10), Fraction(999, 1000)
     gradients = tuple(((second / first) ** i,) for i in range(1, 8))
     run = AdamRun((Fraction(1),), gradients, (Fraction(1),) * 7, Fraction(1), first, second)
@@ -59,7 +59,7 @@ def test_the_update_clause_holds_with_equality_there():
 
 
 @pytest.mark.parametrize(("beta1", "beta2"), BETAS)
-def test_no_search_for_a_larger_update_finds_one(beta1, beta2):
+def test_search_finds_no_larger_update(beta1, beta2):
     steps = 12
     weights = beta1 ** np.arange(steps)[::-1] if beta1 else np.eye(steps)[-1]
     decay = beta2 ** np.arange(steps)[::-1]
@@ -88,7 +88,7 @@ STEP_COUNTS = st.one_of(st.integers(1, 50), st.integers(1, 10**9))
 
 @settings(max_examples=150)
 @given(STEP_COUNTS, st.one_of(NEAR_ONE, st.floats(1e-6, 0.999)), st.one_of(NEAR_ONE, st.floats(1e-3, 0.9999)))
-def test_the_bound_keeps_twelve_digits(step, beta1, beta2):
+def test_bound_keeps_twelve_digits(step, beta1, beta2):
     if not Fraction(beta1) ** 2 < Fraction(beta2):
         with pytest.raises(DomainError, match="square below beta2"):
             adam_update_bound(step, beta1, beta2)
@@ -96,7 +96,7 @@ def test_the_bound_keeps_twelve_digits(step, beta1, beta2):
     assert float(adam_update_bound(step, beta1, beta2)) == pytest.approx(in_arb(step, beta1, beta2), rel=1e-12)
 
 
-def test_a_square_next_to_beta2_keeps_twelve_digits():
+def test_beta1_squared_near_beta2_keeps_twelve_digits():
     beta1 = 0.9
     for ulps in (1, 2, 10):
         beta2 = beta1 * beta1
@@ -109,7 +109,7 @@ def test_a_square_next_to_beta2_keeps_twelve_digits():
             assert float(adam_update_bound(step, beta1, beta2)) == pytest.approx(exact, rel=1e-12)
 
 
-def test_the_bound_rises_from_one_to_its_limit():
+def test_bound_rises_from_1_to_its_limit():
     bounds = adam_update_bound(np.arange(1, 20000), 0.9, 0.999)
     assert bounds[0] == pytest.approx(1, rel=1e-15)
     assert np.all(np.diff(bounds) >= -1e-14)
@@ -128,6 +128,6 @@ def test_the_bound_rises_from_one_to_its_limit():
         (lambda: adam_update_bound(1, 0.1, 1.0), "beta2=1 must be below 1"),
     ],
 )
-def test_what_breaks_a_law_is_named(call, message):
+def test_errors_name_the_value_and_the_rule(call, message):
     with pytest.raises(DomainError, match=message):
         call()

@@ -1,4 +1,4 @@
-"""D1-D3: attained exactly, and the numeric face against mpmath, brute force and random anchors."""
+"""D1-D3: attained exactly, and the numeric functions against mpmath, brute force and random anchors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def close(value, oracle, floor=0.0):
 
 
 @pytest.mark.parametrize("statement", [ANCHOR_MARGIN, ANCHOR_CAPACITY, POINTER_INFORMATION], ids=lambda s: s.id)
-def test_derived_and_sampled_clean(statement):
+def test_statements_are_derived_and_sampled_clean(statement):
     assert check_derivation(statement).verdict is Verdict.PROVED
     assert sample(statement, 60).clean
 
@@ -57,7 +57,7 @@ def test_planar_heads_attain_the_margin_exactly(apart, off, scale):
 
 
 @pytest.mark.parametrize(("apart", "off"), [(Fraction(2, 3), Fraction(1, 20)), (Fraction(1, 9), Fraction(2, 5))])
-def test_the_witness_names_the_scores_of_planar_heads(apart, off):
+def test_witness_has_the_scores_of_planar_heads(apart, off):
     head = planar_head(apart, off, Fraction(3), temperature=Fraction(1), leak_target=Fraction(1, 10))
     letters = Letters(head, HEAD_DEFINITIONS)
     (witness,) = ANCHOR_MARGIN.witnesses
@@ -82,13 +82,13 @@ distances = st.one_of(st.floats(0, 2), st.floats(0, 1e-3), st.sampled_from([0.0,
 
 
 @given(coherences, distances)
-def test_anchor_margin(mu, eta):
-    # Below the smallest normal number, where eta^2 ends up, a float has no relative accuracy left.
+def test_anchor_margin_matches_mpmath(mu, eta):
+    # A subnormal eta^2 has no relative accuracy.
     assert close(bounds.anchor_margin(mu, eta), margin_oracle(mu, eta), floor=1e-307)
 
 
 @given(st.floats(0.01, 1.5), st.floats(-1e-9, 1e-9))
-def test_anchor_margin_where_its_terms_cancel(eta, nudge):
+def test_anchor_margin_keeps_its_digits_under_cancellation(eta, nudge):
     mu = float(np.cos(4 * np.arcsin(eta / 2))) + nudge
     if -1 <= mu <= 1 and 4 * np.arcsin(eta / 2) < np.pi:
         assert close(bounds.anchor_margin(mu, eta), margin_oracle(mu, eta), floor=1e-300)
@@ -104,12 +104,12 @@ def test_scale_needed_is_the_smallest(mu, eta, margin):
         assert bounds.anchor_margin(mu, eta, scale * 0.999999) < margin
 
 
-def test_angles_that_tie_promise_nothing_at_any_scale():
+def test_equal_angles_give_margin_0_at_any_scale():
     assert bounds.anchor_margin(0.53125, 0.5) == 0
     assert bounds.anchor_scale_needed(0.53125, 0.5, 1.0) == np.inf
 
 
-def test_the_scale_keeps_the_leak_and_less_does_not():
+def test_scale_needed_keeps_the_leak_and_less_does_not():
     margin = margin_needed(n=128, m=16, leak=0.01, temperature=0.5)
     scale = bounds.anchor_scale_needed(0.2, 0.1, margin)
     for factor, kept in ((1.001, True), (0.99, False)):
@@ -117,7 +117,7 @@ def test_the_scale_keeps_the_leak_and_less_does_not():
         assert (leak_max(128, 16, separation) <= 0.01) is np.bool_(kept)
 
 
-def test_no_scale_where_keys_stray():
+def test_no_scale_is_enough_for_far_keys():
     assert bounds.anchor_scale_needed(0.9, 1.0, 1.0) == np.inf
     assert bounds.anchor_scale_needed(0.9, 1.0, -1.0) == 0
 
@@ -133,7 +133,7 @@ def test_capacity_and_coherence_agree():
                 assert bounds.anchor_capacity(p, below) < number
 
 
-# Sets that attain Levenshtein's bound of degree 3: a pentagon, and two of Delsarte, Goethals and Seidel 1977.
+# Sets that attain Levenshtein's bound of degree 3: a pentagon, and two from Delsarte, Goethals and Seidel 1977.
 SHARP_SETS = [(2, 5, (sympy.sqrt(5) - 1) / 4), (6, 27, Rational(1, 4)), (22, 275, Rational(1, 6))]
 
 
@@ -144,8 +144,8 @@ def test_known_sets_attain_the_bound_beyond_the_orthoplex(dimension, number, lea
 
 
 @pytest.mark.parametrize("p", [2, 3, 8, 64, 768])
-def test_the_bound_beyond_the_orthoplex_is_delsartes(p):
-    """Its polynomial is at most 0 below the coherence, and its Gegenbauer coefficients are not negative."""
+def test_bound_beyond_the_orthoplex_follows_from_delsarte(p):
+    """Its polynomial is at most 0 up to the coherence, and its Gegenbauer coefficients are not negative."""
     for number in (2 * p + 1, 5 * p, p**3, 10**9):
         s = Fraction(float(bounds.coherence_possible(p, number)))
         assert 0 < p * s**2 <= 1 + Fraction(1, 10**12)
@@ -157,7 +157,7 @@ def test_the_bound_beyond_the_orthoplex_is_delsartes(p):
             assert float((1 - s) * (1 + b) ** 2 / mean) == pytest.approx(number, rel=1e-6)
 
 
-def test_points_on_a_circle_and_an_icosahedron_keep_to_the_bound():
+def test_circle_points_and_icosahedron_obey_the_bound():
     for number in range(5, 40):
         assert np.cos(2 * np.pi / number) >= bounds.coherence_possible(2, number) - 1e-15
     assert bounds.coherence_possible(3, 12) <= 5**-0.5
@@ -176,7 +176,7 @@ def test_simplices_and_orthoplices_attain_the_least_coherence():
         assert coherence_of(axes) == bounds.coherence_possible(p, 2 * p) == 0
 
 
-def test_random_anchors_keep_to_their_coherence():
+def test_random_anchors_keep_their_coherence_bound():
     rng = np.random.default_rng(0)
     for p, number, failure in ((8, 6, 0.5), (32, 40, 0.2), (4, 2, 0.3)):
         allowed = bounds.random_anchor_coherence(p, number, failure)
@@ -184,12 +184,12 @@ def test_random_anchors_keep_to_their_coherence():
         draws /= np.linalg.norm(draws, axis=-1, keepdims=True)
         gram = draws @ draws.transpose(0, 2, 1) - 2 * np.eye(number)
         failed = (gram.max(axis=(1, 2)) > allowed).mean()
-        # Hoeffding: 400 draws fail more than 0.1 oftener than their probability once in 3,000 runs.
+        # Hoeffding: the failure rate of 400 draws exceeds its probability by 0.1 once in 3,000 runs.
         assert failed <= failure + 0.1
 
 
 @given(st.integers(2, 30), st.floats(0, 1))
-def test_information_needed(blocks, error):
+def test_information_needed_matches_mpmath(blocks, error):
     with mpmath.workdps(60):
         e = mpmath.mpf(error)
         oracle = mpmath.mpf(0)
@@ -200,7 +200,7 @@ def test_information_needed(blocks, error):
 
 
 @given(st.integers(2, 10**9), st.floats(1e-9, 1e-2))
-def test_information_needed_near_guessing(blocks, nearness):
+def test_information_needed_keeps_its_digits_near_guessing(blocks, nearness):
     error = (1 - 1 / blocks) * (1 - nearness)
     with mpmath.workdps(60):
         e = mpmath.mpf(error)
@@ -217,12 +217,12 @@ def test_presence_information_is_a_difference_of_entropies(pairs):
     assert np.isclose(bounds.presence_information(present, total), oracle, rtol=1e-9, atol=1e-12)
 
 
-def test_the_token_that_marks_a_block_has_the_most_information():
+def test_token_that_marks_a_block_has_the_most_information():
     counts = [[9, 1, 0], [5, 5, 5], [10, 0, 0]]
     assert np.argsort(bounds.presence_information(counts, [10, 10, 10])).tolist() == [1, 0, 2]
 
 
-def test_exact_answers():
+def test_exact_arguments_give_exact_answers():
     assert bounds.anchor_margin(Rational(1, 2), Integer(0), Integer(4)) == 2
     assert bounds.anchor_scale_needed(Rational(1, 2), Integer(2), Integer(4)) == sympy.oo
     assert bounds.coherence_possible(Integer(4), Integer(8)) == 0
@@ -246,6 +246,6 @@ def test_exact_answers():
         (lambda: bounds.presence_information([3], [2]), "present=3 must be at most the contexts of its block"),
     ],
 )
-def test_errors_name_the_value_and_the_law(call, message):
+def test_errors_name_the_value_and_the_rule(call, message):
     with pytest.raises(DomainError, match=message):
         call()

@@ -1,4 +1,4 @@
-"""The numeric face against mpmath at 60 digits and more, and against brute force, extremes included."""
+"""The numeric bounds against mpmath at 60 or more digits and against brute force, also at extreme values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from theory.errors import DomainError
 from theory.numbers import bounds
 
 ALLOWED = 1e-12
-# Below the smallest normal number a float has no relative accuracy left.
+# Subnormal numbers have no relative accuracy.
 SMALLEST = 2.3e-308
 
 counts = st.one_of(st.integers(2, 40), st.integers(2, 10**12))
@@ -41,7 +41,7 @@ def close(value, oracle):
 
 
 def digits(exponent):
-    """Enough decimal digits for what `e^exponent` can lose, with 60 to spare."""
+    """Decimal digits that cover the cancellation of `e^exponent`, and 60 more."""
     return 60 + int(abs(exponent))
 
 
@@ -69,7 +69,7 @@ def entropy_oracle(n, m, d):
 
 
 @given(blocks(), separations)
-def test_leak_and_fidelity(block, d):
+def test_leak_and_fidelity_match_mpmath(block, d):
     n, m = block
     leak = leak_oracle(n, m, d)
     assert close(bounds.leak_max(n, m, d), leak)
@@ -78,7 +78,7 @@ def test_leak_and_fidelity(block, d):
 
 
 @given(blocks(), separations)
-def test_entropy_max(block, d):
+def test_entropy_max_matches_mpmath(block, d):
     assert close(bounds.entropy_max(*block, d), entropy_oracle(*block, d))
 
 
@@ -111,7 +111,7 @@ def test_entropy_min_with_many_keys(n, r):
 
 
 @given(blocks(), leaks, st.floats(1e-3, 1e3))
-def test_margin_needed(block, leak, temperature):
+def test_margin_needed_matches_mpmath(block, leak, temperature):
     n, m = block
     with mpmath.workdps(60):
         eps = mpmath.mpf(leak)
@@ -120,7 +120,7 @@ def test_margin_needed(block, leak, temperature):
 
 
 @given(blocks(), leaks, st.floats(-800, 800), st.floats(1e-3, 1e3))
-def test_penalty_needed(block, leak, margin, temperature):
+def test_penalty_needed_matches_mpmath(block, leak, margin, temperature):
     n, m = block
     with mpmath.workdps(60):
         eps = mpmath.mpf(leak)
@@ -130,7 +130,7 @@ def test_penalty_needed(block, leak, margin, temperature):
 
 
 @given(blocks(), leaks)
-def test_penalty_needed_keeps_its_digits_next_to_the_threshold(block, leak):
+def test_penalty_needed_keeps_its_digits_near_the_threshold(block, leak):
     n, m = block
     margin = math.nextafter(float(bounds.margin_needed(n, m, leak)), -math.inf)
     with mpmath.workdps(60):
@@ -140,7 +140,7 @@ def test_penalty_needed_keeps_its_digits_next_to_the_threshold(block, leak):
 
 
 @given(st.floats(1e-300, 1 - 2**-53), st.floats(1e-300, 1 - 2**-53))
-def test_dial_needed(fidelity, target):
+def test_dial_needed_matches_mpmath(fidelity, target):
     with mpmath.workdps(400):
         f, t = mpmath.mpf(fidelity), mpmath.mpf(target)
         oracle = max(1 - f / (1 - f) * (1 - t) / t, mpmath.mpf(0))
@@ -148,14 +148,14 @@ def test_dial_needed(fidelity, target):
 
 
 @given(st.floats(1e-300, 1 - 2**-53), st.floats(0, 1))
-def test_dialled_leak(leak, dial):
+def test_dialled_leak_matches_mpmath(leak, dial):
     with mpmath.workdps(60):
         eps, lam = mpmath.mpf(leak), mpmath.mpf(dial)
         oracle = (1 - lam) * eps / (1 - lam * eps)
     assert close(bounds.dialled_leak(leak, dial), oracle)
 
 
-def test_the_oracle_notices_a_wrong_formula():
+def test_oracle_finds_a_wrong_formula():
     n, m, d = 40, 3, 2.5
     assert not close(bounds.leak_max(n, n - m, d), leak_oracle(n, m, d))
     assert not close(bounds.entropy_max(n, m, d) * (1 + 1e-11), entropy_oracle(n, m, d))
@@ -182,21 +182,21 @@ def test_infinite_separations_give_the_limits():
 
 
 @given(blocks(), separations, st.floats(0, 100))
-def test_the_entropy_known_from_below_bounds_every_larger_separation(block, d, more):
+def test_entropy_max_at_least_bounds_every_larger_separation(block, d, more):
     n, m = block
     assert bounds.entropy_max_at_least(n, m, d) >= bounds.entropy_max(n, m, d + more) * (1 - ALLOWED)
     assert bounds.entropy_max_at_least(n, m, d) == bounds.entropy_max(n, m, max(d, 0.0))
     assert bounds.entropy_max_at_least(16, 8, Integer(-7)) == sympy.log(16)
 
 
-def test_a_dial_of_0_leaves_a_leak_of_1():
+def test_dial_0_keeps_a_leak_of_1():
     assert bounds.dialled_leak(1.0, 0.0) == 1
     assert bounds.dialled_leak(Integer(1), Integer(0)) == 1
     assert bounds.dialled_leak(Integer(1), Rational(1, 3)) == 1
 
 
 def test_finite_range_needed_for_a_low_entropy():
-    """theory.md's example: 64 keys need a range of 8.71 to reach 0.1 nats; the dimension-free form says 7.00."""
+    """64 keys need a range of 8.71 to reach 0.1 nats; the dimension-free form gives 7.00."""
     assert bounds.entropy_min(64, 8.70) > 0.1 > bounds.entropy_min(64, 8.72)
 
 
@@ -242,7 +242,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("call", "message"), BAD)
-def test_bad_arguments_name_the_value_and_the_law(call, message):
+def test_errors_name_the_value_and_the_rule(call, message):
     with pytest.raises(DomainError) as caught:
         call()
     assert message in str(caught.value)
@@ -250,7 +250,7 @@ def test_bad_arguments_name_the_value_and_the_law(call, message):
 
 @settings(max_examples=15)
 @given(st.integers(2, 200), st.data(), st.integers(-60, 60))
-def test_exact_and_float_faces_agree(n, data, quarters):
+def test_exact_and_float_results_agree(n, data, quarters):
     m = data.draw(st.integers(1, n - 1))
     d = Rational(quarters, 4)
     for face in (bounds.leak_max, bounds.fidelity_min, bounds.entropy_max):
@@ -259,13 +259,13 @@ def test_exact_and_float_faces_agree(n, data, quarters):
 
 @settings(max_examples=15)
 @given(st.integers(2, 64), st.integers(0, 40))
-def test_exact_entropy_min_agrees(n, quarters):
+def test_exact_entropy_min_agrees_with_float(n, quarters):
     r = Rational(quarters, 4)
     assert math.isclose(bounds.entropy_min(n, float(r)), float(sympy.N(bounds.entropy_min(n, r), 30)), rel_tol=1e-12)
 
 
-def test_a_penalty_next_to_its_margin_keeps_its_digits():
-    """Where margin and threshold nearly cancel, a difference of floats would lose what the two have in common."""
+def test_exact_penalty_near_its_margin_keeps_its_digits():
+    """Margin and threshold nearly cancel; a difference of floats would lose digits."""
     for power in range(4, 48):
         d = mpmath.log(mpmath.mpf(15)) + mpmath.log(mpmath.mpf(99))
         margin = float(d * (1 - mpmath.mpf(2) ** -power))
@@ -276,7 +276,7 @@ def test_a_penalty_next_to_its_margin_keeps_its_digits():
 
 
 def test_exact_thresholds_at_any_rational_temperature():
-    """sympy combines logarithms by powers that it may fail to compute."""
+    """sympy combines logarithms into powers that it may fail to compute."""
     n, m, eps, margin, tau = 1983, 70, Rational(6609, 20000), Rational(169, 49), Rational(74, 7)
     exact = bounds.penalty_needed(n, m, eps, margin, tau)
     assert float(exact) == pytest.approx(float(bounds.penalty_needed(n, m, float(eps), float(margin), float(tau))))
@@ -284,7 +284,7 @@ def test_exact_thresholds_at_any_rational_temperature():
     assert float(other) == pytest.approx(float(bounds.penalty_needed(2, 1, 1387 / 12500, 268 / 89, 9 / 4)))
 
 
-def test_a_dial_for_a_target_next_to_nothing():
+def test_dial_needed_for_a_tiny_leak():
     for target in (1e-320, 5e-324):
         assert bounds.dial_needed(0.5, target) == 0
     assert bounds.dial_needed(5e-324, 1e-320) == pytest.approx(1 - 5e-324 / 1e-320)

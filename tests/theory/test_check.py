@@ -1,4 +1,4 @@
-"""`localist check` as a user meets it: tables, JSON, exit statuses, one-line errors, and how little it imports."""
+"""`localist check` at the command line: tables, JSON, exit statuses, one-line errors and imports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(monkeypatch, capsys):
     return call
 
 
-def test_json_has_the_promised_shape(run):
+def test_json_has_the_documented_shape(run):
     status, out, _ = run(*BASE, "--logit-range", "9", "--target-fidelity", "0.99", "--dial", "0.5", "--json")
     answer = json.loads(out)
     assert set(answer) == {"inputs", "bounds", "thresholds", "guaranteed"}
@@ -45,7 +45,7 @@ def test_json_has_the_promised_shape(run):
     assert (status, answer["guaranteed"]) == (1, False)
 
 
-def test_without_targets_nothing_is_promised_or_needed(run):
+def test_without_targets_there_is_no_decision(run):
     status, out, _ = run(*BASE, "--json")
     answer = json.loads(out)
     assert status == 0
@@ -54,7 +54,7 @@ def test_without_targets_nothing_is_promised_or_needed(run):
     assert set(answer["thresholds"].values()) == {None}
 
 
-def test_thresholds_fed_back_are_guaranteed(run):
+def test_printed_thresholds_are_guaranteed(run):
     goals = ["--target-fidelity", "0.97", "--target-entropy-bits", "6.2", "--json"]
     _, out, _ = run(*BASE, *goals)
     thresholds = json.loads(out)["thresholds"]
@@ -66,7 +66,7 @@ def test_thresholds_fed_back_are_guaranteed(run):
         assert (status, json.loads(out)["guaranteed"]) == (0, True)
 
 
-def test_the_table_gives_bounds_thresholds_and_the_decision(run):
+def test_table_has_bounds_thresholds_and_decision(run):
     status, out, _ = run(*BASE, "--target-entropy-bits", "5")
     assert status == 1
     assert "not guaranteed" in out
@@ -74,20 +74,20 @@ def test_the_table_gives_bounds_thresholds_and_the_decision(run):
     assert "none" in out
 
 
-def test_the_table_writes_the_targets_in_full(run):
+def test_table_writes_targets_in_full(run):
     words = ["--target-fidelity", "0.999999999", "--target-entropy-bits", "6.0000000001"]
     printed = " ".join(run(*BASE, *words)[1].split())
     assert "fidelity >= 0.999999999 and entropy <= 6.0000000001 bits" in printed
 
 
 @given(st.one_of(st.floats(0, 1), st.floats(0, 1e308)), st.integers(1, 12))
-def test_a_bound_is_rounded_so_that_it_holds(value, digits):
+def test_printed_bounds_are_rounded_outward(value, digits):
     assert float(at_least(value, digits)) <= value <= float(at_most(value, digits))
     assert float(at_most(value, digits)) - float(at_least(value, digits)) <= 2 * 10.0 ** (1 - digits) * value
     assert at_least(1 - 1e-9, 6) == "0.999999"
 
 
-def test_the_file_of_a_sweep_without_a_sweep_is_refused_beside_a_run_too(run, tmp_path):
+def test_refuses_out_without_a_grid(run, tmp_path):
     path = tmp_path / "RUN.toml"
     path.write_text(RUN)
     status, out, err = run("check", str(path), "--out", "x.csv")
@@ -95,7 +95,7 @@ def test_the_file_of_a_sweep_without_a_sweep_is_refused_beside_a_run_too(run, tm
     assert "--out x.csv" in err
 
 
-def test_a_separation_below_0_bounds_the_entropy_of_that_row_only(run):
+def test_negative_separation_bounds_the_entropy_of_that_row_only(run):
     words = ["check", "--keys", "16", "--block", "8", "--target-entropy-bits", "3.95", "--margin"]
     status, out, _ = run(*words, "-7")
     assert status == 0
@@ -103,7 +103,7 @@ def test_a_separation_below_0_bounds_the_entropy_of_that_row_only(run):
     assert "rows of a larger one" not in run(*words, "7")[1]
 
 
-def test_the_table_tells_possible_from_impossible(run):
+def test_table_distinguishes_possible_from_impossible(run):
     goal = ["--target-fidelity", "0.99"]
     assert "possible for some rows" in run(*BASE, *goal)[1]
     assert "possible for some rows" in run(*BASE, *goal, "--logit-range", "8")[1]
@@ -136,21 +136,21 @@ BAD = [
 
 
 @pytest.mark.parametrize(("words", "message"), BAD)
-def test_bad_input_is_one_line_and_status_2(run, words, message):
+def test_bad_input_is_one_line_with_status_2(run, words, message):
     status, out, err = run(*BASE, *words)
     assert (status, out) == (2, "")
     assert err.count("\n") == 1
     assert message in err
 
 
-def test_a_missing_option_is_one_line(run):
+def test_missing_option_is_one_line(run):
     status, _, err = run("check", "--keys", "8")
     assert status == 2
     assert err.count("\n") == 1
     assert "--block" in err
 
 
-def test_an_unknown_command_is_one_line(run):
+def test_unknown_command_is_one_line(run):
     status, _, err = run("chekc")
     assert status == 2
     assert "chekc" in err
@@ -168,7 +168,7 @@ def imported_by(*words):
 
 
 @pytest.mark.parametrize("words", [["--help"], ["check", "--help"], ["train", "--help"], BASE])
-def test_help_and_check_import_nothing_heavy(words):
+def test_help_and_check_import_no_heavy_library(words):
     loaded = imported_by(*words)
     assert "localist" in loaded
     assert not loaded & {"torch", "transformers", "matplotlib", "sympy", "hypothesis"}

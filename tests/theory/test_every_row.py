@@ -1,4 +1,4 @@
-"""A run's promise against an adversary at every query: blocks walked key by key, bounds taken in mpmath."""
+"""A run's promise against an adversary at every query: blocks enumerated key by key, bounds in mpmath."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from theory.errors import InputError
 
 
 def block_starts(context, least, most):
-    """Every position at which a block can start, by walking."""
+    """Every position at which a block can start, found by enumeration."""
     starts = {0}
     for position in range(context):
         if position in starts:
@@ -30,7 +30,7 @@ def block_starts(context, least, most):
 
 
 def every_row(context, least, most, own_keys=1):
-    """Every pair of keys outside the block and in it, of every query, under every partition; 0 outside is one too."""
+    """Every pair (keys outside the block, keys in it) over all queries and partitions; 0 outside is included."""
     return [
         (start, query + 1 - start)
         for start in block_starts(context, least, most)
@@ -40,12 +40,12 @@ def every_row(context, least, most, own_keys=1):
 
 
 def attained(k, m, d):
-    """Least fidelity and largest entropy (nats) of rows of separation at least `d`, attained by two levels."""
+    """Least fidelity and largest entropy (nats) of rows of separation at least `d`; two-level rows attain them."""
     if k == 0:
         return mpmath.mpf(1), mpmath.log(m)
     outside = k * mpmath.exp(-d)
     fidelity = m / (m + outside)
-    # All scores alike have a margin of 0.
+    # Equal scores have margin 0.
     level = max(d, mpmath.mpf(0))
     outside = k * mpmath.exp(-level)
     return fidelity, mpmath.log(m + outside) + level * outside / (m + outside)
@@ -65,7 +65,7 @@ def rows_of(values):
 
 
 def nearly_worst(rows, d):
-    """The rows that may be the worst, as floating point tells: the largest `k/m`, and the largest entropies."""
+    """Candidates for the worst row, chosen in floating point: the largest `k/m`, and the largest entropies."""
     k, m = np.array(rows, float).T
     level = max(float(d), 0.0)
     outside = k * np.exp(-level)
@@ -75,7 +75,7 @@ def nearly_worst(rows, d):
 
 
 def worst_slack(values, dial):
-    """How far the worst row exceeds the targets of its layer, negative where it misses one; in nats and fidelity."""
+    """Slack of the worst row against its layer's targets, in nats or fidelity; negative if it misses one."""
     targets, slack = values["targets"], mpmath.inf
     with mpmath.workdps(60):
         d = separation(values["locality"], dial)
@@ -89,7 +89,7 @@ def worst_slack(values, dial):
 
 
 def best_slack(values, dial):
-    """How far the best rows of the logit range exceed the targets: over all queries the least, as one must miss it."""
+    """Least slack over the queries, each with its best row of the logit range; negative if one query must miss."""
     locality, targets, slack = values["locality"], values["targets"], mpmath.inf
     rows = [row for row in rows_of(values) if row[0]]
     with mpmath.workdps(30):
@@ -105,7 +105,7 @@ def best_slack(values, dial):
 
 
 def least_entropy(keys, spread):
-    """Least entropy of a row whose scores span so much, over every number of keys at the upper level."""
+    """Least entropy of a row with this logit range, over every number of keys at the upper level."""
     best = mpmath.inf
     for top in range(1, keys):
         logit = spread + mpmath.log(mpmath.mpf(top) / (keys - top))
@@ -135,7 +135,7 @@ def run_values(draw, longest=40):
         least_range = max(locality["margin"], 0.0) / locality["temperature"]
         locality["logit_range"] = math.nextafter(least_range + draw(st.sampled_from([0.0, 0.3, 2.0])), math.inf)
     targets = {"own_keys": own_keys}
-    # Bits near the largest row's, where the binding row is not always the last.
+    # Near the largest row's entropy, where the binding row is not always the last.
     entropy = draw(
         st.one_of(st.none(), st.floats(0, 1).map(lambda x: math.log2(most) * x + math.log2(context) * (1 - x)))
     )
@@ -149,22 +149,22 @@ def run_values(draw, longest=40):
 
 
 def faults(values, answer):
-    """Layers whose standing the adversary contradicts, at a query or in its choice of the sizes."""
+    """Layers whose standing the adversary contradicts."""
     found = []
     for layer in answer.layers:
         slack = worst_slack(values, layer.dial)
         if layer.standing is Standing.GUARANTEED and slack < 0:
             found.append(f"layer {layer.layer} is violated by {mpmath.nstr(slack, 5)}")
         if layer.standing is not Standing.GUARANTEED and slack > 1e-30:
-            found.append(f"layer {layer.layer} keeps everything and is not called guaranteed")
+            found.append(f"layer {layer.layer} keeps all targets and is not called guaranteed")
         if layer.standing is Standing.IMPOSSIBLE and best_slack(values, layer.dial) >= 0:
-            found.append(f"layer {layer.layer} is called impossible and reached")
+            found.append(f"layer {layer.layer} is called impossible and can keep its targets")
     return found
 
 
 @settings(max_examples=60)
 @given(run_values())
-def test_no_row_breaks_a_promise_and_none_is_refused_for_nothing(values):
+def test_adversary_contradicts_no_standing(values):
     answer = check_run(parse_run(values))
     assert faults(values, answer) == []
     kept = sum(layer.standing is Standing.GUARANTEED for layer in answer.layers)
@@ -174,12 +174,12 @@ def test_no_row_breaks_a_promise_and_none_is_refused_for_nothing(values):
 @pytest.mark.slow
 @settings(max_examples=4000)
 @given(run_values(longest=90))
-def test_no_row_of_thousands_of_runs_breaks_a_promise(values):
+def test_adversary_contradicts_no_standing_of_thousands_of_runs(values):
     assert faults(values, check_run(parse_run(values))) == []
 
 
 def decided_at_the_last_row(values):
-    """What was decided before every row was: planted, so that the adversary is seen to find it."""
+    """A planted error: the decision looks only at the last row."""
     run = parse_run(values)
     least, most = run.locality.sizes
     planted = parse_run({**values, "targets": {**values["targets"], "own_keys": most}})
@@ -187,7 +187,7 @@ def decided_at_the_last_row(values):
     return check_run(planted)
 
 
-def test_the_adversary_finds_a_promise_decided_at_the_last_row_only():
+def test_adversary_finds_a_promise_decided_at_the_last_row_only():
     values = {
         "model": {"layers": 2, "context": 1024},
         "locality": {"block": 64, "margin": 5.0},
@@ -208,22 +208,22 @@ EXAMPLES = [
     ({"block": 64, "margin": 7.0}, {"entropy_bits": 7.0}, 1024, True),
     ({"block_least": 1, "block_most": 64, "margin": 9.07}, {"fidelity": 0.9}, 1024, False),
     ({"block_least": 1, "block_most": 64, "margin": 9.13}, {"fidelity": 0.9}, 1024, True),
-    # The first block alone has 7 bits, more than any row with a key outside a block of 28.
+    # The first block alone has up to 7 bits, more than any row with a key outside a block of 28.
     ({"block": 100, "margin": 20.0}, {"entropy_bits": 6.6}, 128, False),
     ({"block": 100, "margin": 20.0}, {"entropy_bits": 6.7}, 128, True),
 ]
 
 
 @pytest.mark.parametrize(("locality", "targets", "context", "kept"), EXAMPLES, ids=str)
-def test_runs_that_were_promised_wrongly(locality, targets, context, kept):
+def test_runs_once_guaranteed_wrongly_are_not_guaranteed(locality, targets, context, kept):
     values = {"model": {"layers": 2, "context": context}, "locality": locality, "targets": targets}
     answer = check_run(parse_run(values))
     assert answer.guaranteed is kept
     assert faults(values, answer) == []
 
 
-def test_the_binding_rows_are_named():
-    """Query 960 sees one key of its own block; for the entropy the last whole block is worse past a separation."""
+def test_answer_names_the_binding_rows():
+    """Query 960 sees one key of its own block. For the entropy the last whole block binds at large separations."""
     values = {"model": {"layers": 2, "context": 1024}, "locality": {"block": 64, "margin": 3.0}, "targets": {}}
     for margin, query, own in ((0.1, 1023, 64), (6.0, 960, 1), (20.0, 1023, 64)):
         values["locality"]["margin"] = margin
@@ -236,7 +236,7 @@ def test_the_binding_rows_are_named():
 
 @settings(max_examples=30)
 @given(st.data())
-def test_rows_against_walking(data):
+def test_causal_rows_match_enumeration(data):
     context = data.draw(st.integers(2, 70))
     least = data.draw(st.integers(1, context - 1))
     most = data.draw(st.one_of(st.just(least), st.integers(least, context - 1)))
@@ -268,7 +268,7 @@ def test_rows_against_walking(data):
 
 @settings(max_examples=40)
 @given(run_values())
-def test_the_share_counts_the_rows_that_are_kept(values):
+def test_share_counts_the_rows_that_keep_the_targets(values):
     answer = check_run(parse_run(values))
     targets, rows = values["targets"], [row for row in rows_of(values) if row[0]]
     d = separation(values["locality"], answer.layers[answer.binding.layer].dial)
@@ -276,14 +276,14 @@ def test_the_share_counts_the_rows_that_are_kept(values):
     for k, m in rows:
         fidelity, entropy = attained(k, m, d)
         slack = min(fidelity - targets.get("fidelity", 0), targets.get("entropy_bits", 99) * mpmath.log(2) - entropy)
-        # At the very threshold the share is rounded down.
+        # A row exactly at the threshold may count as missing it.
         surely, perhaps = surely + (slack > 1e-9), perhaps + (slack > -1e-9)
     assert surely / len(rows) - 1e-12 <= answer.binding.share <= perhaps / len(rows) + 1e-12
 
 
 @settings(max_examples=25)
 @given(st.integers(10**3, 10**12), st.integers(1, 10**6), st.integers(0, 10**6), st.integers(1, 4), st.data())
-def test_rows_of_long_contexts_by_random_queries(context, least, spread, own_keys, data):
+def test_causal_rows_of_long_contexts_match_random_queries(context, least, spread, own_keys, data):
     least = min(least, context - own_keys)
     most = max(min(least + spread, context - 1), least)
     assume(own_keys <= most)
@@ -307,7 +307,7 @@ OPEN = ["margin", "penalty", "dial"]
 
 @settings(max_examples=40)
 @given(run_values(), st.sampled_from(OPEN))
-def test_design_finds_the_smallest_setting_and_check_and_grid_agree(values, name):
+def test_design_finds_the_smallest_setting_and_grid_agrees(values, name):
     solved = design_run(parse_run({**values, "locality": {**values["locality"], name: "solve"}}))
     found = solved.solved[0].value
     tried = [found, math.nextafter(found, -math.inf)] if found is not None else [values["locality"][name]]
@@ -326,7 +326,7 @@ def test_design_finds_the_smallest_setting_and_check_and_grid_agree(values, name
     assert grid["guaranteed"].tolist() == decisions
 
 
-def test_runs_of_increasing_margin_keep_what_smaller_ones_kept():
+def test_larger_margin_keeps_at_least_as_many_rows():
     values = {
         "model": {"layers": 2, "context": 300},
         "locality": {"block_least": 7, "block_most": 40, "margin": 0.0},

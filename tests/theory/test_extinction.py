@@ -1,4 +1,4 @@
-"""C4 and C5 as counts: attained by the worst gradients, kept by torch's own AdamW, and lost 1 % below."""
+"""C4 and C5 as step counts: the worst gradients attain them, torch's AdamW keeps them, 1 % less penalty fails."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from theory.statements.extinction import ADAM_WARNING, STEPS
 from theory.weight_symbols import N
 
 
-def test_the_first_zero_step_is_the_count_under_the_worst_gradients():
+def test_worst_gradients_attain_the_step_count():
     away = (Fraction(-3, 5), Fraction(-4, 5))
     run = Descent((Fraction(3), Fraction(4)), (away,) * 12, Fraction(1, 2), Fraction(2), buffer=(Fraction(0),) * 2)
     letters = Letters(run, DESCENT_DEFINITIONS)
-    # Five units at half a unit a step.
+    # Five units at half a unit per step.
     assert decide(Eq(N, STEPS), letters) is Verdict.PROVED
     assert decide(Eq(N, 10), letters) is Verdict.PROVED
 
 
 def proximal_adam(start, gradients, rates, penalty, **options):
-    """torch's AdamW on one block with the proximal step last; the block's norm after every step."""
+    """torch's AdamW on one block, followed by the proximal step; returns the block's norm after every step."""
     weights = torch.tensor(start, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.AdamW([weights], lr=1.0, **options)
     lengths = []
@@ -57,13 +57,13 @@ def proximal_adam(start, gradients, rates, penalty, **options):
 
 
 def worst(step_count, size, beta1, beta2, start):
-    """The gradients that attain the bound, away from zero, scaled to stay representable."""
+    """The gradients that attain the bound, pointing away from zero, scaled to stay representable."""
     powers = np.array([beta2**i * beta1 ** (step_count - i) for i in range(1, step_count + 1)])
     return -powers[:, None] * np.full(size, np.sign(start))
 
 
 @pytest.mark.parametrize(("beta1", "beta2"), [(0.9, 0.999), (0.9, 0.95), (0.5, 0.3)])
-def test_the_worst_gradients_keep_the_block_alive_until_the_step_before(beta1, beta2):
+def test_worst_gradients_keep_the_block_alive_before_the_step(beta1, beta2):
     steps, size, rate = 60, 4, 0.01
     start = np.full(size, 0.05)
     penalty = 1.5 * float(adam_threshold(size, beta1, beta2, steps))
@@ -75,7 +75,7 @@ def test_the_worst_gradients_keep_the_block_alive_until_the_step_before(beta1, b
     assert predicted is not None
     assert 1 < predicted < steps
     assert lengths[predicted - 2] > 0
-    # One more in floating point.
+    # One more step in floating point.
     assert not lengths[predicted:].any()
 
 
@@ -102,7 +102,7 @@ def random_gradients(generator, family, steps, size):
     ],
     ids=str,
 )
-def test_torch_empties_the_block_by_the_step_promised_whatever_the_gradients(family, options):
+def test_torch_empties_the_block_by_the_promised_step_for_any_gradients(family, options):
     generator = np.random.default_rng(FAMILIES.index(family))
     for beta1, beta2 in ((0.9, 0.999), (0.9, 0.95)):
         steps, size = 80, 6
@@ -117,8 +117,8 @@ def test_torch_empties_the_block_by_the_step_promised_whatever_the_gradients(fam
         assert not lengths[min(predicted, steps - 1) :].any()
 
 
-def test_a_penalty_that_the_update_outgrows_loses_the_block_again():
-    # c_t rises from 1, so a block may be emptied early by a penalty that does not hold it: the sum alone is not enough.
+def test_penalty_below_a_later_update_does_not_hold_the_block():
+    # c_t rises from 1, so a penalty may empty a block early and not hold it: the sum alone is not enough.
     steps, beta1, beta2 = 20, 0.1, 0.999
     penalty = (1 + float(adam_threshold(1, beta1, beta2, steps))) / 2
     rates = [8.0, *[1.0] * (steps - 1)]
@@ -132,7 +132,7 @@ def test_a_penalty_that_the_update_outgrows_loses_the_block_again():
     assert extinction_step_adam(0.01, rates[:2], penalty, 1, beta1, beta2) == 1
 
 
-def test_the_smallest_penalty_is_the_smallest():
+def test_penalty_needed_is_the_smallest():
     rates = 0.01 * (1 - np.arange(50) / 50)
     for size in (1, 16):
         enough = adam_penalty_needed(0.3, rates, size)
@@ -143,7 +143,7 @@ def test_the_smallest_penalty_is_the_smallest():
     assert promised is not None
     weight, buffer, lengths = Fraction(0.3), Fraction(0), []
     for rate in map(Fraction, rates):
-        # The gradient that pulls the hardest, from an empty buffer.
+        # The gradient with the strongest pull, from an empty buffer.
         buffer = Fraction(0.9) * buffer + 2
         weight = max(Fraction(0), weight + rate * (buffer - Fraction(enough)))
         lengths.append(weight)
@@ -153,13 +153,13 @@ def test_the_smallest_penalty_is_the_smallest():
         enough = sgd_penalty_needed(norm, rates, 2.0, momentum=0.9)
         assert extinction_step_sgd(norm, rates, enough, 2.0, momentum=0.9) is not None
         assert extinction_step_sgd(norm, rates, (1 - 1e-12) * enough, 2.0, momentum=0.9) is None
-    # A short block is held down by what the last step can push, a long one outlasts the rest too.
+    # For a short block the last step's push binds; for a long one the sum of all steps.
     last = 2 * (1 - 0.9**50) / (1 - 0.9)
     assert sgd_penalty_needed(0.3, rates, 2.0, momentum=0.9) == pytest.approx(last, rel=1e-12)
     assert enough > last
 
 
-def test_an_unending_run_is_a_long_schedule():
+def test_unlimited_run_matches_a_long_schedule():
     bare = {"penalty": 20.0, "group_size": 4}
     assert extinction_step_adam(3.0, 1e-3, **bare) == extinction_step_adam(3.0, np.full(10000, 1e-3), **bare)
     long = extinction_step_adam(1e4, 1e-3, **bare)
@@ -169,7 +169,7 @@ def test_an_unending_run_is_a_long_schedule():
 
 
 def descend(weight, steps, rate, penalty, pull, momentum=0, buffer=0):
-    """Steps until one weight is zero for good, under a constant gradient away from zero, over any kind of number."""
+    """Steps until one weight stays zero under a constant gradient away from zero, for any number type."""
     for step in range(steps + 1):
         if weight == 0:
             return step
@@ -185,13 +185,13 @@ def descend(weight, steps, rate, penalty, pull, momentum=0, buffer=0):
     st.sampled_from([Fraction(1, 8), Fraction(1, 4), Fraction(1)]),
     st.fractions(Fraction(33, 32), 4, max_denominator=32),
 )
-def test_a_constant_gradient_attains_the_count(weight, rate, penalty):
+def test_constant_gradient_attains_the_step_count(weight, rate, penalty):
     steps = extinction_step_sgd(float(weight), float(rate), float(penalty), 1.0)
     exact = descend(Fraction(float(weight)), 1200, Fraction(float(rate)), Fraction(float(penalty)), Fraction(1))
     assert steps == exact
 
 
-def test_momentum_below_its_threshold_keeps_a_block_alive_for_ever():
+def test_penalty_below_the_momentum_threshold_never_empties_a_block():
     assert descend(Fraction(4), 300, Fraction(1), Fraction(2), Fraction(1), Fraction(1, 2)) is None
     assert extinction_step_sgd(4.0, 1.0, 2.0, 1.0, momentum=0.5) is None
     assert extinction_step_sgd(4.0, 1.0, 2.5, 1.0, momentum=0.5) == 5
@@ -205,8 +205,8 @@ def test_momentum_below_its_threshold_keeps_a_block_alive_for_ever():
     st.fractions(0, 2, max_denominator=16),
     st.integers(1, 40),
 )
-def test_an_empty_buffer_attains_the_count_of_momentum(weight, momentum, spare, steps):
-    """Under a falling learning rate too; the penalty covers the last push of the plan, and no further one."""
+def test_empty_buffer_attains_the_step_count_with_momentum(weight, momentum, spare, steps):
+    """This holds under a falling learning rate too. The penalty covers the last push of the plan and no later one."""
     rates = [Fraction(steps - step, 64) for step in range(steps)]
     penalty = (1 - momentum**steps) / (1 - momentum) + spare
     left, buffer, zero = weight, Fraction(0), None
@@ -225,7 +225,7 @@ def test_an_empty_buffer_attains_the_count_of_momentum(weight, momentum, spare, 
         assert extinction_step_sgd(float(weight), [float(x) for x in rates], below, 1.0, float(momentum)) is None
 
 
-def test_the_push_of_momentum_is_rounded_up():
+def test_momentum_push_is_rounded_up():
     for momentum, steps in ((0.9, 7), (0.99, 5000), (0.5, 3), (0.0, 4), (0.9999, 4096)):
         mu = Fraction(momentum)
         exact = Fraction(0.3) * (1 - mu**steps) / (1 - mu)
@@ -233,13 +233,13 @@ def test_the_push_of_momentum_is_rounded_up():
         assert exact <= Fraction(push) <= exact * (1 + Fraction(1, 2**48))
 
 
-def test_a_full_buffer_outlasts_the_count():
+def test_full_buffer_exceeds_the_step_count():
     steps = extinction_step_sgd(1.0, 1.0, 2.5, 1.0, momentum=0.5)
     assert descend(Fraction(1), 100, Fraction(1), Fraction(5, 2), Fraction(1), Fraction(1, 2), Fraction(40)) > steps
 
 
-def test_more_than_one_more_step_in_floating_point():
-    # Each step takes 1.4 units in the last place off a weight in [1/2, 1), and rounding makes that 1.
+def test_float16_may_need_more_than_one_extra_step():
+    # Each step subtracts 1.4 units in the last place from a weight in [1/2, 1); rounding makes that 1.
     rate = np.float16(1.4 * 2.0**-11)
     exact = extinction_step_sgd(1.0, float(rate), 1.0, 0.0)
     assert descend(np.float16(1), 4000, rate, np.float16(1), np.float16(0)) > exact + 100
@@ -250,7 +250,7 @@ def test_more_than_one_more_step_in_floating_point():
 
 @pytest.mark.parametrize("size", [1, 4, 64])
 @pytest.mark.parametrize("rate", [1e-2, 1e-3, 2e-4])
-def test_float32_descent_keeps_its_own_count(size, rate):
+def test_float32_descent_keeps_the_float_step_count(size, rate):
     generator = np.random.default_rng(size)
     direction = generator.standard_normal(size).astype(np.float32)
     weights = direction / np.linalg.norm(direction)
@@ -268,17 +268,17 @@ def test_float32_descent_keeps_its_own_count(size, rate):
     assert not weights.any()
 
 
-def test_without_rounding_the_counts_agree():
+def test_float_step_count_without_rounding_is_the_exact_one():
     assert extinction_step_in_floats(1.0, 0.25, 2.0, 1.0, 4, 0.0) == extinction_step_sgd(1.0, 0.25, 2.0, 1.0) == 4
 
 
-def test_counts_are_exact_next_to_an_integer():
-    # 0.3/0.1 is 3 in floats; the float 0.1 is above 1/10 and 0.3 below 3/10, so 3 steps are enough indeed.
+def test_step_counts_are_exact_near_integers():
+    # 0.3/0.1 is 3 in floats. The float 0.1 is above 1/10 and 0.3 is below 3/10, so 3 steps suffice.
     assert extinction_step_sgd(0.3, 0.1, 1.0, 0.0) == math.ceil(Fraction(0.3) / Fraction(0.1)) == 3
     assert extinction_step_sgd(math.nextafter(1.0, 2), 0.25, 1.0, 0.0) == 5
 
 
-def test_the_exact_face_answers_in_fractions():
+def test_exact_arguments_give_fractions():
     with ctx.workprec(200):
         value = arb(fmpq(370, 7)).sqrt()
     assert float(adam_threshold(1)) == pytest.approx(float(value), rel=1e-14)
@@ -299,6 +299,6 @@ def test_the_exact_face_answers_in_fractions():
         (lambda: sgd_penalty_needed(1.0, 0.1, 1.0), "must be a schedule"),
     ],
 )
-def test_what_breaks_a_law_is_named(call, message):
+def test_errors_name_the_value_and_the_rule(call, message):
     with pytest.raises(DomainError, match=message):
         call()

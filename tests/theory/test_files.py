@@ -1,4 +1,4 @@
-"""Files in and out: whole or not at all, and one clear line for whatever is wrong with one."""
+"""Files are written completely or not at all, and a file error is one clear line."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from theory.files import (
 READERS = {"json": read_json, "toml": read_toml, "text": read_text, "sha256": sha256_of}
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_written_text_is_read_back(tmp_path):
     path = tmp_path / "deep" / "folder" / "a.json"
     write_text_atomically(path, '{"a": "\u00e9"}\n')
     assert path.read_bytes() == b'{"a": "\xc3\xa9"}\n'
@@ -32,13 +32,13 @@ def test_what_is_written_is_read(tmp_path):
     assert [each.name for each in path.parent.iterdir()] == ["a.json"]
 
 
-def test_line_ends_are_written_as_given(tmp_path):
+def test_line_ends_are_kept(tmp_path):
     write_text_atomically(tmp_path / "a", "one\ntwo\r\n")
     assert (tmp_path / "a").read_bytes() == b"one\ntwo\r\n"
 
 
 @pytest.mark.parametrize("broken", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_a_broken_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, broken):
+def test_failed_write_keeps_the_old_file_only(tmp_path, monkeypatch, broken):
     path = tmp_path / "a"
     write_text_atomically(path, "old")
 
@@ -52,7 +52,7 @@ def test_a_broken_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("a", "old")]
 
 
-def test_what_cannot_be_written_is_known_before(tmp_path):
+def test_unwritable_path_is_known_before_writing(tmp_path):
     (tmp_path / "file").write_text("kept")
     check_writable(tmp_path / "file")
     check_writable(tmp_path / "new" / "folder" / "x")
@@ -64,7 +64,7 @@ def test_what_cannot_be_written_is_known_before(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_link_is_kept(tmp_path):
+def test_symbolic_link_is_kept(tmp_path):
     path = tmp_path / "real" / "a"
     write_text_atomically(path, "old")
     (tmp_path / "link").symlink_to(path)
@@ -73,7 +73,7 @@ def test_a_link_is_kept(tmp_path):
     assert path.read_text() == "new"
 
 
-def test_a_file_in_the_place_of_a_folder_is_named_so(tmp_path):
+def test_file_in_place_of_a_folder_is_one_line(tmp_path):
     (tmp_path / "file").write_text("kept")
     for does in (check_writable, lambda path: write_text_atomically(path, "")):
         with pytest.raises(InputError, match=r"^cannot write .*file/x: Not a directory$"):
@@ -82,7 +82,7 @@ def test_a_file_in_the_place_of_a_folder_is_named_so(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["loop/x", "loop/deep/x"])
-def test_a_loop_of_links_is_one_clear_line(tmp_path, name):
+def test_loop_of_links_is_one_line(tmp_path, name):
     (tmp_path / "loop").symlink_to("loop")
     for does in (check_writable, lambda path: write_text_atomically(path, "")):
         with pytest.raises(InputError, match=r"^cannot write .*: (Too many levels of symbolic links|Not a directory)$"):
@@ -92,7 +92,7 @@ def test_a_loop_of_links_is_one_clear_line(tmp_path, name):
     assert [each.name for each in tmp_path.iterdir()] == ["loop"]
 
 
-def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+def test_pipe_is_written_to_and_not_replaced(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -105,7 +105,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["file/b", ".", "/", "nul\0"])
-def test_a_place_that_is_no_file_is_one_clear_line(tmp_path, monkeypatch, name):
+def test_folder_in_place_of_a_file_is_one_line(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("")
     with pytest.raises(InputError, match=r"^cannot write "):
@@ -115,7 +115,7 @@ def test_a_place_that_is_no_file_is_one_clear_line(tmp_path, monkeypatch, name):
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 @pytest.mark.parametrize("name", [".", "none", "none/none", "nul\0"], ids=["folder", "missing", "no-folder", "nul"])
-def test_an_unreadable_file_is_one_clear_line(tmp_path, reader, name):
+def test_unreadable_file_is_one_line(tmp_path, reader, name):
     with pytest.raises(InputError, match=r"^cannot read ") as caught:
         reader(tmp_path / name)
     assert "\n" not in str(caught.value)
@@ -139,7 +139,7 @@ DEEP = 100_000
         (read_toml, b"a = " + b"1" * 10_000, "is not TOML: "),
     ],
 )
-def test_a_spoilt_file_is_one_clear_line(tmp_path, reader, content, message):
+def test_malformed_file_is_one_line(tmp_path, reader, content, message):
     path = tmp_path / "spoilt"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
@@ -149,6 +149,6 @@ def test_a_spoilt_file_is_one_clear_line(tmp_path, reader, content, message):
     assert len(str(caught.value)) < 200 + len(str(path))
 
 
-def test_numbers_come_back_as_they_went(tmp_path):
+def test_numbers_round_trip(tmp_path):
     write_text_atomically(tmp_path / "a.json", json.dumps({"a": 0.1, "b": 10**30}))
     assert read_json(tmp_path / "a.json") == {"a": 0.1, "b": 10**30}

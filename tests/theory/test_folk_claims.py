@@ -1,4 +1,4 @@
-"""Tempting statements are refuted, each by a counterexample; and so is every mutation planted in D-G."""
+"""Tempting but false statements, and all mutants of D-G, are refuted by a counterexample."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def test_folk_claims_are_refuted(claim):
     assert claim not in CATALOGUE
 
 
-def test_the_counterexample_of_the_dial_in_floating_point():
-    # One key outside the block holds almost everything: the dial first spreads the row.
+def test_dial_counterexample_holds_in_floating_point():
+    # One key outside the block holds almost all mass, so the dial first spreads the row.
     masses = np.array([0.01, 0.01, 0.98])
     dialled = masses * np.array([1, 1, 0.02])
     assert entropy(dialled / dialled.sum()) > entropy(masses) + 0.5
 
 
 @pytest.mark.parametrize("statement", _DESIGN, ids=lambda s: s.id)
-def test_every_mutation_is_refuted(statement):
+def test_every_mutant_is_refuted(statement):
     mutants = [mutant for mutant in all_mutants() if mutant.of is statement]
     assert len(mutants) >= 5
     for mutant in mutants:
         assert sample(mutant.statement, 2000, shrink=False).verdict is Verdict.REFUTED, mutant.name
 
 
-def test_every_statement_of_theory_is_there_with_its_sources():
+def test_statements_of_theory_are_complete_with_sources():
     ids = [s.id for s in CATALOGUE]
     counts = {"D": 3, "E": 3, "F": 3, "G": 4}
     expected = [f"{part}{i}" for part, count in counts.items() for i in range(1, count + 1)]

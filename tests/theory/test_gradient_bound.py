@@ -1,4 +1,4 @@
-"""C2 and C3 on heads that torch differentiates, and the definitions' own gradients against it."""
+"""C2 and C3 on heads differentiated by torch, and the gradients of the definitions against torch's."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def tensor(entries):
 
 @settings(max_examples=30, phases=(Phase.generate,))
 @given(heads())
-def test_the_definitions_give_the_gradients_that_torch_finds(head):
+def test_gradients_of_the_definitions_match_torch(head):
     query, key = tensor(head.query).requires_grad_(), tensor(head.key).requires_grad_()
     loss = torch.zeros((), dtype=FLOAT)
     biases = [tensor((bias,)) if bias else 0 for bias in (head.query_bias, head.key_bias)]
@@ -53,7 +53,7 @@ def test_the_definitions_give_the_gradients_that_torch_finds(head):
     loss.backward()
     with ctx.workprec(256):
         found = Letters(head, HEAD_DEFINITIONS).in_arb([grad_Q, grad_K, k_norm, v_norm, x_g])
-    # Entries below 4 and a few dozen operations: torch's own rounding stays far below 1e-9 of the largest product.
+    # Entries below 4 and a few dozen operations: torch's rounding error is far below 1e-9 of the largest product.
     for letter, weight in ((grad_Q, query), (grad_K, key)):
         assert float(weight.grad[: head.split].norm()) == pytest.approx(float(found[letter]), rel=1e-9, abs=1e-9)
     stacked = torch.cat([tensor(sequence.inputs)[:, : head.split] for sequence in head.batch])
@@ -66,8 +66,8 @@ def drawn(generator, tokens, features, width, scale):
 
 
 @pytest.mark.parametrize(("scale", "median_share"), [(0.1, (0.01, 0.03)), (0.5, (0.01, 0.03)), (2.0, (1e-5, 1e-3))])
-def test_random_heads_stay_within_the_bound(scale, median_share):
-    """How loose it is: the median gradient is a fiftieth of the bound, far less where the softmax saturates."""
+def test_random_heads_obey_the_bound(scale, median_share):
+    """The bound is loose: the median gradient is a fiftieth of it, and far less where the softmax saturates."""
     generator = torch.Generator().manual_seed(3)
     tightness = []
     for _ in range(30):
@@ -89,12 +89,12 @@ def test_random_heads_stay_within_the_bound(scale, median_share):
                 )
                 tightness.append(float(slope[block].norm()) / float(bound))
     assert max(tightness) <= 1 + 1e-12
-    # Random heads stay far below the bound, but a gradient of nothing would be no test of it.
+    # Random heads stay far below the bound; a zero gradient would test nothing.
     low, high = median_share
     assert low < np.median(tightness) < high
 
 
-def test_two_tokens_attain_it():
+def test_two_tokens_attain_the_bound():
     column = torch.tensor([[1.0], [-1.0]], dtype=FLOAT)
     query = torch.zeros(1, 1, dtype=FLOAT, requires_grad=True)
     (column * attend(column, query, torch.full((1, 1), 3.0, dtype=FLOAT), column, 0.5)).sum().backward()
@@ -103,7 +103,7 @@ def test_two_tokens_attain_it():
     assert float(query.grad.norm()) == pytest.approx(bound, rel=1e-14)
 
 
-def test_the_bounds_are_attained_exactly():
+def test_bounds_are_attained_exactly():
     one, two = Fraction(1), Fraction(2)
     column = ((one,), (-one,))
     for width in (1, 2):
@@ -119,7 +119,7 @@ def test_the_bounds_are_attained_exactly():
         assert decide(Eq(holds.lhs, holds.rhs), Letters(moved, HEAD_DEFINITIONS)) is Verdict.REFUTED
 
 
-def test_keys_along_the_query_attain_the_margin_from_weights():
+def test_keys_parallel_to_the_query_attain_the_margin_from_weights():
     query, key = (
         (Fraction(1), Fraction(-2), Fraction(0), Fraction(1)),
         ((Fraction(1), Fraction(1), Fraction(3), Fraction(0)),),
@@ -137,7 +137,7 @@ def objective(weights, inputs, values, pull, penalty, blocks):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_above_the_threshold_descent_ends_at_zero(seed):
+def test_descent_above_the_threshold_ends_at_zero(seed):
     generator = torch.Generator().manual_seed(seed)
     inputs, query, key, values, pull = drawn(generator, 6, 4, 2, 0.7)
     blocks = [slice(0, 2), slice(2, 4)]
@@ -175,7 +175,7 @@ def test_above_the_threshold_descent_ends_at_zero(seed):
 
 
 @pytest.mark.parametrize("penalty", [0.01, 1.0])
-def test_the_origin_is_a_strict_minimum_up_to_its_radius(penalty):
+def test_origin_is_a_strict_minimum_within_its_radius(penalty):
     generator = torch.Generator().manual_seed(5)
     blocks = [slice(0, 4)]
     for _ in range(20):
@@ -188,7 +188,7 @@ def test_the_origin_is_a_strict_minimum_up_to_its_radius(penalty):
     assert "collapse" in COLLAPSE_WARNING
 
 
-def test_the_threshold_solves_its_own_equation():
+def test_threshold_solves_its_equation():
     slope = gradient_bound(2.0, 3.0, 1.0, 0.5, 4, 2.0) * 7.0 / 2
     lam = group_threshold(2.0, 3.0, 0.5, 7.0, 4, loss_drop=1.3, start_norms=0.4, temperature=2.0)
     assert lam**2 == pytest.approx(slope * (1.3 + lam * 0.4), rel=1e-14)
@@ -196,12 +196,12 @@ def test_the_threshold_solves_its_own_equation():
     assert tiny == pytest.approx(1e-150 / 2, rel=1e-12)
 
 
-def test_exact_answers_are_those_of_the_floats():
+def test_exact_and_float_results_agree():
     for args in [(2.0, 3.0, 0.5, 7.0, 4), (1.0, 0.25, 8.0, 1.0, 9)]:
         exact = gradient_bound(*(Rational(a) for a in args))
         assert float(exact) == pytest.approx(float(gradient_bound(*args)), rel=1e-14)
     assert float(margin_from_weights(5.0, 3.0, 2.0, 4)) == 2.0
-    # 0.6 = 0.3 * 2 up to one rounding: what cancels keeps its digits.
+    # 0.6 = 0.3 * 2 up to one rounding: the difference keeps its digits.
     left = margin_from_weights(Rational(0.6), Rational(0.3), Rational(2.0), Rational(1))
     assert float(margin_from_weights(0.6, 0.3, 2.0, 1)) == pytest.approx(float(left), rel=1e-12, abs=0)
 
@@ -210,7 +210,7 @@ SIZES = st.floats(1e-30, 1e30)
 
 
 @given(st.lists(SIZES, min_size=6, max_size=6), st.integers(1, 10**6), SIZES)
-def test_the_thresholds_keep_twelve_digits(sizes, width, temperature):
+def test_thresholds_keep_twelve_digits(sizes, width, temperature):
     pull, values, group, inputs, drop, norms = sizes
     with ctx.workprec(300):
         per_key = arb(pull) * arb(values) * arb(group) / (2 * arb(temperature) * arb(width).sqrt())
@@ -223,7 +223,7 @@ def test_the_thresholds_keep_twelve_digits(sizes, width, temperature):
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e3), st.floats(1e-3, 1e3), st.integers(1, 4096), st.booleans())
-def test_the_margin_from_weights_keeps_twelve_digits(score, reach, pull, width, cancelling):
+def test_margin_from_weights_keeps_twelve_digits(score, reach, pull, width, cancelling):
     score = reach * pull / math.sqrt(width) if cancelling else score
     with ctx.workprec(300):
         exact = float(arb(score) - arb(reach) * arb(pull) / arb(width).sqrt())
@@ -242,6 +242,6 @@ def test_the_margin_from_weights_keeps_twelve_digits(score, reach, pull, width, 
         (lambda: margin_from_weights(1.0, -2.0, 1, 4), "off-target norm=-2 must be at least 0"),
     ],
 )
-def test_what_breaks_a_law_is_named(call, message):
+def test_errors_name_the_value_and_the_rule(call, message):
     with pytest.raises(DomainError, match=message):
         call()

@@ -1,4 +1,4 @@
-"""Sweeps: the vectorised grid says at each point what the check of one run says there."""
+"""Grids: at every point the vectorised grid agrees with the check of that run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def points(grid):
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
-def test_every_point_agrees_with_the_check_of_its_run():
+def test_grid_agrees_with_check_at_every_point():
     values = run_values(optimizer=None, rules=None)
     texts = ["locality.margin=-2:8:2.5", "locality.dial=0,0.5,0.99", "targets.fidelity=0.3,0.9", "locality.block=1,32"]
     grid = make_grid(values, [parse_axis(text) for text in texts])
@@ -79,7 +79,7 @@ PLAIN = {
 
 
 def settled(values):
-    """A run's dictionary from dotted names, `None` for what is left out."""
+    """A run's dictionary from dotted names; `None` leaves a value out."""
     tables = {}
     for name, value in values.items():
         table, key = name.split(".")
@@ -90,7 +90,7 @@ def settled(values):
 
 @st.composite
 def swept_runs(draw):
-    """A run file, and up to three axes of at most three values over it."""
+    """A run file, and up to three axes with at most three values each."""
     number = {name: st.one_of(st.sampled_from(EDGES[name]), PLAIN[name]) for name in PLAIN}
     optional = ("locality.logit_range", "targets.fidelity", "targets.entropy_bits")
     values = {name: draw(st.one_of(st.none(), each) if name in optional else each) for name, each in number.items()}
@@ -130,7 +130,7 @@ def swept_runs(draw):
 
 
 def agrees(grid, tables):
-    """Whether every point of the grid says what the check of its run says."""
+    """Whether the grid agrees with the check of the run at every point."""
     found = points(grid)
     for i in range(grid.points):
         at = {axis.name: float(found[axis.name][i]) for axis in grid.axes}
@@ -153,7 +153,7 @@ def agrees(grid, tables):
         ):
             if (name in found) != (bound is not None):
                 return False
-            # The separations differ by a few roundings, which the leak's exponential multiplies.
+            # The separations differ by a few roundings, which the leak's exponential amplifies.
             if bound is not None and not math.isclose(found[name][i], bound, rel_tol=1e-11, abs_tol=1e-300):
                 return False
     return True
@@ -161,7 +161,7 @@ def agrees(grid, tables):
 
 @settings(max_examples=40)
 @given(swept_runs())
-def test_check_and_grid_agree_at_every_point_of_every_run(case):
+def test_grid_agrees_with_check_for_random_runs(case):
     tables, axes = case
     try:
         grid = make_grid(tables, [Axis(name, np.array(values, dtype=float)) for name, values in axes])
@@ -193,7 +193,7 @@ CAN_FAIL = [
 
 
 @pytest.mark.parametrize(("tables", "targets", "decision"), CAN_FAIL)
-def test_the_grid_decides_all_that_check_decides(tables, targets, decision):
+def test_grid_decides_everything_that_check_decides(tables, targets, decision):
     values = row_run(**targets) | tables
     assert check_run(parse_run(values)).guaranteed is decision
     grid = make_grid(values, [parse_axis("locality.penalty=0,1e-9")])
@@ -201,19 +201,19 @@ def test_the_grid_decides_all_that_check_decides(tables, targets, decision):
     assert ("guaranteed" in found) is (decision is not None)
     assert decision is None or list(found["guaranteed"]) == [decision] * 2
     assert agrees(grid, values)
-    # Planted: a grid that does not look at what no axis moves.
+    # Planted: a grid that ignores the parts of a run that no axis changes.
     blind = Grid(grid.run, grid.axes)
     assert agrees(blind, values) is not bool(values.get("optimizer"))
 
 
-def test_below_the_floor_nothing_is_guaranteed_however_large_the_separation():
+def test_entropy_below_log_m_is_never_guaranteed():
     texts = ["locality.margin=1e308", "locality.temperature=1e-10", "targets.entropy_bits=3"]
     values = {"model": {"layers": 2, "context": 128}, "locality": {"block": 64, "margin": 3.0}}
     assert not points(make_grid(values, [parse_axis(text) for text in texts]))["guaranteed"].any()
 
 
-def test_at_the_very_threshold_the_grid_is_exact():
-    """Eight keys of 16 and a fidelity of a half need a separation of 0 exactly."""
+def test_grid_is_exact_at_the_threshold():
+    """Eight of 16 keys and a fidelity of 1/2 need a separation of exactly 0."""
     values = row_run(fidelity=0.5, own_keys=8)
     margins = [-5e-324, 0.0, 5e-324, -1e-17, 1e-17]
     grid = make_grid(values, [Axis("locality.margin", np.array(margins)), parse_axis("locality.temperature=1,1e300")])
@@ -221,7 +221,7 @@ def test_at_the_very_threshold_the_grid_is_exact():
     assert agrees(grid, values)
 
 
-def test_the_roundings_of_a_separation_are_counted():
+def test_grid_allows_for_rounding_of_the_separation():
     """Five roundings put this separation 3.6e-15 below the threshold, which it exceeds by 7.7e-17."""
     locality = {"block": 1, "margin": -12.64915130619225, "temperature": 0.6253770224610966}
     locality |= {"penalty": 4.125157964387898, "dial": 0.3433025732077074}
@@ -235,7 +235,7 @@ def test_the_roundings_of_a_separation_are_counted():
     assert agrees(grid, values)
 
 
-def test_anchors_and_open_settings():
+def test_grid_accepts_anchors_and_refuses_open_settings():
     locality = {"block": 8, "anchors": {"number": 3, "coherence": 0.0, "distance": 0.1, "scale": 9.0}}
     values = row_run(fidelity=0.9) | {"locality": locality}
     assert agrees(make_grid(values, [parse_axis("locality.dial=0,0.5")]), values)
@@ -248,7 +248,7 @@ def test_anchors_and_open_settings():
             assert points(make_grid(still_open, [parse_axis(f"locality.{name}=0,0.5")]))["leak_max"].size == 2
 
 
-def test_entropy_targets_are_swept_too():
+def test_grid_varies_entropy_targets():
     values = run_values(optimizer=None, rules=None, targets__fidelity=None, locality__logit_range=None)
     grid = make_grid(values, [parse_axis("targets.entropy_bits=4,5.0,5.5,8"), parse_axis("locality.margin=0:12:3")])
     found = points(grid)
@@ -260,8 +260,8 @@ def test_entropy_targets_are_swept_too():
 
 
 @pytest.mark.parametrize("sparse", [None, {"penalty": 0.37, "group": 5}])
-def test_the_grid_is_exact_at_the_smallest_settings_and_one_float_below(sparse):
-    """Where float64 cannot tell the separations apart, the exact decision does: rounding errs at some of these."""
+def test_grid_is_exact_at_the_smallest_margin_and_one_float_below(sparse):
+    """Where float64 cannot distinguish the separations, the grid decides exactly; floats alone err at some of these."""
     values = {
         "model": {"layers": 2, "context": 96},
         "locality": {"block": 7, "temperature": 0.7, "penalty": 1.1},
@@ -281,5 +281,5 @@ def test_the_grid_is_exact_at_the_smallest_settings_and_one_float_below(sparse):
         assert points(grid)["guaranteed"].tolist() == [False, True, True]
         with mock.patch.object(theory.design.grid, "_ROUNDINGS", 0.0):
             rounded += points(grid)["guaranteed"].tolist() != [False, True, True]
-    # Planted: without the slack floating point decides, and errs.
+    # Planted: without the slack floating point decides and errs.
     assert rounded

@@ -16,7 +16,7 @@ from theory.errors import DomainError, InputError, LocalistError
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_files_hold_what_was_computed(tmp_path, monkeypatch, capsys, suffix):
+def test_files_hold_the_computed_grid(tmp_path, monkeypatch, capsys, suffix):
     run, out = tmp_path / "RUN.toml", tmp_path / f"grid{suffix}"
     run.write_text(RUN)
     words = ["--grid", "locality.dial=0:0.9:0.1", "--grid", "locality.margin=-1:9:1", "--out", str(out), "--json"]
@@ -32,7 +32,7 @@ def test_files_hold_what_was_computed(tmp_path, monkeypatch, capsys, suffix):
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_a_margin_that_the_range_does_not_hold_is_refused_inside_the_grid_too():
+def test_refuses_a_margin_beyond_the_range_inside_the_grid():
     values = row_run(fidelity=0.5)
     values["locality"]["logit_range"] = 9.0
     axes = [parse_axis("locality.margin=0,5"), parse_axis("locality.logit_range=3,9")]
@@ -42,9 +42,7 @@ def test_a_margin_that_the_range_does_not_hold_is_refused_inside_the_grid_too():
     assert points(make_grid(values, edge))["leak_max"].size == 4
 
 
-def test_the_summary_names_the_file_as_it_is_called_and_counts_nothing_that_was_not_asked(
-    tmp_path, monkeypatch, capsys
-):
+def test_summary_names_the_file_and_counts_only_with_a_target(tmp_path, monkeypatch, capsys):
     run = tmp_path / "RUN.toml"
     run.write_text("[model]\nlayers = 2\ncontext = 16\n[locality]\nblock = 8\nmargin = 1.0\n")
     for targets, words, said in [
@@ -65,7 +63,7 @@ def test_the_summary_names_the_file_as_it_is_called_and_counts_nothing_that_was_
         assert ("guaranteed" in pd.read_csv(out)) is bool(targets)
 
 
-def test_an_interrupted_sweep_leaves_nothing_half_written(tmp_path):
+def test_interrupted_grid_leaves_no_file(tmp_path):
     grid = make_grid(run_values(), [parse_axis("locality.margin=0:9:1")])
 
     def interrupt(rows):
@@ -94,13 +92,13 @@ BAD = [
 
 
 @pytest.mark.parametrize("texts", BAD, ids=str)
-def test_bad_grids_are_one_line(texts):
+def test_malformed_grid_is_one_line(texts):
     with pytest.raises(LocalistError) as caught:
         make_grid(run_values(), [parse_axis(text) for text in texts])
     assert "\n" not in str(caught.value)
 
 
-def test_a_block_that_outgrows_the_context_inside_the_grid_is_named():
+def test_refuses_a_block_beyond_the_context_inside_the_grid():
     axes = [parse_axis("model.context=64,512"), parse_axis("locality.block=8,128")]
     grid = make_grid(run_values(rules=None), axes)
     with pytest.raises(InputError, match=r"locality.block=128 must be smaller than model.context=64"):

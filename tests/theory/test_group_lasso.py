@@ -1,5 +1,5 @@
 # ruff: noqa: E402
-"""C1 and C4 against skglm's group lasso: its optimality conditions, its proximal map and its zero groups."""
+"""C1 and C4 against skglm's group lasso: optimality conditions, proximal map and zero groups."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def problem(request):
     return Problem(*request.param)
 
 
-def test_every_block_of_a_solution_is_as_the_conditions_say(problem):
-    # skglm stops at a KKT residual of STOP; a matrix product of 60 rows rounds by less than 1e-13.
+def test_solution_blocks_meet_the_optimality_conditions(problem):
+    # skglm stops at a KKT residual of STOP; a matrix product over 60 rows has a rounding error below 1e-13.
     slack = problem.residual + STOP
     live, pull = norms(problem.weights) > 0, norms(problem.gradient(problem.weights))
     assert np.all(pull[~live] <= problem.penalty + slack)
@@ -70,21 +70,21 @@ def test_every_block_of_a_solution_is_as_the_conditions_say(problem):
     assert np.all(~live[pull < problem.penalty - slack])
 
 
-def test_the_least_penalty_that_empties_everything():
+def test_smallest_penalty_that_empties_all_blocks():
     probe = Problem(0, 5.0)
     most = norms(probe.gradient(np.zeros(GROUPS * SIZE))).max()
     assert not Problem(0, most * 1.001).weights.any()
     assert Problem(0, most * 0.999).weights.any()
 
 
-def test_a_proximal_step_does_not_move_a_solution(problem):
+def test_proximal_step_does_not_move_a_solution(problem):
     weights = problem.weights
     stepped = weights - 0.1 * problem.gradient(weights)
     moved = np.concatenate([BST(block, 0.1 * problem.penalty) for block in stepped.reshape(GROUPS, SIZE)])
     assert np.abs(moved - weights).max() <= 0.1 * (problem.residual + STOP) * 2
 
 
-def test_the_proximal_map_is_skglms():
+def test_proximal_map_matches_skglm():
     generator = np.random.default_rng(4)
     for amount in (0.0, 0.3, 1.0, 10.0):
         entries = generator.standard_normal(SIZE)
@@ -93,7 +93,7 @@ def test_the_proximal_map_is_skglms():
         np.testing.assert_allclose([float(x) for x in ours], BST(entries, amount), rtol=1e-14, atol=1e-15)
 
 
-def test_descent_empties_blocks_no_later_than_counted(problem):
+def test_descent_empties_blocks_by_the_step_count(problem):
     rate = 1 / np.linalg.eigvalsh(problem.features.T @ problem.features / ROWS).max()
     weights = np.random.default_rng(9).standard_normal(GROUPS * SIZE)
     lengths, pulls = [norms(weights)], []
@@ -111,14 +111,14 @@ def test_descent_empties_blocks_no_later_than_counted(problem):
             most = float(pulls[start:, group].max())
             steps = extinction_step_sgd(float(lengths[start, group]), rate, problem.penalty, most)
             if steps is not None and start + steps + 1 < len(lengths):
-                # One more in floating point: the counts here are far below 2^26.
+                # One more step in floating point; the counts here are far below 2^26.
                 assert not lengths[start + steps + 1 :, group].any()
                 checked += 1
     assert checked >= (problem.penalty > 0.2) * 3
 
 
 @pytest.mark.parametrize("clause", STATIONARITY.claim, ids=lambda c: c.name)
-def test_at_equality_both_happen(clause):
+def test_zero_and_nonzero_blocks_exist_at_equality(clause):
     definitions = KINDS["weight block"].definitions
     zero = WeightBlock((Fraction(0), Fraction(0)), (Fraction(3), Fraction(4)), Fraction(5))
     live = WeightBlock((Fraction(3), Fraction(4)), (Fraction(-3), Fraction(-4)), Fraction(5))

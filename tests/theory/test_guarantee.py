@@ -1,4 +1,4 @@
-"""The exact decision behind `localist check`: thresholds are the smallest floats for which the answer is yes."""
+"""The exact decision behind `localist check`: a threshold is the smallest float for which the answer is yes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ targets = st.builds(Targets, fidelities, entropies).filter(lambda t: t.any)
 
 @settings(max_examples=40)
 @given(designs(), targets)
-def test_thresholds_guarantee_and_nothing_smaller_does(design, goals):
+def test_threshold_is_the_smallest_float_that_guarantees(design, goals):
     bare = replace(design, penalty=0.0, dial=0.0)
     cases = [
         (margin_threshold(design, goals).value, lambda x: replace(bare, margin=x), -math.inf),
@@ -62,7 +62,7 @@ def test_thresholds_guarantee_and_nothing_smaller_does(design, goals):
 
 @settings(max_examples=40)
 @given(designs(), st.floats(0.05, 0.999))
-def test_fidelity_thresholds_agree_with_the_closed_forms(design, fidelity):
+def test_fidelity_thresholds_match_the_closed_forms(design, fidelity):
     goals = Targets(fidelity)
     n, m, tau = design.keys, design.block, design.temperature
     margin = margin_threshold(design, goals).value
@@ -74,7 +74,7 @@ def test_fidelity_thresholds_agree_with_the_closed_forms(design, fidelity):
 
 @settings(max_examples=40)
 @given(designs(), targets)
-def test_the_decision_agrees_with_the_bounds_away_from_the_border(design, goals):
+def test_decision_agrees_with_the_bounds_away_from_equality(design, goals):
     d = (design.margin + design.penalty) / design.temperature - math.log1p(-design.dial)
     kept = True
     if goals.fidelity is not None:
@@ -110,14 +110,14 @@ def test_equality_is_decided_exactly():
         (Design(64, 8, -60.0), Targets(), dial_threshold, "no target"),
     ],
 )
-def test_a_missing_threshold_says_why(design, goals, threshold, reason):
+def test_missing_threshold_states_the_reason(design, goals, threshold, reason):
     found = threshold(design, goals)
     assert found.value is None
     assert reason in found.reason
 
 
-def test_below_zero_the_entropy_bound_rises_and_the_search_knows():
-    """A margin far below 0 keeps an entropy a little under log n; raising it to -1 breaks the promise."""
+def test_search_handles_entropy_rising_below_separation_0():
+    """A margin far below 0 keeps an entropy slightly below log n; raising it to -1 does not."""
     goals = Targets(0.001, entropy_bits=math.log2(3.5))
     far, near = Design(4, 1, -6.0), Design(4, 1, -1.0)
     assert guaranteed(replace(far, margin=-5.0), goals)
@@ -126,10 +126,10 @@ def test_below_zero_the_entropy_bound_rises_and_the_search_knows():
     assert margin_threshold(far, goals).value < -5
 
 
-def test_a_margin_promised_from_below_0_promises_no_entropy():
+def test_lower_bound_on_a_negative_margin_promises_no_entropy():
     """16 keys at the mean of two anchors, inner product 0.9 and 0.225 away from both: margin 0, all of log 16.
 
-    D1 promises a margin of -6.75 at scale 6 and distance 1.5 at most, and the pair's bound at that separation is less.
+    At scale 6 and distance 1.5 D1 promises a margin of at least -6.75; the pair's bound there is below log 16.
     """
     anchors = np.array([[1.0, 0.0], [0.9, math.sqrt(1 - 0.81)]])
     key = anchors.sum(axis=0) / np.linalg.norm(anchors.sum(axis=0))
@@ -143,14 +143,14 @@ def test_a_margin_promised_from_below_0_promises_no_entropy():
     assert bits > 3.95
     assert guaranteed(Design(16, 8, margin), Targets(entropy_bits=3.95))
     assert not guaranteed(Design(16, 8, margin, at_least=True), Targets(entropy_bits=3.95))
-    # Planted: the pair's bound, which the row of that margin keeps, is false of the rows of a larger one.
+    # Planted: the pair's bound holds for rows of exactly that margin, and fails for rows of a larger one.
     assert bits * math.log(2) > bounds.entropy_max(16, 8, margin)
     assert math.isclose(bits * math.log(2), bounds.entropy_max_at_least(16, 8, margin), rel_tol=1e-12)
 
 
 @settings(max_examples=60)
 @given(designs(), targets, st.floats(0, 20))
-def test_a_promise_from_below_holds_of_every_larger_margin(design, goals, more):
+def test_promise_holds_for_every_larger_margin(design, goals, more):
     promised = replace(design, at_least=True)
     if guaranteed(promised, goals):
         assert guaranteed(replace(design, margin=design.margin + more), goals)
@@ -159,7 +159,7 @@ def test_a_promise_from_below_holds_of_every_larger_margin(design, goals, more):
 
 @settings(max_examples=40)
 @given(designs(), targets)
-def test_thresholds_of_a_promise_are_the_smallest(design, goals):
+def test_promise_thresholds_are_the_smallest(design, goals):
     promised = replace(design, at_least=True)
     for value, setting in [
         (margin_threshold(promised, goals).value, lambda x: replace(promised, margin=x, penalty=0.0, dial=0.0)),
@@ -173,7 +173,7 @@ def test_thresholds_of_a_promise_are_the_smallest(design, goals):
             assert not guaranteed(setting(math.nextafter(value, -math.inf)), goals)
 
 
-def test_log_n_bits_are_guaranteed_at_any_promise_and_less_are_not():
+def test_only_entropies_of_log_n_are_guaranteed_at_any_margin():
     promised = Design(16, 8, -30.0, at_least=True)
     assert guaranteed(promised, Targets(entropy_bits=4.0))
     assert not guaranteed(promised, Targets(entropy_bits=math.nextafter(4.0, 0)))
@@ -187,18 +187,18 @@ def test_log_n_bits_are_guaranteed_at_any_promise_and_less_are_not():
 @example(0.6, 1.2, 1.0)
 @example(-1.0, 0.0, 2.0**1022)
 @example(0.9, 1.5, 6.0)
-def test_the_margin_of_anchors_is_the_largest_float_below_it(coherence, distance, scale):
+def test_anchor_margin_is_rounded_down_to_a_float(coherence, distance, scale):
     with mpmath.workdps(400):
         theta, phi = mpmath.acos(mpmath.mpf(coherence)), 2 * mpmath.asin(mpmath.mpf(distance) / 2)
         oracle = mpmath.mpf(scale) * (mpmath.cos(phi) - mpmath.cos(max(mpmath.mpf(0), theta - phi)))
-        # Where the angles meet mpmath's own rounding decides the sign of nothing.
+        # With equal angles the margin is 0 and mpmath's rounding decides its sign.
         error = mpmath.mpf(scale) * mpmath.mpf(10) ** -380
         promised = margin_of_anchors(coherence, distance, scale)
         assert promised <= oracle + error
         assert math.nextafter(promised, math.inf) > oracle - error
 
 
-def test_extremes_are_decided():
+def test_extreme_values_are_decided():
     huge = Design(keys=10**12, block=1, margin=1e308, temperature=1e-300)
     assert guaranteed(huge, Targets(1 - 2**-53, 1e-9))
     assert not guaranteed(replace(huge, margin=-1e308), Targets(1e-300))

@@ -1,4 +1,4 @@
-"""G: the known results hold on our rows, are attained where they are sharp, and compare with ours as theory says."""
+"""G: known results hold on our rows, are attained where sharp, and compare with ours as the theory states."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ from theory.symbols import H
 @pytest.mark.parametrize(
     "statement", [ZHAI_ENTROPY, ENTROPY_CONTINUITY, SOFTMAX_LIPSCHITZ, SURPRISE_VARIANCE], ids=lambda s: s.id
 )
-def test_cited_and_sampled_clean(statement):
+def test_cited_results_are_sampled_clean(statement):
     assert statement.kind is Kind.KNOWN
     assert any(year in statement.source for year in ("2007", "2015", "2023", "2025"))
     assert sample(statement, 80).clean
 
 
-def test_the_lipschitz_constant_is_derived():
+def test_lipschitz_constant_is_derived():
     assert check_derivation(SOFTMAX_LIPSCHITZ).verdict is Verdict.PROVED
 
 
 @given(st.integers(2, 8), st.integers(1, 40))
-def test_one_key_above_the_others_attains_zhai(keys, height):
+def test_one_large_score_attains_zhai(keys, height):
     row = AttentionRow(scores=(Fraction(height, 8), *[Fraction(0)] * (keys - 1)), block=1)
     letters = Letters(row, KNOWN_DEFINITIONS)
     assert decide(Eq(H, ENTROPY_MIN_ZHAI), letters) is Verdict.PROVED
@@ -75,23 +75,23 @@ def test_a5_and_zhai_are_incomparable():
     assert round(theirs[0], 2) == 5.52
     assert round(ours[0], 2) == 3.69
     assert theirs[0] > ours[0]
-    # A Gaussian row has nothing to speak of from its norm.
+    # For a Gaussian row the norm gives almost no bound.
     assert ours[1] > 2.5
     assert theirs[1] < 1e-8
 
 
 @given(st.integers(2, 10**12), st.floats(0, 1e4))
-def test_entropy_min_zhai(keys, norm):
+def test_entropy_min_zhai_matches_mpmath(keys, norm):
     with mpmath.workdps(60):
         gap = mpmath.mpf(norm) * mpmath.sqrt(mpmath.mpf(keys) / (keys - 1))
         rest = (keys - 1) * mpmath.exp(-gap)
         oracle = mpmath.log1p(rest) + gap * rest / (1 + rest)
         error = abs(mpmath.mpf(float(entropy_min_zhai(keys, norm))) - oracle)
-    # The rounding of the gap itself moves the answer by its size times 2^-53.
+    # Rounding the gap changes the answer by up to the gap times 2^-53.
     assert error <= (1e-12 + 4 * norm * 2**-53) * oracle + 1e-307
 
 
-def test_errors_name_the_value_and_the_law():
+def test_errors_name_the_value_and_the_rule():
     with pytest.raises(DomainError, match="norm=-1 must be at least 0"):
         entropy_min_zhai(4, -1)
     with pytest.raises(DomainError, match="n=1 must be at least 2"):

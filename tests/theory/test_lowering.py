@@ -1,4 +1,4 @@
-"""One expression, four lowerings: numpy, torch, Arb and LaTeX agree, and unknown nodes are refused."""
+"""Expressions have one value in numpy, torch and Arb and a LaTeX form; unknown nodes are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NUMPY, TORCH = array_target(np, special), array_target(torch, torch.special)
 
 
 def sides():
-    """Both sides of every relation of every clause about a row."""
+    """Both sides of every relation in the clauses about a row."""
     for statement in CATALOGUE:
         if statement.about != "row":
             continue
@@ -43,9 +43,9 @@ def values_for(expr, generator):
 
 
 @pytest.mark.parametrize(("name", "expr"), list(sides()), ids=lambda x: x if isinstance(x, str) else "")
-def test_targets_agree(name, expr):
+def test_numpy_torch_and_arb_agree(name, expr):
     if "range needed" in name:
-        pytest.skip("torch has no Lambert W; test_range_needed compares numpy with Arb")
+        pytest.skip("torch has no Lambert W; test_range_needed_agrees_in_numpy_and_arb compares numpy with Arb")
     generator = np.random.default_rng(0)
     for _ in range(3):
         values = values_for(expr, generator)
@@ -56,7 +56,7 @@ def test_targets_agree(name, expr):
         assert float(in_torch) == pytest.approx(exact, rel=1e-12, abs=1e-13)
 
 
-def test_range_needed():
+def test_range_needed_agrees_in_numpy_and_arb():
     from theory.statements.range_deficit import RANGE_NEEDED
     from theory.symbols import H
 
@@ -72,7 +72,7 @@ def test_arrays_broadcast_and_gradients_flow():
     assert torch.allclose(separation.grad, -(leak * (1 - leak)).detach())
 
 
-def test_unknown_nodes_are_refused():
+def test_refuses_unknown_nodes():
     x = Symbol("x")
     with pytest.raises(UnknownNode, match="gamma"):
         evaluate(gamma(x), {x: 1.0}, NUMPY)
@@ -80,7 +80,7 @@ def test_unknown_nodes_are_refused():
         evaluate(Function("made_up")(x), {x: arb(1)}, arb_target())
 
 
-def test_a_letter_without_a_value_is_an_error():
+def test_letter_without_a_value_is_an_error():
     with pytest.raises(KeyError):
         evaluate(LEAK_MAX, {m: 1.0, k: 2.0}, NUMPY)
 
@@ -93,7 +93,7 @@ def test_every_claim_has_latex(statement):
     assert "Logistic" not in text
 
 
-def test_a_power_of_a_ball_around_0_has_a_value():
+def test_power_of_a_ball_around_0_is_finite():
     x = Symbol("x", real=True)
     ball = arb(0, 1e-9)
     for power in (2, 3, 5):

@@ -1,4 +1,4 @@
-"""E1-E3: linear programs against scipy, least change against a general solver, and the certificates exactly."""
+"""E1-E3: linear programs against scipy, least change against a general solver, certificates exactly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from theory.statements.rules import IMPERFECT_CHECKER, ODDS_COMPOSITION, RULE_SE
 
 
 @pytest.mark.parametrize("statement", [ODDS_COMPOSITION, RULE_SET_PROMISE, IMPERFECT_CHECKER], ids=lambda s: s.id)
-def test_derived_and_sampled_clean(statement):
+def test_statements_are_derived_and_sampled_clean(statement):
     assert check_derivation(statement).verdict is Verdict.PROVED
     assert sample(statement, 60).clean
 
@@ -36,7 +36,7 @@ payoffs = st.integers(1, 4).flatmap(
 
 
 @given(payoffs)
-def test_simplex_agrees_with_every_basis_tried(columns):
+def test_simplex_agrees_with_enumerated_bases(columns):
     payoff = tuple(zip(*columns, strict=True))
     game = solve_game(payoff)
     assert game.value == highest_floor(payoff) == lowest_ceiling(payoff)
@@ -47,7 +47,7 @@ def test_simplex_agrees_with_every_basis_tried(columns):
 
 
 def linear_program(targets, promises):
-    """Largest excess of all fidelities over the promises, by scipy."""
+    """Largest common excess of the fidelities over the promises, by scipy."""
     rules, keys = targets.shape
     found = linprog(
         c=[0] * keys + [-1],
@@ -61,7 +61,7 @@ def linear_program(targets, promises):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_promises_against_scipy(seed):
+def test_promises_match_scipy(seed):
     rng = np.random.default_rng(seed)
     rules, keys = int(rng.integers(2, 25)), int(rng.integers(2, 200))
     targets = (rng.random((rules, keys)) < rng.uniform(0.1, 0.7)).astype(int)
@@ -79,7 +79,7 @@ def test_promises_against_scipy(seed):
         assert bounds.is_certificate(targets, exact, verdict.certificate)
 
 
-def test_a_broken_certificate_is_refused():
+def test_refuses_wrong_certificates():
     targets, promises = [[1, 0], [0, 1]], [Fraction(7, 10), Fraction(2, 5)]
     assert bounds.is_certificate(targets, promises, [Fraction(1, 2), Fraction(1, 2)])
     assert not bounds.is_certificate(targets, promises, [Fraction(1), Fraction(0)])
@@ -87,7 +87,7 @@ def test_a_broken_certificate_is_refused():
     assert not bounds.is_certificate(targets, promises, [Fraction(1)])
 
 
-def test_disjoint_targets_share_one():
+def test_disjoint_promises_sum_to_at_most_one():
     for count in range(1, 6):
         assert bounds.promise_sup(np.eye(count, dtype=int)).value == Fraction(1, count)
     assert bounds.promises_possible(np.eye(10, dtype=int), [0.1] * 10).possible
@@ -95,7 +95,7 @@ def test_disjoint_targets_share_one():
 
 
 @given(st.floats(1e-12, 1 - 1e-12), st.floats(1e-12, 1 - 1e-12), st.floats(1e-3, 1e3))
-def test_rule_strength(fidelity, target, temperature):
+def test_rule_strength_matches_mpmath(fidelity, target, temperature):
     with mpmath.workdps(60):
         odds = [mpmath.mpf(x) / (1 - mpmath.mpf(x)) for x in (fidelity, target)]
         oracle = max(mpmath.mpf(0), mpmath.mpf(temperature) * mpmath.log(odds[1] / odds[0]))
@@ -104,7 +104,7 @@ def test_rule_strength(fidelity, target, temperature):
 
 
 @pytest.mark.parametrize("nudge", [0.0, 2**-53, 1e-12, 1e-6])
-def test_rule_strength_of_close_fidelities_and_extremes(nudge):
+def test_rule_strength_is_accurate_for_close_and_extreme_fidelities(nudge):
     with mpmath.workdps(400):
         for fidelity, target in ((0.5, 0.5 + nudge), (1e-300, 0.5), (1e-300, 1 - 2**-53)):
             start, goal = mpmath.mpf(fidelity), mpmath.mpf(target)
@@ -118,7 +118,7 @@ def ruled(masses, targets, strengths, temperature):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_least_change_meets_the_promises_and_a_general_solver_finds_no_less(seed):
+def test_least_change_matches_a_general_solver(seed):
     rng = np.random.default_rng(seed)
     rules, keys = int(rng.integers(1, 5)), int(rng.integers(2, 8))
     targets = (rng.random((rules, keys)) < 0.5).astype(int)
@@ -148,20 +148,20 @@ def test_least_change_meets_the_promises_and_a_general_solver_finds_no_less(seed
     assert not feasible or change <= found.fun + 1e-6
 
 
-def test_one_rule_is_the_closed_form():
+def test_single_rule_matches_the_closed_form():
     strengths = bounds.rule_strengths([0.3, 0.2, 0.5], [[1, 1, 0]], [0.95], 2.0)
     assert np.allclose(strengths, bounds.rule_strength(0.5, 0.95, 2.0), rtol=1e-9)
     assert bounds.rule_strengths([0.3, 0.2, 0.5], [[1, 1, 0]], [0.4])[0] == 0
 
 
-def test_rules_already_kept_or_overlapping_stay_least():
-    # The second target holds the first, so its promise comes for free.
+def test_rules_already_kept_have_strength_0():
+    # The second target contains the first, so its promise is kept already.
     strengths = bounds.rule_strengths([0.25] * 4, [[1, 0, 0, 0], [1, 1, 0, 0]], [0.8, 0.8])
     assert strengths[1] == 0
     assert np.isclose(strengths[0], np.log(12))
 
 
-def test_expected_fidelity_needs_the_plain_fidelity_of_the_missed():
+def test_expected_fidelity_includes_missed_queries():
     assert np.isclose(bounds.expected_fidelity(0.1, 0.9), 0.81)
     assert bounds.expected_fidelity(Rational(1, 2), Integer(1), Rational(1, 4)) == Rational(5, 8)
 
@@ -185,6 +185,6 @@ def test_expected_fidelity_needs_the_plain_fidelity_of_the_missed():
         (lambda: bounds.expected_fidelity(1.5, 0.5), r"miss=1.5 must lie in \[0, 1\]"),
     ],
 )
-def test_errors_name_the_value_and_the_law(call, message):
+def test_errors_name_the_value_and_the_rule(call, message):
     with pytest.raises(DomainError, match=message):
         call()

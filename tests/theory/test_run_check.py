@@ -1,4 +1,4 @@
-"""`localist check RUN.toml`: each part of the answer against the statement it comes from."""
+"""`check_run`: each part of its answer against the statement it comes from."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_layers_follow_the_schedule_and_the_bounds():
 
 
 def test_guaranteed_possible_and_impossible():
-    """A3 both ways: 224 keys against 1 and a fidelity of 0.8 need a soft margin of log(224 * 4) = 6.80 nats."""
+    """A3 in both directions: at 224 keys against 1 a fidelity of 0.8 needs a soft margin of log(224 * 4) = 6.80 nats."""
     needed = math.log(224 * 4)
     at_zero = {"locality__dial": 0.0, "optimizer": None, "rules": None}
     for margin, logit_range, standing in [
@@ -53,7 +53,7 @@ def test_guaranteed_possible_and_impossible():
         assert {layer.standing for layer in answer.layers} == {standing}
 
 
-def test_an_entropy_below_reach_is_impossible():
+def test_entropy_target_below_the_least_entropy_is_impossible():
     answer = checked(
         targets__fidelity=None,
         targets__entropy_bits=5.5,
@@ -74,7 +74,7 @@ def first_step_emptied(size, penalty, rate=1e-3, norm=1.5):
     return t
 
 
-def test_weight_blocks_by_adam_whatever_the_loss():
+def test_adam_weight_blocks_follow_c5():
     answer = checked(optimizer__penalty=240.0)
     assert [group.size for group in answer.groups] == [256, 1024]
     for group in answer.groups:
@@ -82,7 +82,7 @@ def test_weight_blocks_by_adam_whatever_the_loss():
         assert group.standing is Standing.GUARANTEED
 
 
-def test_a_penalty_below_adams_limit_promises_nothing():
+def test_penalty_below_adams_limit_promises_nothing():
     answer = checked(optimizer__penalty=100.0)
     assert answer.groups[0].standing is Standing.POSSIBLE
     assert answer.groups[0].extinction_step is None
@@ -98,7 +98,7 @@ def descent(**changes):
     return check_run(parse_run(values)).groups[0]
 
 
-def test_weight_blocks_by_descent():
+def test_sgd_weight_blocks_follow_c1_and_c4():
     assert descent().extinction_step == 8
     assert descent().standing is Standing.GUARANTEED
     assert descent(steps=8).standing is Standing.GUARANTEED
@@ -106,12 +106,12 @@ def test_weight_blocks_by_descent():
     assert descent(penalty=0.5).extinction_step is None
     assert descent(penalty=0.5, gradient_least=0.75).standing is Standing.IMPOSSIBLE
     assert descent(penalty=0.5, gradient_least=0.5).standing is Standing.POSSIBLE
-    # Gradients that change sign leave a buffer of 1/(1 + momentum) of them.
+    # Gradients that alternate in sign leave a buffer of 1/(1 + momentum) of their size.
     assert descent(penalty=0.5, gradient_least=0.75, momentum=0.5).standing is Standing.POSSIBLE
     assert descent(penalty=0.5, gradient_least=0.76, momentum=0.5).standing is Standing.IMPOSSIBLE
 
 
-def test_momentum_starts_from_an_empty_buffer_under_a_schedule_too():
+def test_momentum_starts_from_an_empty_buffer():
     slow = descent(momentum=0.5, penalty=4.0, learning_rate_schedule="linear", steps=10)
     gained, buffer = Fraction(0), Fraction(0)
     for step in range(slow.extinction_step):
@@ -122,18 +122,18 @@ def test_momentum_starts_from_an_empty_buffer_under_a_schedule_too():
     assert slow.standing is Standing.GUARANTEED
 
 
-def test_a_linear_schedule_falls_to_the_last_step():
+def test_linear_learning_rate_falls_until_the_last_step():
     optimizer = parse_run(run_values(optimizer__learning_rate_schedule="linear")).optimizer
     assert learning_rates(optimizer, 4).tolist() == [1e-3, 0.75e-3, 0.5e-3, 0.25e-3]
 
 
 @pytest.mark.parametrize(("block", "warned"), [(128, False), (129, True), (127, False), (200, True)])
-def test_a_block_of_more_than_half_of_the_context_is_warned_of(block, warned):
+def test_warns_of_a_block_over_half_the_context(block, warned):
     answer = checked(locality__block=block, optimizer=None, rules=None)
     assert any("more than half" in warning for warning in answer.warnings) is warned
 
 
-def test_it_is_the_largest_block_that_is_warned_of():
+def test_warning_is_about_the_largest_block():
     answer = checked(
         locality__block=None, locality__block_least=32, locality__block_most=129, optimizer=None, rules=None
     )
@@ -169,21 +169,21 @@ FAULTY = [
 
 
 @pytest.mark.parametrize(("changes", "fault"), FAULTY, ids=str)
-def test_anchors_that_there_cannot_be(changes, fault):
+def test_impossible_anchors_are_unmet(changes, fault):
     reasons = [reason for reason in anchored(targets=None, **changes).unmet if "anchors" in reason]
     assert len(reasons) == (fault is not None)
     assert fault is None or fault in reasons[0]
 
 
 @pytest.mark.parametrize(("schedule", "layers"), [("localist", 6), ("linear", 2), ("quintic", 1), ("linear", 6)])
-def test_the_scale_needed_is_the_binding_layers(schedule, layers):
+def test_scale_needed_is_that_of_the_binding_layer(schedule, layers):
     changes = {"locality__schedule": schedule, "targets__localised_layers": layers, "locality__logit_range": None}
     needed = anchored(**changes).anchors["scale_needed"]
     assert anchored(scale=needed, **changes).guaranteed is True
     assert anchored(scale=math.nextafter(needed, 0), **changes).guaranteed is False
 
 
-def test_anchors_whose_keys_stray_promise_more_at_a_smaller_scale():
+def test_far_keys_have_a_largest_scale():
     """A negative margin shrinks with the scale, and a penalty makes up for it."""
     changes = {"coherence": 0.9, "distance": 1.0, "locality__penalty": 12.0, "locality__logit_range": None}
     most = anchored(**changes).anchors["scale_most"]
@@ -210,7 +210,7 @@ def test_rules_over_very_many_keys_are_decided_by_their_kinds():
 
 
 def test_sparse_attention_needs_a_penalty_for_the_fewest_own_keys():
-    """B5 at the row with one own key: sqrt(4) (1/1 - separation), with the dial's bias and the penalty in it."""
+    """B5 at the row with one own key: sqrt(4) (1/1 - separation), where dial and penalty add to the separation."""
     bare = {"rules": None, "optimizer": None, "targets": None, "locality__dial": 0.0}
     assert checked(locality__margin=1.0, locality__sparse={"penalty": 0.0}, **bare).sparse["penalty_needed"] == 0
     changes = {"locality__margin": -1.0, "locality__schedule": "localist", "locality__penalty": 0.25} | bare
@@ -221,13 +221,13 @@ def test_sparse_attention_needs_a_penalty_for_the_fewest_own_keys():
             answer = checked(locality__sparse={"penalty": penalty, "group": 4}, **changes)
             assert answer.sparse == {"penalty_needed": pytest.approx(needed), "standing": standing}
             assert answer.guaranteed is (standing == "guaranteed")
-    # A group as long as the rows before the last block.
+    # A group as large as all keys before the last block.
     all_keys = checked(locality__sparse={"penalty": 9.0, "group": 10**9}, **changes)
     assert all_keys.sparse["penalty_needed"] == pytest.approx(needed / 2 * math.sqrt(224))
 
 
-def test_sparse_attention_that_no_scores_of_the_range_empty():
-    """The best row of a range of r leaves sqrt(m_g) tau (1/m - r), which the dial and the penalty lower too."""
+def test_sparse_attention_is_impossible_below_the_range():
+    """The best row of range r needs sqrt(m_g) tau (1/m - r); the dial and the penalty lower that."""
     bare = {"rules": None, "optimizer": None, "targets": None, "locality__margin": 0.0, "locality__logit_range": 0.25}
     for dial, penalty in ((0.0, 0.0), (0.3, 0.1)):
         least = 3 * (1 - 0.25 - penalty + math.log1p(-dial))
@@ -240,8 +240,8 @@ def test_sparse_attention_that_no_scores_of_the_range_empty():
             assert {layer.standing.value for layer in answer.layers} == {standing}
 
 
-def test_sparse_attention_is_not_bounded_as_softmax_is():
-    """An emptied complement has a fidelity of 1; one that is not promises none, whatever the softmax row would."""
+def test_sparse_attention_has_no_softmax_bounds():
+    """An emptied complement gives fidelity 1; otherwise no fidelity is promised, unlike for softmax."""
     bare = {"rules": None, "optimizer": None, "locality__dial": 0.0, "locality__logit_range": None}
     empty = checked(locality__margin=1.0, locality__sparse={"penalty": 0.0}, **bare)
     assert {layer.fidelity_min for layer in empty.layers} == {1.0}
@@ -251,7 +251,7 @@ def test_sparse_attention_is_not_bounded_as_softmax_is():
     assert full.guaranteed is False
 
 
-def test_warnings_are_given_where_they_apply():
+def test_warnings_appear_only_where_they_apply():
     with_adam = " ".join(checked(locality__dial=0.9999).warnings)
     assert "strict local minimum" in with_adam
     assert "dimensionless" in with_adam
@@ -264,8 +264,8 @@ def test_warnings_are_given_where_they_apply():
     [{"margin": -6.75}, {"anchors": {"number": 3, "coherence": 0.9, "distance": 1.5, "scale": 6.0}}],
     ids=["margin", "anchors"],
 )
-def test_a_negative_margin_promises_no_entropy_below_log_n(locality):
-    """A run's margin is promised from below, and a row whose keys all score alike keeps it too."""
+def test_negative_margin_promises_no_entropy_below_log_n(locality):
+    """A run's margin is a lower bound, so it allows a row with equal scores."""
     values = {"model": {"layers": 2, "context": 16}, "locality": {"block": 8, **locality}}
     for bits, kept in ((3.95, False), (4.0, True)):
         answer = check_run(parse_run({**values, "targets": {"entropy_bits": bits}}))
@@ -273,14 +273,14 @@ def test_a_negative_margin_promises_no_entropy_below_log_n(locality):
         assert [layer.entropy_max_nats for layer in answer.layers] == pytest.approx([math.log(16)] * 2, rel=1e-12)
 
 
-def test_no_target_no_decision():
+def test_without_a_target_there_is_no_decision():
     answer = checked(targets=None, optimizer=None, rules=None)
     assert answer.guaranteed is None
     assert np.isfinite(answer.layers[0].leak_max)
 
 
-def test_thousands_of_layers_are_decided_by_one_dial(monkeypatch):
-    """Each decision is exact and slow, and monotone in the dial: as many as a bisection takes, whatever the layers."""
+def test_decisions_do_not_grow_with_layers(monkeypatch):
+    """Exact decisions are slow and monotone in the dial, so a bisection decides any number of layers."""
     calls = []
     kept = Promise.kept
     monkeypatch.setattr(Promise, "kept", lambda self, setting: calls.append(setting) or kept(self, setting))

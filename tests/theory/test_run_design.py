@@ -1,4 +1,4 @@
-"""`localist design`: its answers are guaranteed by `check`, and where a threshold is sharp 1 % less is not."""
+"""`localist design`: `check` guarantees its answers, and not 1 % less where a threshold is sharp."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SHARP = ["locality__margin", "locality__penalty", "locality__dial", "optimizer__
     st.floats(-1, 6),
     st.sampled_from([None, 5.2, 6.5]),
 )
-def test_answers_are_guaranteed_and_a_little_less_is_not(name, fidelity, schedule, layers, margin, bits):
+def test_answers_are_guaranteed_and_1_percent_less_is_not(name, fidelity, schedule, layers, margin, bits):
     changes = {
         "rules": None,
         "locality__margin": margin,
@@ -83,7 +83,7 @@ def test_answers_are_guaranteed_and_a_little_less_is_not(name, fidelity, schedul
     st.one_of(st.none(), st.floats(0.05, 0.99)),
     st.sampled_from([None, 3.2, 3.9, 3.95]),
 )
-def test_the_next_smaller_float_is_not_guaranteed(name, margin, dial, temperature, schedule, fidelity, bits):
+def test_next_smaller_float_is_not_guaranteed(name, margin, dial, temperature, schedule, fidelity, bits):
     locality = {"block": 8, "margin": margin, "dial": dial, "temperature": temperature, "schedule": schedule}
     values = {
         "model": {"layers": 3, "context": 16},
@@ -108,7 +108,7 @@ OPTIMIZERS = [
 
 @pytest.mark.parametrize("kind", OPTIMIZERS, ids=str)
 @pytest.mark.parametrize("norm", [0.3, 1.5])
-def test_the_weight_penalty_one_float_below_the_answer_empties_no_block_in_time(kind, norm):
+def test_weight_penalty_one_float_below_is_not_guaranteed(kind, norm):
     plan = {"learning_rate": 0.01, "block_norm": norm, "group_sizes": [17, 6], "steps": 200, **kind}
     found = designed(optimizer={**plan, "penalty": "solve"}, rules=None, targets=None)
     penalty = found.run.optimizer.penalty
@@ -117,8 +117,8 @@ def test_the_weight_penalty_one_float_below_the_answer_empties_no_block_in_time(
     assert not is_guaranteed(found.run, optimizer__penalty=math.nextafter(penalty, 0))
 
 
-def test_the_smallest_penalty_beside_a_dial_whose_bias_outweighs_it():
-    """The dial adds log 100 nats, so that the penalty need not first make up for all of a margin of -10."""
+def test_penalty_accounts_for_the_dial():
+    """The dial adds log 100 nats, so the penalty need not make up for the whole margin of -10."""
     values = {
         "model": {"layers": 2, "context": 16},
         "locality": {"block": 8, "margin": -10.0, "dial": 0.99, "temperature": 0.5, "penalty": "solve"},
@@ -133,7 +133,7 @@ def test_the_smallest_penalty_beside_a_dial_whose_bias_outweighs_it():
     assert bounds.entropy_max(16, 8, d) == pytest.approx(3.9 * math.log(2), rel=1e-12)
 
 
-def test_a_solved_run_that_lacks_something_else_says_so(tmp_path, monkeypatch, capsys):
+def test_solved_run_with_another_unmet_part_is_not_written(tmp_path, monkeypatch, capsys):
     rules = {name: {"keys": [key], "promise": 0.9} for key, name in enumerate(("a", "[/x]"))}
     values = {
         "model": {"layers": 2, "context": 16},
@@ -158,7 +158,7 @@ def test_a_solved_run_that_lacks_something_else_says_so(tmp_path, monkeypatch, c
         assert not out.exists()
 
 
-def test_anchor_scale():
+def test_solves_the_anchor_scale():
     anchors = {"number": 8, "coherence": 0.2, "distance": 0.1, "scale": "solve"}
     found = designed(locality__margin=None, locality__anchors=anchors, optimizer=None, locality__logit_range=None)
     scale = found.solved[0].value
@@ -167,8 +167,8 @@ def test_anchor_scale():
 
 
 @pytest.mark.parametrize("schedule", ["constant", "linear"])
-def test_fewer_steps_may_be_enough_where_more_are_not(schedule):
-    """C5's push grows with the plan: 22 steps are enough here and 32 are not."""
+def test_fewer_steps_may_suffice_where_more_do_not(schedule):
+    """The last push in C5 grows with the number of steps: 22 steps suffice here and 32 do not."""
     optimizer = {
         "kind": "adamw", "learning_rate": 0.1, "penalty": 1.2129596565818368, "block_norm": 0.312732583819696,
         "group_sizes": [1], "learning_rate_schedule": schedule,
@@ -182,18 +182,18 @@ def test_fewer_steps_may_be_enough_where_more_are_not(schedule):
     assert schedule == "linear" or (found == 22 and 32 not in accepted)
 
 
-def test_momentum_too_is_solved_for_its_steps():
+def test_solves_steps_with_momentum():
     optimizer = {
         "kind": "proximal-sgd", "learning_rate": 0.125, "penalty": 1.5, "block_norm": 1.0, "group_sizes": [4],
         "gradient_bound": 1.0, "momentum": 0.5, "steps": "solve",
     }  # fmt: skip
     values = {"model": {"layers": 2, "context": 16}, "locality": {"block": 8, "margin": 1.0}}
-    # One step pushes by 1 and two by 1.5, as much as the penalty: no plan is long enough, and a short block is.
+    # The push is 1 after one step and 1.5, as much as the penalty, after two: only a short block can be emptied.
     assert design_run(parse_run(values | {"optimizer": optimizer})).run is None
     assert design_run(parse_run(values | {"optimizer": optimizer | {"block_norm": 0.0625}})).solved[0].value == 1
 
 
-def test_a_scale_that_only_harms_is_the_largest_that_keeps_the_targets():
+def test_harmful_anchor_scale_is_solved_for_its_largest_value():
     anchors = {"number": 8, "coherence": 0.9, "distance": 1.0, "scale": "solve"}
     changes = {"locality__margin": None, "locality__penalty": 12.0, "optimizer": None, "locality__logit_range": None}
     found = designed(locality__anchors=anchors, **changes)
@@ -204,7 +204,7 @@ def test_a_scale_that_only_harms_is_the_largest_that_keeps_the_targets():
     assert not is_guaranteed(found.run, locality__anchors={**anchors, "scale": math.nextafter(scale, math.inf)})
 
 
-def test_the_first_of_two_open_settings_gives_way():
+def test_first_of_two_open_settings_is_solved_first():
     found = designed(locality__margin="solve", locality__dial="solve", optimizer=None, locality__logit_range=None)
     assert [(solved.name, solved.value > 0) for solved in found.solved] == [
         ("locality.margin", True), ("locality.dial", False),
@@ -212,18 +212,18 @@ def test_the_first_of_two_open_settings_gives_way():
     assert is_guaranteed(found.run)
 
 
-def test_a_file_with_nothing_to_solve_is_an_error_with_advice():
+def test_nothing_to_solve_is_an_error_with_advice():
     with pytest.raises(InputError, match=r'nothing is left to solve: put "solve" for a margin'):
         designed()
 
 
-def test_a_margin_beyond_the_logit_range_is_no_answer():
+def test_margin_beyond_the_logit_range_is_no_answer():
     found = designed(locality__margin="solve", locality__dial=0.0, locality__logit_range=6.0, optimizer=None)
     assert found.run is None
     assert "which a locality.logit_range of 6.0 does not allow" in found.solved[0].reason
 
 
-def test_the_cheapest_schedule_that_keeps_the_targets():
+def test_finds_the_cheapest_schedule_that_keeps_the_targets():
     found = designed(locality__schedule="solve", locality__dial=0.9, locality__margin=5.5, optimizer=None)
     assert is_guaranteed(found.run)
     order = ["quintic", "quartic", "cubic", "quadratic", "linear", "localist"]
@@ -231,7 +231,7 @@ def test_the_cheapest_schedule_that_keeps_the_targets():
         assert not is_guaranteed(found.run, locality__schedule=steeper)
 
 
-def test_schedule_and_dial_together_spend_least():
+def test_schedule_and_dial_together_have_the_least_cost():
     found = designed(locality__schedule="solve", locality__dial="solve", locality__margin=5.0, optimizer=None)
     assert [solved.name for solved in found.solved] == ["locality.schedule", "locality.dial"]
     assert is_guaranteed(found.run)
@@ -243,7 +243,7 @@ def test_schedule_and_dial_together_spend_least():
 
 
 @pytest.mark.parametrize(("dial", "cheapest"), [("solve", "quadratic"), (0.9, "quartic")])
-def test_what_a_schedule_spends_counts_at_the_dial_that_it_needs(dial, cheapest):
+def test_schedule_cost_counts_at_the_dial_it_needs(dial, cheapest):
     # Two layers of 6 lack 0.42 nats. At one largest dial the steepest schedule that keeps them spends least; where each
     # may have its own, quintic needs 1.05 of it and spends 4.3 of the share, quadratic 3.4.
     values = {
@@ -283,7 +283,7 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize(("changes", "reason"), IMPOSSIBLE, ids=lambda x: x if isinstance(x, str) else "")
-def test_what_cannot_be_solved_says_what_binds(changes, reason):
+def test_unsolvable_run_names_the_binding_constraint(changes, reason):
     found = designed(**changes)
     assert found.run is None
     assert reason in found.solved[-1].reason

@@ -1,4 +1,4 @@
-"""`RUN.toml`: every mistake is one line with its place, and no file, however broken, gives a traceback."""
+"""`RUN.toml`: every error is one line with its place, and no file gives a traceback."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("old", "new", "message"), BROKEN)
-def test_a_mistake_is_one_line_with_its_place(tmp_path, monkeypatch, capsys, old, new, message):
+def test_error_is_one_line_with_its_place(tmp_path, monkeypatch, capsys, old, new, message):
     assert old in RUN
     path = tmp_path / "RUN.toml"
     path.write_text(RUN.replace(old, new, 1))
@@ -91,7 +91,7 @@ def test_a_mistake_is_one_line_with_its_place(tmp_path, monkeypatch, capsys, old
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", b"[" * 5000])
-def test_an_unreadable_file_is_one_line(tmp_path, content):
+def test_unreadable_file_is_one_line(tmp_path, content):
     path = tmp_path / "RUN.toml"
     if content is not None:
         path.write_bytes(content)
@@ -102,7 +102,7 @@ def test_an_unreadable_file_is_one_line(tmp_path, content):
 @settings(max_examples=200)
 @given(st.dictionaries(st.text(), st.floats(0, 1, exclude_min=True, exclude_max=True), min_size=1, max_size=3))
 @example({"prädikat": 0.5, "😀": 0.5, "": 0.1, 'a"b\\c\x7f\x00\r\n\u2028': 0.2, "[/x]": 0.3, "٣": 5e-324})
-def test_a_file_with_rules_of_any_name_is_filled_in(promises):
+def test_fills_in_files_with_any_rule_names(promises):
     rules = {name: {"keys": "3:5", "promise": promise} for name, promise in promises.items()}
     values = run_values() | {"rules": rules}
     still_open = {**values, "locality": {**values["locality"], "margin": "solve", "dial": "solve"}}
@@ -110,13 +110,13 @@ def test_a_file_with_rules_of_any_name_is_filled_in(promises):
     assert parse_run(tomllib.loads(text)) == parse_run(values)
 
 
-def test_what_is_filled_in_leaves_comments_and_order():
+def test_filling_in_keeps_comments_and_order():
     text = RUN.replace("margin = 6.5", 'margin = "solve"  # nats')
     text = text.replace("[targets]", "# Each localised layer.\n[targets]")
     assert filled_in(text, parse_run(tomllib.loads(RUN))) == text.replace('"solve"', "6.5")
 
 
-def test_the_file_that_design_writes_can_be_read(tmp_path, monkeypatch, capsys):
+def test_file_written_by_design_can_be_read(tmp_path, monkeypatch, capsys):
     path, out = tmp_path / "RUN.toml", tmp_path / "SOLVED.toml"
     text = RUN.replace("[rules.subject]", '[rules."prädikat"]').replace("[rules.verb]", '[rules."😀"]')
     path.write_text(text.replace("margin = 6.5", 'margin = "solve"'), encoding="utf-8")
@@ -128,14 +128,14 @@ def test_the_file_that_design_writes_can_be_read(tmp_path, monkeypatch, capsys):
     assert open_settings(read_run(out)) == []
 
 
-def test_open_settings_are_named():
+def test_check_names_open_settings():
     run = parse_run(run_values(locality__margin="solve", optimizer__steps="solve"))
     assert open_settings(run) == ["locality.margin", "optimizer.steps"]
     with pytest.raises(InputError, match=r"locality.margin, optimizer.steps must be given here"):
         check_run(run)
 
 
-def test_own_keys_that_no_query_has_beside_a_rest_are_refused():
+def test_refuses_own_keys_that_leave_no_row():
     values = {"model": {"layers": 2, "context": 33}, "locality": {"block": 32, "margin": 1.0}}
     assert parse_run(values | {"targets": {"own_keys": 1}}).rows.any
     with pytest.raises(InputError, match=r"targets.own_keys=2 leaves no row"):
@@ -161,7 +161,7 @@ paths = st.sampled_from(
 
 @settings(max_examples=150)
 @given(st.dictionaries(paths, scalars, min_size=1, max_size=3))
-def test_no_run_file_gives_a_traceback(changes):
+def test_any_file_gives_a_run_or_one_line(changes):
     nested = {name: value for name, value in changes.items() if "__" in name}
     whole = {name: value for name, value in changes.items() if "__" not in name}
     values = run_values(**nested)

@@ -1,4 +1,4 @@
-"""Rules beside a promised fidelity, against every query and every partition written out."""
+"""Rules together with a promised fidelity, against every query and every partition enumerated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from theory.numbers.rule_bounds import forbidding_weights, promise_sup, promises
 
 
 def walked(context, least, most):
-    """Every place at which a block can start."""
+    """Every position at which a block can start."""
     starts = {0}
     for position in range(context):
         if position in starts:
@@ -24,7 +24,7 @@ def walked(context, least, most):
 
 
 def kept_everywhere(rules, rows, fidelity):
-    """E2 at every query and every start of its block, on the keys themselves."""
+    """E2 at every query and every start of its block, decided key by key."""
     for query in range(rows.context):
         acting = [rule for rule in rules.values() if query in rule.acts_on(rows.context)]
         if not acting:
@@ -72,7 +72,7 @@ def ruled(draw):
 @example(({"a": Rule(keys=[0], promise=0.1)}, CausalRows(64, 8, 8), 0.9))
 @example(({"a": Rule(keys=[9], promise=0.6, queries="9:16")}, CausalRows(64, 8, 8), 0.9))
 @example(({"a": Rule(keys=[9], promise=0.6, queries="9:17")}, CausalRows(64, 8, 8), 0.9))
-def test_the_kinds_of_queries_decide_what_every_query_decides(case):
+def test_kinds_of_queries_agree_with_every_query(case):
     rules, rows, fidelity = case
     answer = check_rules(rules, rows, fidelity)
     assert answer.possible is kept_everywhere(rules, rows, fidelity)
@@ -90,7 +90,7 @@ VALUES = {"model": {"layers": 2, "context": 64}, "locality": {"block": 8, "margi
     ({"keys": "0:4", "promise": 0.6, "queries": "3:8"}, True),
     ({"keys": "0:4", "promise": 0.6, "queries": "3:9"}, False),
 ], ids=str)  # fmt: skip
-def test_a_rule_beside_a_promised_fidelity(rule, kept):
+def test_rule_together_with_a_promised_fidelity(rule, kept):
     answer = check_run(parse_run(VALUES | {"rules": {"a": rule}}))
     assert answer.guaranteed is kept
     assert kept or "the rules promise more than any attention row of query" in answer.unmet[0]
@@ -103,15 +103,15 @@ def test_a_rule_beside_a_promised_fidelity(rule, kept):
     ({"keys": [9], "promise": 0.1, "queries": "12:12"}, "queries must name at least one query below model.context=64"),
     ({"keys": [9], "promise": 0.1, "queries": "all"}, "queries='all'"),
 ])  # fmt: skip
-def test_a_target_must_be_visible_to_every_query_of_its_rule(rule, message):
+def test_refuses_a_target_that_a_query_cannot_see(rule, message):
     with pytest.raises(InputError, match=message):
         parse_run(VALUES | {"rules": {"a": rule}})
 
 
 @settings(max_examples=15)
 @given(st.data())
-def test_many_rules_are_decided_as_few_are(data):
-    """More than 24 of them are proposed by floating point; ties are decided exactly."""
+def test_many_rules_are_decided_exactly(data):
+    """With more than 24 rules floating point proposes the answer; ties are decided exactly."""
     rules, keys = 26, 27
     draws = st.lists(st.lists(st.integers(0, 1), min_size=keys, max_size=keys), min_size=rules, max_size=rules)
     held = [[*row[:-1], 1] if not any(row) else row for row in data.draw(draws)]
@@ -122,7 +122,7 @@ def test_many_rules_are_decided_as_few_are(data):
     assert shared - 1e-9 <= shared_promise(held) <= shared
 
 
-def test_hundreds_of_rules_are_decided_at_once():
+def test_hundreds_of_rules_are_decided_quickly():
     rules = {str(key): {"keys": [key], "promise": 0.00016} for key in range(601)}
     run = VALUES | {"model": {"layers": 2, "context": 4096}, "rules": rules}
     assert check_run(parse_run(run)).guaranteed is True

@@ -14,7 +14,7 @@ from theory.design.run_table import print_run
 
 
 @pytest.mark.parametrize(("changes", "status"), [({}, 0), ({"fidelity = 0.8": "fidelity = 0.99"}, 1)])
-def test_the_exit_status_is_the_decision(tmp_path, monkeypatch, capsys, changes, status):
+def test_exit_status_is_the_decision(tmp_path, monkeypatch, capsys, changes, status):
     text = RUN
     for old, new in changes.items():
         text = text.replace(old, new)
@@ -62,7 +62,7 @@ EXTREME = [
 
 @pytest.mark.parametrize(("locality", "status"), EXTREME)
 @pytest.mark.parametrize("words", [[], ["--json"]], ids=["table", "json"])
-def test_numbers_at_the_ends_of_float64(tmp_path, monkeypatch, capsys, locality, status, words):
+def test_extreme_numbers_give_an_answer_or_one_line(tmp_path, monkeypatch, capsys, locality, status, words):
     path = tmp_path / "RUN.toml"
     path.write_text(HUGE.format(locality))
     monkeypatch.setattr(sys, "argv", ["localist", "check", str(path), *words])
@@ -75,7 +75,7 @@ def test_numbers_at_the_ends_of_float64(tmp_path, monkeypatch, capsys, locality,
         assert answer["guaranteed"] is (status == 0)
 
 
-def test_the_name_of_a_rule_is_printed_as_it_is(tmp_path, monkeypatch, capsys):
+def test_rule_names_are_printed_verbatim(tmp_path, monkeypatch, capsys):
     path = tmp_path / "RUN.toml"
     rules = "".join(f'[rules."{name}"]\nkeys = [{key}]\npromise = 0.9\n' for key, name in enumerate(("[/x]", ":dog:")))
     path.write_text(HUGE.format("margin = 9.0") + rules)
@@ -88,7 +88,7 @@ def test_the_name_of_a_rule_is_printed_as_it_is(tmp_path, monkeypatch, capsys):
     assert ":dog: 0.5" in printed
 
 
-def test_options_beside_a_file_are_refused(tmp_path, monkeypatch, capsys):
+def test_refuses_row_options_with_a_file(tmp_path, monkeypatch, capsys):
     path = tmp_path / "RUN.toml"
     path.write_text(RUN)
     monkeypatch.setattr(sys, "argv", ["localist", "check", str(path), "--margin", "3"])
@@ -98,15 +98,15 @@ def test_options_beside_a_file_are_refused(tmp_path, monkeypatch, capsys):
     assert "--margin must be given in" in capsys.readouterr().err
 
 
-def test_without_a_target_the_table_calls_nothing_guaranteed(capsys):
+def test_table_without_a_target_says_nothing_of_guarantees(capsys):
     print_run(checked(targets=None, optimizer=None, rules=None))
     assert "guaranteed" not in capsys.readouterr().out
     print_run(checked(optimizer=None, rules=None, targets__fidelity=0.1))
     assert "6 layers guaranteed" in capsys.readouterr().out
 
 
-def test_the_tables_fit_a_terminal(monkeypatch, capsys):
-    """Every bound of every layer stands there whole, and so do the rows that bind."""
+def test_tables_fit_80_columns(monkeypatch, capsys):
+    """Every layer's standing and the binding rows are printed in full."""
     monkeypatch.setenv("COLUMNS", "80")
     answer = checked(targets__entropy_bits=7.9, locality__dial=0.9999)
     print_run(answer)

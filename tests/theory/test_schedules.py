@@ -1,4 +1,4 @@
-"""F1-F3: closed forms against sums, counting against the formula that misrounds, and the cost's two orders."""
+"""F1-F3: closed forms against sums, counts against a formula that misrounds, and both orders of the cost."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ STEEPER = ("localist", "linear", "quadratic", "cubic", "quartic", "quintic")
 
 
 @pytest.mark.parametrize("statement", [SCHEDULE_BUDGET, LOCALISED_DEPTH, SCHEDULE_COST], ids=lambda s: s.id)
-def test_derived_and_sampled_clean(statement):
+def test_statements_are_derived_and_sampled_clean(statement):
     assert check_derivation(statement).verdict is Verdict.PROVED
     assert sample(statement, 60).clean
 
 
-def test_the_same_schedules_are_trained():
+def test_theory_and_training_have_the_same_schedules():
     assert dict(TRAINED) == bounds.SCHEDULES
     for name in NAMES:
         assert np.allclose(bounds.schedule_dials(name, 7, 0.9), layer_dials(name, 7, 0.9), rtol=1e-15)
@@ -38,7 +38,7 @@ def test_the_same_schedules_are_trained():
 
 
 @given(st.sampled_from(STEEPER), st.integers(2, 200))
-def test_budget_is_the_exact_sum(name, layers):
+def test_budget_equals_the_exact_sum(name, layers):
     exponent = bounds.SCHEDULES[name]
     exact = sum(Fraction(layer**exponent, (layers - 1) ** exponent) for layer in range(layers))
     assert bounds.schedule_budget(name, layers) == float(exact)
@@ -48,7 +48,7 @@ def test_budget_is_the_exact_sum(name, layers):
     )
 
 
-def test_numeric_closed_forms_are_the_derived_ones():
+def test_numeric_closed_forms_match_the_statements():
     from theory.design_symbols import layers as letter
 
     for name in STEEPER:
@@ -65,14 +65,14 @@ def test_budget_of_other_schedules():
 
 
 @given(st.sampled_from(STEEPER), st.integers(2, 40), st.floats(0, 1))
-def test_equal_means(name, layers, share):
+def test_largest_for_mean_gives_equal_means(name, layers, share):
     mean = share * bounds.schedule_budget(name, layers) / layers
     dials = bounds.schedule_dials(name, layers, bounds.largest_for_mean(name, layers, mean))
     assert math.isclose(dials.mean(), mean, rel_tol=1e-12, abs_tol=1e-300)
 
 
 @given(st.sampled_from(STEEPER[1:]), st.integers(2, 30), st.integers(1, 20), st.integers(1, 20))
-def test_depth_counts_exactly(name, layers, top, needed):
+def test_depth_is_an_exact_count(name, layers, top, needed):
     exponent, largest, threshold = bounds.SCHEDULES[name], Fraction(top, 32), Fraction(needed, 64)
     dials = [largest * Fraction(layer**exponent, (layers - 1) ** exponent) for layer in range(layers)]
     distinct = all(abs(dial - threshold) > Fraction(1, 10**12) for dial in dials)
@@ -82,7 +82,7 @@ def test_depth_counts_exactly(name, layers, top, needed):
         )
 
 
-def test_the_closed_form_misrounds_on_the_grid_and_counting_does_not():
+def test_closed_form_misrounds_where_counting_does_not():
     wrong = 0
     for layers in range(2, 40):
         for exponent in range(1, 6):
@@ -100,7 +100,7 @@ def test_depth_broadcasts():
     assert depth.tolist() == [[3, 1, 0], [4, 3, 2]]
 
 
-def test_steeper_costs_less_at_one_largest_dial_and_more_at_one_mean():
+def test_steeper_schedule_costs_less_at_equal_largest_and_more_at_equal_mean():
     for leak in (0.05, 0.6, 0.95):
         plain = [bounds.schedule_cost(name, 12, 0.9, leak) for name in STEEPER]
         assert plain == sorted(plain, reverse=True)
@@ -109,7 +109,7 @@ def test_steeper_costs_less_at_one_largest_dial_and_more_at_one_mean():
     assert "equal mean dial" in bounds.BUDGET_WARNING
 
 
-def test_with_leaks_of_their_own_the_order_can_reverse():
+def test_unequal_leaks_can_reverse_the_cost_order():
     leaks = [0.9] * 6 + [0.01] * 6
     flat, steep = (
         bounds.schedule_cost(name, 12, bounds.largest_for_mean(name, 12, 0.15), leaks)
@@ -119,7 +119,7 @@ def test_with_leaks_of_their_own_the_order_can_reverse():
 
 
 @given(st.floats(0, 1 - 2**-53), st.floats(0, 1))
-def test_gain_is_the_fidelity_gained(leak, dial):
+def test_dial_gain_matches_the_fidelity_gain(leak, dial):
     eps, lam = Fraction(leak), Fraction(dial)
     exact = (1 - eps) / (1 - lam * eps) - (1 - eps)
     assert abs(Fraction(float(bounds.dial_gain(leak, dial))) - exact) <= exact / 10**12 + Fraction(1, 10**300)
@@ -143,6 +143,6 @@ def test_gain_is_the_fidelity_gained(leak, dial):
         (lambda: bounds.dial_gain(Integer(1), Integer(1)), "leak=1 must be below 1 where the dial is 1"),
     ],
 )
-def test_errors_name_the_value_and_the_law(call, message):
+def test_errors_name_the_value_and_the_rule(call, message):
     with pytest.raises(DomainError, match=message):
         call()

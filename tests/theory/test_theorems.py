@@ -1,4 +1,4 @@
-"""`localist theorems`: the list, one statement in full, and the graph of what rests on what."""
+"""`localist theorems`: the list, one statement in full, and the graph of which statement uses which."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(monkeypatch, capsys):
     return call
 
 
-def test_every_id_of_the_theory_is_listed_in_order(run):
+def test_lists_every_statement_in_order(run):
     ids = [statement.id for statement in CATALOGUE]
     assert ids[: len(THEORY)] == THEORY
     assert ids[len(THEORY) :]
@@ -47,7 +47,7 @@ def joined(text):
 
 
 @pytest.mark.parametrize("width", [80, 48, 200])
-def test_at_no_width_is_anything_cut(run, monkeypatch, width):
+def test_output_is_complete_at_any_width(run, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
     _, out, _ = run()
     assert max(map(len, out.splitlines())) <= width
@@ -63,14 +63,14 @@ def test_at_no_width_is_anything_cut(run, monkeypatch, width):
         assert joined(step) in joined(out)
 
 
-def test_nothing_is_asserted_without_a_derivation_or_a_citation():
+def test_every_statement_has_a_derivation_or_a_citation():
     for statement in CATALOGUE:
         assert statement.derive() or statement.kind is Kind.KNOWN, statement.id
         if statement.kind is Kind.KNOWN:
             assert any(character.isdigit() for character in statement.source), statement.id
 
 
-def test_one_statement_in_full(run):
+def test_prints_one_statement_in_full(run):
     status, out, _ = run("leak-bound")
     assert status == 0
     for part in (
@@ -95,13 +95,13 @@ def test_json_describes_every_statement(run):
     assert "A1" in one["uses"]
 
 
-def test_the_graph_has_an_arrow_for_every_use(run):
+def test_graph_has_an_arrow_for_every_use(run):
     _, out, _ = run("--graph")
     assert out.startswith("digraph")
     assert out.count("->") == sum(len(statement.uses) for statement in CATALOGUE)
 
 
-def test_the_graph_below_one_statement(run):
+def test_graph_of_one_statement_has_what_it_uses(run):
     status, out, _ = run("A4", "--graph")
     assert status == 0
     by_id = {statement.id: statement for statement in CATALOGUE}
@@ -115,13 +115,13 @@ def below(key, by_id):
 
 
 @pytest.mark.parametrize("both", [("--graph", "--json"), ("--graph", "--markdown"), ("--markdown", "--json")])
-def test_only_one_way_to_print_may_be_chosen(run, both):
+def test_refuses_two_output_formats(run, both):
     status, out, err = run(*both)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "only one of them may be given" in err
 
 
-def test_one_statement_in_markdown(run):
+def test_prints_one_statement_in_markdown(run):
     status, out, _ = run("A4", "--markdown")
     assert status == 0
     assert re.findall(r"^## (\w+)", out, flags=re.MULTILINE) == ["A4"]
@@ -129,7 +129,7 @@ def test_one_statement_in_markdown(run):
     assert all(step.because in out for step in find("A4").derive())
 
 
-def test_an_unknown_statement_is_one_line(run):
+def test_unknown_statement_is_one_line(run):
     status, out, err = run("Z1")
     assert (status, out) == (2, "")
     assert err.count("\n") == 1
