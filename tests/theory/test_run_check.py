@@ -40,7 +40,7 @@ def test_layers_follow_the_schedule_and_the_bounds():
 
 
 def test_guaranteed_possible_and_impossible():
-    """A3 in both directions: at 224 keys against 1 a fidelity of 0.8 needs a soft margin of log(224 * 4) = 6.80 nats."""
+    """A3 in both directions: 224 keys against 1 need a soft margin of log(224 * 4) = 6.80 nats for fidelity 0.8."""
     needed = math.log(224 * 4)
     at_zero = {"locality__dial": 0.0, "optimizer": None, "rules": None}
     for margin, logit_range, standing in [
