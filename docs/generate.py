@@ -15,8 +15,7 @@ from theory.statements.catalogue import CATALOGUE
 from theory.statements.markdown import page
 
 FOLDER = Path(__file__).parent
-_SIGNS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<", "pattern": "like"}
-_PLURAL = {"minItems": "at least {} of them"}
+_SIGNS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<", "pattern": "matching"}
 
 
 def pages() -> dict[str, str]:
@@ -42,18 +41,17 @@ def _table(model: type[BaseModel], place: str, seen: set[type[BaseModel]]) -> It
     schema = model.model_json_schema()
     yield f"## {f'`[{place}]`' if place else 'Top level'}\n"
     yield f"{inspect.cleandoc(model.__doc__ or '')}\n"
-    yield "| key | value | default |"
-    yield "|---|---|---|"
+    described = any(field.description for field in model.model_fields.values())
+    yield "| key | value | default |" + " meaning |" * described
+    yield "|---|---|---|" + "---|" * described
     below = []
     for name, field in model.model_fields.items():
         inner = _models(field.annotation)
         prefix = f"{place}.{name}" if place else name
         below += [(each, prefix + (".NAME" if _is_mapping(field.annotation) else "")) for each in inner]
         value = "a table, see below" if inner else _value(schema["properties"][name])
-        if field.description:
-            value = f"{value}: {field.description}"
         default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
-        yield f"| `{name}` | {value} | {default} |"
+        yield f"| `{name}` | {value} | {default} |" + f" {field.description or ''} |" * described
     yield ""
     for each, prefix in below:
         yield from _table(each, prefix, seen)
@@ -89,9 +87,9 @@ def _value(schema: dict[str, Any]) -> str:
     if "prefixItems" in schema:
         return f"list of: {'; '.join(_value(each) for each in schema['prefixItems'])}"
     if schema.get("type") == "array" and "items" in schema:
-        words = f"list of: {_value(schema['items'])}"
+        least = f" at least {schema['minItems']}" if "minItems" in schema else ""
+        words = f"list of{least}: {_value(schema['items'])}"
     limits = [f"{sign} {schema[key]}" for key, sign in _SIGNS.items() if key in schema]
-    limits += [text.format(schema[key]) for key, text in _PLURAL.items() if key in schema]
     return f"{words} {', '.join(limits)}".strip().replace("|", r"\|")
 
 

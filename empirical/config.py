@@ -51,7 +51,7 @@ class ModelConfig(Settings):
     layers: int = Field(default=4, ge=1, description="Transformer layers")
     heads: int = Field(default=4, ge=1, description="Attention heads")
     width: int = Field(default=128, ge=1, description="Width of the residual stream")
-    context: int = Field(default=256, ge=2, description="Tokens in a window")
+    context: int = Field(default=256, ge=2, description="Tokens in a sequence")
     vocabulary: int = Field(default=2048, ge=257, description="Tokens of the byte-level BPE")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout")
 
@@ -92,11 +92,11 @@ class LocalityConfig(Settings):
     largest_dial: float = Field(default=0.9, ge=0, le=1, description="Dial of the last layer, from 0 to 1")
     blocks: BlockKind = Field(
         default="windows",
-        description="windows, sentences, paragraphs, segments (change points of a pretrained model's embeddings over "
-        "the whole window, --block tokens on average) or file",
+        description="windows, sentences, paragraphs, segments (cut at change points of a pretrained model's embeddings "
+        "over the whole sequence, of the block length on average) or file",
     )
     block_file: str | None = Field(
-        default=None, description='JSON for --blocks file: {"TEXT": [characters at which a block begins]}'
+        default=None, description='JSON file for blocks of kind file: {"TEXT": [characters at which a block begins]}'
     )
     block: int = Field(default=32, ge=1, description="Block length in tokens")
     temperature: float = Field(default=1.0, gt=0, description="Attention temperature")
@@ -135,10 +135,12 @@ class CorpusConfig(Settings):
         description="Text if no files are given: topics (Python's manual), docstrings (of Python's library) or "
         "packages (docstrings of installed packages; all of them take minutes)",
     )
-    packages: tuple[str, ...] = Field(default=(), description="Only these of --builtin packages")
+    packages: tuple[str, ...] = Field(
+        default=(), description="Packages to read docstrings from, if builtin is packages (all)"
+    )
     dataset: str | None = Field(
         default=None,
-        description="Hugging Face dataset: a folder, or a name (needs a network); choose a part with --config",
+        description="Hugging Face dataset: a folder, or a name (needs a network); a file can add subset, split, column",
     )
     subset: str | None = None
     split: str = "train"
@@ -202,15 +204,13 @@ class TrainingConfig(Settings):
     dial's bias to bfloat16, within 0.4 %; measuring uses float32, or float64 if asked.
     """
 
-    steps: int | None = Field(
-        default=300, ge=1, description="Optimiser steps; without limit if only --max-seconds is given"
-    )
+    steps: int | None = Field(default=300, ge=1, description="Optimiser steps; unlimited if only a time limit is given")
     max_seconds: float | None = Field(default=None, gt=0, description="Stop after this many seconds of training")
     optimizer: Literal["adamw", "sgd"] = Field(default="adamw", description="adamw or sgd")
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32", description="float32, or bfloat16 for products with float32 weights"
     )
-    batch: int = Field(default=8, ge=1, description="Windows per step, in each process of torchrun")
+    batch: int = Field(default=8, ge=1, description="Sequences per step, in each process of torchrun")
     learning_rate: float = Field(default=2e-3, gt=0, description="Peak learning rate")
     warmup_steps: int = Field(default=20, ge=0)
     weight_decay: float = Field(default=0.01, ge=0, le=1)

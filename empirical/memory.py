@@ -61,7 +61,7 @@ def check_training_memory(config: RunConfig) -> None:
 
 
 def training_bytes(config: RunConfig) -> int:
-    """Lower bound on the bytes of a training step: weights, gradients, optimiser moments, one window's logits."""
+    """Lower bound on the bytes of a training step: weights, gradients, optimiser moments, one sequence's logits."""
     model = config.model
     weights = gpt2_weights(model.layers, model.width, model.context, model.vocabulary)
     numbers = 4 if config.training.optimizer == "adamw" else 2

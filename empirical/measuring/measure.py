@@ -42,7 +42,7 @@ DIAL_NAME = "dial"
 # Each takes a pass over the held-out text.
 MOST_DIALS = 10_000
 
-ADVICE = "Measure fewer windows with --sequences."
+ADVICE = "Measure fewer sequences with --sequences."
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
@@ -58,7 +58,7 @@ PLAN_BYTES = 40
 
 @dataclass(frozen=True)
 class _Run:
-    """A finished run, opened: its model, its held-out windows, and the digests of its files."""
+    """A finished run, opened: its model, its held-out sequences, and the digests of its files."""
 
     folder: Path
     config: RunConfig
@@ -81,7 +81,7 @@ def measure(
 ) -> Records:
     """Measure a finished run with its own dials; records go to `out_dir`, by default `RUN/measured`.
 
-    `sequences` limits the held-out windows (None: all). `precision` float64 decides rows whose scores are too large
+    `sequences` limits the held-out sequences (None: all). `precision` float64 decides rows whose scores are too large
     for float32. `rows_file` receives every row (`row_file`). Raises InputError, DomainError.
     """
     run = _open(run_dir, sequences, precision)
@@ -233,14 +233,14 @@ def _open(run_dir: Path | str, sequences: int | None, precision: str) -> _Run:
 
 
 def _check_windows(folder: Path, model: GPT2LMHeadModel, windows: Tensor, blocks: Tensor | None) -> None:
-    """Raise InputError or DomainError if the model's settings do not fit these windows."""
+    """Raise InputError or DomainError if the model's settings do not fit these sequences."""
     config, path = model.config, folder / HELD_OUT_NAME
     kind, block = config.localist["blocks"], config.localist["block"]
     for token in (int(windows.min()), int(windows.max())):
         if not 0 <= token < config.vocab_size:
             raise InputError(f"{path}: token {token} must lie in [0, {config.vocab_size}), the vocabulary")
     if windows.shape[1] > config.n_positions:
-        raise InputError(f"{path}: windows of {windows.shape[1]} tokens exceed the model's {config.n_positions}")
+        raise InputError(f"{path}: sequences of {windows.shape[1]} tokens exceed the model's {config.n_positions}")
     if (blocks is None) != (kind == "windows"):
         held = "no" if blocks is None else "its own"
         raise InputError(f"{path} holds {held} block ids: the model has blocks {kind!r}")

@@ -21,7 +21,7 @@ def measure(
         str | None,
         typer.Option(help="Schedule that spreads a moved dial over the layers (localist: the same on all)."),
     ] = None,
-    sequences: Annotated[int | None, typer.Option(help="Held-out windows to measure (all).")] = None,
+    sequences: Annotated[int | None, typer.Option(help="Held-out sequences to measure (all).")] = None,
     precision: Annotated[
         str, typer.Option(help="float32, or float64, which decides rows whose scores are too large for float32.")
     ] = "float32",

@@ -1,4 +1,4 @@
-"""Passes over held-out windows with given dials: every row's numbers, the loss, and the shift from dial 0.
+"""Passes over held-out sequences with given dials: every row's numbers, the loss, and the shift from dial 0.
 
 A sink receives the rows, one layer of one batch at a time; they are not stored.
 """
@@ -32,7 +32,7 @@ LARGEST_LOSS = 700.0
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass over the windows with fixed dials: loss in nats per token on held-out text."""
+    """One pass over the sequences with fixed dials: loss in nats per token on held-out text."""
 
     dials: tuple[float, ...]
     loss: float
@@ -74,10 +74,10 @@ def run_pass(
     conditionals: bool = False,
     progress: bool = False,
 ) -> Pass:
-    """Run `windows` `(windows, context)` through the model with these dials and pass every row to `sink`.
+    """Run `windows` `(sequences, context)` through the model with these dials and pass every row to `sink`.
 
-    `blocks` are the windows' block ids, None for the model's fixed windows. Raises DomainError if no row has a key off
-    its block, and for a loss that is not a number or too large.
+    `blocks` are the sequences' block ids, None for the model's fixed windows. Raises DomainError if no row has a key
+    off its block, and for a loss that is not a number or too large.
     """
     count_rows(model, windows, blocks)
     running = _Running(dials, RowMeter(conditionals))
@@ -103,7 +103,7 @@ def run_dial(
 ) -> Pass:
     """A pass with these dials, each batch compared with a pass at dial 0 over the same batch.
 
-    Only one batch's rows and outputs are in memory, whatever the number of windows. Raises as `run_pass`.
+    Only one batch's rows and outputs are in memory, whatever the number of sequences. Raises as `run_pass`.
     """
     count_rows(model, windows, blocks)
     base = _Running([0.0] * model.config.n_layer, RowMeter(conditionals=True, ranges=False))
@@ -199,7 +199,7 @@ def count_rows(model: GPT2LMHeadModel, windows: Tensor, blocks: Tensor | None) -
     else:
         total = sum(int((m < n).sum()) for n, m in map(visible_counts, torch.split(blocks, BATCH)))
     if total == 0:
-        raise DomainError("no row has keys off its block: the blocks are as long as the windows")
+        raise DomainError("no row has keys off its block: the blocks are as long as the sequences")
     return total
 
 

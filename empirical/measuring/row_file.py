@@ -39,8 +39,8 @@ _VERDICT = pa.dictionary(pa.int8(), pa.string())
 def _columns() -> dict[str, tuple[Any, str]]:
     columns = {
         "dial_largest": (pa.float64(), "largest dial over the layers in this pass"),
-        "sequence": (pa.int32(), "held-out window, from 0"),
-        "position": (pa.int32(), "the query's position in its window, from 0"),
+        "sequence": (pa.int32(), "held-out sequence, from 0"),
+        "position": (pa.int32(), "the query's position in its sequence, from 0"),
         "token": (pa.int32(), "token at that position"),
         "layer": (pa.int32(), "layer, from 0"),
         "head": (pa.int32(), "head, from 0"),
@@ -154,11 +154,11 @@ class RowFile:
         if needed > free:
             raise InputError(
                 f"cannot write {self.path}: the remaining rows take about {needed / 2**30:.3g} GiB, "
-                f"the disk has {free / 2**30:.3g} GiB. Measure fewer windows with --sequences."
+                f"the disk has {free / 2**30:.3g} GiB. Measure fewer sequences with --sequences."
             )
 
     def _full(self, error: OSError) -> InputError:
-        return InputError(f"{refused(self.path, error)}. Measure fewer windows with --sequences.")
+        return InputError(f"{refused(self.path, error)}. Measure fewer sequences with --sequences.")
 
 
 @contextmanager

@@ -36,7 +36,7 @@ BASELINE = UNDIALLED
 class BaseConfig(TrainingConfig):
     """Training of the base model; `seed` fixes its initial weights and data order."""
 
-    seed: int = Field(default=0, ge=0, lt=2**32)
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of weights and data order")
 
 
 class SweepConfig(Settings):
@@ -46,12 +46,14 @@ class SweepConfig(Settings):
     `threads` threads, because the last digits of sums depend on their number.
     """
 
-    configurations: tuple[str, ...] = (BASELINE, "localist", "linear", "cubic", "quintic")
-    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
-    largest_dial: float = Field(default=0.9, ge=0, le=1)
-    mean_dial: float | None = Field(default=None, ge=0, le=1)
-    threads: int = Field(default=1, ge=1)
-    measure_sequences: int | None = Field(default=None, ge=1)
+    configurations: tuple[str, ...] = Field(
+        default=(BASELINE, "localist", "linear", "cubic", "quintic"), description="Schedules to compare"
+    )
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1, description="Seeds of the fine-tuning runs")
+    largest_dial: float = Field(default=0.9, ge=0, le=1, description="Largest dial under the first budget")
+    mean_dial: float | None = Field(default=None, ge=0, le=1, description="Mean dial under the second budget")
+    threads: int = Field(default=1, ge=1, description="Threads per task")
+    measure_sequences: int | None = Field(default=None, ge=1, description="Held-out sequences to measure (all)")
     model: ModelConfig = ModelConfig()
     locality: LocalityConfig = LocalityConfig()
     corpus: CorpusConfig = CorpusConfig()

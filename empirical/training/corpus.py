@@ -158,7 +158,7 @@ def load_tokenizer(source: str) -> Tokenizer:
 
 
 def token_windows(tokenizer: Tokenizer, pieces: Iterable[str], context: int, name: str) -> Tensor:
-    """The pieces' tokens as consecutive windows `(windows, context)`; drops an incomplete last window."""
+    """The pieces' tokens as consecutive sequences `(sequences, context)`; drops an incomplete last one."""
     end = tokenizer.token_to_id(END_OF_TEXT)
     stream: list[int] = []
     for encoding in tokenizer.encode_batch(list(pieces)):

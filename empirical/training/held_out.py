@@ -1,4 +1,4 @@
-"""Held-out token windows, stored in the run's folder for measuring."""
+"""Held-out sequences of tokens, stored in the run's folder for measuring."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HELD_OUT_NAME = "held_out.safetensors"
 
 
 def save_held_out(folder: Path, windows: Tensor, blocks: Tensor | None) -> None:
-    """Write windows `(windows, context)` and their block ids, if any. Raises InputError."""
+    """Write sequences `(sequences, context)` and their block ids, if any. Raises InputError."""
     kept = {"windows": windows.int()} | ({} if blocks is None else {"block_ids": blocks.int()})
     path = folder / HELD_OUT_NAME
     try:
@@ -23,7 +23,7 @@ def save_held_out(folder: Path, windows: Tensor, blocks: Tensor | None) -> None:
 
 
 def load_held_out(folder: Path) -> tuple[Tensor, Tensor | None]:
-    """Windows `(windows, context)` and their block ids, None for fixed windows. Raises InputError."""
+    """Sequences `(sequences, context)` and their block ids, None for fixed windows. Raises InputError."""
     path = folder / HELD_OUT_NAME
     try:
         found = load_file(path)
@@ -32,7 +32,7 @@ def load_held_out(folder: Path) -> tuple[Tensor, Tensor | None]:
         raise InputError(f"cannot read {path}: {folder} is not a run of `localist train`") from error
     for name, each in found.items():
         if each.dtype.is_floating_point or each.dtype.is_complex or each.ndim != 2 or not each.numel():
-            raise InputError(f"{path}: {name} must hold whole numbers (windows, context), found {_shown(each)}")
+            raise InputError(f"{path}: {name} must hold whole numbers (sequences, context), found {_shown(each)}")
     if blocks is not None and blocks.shape != windows.shape:
         raise InputError(f"{path}: block ids {_shown(blocks)} must be one per token of {_shown(windows)}")
     return windows.long(), None if blocks is None else blocks.long()

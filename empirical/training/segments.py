@@ -1,10 +1,10 @@
 """Blocks that follow the text: sentences, paragraphs, places marked by the user, and change points.
 
-All give one block id per token and window; a query's own token is in its block by construction. A token in which a
+All give one block id per token of a sequence; a query's own token is in its block by construction. A token in which a
 block begins belongs to that block, so a leading space stays with its word.
 
 Sentences, paragraphs and marked places depend only on the text up to the token. Change points are found over the
-whole window, so a block's end reveals later tokens: perplexities under `segments` are comparable with each other, but
+whole sequence, so a block's end reveals later tokens: perplexities under `segments` are comparable with each other, but
 not with those under other blocks.
 """
 
@@ -40,7 +40,7 @@ def window_blocks(
     windows: Tensor,
     embedding: Tensor | None = None,
 ) -> Tensor | None:
-    """Block ids `(windows, context)` of these pieces' token windows; None for fixed windows.
+    """Block ids `(sequences, context)` of these pieces' sequences; None for fixed windows.
 
     Change points are found on `embedding` `(vocabulary, width)`. Raises InputError, DomainError.
     """
@@ -79,7 +79,7 @@ class GrowingBlocks:
 
 
 def block_ids(starts: Tensor) -> Tensor:
-    """Ids from 0 in each window; `starts` `(windows, context)` says which tokens begin a block.
+    """Ids from 0 in each sequence; `starts` `(sequences, context)` says which tokens begin a block.
 
     >>> block_ids(torch.tensor([[False, True, False, True]])).tolist()
     [[0, 1, 1, 2]]
@@ -91,7 +91,7 @@ def block_ids(starts: Tensor) -> Tensor:
 def change_points(windows: Tensor, embedding: Tensor, size: int) -> Tensor:
     """Segments of `size` tokens on average that differ most in mean direction of the token embeddings.
 
-    Returns ids `(windows, context)` of the best segmentation into `context / size` segments, found by `ruptures`
+    Returns ids `(sequences, context)` of the best segmentation into `context / size` segments, found by `ruptures`
     (kernel change points, cosine kernel).
     """
     import ruptures

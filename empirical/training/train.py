@@ -1,7 +1,7 @@
 """Trains a localist GPT-2 with the Hugging Face Trainer: resumable, on any available device.
 
 A run folder holds `run.json` (the configuration), `corpus.json` (the text's description), `tokenizer.json`,
-`held_out.safetensors` (the held-out token windows), `checkpoints/`, and at the end `config.json`,
+`held_out.safetensors` (the held-out sequences), `checkpoints/`, and at the end `config.json`,
 `model.safetensors` and `training.json` (loss by step, seconds, corpus, device, versions). A resumed run reads its
 own folder and the text, which must not have changed.
 """
@@ -128,7 +128,7 @@ def _train(folder: Path, config: RunConfig, resume: bool, progress: bool, watche
         write_text_atomically(folder / TOKENIZER_NAME, tokenizer.to_str())
         save_held_out(folder, held_out, held_out_blocks)
     with ExitStack() as stack:
-        stack.enter_context(enough_memory(f"{config.training.batch} windows per step", "Try a smaller --batch."))
+        stack.enter_context(enough_memory(f"{config.training.batch} sequences per step", "Try a smaller --batch."))
         stack.enter_context(quiet())
         stack.enter_context(stop)
         if progress and is_main():

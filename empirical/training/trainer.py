@@ -23,7 +23,7 @@ class DivergedError(LocalistError):
 
 
 class Windows(Dataset[dict[str, Tensor]]):
-    """Token windows `(windows, context)`, with their block ids if any, as causal language modelling examples."""
+    """Token sequences `(sequences, context)`, with their block ids if any, as causal language modelling examples."""
 
     def __init__(self, windows: Tensor, blocks: Tensor | None = None) -> None:
         self.windows = windows

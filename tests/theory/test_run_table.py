@@ -102,7 +102,7 @@ def test_table_without_a_target_says_nothing_of_guarantees(capsys):
     print_run(checked(targets=None, optimizer=None, rules=None))
     assert "guaranteed" not in capsys.readouterr().out
     print_run(checked(optimizer=None, rules=None, targets__fidelity=0.1))
-    assert "6 layers guaranteed" in capsys.readouterr().out
+    assert "layers guaranteed: 6, required: 2" in capsys.readouterr().out
 
 
 def test_tables_fit_80_columns(monkeypatch, capsys):

@@ -28,7 +28,7 @@ def print_run(answer: RunCheck) -> None:
     console.print(Text(_rows(answer)))
     console.print(_layers(answer))
     schedule = answer.schedule
-    kept = f"; {schedule['localised_layers']:.0f} layers guaranteed, {schedule['required_layers']:.0f} required"
+    kept = f"; layers guaranteed: {schedule['localised_layers']:.0f}, required: {schedule['required_layers']:.0f}"
     console.print(
         f"budget {schedule['budget']:.4g} (mean dial {schedule['mean_dial']:.4g})"
         + (kept if layer_promise(answer.run).any else ""),

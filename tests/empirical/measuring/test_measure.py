@@ -192,7 +192,7 @@ def test_out_of_memory_is_one_line(run, tmp_path, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr("empirical.measuring.measure.run_pass", full)
-    with pytest.raises(LocalistError, match=r"not enough for measuring. Measure fewer windows with --sequences.$"):
+    with pytest.raises(LocalistError, match=r"not enough for measuring. Measure fewer sequences with --sequences.$"):
         measure(run, out_dir=tmp_path / "new", progress=False)
 
 
@@ -219,7 +219,7 @@ IDS = torch.arange(64, dtype=torch.int32)[None] // 8
     [
         (torch.full((1, 64), 400), None, "token 400 must lie in .0, 400., the vocabulary"),
         (torch.full((1, 64), -1), None, "token -1 must lie in .0, 400., the vocabulary"),
-        (torch.zeros(1, 65, dtype=torch.int32), None, "windows of 65 tokens exceed the model's 64"),
+        (torch.zeros(1, 65, dtype=torch.int32), None, "sequences of 65 tokens exceed the model's 64"),
         (torch.zeros(1, 64), None, r"windows must hold whole numbers .* found float32 .1, 64."),
         (torch.zeros(64, dtype=torch.int32), None, r"windows must hold whole numbers .* found int32 .64,."),
         (torch.zeros(0, 64, dtype=torch.int32), None, r"windows must hold whole numbers .* found int32 .0, 64."),

@@ -260,7 +260,7 @@ def another_error(*args, **kwargs):
 @pytest.mark.parametrize("step", [more_than_there_is, on_a_gpu])
 def test_out_of_memory_advises_a_smaller_batch(tmp_path, monkeypatch, step):
     monkeypatch.setattr(LocalistTrainer, "training_step", step)
-    with pytest.raises(LocalistError, match=r"^out of memory: .* for 8 windows per step. Try a smaller --batch.$"):
+    with pytest.raises(LocalistError, match=r"^out of memory: .* for 8 sequences per step. Try a smaller --batch.$"):
         train(tiny(), tmp_path / "run", progress=False)
 
 
