@@ -22,8 +22,8 @@ _ATTEMPTS = 20
 
 
 @contextmanager
-def alone_in(folder: Path, deed: str, *, wait: bool = False) -> Iterator[None]:
-    """Make `folder` and hold its lock; another process that is refused is told the `deed`, such as "training".
+def alone_in(folder: Path, purpose: str, *, wait: bool = False) -> Iterator[None]:
+    """Make `folder` and hold its lock. A process that is refused is shown the `purpose`, such as "training".
 
     The same thread may hold the lock twice. With `wait`, waits for another process instead of refusing. Folders
     made here that are empty at the end are removed. Raises InputError if another process holds the lock, or if
@@ -36,7 +36,7 @@ def alone_in(folder: Path, deed: str, *, wait: bool = False) -> Iterator[None]:
         try:
             # Shown by a process that is refused.
             with suppress(OSError):
-                path.write_text(f"{deed}, process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+                path.write_text(f"{purpose}, process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
             yield
         finally:
             if lock.lock_counter == 1:

@@ -1,4 +1,4 @@
-"""Block-local attention: each block's tokens become a short sequence of their own.
+"""Block-local attention: the tokens of each block become a short sequence.
 
 Blocks of similar length form one batch `(blocks, heads, length, head)`; causal attention on it is attention
 restricted to the block. Fixed windows are a view of the states. Any other blocks, also non-contiguous ones, are

@@ -74,7 +74,7 @@ def run_pieces(
         for share in shares:
             job.run(*share)
     else:
-        # A piece takes some fifty small operations: cores with heads of their own need not synchronise after each.
+        # A piece takes about fifty small operations; threads on different heads need not synchronise after each.
         try:
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
                 list(pool.map(job.run, *zip(*shares, strict=True)))

@@ -47,13 +47,13 @@ class Quantiles:
         self._size = buffer_size(total, capacity)
         self._filling = np.empty((series, self._size))
         self._filled = 0
-        self._spoilt = np.zeros(series, dtype=bool)
+        self._has_nan = np.zeros(series, dtype=bool)
         self._full: list[Array | None] = []
         self._merges: list[int] = []
 
     def add(self, values: Array) -> None:
         """Add numbers `(series, count)`."""
-        self._spoilt |= np.isnan(values).any(axis=1)
+        self._has_nan |= np.isnan(values).any(axis=1)
         start = 0
         while start < values.shape[1]:
             if self._filled == self._size:
@@ -102,7 +102,7 @@ class Quantiles:
         for index, (line, rank) in enumerate(zip(order, ranks, strict=True)):
             places = np.searchsorted(rank, [max(1, math.ceil(share * self.count)) for share in shares])
             found[index] = values[index, line[places]]
-        found[self._spoilt] = np.nan
+        found[self._has_nan] = np.nan
         return found
 
     def _rise(self) -> None:

@@ -73,7 +73,7 @@ def predicted_step(start: float, gains: NDArray[np.float64]) -> int | None:
 
 
 class GroupProximal(TrainerCallback, ExportableState):
-    """Applies the proximal step after the optimiser's, and records when each group dies."""
+    """Applies the proximal step after the optimiser's, and records when each group becomes extinct."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class GroupProximal(TrainerCallback, ExportableState):
         optimizer: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Shrink every group and record those that have just died."""
+        """Shrink every group and record those that have just become extinct."""
         rate = float(optimizer.param_groups[0]["lr"])
         step = len(self.rates) + 1
         self.rates.append(rate)

@@ -114,7 +114,7 @@ def alter(path, old, new):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("damage", "message"),
     [
         (lambda run: alter(run / "measured" / "rows.csv", "3.1", "3.2"), "does not match its manifest"),
         (lambda run: (run / "measured" / "rows.csv").write_bytes(b"\xff\x00"), "does not match its manifest"),
@@ -124,9 +124,9 @@ def alter(path, old, new):
         (lambda run: alter(run / "measured" / "manifest.json", '"rows"', '"cows"'), "needs records of kind 'rows'"),
     ],
 )
-def test_damaged_record_is_refused_before_drawing(tmp_path, spoil, message):
+def test_damaged_record_is_refused_before_drawing(tmp_path, damage, message):
     recorded(tmp_path / "run" / "measured")
-    spoil(tmp_path / "run")
+    damage(tmp_path / "run")
     with pytest.raises(InputError, match=message) as caught:
         figures(["leak-and-entropy", "layers"], records=[tmp_path / "run"], out=tmp_path / "out")
     assert "\n" not in str(caught.value)

@@ -54,8 +54,8 @@ def test_update_clause_holds_with_equality_for_the_worst_sequence():
     holds = EXTINCTION_BY_ADAM.clause("update").holds
     letters = Letters(run, ADAM_DEFINITIONS)
     assert decide(Eq(holds.lhs, holds.rhs), letters) is Verdict.PROVED
-    spoilt = replace(run, gradients=(*gradients[:-1], (Fraction(2),)))
-    assert decide(Eq(holds.lhs, holds.rhs), Letters(spoilt, ADAM_DEFINITIONS)) is Verdict.REFUTED
+    wrong = replace(run, gradients=(*gradients[:-1], (Fraction(2),)))
+    assert decide(Eq(holds.lhs, holds.rhs), Letters(wrong, ADAM_DEFINITIONS)) is Verdict.REFUTED
 
 
 @pytest.mark.parametrize(("beta1", "beta2"), BETAS)

@@ -97,8 +97,8 @@ def test_pipe_is_written_to_and_not_replaced(tmp_path):
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        write_text_atomically(pipe, "told")
-        assert os.read(reader, 99) == b"told"
+        write_text_atomically(pipe, "text")
+        assert os.read(reader, 99) == b"text"
     finally:
         os.close(reader)
     assert pipe.is_fifo()
@@ -140,7 +140,7 @@ DEEP = 100_000
     ],
 )
 def test_malformed_file_is_one_line(tmp_path, reader, content, message):
-    path = tmp_path / "spoilt"
+    path = tmp_path / "damaged"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
         reader(path)

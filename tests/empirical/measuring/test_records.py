@@ -44,7 +44,7 @@ def edit_manifest(folder, **changes):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("damage", "message"),
     [
         (lambda folder: (folder / "rows.csv").unlink(), "rows.csv is missing"),
         (lambda folder: (folder / "manifest.json").unlink(), "manifest.json is missing"),
@@ -59,9 +59,9 @@ def edit_manifest(folder, **changes):
         (lambda folder: edit_manifest(folder, kind=["rows"]), "kind must be text, found"),
     ],
 )
-def test_damaged_folder_is_one_line(tmp_path, spoil, message):
+def test_damaged_folder_is_one_line(tmp_path, damage, message):
     write_records(tmp_path, table(), {})
-    spoil(tmp_path)
+    damage(tmp_path)
     with pytest.raises(InputError, match=message) as caught:
         read_records(tmp_path)
     assert "\n" not in str(caught.value)

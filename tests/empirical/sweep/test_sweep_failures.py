@@ -11,7 +11,7 @@ from empirical.training.checkpoints import SEAL_NAME
 from empirical.training.train import LocalistTrainer
 from localist import cli
 
-NOBODYS = 'pretrained = "nobody-has/a-model-of-this-name"\n[locality]\nblock = 4'
+MISSING_WEIGHTS = 'pretrained = "nobody-has/a-model-of-this-name"\n[locality]\nblock = 4'
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ NOBODYS = 'pretrained = "nobody-has/a-model-of-this-name"\n[locality]\nblock = 4
         (("steps = 2\nbatch = 2\n[training]", "steps = 2\nlearning_rate = 1e30\n[training]"), "smaller learning rate"),
         (("context = 32", "context = 20000"), "fewer than the context"),
         ((SHAPE, 'pretrained = "nobody-has/a-model-of-this-name"'), "base is not trained if the tasks start from"),
-        ((f"{SHAPE}\n[locality]\nblock = 4\n[base]\nsteps = 2\nbatch = 2", NOBODYS), "cannot be reached"),
+        ((f"{SHAPE}\n[locality]\nblock = 4\n[base]\nsteps = 2\nbatch = 2", MISSING_WEIGHTS), "cannot be reached"),
     ],
 )
 def test_sweep_refuses_a_wrong_plan(tmp_path, line, text, monkeypatch, change, message):

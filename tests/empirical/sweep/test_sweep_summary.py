@@ -49,7 +49,7 @@ def test_summary_without_finished_tasks_has_no_rows(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("damage", "message"),
     [
         (lambda folder: stated(folder, summary_csv=None), "summary_csv must state the sha256"),
         (lambda folder: stated(folder, summary_csv="x"), "summary_csv must state the sha256"),
@@ -69,9 +69,9 @@ def test_summary_without_finished_tasks_has_no_rows(tmp_path):
         (lambda folder: restamped(folder, "0.5,", "0.5,0.5,"), "row 1: "),
     ],
 )
-def test_damaged_summary_is_one_line(tmp_path, spoil, message, monkeypatch, capsys):
+def test_damaged_summary_is_one_line(tmp_path, damage, message, monkeypatch, capsys):
     folder = summarised(tmp_path / "swept")
-    spoil(folder)
+    damage(folder)
     with pytest.raises(InputError, match=message) as caught:
         read_summary(folder)
     assert "\n" not in str(caught.value)

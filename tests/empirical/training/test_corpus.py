@@ -222,7 +222,7 @@ def test_silent_hub_times_out(monkeypatch):
         assert hub_is_reachable.__wrapped__()
         # close() alone does not wake the thread that accepts connections.
         server.shutdown(socket.SHUT_RDWR)
-    assert not hub_is_reachable.__wrapped__(), "nobody is there"
+    assert not hub_is_reachable.__wrapped__(), "no server must answer"
 
 
 def answer(server):

@@ -83,13 +83,13 @@ def test_train_reports_unreachable_weights(tmp_path, line, text, monkeypatch):
 def test_non_finite_weights_are_not_saved(tmp_path, line, text, monkeypatch):
     whole = LocalistTrainer.training_step
 
-    def spoil(self, model, *args, **kwargs):
+    def damage(self, model, *args, **kwargs):
         loss = whole(self, model, *args, **kwargs)
         if self.state.global_step == 3:
             model.transformer.wte.weight.grad[0, 0] = torch.nan
         return loss
 
-    monkeypatch.setattr(LocalistTrainer, "training_step", spoil)
+    monkeypatch.setattr(LocalistTrainer, "training_step", damage)
     assert "is not finite after step 4" in line("train", tmp_path / "run", *SMALL.split(), "--text", text)
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
@@ -169,9 +169,9 @@ def garble(path):
     path.write_bytes(path.read_bytes()[:middle] + b"\xff" * 8 + path.read_bytes()[middle + 8 :])
 
 
-@pytest.mark.parametrize("spoil", [truncate, garble, Path.unlink, lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize("damage", [truncate, garble, Path.unlink, lambda path: path.write_bytes(b"")])
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", SEAL_NAME])
-def test_damaged_checkpoint_is_skipped(tmp_path, capsys, spoil, name):
+def test_damaged_checkpoint_is_skipped(tmp_path, capsys, damage, name):
     checkpoints = {}
     for step in (2, 4):
         folder = tmp_path / "checkpoints" / f"checkpoint-{step}"
@@ -182,13 +182,13 @@ def test_damaged_checkpoint_is_skipped(tmp_path, capsys, spoil, name):
         checkpoints[step] = folder
     assert newest_checkpoint(tmp_path) == checkpoints[4]
     assert capsys.readouterr().err == ""
-    spoil(checkpoints[4] / name)
+    damage(checkpoints[4] / name)
     assert newest_checkpoint(tmp_path) == checkpoints[2]
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "checkpoint-4" in said
     assert "resuming from checkpoint-2" in said
-    spoil(checkpoints[2] / name)
+    damage(checkpoints[2] / name)
     assert newest_checkpoint(tmp_path) is None
     assert "starting again" in capsys.readouterr().err
 
@@ -204,7 +204,7 @@ def test_resume_refuses_a_changed_text(tmp_path, line, text):
 
 
 @pytest.mark.parametrize(
-    ("name", "spoil", "message"),
+    ("name", "damage", "message"),
     [
         ("model.safetensors", truncate, "cannot load GPT-2 weights"),
         ("model.safetensors", Path.unlink, "holds no .safetensors"),
@@ -216,10 +216,10 @@ def test_resume_refuses_a_changed_text(tmp_path, line, text):
         ("run.json", Path.unlink, "is missing"),
     ],
 )
-def test_measure_refuses_a_damaged_run(tmp_path, line, finished, name, spoil, message):
+def test_measure_refuses_a_damaged_run(tmp_path, line, finished, name, damage, message):
     run = shutil.copytree(finished, tmp_path / "run")
     (run / SEAL_NAME).unlink()
-    spoil(run / name)
+    damage(run / name)
     assert message in line("measure", run)
     assert not (run / "measured").exists()
 

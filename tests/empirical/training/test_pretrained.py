@@ -99,14 +99,14 @@ def test_feature_blocks_must_divide_the_width_of_loaded_weights(tmp_path):
         assert not (tmp_path / "run" / "run.json").exists()
 
 
-def broken_model(folder, spoil):
+def broken_model(folder, damage):
     GPT2LMHeadModel(GPT2Config(vocab_size=300, n_positions=64, n_embd=32, n_layer=1, n_head=2)).save_pretrained(folder)
-    spoil(folder)
+    damage(folder)
     return folder
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("damage", "message"),
     [
         (lambda f: (f / "config.json").unlink(), "no config.json"),
         (lambda f: (f / "model.safetensors").unlink(), "pickled weights are not read"),
@@ -126,9 +126,9 @@ def broken_model(folder, spoil):
         ),
     ],
 )
-def test_unusable_model_folder_is_one_line(tmp_path, spoil, message):
+def test_unusable_model_folder_is_one_line(tmp_path, damage, message):
     with pytest.raises(InputError, match=message) as caught:
-        load_model(broken_model(tmp_path / "model", spoil))
+        load_model(broken_model(tmp_path / "model", damage))
     assert "\n" not in str(caught.value)
 
 
@@ -138,11 +138,11 @@ USABLE = {"dials": [0.5], "block": 8, "temperature": 1.0}
 def with_settings(settings):
     """A function that puts these localist settings into a model folder's config."""
 
-    def spoil(folder):
+    def damage(folder):
         kept = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps(kept | {"localist": settings}))
 
-    return spoil
+    return damage
 
 
 @pytest.mark.parametrize(
