@@ -23,7 +23,7 @@ x, y, z, t = symbols("x y z t", real=True)
 ZERO, HALF = Integer(0), Rational(1, 2)
 UNIT, BOTH = Interval(0, 1), Interval(-1, 1)
 ROW = {x: UNIT}
-# A reason of the replay for refusing.
+# The replay's reason for refusing a wrong sign.
 SIGN = "does not have the sign claimed"
 
 

@@ -1,4 +1,4 @@
-"""Hypothesis profiles, chosen by name and not by the environment."""
+"""Hypothesis profiles; only the variable HYPOTHESIS_PROFILE chooses among them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ settings.load_profile(PROFILE)
 
 
 def pytest_report_header(config):
-    """Prints the profile and the seed of the property tests."""
+    """States the profile and the seed of the property tests."""
     seed = config.getoption("--hypothesis-seed", None)
     return f"hypothesis profile {PROFILE}, seed {'by test' if seed is None else seed}"

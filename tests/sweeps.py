@@ -1,4 +1,4 @@
-"""A sweep that runs in seconds, and the numbers to compare of two sweeps."""
+"""A sweep that runs in seconds, and the numbers in which two sweeps must agree."""
 
 import json
 
@@ -24,7 +24,7 @@ batch = 4
 
 
 def numbers(folder):
-    """What must not depend on how often a sweep was interrupted."""
+    """Numbers of a sweep that interruptions must not change."""
     tasks = json.loads((folder / "manifest.json").read_text())["tasks"]
     kept = [{name: task[name] for name in ("name", "loss", "violations", "weights_sha256")} for task in tasks]
     return kept, (folder / "summary.csv").read_bytes(), (folder / "rows.parquet").read_bytes()

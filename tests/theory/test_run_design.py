@@ -244,8 +244,9 @@ def test_schedule_and_dial_together_have_the_least_cost():
 
 @pytest.mark.parametrize(("dial", "cheapest"), [("solve", "quadratic"), (0.9, "quartic")])
 def test_schedule_cost_counts_at_the_dial_it_needs(dial, cheapest):
-    # Two layers of 6 lack 0.42 nats. At one largest dial the steepest schedule that keeps them spends least; where each
-    # may have its own, quintic needs 1.05 of it and spends 4.3 of the share, quadratic 3.4.
+    # Two of 6 layers lack 0.42 nats, a dial of 0.34. At the largest dial 0.9 quartic is the steepest schedule that
+    # reaches it and has the smallest budget. With the largest dial open, quintic would need 1.05, a budget of 1.48;
+    # quadratic needs 0.54, a budget of 1.18.
     values = {
         "model": {"layers": 6, "context": 64},
         "locality": {"block": 8, "margin": 5.8, "schedule": "solve", "dial": dial},

@@ -213,7 +213,7 @@ def test_refuses_block_ids_that_do_not_fit_a_padded_batch(shape, dial):
 
 
 def test_query_positions_come_from_the_mask_not_the_cache_length():
-    """By the allocated length, position 2 of 40 would get the block of position 39, a defect of the past."""
+    """A former defect: by the allocated length, position 2 of 40 got the block of position 39."""
     mask = (torch.arange(40) < 3)[None, None, None]
     places = Places.of_mask(mask, (1, 1, 40))
     assert places.queries.tolist() == [[2]]

@@ -45,7 +45,7 @@ def test_places_marked_by_the_user(tmp_path):
     assert len(found) == 3
 
 
-def test_a_block_file_names_texts_by_their_path_or_its_end(tmp_path):
+def test_block_file_names_texts_by_path_or_its_end(tmp_path):
     tokenizer = train_tokenizer(["abcdefgh"], 257)
     windows = token_windows(tokenizer, ["abcdefgh", "abcdefgh"], 18, "t")
     pieces = [Piece("/x/a.txt", 0, "abcdefgh"), Piece("/y/a.txt", 0, "abcdefgh")]

@@ -193,7 +193,7 @@ def test_checkpoint_is_sealed_after_every_process_has_written(tmp_path, monkeypa
 
 @pytest.mark.slow
 def test_two_processes_train_like_one(tmp_path):
-    """torchrun with two processes of 4 windows each takes the steps of one process with 8."""
+    """torchrun with two processes of 4 sequences each takes the steps of one process with 8."""
     options = ["--layers", "2", "--heads", "2", "--width", "32", "--context", "64", "--vocabulary", "400"]
     options += ["--block", "8", "--schedule", "linear", "--off-block-penalty", "0.5", "--optimizer", "sgd"]
     options += ["--steps", "6", "--learning-rate", "0.1", "--checkpoint-steps", "3"]
