@@ -273,6 +273,13 @@ def test_negative_margin_promises_no_entropy_below_log_n(locality):
         assert [layer.entropy_max_nats for layer in answer.layers] == pytest.approx([math.log(16)] * 2, rel=1e-12)
 
 
+def test_separation_that_overflows_has_the_entropy_of_the_largest_block():
+    locality = {"block_least": 8, "block_most": 9, "margin": 1e308, "temperature": 0.5}
+    answer = check_run(parse_run({"model": {"layers": 2, "context": 16}, "locality": locality}))
+    assert [layer.separation for layer in answer.layers] == [math.inf] * 2
+    assert [layer.entropy_max_nats for layer in answer.layers] == pytest.approx([math.log(9)] * 2)
+
+
 def test_without_a_target_there_is_no_decision():
     answer = checked(targets=None, optimizer=None, rules=None)
     assert answer.guaranteed is None

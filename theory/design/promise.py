@@ -249,5 +249,5 @@ def range_seen(logit_range: Any, dials: Array, penalty: Any, temperature: Any) -
 def entropy_most(row: Row, separation: Any) -> Any:
     """A4's bound for a separation of at least this, in nats; `log m` without a key outside the block."""
     if not row.others:
-        return math.log(row.own) + 0 * np.asarray(separation)
+        return np.full(np.shape(separation), math.log(row.own))
     return bounds.entropy_max_at_least(row.keys, row.own, separation)
