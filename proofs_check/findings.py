@@ -46,7 +46,6 @@ class Screened(_Strict):
     decided: Count
     left: Count
     rows_per_second: Count
-    softmax_ratio: Measured | None
     counterexample: str | None
 
 

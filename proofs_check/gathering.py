@@ -91,9 +91,8 @@ def _screened(statement: Statement, effort: Effort, report: Report) -> Screened 
         rows=result.rows,
         suspicious=result.suspicious,
         decided=result.decided,
-        left=sum(clause.left for clause in result.clauses.values()),
+        left=result.left,
         rows_per_second=round(result.rows_per_second),
-        softmax_ratio=round(result.softmax_ratio, 2) if isfinite(result.softmax_ratio) else None,
         counterexample=None if result.counterexample is None else str(result.counterexample),
     )
 

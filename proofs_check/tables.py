@@ -53,25 +53,20 @@ def print_quick(results: Sequence[Verification], standings: Sequence[Standing] =
     print_reasons(standings)
 
 
-_FULL = ("id", "steps", "random", "screened", "rows/s", "softmax", "tightest", "lemmas", "status")
+_FULL = ("id", "steps", "random", "screened", "rows/s", "tightest", "lemmas", "status")
 
 
 def print_full(standings: Sequence[Standing]) -> None:
-    """Prints the table of all methods: steps decided by sympy, lemmas with a replayed certificate, recorded results.
-
-    The column `softmax` is the time of the screen over the time of the softmax alone.
-    """
+    """Prints the table of all methods: steps decided by sympy, lemmas with a replayed certificate, recorded results."""
     table = _table("statements by method", _FULL)
     for each in standings:
         random, screen = each.quick.random, None if each.found is None else each.found.screen
-        ratio = None if screen is None else screen.softmax_ratio
         table.add_row(
             each.statement.id,
             steps(each).removesuffix(" steps"),
             ("" if random.clean else "not clean ") + str(random.rows),
             "" if each.found is None else screened(each.found),
             f"{screen.rows_per_second / 1000:,.0f}k" if screen else "",
-            f"{ratio:.2f}x" if ratio is not None else "",
             "" if each.found is None else tightest(each.found, 6),
             f"{each.certified}/{each.lemmas}" if each.lemmas else "",
             _coloured(each.status.value, each.status.holds),
@@ -150,5 +145,5 @@ def _coloured(text: str, good: bool) -> str:
 def _table(title: str, headings: Sequence[str]) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in ("s", "rows/s", "softmax") else "left", overflow="fold")
+        table.add_column(heading, justify="right" if heading in ("s", "rows/s") else "left", overflow="fold")
     return table

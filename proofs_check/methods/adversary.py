@@ -25,8 +25,8 @@ from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.rows import AttentionRow
 from proofs_check.methods.closeness import closeness
 from proofs_check.methods.witness_rows import witness_scores
-from proofs_check.screening.batches import Batch, Columns
-from proofs_check.screening.letters import on_batch
+from proofs_check.screening.batches import Batch
+from proofs_check.screening.letters import Values
 from theory.errors import DomainError
 from theory.statement import Clause, Statement
 
@@ -125,7 +125,6 @@ class _Search:
         self.pinned = pinned
         self.statement, self.clause, self.block, self.keys, self.rng = statement, clause, block, block + rest, rng
         self.given, self.claim = _split(clause)
-        self.letters = self.given.free_symbols | self.claim.free_symbols
 
     def run(self, generations: int) -> list[tuple[float, AttentionRow]]:
         """The nearest rows found, each with its ratio; with 0 generations, the nearest of the starting rows."""
@@ -161,14 +160,13 @@ class _Search:
         """The population as a batch, temperatures raised where the logit range would exceed 600 nats."""
         scores = np.ascontiguousarray(population["scores"])
         span = scores.max(0) - scores.min(0)
-        columns = Columns(lambda name: population[name])
-        columns["temperature"] = np.maximum(population["temperature"], span / 600)
-        return Batch(scores, self.block, columns, "searched", np, careful=True)
+        temperature = np.maximum(population["temperature"], span / 600)
+        return Batch(scores, self.block, population | {"temperature": temperature}, "searched")
 
     def score(self, population: Population) -> Any:
         """How near to false the claim is; far below every ratio where the assumption fails."""
         batch = self.batch(population)
-        values = on_batch(batch, self.letters, {})
+        values = Values(batch)
         _, given = closeness(self.given, values, assumed=True)
         ratio, _ = closeness(self.claim, values)
         ratio = np.where(np.isfinite(ratio), ratio, _WORST)
@@ -245,12 +243,15 @@ class _Search:
     def meet_targets(self, child: Population, step: Any) -> None:
         """In some rows, sets the targets next to what the row attains."""
         batch, rng = self.batch(child), self.rng
-        for name, mixtures in (("leak_target", ("plain", "penalised")), ("fidelity_target", ("plain", "dialled"))):
-            for mixture in mixtures:
-                mix = batch.mixture(mixture)
-                mass = (mix.outside if name == "leak_target" else mix.inside).value
-                nudged = np.clip(mass * (1 + step * 1e-3 * rng.standard_normal(batch.rows)), 2.0**-60, 1 - 2.0**-40)
-                child[name] = np.where(rng.uniform(size=batch.rows) < 0.15, nudged, child[name])
+        attained = {
+            "leak_target": (batch.plain.outside, batch.penalised.outside),
+            "fidelity_target": (batch.plain.inside, batch.dialled.inside),
+        }
+        for name, masses in attained.items():
+            for mass in masses:
+                nudged = mass.value * (1 + step * 1e-3 * rng.standard_normal(batch.rows))
+                met = rng.uniform(size=batch.rows) < 0.15
+                child[name] = np.where(met, np.clip(nudged, 2.0**-60, 1 - 2.0**-40), child[name])
 
     def polish(self, one: Population) -> tuple[float, Population]:
         """Nelder-Mead on the scores and the targets' log-odds of one row."""

@@ -9,9 +9,8 @@ import numpy as np
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
 
-from proofs_check.screening.error_rules import INFLATION, UNIT
-from proofs_check.screening.error_target import error_target
-from proofs_check.screening.running_error import Tracked
+from proofs_check.screening.tracked import INFLATION, UNIT, Tracked
+from proofs_check.screening.tracked_target import TRACKED
 from theory.lowering import evaluate
 
 
@@ -55,17 +54,14 @@ def _merged(pick: Any, parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
 
 def _broken_equality(claim: Relational, values: Mapping[Any, Tracked]) -> tuple[Any, Any]:
     """1 where the sides may be equal, and more the further they certainly are apart."""
-    target = error_target(np)
-    one, other = (evaluate(side, values, target) for side in (claim.lhs, claim.rhs))
-    wrong = INFLATION * (np.asarray(one.error) + other.error)
-    apart = np.maximum(np.abs(np.asarray(one.value - other.value)) - wrong, 0)
+    one, other = (evaluate(side, values, TRACKED) for side in (claim.lhs, claim.rhs))
+    apart = np.maximum(np.abs(one.value - other.value) - INFLATION * (one.error + other.error), 0)
     ratio = 1 + apart / np.maximum(np.maximum(np.abs(one.value), np.abs(other.value)), 1e-300)
     return ratio, ratio
 
 
 def _relation_closeness(claim: Relational, values: Mapping[Any, Tracked]) -> tuple[Any, Any]:
-    target = error_target(np)
-    small, large = (evaluate(side, values, target) for side in (claim.lhs, claim.rhs))
+    small, large = (evaluate(side, values, TRACKED) for side in (claim.lhs, claim.rhs))
     if claim.rel_op in (">=", ">"):
         small, large = large, small
     apart = claim.rel_op in ("==", "!=")
@@ -78,9 +74,9 @@ def _relation_closeness(claim: Relational, values: Mapping[Any, Tracked]) -> tup
 
 def _ratio(small: Tracked, large: Tracked, apart: bool) -> tuple[Any, Any]:
     size = np.maximum(np.abs(small.value), np.abs(large.value))
-    gap = np.asarray(large.value - small.value)
+    gap = large.value - small.value
     ratio = 1 - (np.abs(gap) if apart else gap) / size
     wrong = INFLATION * ((large.error + small.error) / size + 4 * UNIT * (1 + np.abs(ratio)))
-    exact = (gap == 0) & (np.asarray(small.error) + np.asarray(large.error) == 0)
+    exact = (gap == 0) & np.equal(small.error + large.error, 0)
     wrong = np.where(exact, 0.0, wrong)
     return np.where(exact, 1.0, ratio) - wrong, np.where(exact, 1.0, ratio) + wrong

@@ -1,4 +1,4 @@
-"""The result of a screen: counts by clause, times by activity, and the counterexample if there is one."""
+"""The result of a screen: counts by clause, and the counterexample if there is one."""
 
 from __future__ import annotations
 
@@ -40,14 +40,10 @@ class ClauseScreen:
 
 @dataclass
 class ScreenResult:
-    """The result of a screen. `seconds` is the total; its parts are drawing, float evaluation and exact decisions."""
+    """The result of a screen; `seconds` is the whole time, exact decisions included."""
 
     rows: int = 0
     seconds: float = 0.0
-    drawing_seconds: float = 0.0
-    evaluation_seconds: float = 0.0
-    decision_seconds: float = 0.0
-    softmax_seconds: float = 0.0
     clauses: dict[str, ClauseScreen] = field(default_factory=dict)
     counterexample: Counterexample | None = None
     interrupted: bool = False
@@ -58,11 +54,6 @@ class ScreenResult:
         return self.rows / self.seconds if self.seconds else 0.0
 
     @property
-    def softmax_ratio(self) -> float:
-        """Time of the letters and clauses, in units of the softmax alone on the same rows and device."""
-        return self.evaluation_seconds / self.softmax_seconds if self.softmax_seconds else float("nan")
-
-    @property
     def suspicious(self) -> int:
         """Rows handed to the exact decision, or left over, summed over the clauses."""
         return sum(clause.suspicious for clause in self.clauses.values())
@@ -71,6 +62,11 @@ class ScreenResult:
     def decided(self) -> int:
         """Suspicious rows decided exactly for the claim."""
         return sum(clause.decided for clause in self.clauses.values())
+
+    @property
+    def left(self) -> int:
+        """Suspicious rows that were not tried because the limit was reached."""
+        return sum(clause.left for clause in self.clauses.values())
 
     @property
     def verdict(self) -> Verdict:

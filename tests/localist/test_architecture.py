@@ -114,8 +114,6 @@ def test_planted_folder_circle_is_found():
 
 def test_no_import_circle():
     below = {name: set(imported_modules(path)) & set(BY_NAME) - {name} for name, path in BY_NAME.items()}
-    # Allowed: two halves of one class; its functions call its methods.
-    below["proofs_check.screening.running_error"].discard("proofs_check.screening.tracked_functions")
     while below:
         free = {name for name, others in below.items() if not others & set(below)}
         assert free, f"import circle among {sorted(below)}"
