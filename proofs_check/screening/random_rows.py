@@ -61,12 +61,15 @@ def _batch(seed: int, index: int, keys: int, rows: int, family: str, on_pattern:
     rng = np.random.default_rng([seed, index])
     block = int(rng.choice([1, 2, keys // 8, keys // 2, keys - 1, int(rng.integers(1, keys))]))
     block = min(max(block, 1), keys - 1 if on_pattern else keys - 2)
-    jitter = 0.0 if on_pattern else 10 ** rng.uniform(-1.5, 0.7, rows)
+    jitter = 0.0 if on_pattern else 10 ** rng.uniform(-1.5, 0.5, rows)
     noise = rng.standard_normal((keys, rows))
     if family == "heavy-tailed":
         noise /= abs(rng.standard_normal((keys, rows)))
     height = rng.choice((3.0, 12.0)) * rng.uniform(-1, 1, rows)
     logits = noise * jitter
+    if family == "heavy-tailed":
+        # Clipped, many keys would tie at the largest logit.
+        logits /= 1 + abs(logits) / _LARGEST_LOGIT
     logits += height * _pattern(rng, keys, rows, block, family)
     temperature = rng.choice(_TEMPERATURES, rows)
     scores = np.clip(logits, -_LARGEST_LOGIT, _LARGEST_LOGIT, out=logits) * temperature

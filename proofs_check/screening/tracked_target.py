@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from scipy.special import lambertw
 from sympy import Expr
 
 from proofs_check.screening.tracked import (
@@ -30,6 +29,7 @@ from theory.stable import best_share
 
 # With more keys the float of the best number of upper keys may be off by more than the neighbours that are tried.
 _MOST_KEYS = 2.0**24
+_NEWTON_STEPS = 6
 
 
 def _entropy_term(p: Tracked) -> Tracked:
@@ -78,20 +78,30 @@ def lowest_entropy(keys: Tracked, r: Tracked) -> Tracked:
 
 
 def lambert_w(x: Tracked, branch: Tracked | None = None) -> Tracked:
-    """`W(x)` on `[-1/e, 0)`, branch 0 or -1, bounded through its equation, without trust in the library.
+    """`W(x)` on `[-1/e, 0)`, branch 0 or -1, by Newton's method, bounded through its equation.
 
     With `v = -W`, `f(v) = v - log v` is `-log(-x) =: c`, falls below 1 and rises above, and `f' = 1 - 1/v`. Within
     `min(v, |v - 1|)/4` of `v` the slope is at least half that at `v`; so if twice `|f(v) - c|/|f'(v)|`, with the errors
     of `f` and `c`, is no larger than that distance, the root lies within it.
     """
     lower_branch = branch is not None and branch.value == -1
-    v = -lambertw(x.value, -1 if lower_branch else 0).real
-    point = Tracked(v)
-    residual = point - log(point) + log(-x)
+    goal = -log(-x)
+    point = Tracked(_newton(np.maximum(goal.value, 1.0), lower_branch))
+    v, residual = point.value, point - log(point) - goal
     slope = abs(v - 1) / v
     distance = 2 * (abs(residual.value) + residual.error) * (1 + 8 * UNIT) / slope
     found = (4 * distance <= np.minimum(v, abs(v - 1))) & ((v > 1) == lower_branch)
     return Tracked(-v, np.where(found, distance, np.inf))
+
+
+def _newton(level: Any, above: bool) -> Any:
+    """Root of `v - log v = level >= 1` above or below 1. scipy's branch -1 is off by up to 1e-4 near -1/e."""
+    root = np.sqrt(2 * (level - 1))
+    v = 1 + root + root**2 / 3 if above else np.where(root < 1, 1 - root + root**2 / 3, np.exp(-level))
+    for _ in range(_NEWTON_STEPS):
+        step = (v - np.log(v) - level) * v / (v - 1)
+        v = np.where(abs(step) < abs(v - 1), v - step, v)
+    return v
 
 
 def _choose(branches: list[tuple[Any, Callable[..., Any], Expr]]) -> Tracked:
