@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 from sympy.core.relational import Equality
-from sympy.logic.boolalg import And, Boolean, Implies
 
 from proofs_check.deciding.counterexample import Counterexample
 from proofs_check.deciding.deciding import Letters, decide_clause
@@ -26,7 +25,8 @@ from proofs_check.instances.rows import AttentionRow
 from proofs_check.methods.closeness import closeness
 from proofs_check.methods.witness_rows import witness_scores
 from proofs_check.screening.batches import Batch
-from proofs_check.screening.letters import Values
+from proofs_check.screening.letters import values_on
+from proofs_check.screening.screen import split
 from theory.errors import DomainError
 from theory.statement import Clause, Statement
 
@@ -105,13 +105,6 @@ def tightness(
     return Tightness(statement.id, clause.name, kept[0], kept[1], verdict)
 
 
-def _split(clause: Clause) -> tuple[Boolean, Boolean]:
-    """The assumption and the conclusion of a clause."""
-    if isinstance(clause.holds, Implies):
-        return And(clause.given, clause.holds.args[0]), clause.holds.args[1]
-    return clause.given, clause.holds
-
-
 class _Search:
     def __init__(
         self,
@@ -124,7 +117,7 @@ class _Search:
     ) -> None:
         self.pinned = pinned
         self.statement, self.clause, self.block, self.keys, self.rng = statement, clause, block, block + rest, rng
-        self.given, self.claim = _split(clause)
+        self.given, self.claim = split(clause)
 
     def run(self, generations: int) -> list[tuple[float, AttentionRow]]:
         """The nearest rows found, each with its ratio; with 0 generations, the nearest of the starting rows."""
@@ -166,7 +159,7 @@ class _Search:
     def score(self, population: Population) -> Any:
         """How near to false the claim is; far below every ratio where the assumption fails."""
         batch = self.batch(population)
-        values = Values(batch)
+        values = values_on(batch)
         _, given = closeness(self.given, values, assumed=True)
         ratio, _ = closeness(self.claim, values)
         ratio = np.where(np.isfinite(ratio), ratio, _WORST)

@@ -12,17 +12,32 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from proofs_check.instances.rows import AttentionRow
 from proofs_check.screening.tracked import LIBRARY, TINY, UNIT, Tracked, complement, log, logistic
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
 # x e^-x <= 1/e and x^2 e^-x <= 4/e^2 for x >= 0.
 _LARGEST_MOMENT, _LARGEST_SQUARE = 1 / math.e, 4 / math.e**2
 # Deeper than this, e^-x is below the smallest float.
 _DEEPEST = 2.0**10
+
+
+class OnDemand(dict[Key, Value]):
+    """A dictionary whose values are made on first access: most statements use few letters and columns."""
+
+    def __init__(self, make: Callable[[Key], Value]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Key) -> Value:
+        self[key] = self._make(key)
+        return self[key]
 
 
 class Part:

@@ -8,21 +8,14 @@ from functools import reduce
 import numpy as np
 from sympy import Symbol
 
-from proofs_check.screening.batches import Batch, Mixture
+from proofs_check.screening.batches import Batch, Mixture, OnDemand
 from proofs_check.screening.tracked import LIBRARY, UNIT, Tracked, exp, log, pair
 from theory import symbols as letters
 
 
-class Values(dict[Symbol, Tracked]):
-    """The letters' values on a batch, each computed on first access; `KeyError` for a letter that rows do not have."""
-
-    def __init__(self, batch: Batch) -> None:
-        super().__init__()
-        self._batch = batch
-
-    def __missing__(self, letter: Symbol) -> Tracked:
-        self[letter] = LETTERS[letter](self._batch)
-        return self[letter]
+def values_on(batch: Batch) -> Mapping[Symbol, Tracked]:
+    """The letters' values, each computed on first access; `KeyError` for a letter that rows do not have."""
+    return OnDemand(lambda letter: LETTERS[letter](batch))
 
 
 def _mean_margin(batch: Batch) -> Tracked:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from proofs_check.screening.batches import Batch
+from proofs_check.screening.batches import Batch, OnDemand
 
 FAMILIES = ("gaussian", "heavy-tailed", "block-level", "one-key", "two-level", "tied")
 # Most rows are of the lengths attention has; 13 lengths and 6 families are coprime, so that every pair comes up.
@@ -27,18 +27,6 @@ _LARGEST_BATCH = 2**18
 _BATCHES, _ROWS, _ROWS_PER_KEY = 64, (32, 4096), 64
 
 Generator = np.random.Generator
-
-
-class Columns(dict[str, Any]):
-    """The columns of a batch beside its scores, each drawn on first access: most statements use few."""
-
-    def __init__(self, draw: Callable[[str], Any]) -> None:
-        super().__init__()
-        self._draw = draw
-
-    def __missing__(self, name: str) -> Any:
-        self[name] = self._draw(name)
-        return self[name]
 
 
 def random_batches(samples: int, seed: int, on_pattern: bool = True) -> Iterator[Batch]:
@@ -79,7 +67,7 @@ def _batch(seed: int, index: int, keys: int, rows: int, family: str, on_pattern:
         # A dial of 0 changes nothing, which is another equality.
         return np.zeros(rows) if on_pattern and keys < 4 and name == "dial" else _COLUMNS[name](column, batch)
 
-    columns = Columns(draw)
+    columns: OnDemand[str, Any] = OnDemand(draw)
     columns["temperature"] = temperature
     batch = Batch(scores, block, columns, family)
     return batch
@@ -126,6 +114,6 @@ _COLUMNS: dict[str, Callable[[Generator, Batch], Any]] = {
     "fidelity_target": lambda rng, batch: expit(_near(rng, batch, batch.dialled.log_odds.value)),
     "values": lambda rng, batch: rng.uniform(-4, 4, batch.scores.shape),
     "seen": lambda rng, batch: batch.scores + rng.uniform(-0.5, 0.5, batch.scores.shape) * batch.columns["temperature"],
-    "weights": lambda rng, batch: rng.integers(0, 17, batch.scores.shape) + (np.arange(batch.keys)[:, None] == 0.0),
+    "weights": lambda rng, batch: rng.integers(0, 17, batch.scores.shape) + 1.0 * (np.arange(batch.keys)[:, None] == 0),
 }
 _NAMES = tuple(_COLUMNS)

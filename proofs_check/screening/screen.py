@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from typing import Any
 
 import numpy as np
+from sympy import Symbol
 from sympy.core.relational import Equality, Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
 
@@ -24,16 +25,17 @@ from proofs_check.inequalities.arguments import whole_number
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
 from proofs_check.screening.batches import Batch
-from proofs_check.screening.letters import Values
+from proofs_check.screening.letters import values_on
 from proofs_check.screening.random_rows import random_batches
 from proofs_check.screening.result import ClauseScreen, ScreenResult
-from proofs_check.screening.tracked import Truth, compare
+from proofs_check.screening.tracked import Tracked, Truth, compare
 from proofs_check.screening.tracked_target import TRACKED
 from theory.errors import DomainError
 from theory.lowering import UnknownNode, evaluate
 from theory.statement import Clause, Statement
 
 Progress = Callable[[int], None]
+Values = Mapping[Symbol, Tracked]
 
 
 def screen(
@@ -64,7 +66,7 @@ def screen_batches(
     # Overflow and NaN are expected: no comparison with them is certain, and the row goes to the exact decision.
     with contextlib.suppress(KeyboardInterrupt), np.errstate(all="ignore"):
         for batch in batches:
-            values = Values(batch)
+            values = values_on(batch)
             for clause in statement.claim:
                 _screen_clause(clause, batch, values, result, decide_at_most)
             result.rows += batch.rows
@@ -95,11 +97,16 @@ def _screen_clause(clause: Clause, batch: Batch, values: Values, result: ScreenR
     _decide(clause, batch, doubtful, fails, result, decide_at_most)
 
 
+def split(clause: Clause) -> tuple[Boolean, Boolean]:
+    """The assumption of a clause, with the antecedent of its claim, and what it concludes."""
+    if isinstance(clause.holds, Implies):
+        return And(clause.given, clause.holds.args[0]), clause.holds.args[1]
+    return clause.given, clause.holds
+
+
 def judge(clause: Clause, batch: Batch, values: Values) -> tuple[Any, Any, Any]:
     """The rows that are certainly for a clause, certainly against it, and certainly outside its assumption."""
-    claim, given = clause.holds, clause.given
-    if isinstance(claim, Implies):
-        given, claim = And(given, claim.args[0]), claim.args[1]
+    given, claim = split(clause)
     applies, outside = truth(given, values)
     holds, fails = truth(claim, values)
     judged = np.broadcast_arrays(holds & ~outside, fails & applies, outside, np.empty(batch.rows))
@@ -135,9 +142,7 @@ def _any(parts: Iterable[Truth]) -> Truth:
     return reduce(_both, [part[::-1] for part in parts])[::-1]
 
 
-def _decide(
-    clause: Clause, batch: Batch, doubtful: Any, fails: Any, result: ScreenResult, decide_at_most: int
-) -> None:
+def _decide(clause: Clause, batch: Batch, doubtful: Any, fails: Any, result: ScreenResult, decide_at_most: int) -> None:
     """Decides doubtful rows exactly, those certainly false in floats first: they refute."""
     counts = result.clauses[clause.name]
     rows = [*np.flatnonzero(doubtful & fails), *np.flatnonzero(doubtful & ~fails)]

@@ -40,6 +40,8 @@ class Tracked:
     """
 
     __slots__ = ("error", "one_minus", "one_plus", "value")
+    # numpy's numbers leave mixed arithmetic to this class.
+    __array_ufunc__ = None
 
     def __init__(self, value: Any, error: Any = 0.0) -> None:
         # A plain number becomes numpy's, which divides by 0 without raising.

@@ -62,6 +62,8 @@ def lowest_entropy(keys: Tracked, r: Tracked) -> Tracked:
     share has error 2^-30 and slope at most 1/6, so two neighbours below and two above include it while `n` is below
     2^24 and `n` times the error of `r` below 1; elsewhere the bound is infinite.
     """
+    if np.ndim(keys.value):
+        raise UnknownNode("the lowest entropy needs a number of keys that is the same on all rows")
     n = np.round(keys.value)
     middle, shrink = np.floor(n * best_share(r.value, np)), exp(-r)
 

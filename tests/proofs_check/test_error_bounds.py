@@ -15,13 +15,13 @@ from proofs_check.deciding.deciding import ArbArithmetic
 from proofs_check.instances.rows import DEFINITIONS
 from proofs_check.screening import batches, letters, tracked, tracked_target
 from proofs_check.screening.batches import Batch
-from proofs_check.screening.letters import LETTERS, Values
+from proofs_check.screening.letters import LETTERS, values_on
 from proofs_check.screening.random_rows import random_batches
 from proofs_check.screening.tracked import INFLATION, LIBRARY_ULPS, Tracked, compare, exp, pair, sqrt
 from proofs_check.screening.tracked_target import TRACKED, lambert_w
 from theory.lowering import arb_target, evaluate
 from theory.statements.catalogue import CATALOGUE
-from theory.symbols import VOCABULARY, H, H_B, H_C, d, d_mean
+from theory.symbols import H_B, H_C, VOCABULARY, H, d, d_mean
 
 PRECISION = 2000
 
@@ -66,7 +66,7 @@ def hard_batches():
 def missed(batch, index):
     """The letters whose bound, or whose complement's, does not enclose the exact value on a row of the batch."""
     found, row, by = [], batch.row(index), ArbArithmetic()
-    values = Values(batch)
+    values = values_on(batch)
     for letter in LETTERS:
         number, exact = values[letter], DEFINITIONS[letter](row, by)
         held = encloses(number, exact, index)
@@ -89,7 +89,9 @@ def test_every_letter_is_enclosed_on_random_rows_and_bounds_are_small():
     with np.errstate(all="ignore"), ctx.workprec(PRECISION):
         for batch in islice(random_batches(10**4, 3), 60):
             assert missed(batch, batch.rows // 2) == []
-            for letter, number in Values(batch).items():
+            values = values_on(batch)
+            for letter in LETTERS:
+                number = values[letter]
                 size = np.maximum(abs(number.value), 1)
                 assert np.all(number.error <= 1e-9 * size * np.maximum(batch.columns["temperature"], 1)), letter
 

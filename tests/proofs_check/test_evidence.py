@@ -199,7 +199,7 @@ def test_every_entry_of_the_file_is_in_the_table_of_forgeries():
 
     tried = {place for place, *_ in FORGED}
     # They are shown, and nothing else.
-    shown = {("screen", name) for name in ("suspicious", "decided", "rows_per_second", "counterexample")}
+    shown = {("screen", name) for name in ("suspicious", "decided", "counterexample")}
     shown |= {("adversarial", 0, "row"), ("interval", 0, "reason"), ("effort", "seconds_per_lemma"), ("effort", "seed")}
     assert set(entries(recorded("A6"))) - tried == shown
 

@@ -1,4 +1,4 @@
-"""The screen: it catches what is wrong in the ninth digit, clears nothing it cannot tell, and shows when it is wrong."""
+"""The screen catches what is wrong in the ninth digit, clears nothing it cannot tell, and shows when it is wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from proofs_check.mutants.statement_mutants import all_mutants
 from proofs_check.screening import screen as screening
 from proofs_check.screening import tracked
 from proofs_check.screening.batches import Batch
-from proofs_check.screening.letters import Values
+from proofs_check.screening.letters import values_on
 from proofs_check.screening.random_rows import FAMILIES, random_batches
 from proofs_check.screening.screen import judge, screen, screen_batches
 from theory.errors import DomainError
@@ -95,7 +95,7 @@ def cleared(claim, scores):
     """The rows that are clear, and those certainly against the claim."""
     batch = made(np.array(scores), 1)
     with np.errstate(all="ignore"):
-        holds, fails, _ = judge(Clause("planted", claim), batch, Values(batch))
+        holds, fails, _ = judge(Clause("planted", claim), batch, values_on(batch))
     return holds.tolist(), fails.tolist()
 
 
@@ -211,7 +211,7 @@ COMPOUND = [
 @pytest.mark.parametrize(("claim", "truth"), COMPOUND, ids=str)
 def test_compound_claims_are_judged_on_every_row(claim, truth):
     batch = next(random_batches(100, 0, on_pattern=False))
-    holds, fails, outside = judge(Clause("planted", claim), batch, Values(batch))
+    holds, fails, outside = judge(Clause("planted", claim), batch, values_on(batch))
     assert holds.shape == fails.shape == outside.shape == (batch.rows,)
     assert (bool(holds.all()), bool(fails.all())) == truth
     assert (bool(holds.any()), bool(fails.any())) == truth
