@@ -1,9 +1,10 @@
-"""Batches of random rows, in the shapes on which bounds on attention tend to break; the same seed repeats them.
+"""Batches of random rows, in the shapes on which bounds on attention tend to break.
 
 Logits are `jitter * noise + height * pattern`, within 14 nats of 0: noise is Gaussian or heavy-tailed, the pattern
 raises nothing, the block, one key or some keys. On such rows, with at least 3 keys and 2 outside the block, floats can
-tell the sides of a bound apart. Rows that lie exactly on a pattern attain equalities, which floats cannot decide: a
-few come first, with every block size. Masses below e^-28 and rows nearer to a pattern are for the exact methods.
+tell the sides of a bound apart. Rows that lie exactly on a pattern attain equalities, which floats cannot decide: one
+of every pattern comes first, of 2, 3 and 8 keys. Logits further apart than 28 nats, and rows nearer to a pattern, are
+for the exact methods.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ Generator = np.random.Generator
 
 
 def random_batches(samples: int, seed: int, on_pattern: bool = True) -> Iterator[Batch]:
-    """Batches of `samples` rows in total, first those exactly on a pattern unless `on_pattern` is False."""
+    """Batches of `samples` rows in total, first those exactly on a pattern unless `on_pattern` is False.
+
+    The same seed and number of samples repeat them.
+    """
     done = 0
     if on_pattern:
         for keys, family in _ON_PATTERN[:samples]:

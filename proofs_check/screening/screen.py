@@ -45,7 +45,7 @@ def screen(
     progress: Progress | None = None,
     decide_at_most: int = 200,
 ) -> ScreenResult:
-    """Tries `samples` random rows on every clause of a statement about rows; the same seed draws the same rows.
+    """Tries `samples` random rows on every clause of a statement about rows; the same seed repeats them.
 
     `progress` is told the rows of each batch. At most `decide_at_most` rows per clause that floats cannot settle are
     decided exactly, and all that floats find false. Interrupted (Ctrl-C), it returns what it has. Raises `DomainError`
