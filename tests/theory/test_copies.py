@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from sympy import Rational, expand_func, sqrt
+from sympy import Expr, Integer, Rational, Symbol, expand_func, oo, simplify, sqrt
 from sympy import exp as e_to
 
 from empirical.attention.gate import _dialled
@@ -16,20 +16,15 @@ from theory import design_symbols as design
 from theory import symbols as row
 from theory import weight_symbols as weights
 from theory.design.promise import entropy_most
-from theory.numbers import anchor_bounds, bounds, extinction_steps, rule_bounds, schedule_bounds, weight_bounds
+from theory.numbers import anchor_bounds, bounds, exact, extinction_steps, rule_bounds, schedule_bounds, weight_bounds
 from theory.statements import (
     anchors,
     dial,
     entropy,
     extinction,
-    gradient_bound,
     known,
     leak,
-    penalty,
-    rules,
     schedules,
-    sparse_attention,
-    weights_to_attention,
 )
 
 SIZE = lambda draw: draw.randint(1, 500)  # noqa: E731
@@ -49,6 +44,7 @@ class _Row:
 
 
 # The copy, the statement's expression, and the letters in the copy's order with what is drawn for each.
+# Those of `PLAIN`, by which exact answers are computed, are added below.
 ROW = {row.m: SIZE, row.k: SIZE}
 COPIES = {
     "A2 bounds.leak_max": (lambda m, k, d: bounds.leak_max(m + k, m, d), leak.LEAK_MAX, ROW | {row.d: REAL}),
@@ -56,11 +52,6 @@ COPIES = {
         lambda m, k, d: bounds.fidelity_min(m + k, m, d),
         1 - leak.LEAK_MAX,
         ROW | {row.d: REAL},
-    ),
-    "A3 bounds.margin_needed": (
-        lambda m, k, eps, tau: bounds.margin_needed(m + k, m, eps, tau),
-        row.tau * leak.MARGIN_THRESHOLD,
-        ROW | {row.eps_target: UNIT, row.tau: POSITIVE},
     ),
     "A4 bounds.entropy_max": (
         lambda m, k, d: bounds.entropy_max(m + k, m, d),
@@ -78,7 +69,6 @@ COPIES = {
         ROW | {row.d: POSITIVE},
     ),
     "B1 bounds.dialled_leak": (bounds.dialled_leak, dial.DIALLED_LEAK, {row.eps: UNIT, row.lam: UNIT}),
-    "B1 bounds.dial_needed": (bounds.dial_needed, dial.DIAL_NEEDED, {row.F: UNIT, row.F_target: UNIT}),
     "B1 gate, leak": (
         lambda eps, lam: _dialled(1 - np.float64(eps), -np.log1p(-lam))[0],
         dial.DIALLED_LEAK,
@@ -88,33 +78,6 @@ COPIES = {
         lambda eps, lam: _dialled(1 - np.float64(eps), -np.log1p(-lam))[1],
         1 - dial.DIALLED_LEAK,
         {row.eps: UNIT, row.lam: UNIT},
-    ),
-    "B4 bounds.penalty_needed": (
-        lambda m, k, eps, delta, tau: bounds.penalty_needed(m + k, m, eps, delta, tau),
-        penalty.PENALTY_NEEDED,
-        ROW | {row.eps_target: UNIT, row.delta: REAL, row.tau: POSITIVE},
-    ),
-    "B5 weight_bounds.sparse_penalty_needed": (
-        lambda m, delta, tau: weight_bounds.sparse_penalty_needed(m, 1, delta, tau),
-        sparse_attention.SPARSE_PENALTY,
-        {row.m: SIZE, row.delta: REAL, row.tau: POSITIVE},
-    ),
-    "C2 weight_bounds.gradient_bound": (
-        weight_bounds.gradient_bound,
-        gradient_bound.GRADIENT_MAX,
-        {
-            weights.Lam: POSITIVE,
-            weights.v_norm: POSITIVE,
-            weights.k_norm: POSITIVE,
-            weights.x_g: POSITIVE,
-            weights.d_k: SIZE,
-            row.tau: POSITIVE,
-        },
-    ),
-    "C6 weight_bounds.margin_from_weights": (
-        weight_bounds.margin_from_weights,
-        weights_to_attention.MARGIN_FROM_WEIGHTS,
-        {weights.s_in: REAL, weights.reach_off: POSITIVE, weights.pull: POSITIVE, weights.d_k: SIZE},
     ),
     "C5 extinction_steps.adam_update_bound": (
         lambda t: extinction_steps.adam_update_bound(t, 0.5, 0.875),
@@ -135,27 +98,12 @@ COPIES = {
         anchors.BRACKET,
         {design.coherence: UNIT, design.distance: UNIT},
     ),
-    "D2 anchor_bounds.random_anchor_coherence": (
-        anchor_bounds.random_anchor_coherence,
-        anchors.RANDOM_COHERENCE,
-        {design.dimension: SIZE, design.anchors: lambda draw: draw.randint(2, 500), design.failure: UNIT},
-    ),
     "D3 anchor_bounds.information_needed": (
         lambda number, error: anchor_bounds.information_needed(number, error * (1 - 1 / number)),
         lambda number, error: anchors.INFORMATION_NEEDED.subs(
             {design.blocks: number, design.error: error * (1 - Rational(1, number))}
         ),
         {None: lambda draw: draw.randint(3, 500), 1: lambda draw: Fraction(draw.randint(1, 900), 1000)},
-    ),
-    "E1 rule_bounds.rule_strength": (
-        rule_bounds.rule_strength,
-        rules.STRENGTH_NEEDED,
-        {row.F: UNIT, design.promise: UNIT, row.tau: POSITIVE},
-    ),
-    "E3 rule_bounds.expected_fidelity": (
-        rule_bounds.expected_fidelity,
-        rules.EXPECTED_FIDELITY,
-        {design.missed: UNIT, design.mean_fired: UNIT, design.mean_missed: UNIT},
     ),
     "F3 schedule_bounds.dial_gain": (
         schedule_bounds.dial_gain,
@@ -168,6 +116,33 @@ COPIES = {
         {None: lambda draw: draw.randint(2, 500), 1: POSITIVE},
     ),
 }
+
+
+# What is drawn for an argument that must obey a law; of several laws, the last decides.
+DRAWN = {
+    exact.REAL: REAL,
+    exact.SIZE: POSITIVE,
+    exact.POSITIVE: POSITIVE,
+    exact.UNIT: UNIT,
+    exact.OPEN_UNIT: UNIT,
+    exact.FROM_1: SIZE,
+    exact.FROM_2: lambda draw: draw.randint(2, 500),
+}
+MODULES = (anchor_bounds, bounds, rule_bounds, schedule_bounds, weight_bounds)
+
+
+def plain_copy(name):
+    """The numeric function of a plain entry, with the keys outside the block for the visible ones."""
+    expr, letters = exact.PLAIN[name]
+    function = next(getattr(module, name) for module in MODULES if hasattr(module, name))
+    drawn = {letter: DRAWN[exact.ARGUMENTS[letter][-1]] for letter in letters}
+    if letters[:2] != (exact.n, row.m):
+        return function, expr, drawn
+    del drawn[exact.n]
+    return lambda m, k, *rest: function(m + k, m, *rest), expr, ROW | drawn
+
+
+COPIES |= {name: plain_copy(name) for name in exact.PLAIN}
 
 
 def disagreement(copy, expr, letters, seed=0, draws=40):
@@ -192,3 +167,74 @@ def test_a_copy_that_is_off_is_seen():
     copy, expr, letters = COPIES["A2 bounds.leak_max"]
     assert disagreement(lambda m, k, d: copy(m, k, d + 1e-9), expr, letters) > 1e-11
     assert disagreement(copy, expr * e_to(Rational(1, 10**9)), letters) > 1e-11
+
+
+# Points at which the exact functions that are no plain expression have a value, with the numeric functions to compare.
+EXACT = [
+    (bounds.leak_max, (8, 2, Rational(4, 3))),
+    (bounds.leak_max, (8, 2, oo)),
+    (bounds.fidelity_min, (8, 2, Rational(-4, 3))),
+    (bounds.fidelity_min, (8, 2, -oo)),
+    (bounds.entropy_max, (9, 4, Rational(2, 3))),
+    (bounds.entropy_max, (9, 4, Rational(-2, 3))),
+    (bounds.entropy_max, (9, 4, oo)),
+    (bounds.entropy_max, (9, 4, -oo)),
+    (bounds.entropy_max_at_least, (9, 4, Rational(-2, 3))),
+    (bounds.entropy_min, (9, Rational(7, 2))),
+    (bounds.entropy_min, (900, Rational(7, 2))),
+    (bounds.entropy_min_zhai, (9, Rational(7, 2))),
+    (bounds.dialled_leak, (Rational(1, 3), Rational(2, 5))),
+    (bounds.dialled_leak, (Rational(1, 3), Integer(1))),
+    (schedule_bounds.dial_gain, (Rational(1, 3), Rational(2, 5))),
+    (weight_bounds.collapse_radius, (Rational(3, 2), 2, 3, 5, 7, 11)),
+    (weight_bounds.collapse_radius, (Rational(3, 2), 0, 3, 5, 7, 11)),
+    (extinction_steps.adam_update_bound, (5, Rational(1, 2), Rational(7, 8))),
+    (extinction_steps.adam_update_bound, (oo, Rational(1, 2), Rational(7, 8))),
+    (extinction_steps.adam_threshold, (9, Rational(1, 2), Rational(7, 8), 5)),
+    (anchor_bounds.anchor_margin, (Rational(1, 3), Rational(1, 5), 3)),
+    (anchor_bounds.anchor_margin, (Rational(1, 3), Rational(7, 5), 3)),
+    (anchor_bounds.anchor_scale_needed, (Rational(1, 3), Rational(1, 5), 3)),
+    (anchor_bounds.anchor_scale_needed, (Rational(1, 3), Rational(7, 5), 3)),
+    (anchor_bounds.coherence_possible, (Integer(5), 4)),
+    (anchor_bounds.coherence_possible, (Integer(5), 9)),
+    (anchor_bounds.coherence_possible, (Integer(5), 17)),
+    (anchor_bounds.coherence_possible, (Integer(1), 3)),
+    (anchor_bounds.anchor_capacity, (5, Rational(-2, 9))),
+    (anchor_bounds.anchor_capacity, (5, Rational(-1, 90))),
+    (anchor_bounds.anchor_capacity, (5, Integer(0))),
+    (anchor_bounds.information_needed, (5, Rational(1, 7))),
+    (anchor_bounds.information_needed, (5, Integer(0))),
+    (anchor_bounds.information_needed, (5, Rational(8, 9))),
+]
+
+
+@pytest.mark.parametrize(("function", "point"), EXACT, ids=[f"{f.__name__}{p}" for f, p in EXACT])
+def test_an_exact_value_agrees_with_the_float(function, point):
+    exact_value = function(*point)
+    assert isinstance(exact_value, Expr)
+    assert float(exact_value) == pytest.approx(float(function(*map(float, point))), rel=1e-12, abs=1e-300)
+
+
+def test_every_exact_function_is_compared():
+    assert {function.__name__ for function, _ in EXACT} == set(exact._OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("function", "point"),
+    [
+        (bounds.leak_max, (row.m + row.k, row.k, row.d)),
+        (bounds.entropy_max_at_least, (row.m, 1, Rational(1, 3))),
+        (bounds.margin_needed, (row.k, row.m, row.F, row.eps_target)),
+        (bounds.penalty_needed, (row.k, 2, row.tau, row.m, row.delta)),
+        (weight_bounds.gradient_bound, (row.tau, weights.d_k, 2, 3, 5, weights.Lam)),
+        (anchor_bounds.random_anchor_coherence, (design.anchors, design.dimension, row.eps)),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_an_argument_may_hold_the_statements_own_letters(function, point):
+    """Substituted one after the other, a letter would be replaced in the value of another one."""
+    letters = sorted({letter for value in point if isinstance(value, Expr) for letter in value.free_symbols}, key=str)
+    strange = [Symbol(f"strange_{i}", **letter.assumptions0) for i, letter in enumerate(letters)]
+    there, back = dict(zip(letters, strange, strict=True)), dict(zip(strange, letters, strict=True))
+    renamed = function(*(value.xreplace(there) if isinstance(value, Expr) else value for value in point))
+    assert simplify(function(*point) - renamed.xreplace(back)) == 0

@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from theory.numbers.checked import Array, between, count, is_exact, open_unit, positive, real, require, scalar
+from theory.numbers.checked import Array, Number, between, count, open_unit, positive, real, require, scalar
+from theory.numbers.numeric import Answer, exactly, is_exact, numeric
 
 # A difference smaller than this share of its terms has lost more digits than the promised error allows.
 _CANCELLED = 1e-2
 
 
-def anchor_margin(coherence: Any, distance: Any, scale: Any = 1.0) -> Any:
+@numeric
+def anchor_margin(coherence: Number, distance: Number, scale: Number = 1.0) -> Answer:
     """Smallest margin of a query along an anchor (D1; sharp): `scale` times a factor of the geometry.
 
     Negative if the keys stray so far from their anchors that a key of another block can be nearer.
@@ -32,14 +34,13 @@ def anchor_margin(coherence: Any, distance: Any, scale: Any = 1.0) -> Any:
     -18/25
     """
     if is_exact(coherence, distance, scale):
-        from theory.numbers import exact_design
-
-        return exact_design.anchor_margin(coherence, distance, scale)
+        return exactly("anchor_margin", coherence, distance, scale)
     factor = positive("scale", scale)
     return scalar(factor * _bracket(coherence, distance))
 
 
-def anchor_scale_needed(coherence: Any, distance: Any, margin: Any) -> Any:
+@numeric
+def anchor_scale_needed(coherence: Number, distance: Number, margin: Number) -> Answer:
     """Smallest scale at which D1 promises the margin; infinite if no scale does, 0 if none is needed.
 
     `margin` is `tau d*` (A3) for a leak; see `theory.numbers.bounds.margin_needed`.
@@ -51,16 +52,15 @@ def anchor_scale_needed(coherence: Any, distance: Any, margin: Any) -> Any:
     inf
     """
     if is_exact(coherence, distance, margin):
-        from theory.numbers import exact_design
-
-        return exact_design.anchor_scale_needed(coherence, distance, margin)
+        return exactly("anchor_scale_needed", coherence, distance, margin)
     bracket, wanted = np.broadcast_arrays(_bracket(coherence, distance), real("margin", margin))
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.where(bracket > 0, wanted / np.where(bracket > 0, bracket, 1.0), np.inf)
     return scalar(np.where(wanted <= 0, 0.0, scale))
 
 
-def coherence_possible(dimension: Any, anchors: Any) -> Any:
+@numeric
+def coherence_possible(dimension: Number, anchors: Number) -> Answer:
     """Lower bound on the coherence of `anchors` unit vectors in R^`dimension` (D2).
 
     Attained up to `2 dimension` anchors: by a simplex, then by an orthoplex (Rankin). Beyond that, Levenshtein's bound
@@ -77,9 +77,7 @@ def coherence_possible(dimension: Any, anchors: Any) -> Any:
     0.0
     """
     if is_exact(dimension, anchors):
-        from theory.numbers import exact_design
-
-        return exact_design.coherence_possible(dimension, anchors)
+        return exactly("coherence_possible", dimension, anchors)
     p, number = count("dimension", dimension, at_least=1), count("anchors", anchors, at_least=2)
     more = np.maximum(number - 2 * p, 0.0)
     root = np.sqrt((p * (p - 1)) ** 2 + 4 * p * np.maximum(number - p - 1, 0.0) * more)
@@ -89,7 +87,8 @@ def coherence_possible(dimension: Any, anchors: Any) -> Any:
     return scalar(np.where((p == 1) & (number > 2), 1.0, least))
 
 
-def anchor_capacity(dimension: Any, coherence: Any) -> Any:
+@numeric
+def anchor_capacity(dimension: Number, coherence: Number) -> Answer:
     """Largest number of unit vectors in R^`dimension` of coherence at most `coherence` (D2, Rankin; attained).
 
     `coherence` lies in [-1, 0]; a positive one, for which no closed form is known, raises `DomainError`: see
@@ -97,7 +96,12 @@ def anchor_capacity(dimension: Any, coherence: Any) -> Any:
 
     >>> float(anchor_capacity(dimension=64, coherence=0.0)), float(anchor_capacity(dimension=64, coherence=-0.25))
     (128.0, 5.0)
+    >>> from sympy import Integer, Rational
+    >>> anchor_capacity(dimension=Integer(64), coherence=Rational(-1, 4))
+    5
     """
+    if is_exact(dimension, coherence):
+        return exactly("anchor_capacity", dimension, coherence)
     p, mu = np.broadcast_arrays(count("dimension", dimension, at_least=1), between("coherence", coherence, -1, 0))
     with np.errstate(divide="ignore", over="ignore"):
         simplex = np.minimum(p + 1, np.floor(1 - 1 / mu))
@@ -106,7 +110,8 @@ def anchor_capacity(dimension: Any, coherence: Any) -> Any:
     return scalar(np.where(mu == 0, 2 * p, simplex))
 
 
-def random_anchor_coherence(dimension: Any, anchors: Any, failure: Any) -> Any:
+@numeric
+def random_anchor_coherence(dimension: Number, anchors: Number, failure: Number) -> Answer:
     """Coherence that random directions do not exceed with probability at least `1 - failure` (D2).
 
     >>> from sympy import Integer, Rational
@@ -114,15 +119,14 @@ def random_anchor_coherence(dimension: Any, anchors: Any, failure: Any) -> Any:
     sqrt(2)*sqrt(log(2))/8
     """
     if is_exact(dimension, anchors, failure):
-        from theory.numbers import exact_design
-
-        return exact_design.random_anchor_coherence(dimension, anchors, failure)
+        return exactly("random_anchor_coherence", dimension, anchors, failure)
     p, number = count("dimension", dimension, at_least=1), count("anchors", anchors, at_least=2)
     q = open_unit("failure", failure)
     return scalar(np.sqrt(2 * (np.log(number * (number - 1) / 2) - np.log(q)) / p))
 
 
-def information_needed(blocks: Any, error: Any) -> Any:
+@numeric
+def information_needed(blocks: Number, error: Number) -> Answer:
     """Least mutual information, in nats, of a uniform target and a pointer of error rate at most `error` (D3, Fano).
 
     0 from an error rate of `1 - 1/blocks` on, that of guessing.
@@ -134,9 +138,7 @@ def information_needed(blocks: Any, error: Any) -> Any:
     log(3)/2
     """
     if is_exact(blocks, error):
-        from theory.numbers import exact_design
-
-        return exact_design.information_needed(blocks, error)
+        return exactly("information_needed", blocks, error)
     number, wrong = np.broadcast_arrays(count("blocks", blocks, at_least=2), between("error", error, 0, 1))
     # Divergence of the pointer's success rate from a guess's: kl(1 - error || 1/blocks).
     right = 1 - wrong

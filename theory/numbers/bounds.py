@@ -11,7 +11,6 @@ Entropies are in nats.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,10 @@ from scipy.special import expit
 from theory.errors import DomainError
 from theory.numbers.checked import (
     Array,
+    Number,
     between,
     broadcast,
     count,
-    is_exact,
     number,
     open_unit,
     positive,
@@ -33,13 +32,15 @@ from theory.numbers.checked import (
     scalar,
     shown,
 )
+from theory.numbers.numeric import Answer, exactly, is_exact, numeric
 from theory.stable import binary_entropy_of_logit, lowest_entropy, mixture_entropy_of_logit
 
 # A difference smaller than this share of its terms has lost more digits than the promised error allows.
 _CANCELLED = 1e-2
 
 
-def leak_max(n: Any, m: Any, separation: Any) -> Any:
+@numeric
+def leak_max(n: Number, m: Number, separation: Number) -> Answer:
     """Largest leak of a row whose separation is at least `separation` (A2; own, after the seed's threshold claim).
 
     The separation may be the margin, the mean margin (a stronger bound) or the soft margin (an equality),
@@ -52,12 +53,13 @@ def leak_max(n: Any, m: Any, separation: Any) -> Any:
     3/4
     """
     if is_exact(n, m, separation):
-        return _exact("leak_max", n=n, m=m, separation=separation)
+        return exactly("leak_max", n, m, separation)
     n, m, d = _block_and_separation(n, m, separation)
     return scalar(expit(-(d + _log_ratio(m, n - m))))
 
 
-def fidelity_min(n: Any, m: Any, separation: Any) -> Any:
+@numeric
+def fidelity_min(n: Number, m: Number, separation: Number) -> Answer:
     """Smallest fidelity of a row whose separation is at least `separation` (A2).
 
     >>> from sympy import log
@@ -65,12 +67,13 @@ def fidelity_min(n: Any, m: Any, separation: Any) -> Any:
     4/5
     """
     if is_exact(n, m, separation):
-        return _exact("fidelity_min", n=n, m=m, separation=separation)
+        return exactly("fidelity_min", n, m, separation)
     n, m, d = _block_and_separation(n, m, separation)
     return scalar(expit(d + _log_ratio(m, n - m)))
 
 
-def entropy_max(n: Any, m: Any, separation: Any) -> Any:
+@numeric
+def entropy_max(n: Number, m: Number, separation: Number) -> Answer:
     """Largest entropy in nats of a row of this separation (A4; attained).
 
     For `separation >= 0` it bounds every row whose separation is at least that; its floor is `log(m)`, not 0.
@@ -84,7 +87,7 @@ def entropy_max(n: Any, m: Any, separation: Any) -> Any:
     log(4*3**(1/4)/3)
     """
     if is_exact(n, m, separation):
-        return _exact("entropy_max", n=n, m=m, separation=separation)
+        return exactly("entropy_max", n, m, separation)
     n, m, d = _block_and_separation(n, m, separation)
     above = mixture_entropy_of_logit(d + _log_ratio(m, n - m), m, n - m, np, special)
     pair = np.expm1(binary_entropy_of_logit(d, np, special))
@@ -92,7 +95,8 @@ def entropy_max(n: Any, m: Any, separation: Any) -> Any:
     return scalar(np.where(d >= 0, above, below))
 
 
-def entropy_max_at_least(n: Any, m: Any, separation: Any) -> Any:
+@numeric
+def entropy_max_at_least(n: Number, m: Number, separation: Number) -> Answer:
     """Largest entropy in nats of a row whose separation is at least this (A4; attained): `log(n)` below 0.
 
     >>> from sympy import Integer, log
@@ -100,12 +104,13 @@ def entropy_max_at_least(n: Any, m: Any, separation: Any) -> Any:
     log(16)
     """
     if is_exact(n, m, separation):
-        return _exact("entropy_max_at_least", n=n, m=m, separation=separation)
+        return exactly("entropy_max_at_least", n, m, separation)
     n, m, d = _block_and_separation(n, m, separation)
     return entropy_max(n, m, np.maximum(d, 0.0))
 
 
-def entropy_min(n: Any, logit_range: Any) -> Any:
+@numeric
+def entropy_min(n: Number, logit_range: Number) -> Answer:
     """Smallest entropy in nats of a row of `n` keys whose logits, over the temperature, span `logit_range` (A5).
 
     Exact at finite `n`: attained by a row with every logit at one of two levels.
@@ -117,7 +122,7 @@ def entropy_min(n: Any, logit_range: Any) -> Any:
     log(4*3**(1/4)/3)
     """
     if is_exact(n, logit_range):
-        return _exact("entropy_min", n=n, logit_range=logit_range)
+        return exactly("entropy_min", n, logit_range)
     n = count("n", n, at_least=2)
     r = real("logit range", logit_range)
     require(r >= 0, "logit range", r, "be at least 0")
@@ -125,7 +130,8 @@ def entropy_min(n: Any, logit_range: Any) -> Any:
     return scalar(lowest_entropy(n, r, np, special))
 
 
-def entropy_min_zhai(n: Any, norm: Any) -> Any:
+@numeric
+def entropy_min_zhai(n: Number, norm: Number) -> Answer:
     """Smallest entropy in nats of a row of `n` keys with this norm of the scores (G1, Zhai et al. 2023; attained).
 
     `norm` is the Euclidean norm of the row's scores less their mean, over the temperature; a spectral norm of the
@@ -138,16 +144,15 @@ def entropy_min_zhai(n: Any, norm: Any) -> Any:
     5.52
     """
     if is_exact(n, norm):
-        from theory.numbers import exact_design
-
-        return exact_design.entropy_min_zhai(n, norm)
+        return exactly("entropy_min_zhai", n, norm)
     keys, spread = np.broadcast_arrays(count("n", n, at_least=2), real("norm", norm))
     require(spread >= 0, "norm", spread, "be at least 0")
     gap = spread * np.sqrt(keys / (keys - 1))
     return scalar(mixture_entropy_of_logit(gap - np.log(keys - 1), 1.0, keys - 1, np, special))
 
 
-def margin_needed(n: Any, m: Any, leak: Any, temperature: Any = 1.0) -> Any:
+@numeric
+def margin_needed(n: Number, m: Number, leak: Number, temperature: Number = 1.0) -> Answer:
     """Smallest margin at which no row leaks more than `leak`: `temperature * d*` (A3; can be negative).
 
     >>> from sympy import Rational
@@ -155,11 +160,12 @@ def margin_needed(n: Any, m: Any, leak: Any, temperature: Any = 1.0) -> Any:
     log(693)
     """
     if is_exact(n, m, leak, temperature):
-        return _exact("margin_needed", n=n, m=m, leak=leak, temperature=temperature)
+        return exactly("margin_needed", n, m, leak, temperature)
     return penalised_margin(n, m, leak, 0.0, temperature)
 
 
-def penalty_needed(n: Any, m: Any, leak: Any, margin: Any, temperature: Any = 1.0) -> Any:
+@numeric
+def penalty_needed(n: Number, m: Number, leak: Number, margin: Number, temperature: Number = 1.0) -> Answer:
     """Smallest penalty on off-block attention at which no row of this margin leaks more than `leak` (A3, B4).
 
     >>> from sympy import Integer, Rational
@@ -169,11 +175,12 @@ def penalty_needed(n: Any, m: Any, leak: Any, margin: Any, temperature: Any = 1.
     0
     """
     if is_exact(n, m, leak, margin, temperature):
-        return _exact("penalty_needed", n=n, m=m, leak=leak, margin=margin, temperature=temperature)
+        return exactly("penalty_needed", n, m, leak, margin, temperature)
     return scalar(np.maximum(0.0, penalised_margin(n, m, leak, margin, temperature)))
 
 
-def dial_needed(fidelity: Any, target: Any) -> Any:
+@numeric
+def dial_needed(fidelity: Number, target: Number) -> Answer:
     """Smallest dial that lifts a row from `fidelity` to `target` (B1); 0 if it is already there.
 
     >>> from sympy import Rational
@@ -181,14 +188,15 @@ def dial_needed(fidelity: Any, target: Any) -> Any:
     8/9
     """
     if is_exact(fidelity, target):
-        return _exact("dial_needed", fidelity=fidelity, target=target)
+        return exactly("dial_needed", fidelity, target)
     start, goal = broadcast(fidelity=open_unit("fidelity", fidelity), target=open_unit("target fidelity", target))
     # 1 - odds(start)/odds(goal) over a common denominator, which leaves one exact subtraction. A goal below the start
     # needs no dial, and its quotient may overflow.
     return scalar(np.maximum(0.0, goal - start) / goal / (1 - start))
 
 
-def dialled_leak(leak: Any, dial: Any) -> Any:
+@numeric
+def dialled_leak(leak: Number, dial: Number) -> Answer:
     """Leak of a row after the dial, from its leak before (B1, an identity).
 
     >>> from sympy import Rational
@@ -196,15 +204,23 @@ def dialled_leak(leak: Any, dial: Any) -> Any:
     1/10
     """
     if is_exact(leak, dial):
-        return _exact("dialled_leak", leak=leak, dial=dial)
+        return exactly("dialled_leak", leak, dial)
     eps, lam = broadcast(leak=between("leak", leak, 0, 1), dial=between("dial", dial, 0, 1))
     require((eps < 1) | (lam < 1), "leak", eps, "be below 1 where the dial is 1, a hard mask")
     # 1 - lam*eps, written as a sum of positive terms.
     return scalar((1 - lam) * eps / ((1 - lam) + lam * (1 - eps)))
 
 
-def penalised_margin(n: Any, m: Any, leak: Any, margin: Any, temperature: Any = 1.0) -> Any:
-    """Shortfall of a margin for `leak`: `temperature * d*(leak) - margin`, negative if the margin suffices (A3)."""
+@numeric
+def penalised_margin(n: Number, m: Number, leak: Number, margin: Number, temperature: Number = 1.0) -> Answer:
+    """Shortfall of a margin for `leak`: `temperature * d*(leak) - margin`, negative if the margin suffices (A3).
+
+    >>> from sympy import Integer, Rational
+    >>> penalised_margin(n=128, m=16, leak=Rational(1, 100), margin=Integer(7))
+    -7 + log(693)
+    """
+    if is_exact(n, m, leak, margin, temperature):
+        return exactly("penalised_margin", n, m, leak, margin, temperature)
     n, m = _block(n, m)
     eps = open_unit("leak", leak)
     tau = positive("temperature", temperature)
@@ -247,10 +263,3 @@ def _block_and_separation(n: Any, m: Any, separation: Any) -> tuple[Array, Array
     require(~np.isnan(d), "separation", d, "be a number")
     n, m, d = broadcast(n=n, m=m, separation=d)
     return n, m, d
-
-
-def _exact(name: str, **values: Any) -> Any:
-    from theory.numbers.exact import FACES
-
-    face: Callable[..., Any] = FACES[name]
-    return face(**values)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from theory.errors import DomainError
 
+if TYPE_CHECKING:
+    from sympy import Expr
+
 Array = NDArray[np.float64]
+Number: TypeAlias = "ArrayLike | Expr"
 # The numeric functions keep their promised accuracy up to this many keys.
 MOST_KEYS = 10**12
-
-
-def is_exact(*values: Any) -> bool:
-    """Whether any value is a sympy number, which requests an exact answer."""
-    sympy = sys.modules.get("sympy")
-    return sympy is not None and any(isinstance(value, sympy.Basic) for value in values)
 
 
 def number(name: str, value: Any) -> Array:

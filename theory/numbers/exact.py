@@ -1,78 +1,200 @@
-"""Exact versions of the numeric functions, by substitution into the statements' own expressions."""
+"""Exact versions of the numeric functions, by substitution into the statements' own expressions.
+
+A function of `PLAIN` is one expression, whose letters its arguments replace; the others need a limit, a condition or a
+search. `theory.numbers.numeric.exactly` calls both by the numeric function's name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from sympy import (
     Expr,
     Integer,
     Max,
+    Min,
     Rational,
     S,
+    Symbol,
+    SympifyError,
+    cos,
     exp,
     expand_func,
     expand_log,
+    expand_trig,
+    floor,
     log,
     logcombine,
+    nan,
     oo,
     preorder_traversal,
     simplify,
+    sqrt,
+    symbols,
+    sympify,
 )
 
+from theory import design_symbols as design
+from theory import weight_symbols as weights
 from theory.errors import DomainError
 from theory.functions import LowestEntropy
 from theory.lowering import arb_target, evaluate
-from theory.numbers.exact_arguments import OPEN_UNIT, POSITIVE, REAL, SIZE, UNIT, Law, checked, count, expression
+from theory.numbers.checked import abbreviated
 from theory.stable import best_share
+from theory.statements.anchors import BRACKET, INFORMATION_NEEDED, RANDOM_COHERENCE
 from theory.statements.dial import DIAL_NEEDED, DIALLED_LEAK
 from theory.statements.entropy import ENTROPY_MAX
+from theory.statements.extinction import LIMIT_SQUARE, UPDATE_SQUARE
+from theory.statements.gradient_bound import GRADIENT_MAX, PER_KEY_NORM
+from theory.statements.group_lasso import uniform_threshold
+from theory.statements.known import ENTROPY_MIN_ZHAI
 from theory.statements.leak import LEAK_MAX, MARGIN_THRESHOLD
 from theory.statements.penalty import PENALTY_NEEDED
-from theory.symbols import F, F_target, d, delta, eps, eps_target, k, lam, m, tau
+from theory.statements.rules import EXPECTED_FIDELITY, STRENGTH_NEEDED
+from theory.statements.schedules import LAYER_COST
+from theory.statements.sparse_attention import SPARSE_PENALTY
+from theory.statements.weights_to_attention import MARGIN_FROM_WEIGHTS
+from theory.symbols import F, F_target, d, delta, eps, eps_target, k, lam, m, r, tau
+
+Values = dict[Symbol, Expr]
 
 
-def _leak_max(n: Any, m: Any, separation: Any) -> Expr:
-    return _at_separation(LEAK_MAX, _block(n, m), separation, S.Zero, S.One)
+class Law(NamedTuple):
+    """A law in words, and a three-valued test of it."""
+
+    words: str
+    holds: Callable[[Expr], bool | None]
 
 
-def _fidelity_min(n: Any, m: Any, separation: Any) -> Expr:
-    return _at_separation(1 - LEAK_MAX, _block(n, m), separation, S.One, S.Zero)
+REAL = Law("be real", lambda x: x.is_real)
+SIZE = Law("be at least 0", lambda x: x.is_nonnegative)
+POSITIVE = Law("be positive", lambda x: x.is_positive)
+INTEGER = Law("be an integer", lambda x: x.is_integer)
+NUMBER = Law("be a number", lambda x: x.is_number)
+FROM_1 = Law("be at least 1", lambda x: (x - 1).is_nonnegative)
+FROM_2 = Law("be at least 2", lambda x: (x - 2).is_nonnegative)
+UNIT = Law("lie in [0, 1]", lambda x: x.is_nonnegative and (1 - x).is_nonnegative)
+OPEN_UNIT = Law("lie in (0, 1)", lambda x: x.is_positive and (1 - x).is_positive)
+BELOW_1 = Law("lie in [0, 1)", lambda x: x.is_nonnegative and (1 - x).is_positive)
+COSINE = Law("lie in [-1, 1]", lambda x: (1 - x * x).is_nonnegative)
+CHORD = Law("lie in [0, 2]", lambda x: x.is_nonnegative and (2 - x).is_nonnegative)
+
+# The visible keys, which the statements split into the `m` of the block and the `k` others.
+n = Symbol("n", integer=True, positive=True)
+# The loss at the start less its lower bound, and the sum of the norms of all blocks there (C3).
+loss_drop, start_norms = symbols("loss_drop start_norms", nonnegative=True)
+# What errors call the argument that replaces a letter, and the laws that it must obey.
+ARGUMENTS: dict[Symbol, tuple[str, *tuple[Law, ...]]] = {
+    n: ("n", INTEGER, FROM_2),
+    m: ("m", INTEGER, FROM_1),
+    r: ("logit range", SIZE, NUMBER),
+    eps: ("leak", UNIT),
+    eps_target: ("leak", OPEN_UNIT),
+    F: ("fidelity", OPEN_UNIT),
+    F_target: ("target fidelity", OPEN_UNIT),
+    lam: ("dial", UNIT),
+    tau: ("temperature", POSITIVE),
+    delta: ("margin", REAL),
+    weights.p: ("group size", INTEGER, FROM_1),
+    weights.Lam: ("loss gradient", SIZE),
+    weights.v_norm: ("values", SIZE),
+    weights.k_norm: ("keys", SIZE),
+    weights.x_g: ("inputs", SIZE),
+    weights.x_all: ("inputs", SIZE),
+    weights.d_k: ("width", INTEGER, FROM_1),
+    loss_drop: ("loss drop", SIZE),
+    start_norms: ("sum of norms", SIZE),
+    weights.lam_g: ("penalty", POSITIVE),
+    weights.s_in: ("block score", REAL),
+    weights.reach_off: ("off-target norm", SIZE),
+    weights.pull: ("pull", SIZE),
+    weights.beta_1: ("beta1", BELOW_1),
+    weights.beta_2: ("beta2", OPEN_UNIT),
+    design.alpha: ("scale", POSITIVE),
+    design.coherence: ("coherence", COSINE),
+    design.distance: ("distance", CHORD),
+    design.dimension: ("dimension", INTEGER, FROM_1),
+    design.anchors: ("anchors", INTEGER, FROM_2),
+    design.failure: ("failure", OPEN_UNIT),
+    design.blocks: ("blocks", INTEGER, FROM_2),
+    design.error: ("error", UNIT),
+    design.promise: ("target fidelity", OPEN_UNIT),
+    design.missed: ("miss", UNIT),
+    design.mean_fired: ("fired", UNIT),
+    design.mean_missed: ("missed", UNIT),
+    design.dial_here: ("dial", UNIT),
+    design.norm: ("norm", SIZE),
+}
+
+# A statement's expression, and the letters that the function's arguments replace, in their order.
+PLAIN: dict[str, tuple[Expr, tuple[Symbol, ...]]] = {
+    "margin_needed": (tau * MARGIN_THRESHOLD, (n, m, eps_target, tau)),
+    "penalised_margin": (tau * MARGIN_THRESHOLD - delta, (n, m, eps_target, delta, tau)),
+    "penalty_needed": (PENALTY_NEEDED, (n, m, eps_target, delta, tau)),
+    "dial_needed": (DIAL_NEEDED, (F, F_target)),
+    "sparse_penalty_needed": (sqrt(weights.p) * SPARSE_PENALTY, (m, weights.p, delta, tau)),
+    "gradient_bound": (GRADIENT_MAX, (weights.Lam, weights.v_norm, weights.k_norm, weights.x_g, weights.d_k, tau)),
+    "group_threshold": (
+        uniform_threshold(PER_KEY_NORM * weights.x_all / 2, start_norms, loss_drop),
+        (weights.Lam, weights.v_norm, weights.x_g, weights.x_all, weights.d_k, loss_drop, start_norms, tau),
+    ),
+    "margin_from_weights": (MARGIN_FROM_WEIGHTS, (weights.s_in, weights.reach_off, weights.pull, weights.d_k)),
+    "random_anchor_coherence": (RANDOM_COHERENCE, (design.dimension, design.anchors, design.failure)),
+    "rule_strength": (STRENGTH_NEEDED, (F, design.promise, tau)),
+    "expected_fidelity": (EXPECTED_FIDELITY, (design.missed, design.mean_fired, design.mean_missed)),
+}
 
 
-def _entropy_max(n: Any, m: Any, separation: Any) -> Expr:
-    sizes = _block(n, m)
-    return _at_separation(ENTROPY_MAX, sizes, separation, log(sizes["m"]), log(sizes["m"] + sizes["k"] - 1))
+def answer(name: str, *values: Any) -> Expr:
+    """The exact value of the numeric function of this name, given all its arguments by position.
+
+    Raises `DomainError` for an argument that breaks its law.
+    """
+    if name in PLAIN:
+        expr, letters = PLAIN[name]
+        return _at(expr, _given(letters, *values))
+    return _OTHERS[name](*values)
 
 
-def _entropy_max_at_least(n: Any, m: Any, separation: Any) -> Expr:
-    return _entropy_max(n, m, Max(_real_separation(separation), 0))
+def _leak_max(keys: Any, block: Any, separation: Any) -> Expr:
+    return _at_separation(LEAK_MAX, keys, block, separation, S.Zero, S.One)
 
 
-def _at_separation(expr: Expr, sizes: dict[str, Expr], separation: Any, above: Expr, below: Expr) -> Expr:
+def _fidelity_min(keys: Any, block: Any, separation: Any) -> Expr:
+    return _at_separation(1 - LEAK_MAX, keys, block, separation, S.One, S.Zero)
+
+
+def _entropy_max(keys: Any, block: Any, separation: Any) -> Expr:
+    return _at_separation(ENTROPY_MAX, keys, block, separation, log(m), log(n - 1))
+
+
+def _entropy_max_at_least(keys: Any, block: Any, separation: Any) -> Expr:
+    return _entropy_max(keys, block, Max(_separation(separation), 0))
+
+
+def _at_separation(expr: Expr, keys: Any, block: Any, separation: Any, above: Expr, below: Expr) -> Expr:
     """The expression at this separation; `above` and `below` are its limits, which substitution may miss."""
-    gap = _real_separation(separation)
+    sizes, gap = _given((n, m), keys, block), _separation(separation)
     if gap.is_infinite:
-        return above if gap == oo else below
-    return _answer(expr, **sizes, d=gap)
+        return _substituted(above if gap == oo else below, sizes)
+    return _at(expr, sizes | {d: gap})
 
 
-def _real_separation(separation: Any) -> Expr:
-    gap = expression("separation", separation)
+def _separation(separation: Any) -> Expr:
+    gap = _expression("separation", separation)
     if gap.is_extended_real is False:
         raise DomainError(f"separation={gap} must be real")
     return gap
 
 
-def _entropy_min(n: Any, logit_range: Any) -> Expr:
-    keys = count("n", n, at_least=2)
-    span = checked("logit range", logit_range, SIZE)
-    if not span.is_number:
-        raise DomainError(f"logit range={span} must be a number")
-    tops = range(1, int(keys)) if keys <= 64 else _near_best(keys, span)
-    entropies = [LowestEntropy.with_top(Integer(top), keys, span, exp(span)) for top in tops]
+def _entropy_min(keys: Any, logit_range: Any) -> Expr:
+    size, span = _given((n, r), keys, logit_range).values()
+    if not size.is_number:
+        raise DomainError(f"n={size} must be a number")
+    tops = range(1, int(size)) if size <= 64 else _near_best(size, span)
+    entropies = [LowestEntropy.with_top(Integer(top), size, span, exp(span)) for top in tops]
     values = [evaluate(entropy, {}, arb_target()) for entropy in entropies]
     return _tidy(entropies[min(range(len(values)), key=lambda i: float(values[i]))])
 
@@ -82,59 +204,164 @@ def _near_best(keys: Expr, span: Expr) -> list[int]:
     return sorted({max(1, min(int(keys) - 1, middle + shift)) for shift in (-1, 0, 1, 2)})
 
 
-def _margin_needed(n: Any, m: Any, leak: Any, temperature: Any) -> Expr:
-    return _answer(tau * MARGIN_THRESHOLD, **_block(n, m), epsilon_target=leak, tau=temperature)
-
-
-def _penalty_needed(n: Any, m: Any, leak: Any, margin: Any, temperature: Any) -> Expr:
-    return _answer(PENALTY_NEEDED, **_block(n, m), epsilon_target=leak, tau=temperature, delta=margin)
-
-
-def _dial_needed(fidelity: Any, target: Any) -> Expr:
-    return _answer(DIAL_NEEDED, F=fidelity, F_target=target)
+def _entropy_min_zhai(keys: Any, norm: Any) -> Expr:
+    values = _given((n, design.norm), keys, norm)
+    return _at(ENTROPY_MIN_ZHAI, values | {m: S.One, k: values[n] - 1})
 
 
 def _dialled_leak(leak: Any, dial: Any) -> Expr:
-    wrong, lam_ = checked("leak", leak, UNIT), checked("dial", dial, UNIT)
-    if wrong == 1 and lam_ == 1:
-        raise DomainError(f"leak={wrong} must be below 1 where the dial is 1, a hard mask")
-    return _answer(DIALLED_LEAK, epsilon=wrong, **{"lambda": lam_})
+    return _at(DIALLED_LEAK, _below_hard_mask((eps, lam), leak, dial))
+
+
+def _dial_gain(leak: Any, dial: Any) -> Expr:
+    return _at(LAYER_COST, _below_hard_mask((eps, design.dial_here), leak, dial))
+
+
+def _below_hard_mask(letters: tuple[Symbol, Symbol], leak: Any, dial: Any) -> Values:
+    values = _given(letters, leak, dial)
+    if all(value == 1 for value in values.values()):
+        raise DomainError("leak=1 must be below 1 where the dial is 1, a hard mask")
+    return values
+
+
+def _collapse_radius(penalty: Any, loss_gradient: Any, values: Any, inputs: Any, width: Any, temperature: Any) -> Expr:
+    letters = (weights.lam_g, weights.Lam, weights.v_norm, weights.x_g, weights.x_all, weights.d_k, tau)
+    norms = _given(letters, penalty, loss_gradient, values, inputs, inputs, width, temperature)
+    slope = _substituted(PER_KEY_NORM * weights.x_all, norms)
+    return _tidy(norms[weights.lam_g] / slope) if slope != 0 else oo
+
+
+def _adam_update_bound(step: Any, beta1: Any, beta2: Any) -> Expr:
+    decays = _given((weights.beta_1, weights.beta_2), beta1, beta2)
+    first, second = decays.values()
+    if (second - first**2).is_positive is False:
+        raise DomainError(f"beta1={first} must have a square below beta2={second}")
+    if step == oo:
+        return _tidy(sqrt(_substituted(LIMIT_SQUARE, decays)))
+    t = _checked(step, "step", INTEGER, FROM_1)
+    powers = {weights.beta_1_t: first**t, weights.beta_2_t: second**t}
+    return _tidy(sqrt(_substituted(UPDATE_SQUARE, decays | powers)))
+
+
+def _adam_threshold(group_size: Any, beta1: Any, beta2: Any, step: Any) -> Expr:
+    last = oo if step == float("inf") else step
+    size = _given((weights.p,), group_size)[weights.p]
+    return _tidy(sqrt(size) * _adam_update_bound(last, beta1, beta2))
+
+
+def _anchor_margin(coherence: Any, distance: Any, scale: Any) -> Expr:
+    factor = _given((design.alpha,), scale)[design.alpha]
+    return _tidy(factor * _bracket(coherence, distance))
+
+
+def _anchor_scale_needed(coherence: Any, distance: Any, margin: Any) -> Expr:
+    """The scale for a margin; `oo` if there is none."""
+    bracket, wanted = _bracket(coherence, distance), _given((delta,), margin)[delta]
+    if wanted.is_nonpositive:
+        return S.Zero
+    return _tidy(wanted / bracket) if bracket.is_positive else oo
+
+
+def _bracket(coherence: Any, distance: Any) -> Expr:
+    written = _substituted(BRACKET, _given((design.coherence, design.distance), coherence, distance))
+    return simplify(written.replace(cos, lambda x: expand_trig(cos(x))))
+
+
+def _coherence_possible(dimension: Any, anchors: Any) -> Expr:
+    p, number = _given((design.dimension, design.anchors), dimension, anchors).values()
+    try:
+        simplex, orthoplex = bool(number <= p + 1), bool(number <= 2 * p)
+    except TypeError:
+        raise DomainError(f"dimension={p} and anchors={number} must compare, as numbers do") from None
+    if simplex:
+        return -1 / (number - 1)
+    if orthoplex or p == 1:
+        return S.One if p == 1 else S.Zero
+    square = (p * (p - 1)) ** 2 + 4 * p * (number - p - 1) * (number - 2 * p)
+    return _tidy((sqrt(square) - p * (p - 1)) / (2 * p * (number - p - 1)))
+
+
+def _anchor_capacity(dimension: Any, coherence: Any) -> Expr:
+    p, mu = _given((design.dimension, design.coherence), dimension, coherence).values()
+    if mu.is_nonpositive is not True:
+        raise DomainError(f"coherence={mu} must lie in [-1, 0]")
+    return 2 * p if mu == 0 else Min(p + 1, floor(1 - 1 / mu))
+
+
+def _information_needed(blocks: Any, error: Any) -> Expr:
+    values = _given((design.blocks, design.error), blocks, error)
+    number, wrong = values.values()
+    if (wrong - 1 + 1 / number).is_nonnegative:
+        return S.Zero
+    # Substitution would meet 0 log 0.
+    return log(number) if wrong == 0 else _at(INFORMATION_NEEDED, values)
+
+
+_OTHERS: dict[str, Callable[..., Expr]] = {
+    each.__name__.removeprefix("_"): each
+    for each in (
+        *(_leak_max, _fidelity_min, _entropy_max, _entropy_max_at_least, _entropy_min, _entropy_min_zhai),
+        *(_dialled_leak, _dial_gain, _collapse_radius, _adam_update_bound, _adam_threshold),
+        *(_anchor_margin, _anchor_scale_needed, _coherence_possible, _anchor_capacity, _information_needed),
+    )
+}
+
+
+def _given(letters: Sequence[Symbol], *values: Any) -> Values:
+    """The value of each letter, checked; beside `n` and `m` also that of `k`."""
+    found = {letter: _checked(value, *ARGUMENTS[letter]) for letter, value in zip(letters, values, strict=True)}
+    if n in found and m in found:
+        if (found[n] - found[m]).is_positive is False:
+            raise DomainError(f"block size m={found[m]} must satisfy 1 <= m < n={found[n]}")
+        found[k] = found[n] - found[m]
+    return found
+
+
+def _checked(value: Any, label: str, *laws: Law) -> Expr:
+    """A finite expression that breaks no law.
+
+    Laws are three-valued: only a violation is refused, not a letter whose assumptions leave the law open.
+    """
+    expr = _expression(label, value)
+    if expr.is_infinite:
+        raise DomainError(f"{label}={expr} must be finite")
+    for law in laws:
+        if law.holds(expr) is False:
+            raise DomainError(f"{label}={abbreviated(expr)} must {law.words}")
+    return expr
+
+
+def _expression(label: str, value: Any) -> Expr:
+    """One number, possibly infinite, or letter; a float becomes the dyadic rational that it equals."""
+    try:
+        # Strict: sympy would evaluate a string as code.
+        expr = sympify(value, strict=True)
+    except SympifyError:
+        expr = None
+    if not isinstance(expr, Expr):
+        raise DomainError(f"{label}={abbreviated(value)} must be a single number, as another argument is exact")
+    if expr is nan:
+        raise DomainError(f"{label}=nan must be a number")
+    if isinstance(value, float) and expr.is_finite:
+        return Rational(value)
+    return expr
+
+
+def _at(expr: Expr, values: Values) -> Expr:
+    return _tidy(_substituted(expand_func(expr), values))
+
+
+def _substituted(expr: Expr, values: Values) -> Expr:
+    # At once: a value may contain letters of the statements, which are not to be replaced in their turn.
+    return expr.subs(values, simultaneous=True)
 
 
 # Above this, powers of a logarithm's argument overflow float64, in which sympy estimates their roots.
 _MOST_BITS = 900
 
-FACES: dict[str, Callable[..., Expr]] = {
-    "leak_max": _leak_max,
-    "fidelity_min": _fidelity_min,
-    "entropy_max": _entropy_max,
-    "entropy_max_at_least": _entropy_max_at_least,
-    "entropy_min": _entropy_min,
-    "margin_needed": _margin_needed,
-    "penalty_needed": _penalty_needed,
-    "dial_needed": _dial_needed,
-    "dialled_leak": _dialled_leak,
-}
-
-_LETTERS = {str(letter): letter for letter in (m, k, d, delta, tau, eps, eps_target, F, F_target, lam)}
-_LAWS: dict[str, tuple[str, Law]] = {
-    "epsilon_target": ("leak", OPEN_UNIT),
-    "F": ("fidelity", OPEN_UNIT),
-    "F_target": ("target fidelity", OPEN_UNIT),
-    "tau": ("temperature", POSITIVE),
-    "delta": ("margin", REAL),
-}
-
-
-def _answer(expr: Expr, **values: Any) -> Expr:
-    for name, value in values.items():
-        if name in _LAWS:
-            label, law = _LAWS[name]
-            values[name] = checked(label, value, law)
-    return _tidy(expand_func(expr).subs({_LETTERS[name]: value for name, value in values.items()}))
-
 
 def _tidy(expr: Expr) -> Expr:
+    """The shortest of a few equal forms."""
     written = expand_func(expr)
     # Combining logarithms raises their arguments to their coefficients; sympy cannot handle so many digits.
     if _digits(written) > _MOST_BITS:
@@ -153,10 +380,3 @@ def _digits(expr: Expr) -> int:
     powers = [abs(part.as_coeff_Mul()[0]) for part in preorder_traversal(expr) if part.is_Mul and part.has(log)]
     bits = [n.p.bit_length() + n.q.bit_length() for part in expr.atoms(log) for n in part.atoms(Rational)]
     return max((int(max(x.p, x.q)) for x in powers if x.is_Rational), default=1) * sum(bits)
-
-
-def _block(n: Any, size: Any) -> dict[str, Expr]:
-    keys, block = count("n", n, at_least=2), count("m", size, at_least=1)
-    if (keys - block).is_positive is False:
-        raise DomainError(f"block size m={block} must satisfy 1 <= m < n={keys}")
-    return {"m": block, "k": keys - block}

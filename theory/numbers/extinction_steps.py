@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from theory.errors import DomainError
-from theory.numbers.checked import Array, between, count, is_exact, positive, real, require, scalar, single_count
+from theory.numbers.checked import Array, Number, between, count, positive, real, require, scalar, single_count
+from theory.numbers.numeric import Answer, exactly, is_exact, numeric
 from theory.stable import less_product
 
 # Steps summed one by one in an unending run; beyond them, c_t is replaced by its limit.
@@ -102,7 +103,8 @@ def extinction_step_in_floats(
     return ceil(-log1p(-growth * start / gain) / log1p(growth))
 
 
-def adam_update_bound(step: Any, beta1: Any = 0.9, beta2: Any = 0.999) -> Any:
+@numeric
+def adam_update_bound(step: Number, beta1: Number = 0.9, beta2: Number = 0.999) -> Answer:
     """`c_t`: largest magnitude of a coordinate of Adam's bias-corrected update at step `t >= 1`, or its limit (C5).
 
     It rises from 1; the gradients `g_i ~ (beta2/beta1)^i` attain it at every step. Raises `DomainError` unless
@@ -117,9 +119,7 @@ def adam_update_bound(step: Any, beta1: Any = 0.9, beta2: Any = 0.999) -> Any:
     sqrt(2590)/7
     """
     if is_exact(step, beta1, beta2):
-        from theory.numbers import exact_weights
-
-        return exact_weights.adam_update_bound(step, beta1, beta2)
+        return exactly("adam_update_bound", step, beta1, beta2)
     t = np.asarray(step, dtype=np.float64)
     require((t >= 1) & ((t == np.floor(t)) | np.isinf(t)), "step", t, "be an integer of at least 1, or infinite")
     first, second = between("beta1", beta1, 0.0, 1.0), between("beta2", beta2, 0.0, 1.0)
@@ -138,7 +138,8 @@ def adam_update_bound(step: Any, beta1: Any = 0.9, beta2: Any = 0.999) -> Any:
     return scalar(np.sqrt(sums[1]) * np.sqrt(sums[2]) / sums[0])
 
 
-def adam_threshold(group_size: Any, beta1: Any = 0.9, beta2: Any = 0.999, step: Any = np.inf) -> Any:
+@numeric
+def adam_threshold(group_size: Number, beta1: Number = 0.9, beta2: Number = 0.999, step: Number = np.inf) -> Answer:
     """Penalty that empties a block under proximal AdamW, whatever the loss, and keeps it empty to a step (C5; sharp).
 
     Dimensionless: the loss's scale does not enter. Above `sqrt(group_size) c_t` the block shrinks at every step.
@@ -148,9 +149,7 @@ def adam_threshold(group_size: Any, beta1: Any = 0.9, beta2: Any = 0.999, step: 
     8
     """
     if is_exact(group_size, beta1, beta2, step):
-        from theory.numbers import exact_weights
-
-        return exact_weights.adam_threshold(group_size, beta1, beta2, step)
+        return exactly("adam_threshold", group_size, beta1, beta2, step)
     return scalar(np.sqrt(count("group size", group_size, 1)) * adam_update_bound(step, beta1, beta2))
 
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from theory.errors import DomainError
-from theory.numbers.checked import Array, between, is_exact, open_unit, positive, real, require, scalar
+from theory.numbers.checked import Array, Number, between, open_unit, positive, real, require, scalar
 from theory.numbers.exact_game import GameValue, float_game, solve_game
+from theory.numbers.numeric import Answer, exactly, is_exact, numeric
 
 # Above this ratio of odds the difference of logarithms is accurate, and the quotient may overflow.
 _LARGE_ODDS = 1e3
@@ -60,7 +61,8 @@ class PromiseVerdict:
     certificate: tuple[Fraction, ...] | None
 
 
-def rule_strength(fidelity: Any, target: Any, temperature: Any = 1.0) -> Any:
+@numeric
+def rule_strength(fidelity: Number, target: Number, temperature: Number = 1.0) -> Answer:
     """Smallest strength that lifts one rule's target from `fidelity` to `target` (E1); 0 if it is already there.
 
     >>> from sympy import Integer, Rational
@@ -68,9 +70,7 @@ def rule_strength(fidelity: Any, target: Any, temperature: Any = 1.0) -> Any:
     log(81)
     """
     if is_exact(fidelity, target, temperature):
-        from theory.numbers import exact_design
-
-        return exact_design.rule_strength(fidelity, target, temperature)
+        return exactly("rule_strength", fidelity, target, temperature)
     start, goal = open_unit("fidelity", fidelity), open_unit("target fidelity", target)
     tau = positive("temperature", temperature)
     # The ratio of the odds less 1; its one subtraction is exact if the two are close.
@@ -204,7 +204,8 @@ def is_certificate(memberships: Any, promises: Sequence[Fraction], weights: Sequ
     return promised > max(_ceilings(targets, weights))
 
 
-def expected_fidelity(miss: Any, fired: Any, missed: Any = 0.0) -> Any:
+@numeric
+def expected_fidelity(miss: Number, fired: Number, missed: Number = 0.0) -> Answer:
     """Expected fidelity under a checker that misses with probability `miss` (E3); a lower bound if `missed` is 0.
 
     `fired` is the (least or mean) fidelity where the rule fired. `missed` is the mean plain fidelity **where it was
@@ -215,9 +216,7 @@ def expected_fidelity(miss: Any, fired: Any, missed: Any = 0.0) -> Any:
     83/100
     """
     if is_exact(miss, fired, missed):
-        from theory.numbers import exact_design
-
-        return exact_design.expected_fidelity(miss, fired, missed)
+        return exactly("expected_fidelity", miss, fired, missed)
     q = between("miss", miss, 0, 1)
     return scalar((1 - q) * between("fired", fired, 0, 1) + q * between("missed", missed, 0, 1))
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from theory.errors import DomainError
-from theory.numbers.checked import Array, between, is_exact, real, require, scalar, single_count
+from theory.numbers.checked import Array, Number, between, real, require, scalar, single_count
+from theory.numbers.numeric import Answer, exactly, is_exact, numeric
 
 # Exponent of each configuration; None is a dial of 0 in every layer.
 SCHEDULES: dict[str, int | None] = {
@@ -113,7 +114,8 @@ def localised_depth(schedule: str | float, layers: int, largest: Any, needed: An
     return scalar(np.count_nonzero(dials >= threshold[..., np.newaxis], axis=-1))
 
 
-def dial_gain(leak: Any, dial: Any) -> Any:
+@numeric
+def dial_gain(leak: Number, dial: Number) -> Answer:
     """Fidelity that a dial adds to a row of this leak; equal to the total variation that it costs (B3, F3).
 
     >>> from sympy import Rational
@@ -121,9 +123,7 @@ def dial_gain(leak: Any, dial: Any) -> Any:
     1/4
     """
     if is_exact(leak, dial):
-        from theory.numbers.exact_design import dial_gain as exactly
-
-        return exactly(leak, dial)
+        return exactly("dial_gain", leak, dial)
     eps, lam = between("leak", leak, 0, 1), between("dial", dial, 0, 1)
     require((eps < 1) | (lam < 1), "leak", eps, "be below 1 where the dial is 1, a hard mask")
     # 1 - lam*eps, written as a sum of positive terms.

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from theory.numbers.checked import Array, count, is_exact, positive, real, require, scalar
+from theory.numbers.checked import Array, Number, count, positive, real, require, scalar
 from theory.numbers.extinction_steps import (
     adam_penalty_needed,
     adam_threshold,
@@ -24,6 +24,7 @@ from theory.numbers.extinction_steps import (
     momentum_push,
     sgd_penalty_needed,
 )
+from theory.numbers.numeric import Answer, exactly, is_exact, numeric
 from theory.stable import less_product
 
 # A difference smaller than this share of its terms has lost more digits than the promised error allows.
@@ -80,7 +81,8 @@ def sparse_penalty_exact(block_scores: Any, group_scores: Any, temperature: Any 
     return scalar(np.linalg.norm(np.maximum(scores - level[..., None], 0.0), axis=-1))
 
 
-def sparse_penalty_needed(m: Any, group_size: Any, margin: Any, temperature: Any = 1.0) -> Any:
+@numeric
+def sparse_penalty_needed(m: Number, group_size: Number, margin: Number, temperature: Number = 1.0) -> Answer:
     """Smallest penalty on a group of this size that empties it in every row of this margin (B5; attained).
 
     `margin` may also be the mean margin. The penalty is 0 from a margin of `temperature / m` on.
@@ -92,9 +94,7 @@ def sparse_penalty_needed(m: Any, group_size: Any, margin: Any, temperature: Any
     0
     """
     if is_exact(m, group_size, margin, temperature):
-        from theory.numbers import exact_weights
-
-        return exact_weights.sparse_penalty_needed(m, group_size, margin, temperature)
+        return exactly("sparse_penalty_needed", m, group_size, margin, temperature)
     block, size = count("m", m, 1), count("group size", group_size, 1)
     tau, delta = positive("temperature", temperature), real("margin", margin)
     # A power of 2 that keeps the product of the largest floats within float64, and changes no digit.
@@ -105,7 +105,10 @@ def sparse_penalty_needed(m: Any, group_size: Any, margin: Any, temperature: Any
         return scalar(np.sqrt(size) * np.maximum(0.0, lacking) * unit)
 
 
-def gradient_bound(loss_gradient: Any, values: Any, keys: Any, inputs: Any, width: Any, temperature: Any = 1.0) -> Any:
+@numeric
+def gradient_bound(
+    loss_gradient: Number, values: Number, keys: Number, inputs: Number, width: Number, temperature: Number = 1.0
+) -> Answer:
     """Largest Frobenius norm of the loss's gradient in one block of `W_Q` (C2; attained); queries for keys bound `W_K`.
 
     `inputs` is the spectral norm of the block's own features.
@@ -115,22 +118,21 @@ def gradient_bound(loss_gradient: Any, values: Any, keys: Any, inputs: Any, widt
     30
     """
     if is_exact(loss_gradient, values, keys, inputs, width, temperature):
-        from theory.numbers import exact_weights
-
-        return exact_weights.gradient_bound(loss_gradient, values, keys, inputs, width, temperature)
+        return exactly("gradient_bound", loss_gradient, values, keys, inputs, width, temperature)
     return scalar(_per_key(loss_gradient, values, inputs, width, temperature) * _size("keys", keys))
 
 
+@numeric
 def group_threshold(
-    loss_gradient: Any,
-    values: Any,
-    group_inputs: Any,
-    inputs: Any,
-    width: Any,
-    loss_drop: Any,
-    start_norms: Any,
-    temperature: Any = 1.0,
-) -> Any:
+    loss_gradient: Number,
+    values: Number,
+    group_inputs: Number,
+    inputs: Number,
+    width: Number,
+    loss_drop: Number,
+    start_norms: Number,
+    temperature: Number = 1.0,
+) -> Answer:
     """Uniform penalty above which every stationary point below the start has this block zero (C3; best constant).
 
     `loss_drop` is the loss at the start less its lower bound, `start_norms` the sum of the norms of all blocks there.
@@ -141,19 +143,18 @@ def group_threshold(
     6
     """
     if is_exact(loss_gradient, values, group_inputs, inputs, width, loss_drop, start_norms, temperature):
-        from theory.numbers import exact_weights
-
-        return exact_weights.group_threshold(
-            loss_gradient, values, group_inputs, inputs, width, loss_drop, start_norms, temperature
+        return exactly(
+            "group_threshold", loss_gradient, values, group_inputs, inputs, width, loss_drop, start_norms, temperature
         )
     slope = _per_key(loss_gradient, values, group_inputs, width, temperature) * _size("inputs", inputs) / 2
     linear = slope * _size("sum of norms", start_norms)
     return scalar((linear + np.hypot(linear, 2 * np.sqrt(slope * _size("loss drop", loss_drop)))) / 2)
 
 
+@numeric
 def collapse_radius(
-    penalty: Any, loss_gradient: Any, values: Any, inputs: Any, width: Any, temperature: Any = 1.0
-) -> Any:
+    penalty: Number, loss_gradient: Number, values: Number, inputs: Number, width: Number, temperature: Number = 1.0
+) -> Answer:
     """Radius in which `W_Q = W_K = 0` is the strict minimum: a norm of either of them, whatever the other (C3).
 
     >>> from sympy import Integer
@@ -161,15 +162,14 @@ def collapse_radius(
     3/2
     """
     if is_exact(penalty, loss_gradient, values, inputs, width, temperature):
-        from theory.numbers import exact_weights
-
-        return exact_weights.collapse_radius(penalty, loss_gradient, values, inputs, width, temperature)
+        return exactly("collapse_radius", penalty, loss_gradient, values, inputs, width, temperature)
     total = _per_key(loss_gradient, values, inputs, width, temperature) * _size("inputs", inputs)
     with np.errstate(divide="ignore"):
         return scalar(positive("penalty", penalty) / total)
 
 
-def margin_from_weights(block_score: Any, off_target: Any, pull: Any, width: Any) -> Any:
+@numeric
+def margin_from_weights(block_score: Number, off_target: Number, pull: Number, width: Number) -> Answer:
     """Smallest margin of a row when one feature block survives (C6).
 
     `block_score` is the least target score, `off_target` the largest norm of an off-target key's features in that
@@ -180,9 +180,7 @@ def margin_from_weights(block_score: Any, off_target: Any, pull: Any, width: Any
     2
     """
     if is_exact(block_score, off_target, pull, width):
-        from theory.numbers import exact_weights
-
-        return exact_weights.margin_from_weights(block_score, off_target, pull, width)
+        return exactly("margin_from_weights", block_score, off_target, pull, width)
     score, reach, pulled = real("block score", block_score), _size("off-target norm", off_target), _size("pull", pull)
     keys = count("width", width, 1)
     score, reach, pulled, keys = (np.array(x) for x in np.broadcast_arrays(score, reach, pulled, keys))
