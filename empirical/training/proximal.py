@@ -27,7 +27,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_callback import ExportableState
 
 from theory.errors import DomainError
-from theory.numbers.weight_bounds import adam_update_bound
+from theory.numbers.extinction_steps import adam_update_bound
 
 MATRICES = ("query", "key")
 

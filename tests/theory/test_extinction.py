@@ -17,7 +17,7 @@ from proofs_check.deciding.deciding import Letters, decide
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.weight_blocks import DESCENT_DEFINITIONS, Descent
 from theory.errors import DomainError
-from theory.numbers.weight_bounds import (
+from theory.numbers.extinction_steps import (
     adam_penalty_needed,
     adam_threshold,
     adam_update_bound,

@@ -24,7 +24,7 @@ from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.quantities import rational, shrink
 from proofs_check.instances.weight_blocks import WeightBlock
-from theory.numbers.weight_bounds import extinction_step_sgd
+from theory.numbers.extinction_steps import extinction_step_sgd
 from theory.statements.group_lasso import STATIONARITY
 
 GROUPS, SIZE, ROWS = 6, 4, 60

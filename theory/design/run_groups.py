@@ -9,7 +9,7 @@ from typing import Any
 
 from theory.design.needed import Standing
 from theory.design.run_file import Optimizer
-from theory.numbers import weight_bounds
+from theory.numbers import extinction_steps
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ def check_group(optimizer: Optimizer, size: int) -> GroupCheck:
     """When a penalised block of `size` weights is surely zero (C4, C5), compared with the planned steps."""
     rates = learning_rates(optimizer, int(optimizer.steps))
     if optimizer.kind == "adamw":
-        needed = weight_bounds.adam_penalty_needed(optimizer.block_norm, rates, size, *optimizer.betas)
+        needed = extinction_steps.adam_penalty_needed(optimizer.block_norm, rates, size, *optimizer.betas)
     else:
-        needed = weight_bounds.sgd_penalty_needed(optimizer.block_norm, rates, _bound(optimizer), optimizer.momentum)
+        needed = extinction_steps.sgd_penalty_needed(optimizer.block_norm, rates, _bound(optimizer), optimizer.momentum)
     step, standing = extinction_step(optimizer, size), Standing.POSSIBLE
     if step is not None:
         standing = Standing.GUARANTEED
@@ -50,9 +50,9 @@ def extinction_step(optimizer: Optimizer, size: int) -> int | None:
     """Step from which such a block is surely zero until the planned end; None if there is none."""
     rates, penalty = learning_rates(optimizer, int(optimizer.steps)), float(optimizer.penalty)
     if optimizer.kind == "adamw":
-        return weight_bounds.extinction_step_adam(optimizer.block_norm, rates, penalty, size, *optimizer.betas)
+        return extinction_steps.extinction_step_adam(optimizer.block_norm, rates, penalty, size, *optimizer.betas)
     bound = _bound(optimizer)
-    return weight_bounds.extinction_step_sgd(optimizer.block_norm, rates, penalty, bound, optimizer.momentum)
+    return extinction_steps.extinction_step_sgd(optimizer.block_norm, rates, penalty, bound, optimizer.momentum)
 
 
 def steps_within_reach(optimizer: Optimizer, size: int, most: int) -> int:
@@ -60,8 +60,8 @@ def steps_within_reach(optimizer: Optimizer, size: int, most: int) -> int:
 
     def over(steps: int) -> bool:
         if optimizer.kind == "adamw":
-            return float(weight_bounds.adam_threshold(size, *optimizer.betas, steps)) > float(optimizer.penalty)
-        return weight_bounds.momentum_push(_bound(optimizer), optimizer.momentum, steps) > float(optimizer.penalty)
+            return float(extinction_steps.adam_threshold(size, *optimizer.betas, steps)) > float(optimizer.penalty)
+        return extinction_steps.momentum_push(_bound(optimizer), optimizer.momentum, steps) > float(optimizer.penalty)
 
     return bisect_left(range(1, most + 1), True, key=over)
 

@@ -1,7 +1,7 @@
-"""Numeric functions of B5 and C2-C6: thresholds on weights and optimisers.
+"""Numeric functions of B5, C2, C3 and C6: thresholds on weights.
 
 Bounds broadcast over numpy arrays, work in float64 and are accurate to a relative error of 1e-12; sympy numbers
-give exact answers instead. The functions that count steps are imported from `theory.numbers.extinction_steps`.
+give exact answers instead. Those of C4 and C5, which count steps, are in `theory.numbers.extinction_steps`.
 
 Symbols: `loss_gradient` is the Frobenius norm of the loss's gradient with respect to a head's output; `values`, `keys`
 and `inputs` are spectral norms, `width` is `d_k`.
@@ -14,40 +14,12 @@ from typing import Any
 import numpy as np
 
 from theory.numbers.checked import Array, Number, count, positive, real, require, scalar
-from theory.numbers.extinction_steps import (
-    adam_penalty_needed,
-    adam_threshold,
-    adam_update_bound,
-    extinction_step_adam,
-    extinction_step_in_floats,
-    extinction_step_sgd,
-    momentum_push,
-    sgd_penalty_needed,
-)
 from theory.numbers.numeric import Answer, exactly, is_exact, numeric
 from theory.stable import less_product
 
 # A difference smaller than this share of its terms has lost more digits than the promised error allows.
 _CANCELLED = 1e-2
 _LARGE = 1e250
-
-__all__ = [
-    "adam_penalty_needed",
-    "adam_threshold",
-    "adam_update_bound",
-    "collapse_radius",
-    "extinction_step_adam",
-    "extinction_step_in_floats",
-    "extinction_step_sgd",
-    "gradient_bound",
-    "group_threshold",
-    "margin_from_weights",
-    "momentum_push",
-    "sgd_penalty_needed",
-    "sparse_penalty_exact",
-    "sparse_penalty_needed",
-    "water_level",
-]
 
 
 def water_level(block_scores: Any, temperature: Any = 1.0) -> Any:

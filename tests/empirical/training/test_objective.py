@@ -20,7 +20,7 @@ from empirical.training.objective import AttentionObjective
 from empirical.training.proximal import GroupProximal, group_norms, group_view, predicted_step, shrink_groups
 from empirical.training.train import train, training_summary
 from theory.errors import DomainError
-from theory.numbers.weight_bounds import adam_update_bound
+from theory.numbers.extinction_steps import adam_update_bound
 
 
 @pytest.mark.parametrize("dial", [0.0, 0.6])

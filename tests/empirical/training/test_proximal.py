@@ -11,7 +11,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, TrainerCallback
 
 from empirical.training.proximal import MATRICES, GroupProximal, group_norms, group_view, predicted_step
 from empirical.training.train import train
-from theory.numbers.weight_bounds import adam_update_bound
+from theory.numbers.extinction_steps import adam_update_bound
 
 LAYERS, HEADS, BLOCKS, WIDTH = 2, 2, 2, 8
 
