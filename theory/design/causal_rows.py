@@ -8,8 +8,8 @@ for some `j >= 1`. A context may hold more queries than memory: nothing here lis
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -106,7 +106,7 @@ class CausalRows:
         """Largest number of keys in a row with a key outside its block."""
         return max(row.keys for row in self.entropy_candidates() if row.others)
 
-    def share(self, reach: Any) -> float:
+    def share(self, reach: Callable[[Array], Array]) -> float:
         """Share of the rows with a key outside their block whose `k` is at most `reach(m)`, for an array of `m`.
 
         With windows these are the queries. With blocks that follow the text, every pair of a start and a number of own

@@ -46,7 +46,7 @@ class Design:
         """`1 - dial`, exactly."""
         return 1 - Fraction(self.dial)
 
-    def separation(self) -> Any:
+    def separation(self) -> arb:
         """The separation as a ball at the current precision."""
         return ball(self.rational_part) - ball(self.open_dial()).log()
 
@@ -265,6 +265,6 @@ def _float_of_rank(rank: int) -> float:
     return size if rank >= 0 else -size
 
 
-def ball(value: Fraction) -> Any:
+def ball(value: Fraction) -> arb:
     """A rational as a ball at the current precision."""
     return arb(fmpq(value.numerator, value.denominator))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from flint import arb
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from theory.design.causal_rows import CausalRows, Row
 from theory.design.guarantee import (
@@ -239,14 +239,14 @@ class Promise:
         return low
 
 
-def range_seen(logit_range: Any, dials: Array, penalty: Any, temperature: Any) -> Array:
+def range_seen(logit_range: ArrayLike, dials: Array, penalty: ArrayLike, temperature: ArrayLike) -> Array:
     """Range of the softmax's inputs: dial and penalty widen the scores' range by at most their biases."""
     with np.errstate(over="ignore"):
         seen = np.asarray(logit_range) - np.log1p(-dials) + np.asarray(penalty) / temperature
     return np.minimum(seen, LARGEST_FLOAT)
 
 
-def entropy_most(row: Row, separation: Any) -> Any:
+def entropy_most(row: Row, separation: ArrayLike) -> Array:
     """A4's bound for a separation of at least this, in nats; `log m` without a key outside the block."""
     if not row.others:
         return np.full(np.shape(separation), math.log(row.own))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from theory.design.guarantee import (
     Design,
@@ -32,7 +31,7 @@ class RowCheck:
     thresholds: dict[str, Threshold]
     guaranteed: bool | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The object that `--json` prints."""
         design, targets = self.design, self.targets
         return {

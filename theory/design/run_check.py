@@ -64,7 +64,7 @@ class Binding:
     separation_needed: float | None
     share: float | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The object that `--json` prints; a query counts from 0."""
         rows = {"fidelity": self.fidelity, "entropy": self.entropy}
         sizes = {name: {"query": row.query, "keys": row.keys, "own_keys": row.own} for name, row in rows.items()}
@@ -88,7 +88,7 @@ class RunCheck:
     unmet: tuple[str, ...] = ()
     guaranteed: bool | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The object that `--json` prints; a non-finite number, such as an infinite bound, is null."""
         answer = {
             "run": self.run.model_dump(),

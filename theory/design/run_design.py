@@ -49,7 +49,7 @@ class RunDesign:
     solved: tuple[Solved, ...]
     unmet: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The object that `--json` prints."""
         return {
             "run": None if self.run is None else self.run.model_dump(exclude_none=True),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+
+import numpy as np
 
 from theory.design.needed import Standing
 from theory.design.run_file import Optimizer
 from theory.numbers import extinction_steps
+from theory.numbers.checked import Array
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,8 @@ class GroupCheck:
     standing: Standing
 
 
-def learning_rates(optimizer: Optimizer, steps: int) -> Any:
+def learning_rates(optimizer: Optimizer, steps: int) -> Array:
     """The learning rate of every planned step."""
-    import numpy as np
-
     if optimizer.learning_rate_schedule == "constant":
         return np.full(steps, optimizer.learning_rate)
     return optimizer.learning_rate * (1 - np.arange(steps) / steps)

@@ -39,7 +39,7 @@ class RulesCheck:
         """Whether, at every query, some row keeps all rules."""
         return self.certificate is None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The object that `--json` prints."""
         return {
             "shared_sup": self.shared,

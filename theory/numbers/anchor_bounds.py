@@ -10,9 +10,9 @@ distance of a unit key direction from its anchor, `scale` is `|q| |key| / sqrt(d
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from theory.numbers.checked import Array, Number, between, count, open_unit, positive, real, require, scalar
 from theory.numbers.numeric import Answer, exactly, is_exact, numeric
@@ -156,7 +156,7 @@ def information_needed(blocks: Number, error: Number) -> Answer:
     return scalar(needed)
 
 
-def presence_information(present: Any, tokens: Any) -> Any:
+def presence_information(present: ArrayLike, tokens: ArrayLike) -> float | Array:
     """Mutual information, in nats, of a token's presence and the block label; anchor tokens have the most (D3).
 
     `present[..., g]` counts those of the `tokens[g]` contexts of block `g` in which the token occurs.
@@ -177,7 +177,7 @@ def presence_information(present: Any, tokens: Any) -> Any:
     return scalar(np.maximum(information, 0.0))
 
 
-def _bracket(coherence: Any, distance: Any) -> Array:
+def _bracket(coherence: Number, distance: Number) -> Array:
     """`cos phi - cos(max(0, theta - phi))` as a product, from half angles that are accurate at both ends."""
     mu, eta = np.broadcast_arrays(between("coherence", coherence, -1, 1), between("distance", distance, 0, 2))
     half_apart = np.arctan2(np.sqrt(1 - mu), np.sqrt(1 + mu))

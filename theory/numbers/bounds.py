@@ -11,8 +11,6 @@ Entropies are in nats.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy import special
 from scipy.special import expit
@@ -248,7 +246,7 @@ def _log_ratio(a: Array, b: Array) -> Array:
     return np.log(a / b)
 
 
-def _block(n: Any, m: Any) -> tuple[Array, Array]:
+def _block(n: Number, m: Number) -> tuple[Array, Array]:
     n, m = count("n", n, at_least=2), count("m", m, at_least=1)
     n, m = broadcast(n=n, m=m)
     bad = ~(m < n)
@@ -257,7 +255,7 @@ def _block(n: Any, m: Any) -> tuple[Array, Array]:
     return n, m
 
 
-def _block_and_separation(n: Any, m: Any, separation: Any) -> tuple[Array, Array, Array]:
+def _block_and_separation(n: Number, m: Number, separation: Number) -> tuple[Array, Array, Array]:
     n, m = _block(n, m)
     d = number("separation", separation)
     require(~np.isnan(d), "separation", d, "be a number")

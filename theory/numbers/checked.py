@@ -18,7 +18,7 @@ Number: TypeAlias = "ArrayLike | Expr"
 MOST_KEYS = 10**12
 
 
-def number(name: str, value: Any) -> Array:
+def number(name: str, value: Number) -> Array:
     """A float64 array, which may hold infinities and NaN."""
     try:
         return np.asarray(value, dtype=np.float64)
@@ -28,14 +28,14 @@ def number(name: str, value: Any) -> Array:
         raise DomainError(f"{name}={abbreviated(value)} must be a number that float64 can hold") from None
 
 
-def real(name: str, value: Any) -> Array:
+def real(name: str, value: Number) -> Array:
     """A finite float64 array."""
     array = number(name, value)
     require(np.isfinite(array), name, array, "be finite")
     return array
 
 
-def count(name: str, value: Any, at_least: int) -> Array:
+def count(name: str, value: Number, at_least: int) -> Array:
     """An array of integers, as float64, none below `at_least`."""
     array = real(name, value)
     require(array == np.floor(array), name, array, "be an integer")
@@ -43,28 +43,28 @@ def count(name: str, value: Any, at_least: int) -> Array:
     return array
 
 
-def between(name: str, value: Any, low: float, high: float) -> Array:
+def between(name: str, value: Number, low: float, high: float) -> Array:
     """An array within `[low, high]`."""
     array = real(name, value)
     require((array >= low) & (array <= high), name, array, f"lie in [{low:g}, {high:g}]")
     return array
 
 
-def open_unit(name: str, value: Any) -> Array:
+def open_unit(name: str, value: Number) -> Array:
     """An array within `(0, 1)`."""
     array = real(name, value)
     require((array > 0) & (array < 1), name, array, "lie in (0, 1)")
     return array
 
 
-def positive(name: str, value: Any) -> Array:
+def positive(name: str, value: Number) -> Array:
     """An array of positive numbers."""
     array = real(name, value)
     require(array > 0, name, array, "be positive")
     return array
 
 
-def require(holds: Any, name: str, value: Array, law: str) -> None:
+def require(holds: ArrayLike, name: str, value: Array, law: str) -> None:
     """Raises `DomainError` with the first value that breaks the law."""
     if not np.all(holds):
         offender = np.broadcast_to(value, np.shape(holds))[~np.asarray(holds)].flat[0]
@@ -95,7 +95,7 @@ def without_infinities(answer: Any) -> Any:
     return None if isinstance(answer, float) and not np.isfinite(answer) else answer
 
 
-def abbreviated(value: Any) -> str:
+def abbreviated(value: object) -> str:
     """A value, shortened for one line of an error."""
     try:
         text = repr(value)
@@ -106,12 +106,12 @@ def abbreviated(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
 
 
-def scalar(array: Any) -> Any:
+def scalar(array: ArrayLike) -> float | Array:
     """The array, or a numpy number if it has no axes."""
     return np.asarray(array)[()]
 
 
-def single_count(name: str, value: Any, at_least: int) -> int:
+def single_count(name: str, value: Number, at_least: int) -> int:
     """One integer; arrays are refused."""
     array = count(name, value, at_least)
     if array.ndim:

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
-from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from theory.numbers.checked import Array
 
 # Above this many columns, floating point first selects those likely to matter.
 _FEW = 40
@@ -42,9 +46,8 @@ def solve_game(payoff: Sequence[Sequence[Fraction]]) -> GameValue:
     return GameValue(value, tuple(mass_of.pop(column, Fraction(0)) for column in columns), tuple(weights))
 
 
-def float_game(payoff: Any) -> tuple[Any, Any] | None:
+def float_game(payoff: ArrayLike) -> tuple[Array, Array] | None:
     """Optimal masses and weights in floating point, nonnegative, each summing to 1 up to rounding; None on failure."""
-    import numpy as np
     from scipy.optimize import linprog
 
     matrix = np.asarray(payoff, dtype=np.float64).T
@@ -65,8 +68,6 @@ def float_game(payoff: Any) -> tuple[Any, Any] | None:
 
 def _likely(columns: list[Column]) -> list[Column]:
     """The columns that bind the weights at the optimum, as far as floating point can tell."""
-    import numpy as np
-
     found = float_game(np.array(columns, dtype=np.float64).T)
     if found is None:
         return columns[:_FEW]

@@ -14,6 +14,7 @@ from math import ceil, inf, isfinite, log1p, sqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from theory.errors import DomainError
 from theory.numbers.checked import Array, Number, between, count, positive, real, require, scalar, single_count
@@ -28,7 +29,7 @@ _EXACT = 1 << 12
 
 
 def extinction_step_sgd(
-    norm: float, learning_rates: Any, penalty: float, gradient_bound: float, momentum: float = 0.0
+    norm: float, learning_rates: ArrayLike, penalty: float, gradient_bound: float, momentum: float = 0.0
 ) -> int | None:
     """First step from which a block is zero under proximal gradient descent (C4; attained), in exact arithmetic.
 
@@ -63,7 +64,7 @@ def extinction_step_sgd(
     return int(reached.argmax()) + 1 if reached.any() else None
 
 
-def sgd_penalty_needed(norm: float, learning_rates: Any, gradient_bound: float, momentum: float = 0.0) -> float:
+def sgd_penalty_needed(norm: float, learning_rates: ArrayLike, gradient_bound: float, momentum: float = 0.0) -> float:
     """Smallest penalty that empties a block by the end of the schedule (C4).
 
     >>> sgd_penalty_needed(norm=1.0, learning_rates=[0.5, 0.25, 0.25], gradient_bound=1.0)
@@ -155,7 +156,7 @@ def adam_threshold(group_size: Number, beta1: Number = 0.9, beta2: Number = 0.99
 
 def extinction_step_adam(
     norm: float,
-    learning_rates: Any,
+    learning_rates: ArrayLike,
     penalty: float,
     group_size: int,
     beta1: float = 0.9,
@@ -177,7 +178,12 @@ def extinction_step_adam(
 
 
 def adam_penalty_needed(
-    norm: float, learning_rates: Any, group_size: int, beta1: float = 0.9, beta2: float = 0.999, first_step: int = 1
+    norm: float,
+    learning_rates: ArrayLike,
+    group_size: int,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    first_step: int = 1,
 ) -> float:
     """Smallest penalty that empties a block by the end of the schedule under proximal AdamW, whatever the loss (C5).
 
@@ -278,7 +284,7 @@ def _least_penalty(start: float, rates: Array, pushes: _Adam | _Heavy, reached: 
     return _enough(reached, max(least, float((start + pushed) / total)))
 
 
-def _enough(holds: Any, value: float) -> float:
+def _enough(holds: Callable[[float], bool], value: float) -> float:
     """The value, raised by the few roundings that it may fall short."""
     for _ in range(64):
         if not isfinite(value) or holds(value):
@@ -294,7 +300,7 @@ def _momentum(momentum: float) -> float:
     return mu
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: float) -> float:
     array = real(name, value)
     if array.ndim:
         raise DomainError(f"{name}={value!r} must be a single number")
@@ -302,7 +308,7 @@ def _number(name: str, value: Any) -> float:
     return float(array)
 
 
-def _rates(learning_rates: Any) -> Array:
+def _rates(learning_rates: ArrayLike) -> Array:
     rates = real("learning rate", learning_rates)
     if rates.ndim == 0:
         return positive("learning rate", rates)
@@ -312,7 +318,7 @@ def _rates(learning_rates: Any) -> Array:
     return rates
 
 
-def _planned(learning_rates: Any) -> Array:
+def _planned(learning_rates: ArrayLike) -> Array:
     rates = _rates(learning_rates)
     if rates.ndim == 0:
         raise DomainError("learning rates must be a schedule: an unending run has no last step")

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import compress
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
 from theory.errors import DomainError
@@ -80,7 +79,9 @@ def rule_strength(fidelity: Number, target: Number, temperature: Number = 1.0) -
     return scalar(tau * np.where(excess < _LARGE_ODDS, np.log1p(np.minimum(excess, _LARGE_ODDS)), far))
 
 
-def rule_strengths(masses: Any, memberships: Any, promises: Any, temperature: Any = 1.0) -> Array:
+def rule_strengths(
+    masses: ArrayLike, memberships: ArrayLike, promises: Sequence[float | Fraction], temperature: float = 1.0
+) -> Array:
     """Nonnegative strengths, one per rule, that meet every promise with the least change of the row (E1).
 
     `masses` is the plain row over the keys. Raises `DomainError` if the promises are impossible, with the
@@ -105,7 +106,7 @@ def rule_strengths(masses: Any, memberships: Any, promises: Any, temperature: An
     return tau * strengths
 
 
-def promise_sup(memberships: Any) -> PromiseSup:
+def promise_sup(memberships: ArrayLike) -> PromiseSup:
     """Largest fidelity that every target can be promised at once, with a certificate of optimality (E2; exact).
 
     >>> promise_sup([[1, 1, 0], [0, 1, 1]]).value, promise_sup([[1, 0], [0, 1]]).certificate
@@ -116,7 +117,7 @@ def promise_sup(memberships: Any) -> PromiseSup:
     return PromiseSup(game.value, game.masses, game.weights)
 
 
-def promises_possible(memberships: Any, promises: Sequence[Any]) -> PromiseVerdict:
+def promises_possible(memberships: ArrayLike, promises: Sequence[float | Fraction]) -> PromiseVerdict:
     """Whether some row gives every target the fidelity promised to it (E2; exact).
 
     A float is read as the shortest decimal it prints as, so that promises of 0.1 to ten targets are possible.
@@ -133,7 +134,7 @@ def promises_possible(memberships: Any, promises: Sequence[Any]) -> PromiseVerdi
     return PromiseVerdict(possible, game.value, game.masses, None if possible else game.weights)
 
 
-def forbidding_weights(memberships: Any, promises: Sequence[Any]) -> tuple[Fraction, ...] | None:
+def forbidding_weights(memberships: ArrayLike, promises: Sequence[float | Fraction]) -> tuple[Fraction, ...] | None:
     """Weights that prove the promises impossible (E2), or None if some row meets them all.
 
     Floating point proposes a row or weights, which rationals check; if neither holds, an exact solver decides.
@@ -155,7 +156,7 @@ def forbidding_weights(memberships: Any, promises: Sequence[Any]) -> tuple[Fract
     return promises_possible(targets, promises).certificate
 
 
-def shared_promise(memberships: Any) -> float:
+def shared_promise(memberships: ArrayLike) -> float:
     """Fidelity that every target can be promised at once (E2); with many targets slightly less, attained by some row.
 
     >>> shared_promise([[1, 0], [0, 1]])
@@ -176,12 +177,12 @@ def _rational(shares: Array, most: int | None = None) -> tuple[Fraction, ...]:
     return tuple(x / total for x in exact)
 
 
-def _promise_game(targets: Array, promises: Sequence[Any]) -> GameValue:
+def _promise_game(targets: Array, promises: Sequence[float | Fraction]) -> GameValue:
     pairs = zip(targets, _as_written(promises), strict=True)
     return solve_game([[Fraction(int(x)) - promise for x in row] for row, promise in pairs])
 
 
-def _as_written(promises: Sequence[Any]) -> list[Fraction]:
+def _as_written(promises: Sequence[float | Fraction]) -> list[Fraction]:
     return [promise if isinstance(promise, Fraction) else Fraction(repr(float(promise))) for promise in promises]
 
 
@@ -195,7 +196,7 @@ def _level(targets: Array, weights: Sequence[Fraction]) -> bool:
     return len(set(_ceilings(targets, weights))) == 1
 
 
-def is_certificate(memberships: Any, promises: Sequence[Fraction], weights: Sequence[Fraction]) -> bool:
+def is_certificate(memberships: ArrayLike, promises: Sequence[Fraction], weights: Sequence[Fraction]) -> bool:
     """Whether the weights prove the promises impossible (E2): exactly `sum_r y_r f_r > max_j sum_r y_r 1[j in T_r]`."""
     targets = _targets(memberships)
     if len(weights) != len(targets) or len(promises) != len(targets) or min(weights) < 0:
@@ -221,7 +222,7 @@ def expected_fidelity(miss: Number, fired: Number, missed: Number = 0.0) -> Answ
     return scalar((1 - q) * between("fired", fired, 0, 1) + q * between("missed", missed, 0, 1))
 
 
-def _targets(memberships: Any) -> NDArray[np.float64]:
+def _targets(memberships: ArrayLike) -> NDArray[np.float64]:
     try:
         targets = real("memberships", memberships)
     except ValueError as error:
@@ -232,14 +233,14 @@ def _targets(memberships: Any) -> NDArray[np.float64]:
     return targets
 
 
-def _promises(promises: Any, targets: Array) -> Array:
+def _promises(promises: Sequence[float | Fraction], targets: Array) -> Array:
     wanted = between("promise", [float(promise) for promise in promises], 0, 1)
     if wanted.shape != targets.shape[:1]:
         raise DomainError(f"{wanted.size} promises must be one for each of {targets.shape[0]} rules")
     return wanted
 
 
-def _row_and_targets(masses: Any, memberships: Any) -> tuple[Array, Array]:
+def _row_and_targets(masses: ArrayLike, memberships: ArrayLike) -> tuple[Array, Array]:
     row, targets = real("masses", masses), _targets(memberships)
     require(row >= 0, "masses", row, "be at least 0")
     if row.shape != targets.shape[1:] or not row.sum() > 0:

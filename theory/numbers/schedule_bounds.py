@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from theory.errors import DomainError
 from theory.numbers.checked import Array, Number, between, real, require, scalar, single_count
 from theory.numbers.numeric import Answer, exactly, is_exact, numeric
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 # Exponent of each configuration; None is a dial of 0 in every layer.
 SCHEDULES: dict[str, int | None] = {
@@ -43,7 +47,7 @@ _BUDGETS: dict[int, Callable[[int], Fraction]] = {
 }
 
 
-def schedule_dials(schedule: str | float, layers: int, largest: Any) -> Array:
+def schedule_dials(schedule: str | float, layers: int, largest: ArrayLike) -> Array:
     """Dial of each layer along the last axis, first to last (F; one row per `largest`).
 
     >>> schedule_dials("quadratic", 3, 0.5).tolist()
@@ -56,7 +60,7 @@ def schedule_dials(schedule: str | float, layers: int, largest: Any) -> Array:
     return dials
 
 
-def schedule_budget(schedule: str | float, layers: Any) -> Any:
+def schedule_budget(schedule: str | float, layers: int | Expr) -> float | Expr:
     """Sum over the layers of `(l/(L-1))^beta`: the sum of the dials over the largest (F1).
 
     Exact for whole exponents up to 5, and a sympy number of layers gives a sympy number.
@@ -100,7 +104,9 @@ def largest_for_mean(schedule: str | float, layers: int, mean: float) -> float:
     return min(1.0, wanted * layers / budget)
 
 
-def localised_depth(schedule: str | float, layers: int, largest: Any, needed: Any) -> Any:
+def localised_depth(
+    schedule: str | float, layers: int, largest: ArrayLike, needed: ArrayLike
+) -> np.intp | NDArray[np.intp]:
     """Number of layers with a dial of at least `needed` (F2), counted by comparing the dials.
 
     The closed form `L - ceil((L-1)(needed/largest)^(1/beta))` can misround if `needed` is the dial of a layer.
@@ -111,7 +117,7 @@ def localised_depth(schedule: str | float, layers: int, largest: Any, needed: An
     threshold = real("needed dial", needed)
     require((threshold > 0) & (threshold <= 1), "needed dial", threshold, "lie in (0, 1]")
     dials = schedule_dials(schedule, layers, largest)
-    return scalar(np.count_nonzero(dials >= threshold[..., np.newaxis], axis=-1))
+    return np.count_nonzero(dials >= threshold[..., np.newaxis], axis=-1)
 
 
 @numeric
@@ -130,7 +136,9 @@ def dial_gain(leak: Number, dial: Number) -> Answer:
     return scalar(lam * eps * (1 - eps) / ((1 - lam) + lam * (1 - eps)))
 
 
-def schedule_cost(schedule: str | float, layers: int, largest: Any, leak: Any, weights: Any = 1.0) -> Any:
+def schedule_cost(
+    schedule: str | float, layers: int, largest: ArrayLike, leak: ArrayLike, weights: ArrayLike = 1.0
+) -> float | Array:
     """Weighted sum over the layers of the total variation that the dial costs (F3), each layer's leak held fixed.
 
     `leak` and `weights` hold one number for all layers, or one per layer along the last axis.
@@ -148,7 +156,7 @@ def schedule_cost(schedule: str | float, layers: int, largest: Any, leak: Any, w
     return scalar(np.sum(factors * dial_gain(leaks, dials), axis=-1))
 
 
-def _weights(weights: Any) -> Array:
+def _weights(weights: ArrayLike) -> Array:
     """Weights of layers, checked to be nonnegative."""
     factors = real("weight", weights)
     require(factors >= 0, "weight", factors, "be at least 0")

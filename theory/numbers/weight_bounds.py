@@ -9,9 +9,8 @@ and `inputs` are spectral norms, `width` is `d_k`.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from theory.numbers.checked import Array, Number, count, positive, real, require, scalar
 from theory.numbers.numeric import Answer, exactly, is_exact, numeric
@@ -22,7 +21,7 @@ _CANCELLED = 1e-2
 _LARGE = 1e250
 
 
-def water_level(block_scores: Any, temperature: Any = 1.0) -> Any:
+def water_level(block_scores: ArrayLike, temperature: ArrayLike = 1.0) -> float | Array:
     """`nu`: the level above which the block's scores alone hold all mass (B5), over the last axis.
 
     The largest over `j` of the mean of the `j` largest scores, less `temperature / j`. Accurate to the rounding of the
@@ -40,7 +39,9 @@ def water_level(block_scores: Any, temperature: Any = 1.0) -> Any:
     return scalar(ordered[..., 0] + np.max((depth - tau[..., None]) / counted, axis=-1))
 
 
-def sparse_penalty_exact(block_scores: Any, group_scores: Any, temperature: Any = 1.0) -> Any:
+def sparse_penalty_exact(
+    block_scores: ArrayLike, group_scores: ArrayLike, temperature: ArrayLike = 1.0
+) -> float | Array:
     """Smallest penalty at which a group has no mass, given its own scores (B5; necessary and sufficient).
 
     The whole complement is empty exactly if every group's penalty is at least this.
@@ -170,12 +171,12 @@ def _margin_in_arb(score: float, reach: float, pulled: float, keys: float) -> fl
         return float(arb(score) - arb(reach) * arb(pulled) / arb(keys).sqrt())
 
 
-def _per_key(loss_gradient: Any, values: Any, inputs: Any, width: Any, temperature: Any) -> Array:
+def _per_key(loss_gradient: Number, values: Number, inputs: Number, width: Number, temperature: Number) -> Array:
     product = _size("loss gradient", loss_gradient) * _size("values", values) * _size("inputs", inputs)
     return product / (2 * positive("temperature", temperature) * np.sqrt(count("width", width, 1)))
 
 
-def _size(name: str, value: Any) -> Array:
+def _size(name: str, value: Number) -> Array:
     array = real(name, value)
     require(array >= 0, name, array, "be at least 0")
     return array
