@@ -30,7 +30,7 @@ COMMANDS = {
     "sweep": "empirical.sweep.command",
     "measure": "empirical.measuring.measure_command",
     "generate": "empirical.measuring.generate_command",
-    "bench": "empirical.measuring.bench_command",
+    "bench": "empirical.measuring.bench",
     "figures": "figures.commands",
     "demo": "localist.demo",
 }

@@ -1,4 +1,4 @@
-"""Times measuring and localist training against plain GPT-2, side by side in one process.
+"""`localist bench`: times measuring and localist training against plain GPT-2, side by side in one process.
 
 Every round runs each variant once, in turn, so that changes of the machine's load affect all of them. A ratio is the
 median over rounds of the variant's time over that of the plain pass in the same round. Peak memory is measured in a
@@ -8,33 +8,25 @@ separate process on a CPU, and by the allocator on a GPU.
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
+import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
 from empirical.environment import environment
-from empirical.measuring.bench_variants import (
-    BenchShape,
-    Variants,
-    attention_variants,
-    bench_bytes,
-    gate_variants,
-    measuring_variants,
-    training_variants,
-)
-from empirical.memory import check_memory, enough_memory
-from empirical.model import quiet
-from theory.errors import DomainError, LocalistError
+from theory.errors import DomainError
+from theory.files import check_writable, write_text_atomically
+
+if TYPE_CHECKING:
+    from empirical.measuring.bench_variants import BenchShape, Variants
 
 LENGTHS = (256, 1024, 2048)
 
@@ -45,13 +37,63 @@ GATE_BLOCKS = (64, 8)
 LONG = 1024
 FEWEST_ROUNDS = 3
 
-ADVICE = "Try fewer --tokens or --training-tokens, or a smaller shape."
-
 # Resolution of a peak; smaller values count as this much in a ratio.
 RESOLUTION_MIB = 1.0
 
+ADVICE = "Try fewer --tokens or --training-tokens, or a smaller shape."
+
+_LEGEND = (
+    "fused: entropy, fidelity and leak of every row within the pass; all: margins and ranges too; eager: from stored "
+    "maps. ratio: time over plain, cpu: CPU time over plain, both medians over rounds. MiB: peak memory above "
+    "plain. attention: one layer alone."
+)
+
 
 def bench(
+    tokens: Annotated[list[int] | None, typer.Option(help="Lengths (256, 1024, 2048; 4096 too on a GPU).")] = None,
+    layers: Annotated[int, typer.Option(help="Transformer layers.")] = 12,
+    heads: Annotated[int, typer.Option(help="Attention heads.")] = 12,
+    width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 768,
+    block: Annotated[int, typer.Option(help="Block length in tokens.")] = 64,
+    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Number format.")] = "float32",
+    rounds: Annotated[int, typer.Option(help="Runs of each variant; fewer beyond 1,024 tokens.")] = 5,
+    training_tokens: Annotated[int, typer.Option(help="Length of the training step.")] = 1024,
+    memory: Annotated[bool, typer.Option(help="Measure peak memory too, on a CPU in a separate process.")] = True,
+    training_attention: Annotated[
+        list[int] | None,
+        typer.Option(help="Lengths for one layer's training, with blocks of 64 and 8, instead of measuring."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the result.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Time measuring and training against plain GPT-2 (default: GPT-2 small, random weights)."""
+    from empirical.measuring.bench_variants import BenchShape
+
+    for name, size in (("layers", layers), ("heads", heads), ("width", width), ("block", block)):
+        if size < 1:
+            raise DomainError(f"{name} {size} must be at least 1")
+    if width % heads:
+        raise DomainError(f"width {width} must be a multiple of heads {heads}")
+    if out:
+        check_writable(out)
+    report = run_bench(
+        tokens,
+        shape=BenchShape(layers=layers, heads=heads, width=width, block=block, dtype=dtype),
+        rounds=rounds,
+        training_length=training_tokens,
+        memory=memory,
+        gate_lengths=training_attention or (),
+    )
+    text = json.dumps(report, indent=2)
+    if out:
+        write_text_atomically(out, text + "\n")
+    if as_json:
+        typer.echo(text)
+    else:
+        _print_bench(report)
+
+
+def run_bench(
     lengths: Sequence[int] | None = None,
     *,
     shape: BenchShape | None = None,
@@ -71,8 +113,13 @@ def bench(
     stored maps over that of the fused pass, and the same ratio of memory above the plain pass. Raises DomainError,
     LocalistError (memory).
     """
-    shape = shape or BenchShape()
-    device = _device()
+    # These load torch, which a list of the commands does without.
+    from empirical.measuring import bench_variants
+    from empirical.memory import check_memory, enough_memory
+    from empirical.model import quiet
+
+    shape = shape or bench_variants.BenchShape()
+    device = bench_variants.bench_device()
     if not lengths:
         usual = LENGTHS if device.type == "cpu" else (*LENGTHS, 4096)
         lengths = () if gate_lengths else usual
@@ -83,7 +130,7 @@ def bench(
         raise DomainError(f"rounds {rounds} must be at least 1")
     longest = max(*lengths, *gate_lengths, training_length, 0)
     what = f"timing {shape.layers} layers of width {shape.width} at {longest} tokens"
-    check_memory(bench_bytes(shape, lengths, training_length), what, ADVICE, device)
+    check_memory(bench_variants.bench_bytes(shape, lengths, training_length), what, ADVICE, device)
     results: list[dict[str, Any]] = []
     compared: list[dict[str, Any]] = []
     with (
@@ -98,7 +145,7 @@ def bench(
         def take(task: str, tokens: int, dropout: float, variants: Variants) -> list[dict[str, Any]]:
             bars.update(bar, description=f"{task}, {tokens} tokens")
             turns = rounds if tokens <= LONG else min(rounds, max(FEWEST_ROUNDS, rounds * LONG // tokens))
-            wall, used = _timed(variants, turns)
+            wall, used = bench_variants.timed(variants, turns)
             if "eager" in variants:
                 compared.append({"task": task, "tokens": tokens, "time": _ratio(wall["eager"], wall["fused"])})
             found = [
@@ -120,52 +167,35 @@ def bench(
             return found
 
         for tokens in lengths:
-            take("attention", tokens, 0.0, attention_variants(shape, tokens, device))
-            found = take("measuring", tokens, 0.0, measuring_variants(shape, tokens, device))
+            take("attention", tokens, 0.0, bench_variants.attention_variants(shape, tokens, device))
+            found = take("measuring", tokens, 0.0, bench_variants.measuring_variants(shape, tokens, device))
             if memory:
                 bars.update(bar, description=f"memory, {tokens} tokens")
-                compared[-1]["memory"] = _add_memory(found, shape, tokens, device)
+                compared[-1]["memory"] = _add_memory(found, bench_variants.peak_memory(shape, tokens, device))
                 bars.advance(bar)
         for tokens in gate_lengths:
             for block in GATE_BLOCKS:
                 task = f"gate, blocks of {block}"
-                take(task, tokens, 0.0, gate_variants(replace(shape, block=block), tokens, device))
+                take(task, tokens, 0.0, bench_variants.gate_variants(replace(shape, block=block), tokens, device))
         for dropout in dropouts:
-            take("training", training_length, dropout, training_variants(shape, training_length, dropout, device))
+            steps = bench_variants.training_variants(shape, training_length, dropout, device)
+            take("training", training_length, dropout, steps)
     return {
         "shape": asdict(shape),
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else _processor(),
-        "threads": torch.get_num_threads(),
+        "device": bench_variants.device_name(device),
+        "threads": bench_variants.threads(),
         "versions": environment(),
         "results": results,
         "eager_over_fused": compared,
     }
 
 
-def _timed(variants: Variants, rounds: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Wall and CPU seconds of each variant, one number per round."""
-    wall: dict[str, list[float]] = {name: [] for name in variants}
-    used: dict[str, list[float]] = {name: [] for name in variants}
-    for turn in range(rounds + 1):
-        for name, run in variants.items():
-            _synchronize()
-            start, start_used = time.perf_counter(), time.process_time()
-            run()
-            _synchronize()
-            # The first turn warms up allocator and caches.
-            if turn:
-                wall[name].append(time.perf_counter() - start)
-                used[name].append(time.process_time() - start_used)
-    return wall, used
-
-
 def _ratio(times: list[float], others: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(times, others, strict=True))
 
 
-def _add_memory(found: list[dict[str, Any]], shape: BenchShape, tokens: int, device: torch.device) -> float | None:
+def _add_memory(found: list[dict[str, Any]], peaks: dict[str, float]) -> float | None:
     """Add peaks to `found`; returns stored maps' extra memory over the fused pass's, None if unknown."""
-    peaks = _peaks(shape, tokens, device)
     for each in found:
         each["peak_mib"] = peaks.get(each["variant"])
         each["extra_mib"] = peaks[each["variant"]] - peaks["plain"] if peaks else None
@@ -173,68 +203,31 @@ def _add_memory(found: list[dict[str, Any]], shape: BenchShape, tokens: int, dev
     return extra["eager"] / max(extra["fused"], RESOLUTION_MIB) if peaks else None
 
 
-def _peaks(shape: BenchShape, tokens: int, device: torch.device) -> dict[str, float]:
-    """Peak memory in MiB of one pass of each variant, above the model's own; empty if the system does not report it."""
-    if device.type == "cuda":
-        peaks = {}
-        for name, run in measuring_variants(shape, tokens, device).items():
-            torch.cuda.reset_peak_memory_stats()
-            before = torch.cuda.memory_allocated()
-            run()
-            peaks[name] = (torch.cuda.max_memory_allocated() - before) / 2**20
-        return peaks
-    code = "import sys; from empirical.measuring.bench import _report_peaks; _report_peaks(*sys.argv[1:])"
-    command = [sys.executable, "-c", code, json.dumps(asdict(shape)), str(tokens), str(torch.get_num_threads())]
-    # glibc: return freed tensors at once, so that the peak counts live tensors and not heap fragmentation.
-    variables = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
-    done = subprocess.run(command, capture_output=True, text=True, env=variables)
-    if done.returncode:
-        why = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        raise LocalistError(f"the process that measures memory at {tokens} tokens failed: {why}. Try --no-memory.")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def _report_peaks(shape: str, tokens: str, threads: str) -> None:
-    torch.set_num_threads(int(threads))
-    peaks: dict[str, float] = {}
-    with quiet():
-        # The first call of each variant loads code and libraries, which must not count as its memory.
-        for run in measuring_variants(BenchShape(1, 2, 32, 50, 8), 256, torch.device("cpu")).values():
-            run()
-        variants = measuring_variants(BenchShape(**json.loads(shape)), int(tokens), torch.device("cpu"))
-        variants["plain"]()
-        try:
-            for name, run in variants.items():
-                # Linux: reset the peak.
-                Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
-                before = _status("VmRSS")
-                run()
-                peaks[name] = _status("VmHWM") - before
-        except OSError:
-            peaks = {}
-    sys.stdout.write(json.dumps(peaks) + "\n")
-
-
-def _status(name: str) -> float:
-    """An entry of this process's memory status, in MiB."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith(name)) / 2**10
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _synchronize() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else "cpu"
+def _print_bench(report: dict[str, Any]) -> None:
+    """Print times and ratios of every variant, then ratios of stored maps to the fused pass, in 80 columns."""
+    table = Table(title=f"time compared with plain GPT-2, {report['device']}, {report['shape']['dtype']}", box=SIMPLE)
+    table.pad_edge, table.collapse_padding = False, True
+    for name in ("task", "tokens", "variant", "seconds", "ratio", "cpu", "MiB"):
+        table.add_column(name, justify="left" if name in ("task", "variant") else "right", no_wrap=True)
+    for _, group in groupby(report["results"], lambda each: (each["task"], each["tokens"], each["dropout"])):
+        for index, each in enumerate(group):
+            task = each["task"] + (f", dropout {each['dropout']:g}" if each["task"] == "training" else "")
+            extra = each.get("extra_mib")
+            table.add_row(
+                "" if index else task,
+                "" if index else f"{each['tokens']}",
+                each["variant"],
+                f"{each['seconds']:.4g}",
+                f"{each['ratio']:.3f}",
+                f"{each['processor_ratio']:.3f}",
+                "" if extra is None else f"{extra:.0f}",
+            )
+        table.add_section()
+    console = Console()
+    console.print(table)
+    for each in report["eager_over_fused"]:
+        memory = each.get("memory")
+        more = "" if memory is None else f", extra memory {memory:.0f}x"
+        line = f"eager over fused, {each['task']} {each['tokens']} tokens: time {each['time']:.2f}x{more}"
+        console.print(line, highlight=False)
+    console.print(_LEGEND, highlight=False)

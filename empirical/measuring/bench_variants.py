@@ -1,12 +1,18 @@
-"""Variants that the bench times: a name and a call for each way of doing the same work.
+"""Variants that the bench times, a name and a call for each way of doing the same work; their time and their memory.
 
 All measuring variants compute entropy, fidelity and leak of every row; `fused, all` adds margins and ranges.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -23,7 +29,9 @@ from empirical.attention.schedule import dial_bias
 from empirical.config import ObjectiveConfig
 from empirical.measuring.rows import RowMeter
 from empirical.memory import WORD, gpt2_weights
+from empirical.model import quiet
 from empirical.training.objective import AttentionObjective
+from theory.errors import LocalistError
 
 Variants = dict[str, Callable[[], Any]]
 
@@ -197,3 +205,96 @@ def _own(shape: BenchShape, tokens: int, device: torch.device) -> Tensor:
 def _ids(shape: BenchShape, tokens: int, device: torch.device) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, shape.vocabulary, (1, tokens), generator=generator).to(device)
+
+
+def timed(variants: Variants, rounds: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Wall and CPU seconds of each variant, one number per round."""
+    wall: dict[str, list[float]] = {name: [] for name in variants}
+    used: dict[str, list[float]] = {name: [] for name in variants}
+    for turn in range(rounds + 1):
+        for name, run in variants.items():
+            _synchronize()
+            start, start_used = time.perf_counter(), time.process_time()
+            run()
+            _synchronize()
+            # The first turn warms up allocator and caches.
+            if turn:
+                wall[name].append(time.perf_counter() - start)
+                used[name].append(time.process_time() - start_used)
+    return wall, used
+
+
+def peak_memory(shape: BenchShape, tokens: int, device: torch.device) -> dict[str, float]:
+    """Peak memory in MiB of one pass of each variant, above the model's own; empty if the system does not report it."""
+    if device.type == "cuda":
+        peaks = {}
+        for name, run in measuring_variants(shape, tokens, device).items():
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+            run()
+            peaks[name] = (torch.cuda.max_memory_allocated() - before) / 2**20
+        return peaks
+    code = "import sys; from empirical.measuring.bench_variants import _report_peaks; _report_peaks(*sys.argv[1:])"
+    command = [sys.executable, "-c", code, json.dumps(asdict(shape)), str(tokens), str(torch.get_num_threads())]
+    # glibc: return freed tensors at once, so that the peak counts live tensors and not heap fragmentation.
+    variables = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
+    done = subprocess.run(command, capture_output=True, text=True, env=variables)
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise LocalistError(f"the process that measures memory at {tokens} tokens failed: {why}. Try --no-memory.")
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _report_peaks(shape: str, tokens: str, threads: str) -> None:
+    torch.set_num_threads(int(threads))
+    peaks: dict[str, float] = {}
+    with quiet():
+        # The first call of each variant loads code and libraries, which must not count as its memory.
+        for run in measuring_variants(BenchShape(1, 2, 32, 50, 8), 256, torch.device("cpu")).values():
+            run()
+        variants = measuring_variants(BenchShape(**json.loads(shape)), int(tokens), torch.device("cpu"))
+        variants["plain"]()
+        try:
+            for name, run in variants.items():
+                # Linux: reset the peak.
+                Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+                before = _status("VmRSS")
+                run()
+                peaks[name] = _status("VmHWM") - before
+        except OSError:
+            peaks = {}
+    sys.stdout.write(json.dumps(peaks) + "\n")
+
+
+def _status(name: str) -> float:
+    """An entry of this process's memory status, in MiB."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(name)) / 2**10
+
+
+def bench_device() -> torch.device:
+    """The GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _synchronize() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's or the processor's name; "cpu" if the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else "cpu"
+
+
+def threads() -> int:
+    """Number of threads that torch computes with."""
+    return torch.get_num_threads()

@@ -8,13 +8,15 @@ import pytest
 import torch
 from tiny import one_thread  # noqa: F401
 
-from empirical.measuring.bench import _peaks, _ratio, _timed, bench
-from empirical.measuring.bench_command import bench as command
+from empirical.measuring.bench import _ratio, run_bench
+from empirical.measuring.bench import bench as command
 from empirical.measuring.bench_variants import (
     BenchShape,
     attention_variants,
     gate_variants,
     measuring_variants,
+    peak_memory,
+    timed,
     training_variants,
 )
 from theory.errors import DomainError, InputError
@@ -23,7 +25,7 @@ SMALL = BenchShape(layers=2, heads=2, width=32, vocabulary=50, block=8)
 
 
 def test_report_has_every_variant():
-    report = bench((32,), shape=SMALL, rounds=2, training_length=32, dropouts=(0.0,), memory=False, progress=False)
+    report = run_bench((32,), shape=SMALL, rounds=2, training_length=32, dropouts=(0.0,), memory=False, progress=False)
     variants = [(each["task"], each["variant"]) for each in report["results"]]
     assert variants == [
         *((task, name) for task in ("attention", "measuring") for name in ("plain", "fused", "fused, all", "eager")),
@@ -38,7 +40,7 @@ def test_report_has_every_variant():
 
 
 def test_times_one_layer_alone():
-    report = bench(
+    report = run_bench(
         shape=SMALL, rounds=1, training_length=128, dropouts=(), memory=False, gate_lengths=(128,), progress=False
     )
     tasks = [(each["task"], each["tokens"], each["variant"]) for each in report["results"]]
@@ -48,20 +50,20 @@ def test_times_one_layer_alone():
 
 def test_bench_runs_in_half_formats():
     shape = replace(SMALL, dtype="bfloat16")
-    report = bench((32,), shape=shape, rounds=1, training_length=32, dropouts=(0.0,), memory=False, progress=False)
+    report = run_bench((32,), shape=shape, rounds=1, training_length=32, dropouts=(0.0,), memory=False, progress=False)
     assert report["shape"]["dtype"] == "bfloat16"
     assert len(report["results"]) == 10
 
 
 def test_slower_variant_has_a_larger_ratio():
-    wall, _ = _timed({"plain": lambda: time.sleep(0.002), "slow": lambda: time.sleep(0.02)}, rounds=3)
+    wall, _ = timed({"plain": lambda: time.sleep(0.002), "slow": lambda: time.sleep(0.02)}, rounds=3)
     assert len(wall["slow"]) == 3
     assert _ratio(wall["slow"], wall["plain"]) > 2
 
 
 @pytest.mark.slow
 def test_peak_memory_is_measured_in_a_separate_process():
-    peaks = _peaks(SMALL, 1024, torch.device("cpu"))
+    peaks = peak_memory(SMALL, 1024, torch.device("cpu"))
     if not peaks:
         pytest.skip("this system does not report a process's peak memory")
     # Two layers' maps of 2 heads take 16 MiB.
@@ -100,7 +102,7 @@ def test_unwritable_result_is_refused_before_the_work(tmp_path, monkeypatch):
     def never(*args, **kwargs):
         raise AssertionError("timed before the path was checked")
 
-    monkeypatch.setattr("empirical.measuring.bench.bench", never)
+    monkeypatch.setattr("empirical.measuring.bench.run_bench", never)
     for out in (tmp_path, tmp_path / "file" / "x.json"):
         (tmp_path / "file").write_text("")
         with pytest.raises(InputError, match="cannot write"):
@@ -110,9 +112,9 @@ def test_unwritable_result_is_refused_before_the_work(tmp_path, monkeypatch):
 
 def test_refuses_wrong_shapes_and_counts():
     with pytest.raises(DomainError, match="length 8 must exceed the block of 8"):
-        bench((8,), shape=SMALL, training_length=32)
+        run_bench((8,), shape=SMALL, training_length=32)
     with pytest.raises(DomainError, match="rounds 0"):
-        bench((32,), shape=SMALL, training_length=32, rounds=0)
+        run_bench((32,), shape=SMALL, training_length=32, rounds=0)
     with pytest.raises(DomainError, match=r"width 30 must be a multiple of heads 4$"):
         command(width=30, heads=4)
     for name in ("layers", "heads", "width", "block"):
