@@ -91,7 +91,11 @@ class AttentionCall:
 
     @cached_property
     def output(self) -> Tensor:
-        """Attended values `(batch, heads, tokens, head)`, differentiable."""
+        """Attended values `(batch, heads, tokens, head)`, differentiable.
+
+        After `rows`, and without gradients, it is what the pass of `rows` found: a pass of its own would add the time
+        of plain attention to every measured layer. That moves it by rounding only. With gradients nothing moves.
+        """
         if self._seen is not None and not torch.is_grad_enabled():
             return self._seen.output
         if self.visible is not None or (self.dropout and self.bias):
