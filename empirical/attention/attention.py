@@ -23,6 +23,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
@@ -67,30 +68,30 @@ class AttentionCall:
     """
 
     layer: int
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    ids: Tensor
-    own: Tensor
+    query: Float[Tensor, "batch heads queries head"]
+    key: Float[Tensor, "batch heads keys head"]
+    value: Float[Tensor, "batch heads keys value"]
+    ids: Int[Tensor, "#batch keys"]
+    own: Int[Tensor, "#batch queries"]
     scale: float
     bias: float
     window: int | None = None
-    visible: Tensor | None = None
+    visible: Bool[Tensor, "#batch queries keys"] | None = None
     dropout: float = 0.0
     _seen: RowNumbers | None = None
 
     @property
-    def leak(self) -> Tensor:
+    def leak(self) -> Float[Tensor, "batch heads tokens"]:
         """Attention off the own block `(batch, heads, tokens)`, differentiable, without dropout."""
         return self._gated[1]
 
     @property
-    def fidelity(self) -> Tensor:
+    def fidelity(self) -> Float[Tensor, "batch heads tokens"]:
         """Attention on the own block `(batch, heads, tokens)`, differentiable, without dropout."""
         return self._gated[2]
 
     @cached_property
-    def output(self) -> Tensor:
+    def output(self) -> Float[Tensor, "batch heads queries value"]:
         """Attended values `(batch, heads, tokens, head)`, differentiable.
 
         After `rows`, and without gradients, it is what the pass of `rows` found: a pass of its own would add the time
@@ -156,16 +157,16 @@ class AttentionCall:
 
 def localist_attention(
     module: torch.nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    query: Float[Tensor, "batch heads queries head"],
+    key: Float[Tensor, "batch heads keys head"],
+    value: Float[Tensor, "batch heads keys value"],
     attention_mask: Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    block_ids: Tensor | None = None,
+    block_ids: Int[Tensor, "#batch tokens"] | None = None,
     row_sink: Callable[[AttentionCall], None] | None = None,
     **kwargs: Any,
-) -> tuple[Tensor, None]:
+) -> tuple[Float[Tensor, "batch queries heads value"], None]:
     """Attention function for transformers: `(batch, heads, tokens, head)` in, tokens before heads out.
 
     Raises DomainError for keywords it would otherwise ignore: see the module.
@@ -234,7 +235,7 @@ def _refuse_what_is_not_understood(module: torch.nn.Module, query: Tensor, key: 
             )
 
 
-def localist_mask(*, kv_offset: int = 0, **kwargs: Any) -> Tensor | None:
+def localist_mask(*, kv_offset: int = 0, **kwargs: Any) -> Bool[Tensor, "#batch 1 queries keys"] | None:
     """`sdpa_mask` for caches that keep every token. Raises DomainError for one that has dropped the first ones."""
     if kv_offset:
         raise DomainError(

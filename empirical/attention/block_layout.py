@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from empirical.attention.blocks import block_runs, visible_counts
@@ -25,12 +26,14 @@ class Windows:
     count: int
     size: int
 
-    def take(self, states: Tensor) -> Tensor:
+    def take(self, states: Shaped[Tensor, "batch heads tokens *rest"]) -> Shaped[Tensor, "blocks heads length *rest"]:
         """`(batch, heads, tokens, ...)` as `(batch * count, heads, size, ...)`; a view where strides allow."""
         part = states.transpose(1, 2)[:, self.start : self.start + self.count * self.size]
         return part.reshape(-1, self.size, *part.shape[2:]).transpose(1, 2)
 
-    def put(self, states: Tensor, found: Tensor) -> None:
+    def put(
+        self, states: Shaped[Tensor, "batch heads tokens *rest"], found: Shaped[Tensor, "blocks heads length *rest"]
+    ) -> None:
         """Write `take`'s inverse into `states`."""
         part = states.transpose(1, 2)[:, self.start : self.start + self.count * self.size]
         part.copy_(found.transpose(1, 2).reshape(part.shape))
@@ -40,10 +43,10 @@ class Windows:
 class Gathered:
     """Blocks of arbitrary tokens: `places` in the flat batch `(blocks, length)`; `real` is False at padding."""
 
-    places: Tensor
-    real: Tensor
+    places: Int[Tensor, "blocks length"]
+    real: Bool[Tensor, "blocks length"]
 
-    def take(self, states: Tensor) -> Tensor:
+    def take(self, states: Shaped[Tensor, "batch heads tokens *rest"]) -> Shaped[Tensor, "blocks heads length *rest"]:
         """`(batch, heads, tokens, ...)` as `(blocks, heads, length, ...)`, padded with zeros.
 
         The zeros keep padded queries from sending gradients to their block's keys.
@@ -52,7 +55,9 @@ class Gathered:
         found[~self.real] = 0
         return found.transpose(1, 2)
 
-    def put(self, states: Tensor, found: Tensor) -> None:
+    def put(
+        self, states: Shaped[Tensor, "batch heads tokens *rest"], found: Shaped[Tensor, "blocks heads length *rest"]
+    ) -> None:
         """Write everything but padding back to `states`, which are stored with tokens before heads."""
         flat = states.transpose(1, 2).flatten(0, 1)
         flat[self.places[self.real]] = found.transpose(1, 2)[self.real]
@@ -66,7 +71,7 @@ class Layout:
     """
 
     parts: tuple[Windows | Gathered, ...]
-    alone: Tensor
+    alone: Bool[Tensor, "#batch tokens"]
 
     @classmethod
     def of_windows(cls, tokens: int, size: int, device: torch.device) -> Layout:
@@ -78,7 +83,7 @@ class Layout:
         return cls(tuple(parts), (torch.arange(tokens, device=device) < size).unsqueeze(0))
 
     @classmethod
-    def of_ids(cls, ids: Tensor) -> Layout:
+    def of_ids(cls, ids: Int[Tensor, "batch tokens"]) -> Layout:
         """Blocks from the ids `(batch, tokens)` of every sequence."""
         batch, tokens = ids.shape
         order, begins = block_runs(ids)
@@ -98,7 +103,9 @@ class Layout:
         n, m = visible_counts(ids)
         return cls(tuple(parts), m == n)
 
-    def each(self, compute: Callable[..., Sequence[Tensor]], *states: Tensor) -> tuple[Tensor, ...]:
+    def each(
+        self, compute: Callable[..., Sequence[Tensor]], *states: Shaped[Tensor, "batch heads tokens ..."]
+    ) -> tuple[Shaped[Tensor, "batch heads tokens ..."], ...]:
         """Results of `compute` on each batch of blocks, reassembled as `(batch, heads, tokens, ...)`.
 
         `states` are `(batch, heads, tokens, ...)`. Differentiable if `compute` is.

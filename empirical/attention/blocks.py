@@ -7,12 +7,13 @@ integers from 0, in `(batch, tokens)` tensors, or `(1, tokens)` if all sequences
 from __future__ import annotations
 
 import torch
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from theory.errors import DomainError
 
 
-def fixed_windows(tokens: int, size: int, device: torch.device | str = "cpu") -> Tensor:
+def fixed_windows(tokens: int, size: int, device: torch.device | str = "cpu") -> Int[Tensor, "1 tokens"]:
     """Block ids `(1, tokens)` of consecutive windows of `size` tokens, by absolute position.
 
     >>> fixed_windows(5, 2).tolist()
@@ -23,7 +24,7 @@ def fixed_windows(tokens: int, size: int, device: torch.device | str = "cpu") ->
     return (torch.arange(tokens, device=device) // size).unsqueeze(0)
 
 
-def one_hot(ids: Tensor, dtype: torch.dtype) -> Tensor:
+def one_hot(ids: Int[Tensor, "batch tokens"], dtype: torch.dtype) -> Shaped[Tensor, "batch 1 tokens blocks"]:
     """Ids `(batch, tokens)` as `(batch, 1, tokens, blocks)`; the head axis broadcasts. Raises DomainError."""
     check_ids(ids)
     blocks = int(ids.max()) + 1
@@ -40,7 +41,7 @@ def check_ids(ids: Tensor) -> None:
         raise DomainError(f"block id {int(ids.min())} must be at least 0")
 
 
-def visible_counts(ids: Tensor) -> tuple[Tensor, Tensor]:
+def visible_counts(ids: Int[Tensor, "batch tokens"]) -> tuple[Int[Tensor, "batch tokens"], Int[Tensor, "batch tokens"]]:
     """For each query under causality, the number of visible keys `n`, and of those in its own block `m`.
 
     Both `(batch, tokens)`. A query at position `i` sees keys `0..i`, itself included, so `1 <= m <= n`.
@@ -57,7 +58,7 @@ def visible_counts(ids: Tensor) -> tuple[Tensor, Tensor]:
     return n, torch.empty_like(place).scatter_(1, order, place - begins + 1)
 
 
-def first_keys(ids: Tensor) -> Tensor:
+def first_keys(ids: Int[Tensor, "batch tokens"]) -> Int[Tensor, "batch tokens"]:
     """For each token `(batch, tokens)`, the position of its block's first token; does not synchronise the device.
 
     >>> first_keys(torch.tensor([[0, 0, 1, 0]])).tolist()
@@ -67,7 +68,7 @@ def first_keys(ids: Tensor) -> Tensor:
     return torch.empty_like(order).scatter_(1, order, order.gather(1, begins))
 
 
-def block_runs(ids: Tensor) -> tuple[Tensor, Tensor]:
+def block_runs(ids: Int[Tensor, "batch tokens"]) -> tuple[Int[Tensor, "batch tokens"], Int[Tensor, "batch tokens"]]:
     """Positions `(batch, tokens)` stably sorted by block id, and for each the start of its block's run there."""
     ordered, order = ids.sort(dim=1, stable=True)
     starts = torch.ones_like(ordered, dtype=torch.bool)

@@ -22,6 +22,7 @@ import math
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
@@ -42,8 +43,15 @@ _COLUMNS = 8
 
 
 def gated(
-    query: Tensor, key: Tensor, value: Tensor, layout: Layout, scale: float, bias: float
-) -> tuple[Tensor, Tensor, Tensor]:
+    query: Float[Tensor, "batch heads tokens head"],
+    key: Float[Tensor, "batch heads tokens head"],
+    value: Float[Tensor, "batch heads tokens value"],
+    layout: Layout,
+    scale: float,
+    bias: float,
+) -> tuple[
+    Float[Tensor, "batch heads tokens value"], Float[Tensor, "batch heads tokens"], Float[Tensor, "batch heads tokens"]
+]:
     """Output, leak and fidelity of causal attention with `bias` nats on the own block's scores; differentiable.
 
     `query`, `key`, `value` are `(batch, heads, tokens, head)`; leak and fidelity are `(batch, heads, tokens)`,
@@ -70,8 +78,15 @@ def gated(
 
 
 def by_null_key(
-    query: Tensor, key: Tensor, value: Tensor, layout: Layout, scale: float, bias: float
-) -> tuple[Tensor, Tensor, Tensor]:
+    query: Float[Tensor, "batch heads tokens head"],
+    key: Float[Tensor, "batch heads tokens head"],
+    value: Float[Tensor, "batch heads tokens value"],
+    layout: Layout,
+    scale: float,
+    bias: float,
+) -> tuple[
+    Float[Tensor, "batch heads tokens value"], Float[Tensor, "batch heads tokens"], Float[Tensor, "batch heads tokens"]
+]:
     """`gated` with public operations only, on any device, for a finite bias.
 
     The log-sum-exp of a block comes from its scores, one block at a time. An extra key before the first one, with

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from empirical.attention.blocks import check_ids
@@ -24,10 +25,10 @@ class Places:
     meaningless. `slots` are the queries' indices among the keys.
     """
 
-    queries: Tensor
-    keys: Tensor
-    slots: Tensor
-    visible: Tensor
+    queries: Int[Tensor, "#batch queries"]
+    keys: Int[Tensor, "#batch keys"]
+    slots: Int[Tensor, "#batch queries"]
+    visible: Bool[Tensor, "#batch queries keys"]
 
     @classmethod
     def of_mask(cls, mask: Tensor, shape: tuple[int, int, int]) -> Places:
@@ -74,12 +75,14 @@ class Places:
             position[:, -1:], position, position[:, -1:], torch.ones(1, 1, keys, dtype=torch.bool, device=device)
         )
 
-    def windows(self, size: int) -> tuple[Tensor, Tensor]:
+    def windows(self, size: int) -> tuple[Int[Tensor, "#batch queries"], Int[Tensor, "#batch keys"]]:
         """Block ids of queries and keys for windows of `size` tokens from each text's first token."""
         queries, keys = (each.clamp(min=0).div(size, rounding_mode="floor") for each in (self.queries, self.keys))
         return queries, keys
 
-    def chosen(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+    def chosen(
+        self, ids: Int[Tensor, "#batch given"]
+    ) -> tuple[Int[Tensor, "#batch queries"], Int[Tensor, "#batch keys"]]:
         """Block ids of queries and keys from the keys' `ids` `(batch or 1, keys)`; unused cache slots need none."""
         check_ids(ids)
         lacking = self.keys.shape[-1] - ids.shape[-1]

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 
@@ -16,19 +17,26 @@ class ReferenceRows:
     Rows without complement have NaN margins. `weights` is `(batch, heads, tokens, tokens)`.
     """
 
-    weights: Tensor
-    output: Tensor
-    entropy: Tensor
-    fidelity: Tensor
-    leak: Tensor
-    margin: Tensor
-    mean_margin: Tensor
-    logit_range: Tensor
-    conditional_block: Tensor
-    conditional_rest: Tensor
+    weights: Float64[Tensor, "batch heads tokens tokens"]
+    output: Float64[Tensor, "batch heads tokens value"]
+    entropy: Float64[Tensor, "batch heads tokens"]
+    fidelity: Float64[Tensor, "batch heads tokens"]
+    leak: Float64[Tensor, "batch heads tokens"]
+    margin: Float64[Tensor, "batch heads tokens"]
+    mean_margin: Float64[Tensor, "batch heads tokens"]
+    logit_range: Float64[Tensor, "batch heads tokens"]
+    conditional_block: Float64[Tensor, "batch heads tokens"]
+    conditional_rest: Float64[Tensor, "batch heads tokens"]
 
 
-def reference_rows(query: Tensor, key: Tensor, value: Tensor, ids: Tensor, scale: float, bias: float) -> ReferenceRows:
+def reference_rows(
+    query: Float[Tensor, "batch heads tokens head"],
+    key: Float[Tensor, "batch heads tokens head"],
+    value: Float[Tensor, "batch heads tokens value"],
+    ids: Int[Tensor, "#batch tokens"],
+    scale: float,
+    bias: float,
+) -> ReferenceRows:
     """Causal localist attention from its definition; differentiable.
 
     `query`, `key`, `value` are `(batch, heads, tokens, head)`, `ids` `(batch or 1, tokens)`, and

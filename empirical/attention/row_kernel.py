@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 import triton
 import triton.language as tl
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from empirical.attention.blocks import first_keys
@@ -31,10 +32,10 @@ UNSEEN = tl.constexpr(float("inf"))
 
 
 def run_kernel(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    ids: Tensor,
+    query: Float[Tensor, "batch heads tokens head"],
+    key: Float[Tensor, "batch heads tokens head"],
+    value: Float[Tensor, "batch heads tokens value"],
+    ids: Int[Tensor, "#batch tokens"],
     scale: float,
     bias: float,
     keep: Keep,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from empirical.attention.rounding import Arithmetic
@@ -22,25 +23,30 @@ class RowNumbers:
     `mean_margin` and `logit_range` are None if not requested, and infinite under a hard mask.
     """
 
-    output: Tensor
-    log_sum: Tensor
-    mean_score: Tensor
-    fidelity: Tensor
-    leak: Tensor
-    margin: Tensor | None
-    mean_margin: Tensor | None
-    logit_range: Tensor | None
+    output: Float[Tensor, "batch heads tokens value"]
+    log_sum: Float[Tensor, "batch heads tokens"]
+    mean_score: Float[Tensor, "batch heads tokens"]
+    fidelity: Float[Tensor, "batch heads tokens"]
+    leak: Float[Tensor, "batch heads tokens"]
+    margin: Float64[Tensor, "batch heads tokens"] | None
+    mean_margin: Float64[Tensor, "batch heads tokens"] | None
+    logit_range: Float64[Tensor, "batch heads tokens"] | None
     arithmetic: Arithmetic
 
     @property
-    def entropy(self) -> Tensor:
+    def entropy(self) -> Float64[Tensor, "batch heads tokens"]:
         """Entropy of each row, nats, float64."""
         return self.log_sum.double() - self.mean_score.double()
 
 
 def gaps(
-    block_low: Tensor, block_high: Tensor, block_mean: Tensor, rest_low: Tensor, rest_high: Tensor, bias: float
-) -> tuple[Tensor, Tensor, Tensor]:
+    block_low: Float[Tensor, "*rows"],
+    block_high: Float[Tensor, "*rows"],
+    block_mean: Float[Tensor, "*rows"],
+    rest_low: Float[Tensor, "*rows"],
+    rest_high: Float[Tensor, "*rows"],
+    bias: float,
+) -> tuple[Float64[Tensor, "*rows"], Float64[Tensor, "*rows"], Float64[Tensor, "*rows"]]:
     """Margin, mean margin and range, float64, from the smallest and largest scores on and off the block.
 
     The scores exclude the block's `bias`; `block_mean` is their mean on the block.

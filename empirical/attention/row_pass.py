@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from empirical.attention.row_numbers import Keep, RowNumbers
@@ -17,10 +18,10 @@ from theory.errors import DomainError
 
 @torch.no_grad()
 def pass_rows(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    ids: Tensor,
+    query: Float[Tensor, "batch heads tokens head"],
+    key: Float[Tensor, "batch heads tokens head"],
+    value: Float[Tensor, "batch heads tokens value"],
+    ids: Int[Tensor, "#batch tokens"],
     scale: float,
     bias: float = 0.0,
     keep: Keep = "all",

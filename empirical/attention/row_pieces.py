@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from empirical.attention.blocks import first_keys
@@ -34,10 +35,10 @@ Where = tuple[int, slice, slice]
 
 
 def run_pieces(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    ids: Tensor,
+    query: Float[Tensor, "batch heads tokens head"],
+    key: Float[Tensor, "batch heads tokens head"],
+    value: Float[Tensor, "batch heads tokens value"],
+    ids: Int[Tensor, "#batch tokens"],
     scale: float,
     bias: float,
     keep: Keep,

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import LocalEntryNotFoundError
+from jaxtyping import Int
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
@@ -157,7 +158,9 @@ def load_tokenizer(source: str) -> Tokenizer:
         raise InputError(f"cannot load a tokenizer from {source}: {first_line(error)}") from error
 
 
-def token_windows(tokenizer: Tokenizer, pieces: Iterable[str], context: int, name: str) -> Tensor:
+def token_windows(
+    tokenizer: Tokenizer, pieces: Iterable[str], context: int, name: str
+) -> Int[Tensor, "sequences context"]:
     """The pieces' tokens as consecutive sequences `(sequences, context)`; drops an incomplete last one."""
     end = tokenizer.token_to_id(END_OF_TEXT)
     stream: list[int] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from jaxtyping import Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -12,7 +13,9 @@ from theory.errors import InputError
 HELD_OUT_NAME = "held_out.safetensors"
 
 
-def save_held_out(folder: Path, windows: Tensor, blocks: Tensor | None) -> None:
+def save_held_out(
+    folder: Path, windows: Int[Tensor, "sequences context"], blocks: Int[Tensor, "sequences context"] | None
+) -> None:
     """Write sequences `(sequences, context)` and their block ids, if any. Raises InputError."""
     kept = {"windows": windows.int()} | ({} if blocks is None else {"block_ids": blocks.int()})
     path = folder / HELD_OUT_NAME
@@ -22,7 +25,7 @@ def save_held_out(folder: Path, windows: Tensor, blocks: Tensor | None) -> None:
         raise InputError(f"cannot write {path}: {error}") from error
 
 
-def load_held_out(folder: Path) -> tuple[Tensor, Tensor | None]:
+def load_held_out(folder: Path) -> tuple[Int[Tensor, "sequences context"], Int[Tensor, "sequences context"] | None]:
     """Sequences `(sequences, context)` and their block ids, None for fixed windows. Raises InputError."""
     path = folder / HELD_OUT_NAME
     try:

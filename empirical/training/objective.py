@@ -11,6 +11,7 @@ hinge. Leak and fidelity are always those without attention dropout.
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from empirical.attention.attention import AttentionCall
@@ -49,13 +50,13 @@ class AttentionObjective:
             term = term + self.config.floor_weight * short.sum() / (rows * copies)
         self._terms.append(term)
 
-    def loss(self) -> Tensor:
+    def loss(self) -> Float[Tensor, ""]:
         """Mean over the layers seen. Raises DomainError if no layer has called."""
         if not self._terms:
             raise DomainError("the objective saw no attention layer: pass it as row_sink to the model")
         return torch.stack(self._terms).mean()
 
-    def mean_leak(self) -> Tensor:
+    def mean_leak(self) -> Float[Tensor, ""]:
         """Mean off-block mass over layers, heads and rows, detached."""
         return torch.stack(self.leaks).mean()
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -32,7 +33,9 @@ from theory.numbers.extinction_steps import adam_update_bound
 MATRICES = ("query", "key")
 
 
-def group_view(weight: Tensor, heads: int, blocks: int) -> Tensor:
+def group_view(
+    weight: Float[Tensor, "width 3*width"], heads: int, blocks: int
+) -> Float[Tensor, "blocks rows 2 heads head"]:
     """`c_attn.weight` `(width, 3 width)` as `(blocks, rows, 2, heads, head)`: its `W_Q`, `W_K`; a view."""
     width = weight.shape[0]
     if width % blocks:
@@ -40,13 +43,13 @@ def group_view(weight: Tensor, heads: int, blocks: int) -> Tensor:
     return weight[:, : 2 * width].view(blocks, width // blocks, 2, heads, width // heads)
 
 
-def group_norms(weight: Tensor, heads: int, blocks: int) -> Tensor:
+def group_norms(weight: Float[Tensor, "width 3*width"], heads: int, blocks: int) -> Float[Tensor, "blocks 2 heads"]:
     """Frobenius norm of every group, `(blocks, 2, heads)`."""
     return group_view(weight, heads, blocks).square().sum((1, 4)).sqrt()
 
 
 @torch.no_grad()
-def shrink_groups(weight: Tensor, heads: int, blocks: int, amount: float) -> None:
+def shrink_groups(weight: Float[Tensor, "width 3*width"], heads: int, blocks: int, amount: float) -> None:
     """Proximal map of `amount * sum |W_group|_F`, in place."""
     norms = group_norms(weight, heads, blocks)
     factor = (1 - amount / norms).clamp_min(0)

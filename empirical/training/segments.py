@@ -18,6 +18,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -37,9 +38,9 @@ def window_blocks(
     locality: LocalityConfig,
     tokenizer: Tokenizer,
     pieces: Sequence[Piece],
-    windows: Tensor,
-    embedding: Tensor | None = None,
-) -> Tensor | None:
+    windows: Int[Tensor, "sequences context"],
+    embedding: Float[Tensor, "vocabulary width"] | None = None,
+) -> Int[Tensor, "sequences context"] | None:
     """Block ids `(sequences, context)` of these pieces' sequences; None for fixed windows.
 
     Change points are found on `embedding` `(vocabulary, width)`. Raises InputError, DomainError.
@@ -78,7 +79,7 @@ class GrowingBlocks:
         return found
 
 
-def block_ids(starts: Tensor) -> Tensor:
+def block_ids(starts: Bool[Tensor, "sequences context"]) -> Int[Tensor, "sequences context"]:
     """Ids from 0 in each sequence; `starts` `(sequences, context)` says which tokens begin a block.
 
     >>> block_ids(torch.tensor([[False, True, False, True]])).tolist()
@@ -88,7 +89,9 @@ def block_ids(starts: Tensor) -> Tensor:
     return counted - counted[:, :1]
 
 
-def change_points(windows: Tensor, embedding: Tensor, size: int) -> Tensor:
+def change_points(
+    windows: Int[Tensor, "sequences context"], embedding: Float[Tensor, "vocabulary width"], size: int
+) -> Int[Tensor, "sequences context"]:
     """Segments of `size` tokens on average that differ most in mean direction of the token embeddings.
 
     Returns ids `(sequences, context)` of the best segmentation into `context / size` segments, found by `ruptures`
