@@ -17,7 +17,8 @@ from sympy import (
 
 from proofs_check.inequalities.replay import replay_bytes
 from proofs_check.inequalities.search.certificates import FORMAT, statement_hash
-from proofs_check.inequalities.search.claims import question_of, sides_of
+from proofs_check.inequalities.search.claims import question_of
+from proofs_check.inequalities.search.domains import sides_of
 
 x, y, z, t = symbols("x y z t", real=True)
 ZERO, HALF = Integer(0), Rational(1, 2)
@@ -61,7 +62,7 @@ def made(claim, domain, tree, forms=None, choices=None, changes=(), edit=None, a
             "relation": question.relation,
             "lhs": question.lhs,
             "rhs": question.rhs,
-            "domain": {name: side.to_json() for name, side in sides.items()},
+            "domain": {symbol.name: side.to_json() for symbol, side in sides.items()},
         },
         "substitution": {change.letter: change.to_json() for change in changes},
         "nodes": [list(node) for node in pool.nodes],

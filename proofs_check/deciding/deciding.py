@@ -7,7 +7,7 @@ in those letters is an identity of the numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache, reduce
 from typing import Any
@@ -16,13 +16,15 @@ import sympy
 from flint import ctx
 from sympy import Expr, Symbol, expand_log, factor, log, together
 from sympy.core.relational import Relational
-from sympy.logic.boolalg import And, Boolean, BooleanFalse, BooleanTrue, Equivalent, Implies
+from sympy.logic.boolalg import Boolean
 
 from proofs_check.deciding.undefined import Demand, broken, cancelled, demands
+from proofs_check.inequalities.points import holds_for
 from proofs_check.inequalities.verdict import Verdict, both
 from proofs_check.instances.balls import ArbArithmetic
 from proofs_check.instances.kinds import Definition
 from proofs_check.instances.rows import Arithmetic
+from theory.booleans import Logic
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
 from theory.lowering import Target, Undecided, UnknownNode, arb_target, evaluate
 from theory.statement import Clause, Statement
@@ -232,29 +234,39 @@ def lacks_value(clause: Clause, letters: Letters) -> bool:
 
 def decide(claim: Boolean, letters: Letters) -> Verdict:
     """Verdict on a claim at one instance. Raises `TypeError` for an unknown form of claim."""
-    if isinstance(claim, BooleanTrue):
-        return Verdict.PROVED
-    if isinstance(claim, BooleanFalse):
-        return Verdict.REFUTED
-    if isinstance(claim, Relational):
-        return _decide_relation(claim, letters)
-    if isinstance(claim, And):
-        verdict = Verdict.PROVED
-        for part in claim.args:
-            verdict = both(verdict, decide(part, letters))
-        return verdict
-    if isinstance(claim, Implies):
-        antecedent = decide(claim.args[0], letters)
+    return _AtInstance(letters).value(claim)
+
+
+class _AtInstance(Logic[Verdict]):
+    """Truth at one instance; an implication whose antecedent fails is VACUOUS."""
+
+    def __init__(self, letters: Letters) -> None:
+        self._letters = letters
+
+    def constant(self, holds: bool) -> Verdict:
+        return Verdict.PROVED if holds else Verdict.REFUTED
+
+    def relation(self, claim: Relational) -> Verdict:
+        return _decide_relation(claim, self._letters)
+
+    def conjunction(self, parts: Iterator[Verdict]) -> Verdict:
+        return reduce(both, parts, Verdict.PROVED)
+
+    def negation(self, part: Verdict) -> Verdict:
+        raise TypeError("no rule decides a claim with Not or Or: whether one that is vacuous counts is not defined")
+
+    def implication(self, parts: Iterator[Verdict]) -> Verdict:
+        antecedent = next(parts)
         if antecedent is Verdict.REFUTED:
             return Verdict.VACUOUS
-        consequent = decide(claim.args[1], letters)
+        consequent = next(parts)
         return consequent if antecedent is Verdict.PROVED or consequent is Verdict.PROVED else Verdict.UNDECIDED
-    if isinstance(claim, Equivalent):
-        sides = {decide(part, letters) for part in claim.args}
+
+    def equivalence(self, parts: Iterator[Verdict]) -> Verdict:
+        sides = set(parts)
         if Verdict.UNDECIDED in sides or Verdict.VACUOUS in sides:
             return Verdict.UNDECIDED
-        return Verdict.PROVED if len(sides) == 1 else Verdict.REFUTED
-    raise TypeError(f"no rule decides a claim of type {type(claim).__name__}")
+        return self.constant(len(sides) == 1)
 
 
 def _decide_relation(claim: Relational, letters: Letters) -> Verdict:
@@ -269,10 +281,10 @@ def _decide_relation(claim: Relational, letters: Letters) -> Verdict:
                 return Verdict.UNDECIDED
         elif ball > 0 or ball < 0 or ball.is_zero():
             sign = 1 if ball > 0 else -1 if ball < 0 else 0
-            return Verdict.PROVED if _holds(claim.rel_op, sign) else Verdict.REFUTED
+            return Verdict.PROVED if holds_for(claim.rel_op, sign) else Verdict.REFUTED
         if precision == _TRY_EXACT_AT:
             if _exactly_equal(gap, letters):
-                return Verdict.PROVED if _holds(claim.rel_op, 0) else Verdict.REFUTED
+                return Verdict.PROVED if holds_for(claim.rel_op, 0) else Verdict.REFUTED
             if claim.rel_op in ("==", "!="):
                 return Verdict.UNDECIDED
     return Verdict.UNDECIDED
@@ -308,8 +320,3 @@ def _exactly_equal(gap: Expr, letters: Letters) -> bool:
             return form == 0 or (letters.instance.levels <= _EXACT_LEVELS and exactly_zero(form))
         except (Undecided, UnknownNode, KeyError):
             return False
-
-
-def _holds(sign_of_relation: str, sign: int) -> bool:
-    signs = {"<=": sign <= 0, "<": sign < 0, ">=": sign >= 0, ">": sign > 0, "==": sign == 0, "!=": sign != 0}
-    return signs[sign_of_relation]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import sympy
@@ -14,7 +14,8 @@ from sympy import Expr, Float, Function, Ge, Gt, Le, Lt, Piecewise, Rational, Sy
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
 
-from proofs_check.inequalities.verdict import Verdict
+from proofs_check.inequalities.verdict import Verdict, both
+from theory.booleans import Logic
 from theory.errors import DomainError
 from theory.lowering import Target, Undecided, arb_target, evaluate
 
@@ -70,26 +71,27 @@ def readable(side: Expr) -> Expr:
 
 def decide_at(claim: Boolean, point: Mapping[Symbol, Fraction]) -> Verdict:
     """PROVED or REFUTED at one exact point by Arb, or UNDECIDED; sides count as equal only where exact."""
-    if isinstance(claim, BooleanAtom):
-        return Verdict.PROVED if claim == true else Verdict.REFUTED
-    if isinstance(claim, Relational):
-        sign = _sign(claim, point)
-        if sign is None:
-            return Verdict.UNDECIDED
-        holds = {"<=": sign <= 0, "<": sign < 0, ">=": sign >= 0, ">": sign > 0, "==": sign == 0, "!=": sign != 0}
-        return Verdict.PROVED if holds[claim.rel_op] else Verdict.REFUTED
-    parts = [decide_at(part, point) for part in claim.args]
-    if isinstance(claim, Not):
-        return _OPPOSITE[parts[0]]
-    if isinstance(claim, Implies):
-        parts = [_OPPOSITE[parts[0]], parts[1]]
-    if isinstance(claim, And):
-        return _all(parts)
-    if isinstance(claim, Or | Implies):
-        return _OPPOSITE[_all([_OPPOSITE[part] for part in parts])]
-    if Verdict.UNDECIDED in parts:
-        return Verdict.UNDECIDED
-    return Verdict.PROVED if len(set(parts)) == 1 else Verdict.REFUTED
+    return _AtPoint(point).value(claim)
+
+
+class _AtPoint(Logic[Verdict]):
+    """Truth at one exact point; UNDECIDED spreads unless another part settles the whole."""
+
+    def __init__(self, point: Mapping[Symbol, Fraction]) -> None:
+        self._point = point
+
+    def constant(self, holds: bool) -> Verdict:
+        return Verdict.PROVED if holds else Verdict.REFUTED
+
+    def relation(self, claim: Relational) -> Verdict:
+        sign = _sign(claim, self._point)
+        return Verdict.UNDECIDED if sign is None else self.constant(holds_for(claim.rel_op, sign))
+
+    def conjunction(self, parts: Iterator[Verdict]) -> Verdict:
+        return reduce(both, parts, Verdict.PROVED)
+
+    def negation(self, part: Verdict) -> Verdict:
+        return _OPPOSITE[part]
 
 
 _OPPOSITE = {
@@ -99,11 +101,10 @@ _OPPOSITE = {
 }
 
 
-def _all(parts: list[Verdict]) -> Verdict:
-    for verdict in (Verdict.REFUTED, Verdict.UNDECIDED):
-        if verdict in parts:
-            return verdict
-    return Verdict.PROVED
+def holds_for(rel_op: str, sign: int) -> bool:
+    """Whether a relation holds where the left side minus the right has that sign."""
+    signs = {"<=": sign <= 0, "<": sign < 0, ">=": sign >= 0, ">": sign > 0, "==": sign == 0, "!=": sign != 0}
+    return signs[rel_op]
 
 
 def _sign(claim: Relational, point: Mapping[Symbol, Fraction]) -> int | None:

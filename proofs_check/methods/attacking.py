@@ -20,6 +20,7 @@ from proofs_check.deciding.vacuity import assumption
 from proofs_check.inequalities.arguments import whole_number
 from proofs_check.inequalities.points import check_form, decide_at, slack_at
 from proofs_check.inequalities.search.box_search import Box, Proposals, evolve, refine
+from proofs_check.inequalities.search.domains import filled
 from proofs_check.inequalities.search.false_points import false_point
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
@@ -83,7 +84,7 @@ def attack(claim: Boolean, domain: Mapping[Symbol, Set], samples: int = 100_000,
     <Verdict.REFUTED: 'refuted'>
     """
     samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
-    box = Box(claim, domain)
+    box = Box(claim, filled(claim, domain))
     only = box.only()
     if only is not None:
         return _decided(box, only)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 import sympy
 from scipy import special
 from scipy.optimize import differential_evolution, minimize
-from sympy import Expr, Piecewise, Set, Symbol
+from sympy import Expr, Piecewise, Symbol
 from sympy.core.relational import Relational
-from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, true
+from sympy.logic.boolalg import Boolean
 
 from proofs_check.inequalities.points import RealPower, check_form, decide_at, readable, real_target
 from proofs_check.inequalities.search.boxes import Side
-from proofs_check.inequalities.search.domains import ranges_of, whole
+from proofs_check.inequalities.search.domains import whole
 from proofs_check.inequalities.verdict import Verdict
+from theory.booleans import Logic
 from theory.errors import DomainError
 from theory.lowering import Target, array_target, evaluate
 
@@ -31,23 +32,15 @@ _FAR = 9.0
 class Box:
     """The claim with its box; a coordinate in [0, 1] maps to each letter's interval, however long."""
 
-    def __init__(self, claim: Boolean, domain: Mapping[Symbol, Set]) -> None:
+    def __init__(self, claim: Boolean, domain: Mapping[Symbol, Side]) -> None:
         check_form(claim)
         self.claim = claim
-        ranges = ranges_of(claim, domain)
-        self.letters = sorted(ranges, key=str)
-        self.sides = {letter: self._side(letter, ranges[letter], domain) for letter in self.letters}
+        self.letters = sorted(domain, key=str)
+        self.sides = {each: whole(domain[each]) if each.is_integer else domain[each] for each in self.letters}
         self._floats = [_float_ends(letter, side) for letter, side in self.sides.items()]
         relations = claim.atoms(Relational)
         self._read = {side: readable(side) for each in relations for side in (each.lhs, each.rhs)}
         self._check_functions()
-
-    @staticmethod
-    def _side(letter: Symbol, side: Side | None, domain: Mapping[Symbol, Set]) -> Side:
-        if side is None:
-            held = "hold an integer" if letter.is_integer else "be an interval that is not empty"
-            raise DomainError(f"domain of {letter}, {domain[letter]}, must {held}")
-        return whole(side) if letter.is_integer else side
 
     def _check_functions(self) -> None:
         known = _floats().operations.keys() & real_target().operations.keys()
@@ -127,7 +120,7 @@ class Box:
     def wrongness(self, unit: Any) -> Any:
         """How far the claim is from holding at points of the unit cube, positive where floats find it false."""
         values = dict(zip(self.letters, self.values(unit), strict=True))
-        return np.broadcast_to(_wrongness(self.claim, values, self._read), unit.shape[1:])
+        return np.broadcast_to(_Wrongness(values, self._read).value(self.claim), unit.shape[1:])
 
 
 def _float_ends(letter: Symbol, side: Side) -> tuple[float | None, float | None]:
@@ -142,31 +135,30 @@ def _stretched(unit: Any) -> Any:
     return np.where(unit < 0.5, 2 * unit, 10.0 ** (2 * _FAR * (2 * unit - 1)))
 
 
-def _wrongness(claim: Boolean, values: Mapping[Symbol, Any], written: Mapping[Expr, Expr]) -> Any:
-    if isinstance(claim, BooleanAtom):
-        return -1.0 if claim == true else 1.0
-    if isinstance(claim, Relational):
-        target = _floats()
-        sides = (written[side] for side in (claim.lhs, claim.rhs))
-        left, right = (np.asarray(evaluate(side, values, target), dtype=float) for side in sides)
+class _Wrongness(Logic[Any]):
+    """How far a claim is from holding at given values of its letters, by float64."""
+
+    def __init__(self, values: Mapping[Symbol, Any], written: Mapping[Expr, Expr]) -> None:
+        self._values, self._written, self._target = values, written, _floats()
+
+    def constant(self, holds: bool) -> Any:
+        return -1.0 if holds else 1.0
+
+    def relation(self, claim: Relational) -> Any:
+        sides = (self._written[side] for side in (claim.lhs, claim.rhs))
+        left, right = (np.asarray(evaluate(side, self._values, self._target), dtype=float) for side in sides)
         size = np.abs(left) + np.abs(right)
         gap = np.where(size > 0, (left - right) / np.where(size > 0, size, 1.0), 0.0)
         gap = np.where(np.isnan(gap), -2.0, gap)
         if claim.rel_op in ("==", "!="):
             return np.abs(gap) if claim.rel_op == "==" else -np.abs(gap)
         return gap if claim.rel_op in ("<=", "<") else np.where(gap == -2.0, -2.0, -gap)
-    parts = [_wrongness(part, values, written) for part in claim.args]
-    if isinstance(claim, Not):
-        return -parts[0]
-    if isinstance(claim, Implies):
-        return np.minimum(-parts[0], parts[1])
-    if isinstance(claim, Equivalent):
-        return np.maximum(np.minimum(-parts[0], parts[1]), np.minimum(parts[0], -parts[1]))
-    pick: Callable[[Any, Any], Any] = np.maximum if isinstance(claim, And) else np.minimum
-    total = parts[0]
-    for part in parts[1:]:
-        total = pick(total, part)
-    return total
+
+    def conjunction(self, parts: Iterator[Any]) -> Any:
+        return reduce(np.maximum, parts)
+
+    def negation(self, part: Any) -> Any:
+        return -part
 
 
 def _floats() -> Target:

@@ -21,6 +21,11 @@ class Side:
     low_open: bool
     high_open: bool
 
+    @classmethod
+    def at(cls, x: Fraction) -> Side:
+        """The side that holds one number only."""
+        return cls(x, x, False, False)
+
     @property
     def is_empty(self) -> bool:
         """Whether no number lies in it."""
@@ -42,10 +47,6 @@ class Side:
     def closure_holds(self, x: Fraction) -> bool:
         """Whether the number lies in it or at an end."""
         return (self.low is None or x >= self.low) and (self.high is None or x <= self.high)
-
-    def interior(self) -> Side:
-        """The side without its ends; a point stays a point."""
-        return self if self.is_point else replace(self, low_open=True, high_open=True)
 
     def reaching(self, x: Fraction) -> Side:
         """The hull with that number; an end that the number does not reach stays the same."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from flint import ctx
 
@@ -21,6 +20,7 @@ from proofs_check.inequalities.search.pool import KINKS
 from proofs_check.inequalities.search.spans import NoValue
 
 _DEEPEST = 160
+_REPORTED = 64
 
 
 @dataclass(frozen=True)
@@ -44,84 +44,63 @@ class Cell:
     parts: tuple[Cell, Cell] | None = None
 
 
-@dataclass
-class Outcome:
-    """The result of a search: `proved` if every box is settled; `point` if the claim is false there; else boxes `left`.
-
-    `final` says that a larger budget would change nothing.
-    """
-
-    root: Cell
-    pieces: list[Piece]
-    boxes: int = 0
-    point: dict[str, Fraction] | None = None
-    left: list[Cell] = field(default_factory=list)
-    reason: str = ""
-    final: bool = True
-
-    @property
-    def proved(self) -> bool:
-        """Whether nothing is left and nothing was refuted."""
-        return self.point is None and not self.left
-
-
 class Search:
-    """A question, its pieces so far, and the loop that settles it."""
+    """A question, its smooth pieces so far, and the tree of boxes, which `run` continues.
+
+    `point` is one at which the claim is false; `stuck` holds the boxes that can be neither settled nor split further.
+    """
 
     def __init__(self, question: Question) -> None:
         self.question = question
         self.pieces: list[Piece] = []
+        self.root = Cell(dict(question.box), 0)
+        self.boxes = 0
+        self.point: dict[str, Fraction] | None = None
+        self.stuck: list[Cell] = []
+        self.reason = ""
+        self._waiting: list[tuple[int, int, Cell]] = [(0, 0, self.root)]
+        self._ticket = 0
         self._by_choices: dict[tuple[tuple[int, bool], ...], int] = {}
         self._claim_nodes = question.pool.below(question.difference)
         self._expr_nodes = question.pool.below(question.pool.from_sympy(question.expr))
 
-    def run(
-        self,
-        boxes: int,
-        precision: int,
-        seconds: float | None = None,
-        progress: Callable[[Progress], None] | None = None,
-    ) -> Outcome:
-        """Settle boxes, the shallowest first, until none is left or `boxes` or `seconds` are spent."""
-        begun = time.monotonic()
-        root = Cell(dict(self.question.box), 0)
-        outcome = Outcome(root, self.pieces)
-        waiting: list[tuple[int, int, Cell]] = [(0, 0, root)]
-        ticket = 0
-        while waiting:
-            spent = time.monotonic() - begun
-            if outcome.boxes >= boxes or (seconds is not None and spent > seconds):
-                outcome.left.extend(cell for _, _, cell in waiting)
-                outcome.reason = f"the budget of {boxes} boxes" if outcome.boxes >= boxes else f"{seconds} seconds"
-                outcome.reason += " is spent"
-                outcome.final = False
-                return outcome
-            if progress is not None and outcome.boxes % 64 == 0:
-                progress(Progress(outcome.boxes, len(waiting), spent))
-            _, _, cell = heapq.heappop(waiting)
-            outcome.boxes += 1
-            point = self._look_at(cell, precision)
-            if point is not None:
-                outcome.point = point
-                return outcome
+    @property
+    def left(self) -> list[Cell]:
+        """The boxes that are still open."""
+        return [*self.stuck, *(cell for _, _, cell in self._waiting)]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether more boxes would change nothing."""
+        return not self._waiting or any(cell.depth >= _DEEPEST for cell in self.stuck)
+
+    def run(self, boxes: int, precision: int, deadline: float, report: Callable[[int, int], None]) -> int:
+        """Examines up to `boxes` more boxes, the shallowest first, until `deadline`; returns their number.
+
+        `report` is told now and then how many were examined in this run, and how many wait.
+        """
+        done = 0
+        while not self.is_over and done < boxes and time.monotonic() < deadline:
+            if done % _REPORTED == 0:
+                report(done, len(self._waiting))
+            _, _, cell = heapq.heappop(self._waiting)
+            done += 1
+            self.boxes += 1
+            self.point = self._look_at(cell, precision)
+            if self.point is not None:
+                break
             if cell.leaf is not None:
                 continue
             if cell.depth >= _DEEPEST or not self._split(cell):
-                outcome.left.append(cell)
-                outcome.reason = outcome.reason or "a box could not be split further"
-                if cell.depth >= _DEEPEST:
-                    return self._stop(outcome, waiting)
-                continue
+                self.stuck.append(cell)
+                deep = cell.depth >= _DEEPEST
+                self.reason = (
+                    f"a box is still open after {_DEEPEST} splits" if deep else "a box cannot be split further"
+                )
             for part in cell.parts or ():
-                ticket += 1
-                heapq.heappush(waiting, (part.depth, ticket, part))
-        return outcome
-
-    @staticmethod
-    def _stop(outcome: Outcome, waiting: list[tuple[int, int, Cell]]) -> Outcome:
-        outcome.left.extend(cell for _, _, cell in waiting)
-        outcome.reason = f"a box is still open after {_DEEPEST} splits"
-        return outcome
+                self._ticket += 1
+                heapq.heappush(self._waiting, (part.depth, self._ticket, part))
+        return done
 
     def _look_at(self, cell: Cell, precision: int) -> dict[str, Fraction] | None:
         """Settle the cell, or return a point of it at which the claim is false."""
@@ -259,8 +238,3 @@ class Search:
         except OverflowError:
             # The numbers overflow a float; their ratio may not.
             return float(min(Fraction(10) ** 300, width / (1 + abs(side.low) if scale is None else scale)))
-
-
-def largest(outcome: Outcome, count: int = 3) -> list[dict[str, Any]]:
-    """A few of the boxes left, for a message."""
-    return [{name: side.to_json() for name, side in cell.box.items()} for cell in outcome.left[:count]]

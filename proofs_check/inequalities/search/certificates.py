@@ -19,9 +19,9 @@ import sympy
 from sympy import Set, Symbol
 
 from proofs_check.inequalities.search.boxes import Side
-from proofs_check.inequalities.search.branching import Cell, Outcome
-from proofs_check.inequalities.search.claims import Question, sides_of
+from proofs_check.inequalities.search.branching import Cell, Search
 from proofs_check.inequalities.search.corners import Leaf
+from proofs_check.inequalities.search.domains import sides_of
 from proofs_check.inequalities.search.pieces import VALUE, Piece, Slope
 from theory.errors import DomainError
 from theory.files import write_bytes_atomically
@@ -60,22 +60,22 @@ class Certificate:
         return path
 
 
-def statement_hash(claim: Any, sides: Mapping[str, Side]) -> str:
+def statement_hash(claim: Any, sides: Mapping[Symbol, Side]) -> str:
     """sha256 of the claim, as sympy spells it, and of its domain."""
-    domain = {name: sides[name].to_json() for name in sorted(sides)}
+    domain = {symbol.name: side.to_json() for symbol, side in sides.items()}
     return hashlib.sha256(_canonical([sympy.srepr(claim), domain]).encode()).hexdigest()
 
 
-def certificate_of(question: Question, outcome: Outcome) -> Certificate:
+def certificate_of(search: Search) -> Certificate:
     """The certificate of a search that settled every box."""
-    if not outcome.proved:
+    if search.left or search.point is not None:
         raise ValueError("only a search that settled every box has a certificate")
-    pool = question.pool
-    slopes: list[set[Slope]] = [set() for _ in outcome.pieces]
-    _collect(outcome.root, slopes)
+    question, pool = search.question, search.question.pool
+    slopes: list[set[Slope]] = [set() for _ in search.pieces]
+    _collect(search.root, slopes)
     kept = [
         {slope: piece.nodes(slope) for slope in sorted(slopes[i])} if slopes[i] else {}
-        for i, piece in enumerate(outcome.pieces)
+        for i, piece in enumerate(search.pieces)
     ]
     roots = [question.lhs, question.rhs, question.difference]
     roots += [index for forms in kept for indices in forms.values() for index in indices]
@@ -88,7 +88,7 @@ def certificate_of(question: Question, outcome: Outcome) -> Certificate:
         "format": FORMAT,
         "statement": {
             "srepr": sympy.srepr(question.claim),
-            "sha256": statement_hash(question.claim, question.sides),
+            "sha256": statement_hash(question.claim, question.domain),
             "relation": question.relation,
             "lhs": number[question.lhs],
             "rhs": number[question.rhs],
@@ -98,9 +98,9 @@ def certificate_of(question: Question, outcome: Outcome) -> Certificate:
         "nodes": nodes,
         "difference": number[question.difference],
         "aliases": [[number[node], number[other]] for node, others in sorted(aliases.items()) for other in others],
-        "pieces": [_piece(piece, forms, number) for piece, forms in zip(outcome.pieces, kept, strict=True)],
-        "tree": _tree(outcome.root, number),
-        "boxes": outcome.boxes,
+        "pieces": [_piece(piece, forms, number) for piece, forms in zip(search.pieces, kept, strict=True)],
+        "tree": _tree(search.root, number),
+        "boxes": search.boxes,
         "versions": {"python": platform.python_version(), "flint": flint.__version__, "sympy": sympy.__version__},
     }
     return Certificate(json.loads(_canonical(payload)))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import sympy
-from sympy import Expr, Ge, Gt, Le, Lt, Set, Symbol
+from sympy import Expr, Ge, Gt, Le, Lt, Symbol
 
 from proofs_check.inequalities.points import exactly
 from proofs_check.inequalities.search.boxes import Side
-from proofs_check.inequalities.search.domains import ranges_of
 from proofs_check.inequalities.search.factoring import factored
 from proofs_check.inequalities.search.pool import Pool
 from proofs_check.inequalities.search.substitution import Change
@@ -28,33 +27,31 @@ class Question:
     """`difference >= 0` (or `> 0`) on `box`, in the letters after the changes of variable."""
 
     claim: Any
-    sides: dict[str, Side]
+    domain: Mapping[Symbol, Side]
     box: dict[str, Side]
-    strict: bool
     pool: Pool
     lhs: int
     rhs: int
     plain: int
     difference: int
     expr: Expr
-    integers: frozenset[str]
     changes: tuple[Change, ...] = ()
-    hints: tuple[Mapping[str, Fraction], ...] = field(default=())
+    hints: tuple[Mapping[str, Fraction], ...] = ()
 
     @property
     def relation(self) -> str:
         """The claim's relation sign."""
         return RELATIONS[type(self.claim)]
 
+    @property
+    def strict(self) -> bool:
+        """Whether equality makes the claim false."""
+        return isinstance(self.claim, Gt | Lt)
 
-def sides_of(claim: Any, domain: Mapping[Symbol, Set]) -> dict[str, Side] | None:
-    """Every letter's interval; None where the domain is empty. `DomainError` for an invalid domain or claim."""
-    sides: dict[str, Side] = {}
-    for symbol, side in ranges_of(claim, domain).items():
-        if side is None:
-            return None
-        sides[symbol.name] = side
-    return sides
+    @property
+    def sides(self) -> dict[str, Side]:
+        """The intervals of the claim's own letters, by name."""
+        return {symbol.name: side for symbol, side in self.domain.items()}
 
 
 def check_claim(claim: Any) -> None:
@@ -68,7 +65,12 @@ def check_claim(claim: Any) -> None:
         raise DomainError("claim must not be nested hundreds of functions deep") from None
 
 
-def question_of(claim: Any, sides: Mapping[str, Side], changes: tuple[Change, ...] = ()) -> Question:
+def question_of(
+    claim: Any,
+    domain: Mapping[Symbol, Side],
+    changes: tuple[Change, ...] = (),
+    hints: tuple[Mapping[str, Fraction], ...] = (),
+) -> Question:
     """The claim as a question for the search; `DomainError` unless it is an inequality between known functions."""
     check_claim(claim)
     pool = Pool()
@@ -77,10 +79,9 @@ def question_of(claim: Any, sides: Mapping[str, Side], changes: tuple[Change, ..
     plain = pool.node("+", bigger, pool.node("*", pool.node("q", "-1"), smaller))
     # sympy's arithmetic rounds floats, but not the rationals they store.
     expr = exactly(claim.gts) - exactly(claim.lts)
-    used = {symbol.name for symbol in claim.free_symbols}
-    box = {name: side for name, side in sides.items() if name in used}
+    box = {symbol.name: domain[symbol] for symbol in domain if symbol in claim.free_symbols}
+    into: dict[Symbol, Expr] = {symbol: _letter(symbol.name, domain[symbol]) for symbol in claim.free_symbols}
     replaced: dict[str, int] = {}
-    into: dict[Symbol, Expr] = {symbol: _letter(symbol.name, sides[symbol.name]) for symbol in claim.free_symbols}
     for change in changes:
         written = change.expression()
         del box[change.letter]
@@ -90,17 +91,16 @@ def question_of(claim: Any, sides: Mapping[str, Side], changes: tuple[Change, ..
     add_aliases(pool, [exactly(claim.lhs), exactly(claim.rhs)], replaced)
     return Question(
         claim=claim,
-        sides=dict(sides),
+        domain=domain,
         box=box,
-        strict=isinstance(claim, Gt | Lt),
         pool=pool,
         lhs=lhs,
         rhs=rhs,
         plain=plain,
         difference=replace_letters(pool, plain, replaced),
         expr=expr.subs(into, simultaneous=True).rewrite((sympy.sinh, sympy.cosh, sympy.tanh), sympy.exp),
-        integers=frozenset(symbol.name for symbol in claim.free_symbols if symbol.is_integer),
         changes=changes,
+        hints=hints,
     )
 
 

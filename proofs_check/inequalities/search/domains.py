@@ -56,6 +56,23 @@ def ranges_of(claim: Any, domain: Mapping[Symbol, Set]) -> dict[Symbol, Side | N
     return {symbol: _side(symbol, values) for symbol, values in domain.items()}
 
 
+def sides_of(claim: Any, domain: Mapping[Symbol, Set]) -> dict[Symbol, Side] | None:
+    """Every letter's interval; None where the domain is empty. Raises `DomainError` as `ranges_of` does."""
+    sides = {symbol: side for symbol, side in ranges_of(claim, domain).items() if side is not None}
+    return sides if len(sides) == len(domain) else None
+
+
+def filled(claim: Any, domain: Mapping[Symbol, Set]) -> dict[Symbol, Side]:
+    """Every letter's interval. Raises `DomainError` as `ranges_of` does, and for one without a number."""
+    sides: dict[Symbol, Side] = {}
+    for letter, side in ranges_of(claim, domain).items():
+        if side is None:
+            held = "hold an integer" if letter.is_integer else "be an interval that is not empty"
+            raise DomainError(f"domain of {letter}, {domain[letter]}, must {held}")
+        sides[letter] = side
+    return sides
+
+
 def whole(side: Side) -> Side:
     """The integers of a side, from the first to the last: closed ends."""
     low, high = side.low, side.high

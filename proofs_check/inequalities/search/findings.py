@@ -1,4 +1,4 @@
-"""The results of a search over a box, and the same as plain data, for a worker process."""
+"""The results of a search over a box."""
 
 from __future__ import annotations
 
@@ -57,30 +57,3 @@ Finding = Certified | Refuted | Undecided | Vacuous
 def time_limit(seconds: float) -> str:
     """The `reason` of a search that reached its time limit."""
     return f"time limit of {seconds:g} s reached"
-
-
-def finding_to_json(found: Finding) -> dict[str, Any]:
-    """The finding as data."""
-    data: dict[str, Any] = {"verdict": found.verdict.value, "boxes": found.boxes, "seconds": found.seconds}
-    if isinstance(found, Certified):
-        data["certificate"] = found.certificate.payload
-    elif isinstance(found, Refuted):
-        # Hexadecimal: Python writes no decimal integer of more than 4,300 digits.
-        data["point"] = {name: [f"{x.numerator:x}", f"{x.denominator:x}"] for name, x in found.point.items()}
-    elif isinstance(found, Undecided):
-        data |= {"reason": found.reason, "left": list(found.left)}
-    return data
-
-
-def finding_from_json(data: Mapping[str, Any]) -> Finding:
-    """The finding that the data describes."""
-    boxes, seconds = int(data["boxes"]), float(data["seconds"])
-    verdict = Verdict(data["verdict"])
-    if verdict is Verdict.PROVED:
-        return Certified(Certificate(data["certificate"]), boxes, seconds)
-    if verdict is Verdict.REFUTED:
-        point = {name: Fraction(int(top, 16), int(bottom, 16)) for name, (top, bottom) in data["point"].items()}
-        return Refuted(point, boxes, seconds)
-    if verdict is Verdict.UNDECIDED:
-        return Undecided(data["reason"], boxes, seconds, tuple(data["left"]))
-    return Vacuous(boxes, seconds)

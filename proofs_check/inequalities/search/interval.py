@@ -17,12 +17,11 @@ from sympy import Expr, Set, Symbol
 from proofs_check.inequalities.arguments import seconds_of, whole_number
 from proofs_check.inequalities.search.branching import Progress
 from proofs_check.inequalities.search.claims import check_claim
-from proofs_check.inequalities.search.domains import ranges_of
+from proofs_check.inequalities.search.domains import sides_of
 from proofs_check.inequalities.search.findings import Certified, Finding, Refuted, Undecided, Vacuous
 from proofs_check.inequalities.search.limited import decide_within
-from proofs_check.inequalities.search.pool import exact
-from proofs_check.inequalities.search.request import Request
-from proofs_check.inequalities.search.search import decide
+from proofs_check.inequalities.search.pool import Pool, exact
+from proofs_check.inequalities.search.search import Request, decide
 from theory.errors import DomainError
 
 __all__ = ["BOXES", "PRECISION", "Certified", "Finding", "Refuted", "Undecided", "Vacuous", "certify"]
@@ -46,12 +45,12 @@ def certify(
 
     Integer letters are relaxed to reals, except that only an integer point refutes. `substitution` writes a letter of
     unbounded domain in a new one, exactly: `x = a - log t`, `a + 1/t` or `a + t/(1 - t)`; without it, these are tried
-    in turn. `equality_at` gives rational points at which the sides meet, as a hint. `boxes` bounds the search
-    for each substitution. `seconds` bounds the whole search, even inside sympy or Arb: it runs in a worker process that
-    is killed at the limit and whose first start takes about a second more. Without `seconds` the search runs in this
-    process and may take very long. An error inside sympy is UNDECIDED. Raises `DomainError` for a claim or a domain
-    without interval rules, for a letter whose sympy assumptions do not hold on all of its interval, and for an invalid
-    hint, substitution or budget; `InputError` if no worker process can be started.
+    in turn. `equality_at` gives rational points at which the sides meet, as a hint. `boxes` bounds the boxes
+    examined, over all substitutions. `seconds` bounds the whole search, even inside sympy or Arb: it runs in a worker
+    process that is killed at the limit and whose first start takes about a second more. Without `seconds` the search
+    runs in this process and may take very long. An error inside sympy is UNDECIDED. Raises `DomainError` for a claim or
+    a domain without interval rules, for a letter whose sympy assumptions do not hold on all of its interval, and for an
+    invalid hint, substitution or budget; `InputError` if no worker process can be started.
 
     >>> from sympy import Interval, exp, symbols
     >>> x = symbols("x", real=True)
@@ -64,9 +63,8 @@ def certify(
         return Undecided(f"sympy evaluated the claim to {claim}: build it with evaluate=False", 0, 0.0)
     boxes, precision = whole_number("boxes", boxes, 0), whole_number("precision", precision, 2)
     seconds = None if seconds is None else seconds_of("seconds", seconds)
-    ranges = ranges_of(claim, domain)
-    sides = {symbol: side for symbol, side in ranges.items() if side is not None}
-    if len(sides) < len(ranges):
+    sides = sides_of(claim, domain)
+    if sides is None:
         return Vacuous()
     check_claim(claim)
     request = Request(claim, sides, _changes(substitution, claim), _hints(equality_at, domain), boxes, precision)
@@ -86,6 +84,7 @@ def _changes(substitution: Any, claim: Any) -> dict[Symbol, Expr] | None:
             raise DomainError(f"{symbol} in the substitution must be a letter of the claim")
         if not isinstance(written, Expr):
             raise DomainError(f"substitution {symbol} = {written!r} must be a sympy expression")
+        Pool().from_sympy(written)
     return dict(substitution)
 
 

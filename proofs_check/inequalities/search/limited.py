@@ -15,37 +15,41 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from multiprocessing import Pipe
+from typing import Any, cast
 
 from proofs_check.inequalities.search.branching import Progress
-from proofs_check.inequalities.search.findings import Finding, Undecided, finding_from_json, time_limit
-from proofs_check.inequalities.search.request import Request
-from theory.errors import DomainError, InputError
+from proofs_check.inequalities.search.findings import Finding, Undecided, time_limit
+from proofs_check.inequalities.search.search import Request
+from theory.errors import InputError, LocalistError
 
 # The worker checks its limit itself between two boxes; it is killed this much later.
 _GRACE = 0.25
 _START = 60.0
 _SERVE = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from proofs_check.inequalities.search.worker import serve; serve()"
+    "from proofs_check.inequalities.search.worker import serve; serve(int(sys.argv[2]))"
 )
 
 
 class _Worker:
-    """A worker process and the two pipes to it."""
+    """A worker process and the connection to it."""
 
     def __init__(self) -> None:
         self._parent = os.getpid()
         self._ended = False
-        command = [sys.executable, "-c", _SERVE, json.dumps([str(path) for path in sys.path])]
+        self._connection, theirs = Pipe()
+        command = [sys.executable, "-c", _SERVE, json.dumps([str(path) for path in sys.path]), str(theirs.fileno())]
+        none = subprocess.DEVNULL
         try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=none, stdout=none, stderr=none)
         except OSError as error:
+            self._connection.close()
             raise InputError(f"seconds= needs a worker process, which cannot be started: {error}") from error
+        finally:
+            theirs.close()
         with self.ended_after(_START):
-            started = self._next()
+            started = self.answer()
         if started is None:
             self.end()
             raise InputError("seconds= needs a worker process, which did not start: leave it out for no time limit")
@@ -69,21 +73,17 @@ class _Worker:
         self._ended = True
         self._process.kill()
 
-    def answers(self, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yields the worker's answers to a message; they end only when the worker is ended."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
-        except OSError:
-            return
-        while (answer := self._next()) is not None:
-            yield answer
+    def ask(self, *message: Any) -> None:
+        """Sends a message; one that has ended does not answer."""
+        with contextlib.suppress(OSError):
+            self._connection.send(message)
 
-    def _next(self) -> dict[str, Any] | None:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        return json.loads(line) if line.endswith(b"\n") else None
+    def answer(self) -> Any:
+        """The worker's next answer; None once it has ended."""
+        try:
+            return self._connection.recv()
+        except (EOFError, OSError):
+            return None
 
     def is_alive(self) -> bool:
         """Whether it can serve this process: a fork inherits its parent's workers and must not use them."""
@@ -91,11 +91,11 @@ class _Worker:
 
     def end(self) -> int:
         """Ends it; returns its exit status."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):
-                if pipe is not None:
-                    pipe.close()
+        self._connection.close()
         if self._parent == os.getpid():
+            # Without the connection it ends by itself, unless it is busy.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GRACE)
             self._kill()
         return self._process.wait()
 
@@ -105,29 +105,25 @@ _idle: list[_Worker] = []
 
 def decide_within(request: Request, seconds: float, progress: Callable[[Progress], None] | None = None) -> Finding:
     """Decides the request in a worker process that is killed after `seconds`; its start is not counted."""
-    message = {"request": request.to_json(), "seconds": seconds}
     worker = _taken()
-    begun, boxes, last = time.monotonic(), 0, None
+    begun, boxes = time.monotonic(), 0
     try:
         with worker.ended_after(seconds + _GRACE):
-            for answer in worker.answers(message):
-                if "progress" not in answer:
-                    last = answer
-                    break
-                state = Progress(**answer["progress"])
-                boxes = max(boxes, state.done)
+            worker.ask(request, seconds)
+            while isinstance(answer := worker.answer(), Progress):
+                boxes = max(boxes, answer.done)
                 if progress is not None:
-                    progress(state)
+                    progress(answer)
         spent = time.monotonic() - begun
-        status = worker.end() if last is None else 0
+        status = worker.end() if answer is None else 0
     finally:
         _given_back(worker)
-    if last is None:
+    if answer is None:
         other = f"the worker process ended with status {status}, possibly out of memory"
         return Undecided(time_limit(seconds) if spent >= seconds else other, boxes, spent)
-    if "refused" in last:
-        raise DomainError(last["refused"])
-    return finding_from_json(last["finding"])
+    if isinstance(answer, LocalistError):
+        raise answer
+    return cast(Finding, answer)
 
 
 def _taken() -> _Worker:

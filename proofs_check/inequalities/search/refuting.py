@@ -1,83 +1,38 @@
-"""Points at which a claim is certainly false: exact rationals, decided by Arb, and by algebra where its sides agree."""
+"""Points at which a question's claim is certainly false: simple ones, proposals in floats, and points of open boxes."""
 
 from __future__ import annotations
 
-import itertools
-import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from flint import arb, ctx, fmpq
-from sympy import Float, Rational, Set, Symbol
+from sympy import Symbol
 
-from proofs_check.inequalities.points import decide_at, exactly
 from proofs_check.inequalities.search.box_search import Box, Proposals, refine
 from proofs_check.inequalities.search.boxes import Side, simplest
 from proofs_check.inequalities.search.claims import Question
 from proofs_check.inequalities.search.enclosure import Enclosure
-from proofs_check.inequalities.search.pieces import is_zero
-from proofs_check.inequalities.search.pool import exact
+from proofs_check.inequalities.search.false_points import decided, false_point
 from proofs_check.inequalities.search.spans import NoValue
 from proofs_check.inequalities.verdict import Verdict
 from theory.errors import DomainError
-from theory.lowering import Undecided, UnknownNode, arb_target, evaluate
 
-_PRECISIONS = (64, 256, 1024)
-_SCAN = 400
-_NAMED = 12
+_SCREENED = 64
 _DRAWN = 20_000
 Point = dict[str, Fraction]
 
 
 def scan(question: Question) -> Point | None:
-    """A point of the domain at which the claim is false, among its ends, numbers close to them and simple ones."""
-    generator = random.Random(0)
-    named = _numbers(question.claim)
-    choices = {name: list(_candidates(side, named)) for name, side in question.sides.items()}
-    size = 1
-    for candidates in choices.values():
-        size *= len(candidates)
-    if size <= _SCAN:
-        points: Iterator[tuple[Fraction, ...]] = itertools.product(*choices.values())
-    else:
-        points = (tuple(generator.choice(values) for values in choices.values()) for _ in range(_SCAN))
-    for values in points:
-        point = dict(zip(choices, values, strict=True))
-        if is_false(question, point):
-            return point
-    return None
+    """A simple or extreme point of the domain at which the claim is false."""
+    found = false_point(question.claim, question.domain, lambda point: is_false(question, _by_name(point)))
+    return None if found is None else _by_name(found)
 
 
-def _numbers(claim: Any) -> list[Fraction]:
-    """The numbers that the claim names, where a peak or a kink may lie."""
-    numbers = {exact(number) for number in claim.atoms(Rational, Float) if number.is_finite}
-    return sorted(numbers, key=lambda x: (x.denominator, abs(x), x))[:_NAMED]
-
-
-def _candidates(side: Side, named: list[Fraction]) -> Iterator[Fraction]:
-    found: dict[Fraction, None] = {side.inside(): None}
-    for number in named:
-        found |= {number: None, -number: None}
-    for end, inward in ((side.low, 1), (side.high, -1)):
-        if end is None:
-            for doubling in range(9):
-                found[side.inside() - inward * Fraction(2) ** (2**doubling)] = None
-            continue
-        for step in (0, 1, 2, 4, 8, 16, 32, 64, 128):
-            found[end + inward * (Fraction(1, 2**step) if step else Fraction(0))] = None
-    for whole in (-2, -1, 0, 1, 2, 3, 5, 10, 100):
-        found[Fraction(whole)] = None
-    for part in (Fraction(1, 2), Fraction(1, 3), Fraction(2, 3), Fraction(1, 4), Fraction(3, 4), Fraction(1, 10)):
-        found |= {part: None, -part: None}
-    return (x for x in found if side.holds(x))
-
-
-def proposed(question: Question, domain: Mapping[Symbol, Set]) -> Point | None:
+def proposed(question: Question) -> Point | None:
     """A point of the domain at which the claim is false, among those that a search in floats proposes."""
     try:
-        box = Box(question.claim, domain)
+        box = Box(question.claim, question.domain)
     except DomainError:
         # The search in floats knows fewer functions.
         return None
@@ -86,8 +41,7 @@ def proposed(question: Question, domain: Mapping[Symbol, Set]) -> Point | None:
         proposals.add(box.draw(np.random.default_rng(0), _DRAWN))
         refine(box, proposals)
     found = proposals.refuted()
-    point = None if found is None else {letter.name: value for letter, value in found.items()}
-    return point if point is not None and is_false(question, point) else None
+    return None if found is None else _by_name(found)
 
 
 def near(question: Question, box: Mapping[str, Side]) -> Point | None:
@@ -137,48 +91,25 @@ def _minus_log(t: Fraction) -> Fraction:
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
-def is_false(question: Question, point: Mapping[str, Fraction]) -> bool:
+def is_false(question: Question, point: Point) -> bool:
     """Whether the claim is certainly false at an exact point of its domain; undefined there is not false."""
-    if any(point[name].denominator != 1 for name in question.integers):
+    place = {symbol: point[symbol.name] for symbol in question.claim.free_symbols}
+    if any(symbol.is_integer and x.denominator != 1 for symbol, x in place.items()):
         return False
-    box = {name: Side(x, x, False, False) for name, x in point.items()}
-    plain = question.plain
-    for precision in _PRECISIONS:
-        with ctx.workprec(precision):
-            try:
-                value = Enclosure(question.pool, box).span(plain)
-            except NoValue:
-                continue
-            if value.is_negative() or (question.strict and value.is_nonpositive()):
-                return not _contradicted(question, point, precision)
-            if value.is_positive():
-                return False
-    try:
-        Enclosure(question.pool, box).span(plain)
-    except NoValue:
-        # A power of a negative number has a value at whole exponents, which spans do not know.
-        return _decided_false(question, point)
-    if not question.strict or any(abs(x.numerator) + x.denominator > 2**16 for x in point.values()):
-        return False
-    place = {s: Rational(point[s.name].numerator, point[s.name].denominator) for s in question.claim.free_symbols}
-    return is_zero((exactly(question.claim.gts) - exactly(question.claim.lts)).subs(place))
-
-
-def _decided_false(question: Question, point: Mapping[str, Fraction]) -> bool:
-    try:
-        place = {symbol: point[symbol.name] for symbol in question.claim.free_symbols}
-        return decide_at(question.claim, place) is Verdict.REFUTED
-    except UnknownNode:
-        return False
-
-
-def _contradicted(question: Question, point: Mapping[str, Fraction], precision: int) -> bool:
-    """Whether the toolkit's other Arb evaluation, in balls, certainly finds the claim true at the point."""
-    claim: Any = question.claim
-    values = {s: arb(fmpq(point[s.name].numerator, point[s.name].denominator)) for s in claim.free_symbols}
-    with ctx.workprec(2 * precision):
+    seen = False
+    with ctx.workprec(_SCREENED):
         try:
-            gap = evaluate(claim.gts, values, arb_target()) - evaluate(claim.lts, values, arb_target())
-        except (UnknownNode, Undecided, ZeroDivisionError):
-            return False
-        return bool(gap.is_finite() and (gap > 0 if question.strict else gap >= 0))
+            value = Enclosure(question.pool, {name: Side.at(x) for name, x in point.items()}).span(question.plain)
+            if value.is_positive():
+                # Much faster than the decision, and enough at most points.
+                return False
+            seen = value.is_negative() or (question.strict and value.is_nonpositive())
+        except NoValue:
+            pass
+    verdict = decided(question.claim, place)
+    # An affine condition that holds by equality is certain to the enclosure alone.
+    return verdict is Verdict.REFUTED or (seen and verdict is Verdict.UNDECIDED)
+
+
+def _by_name(point: Mapping[Symbol, Fraction]) -> Point:
+    return {symbol.name: x for symbol, x in point.items()}

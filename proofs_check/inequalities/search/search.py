@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
 from sympy import Expr, Symbol
 
 from proofs_check.inequalities.replay import replay_bytes
 from proofs_check.inequalities.search import refuting
-from proofs_check.inequalities.search.branching import Outcome, Progress, Search, largest
+from proofs_check.inequalities.search.boxes import Side
+from proofs_check.inequalities.search.branching import Progress, Search
 from proofs_check.inequalities.search.certificates import certificate_of
-from proofs_check.inequalities.search.claims import Question, question_of
+from proofs_check.inequalities.search.claims import question_of
 from proofs_check.inequalities.search.findings import Certified, Finding, Refuted, Undecided, time_limit
-from proofs_check.inequalities.search.request import Request
 from proofs_check.inequalities.search.substitution import KINDS, Change, change_of, fresh, matching
 from theory.errors import LocalistError, first_line
 
 Report = Callable[[Progress], None]
-# Every change of variable is tried with this many boxes, then with four times as many, and so on.
+# Every change of variable is tried with this many boxes, then with four times as many more, and so on.
 _FIRST_SHARE = 64
+# That many of the boxes left are told.
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Request:
+    """One claim with the interval of every letter, the hints, the budget of boxes and the precision in bits."""
+
+    claim: Any
+    domain: Mapping[Symbol, Side]
+    substitution: Mapping[Symbol, Expr] | None
+    hints: tuple[dict[str, Fraction], ...]
+    boxes: int
+    precision: int
 
 
 class _FromCaller(BaseException):
@@ -60,52 +78,52 @@ def _marked(progress: Report) -> Report:
 
 def _search(request: Request, seconds: float | None, progress: Report | None) -> Finding:
     begun = time.monotonic()
-    sides = request.by_name
-    plain = question_of(request.claim, sides)
+    deadline = math.inf if seconds is None else begun + seconds
+    plain = question_of(request.claim, request.domain, hints=request.hints)
     point = refuting.scan(plain)
     if point is not None:
         return Refuted(point, 0, time.monotonic() - begun)
-    changes = list(_attempts(plain)) if request.substitution is None else [_asked(request.substitution, plain)]
-    searches = []
-    for change in changes:
-        question = question_of(request.claim, sides, change) if change else plain
-        question.hints = request.hints
-        searches.append(Search(question))
-    total, share = 0, min(_FIRST_SHARE, request.boxes)
-    best: Outcome | None = None
-    looked = False
-    while True:
-        for search in list(searches):
-            remaining = None if seconds is None else seconds - (time.monotonic() - begun)
-            outcome = search.run(share, request.precision, remaining, progress)
-            total += outcome.boxes
-            if outcome.point is not None:
-                return Refuted(outcome.point, total, time.monotonic() - begun)
-            if outcome.proved:
-                certificate = certificate_of(search.question, outcome)
+    changes = _attempts(plain.sides) if request.substitution is None else [_asked(request.substitution, plain.sides)]
+    searches = [
+        Search(question_of(request.claim, request.domain, change, request.hints) if change else plain)
+        for change in changes
+    ]
+    total, share, looked = 0, _FIRST_SHARE, False
+
+    def report(done: int, waiting: int) -> None:
+        if progress is not None:
+            progress(Progress(total + done, waiting, time.monotonic() - begun))
+
+    def goes_on() -> bool:
+        return total < request.boxes and time.monotonic() < deadline
+
+    while goes_on() and not all(search.is_over for search in searches):
+        for search in (each for each in searches if not each.is_over):
+            total += search.run(min(share, request.boxes - total), request.precision, deadline, report)
+            if search.point is not None:
+                return Refuted(search.point, total, time.monotonic() - begun)
+            if not search.left:
+                certificate = certificate_of(search)
                 found = replay_bytes(certificate.to_bytes())
                 if found.holds:
                     return Certified(certificate, total, time.monotonic() - begun)
-                outcome.reason = f"the replay rejects the certificate: {found.reason}"
-            if outcome.final:
-                searches.remove(search)
-            best = outcome if best is None or outcome.boxes > best.boxes else best
-        if not looked:
+                search.reason = f"the replay rejects the certificate: {found.reason}"
+        if not looked and goes_on():
             # A search in floats takes less time than thousands of boxes.
-            point, looked = refuting.proposed(plain, request.domain), True
+            point, looked = refuting.proposed(plain), True
             if point is not None:
                 return Refuted(point, total, time.monotonic() - begun)
-        if not searches or share >= request.boxes or (seconds is not None and time.monotonic() - begun >= seconds):
-            break
-        share = min(request.boxes, share * 4)
-    assert best is not None
-    spent = seconds is not None and time.monotonic() - begun >= seconds
-    reason = time_limit(seconds) if spent and seconds is not None else best.reason
-    return Undecided(reason, total, time.monotonic() - begun, largest(best))
+        share *= 4
+    furthest = max(searches, key=lambda search: search.boxes)
+    reason = furthest.reason
+    if not goes_on():
+        spent = f"the budget of {request.boxes} boxes is spent"
+        reason = spent if seconds is None or total >= request.boxes else time_limit(seconds)
+    left = [{name: side.to_json() for name, side in cell.box.items()} for cell in furthest.left[:_SHOWN]]
+    return Undecided(reason, total, time.monotonic() - begun, left)
 
 
-def _asked(substitution: Mapping[Symbol, Expr], question: Question) -> tuple[Change, ...]:
-    sides = question.sides
+def _asked(substitution: Mapping[Symbol, Expr], sides: Mapping[str, Side]) -> tuple[Change, ...]:
     taken = set(sides)
     changes = []
     for symbol, written in substitution.items():
@@ -115,16 +133,16 @@ def _asked(substitution: Mapping[Symbol, Expr], question: Question) -> tuple[Cha
     return tuple(changes)
 
 
-def _attempts(question: Question) -> Iterator[tuple[Change, ...]]:
+def _attempts(sides: Mapping[str, Side]) -> Iterator[tuple[Change, ...]]:
     """No change first; then every combination of changes for the unbounded letters."""
     yield ()
-    unbounded = [name for name, side in question.box.items() if side.low is None or side.high is None]
+    unbounded = [name for name, side in sides.items() if side.low is None or side.high is None]
     if not unbounded or len(unbounded) > 2:
         return
     for kinds in itertools.product(KINDS, repeat=len(unbounded)):
         changes: list[Change] = []
         for name, kind in zip(unbounded, kinds, strict=True):
-            change = change_of(kind, name, fresh(name, question.sides), question.sides[name])
+            change = change_of(kind, name, fresh(name, sides), sides[name])
             if change is not None:
                 changes.append(change)
         if len(changes) == len(unbounded):

@@ -237,6 +237,7 @@ def test_floats_are_summed_exactly():
 def test_a_search_that_believes_anything_is_caught_by_the_replay(monkeypatch):
     monkeypatch.setattr("proofs_check.inequalities.search.corners.suffices", lambda value, strict: True)
     monkeypatch.setattr("proofs_check.inequalities.search.refuting.is_false", lambda question, point: False)
+    monkeypatch.setattr("proofs_check.inequalities.search.refuting.proposed", lambda question: None)
     found = certify(Ge(x, Rational(1, 2)), {x: UNIT}, boxes=50)
     assert found.verdict is Verdict.UNDECIDED
     assert "replay" in found.reason
