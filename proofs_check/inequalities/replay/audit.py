@@ -91,7 +91,7 @@ class Audit:
         lhs, relation, rhs = statement["lhs"], statement["relation"], statement["rhs"]
         claim = worded(self.nodes, lhs, relation, rhs, domain)
         stated = Stated(statement["srepr"])
-        same = Matching(self.nodes, stated, Algebra(sorted(domain), _nonnegative(domain))).same
+        same = Matching(self.nodes, stated).same
         if stated.relation != relation or not (same(lhs, stated.lhs) and same(rhs, stated.rhs)):
             raise Broken(f"the claim stated is not the one replayed, which is {claim}")
         return claim

@@ -11,9 +11,7 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
-from proofs_check.inequalities.replay.algebra import Algebra
 from proofs_check.inequalities.replay.boxes import Broken, children, data_of
-from proofs_check.inequalities.replay.nodes import read
 
 RELATIONS = {"GreaterThan": ">=", "StrictGreaterThan": ">", "LessThan": "<=", "StrictLessThan": "<"}
 _FUNCTIONS = {"exp": "exp", "log": "log", "cos": "cos", "sin": "sin", "acos": "acos", "asin": "asin", "Abs": "abs"}
@@ -28,13 +26,11 @@ _HIGHEST_ROOT = 64
 class Stated:
     """The stated claim as nodes of its own: the relation and the nodes of its two sides.
 
-    `hyperbolic` names the nodes that stand for a hyperbolic function, written in exponentials; a certificate may write
-    them differently.
+    Hyperbolic functions are written in exponentials.
     """
 
     def __init__(self, text: str) -> None:
         self.nodes: list[list[Any]] = []
-        self.hyperbolic: set[int] = set()
         try:
             name, sides = _call(ast.parse(text, mode="eval").body)
         except (SyntaxError, ValueError, MemoryError) as error:
@@ -102,13 +98,11 @@ class Stated:
     def _in_exponentials(self, name: str, inner: int) -> int:
         minus = self._number(Fraction(-1))
         up, down = self._node("exp", inner), self._node("exp", self._node("*", minus, inner))
-        rise, total = self._node("+", up, self._node("*", minus, down)), self._node("+", up, down)
         if name == "tanh":
-            found = self._node("*", rise, self._node("^", total, -1))
-        else:
-            found = self._node("*", self._number(Fraction(1, 2)), rise if name == "sinh" else total)
-        self.hyperbolic.add(found)
-        return found
+            rise, total = self._node("+", up, self._node("*", minus, down)), self._node("+", up, down)
+            return self._node("*", rise, self._node("^", total, -1))
+        half, other = self._number(Fraction(1, 2)), self._number(Fraction(-1 if name == "sinh" else 1, 2))
+        return self._node("+", self._node("*", half, up), self._node("*", other, down))
 
 
 def _call(written: ast.expr) -> tuple[str, list[ast.expr]]:
@@ -142,10 +136,10 @@ def _float(digits: str, written: ast.expr) -> Fraction:
 
 
 class Matching:
-    """Compares nodes of a certificate with those of a stated claim; `algebra` decides on hyperbolic functions."""
+    """Compares nodes of a certificate with those of a stated claim."""
 
-    def __init__(self, nodes: list[list[Any]], stated: Stated, algebra: Algebra) -> None:
-        self._nodes, self._stated, self._algebra = nodes, stated, algebra
+    def __init__(self, nodes: list[list[Any]], stated: Stated) -> None:
+        self._nodes, self._stated = nodes, stated
         self._known: dict[tuple[int, int], bool] = {}
 
     def same(self, index: int, said: int) -> bool:
@@ -155,8 +149,6 @@ class Matching:
         return self._known[index, said]
 
     def _equal(self, index: int, said: int) -> bool:
-        if said in self._stated.hyperbolic:
-            return bool(self._algebra.decide(lambda: self._gap(index, said).is_zero))
         ours, theirs = self._nodes[index], self._stated.nodes[said]
         if ours[0] == theirs[0] == "q":
             return Fraction(ours[1]) == Fraction(theirs[1])
@@ -178,10 +170,6 @@ class Matching:
                 return False
             left.remove(found)
         return not left
-
-    def _gap(self, index: int, said: int) -> Any:
-        ours = read(self._algebra, self._nodes, index, {}, {})
-        return ours - read(self._algebra, self._stated.nodes, said, {}, {})
 
 
 def _parts(nodes: list[list[Any]], index: int) -> tuple[list[int], Fraction | None]:

@@ -83,7 +83,7 @@ def certificate_of(search: Search) -> Certificate:
     aliases = {node: others for node, others in pool.aliases.items() if node in used}
     roots += [other for others in aliases.values() for other in others]
     number = {old: new for new, old in enumerate(pool.below(*roots))}
-    nodes = [_renumbered(pool, old, number) for old in sorted(number)]
+    nodes = [pool.renamed(old, number) for old in sorted(number)]
     payload = {
         "format": FORMAT,
         "statement": {
@@ -137,17 +137,6 @@ def _piece(piece: Piece, forms: Mapping[Slope, list[int]], number: Mapping[int, 
             for slope, indices in forms.items()
         ],
     }
-
-
-def _renumbered(pool: Any, old: int, number: Mapping[int, int]) -> list[Any]:
-    op, *parts = pool.nodes[old]
-    if op in ("x", "q", "pi", "nothing"):
-        return [op, *parts]
-    if op == "^":
-        return [op, number[parts[0]], parts[1]]
-    if op in ("root", "moment", "case"):
-        return [op, parts[0], *(number[part] for part in parts[1:])]
-    return [op, *(number[part] for part in parts)]
 
 
 def _tree(cell: Cell, number: Mapping[int, int]) -> dict[str, Any]:

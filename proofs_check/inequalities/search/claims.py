@@ -138,16 +138,7 @@ def replace_letters(pool: Pool, index: int, letters: Mapping[str, int]) -> int:
     new: dict[int, int] = {}
     for old in pool.below(index):
         node = pool.nodes[old]
-        if node[0] == "x":
-            new[old] = letters.get(node[1], old)
-            continue
-        below = set(pool.children(old))
-        fixed = 1 if node[0] in ("root", "moment", "case") else 0
-        parts = [
-            new[part] if i >= fixed and part in below and not (node[0] == "^" and i == 1) else part
-            for i, part in enumerate(node[1:])
-        ]
-        new[old] = pool.node(node[0], *parts)
+        new[old] = letters.get(node[1], old) if node[0] == "x" else pool.node(*pool.renamed(old, new))
     return new[index]
 
 

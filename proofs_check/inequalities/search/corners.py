@@ -17,7 +17,7 @@ from proofs_check.inequalities.search.boxes import Side, simplest
 from proofs_check.inequalities.search.claims import Question
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.pieces import VALUE, Piece, defined_at, zero_at
-from proofs_check.inequalities.search.pool import letters_of
+from proofs_check.inequalities.search.pool import letters_of, rational
 from proofs_check.inequalities.search.spans import NoValue, Span
 
 Box = dict[str, Side]
@@ -54,12 +54,12 @@ def settle(box: Box, piece: Piece, number: int, question: Question) -> Leaf | No
             return Leaf("zero", number, tuple(faces))
         for expansion in _taylor(here, piece, strict, question):
             return Leaf("taylor", number, tuple(faces), expansion)
-        found = _slide(here, piece, inside)
+        found = _slide(here, piece, question)
         if found is None:
             break
-        name, end, gained = found
+        name, end, x, gained = found
         faces.append((name, end))
-        here = {**here, name: _face(here[name], end)}
+        here = {**here, name: Side.at(x)}
         strict = strict and not gained
     details = _mean(here, piece, strict, question)
     if details is not None:
@@ -77,16 +77,11 @@ def suffices(value: Span, strict: bool) -> bool:
 
 def _zero(box: Box, piece: Piece) -> bool:
     place = {
-        piece.letters[name]: _number(side.low)
+        piece.letters[name]: rational(side.low)
         for name, side in box.items()
         if side.is_point and side.low is not None and name in piece.letters
     }
     return any(defined_at(expr, place) and zero_at(expr, place) for expr in piece.expressions(VALUE)[:2])
-
-
-def _face(side: Side, end: str) -> Side:
-    x = side.low if end == "low" else side.high
-    return Side(x, x, False, False)
 
 
 def carrier(box: Box, piece: Piece, question: Question) -> int | None:
@@ -101,38 +96,23 @@ def carrier(box: Box, piece: Piece, question: Question) -> int | None:
     return None
 
 
-def _slide(box: Box, piece: Piece, inside: Enclosure) -> tuple[str, str, bool] | None:
+def _slide(box: Box, piece: Piece, question: Question) -> tuple[str, str, Fraction, bool] | None:
     """A letter whose slope has one sign, the end where the difference is least, and whether it is larger elsewhere."""
+    inside = Enclosure(question.pool, box)
     for name in sorted(piece.letters):
         side = box[name]
-        if side.is_point:
-            continue
-        slope = piece.span(((name, 1),), inside)
+        slope = None if side.is_point else piece.span(((name, 1),), inside)
         if slope is None:
             continue
-        for end, fits, certain in (
-            ("low", slope.is_nonnegative(), slope.is_positive()),
-            ("high", slope.is_nonpositive(), slope.is_negative()),
+        for end, x, is_open, rise in (
+            ("low", side.low, side.low_open, slope),
+            ("high", side.high, side.high_open, spans.negate(slope)),
         ):
-            finite = side.low if end == "low" else side.high
-            if not fits or finite is None:
+            if x is None or not rise.is_nonnegative():
                 continue
-            is_open = side.low_open if end == "low" else side.high_open
-            closed = {**box, name: side.reaching(finite)}
-            if _smooth_somewhere(closed, piece, inside):
-                return name, end, is_open and certain
+            if carrier({**box, name: side.reaching(x)}, piece, question) is not None:
+                return name, end, x, is_open and rise.is_positive()
     return None
-
-
-def _smooth_somewhere(box: Box, piece: Piece, inside: Enclosure) -> bool:
-    closed = Enclosure(inside.pool, box)
-    for index in piece.nodes(VALUE):
-        try:
-            if closed.span(index).smooth:
-                return True
-        except NoValue:
-            continue
-    return False
 
 
 def _taylor(box: Box, piece: Piece, strict: bool, question: Question) -> Iterator[dict[str, Any]]:
@@ -160,8 +140,8 @@ def _taylor(box: Box, piece: Piece, strict: bool, question: Question) -> Iterato
 
 def _may_vanish(name: str, at: Expr, box: Box, piece: Piece, question: Question) -> bool:
     """Whether the difference may be 0 at a place, judged by its value for one choice of the other letters."""
-    point = {other: _point(side.inside()) for other, side in box.items()}
-    point[name] = _point(Fraction(int(at.p), int(at.q))) if at.is_Rational else point[at.name]
+    point = {other: Side.at(side.inside()) for other, side in box.items()}
+    point[name] = Side.at(Fraction(int(at.p), int(at.q))) if at.is_Rational else point[at.name]
     value = piece.span(VALUE, Enclosure(question.pool, point))
     return value is None or not (value.low > 0 or value.high < 0)
 
@@ -190,20 +170,20 @@ def places(name: str, side: Side, piece: Piece, question: Question, box: Box) ->
     root = question.box[name]
     for end in (root.low, root.high):
         if end is not None:
-            found[_number(end)] = None
+            found[rational(end)] = None
     for hint in question.hints:
         if name in hint:
-            found[_number(hint[name])] = None
+            found[rational(hint[name])] = None
     for whole in (0, 1):
         if side.closure_holds(Fraction(whole)):
             found[Rational(whole)] = None
     if side.low is not None and side.high is not None:
         simple = simplest(side.low, side.high)
         if simple.denominator <= _COARSEST:
-            found[_number(simple)] = None
+            found[rational(simple)] = None
         near = ((side.low + side.high) / 2).limit_denominator(_COARSEST)
         if side.closure_holds(near):
-            found[_number(near)] = None
+            found[rational(near)] = None
     for symbol in letters_of(piece.expressions(VALUE)[0]):
         other = box.get(symbol.name)
         if symbol.name != name and other is not None and not other.is_point and _meet(side, other):
@@ -223,7 +203,7 @@ def _mean(box: Box, piece: Piece, strict: bool, question: Question) -> dict[str,
     if carrier(box, piece, question) is None:
         return None
     centre = {name: side.inside() for name, side in box.items()}
-    at_centre = Enclosure(question.pool, {name: Side(x, x, False, False) for name, x in centre.items()})
+    at_centre = Enclosure(question.pool, {name: Side.at(x) for name, x in centre.items()})
     total = piece.span(VALUE, at_centre)
     inside = Enclosure(question.pool, box)
     for name, side in box.items():
@@ -232,7 +212,7 @@ def _mean(box: Box, piece: Piece, strict: bool, question: Question) -> dict[str,
         slope = piece.span(((name, 1),), inside)
         if slope is None:
             return None
-        offset = spans.add(side.span(), spans.negate(_point(centre[name]).span()))
+        offset = spans.add(side.span(), spans.negate(Side.at(centre[name]).span()))
         total = spans.add(total, spans.multiply(slope, offset))
     if total is None or not suffices(total, strict):
         return None
@@ -245,7 +225,7 @@ def _convex(box: Box, piece: Piece, strict: bool, question: Question) -> dict[st
     if not 2 <= len(free) <= 3:
         return None
     for at in _points(box, free, question):
-        place = {piece.letters[name]: _number(x) for name, x in at.items() if name in piece.letters}
+        place = {piece.letters[name]: rational(x) for name, x in at.items() if name in piece.letters}
         hull = {name: side.reaching(at[name]) for name, side in box.items()}
         first = piece.expressions(VALUE)[0]
         if not (defined_at(first, place) and zero_at(first, place)):
@@ -313,14 +293,6 @@ def _minor(matrix: list[list[Span]]) -> Span:
         total = term if total is None else spans.add(total, term)
     assert total is not None
     return total
-
-
-def _point(x: Fraction) -> Side:
-    return Side(x, x, False, False)
-
-
-def _number(x: Fraction) -> Expr:
-    return Rational(x.numerator, x.denominator)
 
 
 def _text(at: Expr) -> str:

@@ -30,8 +30,6 @@ _SIGNS = {
     "nonpositive": {-1, 0},
     "nonzero": {-1, 1},
 }
-# Which assumption to name where several fail: a declared one entails others.
-_TOLD_FIRST = ("positive", "negative", "zero", "nonzero", "prime", "composite", "even", "odd", "irrational")
 
 
 def ranges_of(claim: Any, domain: Mapping[Symbol, Set]) -> dict[Symbol, Side | None]:
@@ -122,21 +120,15 @@ def _end(symbol: Symbol, end: Any) -> Fraction:
 
 
 def _check_assumptions(symbol: Symbol, side: Side, values: Set) -> None:
-    broken = {fact: said for fact, said in symbol.assumptions0.items() if not _holds(fact, said, symbol, side)}
-    if not broken:
-        return
-    order = {fact: number for number, fact in enumerate(_TOLD_FIRST)}
-    plain = {fact.removeprefix("extended_"): said for fact, said in broken.items()}
-
-    def place(fact: str) -> tuple[bool, bool, int, str]:
-        entailed = fact in _SIGNS and not (fact == "zero" and plain[fact])
-        return entailed, not plain[fact], order.get(fact, len(order)), fact
-
-    fact = min(plain, key=place)
-    told = fact if plain[fact] else f"not {fact}"
-    if fact in _SIGNS:
-        raise DomainError(f"domain {values} of {symbol} must lie where sympy assumes {symbol} to be: {told}")
-    raise DomainError(f"letter {symbol} must not be assumed {told}: an interval cannot express that")
+    # Those declared entail all others.
+    declared = getattr(symbol, "_assumptions_orig", symbol.assumptions0)
+    for fact, said in declared.items():
+        if said is None or _holds(fact, said, symbol, side):
+            continue
+        told = fact if said else f"not {fact}"
+        if fact in _SIGNS:
+            raise DomainError(f"domain {values} of {symbol} must lie where sympy assumes {symbol} to be: {told}")
+        raise DomainError(f"letter {symbol} must not be assumed {told}: an interval cannot express that")
 
 
 def _holds(fact: str, said: bool, symbol: Symbol, side: Side) -> bool:

@@ -62,10 +62,10 @@ class Enclosure:
             case "log":
                 return spans.logarithm(self.span(parts[0]))
             case "logistic":
-                return _logistic(self.span(parts[0]))
+                return spans.invert(spans.add(Span(ONE, ONE), spans.exponential(spans.negate(self.span(parts[0])))))
             case "logit":
                 p = self.span(parts[0])
-                return spans.add(spans.logarithm(p), spans.negate(spans.logarithm(spans.add(_UNIT, spans.negate(p)))))
+                return spans.add(spans.logarithm(p), spans.negate(spans.logarithm(_one_minus(p))))
             case "entropy":
                 return _entropy(self.span(parts[0]))
             case "kl":
@@ -155,24 +155,12 @@ class Enclosure:
         """
         op, *parts = self.pool.nodes[index]
         if op == "case":
-            return self._compares(parts[0], self._range(parts[1]))
-        if op == "abs":
-            return self._compares(">=", self._range(parts[0]), "<=")
-        difference = self._difference(parts[0], parts[1])
-        return self._compares(">=" if op == "max" else "<=", difference, "<=" if op == "max" else ">=")
-
-    @staticmethod
-    def _compares(sign: str, value: Span, otherwise: str = "") -> bool | None:
-        tests = {
-            ">=": value.is_nonnegative(),
-            "<=": value.is_nonpositive(),
-            ">": value.is_positive(),
-            "<": value.is_negative(),
-        }
-        if tests[sign]:
+            return _settled(parts[0], self._range(parts[1]))
+        value = self._range(parts[0]) if op == "abs" else self._difference(*parts)
+        value = spans.negate(value) if op == "min" else value
+        if value.is_nonnegative():
             return True
-        opposite = otherwise or {">=": "<", "<=": ">", ">": "<=", "<": ">="}[sign]
-        return False if tests[opposite] else None
+        return False if value.is_nonpositive() else None
 
     def affine(self, index: int) -> dict[str, Fraction] | None:
         """Coefficients of a node that is affine on all of the box, each kink by the branch it takes there."""
@@ -196,10 +184,17 @@ class Enclosure:
         a, b = self.affine(first), self.affine(second)
         if a is None or b is None:
             return spans.add(self.span(first), spans.negate(self.span(second)))
-        total = dict(a)
-        for name, value in b.items():
-            total[name] = total.get(name, Fraction(0)) - value
-        return affine_range(total, self.box)
+        return affine_range({name: a.get(name, Fraction(0)) - b.get(name, Fraction(0)) for name in a | b}, self.box)
+
+
+def _settled(sign: str, value: Span) -> bool | None:
+    """Whether all values compare so with 0, or none does; None where some do."""
+    if sign in ("<", "<="):
+        return _settled({"<": ">", "<=": ">="}[sign], spans.negate(value))
+    strict = sign == ">"
+    if value.is_positive() if strict else value.is_nonnegative():
+        return True
+    return False if (value.is_nonpositive() if strict else value.is_negative()) else None
 
 
 def affine_range(coefficients: Mapping[str, Fraction], box: Box) -> Span:
@@ -231,77 +226,42 @@ def _sign(end: Fraction | None, infinite: arb) -> arb:
     return infinite if end is None else arb((end > 0) - (end < 0))
 
 
-_UNIT = Span(ONE, ONE)
-
-
-def _logistic(a: Span) -> Span:
-    return spans.invert(spans.add(_UNIT, spans.exponential(spans.negate(a))))
-
-
 def _power_log(w: Span, a: int) -> Span:
-    """`w^a log w` for `w > 0`: falls to its least value `-1/(a e)` at `e^(-1/a)`, then rises."""
-    turn = (-arb(1) / a).exp()
+    """`w^a log w` for `w > 0`: falls up to `e^(-1/a)`, then rises."""
 
-    def at(x: arb) -> arb:
+    def falls_last(x: arb) -> arb:
         if x == 0:
             return ZERO
-        return ABOVE if x == ABOVE else x**a * x.log()
+        return BELOW if x == ABOVE else -(x**a) * x.log()
 
-    if w.high <= turn:
-        return spans.checked(at(w.high), at(w.low), w.high_open, w.low_open, w.smooth)
-    if w.low >= turn:
-        return spans.checked(at(w.low), at(w.high), w.low_open, w.high_open, w.smooth)
-    ends = spans.hull(_taken(at(w.low), w.low_open), _taken(at(w.high), w.high_open))
-    return Span((-(-arb(1)).exp() / a).lower(), ends.high, False, ends.high_open, w.smooth)
+    return spans.negate(spans.hill(w, falls_last, (-arb(1) / a).exp()))
 
 
 def _power_exp(w: Span, a: int, rate: Fraction) -> Span:
     """`w^a e^(rate w)` for `w >= 0` and a negative rate: rises up to `w = -a/rate`, then falls to 0, never reached."""
     c = arb(fmpq(rate.numerator, rate.denominator))
-    turn = -a / c
-
-    def at(x: arb) -> arb:
-        return ZERO if x == ABOVE else x**a * (c * x).exp()
-
-    if w.high <= turn:
-        return spans.checked(at(w.low), at(w.high), w.low_open, w.high_open, w.smooth)
-    if w.low >= turn:
-        return spans.checked(at(w.high), at(w.low), w.high_open, w.low_open, w.smooth)
-    ends = spans.hull(_taken(at(w.low), w.low_open), _taken(at(w.high), w.high_open))
-    return Span(ends.low, at(turn).upper(), ends.low_open, False, w.smooth)
-
-
-def _taken(value: arb, is_open: bool) -> Span:
-    return spans.checked(value, value, is_open, is_open, True)
-
-
-def _entropy_at(p: arb) -> arb:
-    if p == 0 or p == 1:
-        return ZERO
-    q = 1 - p
-    return -p * p.log() - q * q.log()
+    return spans.hill(w, lambda x: ZERO if x == ABOVE else x**a * (c * x).exp(), -a / c)
 
 
 def _entropy(p: Span) -> Span:
     """`h(p)`: 0 at both ends of [0, 1], rising to log 2 at 1/2."""
     if not (p.low >= 0 and p.high <= 1):
         raise NoValue("the argument of a binary entropy may lie outside [0, 1]")
-    smooth = p.smooth and p.is_positive() and spans.add(_UNIT, spans.negate(p)).is_positive()
-    half = arb(0.5)
-    left, right = _entropy_at(p.low), _entropy_at(p.high)
-    if p.high <= half:
-        return spans.checked(left, right, p.low_open, p.high_open, smooth)
-    if p.low >= half:
-        return spans.checked(right, left, p.high_open, p.low_open, smooth)
-    ends = spans.hull(_taken(left, p.low_open), _taken(right, p.high_open))
-    return Span(ends.low, arb(2).log().upper(), ends.low_open, False, smooth)
+    smooth = p.smooth and p.is_positive() and _one_minus(p).is_positive()
+
+    def at(x: arb) -> arb:
+        return ZERO if x == 0 or x == 1 else -x * x.log() - (1 - x) * (1 - x).log()
+
+    return spans.hill(p, at, arb(0.5))._replace(smooth=smooth)
+
+
+def _one_minus(a: Span) -> Span:
+    return spans.add(Span(ONE, ONE), spans.negate(a))
 
 
 def _divergence(p: Span, q: Span) -> Span:
-    other = spans.add(_UNIT, spans.negate(q))
     cross = spans.add(
-        spans.multiply(p, spans.logarithm(q)),
-        spans.multiply(spans.add(_UNIT, spans.negate(p)), spans.logarithm(other)),
+        spans.multiply(p, spans.logarithm(q)), spans.multiply(_one_minus(p), spans.logarithm(_one_minus(q)))
     )
     return spans.negate(spans.add(_entropy(p), cross))
 

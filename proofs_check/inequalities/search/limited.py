@@ -25,7 +25,7 @@ from theory.errors import InputError, LocalistError
 
 # The worker checks its limit itself between two boxes; it is killed this much later.
 _GRACE = 0.25
-_START = 60.0
+_START, _END = 60.0, 5.0
 _SERVE = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from proofs_check.inequalities.search.worker import serve; serve(int(sys.argv[2]))"
@@ -93,9 +93,10 @@ class _Worker:
         """Ends it; returns its exit status."""
         self._connection.close()
         if self._parent == os.getpid():
-            # Without the connection it ends by itself, unless it is busy.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_GRACE)
+            if not self._ended:
+                # Without the connection it ends by itself, with a status of its own.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_END)
             self._kill()
         return self._process.wait()
 

@@ -17,7 +17,7 @@ from proofs_check.inequalities.search.boxes import Box, Side
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.factoring import factored
 from proofs_check.inequalities.search.moments import FIRST, Moment
-from proofs_check.inequalities.search.pool import Pool, exact
+from proofs_check.inequalities.search.pool import Pool, exact, rational
 from proofs_check.inequalities.search.spans import NoValue, Span, meet
 from theory.errors import DomainError
 
@@ -97,7 +97,7 @@ class Piece:
         return self._vanishing[key]
 
     def _find_order(self, letter: str, at: Expr, fixed: dict[str, Fraction]) -> int | None:
-        place = {self.letters[name]: _rational(value) for name, value in fixed.items() if name in self.letters}
+        place = {self.letters[name]: rational(value) for name, value in fixed.items() if name in self.letters}
         place[self.letters[letter]] = at
         for expr in self._expr[VALUE]:
             if not defined_at(expr, place) or not zero_at(expr, place):
@@ -233,18 +233,10 @@ def _certainly_nonzero(value: Expr, letters: list[Symbol], seed: int) -> bool:
     for letter in letters:
         positive = letter.is_nonnegative or letter.is_positive
         point = Fraction(generator.randint(1, 63), 64) * (1 if positive or seed else -1)
-        box = {**box, letter.name: _point(point)}
+        box = {**box, letter.name: Side.at(point)}
     with ctx.workprec(128):
         try:
             span = Enclosure(pool, box).span(index)
         except NoValue:
             return False
         return bool(span.low > 0 or span.high < 0)
-
-
-def _point(x: Fraction) -> Side:
-    return Side(x, x, False, False)
-
-
-def _rational(x: Fraction) -> Expr:
-    return sympy.Rational(x.numerator, x.denominator)

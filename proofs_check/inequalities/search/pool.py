@@ -84,8 +84,7 @@ class Pool:
         if isinstance(expr, Moment) and expr.args[0].is_Integer:
             return self.node("moment", int(expr.args[0]), self.from_sympy(expr.args[1]))
         if isinstance(expr, sympy.sinh | sympy.cosh | sympy.tanh):
-            # Only these three: a cosine would become exponentials of imaginary numbers.
-            return self.from_sympy(expr.rewrite((sympy.sinh, sympy.cosh, sympy.tanh), sympy.exp))
+            return self._in_exponentials(expr.func, self.from_sympy(expr.args[0]))
         name = _ONE_ARGUMENT.get(expr.func)
         if name is None:
             raise DomainError(f"{expr.func.__name__} in {expr} must be a function that intervals are known for")
@@ -102,6 +101,15 @@ class Pool:
                 inner = self.node("root", int(exponent.q), inner)
             return inner if exponent.p == 1 else self.node("^", inner, int(exponent.p))
         return self.node("exp", self.node("*", self.from_sympy(exponent), self.node("log", self.from_sympy(base))))
+
+    def _in_exponentials(self, function: Any, inner: int) -> int:
+        """A hyperbolic function, spelt as the replay expects it."""
+        up, down = self.node("exp", inner), self.node("exp", self.node("*", self.node("q", "-1"), inner))
+        if function is sympy.tanh:
+            fall = self.node("*", self.node("q", "-1"), down)
+            return self.node("*", self.node("+", up, fall), self.node("^", self.node("+", up, down), -1))
+        half, other = self.node("q", "1/2"), self.node("q", "-1/2" if function is sympy.sinh else "1/2")
+        return self.node("+", self.node("*", half, up), self.node("*", other, down))
 
     def _extreme(self, name: str, args: tuple[Expr, ...]) -> int:
         index = self.from_sympy(args[0])
@@ -133,6 +141,13 @@ class Pool:
         if op == "^":
             return (parts[0],)
         return tuple(parts[1:]) if op in ("root", "moment", "case") else tuple(parts)
+
+    def renamed(self, index: int, names: Mapping[int, int]) -> Node:
+        """A node whose parts have other numbers."""
+        op, *parts = self.nodes[index]
+        first = 1 if op in ("root", "moment", "case") else 0
+        last = first + len(self.children(index))
+        return (op, *parts[:first], *(names[part] for part in parts[first:last]), *parts[last:])
 
     def below(self, *roots: int) -> list[int]:
         """All nodes that the roots depend on, themselves included, in rising order."""
@@ -193,6 +208,11 @@ def exact(number: Expr) -> Fraction:
     if bits > _LONGEST:
         raise DomainError(f"a number of {bits} bits must have at most {_LONGEST}")
     return found
+
+
+def rational(x: Fraction) -> Expr:
+    """The number as sympy's."""
+    return sympy.Rational(x.numerator, x.denominator)
 
 
 def letters_of(expr: Expr) -> list[Symbol]:

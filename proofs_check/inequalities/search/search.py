@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -83,12 +83,15 @@ def _search(request: Request, seconds: float | None, progress: Report | None) ->
     point = refuting.scan(plain)
     if point is not None:
         return Refuted(point, 0, time.monotonic() - begun)
-    changes = _attempts(plain.sides) if request.substitution is None else [_asked(request.substitution, plain.sides)]
-    searches = [
-        Search(question_of(request.claim, request.domain, change, request.hints) if change else plain)
-        for change in changes
-    ]
-    total, share, looked = 0, _FIRST_SHARE, False
+    searches: list[Search] = []
+    total, share = 0, _FIRST_SHARE
+
+    def begun_in_turn() -> Iterator[Search]:
+        asked = request.substitution
+        for change in _attempts(plain.sides) if asked is None else [_asked(asked, plain.sides)]:
+            question = question_of(request.claim, request.domain, change, request.hints) if change else plain
+            searches.append(Search(question))
+            yield searches[-1]
 
     def report(done: int, waiting: int) -> None:
         if progress is not None:
@@ -97,8 +100,9 @@ def _search(request: Request, seconds: float | None, progress: Report | None) ->
     def goes_on() -> bool:
         return total < request.boxes and time.monotonic() < deadline
 
-    while goes_on() and not all(search.is_over for search in searches):
-        for search in (each for each in searches if not each.is_over):
+    turn: Iterable[Search] = begun_in_turn()
+    while True:
+        for search in turn:
             total += search.run(min(share, request.boxes - total), request.precision, deadline, report)
             if search.point is not None:
                 return Refuted(search.point, total, time.monotonic() - begun)
@@ -108,11 +112,14 @@ def _search(request: Request, seconds: float | None, progress: Report | None) ->
                 if found.holds:
                     return Certified(certificate, total, time.monotonic() - begun)
                 search.reason = f"the replay rejects the certificate: {found.reason}"
-        if not looked and goes_on():
+        if share == _FIRST_SHARE and goes_on():
             # A search in floats takes less time than thousands of boxes.
-            point, looked = refuting.proposed(plain), True
+            point = refuting.proposed(plain)
             if point is not None:
                 return Refuted(point, total, time.monotonic() - begun)
+        turn = [search for search in searches if not search.is_over]
+        if not turn or not goes_on():
+            break
         share *= 4
     furthest = max(searches, key=lambda search: search.boxes)
     reason = furthest.reason

@@ -7,6 +7,7 @@ value taken that is not is always sound, the reverse never.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from flint import arb
@@ -131,9 +132,13 @@ def _raised(x: arb, n: int) -> arb:
 
 def exponential(a: Span) -> Span:
     """`e^a`, never 0."""
-    low = ZERO if a.low == BELOW else a.low.exp()
-    high = ABOVE if a.high == ABOVE else a.high.exp()
-    low = low.lower()
+    return _above_zero(a, lambda x: x.exp())
+
+
+def _above_zero(a: Span, f: Callable[[arb], arb]) -> Span:
+    """The values of a function that rises from 0, never reached, to infinity."""
+    low = ZERO if a.low == BELOW else f(a.low).lower()
+    high = ABOVE if a.high == ABOVE else f(a.high)
     if not low > 0:
         return checked(ZERO, high, True, a.high_open, a.smooth)
     return checked(low, high, a.low_open, a.high_open, a.smooth)
@@ -159,15 +164,19 @@ def root(a: Span, n: int) -> Span:
 
 def moment(a: Span, order: int) -> Span:
     """`M_order(a)`, which rises from 0 to infinity; see `proofs_check.inequalities.search.moments`."""
-    low = ZERO if a.low == BELOW else _moment_at(a.low, order).lower()
-    high = ABOVE if a.high == ABOVE else _moment_at(a.high, order)
-    if not low > 0:
-        return checked(ZERO, high, True, a.high_open, a.smooth)
-    return checked(low, high, a.low_open, a.high_open, a.smooth)
+    return _above_zero(a, lambda x: x.hypgeom_1f1(arb(order + 1), arb(order + 2)) / (order + 1))
 
 
-def _moment_at(x: arb, order: int) -> arb:
-    return x.hypgeom_1f1(arb(order + 1), arb(order + 2)) / (order + 1)
+def hill(a: Span, f: Callable[[arb], arb], top: arb) -> Span:
+    """The values of a function that rises up to `top` and falls after it."""
+    left, right = f(a.low), f(a.high)
+    if a.high <= top:
+        return checked(left, right, a.low_open, a.high_open, a.smooth)
+    if a.low >= top:
+        return checked(right, left, a.high_open, a.low_open, a.smooth)
+    one, other = (checked(x, x, is_open, is_open, True) for x, is_open in ((left, a.low_open), (right, a.high_open)))
+    ends = hull(one, other)
+    return checked(ends.low, f(top), ends.low_open, False, a.smooth)
 
 
 def hull(a: Span, b: Span) -> Span:
