@@ -143,23 +143,15 @@ class Algebra:
 
     def exp(self, u: Quotient) -> Quotient:
         """`e^u`; a whole multiple of a logarithm in `u` becomes a power."""
-        one = self.number(Fraction(1))
-        total = one
-        parts: list[tuple[Any, Any, Any]] = []
-        if u.bottom.is_constant():
-            unit = u.bottom.leading_coefficient()
-            parts = [(exponents, c / unit, None) for exponents, c in u.top.to_dict().items()]
-        elif not u.is_zero:
-            parts = [(None, u.top.leading_coefficient(), None)]
-        for exponents, c, _ in parts:
-            power = Fraction(int(c.p), int(c.q))
-            if exponents is None:
-                base = Quotient(u.top / c, u.bottom)
-            else:
-                base = self.number(Fraction(1))
-                for index, n in enumerate(exponents):
-                    base = base * self._generator(index).raised(int(n))
-            total = total * self._exp_of(base, power)
+        total = one = self.number(Fraction(1))
+        if not u.bottom.is_constant():
+            c = u.top.leading_coefficient()
+            return self._exp_of(Quotient(u.top / c, u.bottom), Fraction(int(c.p), int(c.q)))
+        for exponents, c in (u.top / u.bottom.leading_coefficient()).to_dict().items():
+            base = one
+            for index, n in enumerate(exponents):
+                base = base * self._generator(index).raised(int(n))
+            total = total * self._exp_of(base, Fraction(int(c.p), int(c.q)))
         return total
 
     def _exp_of(self, base: Quotient, power: Fraction) -> Quotient:

@@ -25,7 +25,6 @@ from proofs_check.inequalities.replay.boxes import (
     letters_below,
     natural,
     pinned,
-    reaching,
     read_side,
     shown,
     spelt,
@@ -222,7 +221,7 @@ class Audit:
         x, missed = (least, least_missed) if end == "low" else (most, most_missed)
         if x is None:
             raise Broken("there is no face at infinity")
-        closed = {**box, name: reaching(box[name], x)}
+        closed = {**box, name: joined(box[name], (x, x, False, False))}
         if not forms.tame(closed):
             raise Broken("the difference may not run on to the face")
         slope = forms.value(((name, 1),), Reading(self.nodes, box, self.aliases))

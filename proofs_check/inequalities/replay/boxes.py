@@ -153,12 +153,6 @@ def closure_holds(side: Side, x: Fraction) -> bool:
     return (side[0] is None or x >= side[0]) and (side[1] is None or x <= side[1])
 
 
-def reaching(side: Side, x: Fraction) -> Side:
-    """A side with one of its ends included."""
-    least, most, least_missed, most_missed = side
-    return least, most, least_missed and x != least, most_missed and x != most
-
-
 def joined(a: Side, b: Side) -> Side:
     """The smallest side that holds both."""
     least: Fraction | None = None

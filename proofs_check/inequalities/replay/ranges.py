@@ -249,14 +249,8 @@ def _entropy(p: Range) -> Range:
         return arb(0) if x == 0 or x == 1 else -x * x.log() - (1 - x) * (1 - x).log()
 
     tame = p.tame and p.above_zero() and _one_minus(p).above_zero()
-    half = arb(1) / 2
-    first, last = _limit(at(p.least), p.least_missed), _limit(at(p.most), p.most_missed)
-    ends = cover(first, last, True)
-    if p.most <= half:
-        return Range(first.least, last.most, p.least_missed, p.most_missed, tame)
-    if p.least >= half:
-        return Range(last.least, first.most, p.most_missed, p.least_missed, tame)
-    return Range(ends.least, arb(2).log(), ends.least_missed, False, tame)
+    found = bend(p, at, arb(1) / 2, arb(0), arb(0), False)
+    return Range(found.least, found.most, found.least_missed, found.most_missed, tame)
 
 
 def _divergence(p: Range, q: Range) -> Range:

@@ -48,17 +48,6 @@ class Side:
         """Whether the number lies in it or at an end."""
         return (self.low is None or x >= self.low) and (self.high is None or x <= self.high)
 
-    def reaching(self, x: Fraction) -> Side:
-        """The hull with that number; an end that the number does not reach stays the same."""
-        below = self.low is not None and x <= self.low
-        above = self.high is not None and x >= self.high
-        return Side(
-            x if below else self.low,
-            x if above else self.high,
-            self.low_open and not below,
-            self.high_open and not above,
-        )
-
     def joined(self, other: Side) -> Side:
         """The hull of two intervals."""
         low, low_open = _outer((self.low, self.low_open), (other.low, other.low_open), -1)

@@ -17,7 +17,7 @@ from proofs_check.inequalities.search.boxes import Side, simplest
 from proofs_check.inequalities.search.claims import Question
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.pieces import VALUE, Piece, defined_at, zero_at
-from proofs_check.inequalities.search.pool import letters_of, rational
+from proofs_check.inequalities.search.pool import exact, letters_of, rational
 from proofs_check.inequalities.search.spans import NoValue, Span
 
 Box = dict[str, Side]
@@ -110,7 +110,7 @@ def _slide(box: Box, piece: Piece, question: Question) -> tuple[str, str, Fracti
         ):
             if x is None or not rise.is_nonnegative():
                 continue
-            if carrier({**box, name: side.reaching(x)}, piece, question) is not None:
+            if carrier({**box, name: side.joined(Side.at(x))}, piece, question) is not None:
                 return name, end, x, is_open and rise.is_positive()
     return None
 
@@ -125,43 +125,38 @@ def _taylor(box: Box, piece: Piece, strict: bool, question: Question) -> Iterato
             order = piece.vanishing(name, at, fixed) if _may_vanish(name, at, box, piece, question) else None
             if order is None:
                 continue
-            wide, below, above, apart = _reach(box, name, at)
-            if order % 2 and not (below or above):
+            there = _there(at, box)
+            below, above = _under(side, there), _under(there, side)
+            if order % 2 and below is None and above is None:
                 continue
-            hull = {**box, name: wide}
+            hull = {**box, name: side.joined(there)}
             form = carrier(hull, piece, question)
             slope = piece.span(((name, order),), Enclosure(question.pool, hull))
             if form is None or slope is None:
                 continue
-            sloping = spans.negate(slope) if order % 2 and below else slope
-            if sloping.is_nonnegative() and (not strict or (apart and sloping.is_positive())):
+            sloping = spans.negate(slope) if order % 2 and above is None else slope
+            if suffices(sloping, strict) and (not strict or below or above):
                 yield {"letter": name, "at": _text(at), "order": order, "form": form}
 
 
 def _may_vanish(name: str, at: Expr, box: Box, piece: Piece, question: Question) -> bool:
     """Whether the difference may be 0 at a place, judged by its value for one choice of the other letters."""
     point = {other: Side.at(side.inside()) for other, side in box.items()}
-    point[name] = Side.at(Fraction(int(at.p), int(at.q))) if at.is_Rational else point[at.name]
+    point[name] = _there(at, point)
     value = piece.span(VALUE, Enclosure(question.pool, point))
     return value is None or not (value.low > 0 or value.high < 0)
 
 
-def _reach(box: Box, name: str, at: Expr) -> tuple[Side, bool, bool, bool]:
-    """The hull of a side and a place, whether the side lies below it, above it, and never meets it."""
-    side = box[name]
-    if at.is_Rational:
-        x = Fraction(int(at.p), int(at.q))
-        below = side.high is not None and side.high <= x
-        above = side.low is not None and side.low >= x
-        return side.reaching(x), below, above, not side.holds(x)
-    other = box[at.name]
-    wide = side.joined(other)
-    below = side.high is not None and other.low is not None and side.high <= other.low
-    above = side.low is not None and other.high is not None and side.low >= other.high
-    apart = (below and (side.high != other.low or side.high_open or other.low_open)) or (
-        above and (side.low != other.high or side.low_open or other.high_open)
-    )
-    return wide, below, above, bool(apart)
+def _there(at: Expr, box: Box) -> Side:
+    """The numbers that a place may be: itself, or those of another letter."""
+    return Side.at(exact(at)) if at.is_Rational else box[at.name]
+
+
+def _under(low: Side, high: Side) -> bool | None:
+    """None unless `low` lies below `high`; else whether they share no number."""
+    if low.high is None or high.low is None or low.high > high.low:
+        return None
+    return low.high < high.low or low.high_open or high.low_open
 
 
 def places(name: str, side: Side, piece: Piece, question: Question, box: Box) -> list[Expr]:
@@ -186,15 +181,16 @@ def places(name: str, side: Side, piece: Piece, question: Question, box: Box) ->
             found[rational(near)] = None
     for symbol in letters_of(piece.expressions(VALUE)[0]):
         other = box.get(symbol.name)
-        if symbol.name != name and other is not None and not other.is_point and _meet(side, other):
+        if symbol.name != name and other is not None and not other.is_point and _touch(side, other):
             found[symbol] = None
     return list(found)
 
 
-def _meet(side: Side, other: Side) -> bool:
-    below = side.high is not None and other.low is not None and side.high < other.low
-    above = side.low is not None and other.high is not None and side.low > other.high
-    return not (below or above)
+def _touch(a: Side, b: Side) -> bool:
+    """Whether two sides share a number or an end."""
+    a_under = a.high is not None and b.low is not None and a.high < b.low
+    b_under = b.high is not None and a.low is not None and b.high < a.low
+    return not (a_under or b_under)
 
 
 def _mean(box: Box, piece: Piece, strict: bool, question: Question) -> dict[str, Any] | None:
@@ -226,7 +222,7 @@ def _convex(box: Box, piece: Piece, strict: bool, question: Question) -> dict[st
         return None
     for at in _points(box, free, question):
         place = {piece.letters[name]: rational(x) for name, x in at.items() if name in piece.letters}
-        hull = {name: side.reaching(at[name]) for name, side in box.items()}
+        hull = {name: side.joined(Side.at(at[name])) for name, side in box.items()}
         first = piece.expressions(VALUE)[0]
         if not (defined_at(first, place) and zero_at(first, place)):
             continue
@@ -263,18 +259,11 @@ def _points(box: Box, free: list[str], question: Question) -> Iterator[dict[str,
 
 def hessian(piece: Piece, names: list[str], inside: Enclosure) -> list[list[Span]] | None:
     """Second derivatives over the box; None where one is unknown."""
-    rows: list[list[Span]] = []
-    for a in names:
-        row = []
-        for b in names:
-            low, high = min(a, b), max(a, b)
-            slope = ((low, 2),) if a == b else ((low, 1), (high, 1))
-            span = piece.span(slope, inside)
-            if span is None:
-                return None
-            row.append(span)
-        rows.append(row)
-    return rows
+    rows = [
+        [piece.span(((a, 2),) if a == b else ((min(a, b), 1), (max(a, b), 1)), inside) for b in names] for a in names
+    ]
+    known = [[span for span in row if span is not None] for row in rows]
+    return known if all(len(row) == len(names) for row in known) else None
 
 
 def positive_definite(matrix: list[list[Span]]) -> bool:
@@ -285,13 +274,11 @@ def positive_definite(matrix: list[list[Span]]) -> bool:
 def _minor(matrix: list[list[Span]]) -> Span:
     if len(matrix) == 1:
         return matrix[0][0]
-    total: Span | None = None
+    total = spans.constant(spans.ZERO)
     for column, entry in enumerate(matrix[0]):
-        rest = [[x for j, x in enumerate(row) if j != column] for row in matrix[1:]]
+        rest = [[*row[:column], *row[column + 1 :]] for row in matrix[1:]]
         term = spans.multiply(entry, _minor(rest))
-        term = spans.negate(term) if column % 2 else term
-        total = term if total is None else spans.add(total, term)
-    assert total is not None
+        total = spans.add(total, spans.negate(term) if column % 2 else term)
     return total
 
 

@@ -176,24 +176,19 @@ class Pool:
             return of_kink(index)
         if op not in ("+", "*"):
             return None
-        terms = [self.affine(part, of_kink) for part in parts]
-        if any(term is None for term in terms):
-            return None
-        total: dict[str, Fraction] = {}
-        if op == "+":
-            for term in terms:
-                for name, value in (term or {}).items():
-                    total[name] = total.get(name, Fraction(0)) + value
-            return total
-        total = {"": Fraction(1)}
-        for term in terms:
-            known: Mapping[str, Fraction] = term or {}
-            if set(total) <= {""}:
-                total = {name: value * total.get("", Fraction(0)) for name, value in known.items()}
-            elif set(known) <= {""}:
-                total = {name: value * known.get("", Fraction(0)) for name, value in total.items()}
-            else:
+        total: dict[str, Fraction] = {} if op == "+" else {"": Fraction(1)}
+        for part in parts:
+            form = self.affine(part, of_kink)
+            if form is None:
                 return None
+            if op == "+":
+                total = {name: total.get(name, Fraction(0)) + form.get(name, Fraction(0)) for name in total | form}
+                continue
+            # One of the two must be a number.
+            one, other = (total, form) if set(form) <= {""} else (form, total)
+            if not set(other) <= {""}:
+                return None
+            total = {name: value * other.get("", Fraction(0)) for name, value in one.items()}
         return total
 
 
