@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -13,7 +14,7 @@ from flint import ctx
 from proofs_check.inequalities.search import refuting
 from proofs_check.inequalities.search.boxes import Side, split, split_after
 from proofs_check.inequalities.search.claims import Question, resolved
-from proofs_check.inequalities.search.corners import Box, Leaf, settle
+from proofs_check.inequalities.search.corners import Box, Leaf, settle, suffices
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.pieces import Piece
 from proofs_check.inequalities.search.pool import KINKS
@@ -58,8 +59,8 @@ class Search:
         self.point: dict[str, Fraction] | None = None
         self.stuck: list[Cell] = []
         self.reason = ""
-        self._waiting: list[tuple[int, int, Cell]] = [(0, 0, self.root)]
-        self._ticket = 0
+        # Halves come after all boxes that wait, so that the shallowest is always the next.
+        self._waiting = deque([self.root])
         self._by_choices: dict[tuple[tuple[int, bool], ...], int] = {}
         self._claim_nodes = question.pool.below(question.difference)
         self._expr_nodes = question.pool.below(question.pool.from_sympy(question.expr))
@@ -67,7 +68,7 @@ class Search:
     @property
     def left(self) -> list[Cell]:
         """The boxes that are still open."""
-        return [*self.stuck, *(cell for _, _, cell in self._waiting)]
+        return [*self.stuck, *self._waiting]
 
     @property
     def is_over(self) -> bool:
@@ -83,23 +84,18 @@ class Search:
         while not self.is_over and done < boxes and time.monotonic() < deadline:
             if done % _REPORTED == 0:
                 report(done, len(self._waiting))
-            _, _, cell = heapq.heappop(self._waiting)
+            cell = self._waiting.popleft()
             done += 1
             self.boxes += 1
             self.point = self._look_at(cell, precision)
             if self.point is not None:
                 break
-            if cell.leaf is not None:
-                continue
-            if cell.depth >= _DEEPEST or not self._split(cell):
-                self.stuck.append(cell)
+            if cell.leaf is None:
                 deep = cell.depth >= _DEEPEST
-                self.reason = (
-                    f"a box is still open after {_DEEPEST} splits" if deep else "a box cannot be split further"
-                )
-            for part in cell.parts or ():
-                self._ticket += 1
-                heapq.heappush(self._waiting, (part.depth, self._ticket, part))
+                if deep or not self._split(cell):
+                    self.stuck.append(cell)
+                    self.reason = f"a box is open after {_DEEPEST} splits" if deep else "a box cannot be split further"
+                self._waiting.extend(cell.parts or ())
         return done
 
     def _look_at(self, cell: Cell, precision: int) -> dict[str, Fraction] | None:
@@ -107,31 +103,16 @@ class Search:
         # Where it touches 0 the difference shrinks as the square of the box: digits must grow faster than boxes halve.
         working = precision + 32 * (cell.depth // 16)
         with ctx.workprec(working):
+            cell.precision = working
             inside = Enclosure(self.question.pool, cell.box)
-            try:
-                inside.span(self.question.difference)
+            with suppress(NoValue):
+                value = inside.span(self.question.difference)
                 number = self._piece(inside)
-            except NoValue:
-                number = None
-            if number is not None:
-                cell.leaf = settle(cell.box, self.pieces[number], number, self.question)
-                cell.precision = working
-                if cell.leaf is not None:
-                    return None
-            elif self._kinked_but_true(cell, inside):
-                cell.precision = working
-                return None
-        return refuting.near(self.question, cell.box)
-
-    def _kinked_but_true(self, cell: Cell, inside: Enclosure) -> bool:
-        try:
-            value = inside.span(self.question.difference)
-        except NoValue:
-            return False
-        if value.is_positive() if self.question.strict else value.is_nonnegative():
-            cell.leaf = Leaf("direct", -1)
-            return True
-        return False
+                if number is not None:
+                    cell.leaf = settle(cell.box, self.pieces[number], number, self.question)
+                elif suffices(value, self.question.strict):
+                    cell.leaf = Leaf("direct", -1)
+        return refuting.near(self.question, cell.box) if cell.leaf is None else None
 
     def _piece(self, inside: Enclosure) -> int | None:
         """Index of the piece whose kinks each take one branch on all of the box; None if a kink takes both."""
@@ -139,12 +120,10 @@ class Search:
         chosen: dict[int, bool] = {}
         for index in {*self._claim_nodes, *self._expr_nodes}:
             if nodes[index][0] in KINKS:
-                try:
+                with suppress(NoValue):
                     side = inside.chooses(index)
-                except NoValue:
-                    side = None
-                if side is not None:
-                    chosen[index] = side
+                    if side is not None:
+                        chosen[index] = side
         if not self._settled(chosen):
             return None
         key = tuple(sorted(chosen.items()))
@@ -192,20 +171,14 @@ class Search:
         pool = self.question.pool
         inside = Enclosure(pool, box)
         for index in self._claim_nodes:
-            op, *parts = pool.nodes[index]
-            if op not in KINKS:
+            if pool.nodes[index][0] not in KINKS:
                 continue
             try:
                 if inside.chooses(index) is not None:
                     continue
             except NoValue:
                 continue
-            affine = inside.affine(parts[1] if op == "case" else parts[0])
-            if op in ("max", "min") and affine is not None:
-                other = inside.affine(parts[1])
-                if other is None:
-                    continue
-                affine = {n: affine.get(n, Fraction(0)) - other.get(n, Fraction(0)) for n in {*affine, *other}}
+            affine = inside.gap(index)
             letters = [name for name, value in (affine or {}).items() if name and value != 0]
             if affine is None or len(letters) != 1:
                 continue

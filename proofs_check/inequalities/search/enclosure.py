@@ -154,13 +154,30 @@ class Enclosure:
         `abs` takes its argument or its negative, `max` and `min` one of the two, `case` yes or no.
         """
         op, *parts = self.pool.nodes[index]
+        gap = self.gap(index)
+        if gap is not None:
+            value = affine_range(gap, self.box)
+        elif op in ("max", "min"):
+            value = spans.add(self.span(parts[0]), spans.negate(self.span(parts[1])))
+        else:
+            value = self.span(parts[1] if op == "case" else parts[0])
         if op == "case":
-            return _settled(parts[0], self._range(parts[1]))
-        value = self._range(parts[0]) if op == "abs" else self._difference(*parts)
+            return _settled(parts[0], value)
         value = spans.negate(value) if op == "min" else value
         if value.is_nonnegative():
             return True
         return False if value.is_nonpositive() else None
+
+    def gap(self, index: int) -> dict[str, Fraction] | None:
+        """Coefficients of the form whose sign decides a kink; None where it is not affine on the box."""
+        op, *parts = self.pool.nodes[index]
+        first = self.affine(parts[1] if op == "case" else parts[0])
+        if op not in ("max", "min") or first is None:
+            return first
+        second = self.affine(parts[1])
+        if second is None:
+            return None
+        return {name: first.get(name, Fraction(0)) - second.get(name, Fraction(0)) for name in first | second}
 
     def affine(self, index: int) -> dict[str, Fraction] | None:
         """Coefficients of a node that is affine on all of the box, each kink by the branch it takes there."""
@@ -175,16 +192,6 @@ class Enclosure:
         if form is None or op != "abs" or side:
             return form
         return {name: -value for name, value in form.items()}
-
-    def _range(self, index: int) -> Span:
-        affine = self.affine(index)
-        return self.span(index) if affine is None else affine_range(affine, self.box)
-
-    def _difference(self, first: int, second: int) -> Span:
-        a, b = self.affine(first), self.affine(second)
-        if a is None or b is None:
-            return spans.add(self.span(first), spans.negate(self.span(second)))
-        return affine_range({name: a.get(name, Fraction(0)) - b.get(name, Fraction(0)) for name in a | b}, self.box)
 
 
 def _settled(sign: str, value: Span) -> bool | None:

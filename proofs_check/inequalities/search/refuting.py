@@ -18,7 +18,7 @@ from proofs_check.inequalities.search.spans import NoValue
 from proofs_check.inequalities.verdict import Verdict
 from theory.errors import DomainError
 
-_SCREENED = 64
+_PRECISIONS = (64, 256, 2048)
 _DRAWN = 20_000
 Point = dict[str, Fraction]
 
@@ -96,19 +96,33 @@ def is_false(question: Question, point: Point) -> bool:
     place = {symbol: point[symbol.name] for symbol in question.claim.free_symbols}
     if any(symbol.is_integer and x.denominator != 1 for symbol, x in place.items()):
         return False
-    seen = False
-    with ctx.workprec(_SCREENED):
-        try:
-            value = Enclosure(question.pool, {name: Side.at(x) for name, x in point.items()}).span(question.plain)
-            if value.is_positive():
-                # Much faster than the decision, and enough at most points.
-                return False
-            seen = value.is_negative() or (question.strict and value.is_nonpositive())
-        except NoValue:
-            pass
+    seen = _seen_false(question, point)
+    if seen is False:
+        # Much faster than the decision, and enough at most points.
+        return False
     verdict = decided(question.claim, place)
     # An affine condition that holds by equality is certain to the enclosure alone.
-    return verdict is Verdict.REFUTED or (seen and verdict is Verdict.UNDECIDED)
+    return verdict is Verdict.REFUTED or (seen is True and verdict is Verdict.UNDECIDED)
+
+
+def _seen_false(question: Question, point: Point) -> bool | None:
+    """Whether an enclosure at the point is below 0; None where none tells.
+
+    Sides that no precision separates do not make a claim false that allows equality.
+    """
+    found = None
+    for precision in _PRECISIONS:
+        with ctx.workprec(precision):
+            try:
+                value = Enclosure(question.pool, {name: Side.at(x) for name, x in point.items()}).span(question.plain)
+            except NoValue:
+                continue
+        if value.is_positive():
+            return False
+        if value.is_negative() or (question.strict and value.is_nonpositive()):
+            return True
+        found = None if question.strict else False
+    return found
 
 
 def _by_name(point: Mapping[Symbol, Fraction]) -> Point:

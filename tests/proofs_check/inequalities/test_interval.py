@@ -251,6 +251,18 @@ def test_the_budget_is_kept_and_what_is_left_is_named():
     assert open_ended.left
 
 
+def test_the_boxes_of_all_substitutions_together_keep_to_the_budget():
+    hard = Gt((x**2 - 2) ** 2 + y**2, 0), {x: FROM_0, y: FROM_0}
+    found = certify(*hard, boxes=300)
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.boxes == 300
+    assert found.reason == "the budget of 300 boxes is spent"
+    seen = []
+    certify(*hard, boxes=300, progress=lambda state: seen.append(state.done))
+    assert sorted(seen) == seen
+    assert 64 < seen[-1] < 300
+
+
 def test_progress_is_reported_and_an_interruption_passes_through():
     seen = []
 
