@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import permutations
 from typing import Any
 
 from flint import arb
@@ -79,26 +80,22 @@ class Reading:
 
     def _times(self, parts: list[int]) -> Range:
         total = single(arb(1))
-        for part in parts:
-            kind = self.nodes[part][0]
-            if kind not in ("log", "exp"):
-                continue
-            for other in parts:
-                joint = None if other == part else self._joint(part, kind, other)
-                if joint is not None:
-                    total = joint
-                    parts = _without(parts, part, other)
-                    for rest in parts:
-                        total = total.times(self.range_of(rest))
-                    return total
+        for part, other in permutations(parts, 2):
+            joint = self._joint(part, other)
+            if joint is not None:
+                total = joint
+                parts.remove(part)
+                parts.remove(other)
+                break
         for part in parts:
             total = total.times(self.range_of(part))
         return total
 
-    def _joint(self, part: int, kind: str, other: int) -> Range | None:
+    def _joint(self, part: int, other: int) -> Range | None:
         """`w^n log w`, or `w^n e^(-c w)` with `c > 0`, enclosed whole: its factors may be 0 times infinity."""
+        kind = self.nodes[part][0]
         base, n = (self.nodes[other][1], self.nodes[other][2]) if self.nodes[other][0] == "^" else (other, 1)
-        if n < 1:
+        if kind not in ("log", "exp") or n < 1:
             return None
         inner = self.nodes[part][1]
         w = self.range_of(base)
@@ -216,13 +213,6 @@ class Reading:
         bottom = arb((low > 0) - (low < 0)) if low_end else MINUS
         top = arb((high > 0) - (high < 0)) if high_end else PLUS
         return Range(bottom, top, low_missed, high_missed, True)
-
-
-def _without(parts: list[int], *gone: int) -> list[int]:
-    left = list(parts)
-    for part in gone:
-        left.remove(part)
-    return left
 
 
 def _holds(value: Range, sign: str) -> bool | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import permutations
 
 from flint import arb, fmpq
 
 from proofs_check.inequalities.search import spans
 from proofs_check.inequalities.search.boxes import Box, Side
-from proofs_check.inequalities.search.pool import Pool
+from proofs_check.inequalities.search.pool import Node, Pool
 from proofs_check.inequalities.search.spans import ABOVE, BELOW, ONE, ZERO, NoValue, Span
 
 
@@ -86,39 +87,30 @@ class Enclosure:
 
     def _product(self, parts: list[int]) -> Span:
         """A product; `w^a log w` and `w^a e^(c w)` are enclosed whole, since their factors may be 0 times infinity."""
-        factors = list(parts)
-        total: Span | None = None
-        for i in range(len(factors)):
-            partner = self._partner(factors, i)
-            if partner is not None:
-                j, joint = partner
-                for index in sorted((i, j), reverse=True):
-                    del factors[index]
-                total = joint
+        total, rest = Span(ONE, ONE), list(parts)
+        for i, j in permutations(range(len(parts)), 2):
+            joint = self._joint(self.pool.nodes[parts[i]], parts[j])
+            if joint is not None:
+                total, rest = joint, [part for k, part in enumerate(parts) if k not in (i, j)]
                 break
-        for part in factors:
-            total = self.span(part) if total is None else spans.multiply(total, self.span(part))
-        assert total is not None
+        for part in rest:
+            total = spans.multiply(total, self.span(part))
         return total
 
-    def _partner(self, factors: list[int], i: int) -> tuple[int, Span] | None:
-        node = self.pool.nodes[factors[i]]
+    def _joint(self, node: Node, other: int) -> Span | None:
+        """The product of a logarithm or an exponential and a power of what it is taken of; None for other factors."""
         if node[0] not in ("log", "exp"):
             return None
-        for j, factor in enumerate(factors):
-            base, exponent = self._as_power(factor)
-            if j == i or exponent < 1:
-                continue
-            w = self.span(base)
-            if node[0] == "log" and node[1] == base:
-                if not w.is_positive():
-                    raise NoValue("the argument of a logarithm may be 0 or negative")
-                return j, _power_log(w, exponent)
-            if node[0] == "exp" and w.is_nonnegative():
-                rate = self._rate(node[1], base)
-                if rate is not None and rate < 0:
-                    return j, _power_exp(w, exponent, rate)
-        return None
+        base, exponent = self._as_power(other)
+        if exponent < 1:
+            return None
+        w = self.span(base)
+        if node[0] == "log" and node[1] == base:
+            if not w.is_positive():
+                raise NoValue("the argument of a logarithm may be 0 or negative")
+            return _power_log(w, exponent)
+        rate = self._rate(node[1], base) if node[0] == "exp" and w.is_nonnegative() else None
+        return _power_exp(w, exponent, rate) if rate is not None and rate < 0 else None
 
     def _as_power(self, index: int) -> tuple[int, int]:
         node = self.pool.nodes[index]

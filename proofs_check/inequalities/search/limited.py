@@ -43,7 +43,8 @@ class _Worker:
         none = subprocess.DEVNULL
         try:
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=none, stdout=none, stderr=none)
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            # Windows passes no descriptors on.
             self._connection.close()
             raise InputError(f"seconds= needs a worker process, which cannot be started: {error}") from error
         finally:
