@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import numpy as np
 from sympy import Symbol
 from sympy.core.relational import Equality, Relational
-from sympy.logic.boolalg import And, Boolean, BooleanAtom, Equivalent, Implies, Not, Or, true
+from sympy.logic.boolalg import And, Boolean, Implies
 
 from proofs_check.deciding.counterexample import Counterexample
 from proofs_check.deciding.deciding import Letters, decide_clause, lacks_value
@@ -30,6 +31,7 @@ from proofs_check.screening.random_rows import random_batches
 from proofs_check.screening.result import ClauseScreen, ScreenResult
 from proofs_check.screening.tracked import Tracked, Truth, compare
 from proofs_check.screening.tracked_target import TRACKED
+from theory.booleans import Logic
 from theory.errors import DomainError
 from theory.lowering import UnknownNode, evaluate
 from theory.statement import Clause, Statement
@@ -107,39 +109,32 @@ def split(clause: Clause) -> tuple[Boolean, Boolean]:
 def judge(clause: Clause, batch: Batch, values: Values) -> tuple[Any, Any, Any]:
     """The rows that are certainly for a clause, certainly against it, and certainly outside its assumption."""
     given, claim = split(clause)
-    applies, outside = truth(given, values)
-    holds, fails = truth(claim, values)
+    (applies, outside), (holds, fails) = (Kleene(values).value(part) for part in (given, claim))
     judged = np.broadcast_arrays(holds & ~outside, fails & applies, outside, np.empty(batch.rows))
     return judged[0], judged[1], judged[2]
 
 
-def truth(claim: Boolean, values: Values) -> Truth:
+@dataclass(frozen=True)
+class Kleene(Logic[Truth]):
     """The rows on which a claim is certainly true, and those on which it is certainly false (Kleene's logic)."""
-    if isinstance(claim, BooleanAtom):
-        return np.bool_(claim == true), np.bool_(claim != true)
-    if isinstance(claim, Relational):
-        return compare(claim.rel_op, *(evaluate(side, values, TRACKED) for side in (claim.lhs, claim.rhs)))
-    parts = [truth(part, values) for part in claim.args]
-    if isinstance(claim, Not):
-        return parts[0][::-1]
-    if isinstance(claim, And):
-        return reduce(_both, parts)
-    if isinstance(claim, Or):
-        return _any(parts)
-    if isinstance(claim, Implies):
-        return _any([parts[0][::-1], parts[1]])
-    if isinstance(claim, Equivalent) and len(parts) == 2:
-        one, other = parts
-        return _any([_both(one, other), _both(one[::-1], other[::-1])])
-    raise TypeError(f"no rule judges a claim of type {type(claim).__name__}")
 
+    values: Values
 
-def _both(one: Truth, other: Truth) -> Truth:
-    return one[0] & other[0], one[1] | other[1]
+    def constant(self, holds: bool) -> Truth:
+        """All rows, or none."""
+        return np.bool_(holds), np.bool_(not holds)
 
+    def relation(self, claim: Relational) -> Truth:
+        """The rows on which the sides' error bounds settle it."""
+        return compare(claim.rel_op, *(evaluate(side, self.values, TRACKED) for side in (claim.lhs, claim.rhs)))
 
-def _any(parts: Iterable[Truth]) -> Truth:
-    return reduce(_both, [part[::-1] for part in parts])[::-1]
+    def conjunction(self, parts: Iterator[Truth]) -> Truth:
+        """All parts true, or some false."""
+        return reduce(lambda one, other: (one[0] & other[0], one[1] | other[1]), parts)
+
+    def negation(self, part: Truth) -> Truth:
+        """True where the part is false."""
+        return part[::-1]
 
 
 def _decide(clause: Clause, batch: Batch, doubtful: Any, fails: Any, result: ScreenResult, decide_at_most: int) -> None:

@@ -183,8 +183,9 @@ UNKNOWN, YES, NO = (False, False), (True, False), (False, True)
 def test_truth_of_a_compound_claim_is_kleenes(one, other):
     both = YES if one == other == YES else NO if NO in (one, other) else UNKNOWN
     either = NO if one == other == NO else YES if YES in (one, other) else UNKNOWN
-    assert screening._both(one, other) == both
-    assert screening._any([one, other]) == either
+    logic = screening.Kleene({})
+    assert logic.conjunction(iter([one, other])) == both
+    assert logic.disjunction(iter([one, other])) == either
 
 
 # Of every row certainly true, and certainly false.
