@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import dropout, scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
@@ -33,9 +33,10 @@ from empirical.attention.block_layout import Layout
 from empirical.attention.blocks import fixed_windows
 from empirical.attention.gate import gated
 from empirical.attention.positions import Places, check_fit
-from empirical.attention.row_numbers import RowNumbers
+from empirical.attention.row_numbers import Keep, RowNumbers
 from empirical.attention.row_pass import pass_rows
 from empirical.attention.schedule import dial_bias
+from empirical.attention.sight import Sight
 from theory.errors import DomainError
 
 # Private to transformers. Without it, `output_attentions` is refused only if the keyword itself reaches the attention.
@@ -60,17 +61,19 @@ _WITHOUT_EFFECT = {
 class AttentionCall:
     """One layer's attention: its inputs, and on demand its output, leak, fidelity and row numbers.
 
-    `query`, `key`, `value` are `(batch, heads, tokens, head)`, and `scale` multiplies the dot products of the
-    first two. `ids` `(batch or 1, keys)` are the blocks of the keys and `own` `(batch or 1, queries)` those of the
-    queries; `bias` is added to the scores of a query's own block. `window` is the window length, None for other
-    blocks, and `visible` `(batch or 1, queries, keys)` is None for whole sequences without padding. The output reuses
-    what a sink has already asked for.
+    `query` is `(batch, heads, queries, head)`, `key` and `value` are `(batch, key heads, keys, head)`, and `scale`
+    multiplies the dot products of the first two; consecutive query heads share a key head. `ids` `(batch or 1, keys)`
+    are the blocks of the keys and `own` `(batch or 1, queries)` those of the queries; `bias` is added to the scores of
+    a query's own block. `window` is the window length, None for other blocks. `visible` `(batch or 1, queries, keys)`
+    is None for whole sequences without padding, and `real` `(batch or 1, queries)` False at padding. `softcap` replaces
+    a score `s` by `softcap * tanh(s / softcap)` before the bias; `sinks` `(heads,)` are logits of a key off every block
+    without a value, and `first` is as in `Sight`.
     """
 
     layer: int
     query: Float[Tensor, "batch heads queries head"]
-    key: Float[Tensor, "batch heads keys head"]
-    value: Float[Tensor, "batch heads keys value"]
+    key: Float[Tensor, "batch key_heads keys head"]
+    value: Float[Tensor, "batch key_heads keys value"]
     ids: Int[Tensor, "#batch keys"]
     own: Int[Tensor, "#batch queries"]
     scale: float
@@ -78,7 +81,16 @@ class AttentionCall:
     window: int | None = None
     visible: Bool[Tensor, "#batch queries keys"] | None = None
     dropout: float = 0.0
-    _seen: RowNumbers | None = None
+    softcap: float | None = None
+    sinks: Float[Tensor, " heads"] | None = None
+    real: Bool[Tensor, "#batch queries"] | None = None
+    first: Int[Tensor, "#batch"] | None = None
+    _used: Tensor | None = None
+
+    @property
+    def sight(self) -> Sight:
+        """Which keys each query sees, and the blocks of both."""
+        return Sight(self.ids, self.own, self.visible, self.real, self.first)
 
     @property
     def leak(self) -> Float[Tensor, "batch heads tokens"]:
@@ -92,37 +104,62 @@ class AttentionCall:
 
     @cached_property
     def output(self) -> Float[Tensor, "batch heads queries value"]:
-        """Attended values `(batch, heads, tokens, head)`, differentiable.
-
-        After `rows`, and without gradients, it is what the pass of `rows` found: a pass of its own would add the time
-        of plain attention to every measured layer. That moves it by rounding only. With gradients nothing moves.
-        """
-        if self._seen is not None and not torch.is_grad_enabled():
-            return self._seen.output
+        """Attended values, differentiable."""
+        if self._used is not None and not (self.dropout or torch.is_grad_enabled()):
+            return self._used
+        if self.softcap is not None or self.sinks is not None:
+            return self._explicit()
         if self.visible is not None or (self.dropout and self.bias):
             return self._masked()
         if self.dropout or (self.bias == 0 and "_gated" not in self.__dict__):
+            key, value = self._per_head
             return scaled_dot_product_attention(
-                self.query, self.key, self.value, dropout_p=self.dropout, is_causal=True, scale=self.scale
+                self.query, key, value, dropout_p=self.dropout, is_causal=True, scale=self.scale
             )
         return self._gated[0]
 
-    def rows(self, ranges: bool) -> RowNumbers:
-        """Numbers of every row, without gradients; `ranges` adds margins and ranges.
+    @cached_property
+    def _per_head(self) -> tuple[Tensor, Tensor]:
+        """Keys and values with one head per query head."""
+        shared = self.query.shape[1] // self.key.shape[1]
+        if shared == 1:
+            return self.key, self.value
+        return self.key.repeat_interleave(shared, dim=1), self.value.repeat_interleave(shared, dim=1)
 
-        Raises DomainError for padded or cached sequences, and under dropout.
+    def rows(self, ranges: bool) -> RowNumbers:
+        """Numbers of every row, without gradients and before dropout; `ranges` adds margins and ranges."""
+        return self.pass_rows(ranges=ranges, bias=self.bias)
+
+    def use(self, numbers: RowNumbers) -> None:
+        """Take the output of these rows as the layer's own, which saves a second pass over the scores.
+
+        It differs by rounding. Without effect under gradients and dropout.
         """
-        self._check_whole()
-        if self.dropout:
-            raise DomainError(f"rows are measured without dropout, found {self.dropout}: call model.eval()")
-        self._seen = pass_rows(self.query, self.key, self.value, self.ids, self.scale, self.bias, ranges=ranges)
-        return self._seen
+        self._used = numbers.output
+
+    def pass_rows(self, keep: Keep = "all", ranges: bool = False, bias: float = 0.0) -> RowNumbers:
+        """`row_pass.pass_rows` over this call's scores."""
+        return pass_rows(
+            self.query,
+            self.key,
+            self.value,
+            self.sight,
+            self.scale,
+            bias,
+            keep=keep,
+            ranges=ranges,
+            softcap=self.softcap,
+            # Dial 1 keeps the block alone; a sink is off every block.
+            sinks=None if math.isinf(bias) else self.sinks,
+        )
 
     def _check_whole(self) -> None:
         if self.visible is not None:
             raise DomainError(
-                "rows are measured on whole sequences without padding: pass no attention mask and no cache"
+                "leak and fidelity have gradients on whole sequences only: pass no attention mask and no cache"
             )
+        if self.softcap is not None or self.sinks is not None:
+            raise DomainError("leak and fidelity have no gradients where scores have a soft cap or a sink")
 
     @cached_property
     def _gated(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -131,28 +168,58 @@ class AttentionCall:
             layout = Layout.of_ids(self.ids.expand(self.key.shape[0], -1))
         else:
             layout = _window_layout(self.key.shape[2], self.window, self.key.device)
-        return gated(self.query, self.key, self.value, layout, self.scale, self.bias)
+        return gated(self.query, *self._per_head, layout, self.scale, self.bias)
 
     def _masked(self) -> Tensor:
         """Attention with the bias in the mask; dropout acts on the weights of the dialled row."""
+        kept, same = self._kept
+        # Half formats would round the bias.
+        work = self._work
+        # A padding query sees nothing; it attends to everything to avoid NaN, and its output is never used.
+        mask = kept | ~kept.any(-1, keepdim=True)
+        if 0 < self.bias < math.inf:
+            mask = (same.to(work) * self.bias).masked_fill(~mask, -math.inf)
+        query, key, value = self.query, *self._per_head
+        if mask.dtype != torch.bool:
+            query, key, value = query.to(work), key.to(work), value.to(work)
+        with torch.autocast(mask.device.type, enabled=False):
+            output = scaled_dot_product_attention(
+                query, key, value, mask[:, None], dropout_p=self.dropout, scale=self.scale
+            )
+        return output.to(self.value.dtype)
+
+    def _explicit(self) -> Tensor:
+        """Attention from all scores at once, for soft caps and sinks; memory grows with queries times keys."""
+        work = self._work
+        key, value = (each.to(work) for each in self._per_head)
+        kept, same = self._kept
+        with torch.autocast(value.device.type, enabled=False):
+            scores = self.query.to(work) @ key.transpose(-1, -2) * self.scale
+            if self.softcap is not None:
+                scores = self.softcap * torch.tanh(scores / self.softcap)
+            if 0 < self.bias < math.inf:
+                scores = scores + same[:, None].to(work) * self.bias
+            scores = scores.masked_fill(~kept[:, None], torch.finfo(work).min)
+            # Dial 1 keeps the block alone; a sink is off every block.
+            if self.sinks is not None and not math.isinf(self.bias):
+                sink = self.sinks.to(work)[:, None, None].expand(*scores.shape[:3], 1)
+                scores = torch.cat((scores, sink), -1)
+            weights = dropout(scores.softmax(-1)[..., : key.shape[2]], self.dropout)
+            return (weights @ value).to(self.value.dtype)
+
+    @property
+    def _work(self) -> torch.dtype:
+        return torch.float64 if self.query.dtype == torch.float64 else torch.float32
+
+    @property
+    def _kept(self) -> tuple[Tensor, Tensor]:
+        """Which keys a query attends to, and which are in its block; both `(batch or 1, queries, keys)`."""
         visible = self.visible
         if visible is None:
             tokens = self.key.shape[2]
             visible = torch.ones(1, tokens, tokens, dtype=torch.bool, device=self.key.device).tril()
         same = self.own[..., None] == self.ids[:, None]
-        # Half formats would round the bias.
-        work = torch.float64 if self.query.dtype == torch.float64 else torch.float32
-        kept = visible & same if math.isinf(self.bias) else visible
-        # A padding query sees nothing; it attends to everything to avoid NaN, and its output is never used.
-        mask = kept | ~kept.any(-1, keepdim=True)
-        if 0 < self.bias < math.inf:
-            mask = (same.to(work) * self.bias).masked_fill(~mask, -math.inf)
-        states = (self.query, self.key, self.value)
-        if mask.dtype != torch.bool:
-            states = (self.query.to(work), self.key.to(work), self.value.to(work))
-        with torch.autocast(mask.device.type, enabled=False):
-            output = scaled_dot_product_attention(*states, mask[:, None], dropout_p=self.dropout, scale=self.scale)
-        return output.to(self.value.dtype)
+        return (visible & same if math.isinf(self.bias) else visible), same
 
 
 def localist_attention(
@@ -171,7 +238,7 @@ def localist_attention(
 
     Raises DomainError for keywords it would otherwise ignore: see the module.
     """
-    _refuse_what_is_not_understood(module, query, key, kwargs)
+    refuse_what_is_not_understood(module, kwargs)
     settings: dict[str, Any] = module.config.localist  # type: ignore[union-attr,assignment]
     layer = int(module.layer_idx)  # type: ignore[arg-type]
     scale = (query.shape[-1] ** -0.5 if scaling is None else scaling) / settings["temperature"]
@@ -184,7 +251,7 @@ def localist_attention(
         key, value = key[:, :, :queries], value[:, :, :queries]
         if block_ids is not None and block_ids.shape[-1] == allocated:
             block_ids = block_ids[:, :queries]
-    if bias == 0 and row_sink is None and block_ids is None:
+    if bias == 0 and row_sink is None and block_ids is None and query.shape[1] == key.shape[1]:
         output = scaled_dot_product_attention(
             query, key, value, attn_mask=attention_mask, dropout_p=dropout, is_causal=whole, scale=scale
         )
@@ -192,23 +259,26 @@ def localist_attention(
     if whole:
         window = settings["block"] if block_ids is None else None
         ids = own = _window_ids(queries, settings["block"], key.device) if block_ids is None else block_ids
-        visible = None
+        visible = real = first = None
     else:
         if attention_mask is None:
             places = Places.of_last(allocated, key.device, kwargs.get("position_ids"))
         else:
             places = Places.of_mask(attention_mask, (batch, queries, allocated))
-        window, visible = None, places.visible
+        window, visible, real, first = None, places.visible, places.real, places.first
         own, ids = places.windows(settings["block"]) if block_ids is None else places.chosen(block_ids)
     if block_ids is not None:
         check_fit(ids, batch, key.shape[2])
-    call = AttentionCall(layer, query, key, value, ids, own, scale, bias, window, visible, dropout)
+    call = AttentionCall(
+        layer, query, key, value, ids, own, scale, bias, window, visible, dropout, real=real, first=first
+    )
     if row_sink is not None:
         row_sink(call)
     return call.output.transpose(1, 2).contiguous(), None
 
 
-def _refuse_what_is_not_understood(module: torch.nn.Module, query: Tensor, key: Tensor, kwargs: dict[str, Any]) -> None:
+def refuse_what_is_not_understood(module: torch.nn.Module, kwargs: dict[str, Any]) -> None:
+    """Raise DomainError for keywords that would change attention and that this attention ignores."""
     # GPT-2 does not pass this keyword to its attention; it only sets what its hooks collect.
     collected: dict[str, Any] | None = _collector.get() if _collector else None
     if "attentions" in (collected or ()) or kwargs.pop("output_attentions", None):
@@ -223,10 +293,6 @@ def _refuse_what_is_not_understood(module: torch.nn.Module, query: Tensor, key: 
     ):
         raise DomainError(
             "localist attention is causal self-attention: it takes no cross-attention and no is_causal=False"
-        )
-    if query.shape[1] != key.shape[1]:
-        raise DomainError(
-            f"{key.shape[1]} key heads for {query.shape[1]} query heads: localist attention needs one per query head"
         )
     for name, value in kwargs.items():
         if value is not None and value is not False and name not in _WITHOUT_EFFECT:

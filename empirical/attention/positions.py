@@ -75,6 +75,18 @@ class Places:
             position[:, -1:], position, position[:, -1:], torch.ones(1, 1, keys, dtype=torch.bool, device=device)
         )
 
+    @property
+    def real(self) -> Bool[Tensor, "#batch queries"]:
+        """Queries that are tokens: padding has no slot, or repeats that of the last token."""
+        first = torch.ones_like(self.slots, dtype=torch.bool)
+        first[:, 1:] = self.slots[:, 1:] != self.slots[:, :-1]
+        return first & self.visible.any(-1)
+
+    @property
+    def first(self) -> Int[Tensor, "#batch"]:
+        """The key of each text's first token."""
+        return self.visible.any(1).long().argmax(-1)
+
     def windows(self, size: int) -> tuple[Int[Tensor, "#batch queries"], Int[Tensor, "#batch keys"]]:
         """Block ids of queries and keys for windows of `size` tokens from each text's first token."""
         queries, keys = (each.clamp(min=0).div(size, rounding_mode="floor") for each in (self.queries, self.keys))

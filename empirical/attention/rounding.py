@@ -31,6 +31,14 @@ Tensor cores multiply half formats exactly and add several products at a time to
 and truncated, not rounded: the error is `2 u` of the largest for each of them and for the sum (measured by Fasi,
 Higham, Mikaitis and Pranesh 2021). The largest is at most `S`, so step 1 has `eta = 4 gamma_{w+2} S` instead.
 
+A soft cap `c tanh(s/c)` widens no score's error, because its slope is at most 1, and `|c tanh(s/c)| <= |s|`. Its own
+rounding, with a hyperbolic tangent within 20 units in the last place, adds `44 u S` to step 1.
+
+A sink is a logit `z` merged in float64 after the sums: the logarithm `L` of the other keys' sum, within
+`epsilon = theta + gamma_n + 43 u + 4 u (S + log n + 1)` by step 4, is weighed against the exact `z`. The masses are
+those of a row whose scores are moved by at most `theta + epsilon`, which replaces `theta` in steps 3 and 4; `S` covers
+`|z|`.
+
 Constants are rounded up to cover second-order terms as long as `rho` is below one hundredth; beyond that an infinite
 error reports the row as undecided.
 """
@@ -51,11 +59,16 @@ LARGEST_RELATIVE_ERROR = 1e-2
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How sums were computed: the format, the keys per tile (None: all), and whether by tensor cores."""
+    """How sums were computed: the format, the keys per tile (None: all), and whether by tensor cores.
+
+    `softcap` and `sink` say whether scores were capped and whether each head has a sink.
+    """
 
     dtype: torch.dtype
     tile: int | None = None
     tensor_cores: bool = False
+    softcap: bool = False
+    sink: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,8 @@ def row_errors(size: Array, keys: Array, width: int, arithmetic: Arithmetic) -> 
 
     exponential = 2 * EXP_ULPS * u
     score = (4 if arithmetic.tensor_cores else 1) * gamma(width + 2) * size
+    if arithmetic.softcap:
+        score = score + (exponential + 4 * u) * size
     weight = score + 2 * u * size + exponential + u
     terms = keys
     if arithmetic.tile is not None:
@@ -89,6 +104,8 @@ def row_errors(size: Array, keys: Array, width: int, arithmetic: Arithmetic) -> 
         tiles = np.ceil(keys / arithmetic.tile) + 1
         weight = weight + 10 * u * size + exponential * tiles
         terms = arithmetic.tile + 2 * tiles
+    if arithmetic.sink:
+        weight = 2 * weight + gamma(terms) + exponential + 3 * u + 4 * u * (size + np.log(keys) + 1)
     mass = 2 * (weight + gamma(terms)) + 2 * u
     deviation = np.sqrt(np.log(np.maximum(keys - 1, 1)) ** 2 / 4 + 1)
     sums = gamma(terms) + (2 * gamma(terms) + 2 * u) * size + 4 * u * (size + np.log(keys) + 1) + exponential + 3 * u

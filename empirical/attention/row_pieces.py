@@ -5,8 +5,11 @@ extremes if requested, put through the softmax, multiplied with the values, and 
 mean score and mass on and off its block. Entropy is log-sum-exp minus mean score. Pieces fit in the CPU's cache, and
 memory grows linearly with the tokens.
 
-Keys before the first one that shares a block with any query of the piece are off the block for all of them and need
-no mask; under fixed windows these are all keys but those of the last few blocks.
+Keys that every query of the piece sees, before the first one that shares a block with any of them, need no mask; under
+causal attention with fixed windows these are all keys but those of the last few blocks.
+
+A soft cap `c` replaces each score `s` by `c tanh(s/c)`. A sink is one more logit per head: a key off every block with
+value 0, which is merged into the finished sums in float64.
 """
 
 from __future__ import annotations
@@ -16,12 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from empirical.attention.blocks import first_keys
 from empirical.attention.rounding import Arithmetic
 from empirical.attention.row_numbers import Keep, RowNumbers, gaps
+from empirical.attention.sight import Sight
 
 # Queries and scores of a piece: a core's cache holds two such pieces; an accelerator needs larger ones.
 QUERIES = 128
@@ -35,14 +39,16 @@ Where = tuple[int, slice, slice]
 
 
 def run_pieces(
-    query: Float[Tensor, "batch heads tokens head"],
-    key: Float[Tensor, "batch heads tokens head"],
-    value: Float[Tensor, "batch heads tokens value"],
-    ids: Int[Tensor, "#batch tokens"],
+    query: Float[Tensor, "batch heads queries head"],
+    key: Float[Tensor, "batch key_heads keys head"],
+    value: Float[Tensor, "batch key_heads keys value"],
+    sight: Sight,
     scale: float,
     bias: float,
     keep: Keep,
     ranges: bool,
+    softcap: float | None = None,
+    sinks: Float[Tensor, " heads"] | None = None,
 ) -> RowNumbers:
     """`row_pass.pass_rows` for a finite bias, with ranges of whole rows only."""
     shape, device = query.shape[:3], query.device
@@ -56,9 +62,11 @@ def run_pieces(
         query,
         key,
         value,
-        ids,
-        first_keys(ids).tolist(),
+        sight,
+        first_keys(sight.ids).tolist() if sight.visible is None else [],
         scale,
+        softcap,
+        sinks,
         bias,
         keep,
         ranges,
@@ -66,8 +74,9 @@ def run_pieces(
         torch.empty(*shape, value.shape[-1], dtype=work, device=device),
         found,
     )
-    batch, heads, tokens = shape
-    threads = torch.get_num_threads() if device.type == "cpu" and batch * heads * tokens**2 > CPU_SCORES else 1
+    batch, heads, queries = shape
+    large = batch * heads * queries * key.shape[2] > CPU_SCORES
+    threads = torch.get_num_threads() if device.type == "cpu" and large else 1
     parts = -(-threads // batch)
     width = -(-heads // parts)
     shares = [(index, start, min(heads, start + width)) for index in range(batch) for start in range(0, heads, width)]
@@ -82,8 +91,11 @@ def run_pieces(
         finally:
             # Threads created later inherit the last number set.
             torch.set_num_threads(threads)
+    output = job.output
+    if sinks is not None and keep != "block":
+        output = _add_sinks(found, output, sinks)
     return RowNumbers(
-        output=job.output.to(value.dtype),
+        output=output.to(value.dtype),
         log_sum=found["log_sum"],
         mean_score=found["mean_score"],
         fidelity=found["fidelity"],
@@ -91,19 +103,33 @@ def run_pieces(
         margin=found.get("margin"),
         mean_margin=found.get("mean_margin"),
         logit_range=found.get("logit_range"),
-        arithmetic=Arithmetic(work),
+        arithmetic=Arithmetic(work, softcap=softcap is not None, sink=sinks is not None),
     )
+
+
+def _add_sinks(found: dict[str, Tensor], output: Tensor, sinks: Tensor) -> Tensor:
+    """Merge each head's sink `(heads,)` into the sums, in float64; returns the output of the longer rows."""
+    sink = sinks.double()[:, None]
+    short = found["log_sum"].double()
+    whole = torch.logaddexp(short, sink)
+    kept, share = (short - whole).exp(), (sink - whole).exp()
+    found["log_sum"] = whole
+    found["mean_score"] = found["mean_score"].double() * kept + sink * share
+    found["fidelity"] = found["fidelity"].double() * kept
+    found["leak"] = found["leak"].double() * kept + share
+    return output * kept.unsqueeze(-1).to(output.dtype)
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Which keys the queries of a piece keep: none before `begin`, all of the next `split`, then by masks.
+    """Which keys the queries of a piece keep: keys `begin` to `end`, all of the first `split` of them, then by masks.
 
     `steer` is added to the scores after the split; `inside` and `outside` are 1 at visible keys on and off the
     query's block, `not_inside` and `not_outside` their complements. All `(queries, keys after the split)`.
     """
 
     begin: int
+    end: int
     split: int
     steer: Tensor
     inside: Tensor
@@ -113,19 +139,26 @@ class _Piece:
     mixed: bool
 
     @classmethod
-    def of(cls, ids: Tensor, start: int, stop: int, near: int, job: _Job) -> _Piece:
-        """The piece of queries `start` to `stop`, whose blocks begin at key `near` or later."""
-        places = torch.arange(near, stop, device=ids.device)
-        visible = places <= places[start - near :, None]
-        same = ids[start:stop, None] == ids[near:stop]
-        inside, outside = same & visible, ~same & visible
+    def of(cls, job: _Job, sequence: int, start: int, stop: int) -> _Piece:
+        """The piece of queries `start` to `stop` of a sequence."""
+        own, ids, visible = job.sight.of_sequence(sequence)
+        if visible is None:
+            begin, end, near = 0, stop, min(job.first[min(sequence, len(job.first) - 1)][start:stop])
+            places = torch.arange(near, stop, device=ids.device)
+            seen = places <= places[start - near :, None]
+        else:
+            begin, end, near = _reach(visible[start:stop], own[start:stop], ids)
+            seen = visible[start:stop, near:end]
+        same = own[start:stop, None] == ids[near:end]
+        inside, outside = same & seen, ~same & seen
         if job.keep == "all":
-            steer = torch.where(visible, same.to(job.work) * job.bias, MASKED)
+            steer = torch.where(seen, same.to(job.work) * job.bias, MASKED)
         else:
             steer = torch.where(inside if job.keep == "block" else outside, 0.0, MASKED)
-        begin = near if job.keep == "block" else 0
+        begin = near if job.keep == "block" else begin
         return cls(
             begin,
+            end,
             near - begin,
             steer.to(job.work),
             inside.to(job.work),
@@ -136,14 +169,30 @@ class _Piece:
         )
 
 
+def _reach(visible: Tensor, own: Tensor, ids: Tensor) -> tuple[int, int, int]:
+    """First key that a query sees, one past the last, and the first key that some query does not see or has in block.
+
+    `visible` is `(queries, keys)`.
+    """
+    seen = visible.any(0).nonzero()
+    if not len(seen):
+        return 0, 1, 0
+    begin, end = int(seen[0]), int(seen[-1]) + 1
+    far = visible[:, begin:end].all(0) & ~torch.isin(ids[begin:end], own)
+    # A piece needs a key after the split.
+    return begin, end, begin + min(int(far.long().cumprod(0).sum()), end - begin - 1)
+
+
 @dataclass(frozen=True)
 class _Job:
     query: Tensor
     key: Tensor
     value: Tensor
-    ids: Tensor
+    sight: Sight
     first: list[list[int]]
     scale: float
+    softcap: float | None
+    sinks: Tensor | None
     bias: float
     keep: Keep
     ranges: bool
@@ -155,33 +204,36 @@ class _Job:
         """Run heads `low` to `high` of sequence `index`."""
         # Both modes are thread-local.
         with torch.inference_mode(self.output.is_inference()), torch.no_grad():
-            tokens = self.query.shape[2]
-            key, value = (each[index, low:high].to(self.work) for each in (self.key, self.value))
-            sequence = min(index, len(self.first) - 1)
-            ids, first = self.ids[sequence], self.first[sequence]
+            queries, keys = self.query.shape[2], self.key.shape[2]
+            # Consecutive query heads share a key head.
+            shared = torch.arange(low, high, device=self.key.device) // (self.query.shape[1] // self.key.shape[1])
+            key, value = (each[index, shared].to(self.work) for each in (self.key, self.value))
             step, group = self._sizes(high - low)
-            room = torch.empty(2, min(group, high - low) * step * tokens, dtype=self.work, device=key.device)
-            for start in range(0, tokens, step):
-                stop = min(tokens, start + step)
-                piece = _Piece.of(ids, start, stop, min(first[start:stop]), self)
+            room = torch.empty(2, min(group, high - low) * step * keys, dtype=self.work, device=key.device)
+            for start in range(0, queries, step):
+                stop = min(queries, start + step)
+                piece = _Piece.of(self, index, start, stop)
                 for head in range(0, high - low, group):
                     heads = slice(head, min(high - low, head + group))
                     where = (index, slice(low + heads.start, low + heads.stop), slice(start, stop))
                     query = self.query[where].to(self.work)
-                    keys = heads, slice(piece.begin, stop)
-                    self._piece(piece, query, key[keys], value[keys], where, room)
+                    kept = heads, slice(piece.begin, piece.end)
+                    self._piece(piece, query, key[kept], value[kept], where, room)
 
     def _sizes(self, heads: int) -> tuple[int, int]:
         """Queries and heads of a piece."""
-        tokens = self.query.shape[2]
+        keys = self.key.shape[2]
         if self.query.device.type == "cpu":
-            return QUERIES, max(1, CPU_SCORES // (QUERIES * tokens))
-        return max(16, ACCELERATOR_SCORES // (heads * tokens)), heads
+            return QUERIES, max(1, CPU_SCORES // (QUERIES * keys))
+        return max(16, ACCELERATOR_SCORES // (heads * keys)), heads
 
     def _piece(self, piece: _Piece, query: Tensor, key: Tensor, value: Tensor, where: Where, room: Tensor) -> None:
         shape = (query.shape[0], query.shape[1], key.shape[1])
         scores, weights = (each[: math.prod(shape)].view(shape) for each in room)
-        torch.baddbmm(scores, query, key.transpose(1, 2), beta=0, alpha=self.scale, out=scores)
+        scale = self.scale if self.softcap is None else self.scale / self.softcap
+        torch.baddbmm(scores, query, key.transpose(1, 2), beta=0, alpha=scale, out=scores)
+        if self.softcap is not None:
+            scores.tanh_().mul_(self.softcap)
         tail = scores[..., piece.split :]
         top = None
         if self.ranges:
@@ -204,16 +256,20 @@ class _Job:
         block_low = near.masked_fill(piece.not_inside, math.inf).amin(-1)
         block_high = near.masked_fill(piece.not_inside, -math.inf).amax(-1)
         block_mean = (near * piece.inside).sum(-1).double() / piece.inside.sum(-1)
+        rest = []
         if piece.mixed:
-            rest_high = near.masked_fill(piece.not_outside, -math.inf).amax(-1)
-            rest_low = near.masked_fill(piece.not_outside, math.inf).amin(-1)
-            if far.shape[-1]:
-                rest_high, rest_low = torch.maximum(rest_high, far.amax(-1)), torch.minimum(rest_low, far.amin(-1))
-        elif far.shape[-1]:
-            rest_high, rest_low = far.amax(-1), far.amin(-1)
-        else:
+            rest.append((near.masked_fill(piece.not_outside, math.inf), near.masked_fill(piece.not_outside, -math.inf)))
+        if far.shape[-1]:
+            rest.append((far, far))
+        if not rest and self.sinks is None:
             return block_high + self.bias
+        lows, highs = [low.amin(-1) for low, _ in rest], [high.amax(-1) for _, high in rest]
+        top = torch.stack([block_high + self.bias, *highs]).amax(0)
+        if self.sinks is not None:
+            sink = self.sinks[where[1], None].to(self.work).expand_as(block_high)
+            lows, highs = [*lows, sink], [*highs, sink]
+        rest_low, rest_high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
         found = gaps(block_low, block_high, block_mean, rest_low, rest_high, self.bias)
         for name, values in zip(("margin", "mean_margin", "logit_range"), found, strict=True):
             self.found[name][where] = values
-        return torch.maximum(block_high + self.bias, rest_high)
+        return top

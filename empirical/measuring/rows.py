@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from empirical.attention.attention import AttentionCall
-from empirical.attention.blocks import visible_counts
 from empirical.attention.rounding import Arithmetic, RowErrors, row_errors
 from empirical.attention.row_numbers import Keep, RowNumbers
-from empirical.attention.row_pass import pass_rows
+from empirical.attention.sight import Sight
 
 Array = NDArray[np.float64]
 
@@ -30,7 +29,9 @@ class Rows:
 
     `size` bounds the row's scores (`rounding`), which are dot products of `width` entries in `arithmetic`.
     `conditional_block` and `conditional_rest` are the entropies of the row given its block and given the
-    complement (`H_B`, `H_C`); None if not requested. Margins and ranges are NaN if not requested.
+    complement (`H_B`, `H_C`); None if not requested. Margins and ranges are NaN if not requested. `sink_share` is the
+    attention on the head's sink where it has one, else on the first token of the text. A sink counts as one key off
+    the block: in `keys`, leak, entropy, margins and range.
     """
 
     keys: Array
@@ -42,6 +43,7 @@ class Rows:
     margin: Array
     mean_margin: Array
     logit_range: Array
+    sink_share: Array
     width: int
     arithmetic: Arithmetic
     conditional_block: Array | None = None
@@ -80,16 +82,18 @@ class RowMeter:
     def __init__(self, conditionals: bool = False, ranges: bool = True) -> None:
         self.conditionals = conditionals
         self.ranges = ranges
-        self._ids: Tensor | None = None
-        self._kept = self._keys = self._block_keys = torch.empty(0)
+        self._held: list[tuple[Sight, tuple[int, bool], _Counted]] = []
+        self._counted = _Counted(torch.empty(0), torch.empty(0), torch.empty(0))
 
     @torch.no_grad()
     def __call__(self, call: AttentionCall) -> Rows:
-        """Rows of one layer's call. Raises DomainError for padded or cached sequences, and under dropout."""
+        """Rows of one layer's call, before dropout; the layer takes their output as its own (`AttentionCall.use`)."""
         batch, heads = call.query.shape[:2]
         seen = call.rows(self.ranges)
-        self._count(call.ids.expand(batch, -1))
+        call.use(seen)
+        self._counted = self._count(call.sight, batch, call.sinks is not None)
         found = {"entropy": seen.entropy, "fidelity": seen.fidelity, "leak": seen.leak, "size": _sizes(call)}
+        found["sink_share"] = _sink_share(call, seen.log_sum)
         for name in ("margin", "mean_margin", "logit_range"):
             values = getattr(seen, name)
             if values is not None:
@@ -99,14 +103,14 @@ class RowMeter:
             found["conditional_block"] = kept_rows(call, "block").entropy
             found["conditional_rest"] = kept_rows(call, "rest").entropy
         stacked = torch.stack([values.double() for values in found.values()])
-        rows = stacked.transpose(1, 2).reshape(len(found), heads, -1)[:, :, self._kept].cpu().numpy()
+        rows = stacked.transpose(1, 2).reshape(len(found), heads, -1)[:, :, self._counted.kept].cpu().numpy()
         numbers = dict(zip(found, rows, strict=True))
         if not self.ranges:
             numbers |= dict.fromkeys(("margin", "mean_margin", "logit_range"), np.full_like(rows[0], np.nan))
         shape = rows.shape[1:]
         return Rows(
-            keys=np.broadcast_to(self._keys.numpy(), shape),
-            block_keys=np.broadcast_to(self._block_keys.numpy(), shape),
+            keys=np.broadcast_to(self._counted.keys.numpy(), shape),
+            block_keys=np.broadcast_to(self._counted.block_keys.numpy(), shape),
             # The bias counts as one more term of a score's dot product.
             width=call.query.shape[-1] + 1,
             arithmetic=seen.arithmetic,
@@ -116,20 +120,34 @@ class RowMeter:
     @property
     def places(self) -> NDArray[np.int64]:
         """Indices of the last measured rows in their batch: sequence times tokens plus position."""
-        return np.asarray(self._kept.cpu().numpy(), dtype=np.int64)
+        return np.asarray(self._counted.kept.cpu().numpy(), dtype=np.int64)
 
     def kept(self, values: Tensor) -> Array:
         """Values `(batch, heads, tokens, width)` at the last measured rows, as `(heads, rows, width)`."""
-        flat: Array = values.transpose(0, 1).flatten(1, 2)[:, self._kept].cpu().numpy()
+        flat: Array = values.transpose(0, 1).flatten(1, 2)[:, self._counted.kept].cpu().numpy()
         return flat
 
-    def _count(self, ids: Tensor) -> None:
-        if self._ids is not None and torch.equal(ids, self._ids):
-            return
-        n, m = visible_counts(ids)
-        self._ids = ids
-        self._kept = (m < n).flatten().nonzero().squeeze(1)
-        self._keys, self._block_keys = (counts.flatten()[self._kept].double().cpu() for counts in (n, m))
+    def _count(self, sight: Sight, batch: int, sink: bool) -> _Counted:
+        for held, of, counted in self._held:
+            if of == (batch, sink) and held.equals(sight):
+                return counted
+        n, m = sight.counts(batch)
+        if sink:
+            n = n + (n > 0)
+        kept = ((m > 0) & (m < n)).flatten().nonzero().squeeze(1)
+        counted = _Counted(kept, *(counts.flatten()[kept].double().cpu() for counts in (n, m)))
+        # Layers of one model differ in few ways: with and without a sliding window.
+        self._held = [*self._held[-3:], (sight, (batch, sink), counted)]
+        return counted
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Indices `(rows,)` of the rows with a complement, their numbers of visible keys and of those in the block."""
+
+    kept: Tensor
+    keys: Tensor
+    block_keys: Tensor
 
 
 def measure_rows(call: AttentionCall, conditionals: bool = False, ranges: bool = True) -> Rows:
@@ -144,16 +162,38 @@ def kept_rows(call: AttentionCall, keep: Keep) -> RowNumbers:
     """
     found: dict[Keep, RowNumbers] = vars(call).setdefault("_cut_down", {})
     if keep not in found:
-        found[keep] = pass_rows(call.query, call.key, call.value, call.ids, call.scale, keep=keep)
+        found[keep] = call.pass_rows(keep)
     return found[keep]
 
 
 def _sizes(call: AttentionCall) -> Tensor:
-    """Upper bound on each row's scores: Cauchy-Schwarz over its visible keys, plus the bias."""
+    """Upper bound on each row's scores: Cauchy-Schwarz over the keys up to its own, plus the bias; covers the sink."""
     # A half format would overflow, or round them below the scores.
     work = torch.float64 if call.key.dtype == torch.float64 else torch.float32
     longest: Tensor = torch.linalg.vector_norm(call.key, dim=-1, dtype=work).cummax(dim=-1).values
+    if longest.shape[2] != call.query.shape[2]:
+        longest = longest[:, :, -1:]
+    longest = longest.repeat_interleave(call.query.shape[1] // longest.shape[1], dim=1)
     sizes: Tensor = torch.linalg.vector_norm(call.query, dim=-1, dtype=work).double() * longest.double() * call.scale
     # Each norm's squares, their sum and its root: width + 3 roundings of half an eps, and a few for the products.
     sizes *= 1 + (call.query.shape[-1] + 8) * torch.finfo(work).eps
-    return sizes + call.bias if math.isfinite(call.bias) else sizes
+    if math.isfinite(call.bias):
+        sizes = sizes + call.bias
+    return sizes if call.sinks is None else torch.maximum(sizes, call.sinks.double().abs()[:, None])
+
+
+def _sink_share(call: AttentionCall, log_sum: Tensor) -> Tensor:
+    """Attention on the head's sink, or without one on the first token of the text `(batch, heads, queries)`."""
+    if call.sinks is not None:
+        return (call.sinks.double()[:, None] - log_sum.double()).exp()
+    batch, heads, shared = len(call.query), call.query.shape[1], call.query.shape[1] // call.key.shape[1]
+    first, seen, own = call.sight.of_first(batch)
+    key = call.key[torch.arange(batch, device=first.device), :, first].repeat_interleave(shared, dim=1)
+    scores = (call.query.to(log_sum.dtype) @ key.unsqueeze(-1).to(log_sum.dtype)).squeeze(-1) * call.scale
+    if call.softcap is not None:
+        scores = call.softcap * torch.tanh(scores / call.softcap)
+    if math.isinf(call.bias):
+        seen = seen & own
+    elif call.bias:
+        scores = scores + call.bias * own.unsqueeze(1)
+    return torch.where(seen.unsqueeze(1).expand(-1, heads, -1), (scores - log_sum).exp(), 0.0)

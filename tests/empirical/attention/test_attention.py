@@ -10,13 +10,14 @@ from tiny import Layer, one_thread  # noqa: F401
 from transformers import AttentionInterface, AttentionMaskInterface, GPT2Config, GPT2LMHeadModel
 
 from empirical.attention import row_pass, row_pieces
+from empirical.attention.attach import dial
 from empirical.attention.attention import NAME, localist_attention
 from empirical.attention.blocks import fixed_windows, visible_counts
 from empirical.attention.reference import reference_rows
 from empirical.attention.schedule import dial_bias
 from empirical.config import LocalityConfig, ModelConfig
 from empirical.measuring.rows import measure_rows
-from empirical.model import build_model, dials_moved, load_model, save_model
+from empirical.model import build_model, load_model, save_model
 from theory.errors import DomainError
 
 SHAPE = ModelConfig(layers=3, heads=2, width=32, context=48, vocabulary=300)
@@ -135,11 +136,17 @@ def test_restricted_rows_refuse_a_bias():
 
 
 @pytest.mark.parametrize(
-    ("queries", "heads", "width"), [(47, 2, 16), (48, 1, 16), (48, 2, 8)], ids=["queries", "heads", "width"]
+    ("queries", "heads", "width", "reason"),
+    [
+        (47, 2, 16, "47 queries and 48 keys are no whole sequence"),
+        (48, 1, 16, "heads share keys and values"),
+        (48, 2, 8, "heads share keys and values"),
+    ],
+    ids=["queries", "heads", "width"],
 )
-def test_refuses_queries_without_a_key_each(queries, heads, width):
+def test_refuses_queries_without_a_key_each(queries, heads, width, reason):
     query, key, value = states()
-    with pytest.raises(DomainError, match=r"rows need one key and one value per query and head; found \("):
+    with pytest.raises(DomainError, match=reason):
         row_pass.pass_rows(query[:, :, :queries], key[:, :heads, :, :width], value, fixed_windows(48, 8), 0.25)
 
 
@@ -185,14 +192,17 @@ def test_measuring_does_not_change_logits_or_gradients():
     assert torch.equal(*gradients)
 
 
-def test_refuses_rows_under_dropout_or_padding():
+def test_rows_are_those_before_dropout():
     query, key, value = states()
-    with pytest.raises(DomainError, match=r"without dropout, found 0.1"):
-        localist_attention(Layer(0.5), query, key, value, None, dropout=0.1, row_sink=measure_rows)
-    with pytest.raises(DomainError, match="without padding"):
-        localist_attention(
-            Layer(0.5), query, key, value, torch.ones(1, 1, 48, 48, dtype=torch.bool), row_sink=measure_rows
+    found, outputs = [], []
+    for dropout in (0.0, 0.5):
+        torch.manual_seed(0)
+        output, _ = localist_attention(
+            Layer(0.5), query, key, value, None, dropout=dropout, row_sink=lambda call: found.append(measure_rows(call))
         )
+        outputs.append(output)
+    assert np.array_equal(found[0].entropy, found[1].entropy)
+    assert not torch.allclose(*outputs, atol=0.1)
 
 
 @pytest.mark.parametrize("dial", [0.0, 0.7, 1.0])
@@ -274,15 +284,18 @@ def test_saved_folder_restores_its_locality(tmp_path):
         assert torch.equal(again(tokens).logits, model(tokens).logits)
 
 
-def test_moved_dials_are_restored():
-    model = build_model(SHAPE, LocalityConfig(schedule="quintic"), 300, seed=0).eval()
-    own = list(model.config.localist["dials"])
-    with dials_moved(model, [0.5, 0.5, 1.0]):
-        assert model.config.localist["dials"] == [0.5, 0.5, 1.0]
-    assert model.config.localist["dials"] == own
-    with contextlib.suppress(KeyError), dials_moved(model, [0.5, 0.5, 1.0]):
-        raise KeyError
-    assert model.config.localist["dials"] == own
+def test_moved_dial_is_restored():
+    model = build_model(SHAPE, LocalityConfig(schedule="quintic", block=8), 300, seed=0).eval()
+    tokens = torch.randint(1, 300, (1, 20), generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        expected = model(tokens).logits
+        with dial(model, 1.0, block=8):
+            assert not torch.allclose(model(tokens).logits, expected)
+        with contextlib.suppress(KeyError), dial(model, [0.5, 0.5, 1.0], block=8):
+            raise KeyError
+        assert torch.equal(model(tokens).logits, expected)
+        with dial(model, model.config.localist["dials"], block=8):
+            assert torch.equal(model(tokens).logits, expected)
 
 
 def test_cached_generation_agrees_with_the_whole_sequence():

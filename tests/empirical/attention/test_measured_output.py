@@ -1,4 +1,4 @@
-"""Asking for the rows' numbers moves a layer's output by rounding only, and not at all where gradients are recorded."""
+"""Measuring moves a layer's output by rounding only where it takes the rows' output, and not at all elsewhere."""
 
 import math
 from dataclasses import replace
@@ -27,7 +27,7 @@ def moved(bias, dtype, window=WINDOW):
     """Largest move of an output by measuring, in steps of the format at the largest value."""
     plain, measured = make_call(bias, dtype, window), make_call(bias, dtype, window)
     with torch.no_grad():
-        measured.rows(ranges=True)
+        measured.use(measured.rows(ranges=True))
         difference = (plain.output.double() - measured.output.double()).abs().max()
     return float(difference / plain.value.abs().max()) / torch.finfo(dtype).eps
 
@@ -47,12 +47,12 @@ def test_measuring_moves_the_output_by_rounding_only(dtype, bias, window):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("plant", ["a factor of 1.05", "another dial", "a key too many"])
 def test_a_larger_move_is_seen(monkeypatch, dtype, plant):
-    def wrong(query, key, value, ids, scale, bias, ranges):
+    def wrong(query, key, value, sight, scale, bias, **options):
         if plant == "another dial":
             bias *= 1.1
         elif plant == "a key too many":
             key = key.roll(1, dims=2)
-        found = pass_rows(query, key, value, ids, scale, bias, ranges=ranges)
+        found = pass_rows(query, key, value, sight, scale, bias, **options)
         return replace(found, output=found.output * 1.05) if plant == "a factor of 1.05" else found
 
     pass_rows = attention.pass_rows
@@ -64,5 +64,14 @@ def test_a_larger_move_is_seen(monkeypatch, dtype, plant):
 @pytest.mark.parametrize("bias", [0.0, 0.7, math.inf])
 def test_where_gradients_are_recorded_measuring_moves_nothing(dtype, bias):
     plain, measured = make_call(bias, dtype), make_call(bias, dtype)
-    measured.rows(ranges=False)
+    measured.use(measured.rows(ranges=False))
     assert torch.equal(plain.output, measured.output)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("bias", [0.0, 0.7, math.inf])
+def test_reading_rows_changes_no_bit(dtype, bias):
+    plain, read = make_call(bias, dtype), make_call(bias, dtype)
+    read.rows(ranges=True)
+    assert torch.equal(plain.output, read.output)

@@ -12,7 +12,6 @@ from transformers.cache_utils import DynamicSlidingWindowLayer
 
 from empirical.attention.attention import NAME, localist_attention
 from empirical.config import ObjectiveConfig
-from empirical.measuring.rows import measure_rows
 from empirical.training.objective import AttentionObjective
 from theory.errors import DomainError
 
@@ -35,10 +34,10 @@ def test_refuses_a_cache_that_has_dropped_tokens():
     decoded(lambda: DynamicSlidingWindowLayer(40))
 
 
-def call(mask=None, dial=0.5, queries=6, module=None, position_ids=None, heads=2, **options):
+def call(mask=None, dial=0.5, queries=6, module=None, position_ids=None, **options):
     generator = torch.Generator().manual_seed(0)
     query = torch.randn(2, 2, queries, 8, generator=generator)
-    key, value = torch.randn(2, 2, heads, 6, 8, generator=generator)
+    key, value = torch.randn(2, 2, 2, 6, 8, generator=generator)
     return localist_attention(
         module or Layer(dial, block=2), query, key, value, mask, position_ids=position_ids, **options
     )
@@ -81,12 +80,9 @@ def test_refuses_masks_other_than_causal_with_padding(mask, message):
             call(mask, **options)
 
 
-def test_refuses_rows_and_objectives_of_padded_texts():
-    for sink in (measure_rows, AttentionObjective(ObjectiveConfig(off_block_penalty=1.0))):
-        with pytest.raises(
-            DomainError, match="on whole sequences without padding: pass no attention mask and no cache"
-        ):
-            call(CAUSAL, row_sink=sink)
+def test_refuses_objectives_of_padded_texts():
+    with pytest.raises(DomainError, match="on whole sequences only: pass no attention mask and no cache"):
+        call(CAUSAL, row_sink=AttentionObjective(ObjectiveConfig(off_block_penalty=1.0)))
 
 
 @pytest.mark.parametrize("dial", [0.0, 0.5])
@@ -117,8 +113,6 @@ def test_refuses_cross_bidirectional_and_grouped_attention():
         with pytest.raises(DomainError, match="localist attention is causal self-attention"):
             call(**options)
     call(is_causal=True)
-    with pytest.raises(DomainError, match="1 key heads for 2 query heads: localist attention needs one per query head"):
-        call(heads=1)
 
 
 @pytest.mark.parametrize("dial", [0.0, 0.5])

@@ -15,6 +15,7 @@ from empirical.attention import row_pieces
 from empirical.attention.blocks import fixed_windows
 from empirical.attention.reference import reference_rows
 from empirical.attention.rounding import Arithmetic
+from empirical.attention.sight import Sight
 
 row_kernel = pytest.importorskip("empirical.attention.row_kernel", exc_type=ImportError)
 
@@ -76,7 +77,8 @@ def test_kernel_and_pieces_give_the_same_rows(keep, tokens, head):
     bias = 0.7 if keep == "all" else 0.0
     ids = irregular(tokens)
     arguments = (*states(tokens, head), ids, head**-0.5, bias, keep, keep == "all")
-    kernel, pieces = row_kernel.run_kernel(*arguments), row_pieces.run_pieces(*arguments)
+    kernel = row_kernel.run_kernel(*arguments)
+    pieces = row_pieces.run_pieces(*arguments[:3], Sight.whole(ids), *arguments[4:])
     mixed = (ids[:, :, None] != ids[:, None, :]).tril().any(-1)
     kept = (mixed if keep != "block" else torch.ones_like(mixed))[:, None].expand(-1, 3, -1)
     names = ["output", "log_sum", "mean_score", "fidelity", "leak"]

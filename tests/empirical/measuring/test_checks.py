@@ -149,6 +149,7 @@ OBEYING = {
     "margin": 2.0,
     "mean_margin": 2.5,
     "logit_range": 4.0,
+    "sink_share": 0.0,
 }
 # All different, so that no two can be confused.
 ERRORS = {"score": 3e-5, "mean_score": 7e-5, "mass": 4e-4, "entropy": 6e-4}
