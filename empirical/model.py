@@ -8,7 +8,7 @@ gets plain GPT-2 with the same weights.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from huggingface_hub.utils import logging as hub_logging
 from pydantic import Field
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from empirical.attention.attention import NAME
@@ -26,6 +26,7 @@ from empirical.hub import hub_is_reachable, unreachable
 from empirical.seal import check_seal
 from empirical.settings import Settings, checked
 from theory.errors import DomainError, InputError, first_line
+from theory.files import read_json
 
 # GPT-2's three dropouts; a run sets them all to the same value.
 _DROPOUTS = ("resid_pdrop", "embd_pdrop", "attn_pdrop")
@@ -71,6 +72,31 @@ def load_model(
     `locality` replaces the folder's settings, and `dropout` the dropout used in training. A stock GPT-2 folder
     has no settings and is loaded as distributed. Raises InputError.
     """
+    chosen: dict[str, Any] = {} if dropout is None else dict.fromkeys(_DROPOUTS, dropout)
+    model: GPT2LMHeadModel = _loaded(GPT2LMHeadModel, "GPT-2", source, {"attn_implementation": NAME, **chosen})
+    layers = model.config.n_layer
+    if locality is not None:
+        model.config.localist = _settings(locality, layers)
+    elif getattr(model.config, "localist", None) is None:
+        model.config.localist = _settings(LocalityConfig(), layers)
+    model.config.localist = _checked_settings(model.config.localist, layers, source)
+    return model
+
+
+def load_decoder(source: Path | str) -> PreTrainedModel:
+    """Load any transformers decoder from a folder or a hub name, safetensors only, without code of its own.
+
+    A folder with localist settings is loaded as by `load_model`. Raises InputError.
+    """
+    folder = Path(source)
+    if (folder / "config.json").is_file() and "localist" in read_json(folder / "config.json"):
+        return load_model(source)
+    model: PreTrainedModel = _loaded(AutoModelForCausalLM, "decoder", source, {})
+    return model
+
+
+def _loaded(kind: Any, named: str, source: Path | str, options: dict[str, Any]) -> Any:
+    """The model in evaluation mode, with every weight read from the files. Raises InputError."""
     folder = Path(source)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -79,38 +105,27 @@ def load_model(
             raise InputError(f"{folder} holds no .safetensors weights (pickled weights are not read)")
         check_seal(folder)
     local = folder.is_dir() or not hub_is_reachable()
-    chosen: dict[str, Any] = {} if dropout is None else dict.fromkeys(_DROPOUTS, dropout)
     try:
         with quiet():
-            loaded: Any = GPT2LMHeadModel.from_pretrained(
+            model, report = kind.from_pretrained(
                 str(source),
-                attn_implementation=NAME,
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=local,
                 output_loading_info=True,
                 dtype=torch.float32,
-                **chosen,
+                **options,
             )
     # transformers, huggingface_hub and safetensors each have their own error types for a bad folder or name.
     except Exception as error:
         why = first_line(error)
         if local and isinstance(error, OSError) and not folder.is_dir():
             why = unreachable()
-        raise InputError(f"cannot load GPT-2 weights from {source}: {why}") from error
-    model: GPT2LMHeadModel
-    model, report = loaded
+        raise InputError(f"cannot load {named} weights from {source}: {why}") from error
     lacking = sorted(set(report["missing_keys"])) + sorted(map(str, report.get("mismatched_keys") or []))
     if lacking:
-        raise InputError(f"{source} is not a complete GPT-2: {len(lacking)} weights are missing, first {lacking[0]}")
-    layers = model.config.n_layer
-    if locality is not None:
-        model.config.localist = _settings(locality, layers)
-    elif getattr(model.config, "localist", None) is None:
-        model.config.localist = _settings(LocalityConfig(), layers)
-    model.config.localist = _checked_settings(model.config.localist, layers, source)
-    model.eval()  # type: ignore[no-untyped-call]
-    return model
+        raise InputError(f"{source} is not a complete {named}: {len(lacking)} weights are missing, first {lacking[0]}")
+    return model.eval()
 
 
 def parameter_count(model: GPT2LMHeadModel) -> int:
@@ -126,18 +141,6 @@ def save_model(model: GPT2LMHeadModel, folder: Path) -> None:
     # OSError from the file system, SafetensorError if the disk is full.
     except Exception as error:
         raise InputError(f"cannot write the model to {folder}: {first_line(error)}") from error
-
-
-@contextmanager
-def dials_moved(model: GPT2LMHeadModel, dials: Sequence[float]) -> Iterator[None]:
-    """Move the dial of every layer without retraining; restores the model's own dials on exit."""
-    check_dials(dials, model.config.n_layer)
-    own = model.config.localist
-    model.config.localist = {**own, "dials": [float(dial) for dial in dials]}
-    try:
-        yield
-    finally:
-        model.config.localist = own
 
 
 def _settings(locality: LocalityConfig, layers: int) -> dict[str, Any]:

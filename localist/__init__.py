@@ -3,7 +3,8 @@
 Bounds of one attention row, in nats: `leak_max`, `fidelity_min`, `entropy_max`, `entropy_max_at_least`,
 `entropy_min`, `margin_needed`, `penalty_needed`, `dial_needed`, `dialled_leak`, `penalised_margin`. Run files:
 `read_run`, `parse_run`, `check_run`, `design_run`. Statements: `CATALOGUE`. Claims of your own: `certify`, `attack`,
-`attack_row`, `Verdict`, and `strategies` for property tests. Trained models: `load_model`, `measure`.
+`attack_row`, `Verdict`, and `strategies` for property tests. Models: `watch` and
+`dial` any transformers decoder; `load_model` and `measure` trained runs.
 
 Each name is loaded when it is first used: `import localist` loads neither numpy nor torch.
 
@@ -19,7 +20,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from empirical.attention.attach import dial
     from empirical.measuring.measure import measure
+    from empirical.measuring.watch import watch
     from empirical.model import load_model
     from proofs_check import Verdict, attack, attack_row, certify, strategies
     from theory.design.run_check import check_run
@@ -47,6 +50,7 @@ __all__ = [
     "certify",
     "check_run",
     "design_run",
+    "dial",
     "dial_needed",
     "dialled_leak",
     "entropy_max",
@@ -62,16 +66,19 @@ __all__ = [
     "penalty_needed",
     "read_run",
     "strategies",
+    "watch",
 ]
 
 _HOMES = {
     "CATALOGUE": "theory.statements.catalogue",
     "check_run": "theory.design.run_check",
+    "dial": "empirical.attention.attach",
     "design_run": "theory.design.run_design",
     "load_model": "empirical.model",
     "measure": "empirical.measuring.measure",
     "parse_run": "theory.design.run_file",
     "read_run": "theory.design.run_file",
+    "watch": "empirical.measuring.watch",
 }
 _HOMES |= dict.fromkeys(("Verdict", "attack", "attack_row", "certify", "strategies"), "proofs_check")
 

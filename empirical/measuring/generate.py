@@ -14,10 +14,13 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import GPT2LMHeadModel
+from transformers import PreTrainedModel
 
+from empirical.attention.attach import Attachment
+from empirical.attention.block_kinds import Blocks, WindowBlocks
 from empirical.attention.schedule import layer_dials
-from empirical.model import dials_moved, load_model
+from empirical.measuring.subject import BLOCK
+from empirical.model import load_decoder
 from empirical.training.corpus import END_OF_TEXT, load_tokenizer
 from empirical.training.segments import GrowingBlocks
 from theory.errors import DomainError
@@ -40,6 +43,7 @@ def generate(
     prompt: str = "",
     *,
     dials: Sequence[float] | None = None,
+    block: int | None = None,
     shape: str = "localist",
     tokens: int = 60,
     temperature: float = 1.0,
@@ -47,9 +51,10 @@ def generate(
 ) -> list[Continuation]:
     """Continue the prompt once for each dial; None: once with the model's own dials.
 
-    `source` is a finished run or another GPT-2 folder, `shape` the schedule that spreads a dial over the layers.
-    Every dial samples with the same `seed`; `temperature` 0 takes the likeliest token. An empty prompt starts a new
-    text. Raises InputError (folder), DomainError (a value).
+    `source` is a finished run, or the folder or hub name of any decoder. Blocks are the model's own, or windows of
+    `block` tokens, 64 for a model without localist settings. `shape` is the schedule that spreads a dial over the
+    layers. Every dial samples with the same `seed`; `temperature` 0 takes the likeliest token. An empty prompt starts
+    a new text. Raises InputError (folder), DomainError (a value).
     """
     if tokens < 1:
         raise DomainError(f"tokens {tokens} must be at least 1")
@@ -57,56 +62,68 @@ def generate(
         raise DomainError(f"temperature {temperature} must be finite and at least 0")
     if not 0 <= seed < 2**32:
         raise DomainError(f"seed {seed} must lie in [0, 2^32)")
-    model, tokenizer = load_model(source), load_tokenizer(str(source))
-    kind = model.config.localist.get("blocks", "windows")
-    if kind not in FOLLOWED:
-        known = ", ".join(FOLLOWED)
-        raise DomainError(f"the blocks of {source} are of kind {kind!r}: only {known} continue past a prompt")
+    model, tokenizer = load_decoder(source), load_tokenizer(str(source))
+    blocks = _blocks(model, tokenizer, block, source)
     start = _encoded(tokenizer, prompt)
-    positions = model.config.n_positions
+    config = model.config.get_text_config()
+    positions = getattr(config, "max_position_embeddings", None) or math.inf
     if start.shape[1] + tokens > positions:
         raise DomainError(
             f"a prompt of {start.shape[1]} tokens and {tokens} new ones exceed the model's {positions} positions. "
             "Shorten the prompt or give a smaller --tokens."
         )
-    layers = model.config.n_layer
-    plans = [model.config.localist["dials"]] if dials is None else [layer_dials(shape, layers, dial) for dial in dials]
+    layers, settings = config.num_hidden_layers, getattr(model.config, "localist", None) or {}
+    own = settings.get("dials") or [0.0] * layers
+    plans = [own] if dials is None else [layer_dials(shape, layers, dial) for dial in dials]
     if torch.accelerator.is_available():
         model.to(torch.accelerator.current_accelerator())  # type: ignore[arg-type]
     found = []
     for plan in plans:
-        blocks = None if kind == "windows" else GrowingBlocks(kind, tokenizer)
-        with dials_moved(model, plan):
-            ids, loss = continued(model, start.to(model.device), tokens, temperature, seed, blocks)
+        with Attachment(model, blocks, plan).attached():
+            ids, loss = continued(model, start.to(model.device), tokens, temperature, seed)
         text = tokenizer.decode(ids[0, start.shape[1] :].tolist(), skip_special_tokens=False)
         found.append(Continuation(tuple(plan), text, loss))
     return found
 
 
+@dataclass(frozen=True)
+class TextBlocks:
+    """Sentences or paragraphs of a single text that grows token by token."""
+
+    kind: str
+    tokenizer: Tokenizer
+    needs_tokens = True
+    window = None
+
+    def of(self, tokens: Tensor | None, positions: Tensor) -> Tensor:
+        """Block ids of the tokens so far; later tokens do not change them. Raises DomainError for several texts."""
+        if tokens is None or len(tokens) != 1:
+            raise DomainError(f"blocks of kind {self.kind!r} need the tokens of a single text")
+        return torch.tensor([GrowingBlocks(self.kind, self.tokenizer).extend(tokens[0].tolist())], device=tokens.device)
+
+
+def _blocks(model: PreTrainedModel, tokenizer: Tokenizer, block: int | None, source: Path | str) -> Blocks:
+    settings = getattr(model.config, "localist", None) or {}
+    kind = settings.get("blocks", "windows")
+    if block is not None or kind == "windows":
+        return WindowBlocks(settings.get("block", BLOCK) if block is None else block)
+    if kind not in FOLLOWED:
+        known = ", ".join(FOLLOWED)
+        raise DomainError(f"the blocks of {source} are of kind {kind!r}: only {known} continue past a prompt")
+    return TextBlocks(kind, tokenizer)
+
+
 @torch.no_grad()
 def continued(
-    model: GPT2LMHeadModel,
-    start: Tensor,
-    tokens: int,
-    temperature: float,
-    seed: int,
-    blocks: GrowingBlocks | None = None,
+    model: PreTrainedModel, start: Tensor, tokens: int, temperature: float, seed: int
 ) -> tuple[Tensor, float]:
-    """Ids `start` `(1, prompt)` extended by `tokens`, and the new tokens' mean surprise in nats at temperature 1.
-
-    `blocks` gives the blocks of the growing text; None: the model's fixed windows.
-    """
+    """Ids `start` `(1, prompt)` extended by `tokens`, and the new tokens' mean surprise in nats at temperature 1."""
     # On the CPU, so that a seed means the same draws everywhere.
     generator = torch.Generator().manual_seed(seed)
     ids, step, cache = start, start, None
     surprise = 0.0
-    seen: list[int] = []
     for _ in range(tokens):
-        options: dict[str, Tensor] = {}
-        if blocks is not None:
-            seen += blocks.extend(step[0].tolist())
-            options["block_ids"] = torch.tensor([seen], device=ids.device)
-        output = model(step, past_key_values=cache, use_cache=True, **options)
+        output = model(step, past_key_values=cache, use_cache=True)
         cache = output.past_key_values
         logits = output.logits[:, -1].cpu().double()
         if temperature == 0:

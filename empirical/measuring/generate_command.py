@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,11 +11,14 @@ from theory.errors import DomainError
 
 
 def generate(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or of another GPT-2.")],
+    model: Annotated[str, typer.Argument(help="Folder of a finished run; or folder or hub name of any decoder.")],
     prompt: Annotated[str, typer.Option(help="Text to continue; empty: a new text.")] = "",
     dial: Annotated[
         str | None,
         typer.Option(help="Dials at inference: start:stop:step or a list, such as 0,0.9,1. Default: the run's own."),
+    ] = None,
+    block: Annotated[
+        int | None, typer.Option(help="Blocks of so many tokens (the model's own blocks, else 64 tokens).")
     ] = None,
     shape: Annotated[
         str | None, typer.Option(help="Schedule that spreads a dial over the layers (localist: the same on all).")
@@ -34,11 +36,18 @@ def generate(
 
     values = None if dial is None else dial_values(dial)
     found = continue_prompt(
-        run, prompt, dials=values, shape=shape or "localist", tokens=tokens, temperature=temperature, seed=seed
+        model,
+        prompt,
+        dials=values,
+        block=block,
+        shape=shape or "localist",
+        tokens=tokens,
+        temperature=temperature,
+        seed=seed,
     )
     if as_json:
         plain = [{"dials": each.dials, "text": each.text, "nats_per_token": each.loss} for each in found]
-        typer.echo(json.dumps({"run": str(run), "prompt": prompt, "seed": seed, "continuations": plain}))
+        typer.echo(json.dumps({"run": str(model), "prompt": prompt, "seed": seed, "continuations": plain}))
         return
     from rich.console import Console
 

@@ -10,9 +10,21 @@ import typer
 
 from theory.errors import DomainError
 
+# Fidelity from which a head counts as local.
+LOCAL = 0.9
+
 
 def measure(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    model: Annotated[
+        str, typer.Argument(help="Folder of a finished run; with --text, folder or hub name of any decoder.")
+    ],
+    text: Annotated[Path | None, typer.Option(help="Text file to measure a decoder on, instead of a run.")] = None,
+    block: Annotated[
+        int | None, typer.Option(help="With --text: length of a block in tokens (the model's own, else 64).")
+    ] = None,
+    context: Annotated[
+        int | None, typer.Option(help="With --text: tokens per sequence (1024, or what the model has room for).")
+    ] = None,
     dial: Annotated[
         str | None,
         typer.Option(help="Move the dial at inference: start:stop:step or a list, such as 0:1:0.1."),
@@ -21,11 +33,11 @@ def measure(
         str | None,
         typer.Option(help="Schedule that spreads a moved dial over the layers (localist: the same on all)."),
     ] = None,
-    sequences: Annotated[int | None, typer.Option(help="Held-out sequences to measure (all).")] = None,
+    sequences: Annotated[int | None, typer.Option(help="Sequences of the text to measure (all).")] = None,
     precision: Annotated[
         str, typer.Option(help="float32, or float64, which decides rows whose scores are too large for float32.")
     ] = "float32",
-    out: Annotated[Path | None, typer.Option(help="Record folder (RUN/measured or RUN/dial).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Record folder (MODEL/measured or MODEL/dial).")] = None,
     rows: Annotated[
         Path | None, typer.Option(help="Also write every row, with its numbers, bounds and verdict: FILE.parquet.")
     ] = None,
@@ -35,15 +47,16 @@ def measure(
     if shape is not None and dial is None:
         raise DomainError(f"shape {shape} spreads a moved dial over the layers: give --dial too")
     from empirical.measuring.measure import dial_values, measure_dial
-    from empirical.measuring.measure import measure as measure_run
+    from empirical.measuring.measure import measure as measure_model
 
-    options: dict[str, Any] = {"sequences": sequences, "precision": precision, "out_dir": out, "rows_file": rows}
+    options: dict[str, Any] = {"text": text, "block": block, "context": context, "sequences": sequences}
+    options |= {"precision": precision, "out_dir": out, "rows_file": rows}
     if dial is None:
-        records = measure_run(run, **options)
+        records = measure_model(model, **options)
     else:
-        records = measure_dial(run, dial_values(dial), shape=shape or "localist", **options)
+        records = measure_dial(model, dial_values(dial), shape=shape or "localist", **options)
     shown = {
-        "run": str(run),
+        "run": str(model),
         "records": str(records.folder),
         "rows": records.measured_rows,
         "violations": records.violations,
@@ -52,6 +65,7 @@ def measure(
         "quantiles": records.manifest["quantiles"],
         "perplexity": {str(each["dial_largest"]): each["perplexity"] for each in records.manifest["passes"]},
     }
+    shown["local_heads"] = _local_heads(records)
     if rows is not None:
         shown["rows_file"] = str(rows)
     if as_json:
@@ -60,6 +74,13 @@ def measure(
         _print_layers(records)
     if records.violations or records.undecided:
         raise typer.Exit(1)
+
+
+def _local_heads(records: Any) -> list[str]:
+    """Heads that stay on the block without a dial: fidelity of `LOCAL` or more in 95 % of the rows."""
+    rows = records.rows
+    found = rows[(rows["dial"] == 0) & (rows["fidelity_q05"] >= LOCAL)]
+    return [f"{layer}.{head}" for layer, head in zip(found["layer"], found["head"], strict=True)]
 
 
 def _print_layers(records: Any) -> None:
@@ -92,6 +113,9 @@ def _print_layers(records: Any) -> None:
     console.print(table)
     if moved:
         console.print("B2, B1, B3: entropy, fidelity and shift of the output, predicted from the rows at dial 0")
+    if local := _local_heads(records):
+        listed = ", ".join(local)
+        console.print(f"local without a dial, layer.head: {listed} (fidelity {LOCAL} or more in 95 % of rows)")
     for each in records.manifest["passes"]:
         console.print(f"perplexity {each['perplexity']:.2f} at largest dial {each['dial_largest']:g}")
     console.print(

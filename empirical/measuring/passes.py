@@ -16,13 +16,14 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from transformers import GPT2LMHeadModel
+from transformers import PreTrainedModel
 
+from empirical.attention.attach import Attachment
 from empirical.attention.attention import AttentionCall
+from empirical.attention.block_kinds import GivenBlocks, WindowBlocks
 from empirical.attention.blocks import fixed_windows, visible_counts
 from empirical.measuring.rows import RowMeter, Rows
 from empirical.measuring.shift import Shift, ShiftMeter
-from empirical.model import dials_moved
 from theory.errors import DomainError
 
 BATCH = 4
@@ -65,39 +66,41 @@ Sink = Callable[[Batch], None]
 
 
 def run_pass(
-    model: GPT2LMHeadModel,
+    model: PreTrainedModel,
     windows: Tensor,
     dials: Sequence[float],
     sink: Sink,
     *,
     blocks: Tensor | None = None,
+    block: int | None = None,
     conditionals: bool = False,
     progress: bool = False,
 ) -> Pass:
     """Run `windows` `(sequences, context)` through the model with these dials and pass every row to `sink`.
 
-    `blocks` are the sequences' block ids, None for the model's fixed windows. Raises DomainError if no row has a key
-    off its block, and for a loss that is not a number or too large.
+    `blocks` are the sequences' block ids, None for fixed blocks of `block` tokens, by default the model's. Raises
+    DomainError if no row has a key off its block, and for a loss that is not a number or too large.
     """
-    count_rows(model, windows, blocks)
-    running = _Running(dials, RowMeter(conditionals))
+    count_rows(model, windows, blocks, block)
+    running = _Running(model, dials, RowMeter(conditionals), block)
     for start, tokens, ids in _batches(windows, blocks, "measure", progress):
 
         def measure(call: AttentionCall, start: int = start, tokens: Tensor = tokens) -> None:
             rows = running.rows(call)
             sink(running.batch(call.layer, rows, start, tokens))
 
-        running.run(model, tokens, ids, measure)
+        running.run(tokens, ids, measure)
     return running.ended()
 
 
 def run_dial(
-    model: GPT2LMHeadModel,
+    model: PreTrainedModel,
     windows: Tensor,
     dials: Sequence[float],
     sink: Sink,
     *,
     blocks: Tensor | None = None,
+    block: int | None = None,
     progress: bool = False,
     label: str = "measure, dial moved",
 ) -> Pass:
@@ -105,9 +108,9 @@ def run_dial(
 
     Only one batch's rows and outputs are in memory, whatever the number of sequences. Raises as `run_pass`.
     """
-    count_rows(model, windows, blocks)
-    base = _Running([0.0] * model.config.n_layer, RowMeter(conditionals=True, ranges=False))
-    moved = _Running(dials, RowMeter())
+    count_rows(model, windows, blocks, block)
+    base = _Running(model, [0.0] * len(dials), RowMeter(conditionals=True, ranges=False), block)
+    moved = _Running(model, dials, RowMeter(), block)
     for start, tokens, ids in _batches(windows, blocks, label, progress):
         shifts = ShiftMeter()
         held: dict[int, Rows] = {}
@@ -127,27 +130,26 @@ def run_dial(
             shift = shifts.compare(call, before.leak, moved.dials[call.layer], moved.meter)
             sink(moved.batch(call.layer, rows, start, tokens, before, shift))
 
-        base.run(model, tokens, ids, hold)
-        moved.run(model, tokens, ids, compare)
+        base.run(tokens, ids, hold)
+        moved.run(tokens, ids, compare)
     return moved.ended()
 
 
 class _Running:
     """A pass in progress: its dials, its row meter, and its losses so far."""
 
-    def __init__(self, dials: Sequence[float], meter: RowMeter) -> None:
+    def __init__(self, model: PreTrainedModel, dials: Sequence[float], meter: RowMeter, block: int | None) -> None:
         self.dials = tuple(float(dial) for dial in dials)
         self.meter = meter
         self.total, self.count = 0.0, 0
+        self._model, self._windows = model, WindowBlocks(block_of(model, block))
 
     @torch.no_grad()
-    def run(
-        self, model: GPT2LMHeadModel, batch: Tensor, ids: Tensor | None, sink: Callable[[AttentionCall], None]
-    ) -> None:
-        tokens = batch.to(model.device)
-        chosen = {} if ids is None else {"block_ids": ids.to(model.device)}
-        with dials_moved(model, self.dials):
-            logits = model(tokens, row_sink=sink, use_cache=False, **chosen).logits
+    def run(self, batch: Tensor, ids: Tensor | None, sink: Callable[[AttentionCall], None]) -> None:
+        tokens = batch.to(self._model.device)
+        blocks = self._windows if ids is None else GivenBlocks(ids.to(self._model.device))
+        with Attachment(self._model, blocks, self.dials, sink).attached():
+            logits = self._model(tokens, use_cache=False).logits
         # A half format is too coarse for a loss; float64 is kept. One sequence at a time: logits are large.
         work = torch.promote_types(logits.dtype, torch.float32)
         for scores, sequence in zip(logits, tokens, strict=True):
@@ -190,11 +192,16 @@ class _Running:
         return Pass(self.dials, loss)
 
 
-def count_rows(model: GPT2LMHeadModel, windows: Tensor, blocks: Tensor | None) -> int:
-    """Rows with a complement, per head. Raises DomainError if there are none."""
+def block_of(model: PreTrainedModel, block: int | None) -> int:
+    """`block`, or if it is None the length of the windows in the model's settings."""
+    return int(model.config.localist["block"]) if block is None else block
+
+
+def count_rows(model: PreTrainedModel, windows: Tensor, blocks: Tensor | None, block: int | None = None) -> int:
+    """Rows with a complement, per head, where every token sees all before it. Raises DomainError if there are none."""
     count, tokens = windows.shape
     if blocks is None:
-        n, m = visible_counts(fixed_windows(tokens, model.config.localist["block"]))
+        n, m = visible_counts(fixed_windows(tokens, block_of(model, block)))
         total = count * int((m < n).sum())
     else:
         total = sum(int((m < n).sum()) for n, m in map(visible_counts, torch.split(blocks, BATCH)))

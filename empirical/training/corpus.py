@@ -85,7 +85,7 @@ def load_corpus(config: CorpusConfig) -> Corpus:
     """Read and split the text. Raises InputError for text that is missing, empty or not UTF-8."""
     packages: dict[str, str] = {}
     if config.text:
-        documents, names = [_read(Path(name)) for name in config.text], list(config.text)
+        documents, names = [read_text(Path(name)) for name in config.text], list(config.text)
         name = ", ".join(Path(part).name for part in config.text)
     else:
         if config.dataset is not None:
@@ -177,7 +177,8 @@ def token_windows(
     return torch.tensor(stream[: windows * context], dtype=torch.long).view(windows, context)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file. Raises InputError if it cannot be read or is empty."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -5,13 +5,16 @@ import shutil
 
 import pytest
 import torch
+from families import tiny_decoder
 from tiny import one_thread, tiny  # noqa: F401
 
+from empirical.attention.attach import Attachment
+from empirical.attention.block_kinds import GivenBlocks, WindowBlocks
 from empirical.config import LocalityConfig, ModelConfig
-from empirical.measuring.generate import continued, generate
+from empirical.measuring.generate import TextBlocks, continued, generate
 from empirical.measuring.generate_command import generate as command
 from empirical.measuring.measure_command import measure as measure_command
-from empirical.model import build_model, dials_moved, load_model, save_model
+from empirical.model import build_model, load_model, save_model
 from empirical.seal import SEAL_NAME
 from empirical.training.corpus import Piece, load_corpus, load_tokenizer, train_tokenizer
 from empirical.training.segments import GrowingBlocks, window_blocks
@@ -36,7 +39,7 @@ def folder(tmp_path_factory):
 def test_cached_steps_equal_full_passes(folder, dial):
     model = load_model(folder).double()
     start = torch.arange(7)[None]
-    with dials_moved(model, [dial, dial]), torch.no_grad():
+    with Attachment(model, WindowBlocks(5), [dial, dial]).attached(), torch.no_grad():
         ids, surprise = continued(model, start, 30, temperature=1.0, seed=0)
         whole = model(ids, use_cache=False).logits.log_softmax(-1)
         nats = -whole[0, 6:-1].gather(1, ids[0, 7:, None]).mean().item()
@@ -72,11 +75,15 @@ def test_growing_text_has_the_blocks_of_the_whole_text(folder, kind):
 def test_cached_steps_equal_full_passes_with_blocks_of_the_text(folder, kind):
     model, tokenizer = load_model(folder).double(), load_tokenizer(str(folder))
     start = torch.tensor([tokenizer.encode("One. Two.\n\nThree. Four").ids])
-    with dials_moved(model, [0.5, 0.9]), torch.no_grad():
-        ids, surprise = continued(model, start, 20, 1.0, 0, GrowingBlocks(kind, tokenizer))
-        blocks = torch.tensor([GrowingBlocks(kind, tokenizer).extend(ids[0].tolist())])
-        whole = model(ids, use_cache=False, block_ids=blocks).logits.log_softmax(-1)
-        other = model(ids, use_cache=False).logits.log_softmax(-1)
+    dials = [0.5, 0.9]
+    with Attachment(model, TextBlocks(kind, tokenizer), dials).attached():
+        ids, surprise = continued(model, start, 20, 1.0, 0)
+    given = GivenBlocks(torch.tensor([GrowingBlocks(kind, tokenizer).extend(ids[0].tolist())]))
+    found = []
+    for blocks in (given, WindowBlocks(5)):
+        with Attachment(model, blocks, dials).attached(), torch.no_grad():
+            found.append(model(ids, use_cache=False).logits.log_softmax(-1))
+    whole, other = found
     first = start.shape[1]
     nats, wrong = (-each[0, first - 1 : -1].gather(1, ids[0, first:, None]).mean().item() for each in (whole, other))
     assert surprise == pytest.approx(nats, rel=1e-12)
@@ -173,3 +180,16 @@ def test_command_prints_continuations(folder, capsys):
     assert [each["dials"] for each in shown["continuations"]] == [[0, 0], [1, 1]]
     command(folder, tokens=5, temperature=0)
     assert "nats per token" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "gpt_oss"])
+def test_any_decoder_is_continued_with_the_dial_moved(family, folder, tmp_path):
+    model = tiny_decoder(family, vocabulary=300)
+    model.save_pretrained(tmp_path)
+    shutil.copy(folder / "tokenizer.json", tmp_path)
+    plain, hard = generate(tmp_path, "The value", dials=[0.0, 1.0], block=8, tokens=20, temperature=0.0)
+    start = torch.tensor([load_tokenizer(str(folder)).encode("The value").ids])
+    expected = model.generate(start, max_new_tokens=20, do_sample=False, eos_token_id=None)
+    assert plain.text == load_tokenizer(str(folder)).decode(expected[0, start.shape[1] :].tolist(), False)
+    assert hard.loss != plain.loss
+    assert generate(tmp_path, "The value", tokens=20, temperature=0.0)[0].text == plain.text

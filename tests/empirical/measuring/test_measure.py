@@ -114,8 +114,8 @@ def test_memory_does_not_grow_with_dials_or_rows(run, tmp_path, monkeypatch):
     for count, kept, rows in found:
         assert count == layers, "one dial at a time"
         assert layers * series * KEPT * 2 <= kept <= layers * series * KEPT * 8
-        # Rows at dial 0 of all layers have six numbers each, those of the compared layer seven.
-        assert rows == (layers * 6 + 7) * 8 * 2 * 4 * 56
+        # Rows at dial 0 of all layers have seven numbers each, those of the compared layer eight.
+        assert rows == (layers * 7 + 8) * 8 * 2 * 4 * 56
 
 
 def test_kept_numbers_of_large_models_fit_the_limit():
@@ -133,7 +133,7 @@ def test_quantiles_of_many_rows_state_their_rank_error(run, records, tmp_path, m
     monkeypatch.setattr("empirical.measuring.measure.SUMMARY_NUMBERS", 0)
     monkeypatch.setattr("empirical.measuring.measure.LEAST_KEPT", 512)
     path = tmp_path / "rows.parquet"
-    command(run=run, sequences=WINDOWS, out=tmp_path / "out", rows=path, as_json=True)
+    command(model=run, sequences=WINDOWS, out=tmp_path / "out", rows=path, as_json=True)
     found = read_records(tmp_path / "out")
     stated = found.manifest["quantiles"]
     assert stated["method"] == "Munro-Paterson sketch"
@@ -151,7 +151,7 @@ def test_quantiles_of_many_rows_state_their_rank_error(run, records, tmp_path, m
                 value, ordered = line[f"{name}_q{round(100 * share):02}"], np.sort(part[name])
                 low, high = (np.searchsorted(ordered, value, side) / len(part) for side in ("left", "right"))
                 assert low - stated["rank_error"] <= share <= high + stated["rank_error"], name
-    command(run=run, sequences=20, out=tmp_path / "shown")
+    command(model=run, sequences=20, out=tmp_path / "shown")
     assert "quantiles: from a sketch, each rank within 0.0" in capsys.readouterr().out
 
 
@@ -258,13 +258,13 @@ def test_huge_scores_are_undecided_until_float64(run, tmp_path, capsys):
     save_file(weights, huge / "model.safetensors", {"format": "pt"})
     (huge / SEAL_NAME).unlink()
     with pytest.raises(typer.Exit) as ended:
-        command(run=huge, sequences=2)
+        command(model=huge, sequences=2)
     assert ended.value.exit_code == 1
     shown = " ".join(capsys.readouterr().out.split())
     assert "0 violations" in shown
     assert "too large for float32. Measure with --precision float64." in shown
     assert read_records(huge / "measured").undecided > 0
-    command(run=huge, sequences=2, precision="float64", as_json=True)
+    command(model=huge, sequences=2, precision="float64", as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert (shown["violations"], shown["undecided"]) == (0, 0)
     assert read_records(huge / "measured").manifest["dtype"] == "float64"
@@ -275,12 +275,12 @@ def test_huge_scores_are_undecided_until_float64(run, tmp_path, capsys):
 def test_command_prints_a_table_and_json(run, tmp_path, capsys):
     from empirical.measuring.measure_command import measure as command
 
-    command(run=run, sequences=2, out=tmp_path / "own", as_json=True)
+    command(model=run, sequences=2, out=tmp_path / "own", as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert shown["violations"] == 0
     assert shown["rows"] == 2 * 56 * 6
     assert shown["seal"] == "intact"
-    command(run=run, dial="0,1", sequences=2, out=tmp_path / "moved")
+    command(model=run, dial="0,1", sequences=2, out=tmp_path / "moved")
     shown = capsys.readouterr().out
     assert "perplexity" in shown
     assert "sketch" not in shown

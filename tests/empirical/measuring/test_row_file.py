@@ -321,7 +321,7 @@ def test_unwritable_path_is_refused_before_the_work(run, tmp_path, monkeypatch):
 def test_command_writes_rows(run, tmp_path, capsys):
     from empirical.measuring.measure_command import measure as command
 
-    command(run=run, sequences=1, out=tmp_path / "out", rows=tmp_path / "rows.parquet", as_json=True)
+    command(model=run, sequences=1, out=tmp_path / "out", rows=tmp_path / "rows.parquet", as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert shown["rows_file"] == str(tmp_path / "rows.parquet")
     assert shown["rows"] == len(pd.read_parquet(tmp_path / "rows.parquet"))

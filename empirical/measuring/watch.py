@@ -1,0 +1,137 @@
+"""Watches the attention rows of any transformers decoder while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from empirical.attention.attach import Attachment
+from empirical.attention.attention import AttentionCall
+from empirical.attention.block_kinds import Blocks, chosen_blocks
+from empirical.measuring.checks import check_rows
+from empirical.measuring.rows import RowMeter, Rows
+from theory.errors import DomainError
+
+Array = NDArray[np.float64]
+
+# Each column of the frame, and what it says of a head's rows.
+COLUMNS = {
+    "layer": "layer, from 0",
+    "head": "head, from 0",
+    "dial": "dial of the layer",
+    "rows": "rows with a key off their block",
+    "entropy": "mean entropy, nats",
+    "fidelity": "mean attention on the own block",
+    "leak": "mean attention off it",
+    "margin": "mean of smallest score in the block minus largest outside, nats",
+    "least_margin": "smallest margin of a row, nats",
+    "range": "mean of largest minus smallest visible score, nats",
+    "effective_keys": "mean of exp(entropy)",
+    "sink_share": "mean attention on the head's sink, or without one on the first token of the text",
+    "entropy_bound": "mean of the largest entropy at the row's margin (A4), nats",
+    "entropy_slack": "smallest distance of a row's entropy below that bound, nats",
+    "leak_bound": "mean of the largest leak at the row's margin (A2)",
+    "leak_slack": "smallest distance of a row's leak below that bound",
+    "violations": "rows that violate a bound beyond their rounding error",
+    "undecided": "rows whose scores are too large for their format",
+}
+_MEANS = ("entropy", "fidelity", "leak", "margin", "range", "effective_keys", "sink_share")
+_BOUNDS = {"entropy": "entropy_margin", "leak": "leak_margin"}
+
+
+class WatchedRows:
+    """Totals over the rows seen so far, per layer and head; memory does not grow with the rows."""
+
+    def __init__(self, layers: int) -> None:
+        self._meter = RowMeter()
+        self._layers: list[dict[str, Array] | None] = [None] * layers
+        self._dials = [0.0] * layers
+
+    def frame(self) -> pd.DataFrame:
+        """One line per layer and head, with the columns `COLUMNS`."""
+        lines = [
+            line
+            for layer, totals in enumerate(self._layers)
+            if totals is not None
+            for line in _lines(layer, self._dials[layer], totals)
+        ]
+        return pd.DataFrame(lines, columns=list(COLUMNS))
+
+    def clear(self) -> None:
+        """Forget the rows seen so far."""
+        self._layers = [None] * len(self._layers)
+
+    def add(self, call: AttentionCall, dial: float) -> None:
+        """Measure one layer's rows. Raises DomainError if they are not numbers."""
+        rows = self._meter(call)
+        if np.isnan(rows.leak).any() or np.isnan(rows.entropy).any():
+            raise DomainError(f"the attention scores of layer {call.layer} are not numbers")
+        self._dials[call.layer] = dial
+        found = _totals(rows)
+        held = self._layers[call.layer]
+        if held is None:
+            self._layers[call.layer] = found
+            return
+        for name, values in found.items():
+            held[name] = np.minimum(held[name], values) if name.startswith("least ") else held[name] + values
+
+
+@contextmanager
+def watch(
+    model: PreTrainedModel,
+    block: int | None = None,
+    *,
+    blocks: Blocks | Tensor | None = None,
+    dials: Sequence[float] | None = None,
+) -> Iterator[WatchedRows]:
+    """Measure every attention row of a decoder inside a `with` statement; yields the `WatchedRows`.
+
+    A query's own block is its window of `block` tokens, counted from the first token of its text, or what `blocks`
+    says: ids `(batch or 1, tokens)`, or `TokenBlocks`. The model computes what it would without being watched, up to
+    rounding, and gets its own attention back on exit, also after an error. `dials`, one per layer, move it towards the
+    blocks. Raises DomainError for a model that does not dispatch its attention, and for a call whose mask, cache or
+    keywords are not understood.
+    """
+    attachment = Attachment(model, chosen_blocks(block, blocks), dials)
+    rows = WatchedRows(attachment.layers)
+
+    def take(call: AttentionCall) -> None:
+        rows.add(call, attachment.dials[call.layer])
+
+    attachment.on_call = take
+    with attachment.attached():
+        yield rows
+
+
+def _totals(rows: Rows) -> dict[str, Array]:
+    checks = check_rows(rows)
+    with np.errstate(over="ignore"):
+        means = {"range": rows.logit_range, "effective_keys": np.exp(rows.entropy)}
+    found = {name: means.get(name, getattr(rows, name, None)).sum(-1) for name in _MEANS}  # type: ignore[union-attr]
+    found |= {f"{name}_bound": checks[bound].bound.sum(-1) for name, bound in _BOUNDS.items()}
+    found |= {f"least {name}_slack": _least(checks[bound].slack) for name, bound in _BOUNDS.items()}
+    found["least margin"] = _least(rows.margin)
+    found["violations"] = np.any([check.violated for check in checks.values()], axis=0).sum(-1)
+    found["undecided"] = rows.undecided.sum(-1)
+    found["rows"] = np.full(len(rows.leak), rows.leak.shape[-1])
+    return found
+
+
+def _least(values: Array) -> Array:
+    return np.asarray(values.min(-1, initial=np.inf))
+
+
+def _lines(layer: int, dial: float, totals: dict[str, Array]) -> Iterator[dict[str, float]]:
+    for head, count in enumerate(totals["rows"]):
+        line = {"layer": layer, "head": head, "dial": dial, "least_margin": totals["least margin"][head]}
+        for name in (*_MEANS, *(f"{name}_bound" for name in _BOUNDS)):
+            line[name] = totals[name][head] / count if count else np.nan
+        for name in _BOUNDS:
+            line[f"{name}_slack"] = totals[f"least {name}_slack"][head]
+        yield line | {name: int(totals[name][head]) for name in ("rows", "violations", "undecided")}

@@ -1,0 +1,157 @@
+"""`localist measure MODEL --text FILE` on decoders of other families than the project's own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import typer
+from families import tiny_decoder
+from scipy.linalg import hadamard
+from tiny import one_thread  # noqa: F401
+
+from empirical.measuring.measure import measure, measure_dial
+from empirical.measuring.measure_command import measure as command
+from empirical.measuring.watch import watch
+from empirical.training.corpus import load_tokenizer, python_topics, train_tokenizer
+from theory.errors import DomainError, InputError
+
+FAMILIES = ("llama", "gemma2", "gpt_oss")
+CONTEXT, BLOCK, WINDOWS = 48, 8, 6
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder per family, each with a tokenizer, and a text."""
+    root = tmp_path_factory.mktemp("decoders")
+    tokenizer = train_tokenizer(python_topics()[:3], 300)
+    (root / "text.txt").write_text(python_topics()[0][:3000])
+    for family in FAMILIES:
+        tiny_decoder(family, vocabulary=300).save_pretrained(root / family)
+        tokenizer.save(str(root / family / "tokenizer.json"))
+    return root
+
+
+def _options(folders: Path, **changes: Any) -> dict[str, Any]:
+    options = {"text": folders / "text.txt", "block": BLOCK, "context": CONTEXT, "sequences": WINDOWS}
+    return {**options, "progress": False, **changes}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_records_agree_with_a_watched_pass(family: str, folders: Path, tmp_path: Path) -> None:
+    records = measure(folders / family, **_options(folders, out_dir=tmp_path))
+    assert records.violations == records.undecided == 0
+    tokens = load_tokenizer(str(folders / family)).encode((folders / "text.txt").read_text()).ids
+    windows = torch.tensor(tokens[: WINDOWS * CONTEXT]).view(WINDOWS, CONTEXT)
+    model = tiny_decoder(family, vocabulary=300)
+    with torch.no_grad(), watch(model, block=BLOCK) as rows:
+        loss = model(windows, labels=windows).loss.item()
+    frame = rows.frame()
+    assert list(records.rows["rows"]) == list(frame["rows"])
+    for name in ("entropy", "fidelity", "leak"):
+        assert records.rows[f"{name}_mean"].to_numpy() == pytest.approx(frame[name].to_numpy(), abs=1e-5)
+    assert records.rows["margin_min"].to_numpy() == pytest.approx(frame["least_margin"].to_numpy(), abs=1e-5)
+    assert records.manifest["passes"][0]["loss"] == pytest.approx(loss, abs=1e-5)
+    assert records.manifest["model"]["architecture"] == type(model).__name__
+    assert records.manifest["model"]["heads"] == 4
+    assert records.manifest["text"]["name"] == "text.txt"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_moved_dial_is_predicted_in_the_first_layer(family: str, folders: Path, tmp_path: Path) -> None:
+    records = (
+        measure_dial(folders / family, [0.0, 0.6], **_options(folders, out_dir=tmp_path, precision="float64"))
+        if family != "gpt_oss"
+        else measure_dial(folders / family, [0.0, 0.6], **_options(folders, out_dir=tmp_path))
+    )
+    close = 1e-5 if family == "gpt_oss" else 1e-10
+    first = records.rows[records.rows["layer"] == 0]
+    for name in ("entropy", "fidelity"):
+        assert first[f"prediction_error_{name}"].max() < close
+    assert first["prediction_error_shift"].max() < close
+    assert records.violations == 0
+    moved = first[first["dial"] == 0.6]
+    assert (moved["fidelity_mean"].to_numpy() > first[first["dial"] == 0]["fidelity_mean"].to_numpy()).all()
+
+
+def test_the_command_prints_a_table_and_json(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = {"text": folders / "text.txt", "block": 24, "context": CONTEXT, "sequences": 2}
+    command(model=str(folders / "gemma2"), out=tmp_path / "table", **options)
+    assert "attention rows of gemma2" in capsys.readouterr().out
+    command(model=str(folders / "gemma2"), out=tmp_path / "json", as_json=True, **options)
+    found = json.loads(capsys.readouterr().out)
+    assert found["violations"] == 0
+    # Layer 0 slides over 12 tokens, so its rows are mostly inside a block of 24.
+    assert set(found["local_heads"]) <= {f"{layer}.{head}" for layer in range(2) for head in range(4)}
+    assert found["records"] == str(tmp_path / "json")
+
+
+def test_heads_that_are_local_without_a_dial_are_listed(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One head's queries and keys are a code of the token's block, orthogonal between blocks."""
+    model = tiny_decoder("gpt2", vocabulary=300)
+    with torch.no_grad():
+        attention = model.transformer.h[0].attn.c_attn
+        model.transformer.wpe.weight.zero_()
+        model.transformer.wpe.weight[:, :8] = 30 * torch.from_numpy(hadamard(8)).float()[torch.arange(128) // BLOCK % 8]
+        attention.weight[:, :8], attention.weight[:, 32:40] = 10 * torch.eye(32)[:, :8], 10 * torch.eye(32)[:, :8]
+    model.save_pretrained(tmp_path / "model")
+    shutil.copy(folders / "llama" / "tokenizer.json", tmp_path / "model")
+    options = {"text": folders / "text.txt", "block": BLOCK, "context": CONTEXT, "sequences": 2}
+    command(model=str(tmp_path / "model"), **options, as_json=True)
+    assert "0.0" in json.loads(capsys.readouterr().out)["local_heads"]
+    command(model=str(tmp_path / "model"), **options)
+    assert "local without a dial" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "reason"),
+    [
+        ({"block": CONTEXT}, DomainError, r"block 48 must lie in \[1, 48\), below the context"),
+        ({"block": 0}, DomainError, r"block 0 must lie in \[1, 48\)"),
+        ({"context": 4096}, DomainError, r"context 4096 must lie in \[2, 128\], the positions"),
+        ({"sequences": 0}, DomainError, "sequences 0 must be at least 1"),
+        ({"precision": "float8"}, DomainError, "precision 'float8' must be one of"),
+        ({"text": Path("missing.txt")}, InputError, "cannot read text missing.txt"),
+        ({"text": None}, DomainError, "block 8 is for a text"),
+        ({"text": None, "block": None, "context": None}, InputError, "run.json"),
+    ],
+)
+def test_bad_input_is_refused(changes: dict[str, Any], error: type[Exception], reason: str, folders: Path) -> None:
+    with pytest.raises(error, match=reason):
+        measure(folders / "llama", **_options(folders, **changes))
+
+
+def test_a_short_text_is_refused(folders: Path, tmp_path: Path) -> None:
+    (tmp_path / "short.txt").write_text("Too short.")
+    with pytest.raises(InputError, match="tokens are fewer than the context of 48"):
+        measure(folders / "llama", **_options(folders, text=tmp_path / "short.txt"))
+
+
+def test_a_tokenizer_of_another_model_is_refused(folders: Path, tmp_path: Path) -> None:
+    shutil.copytree(folders / "llama", tmp_path / "model")
+    train_tokenizer(python_topics()[:3], 400).save(str(tmp_path / "model" / "tokenizer.json"))
+    with pytest.raises(InputError, match=r"must lie in \[0, 300\), the vocabulary"):
+        measure(tmp_path / "model", **_options(folders))
+
+
+def test_a_violated_bound_sets_the_exit_status(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from empirical.measuring import checks
+
+    honest = checks.bounds.leak_max
+    monkeypatch.setattr(checks.bounds, "leak_max", lambda n, m, separation: honest(n, m, separation + 3))
+    with pytest.raises(typer.Exit) as ended:
+        command(
+            model=str(folders / "llama"),
+            text=folders / "text.txt",
+            block=BLOCK,
+            context=CONTEXT,
+            sequences=1,
+            out=tmp_path,
+        )
+    assert ended.value.exit_code == 1
