@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
@@ -18,14 +16,6 @@ from proofs_check.kernel import KernelResult
 from proofs_check.mutants.kill_table import Trial, cell, survivors
 from proofs_check.mutants.tested_methods import METHODS, Method
 from proofs_check.verification import Verification
-
-
-def printed(as_json: bool, objects: list[dict[str, Any]], print_tables: Callable[[], None]) -> None:
-    """Prints the objects as JSON, or the tables."""
-    if as_json:
-        print(json.dumps(objects, allow_nan=False, indent=2))
-    else:
-        print_tables()
 
 
 def print_quick(results: Sequence[Verification], standings: Sequence[Standing] = ()) -> None:
@@ -50,13 +40,13 @@ def print_quick(results: Sequence[Verification], standings: Sequence[Standing] =
                 console.print(f"{result.statement.id}: step {step.verdict.value}: {step.step.because} {step.point}")
         if result.random.counterexample is not None:
             console.print(f"{result.statement.id}: {result.random.counterexample}")
-    print_reasons(standings)
+    _print_reasons(standings)
 
 
 _FULL = ("id", "steps", "random", "screened", "rows/s", "tightest", "lemmas", "status")
 
 
-def print_full(standings: Sequence[Standing]) -> None:
+def print_full(standings: Sequence[Standing], strict: bool = False) -> None:
     """Prints the table of all methods: steps decided by sympy, lemmas with a replayed certificate, recorded results."""
     table = _table("statements by method", _FULL)
     for each in standings:
@@ -72,46 +62,52 @@ def print_full(standings: Sequence[Standing]) -> None:
             _coloured(each.status.value, each.status.holds),
         )
     Console().print(table)
-    print_reasons(standings)
+    _print_reasons(standings)
+    if strict:
+        _print_below_certified(standings)
 
 
-def print_reasons(standings: Sequence[Standing]) -> None:
-    """Prints a line for each reason that keeps a statement from a better status."""
+def print_strict(standings: Sequence[Standing]) -> None:
+    """Prints the table of the quick methods with the statuses by the evidence, and which are below certified."""
+    print_quick([each.quick for each in standings], standings)
+    _print_below_certified(standings)
+
+
+def _print_reasons(standings: Sequence[Standing]) -> None:
     for each in standings:
         for reason in each.reasons:
-            text = f"{each.statement.id}, {each.status.value}: {reason}"
-            Console().print(text, style=None if each.status.holds else "red", markup=False, soft_wrap=True)
+            _line(f"{each.statement.id}, {each.status.value}: {reason}", each.status.holds)
 
 
-def print_below_certified(standings: Sequence[Standing]) -> None:
-    """Prints which statements are below certified, and so fail with `--strict`."""
+def _print_below_certified(standings: Sequence[Standing]) -> None:
     below = [f"{each.statement.id} ({each.status.value})" for each in standings if not each.status.strict]
     if below:
-        Console().print(f"below certified: {', '.join(below)}", style="red", markup=False, soft_wrap=True)
+        _line(f"below certified: {', '.join(below)}", good=False)
+
+
+def _line(text: str, good: bool) -> None:
+    Console().print(text, style=None if good else "red", markup=False, soft_wrap=True)
 
 
 def print_replayed(found: Sequence[tuple[str, Replayed]]) -> None:
     """Prints the claim of each certificate that holds, why each other one fails, and how many hold."""
-    console = Console()
     for name, each in found:
-        text = each.claim if each.holds else f"FAILS: {each.reason}"
-        console.print(f"{name}: {text}", style=None if each.holds else "red", markup=False, soft_wrap=True)
-    console.print(f"{sum(each.holds for _, each in found)} of {len(found)} certificates hold")
+        _line(f"{name}: {each.claim if each.holds else f'FAILS: {each.reason}'}", each.holds)
+    Console().print(f"{sum(each.holds for _, each in found)} of {len(found)} certificates hold")
 
 
 def print_kernel(results: Sequence[KernelResult]) -> None:
     """Prints the table of the kernel's checks, and why clauses are open."""
     table = _table("proofs checked by Coq's kernel", ("id", "clauses", "axioms", "verdict", "s"))
-    console = Console()
     for result in results:
         good = result.verdict is Verdict.PROVED
         clauses = f"{len(result.proved)}/{len(result.proved) + len(result.open)}"
-        cells = (result.statement, clauses, str(len(result.axioms)), _coloured(result.verdict.value, good))
+        cells = (result.id, clauses, str(len(result.axioms)), _coloured(result.verdict.value, good))
         table.add_row(*cells, f"{result.seconds:.1f}")
-    console.print(table)
+    Console().print(table)
     for result in results:
         for clause, why in result.open.items():
-            console.print(f"{result.statement}, {clause}: {why}", style="red", markup=False, soft_wrap=True)
+            _line(f"{result.id}, {clause}: {why}", good=False)
 
 
 def print_kill_table(trials: Sequence[Trial], methods: Sequence[Method] = METHODS) -> None:
@@ -129,8 +125,7 @@ def print_kill_table(trials: Sequence[Trial], methods: Sequence[Method] = METHOD
     console.print("equivalent: mutations that no exact point shows to be false; not counted as tried", soft_wrap=True)
     for complete, word in ((True, "SURVIVED"), (False, "not found")):
         for trial in survivors(trials, methods, complete):
-            text = f"{word} on {trial.method}: {trial.mutant}: {trial.verdict} {trial.counterexample}"
-            console.print(text, markup=False, soft_wrap=True, style="red" if complete else None)
+            _line(f"{word} on {trial.method}: {trial.mutant}: {trial.verdict} {trial.counterexample}", not complete)
 
 
 def _killed(trials: Sequence[Trial], method: Method, statement: str | None) -> str:

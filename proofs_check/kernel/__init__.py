@@ -11,6 +11,7 @@ Coq is optional: without `coqc`, `check` says so, and `recorded` still reads wha
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tempfile
 import time
@@ -24,12 +25,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.kernel.build import ALLOWED, Build, CoqError, CoqMissing, closure, coq_version
 from proofs_check.kernel.claims import accept, definitions, propositions, theorem_name
-from proofs_check.kernel.kinds import COQ_KINDS
+from proofs_check.kernel.kinds import COQ_KINDS, FOLDER
 from theory.errors import InputError
 from theory.files import read_text, sha256_of
 from theory.statement import Statement
 
-FOLDER = Path(__file__).parent / "coq"
 NO_COQ = "coqc is not installed: Debian's package coq has it; the recorded result still says what was proved"
 _PREFIX = "localist-kernel-"
 # Keywords of Coq that skip a proof, or assume the claim.
@@ -41,18 +41,18 @@ class KernelResult:
     """The kernel's result on one statement: PROVED only if it accepted a proof of every clause.
 
     `proved` names the clauses, `open` gives the reason for each other clause. `axioms` are those the proofs rest on,
-    `coq` is the version, `hashes` the SHA-256 of every generated proposition and of every file the proofs rest on.
+    `coq` is the version, `sha256` the hash of every generated proposition and of every file the proofs rest on.
     """
 
-    statement: str
+    id: str
     verdict: Verdict
     proved: tuple[str, ...] = ()
     open: dict[str, str] = field(default_factory=dict)
     axioms: tuple[str, ...] = ()
     coq: str | None = None
-    seconds: float = 0.0
-    hashes: dict[str, str] = field(default_factory=dict)
+    sha256: dict[str, str] = field(default_factory=dict)
     reason: str = ""
+    seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """The object that `--json` prints."""
@@ -60,16 +60,8 @@ class KernelResult:
 
     def record(self) -> dict[str, Any]:
         """The object that the evidence holds; equal for runs with equal findings."""
-        return {
-            "id": self.statement,
-            "verdict": self.verdict.value,
-            "proved": list(self.proved),
-            "open": self.open,
-            "axioms": list(self.axioms),
-            "coq": self.coq,
-            "sha256": self.hashes,
-            "reason": self.reason,
-        }
+        lists = {"verdict": self.verdict.value, "proved": list(self.proved), "axioms": list(self.axioms)}
+        return {name: lists.get(name, value) for name, value in vars(self).items() if name != "seconds"}
 
 
 def has_proofs(statement: Statement, folder: Path = FOLDER) -> bool:
@@ -98,7 +90,7 @@ def check(statement: Statement, folder: Path = FOLDER, build: Build | None = Non
 
     def undecided(reason: str) -> KernelResult:
         return KernelResult(
-            statement.id, Verdict.UNDECIDED, (), dict.fromkeys(every, reason), (), version, reason=reason
+            statement.id, Verdict.UNDECIDED, open=dict.fromkeys(every, reason), coq=version, reason=reason
         )
 
     if version is None:
@@ -117,15 +109,15 @@ def check(statement: Statement, folder: Path = FOLDER, build: Build | None = Non
         except CoqError as error:
             return undecided(str(error))
     return KernelResult(
-        statement=statement.id,
+        id=statement.id,
         verdict=Verdict.UNDECIDED if told.open else Verdict.PROVED,
         proved=told.proved,
         open=told.open,
         axioms=tuple(sorted(entry.split(" : ")[0] for entry in told.assumptions)),
         coq=version,
-        seconds=time.perf_counter() - begun,
-        hashes=found,
+        sha256=found,
         reason=f"no accepted proof of {', '.join(told.open)}" if told.open else "",
+        seconds=time.perf_counter() - begun,
     )
 
 
@@ -136,9 +128,9 @@ class _Record(BaseModel):
 
     id: str
     verdict: str
-    proved: list[str]
+    proved: tuple[str, ...]
     open: dict[str, str]
-    axioms: list[str]
+    axioms: tuple[str, ...]
     coq: str
     sha256: dict[str, str]
     reason: str
@@ -153,7 +145,7 @@ def recorded(statement: Statement, record: Mapping[str, Any] | None, folder: Pat
     if record is None:
         return KernelResult(statement.id, Verdict.UNDECIDED, reason="the kernel has not been asked")
     try:
-        said = _Record.model_validate(record)
+        said = _Record.model_validate_json(json.dumps(record))
         refusal = _refusal(said, statement, folder)
     except ValidationError as error:
         refusal = f"{'.'.join(map(str, error.errors()[0]['loc']))}: {error.errors()[0]['msg']}"
@@ -161,16 +153,7 @@ def recorded(statement: Statement, record: Mapping[str, Any] | None, folder: Pat
         refusal = str(error)
     if refusal:
         return KernelResult(statement.id, Verdict.UNDECIDED, reason=f"the kernel's record does not count: {refusal}")
-    return KernelResult(
-        statement=statement.id,
-        verdict=Verdict(said.verdict),
-        proved=tuple(said.proved),
-        open=said.open,
-        axioms=tuple(said.axioms),
-        coq=said.coq,
-        hashes=said.sha256,
-        reason=said.reason,
-    )
+    return KernelResult(**(said.model_dump() | {"verdict": Verdict(said.verdict)}))
 
 
 def _refusal(said: _Record, statement: Statement, folder: Path) -> str:

@@ -83,17 +83,13 @@ class Build:
         """Compiles a file of the source folder and all it requires; raises `CoqError` if Coq refuses one."""
         for each in closure(self._source, name):
             if each not in self._outcomes:
-                self._outcomes[each] = self._attempt(each)
-            if (refusal := self._outcomes[each]) is not None:
-                raise refusal
-
-    def _attempt(self, name: str) -> CoqError | None:
-        """Compiles a file of the source folder; returns Coq's refusal, or None."""
-        try:
-            self.compile(name, read_text(self._source / f"{name}.v"))
-        except CoqError as error:
-            return error
-        return None
+                self._outcomes[each] = None
+                try:
+                    self.compile(each, read_text(self._source / f"{each}.v"))
+                except CoqError as refusal:
+                    self._outcomes[each] = refusal
+            if (outcome := self._outcomes[each]) is not None:
+                raise outcome
 
     def compile(self, name: str, text: str) -> str:
         """Compiles a text under a module name and returns what Coq printed; raises `CoqError` if Coq refuses it."""

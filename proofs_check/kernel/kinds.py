@@ -1,52 +1,49 @@
-"""The kinds of instance that are defined in Coq, each with its file in `coq/` and its letters."""
+"""The kinds of instance that are defined in Coq, each with its file in `coq/`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
 from sympy import Symbol
 
 from theory import design_symbols as design
 from theory import symbols as letters
 from theory import weight_symbols as weights
+from theory.files import read_text
 from theory.statements import about
+from theory.symbols import VOCABULARY
+
+FOLDER = Path(__file__).parent / "coq"
 
 
 @dataclass(frozen=True)
 class CoqKind:
-    """Where an instance kind is defined: the module, the type, and the letters that have a definition there.
+    """Where an instance kind is defined: the module, the type, and what an instance must meet.
 
     `possible` maps each conjunct of the module's predicate of that name to its reason: the letter whose domain it is,
     or the sentence of `theory.statements.about` that it expresses. An assumption that is not a relation of letters has
-    a predicate in `structure`, or a definition in `built_in` that enforces it.
+    a predicate in `structure`, or a definition in `built_in` that enforces it. `extends` names the module whose type
+    and letters it adds to.
     """
 
     module: str
     type: str
-    letters: frozenset[Symbol]
     possible: Mapping[str, Symbol | str]
     structure: Mapping[str, str] = field(default_factory=dict)
     built_in: Mapping[str, str] = field(default_factory=dict)
+    extends: str = ""
 
-
-# The letters of the whole context (A7); the other letters of `theory.symbols` are those of one row.
-_OF_CONTEXT = frozenset(
-    {
-        letters.tokens,
-        letters.window,
-        letters.least_own,
-        letters.ratio_T,
-        letters.d_T,
-        letters.eps_T,
-        letters.eps_most,
-        letters.share_kept,
-        letters.share_within,
-        letters.H_T,
-        letters.H_most,
-    }
-)
-_OF_ROW = frozenset(value for value in vars(letters).values() if isinstance(value, Symbol)) - _OF_CONTEXT
+    @cached_property
+    def letters(self) -> frozenset[Symbol]:
+        """The letters that the module, or the one it extends, defines as a number of the instance."""
+        text = "".join(read_text(FOLDER / f"{module}.v") for module in (self.module, self.extends) if module)
+        defined = re.findall(rf"^Definition (\w+)(?: \(a : {self.type}\) : R)? :=", text, re.M)
+        fields = re.findall(r"[{;]\s*(\w+) : R(?=[\s;}])(?! *->)", text)
+        return frozenset(letter for letter in VOCABULARY if letter.name in {*defined, *fields})
 
 
 _ROW: Mapping[str, Symbol | str] = {
@@ -63,11 +60,10 @@ _ROW: Mapping[str, Symbol | str] = {
 }
 
 COQ_KINDS: Mapping[str, CoqKind] = {
-    "row": CoqKind("Row", "row", _OF_ROW, _ROW),
+    "row": CoqKind("Row", "row", _ROW),
     "context": CoqKind(
         "Context",
         "context",
-        _OF_CONTEXT | {letters.eps_target},
         possible={
             "(0 < tokens a)%nat": letters.tokens,
             "(0 < keys a)%nat": letters.window,
@@ -78,16 +74,6 @@ COQ_KINDS: Mapping[str, CoqKind] = {
     "checker": CoqKind(
         "Checker",
         "checker",
-        frozenset(
-            {
-                design.missed,
-                design.mean_fidelity,
-                design.mean_fired,
-                design.mean_missed,
-                design.mean_plain,
-                design.promise,
-            }
-        ),
         possible={
             "(forall i, In i a -> 0 < weight i /\\ 0 <= plain i <= 1 /\\ 0 <= ruled i <= 1)": about.SITUATIONS,
         },
@@ -95,7 +81,6 @@ COQ_KINDS: Mapping[str, CoqKind] = {
     "pointer channel": CoqKind(
         "Channel",
         "channel",
-        frozenset({design.blocks, design.information, design.error, design.error_allowed}),
         possible={
             "(forall i j, 0 <= weight a i j)": about.WEIGHTS_OF_POINTER,
             "0 < total a": about.WEIGHTS_OF_POINTER,
@@ -106,26 +91,6 @@ COQ_KINDS: Mapping[str, CoqKind] = {
     "schedule": CoqKind(
         "Schedule",
         "schedule",
-        frozenset(
-            {
-                letters.eps,
-                design.layers,
-                design.layer,
-                design.steepness,
-                design.steeper,
-                design.dial_max,
-                design.dial_needed,
-                design.dial_here,
-                design.dial_steeper,
-                design.depth,
-                design.gain,
-                design.cost,
-                design.cost_steeper,
-                design.cost_even,
-                design.cost_even_steeper,
-                *design.budgets,
-            }
-        ),
         possible={
             "(here a < layers a)%nat": about.LAYER_EXISTS,
             "0 <= beta_s a": design.steepness,
@@ -140,30 +105,12 @@ COQ_KINDS: Mapping[str, CoqKind] = {
     "weight block": CoqKind(
         "Weights",
         "weights",
-        frozenset({weights.w, weights.g, weights.lam_g, weights.move}),
         possible={"0 < lambda_g a": weights.lam_g, "0 < rate a": about.RATE_POSITIVE},
         built_in={"differentiable": "g"},
     ),
     "descent": CoqKind(
         "Descent",
         "descent",
-        frozenset(
-            {
-                weights.w_0,
-                weights.w_1,
-                weights.eta,
-                weights.lam_g,
-                weights.G,
-                weights.mu,
-                weights.b_0,
-                weights.N,
-                weights.N_mu,
-                weights.mu_T,
-                weights.b_T,
-                weights.gain_mu,
-                weights.w_T,
-            }
-        ),
         possible={
             "gradients a <> []": about.RUN_NOT_EMPTY,
             "0 < eta a": weights.eta,
@@ -176,20 +123,6 @@ COQ_KINDS: Mapping[str, CoqKind] = {
     "surviving block": CoqKind(
         "Surviving",
         "head",
-        frozenset(
-            {
-                letters.m,
-                letters.k,
-                letters.tau,
-                letters.delta,
-                letters.eps,
-                letters.H,
-                weights.d_k,
-                weights.s_in,
-                weights.reach_off,
-                weights.pull,
-            }
-        ),
         possible={
             "(0 < width a)%nat": about.WIDTH_POSITIVE,
             "inside a <> []": about.BLOCK_AND_COMPLEMENT,
@@ -198,18 +131,5 @@ COQ_KINDS: Mapping[str, CoqKind] = {
         },
         built_in={"no key bias": "score", "no normalisation": "score", "others extinct": "score"},
     ),
-    "row beside another": CoqKind(
-        "Beside",
-        "row",
-        _OF_ROW
-        | {
-            design.norm,
-            design.surprise_variance,
-            design.H_any,
-            design.TV_any,
-            design.moved_row,
-            design.moved_scores,
-        },
-        possible=_ROW,
-    ),
+    "row beside another": CoqKind("Beside", "row", _ROW, extends="Row"),
 }

@@ -30,8 +30,9 @@ _channel: Any = None
 
 @dataclass
 class Run(Generic[Found]):
-    """The finished results, in the order of the items, and whether Ctrl-C ended the run early."""
+    """The finished results, in the order of the `asked` items, and whether Ctrl-C ended the run early."""
 
+    asked: int
     found: list[Found] = field(default_factory=list)
     interrupted: bool = False
 
@@ -80,7 +81,7 @@ class _Bar:
 
 
 def _here(work: Callable[[str, Report], Found], items: Sequence[str], bar: _Bar) -> Run[Found]:
-    run: Run[Found] = Run()
+    run: Run[Found] = Run(len(items))
     try:
         for item in items:
             bar.under_way(item, "")
@@ -101,9 +102,9 @@ def _elsewhere(work: Callable[[str, Report], Found], items: Sequence[str], jobs:
     try:
         pending += [pool.submit(_work, work, item) for item in items]
         _follow(channel, pending, bar)
-        return Run([future.result() for future in pending])
+        return Run(len(items), [future.result() for future in pending])
     except KeyboardInterrupt:
-        return Run([future.result() for future in pending if _succeeded(future)], interrupted=True)
+        return Run(len(items), [future.result() for future in pending if _succeeded(future)], interrupted=True)
     except BrokenProcessPool as error:
         raise LocalistError(f"a worker process died, possibly out of memory: try --jobs 1 ({error})") from None
     finally:

@@ -13,7 +13,6 @@ from sympy import Ge, Interval, Symbol, oo
 
 from proofs_check import evidence, gathering, kernel
 from proofs_check.claims_page import claims_page, line
-from proofs_check.commands import gather_one, kernel_one
 from proofs_check.deciding.vacuity import check_vacuity
 from proofs_check.evidence import ROWS, on_file, standing, statement_hash
 from proofs_check.findings import Effort, path_of
@@ -23,6 +22,7 @@ from proofs_check.inequalities.verdict import Verdict
 from proofs_check.kernel import KernelResult
 from proofs_check.methods.lemmas import lemmas_of, replayed
 from proofs_check.methods.running import each
+from proofs_check.modes import gather_one, kernel_one
 from proofs_check.statuses import Status
 from proofs_check.tables import print_full, print_kernel
 from proofs_check.verification import verify
@@ -335,7 +335,7 @@ def test_a_recheck_that_fails_is_recorded(monkeypatch, known, tmp_path):
     assert stands("A6", recorded("A6"), tmp_path).status is Status.KERNEL_CHECKED
     clauses = {clause.name: "Coq says no" for clause in find("A6").claim}
     refused = KernelResult("A6", Verdict.UNDECIDED, (), clauses, ("Classical_Prop.classic",), "8.16.1", reason="no")
-    refused = replace(refused, hashes=kernel.hashes(find("A6")))
+    refused = replace(refused, sha256=kernel.hashes(find("A6")))
     monkeypatch.setattr(kernel, "check", lambda statement: refused)
     assert kernel_one("A6", lambda part: None, tmp_path) == (refused, "")
     found = standing(find("A6"), tmp_path)
