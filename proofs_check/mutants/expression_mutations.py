@@ -13,7 +13,7 @@ from sympy import Add, Expr, Mul, Pow, Rational, Symbol, together
 
 Mutated = tuple[str, Expr]
 
-_LESS, _MORE = Rational(99, 100), Rational(101, 100)
+LESS, MORE = Rational(99, 100), Rational(101, 100)
 _LITTLE = Rational(1, 1000)
 # At most this many terms and factors of a formula are mutated; long formulas have dozens of similar ones.
 _PARTS = 4
@@ -22,7 +22,7 @@ _PARTS = 4
 def mutations_of_value(expr: Expr) -> Iterator[Mutated]:
     """Yields expressions with other values than `expr`, for the right side of an equality."""
     yield "sign flipped", -expr
-    yield "scaled by 0.99", _LESS * expr
+    yield "scaled by 0.99", LESS * expr
     yield "a little more", expr + _LITTLE
     yield from _dropped(expr)
     yield from _letters_confused(expr)

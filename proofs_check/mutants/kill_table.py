@@ -8,7 +8,8 @@ from typing import Any
 
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.methods.running import Report
-from proofs_check.mutants.tested_methods import METHODS, Method, Planted
+from proofs_check.mutants import Planted
+from proofs_check.mutants.tested_methods import METHODS, Method
 from theory.errors import LocalistError
 from theory.statements.catalogue import find
 

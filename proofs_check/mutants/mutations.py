@@ -1,67 +1,82 @@
-"""Mistakes that happen in real derivations, each a change of one clause; `statement_mutants` applies them."""
+"""Changes of one clause, each a mistake that happens in real derivations; the tables of mutants name them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from sympy import Expr, Ge, Gt, Le, Lt, Rational, true
+from sympy import Expr, Ge, Gt, Le, Lt
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
+from proofs_check.mutants.expression_mutations import LESS, MORE
 from theory.statement import Clause
 from theory.symbols import k, m
-
-Mutation = Callable[[Clause], Clause]
-# Statement id, clause name, name of the mutation, and the mutation.
-NamedMutation = tuple[str, str, str, Mutation]
-
-
-def flipped(clause: Clause) -> Clause:
-    """The clause with its inequality flipped."""
-    claim = _relational(clause)
-    return replace(clause, holds=_OPPOSITE[claim.func](claim.lhs, claim.rhs))
-
 
 _OPPOSITE = {Le: Ge, Ge: Le, Lt: Gt, Gt: Lt}
 
 
-def _relational(clause: Clause) -> Relational:
-    if not isinstance(clause.holds, Relational):
-        raise TypeError(f"this mutation needs a clause with two sides, and {clause.name!r} is {clause.holds}")
-    return clause.holds
+@dataclass(frozen=True)
+class Given:
+    """The assumption in place of the clause's own."""
+
+    condition: Boolean
 
 
-def in_bound(change: Callable[[Expr], Expr]) -> Mutation:
-    """A mutation that applies `change` to the right-hand side."""
+@dataclass(frozen=True)
+class Anywhere:
+    """One expression for another in the claim and its assumption."""
 
-    def mutate(clause: Clause) -> Clause:
-        claim = _relational(clause)
-        return replace(clause, holds=claim.func(claim.lhs, change(claim.rhs), evaluate=False))
-
-    return mutate
+    old: Expr
+    new: Expr
 
 
-def replaced(old: Expr, new: Expr) -> Mutation:
-    """A mutation that replaces one expression by another in the right-hand side."""
-    return in_bound(lambda bound: bound.subs(old, new))
+# A claim replaces the claim, an expression the right-hand side; a pair is an expression of the right-hand side and what
+# replaces it, a function gives the new right-hand side for the old one.
+Change: TypeAlias = Boolean | Expr | tuple[Expr, Expr] | Callable[[Expr], Expr] | Given | Anywhere
+# Statement id, clause name, name of the mutation, and the change.
+Mutation: TypeAlias = tuple[str, str, str, Change]
 
 
-sizes_swapped = in_bound(lambda bound: bound.subs({m: k, k: m}, simultaneous=True))
-scaled_down = in_bound(lambda bound: Rational(99, 100) * bound)
-scaled_up = in_bound(lambda bound: Rational(101, 100) * bound)
+def changed(clause: Clause, change: Change) -> Clause:
+    """The clause with the change made in it."""
+    match change:
+        case Given():
+            return replace(clause, given=change.condition)
+        case Anywhere(old, new):
+            return replace(clause, holds=clause.holds.subs(old, new), given=clause.given.subs(old, new))
+        case Expr():
+            return _with_bound(clause, lambda bound: change)
+        case Boolean():
+            return replace(clause, holds=change)
+        case (old, new):
+            return _with_bound(clause, lambda bound: bound.subs(old, new))
+    return _with_bound(clause, change)
 
 
-def assumption_dropped(clause: Clause) -> Clause:
-    """The clause without its assumption."""
-    return replace(clause, given=true)
+def _with_bound(clause: Clause, change: Callable[[Expr], Expr]) -> Clause:
+    claim = clause.holds
+    if not isinstance(claim, Relational):
+        raise TypeError(f"this mutation needs a clause with two sides, and {clause.name!r} is {claim}")
+    return replace(clause, holds=claim.func(claim.lhs, change(claim.rhs), evaluate=False))
 
 
-def claiming(holds: Boolean) -> Mutation:
-    """A mutation that replaces the whole claim."""
-    return lambda clause: replace(clause, holds=holds)
+def flipped(clause: Clause) -> Clause:
+    """The clause with its inequality flipped."""
+    return replace(clause, holds=_OPPOSITE[type(clause.holds)](clause.holds.lhs, clause.holds.rhs))
 
 
-def assuming(given: Boolean) -> Mutation:
-    """A mutation that replaces the assumption."""
-    return lambda clause: replace(clause, given=given)
+def scaled_up(bound: Expr) -> Expr:
+    """The expression, 1 % larger."""
+    return MORE * bound
+
+
+def scaled_down(bound: Expr) -> Expr:
+    """The expression, 1 % smaller."""
+    return LESS * bound
+
+
+def sizes_swapped(bound: Expr) -> Expr:
+    """The expression with the sizes of the block and its complement swapped."""
+    return bound.subs({m: k, k: m}, simultaneous=True)

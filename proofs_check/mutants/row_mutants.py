@@ -1,174 +1,129 @@
-"""Mutations of the statements A1, A3, A6, B2-B4 and B6."""
+"""Mutations of the statements on rows and contexts (A, B1-B4, B6)."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from sympy import Abs, And, Eq, Equivalent, Expr, Ge, Gt, Implies, Le, Max, exp, floor, log, true
 
-from sympy import Abs, And, Eq, Equivalent, Ge, Gt, Implies, Le, Max, Rational, log
-from sympy.logic.boolalg import Boolean
-
-from proofs_check.mutants.mutations import (
-    Mutation,
-    NamedMutation,
-    assuming,
-    assumption_dropped,
-    flipped,
-    in_bound,
-    replaced,
-    scaled_down,
-    sizes_swapped,
-)
+from proofs_check.mutants.expression_mutations import LESS
+from proofs_check.mutants.mutations import Given, Mutation, sizes_swapped
+from theory import symbols as row
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit
-from theory.statement import Clause
+from theory.statements.context import LARGEST_RATIO
 from theory.statements.dial import DIAL_BIAS, GATE
 from theory.statements.leak import LEAK_MAX, MARGIN_THRESHOLD
 from theory.statements.penalty import PENALTY_NEEDED
-from theory.symbols import (
-    H_B,
-    H_C,
-    KL,
-    TV,
-    Delta,
-    F,
-    F_lam,
-    H,
-    H_mask,
-    d,
-    delta,
-    delta_mean,
-    delta_seen,
-    eps,
-    eps_lam,
-    eps_pen,
-    eps_target,
-    k,
-    lam,
-    lam_more,
-    m,
-    o_null,
-    o_plain,
-    p_null,
-    pen,
-    r,
-    reach,
-    sbar_B,
-    sbar_C,
-    shift,
-    spread,
-    tau,
-    u,
-    vbar_B,
-    vbar_C,
-)
+from theory.symbols import H_B, H_C, Delta, F, F_lam, d, delta_mean, eps, eps_target, k, lam, m, pen, r, tau
+
+_KEPT, _KEPT_PENALISED = Le(eps, eps_target), Le(row.eps_pen, eps_target)
+_SWAPPED = sizes_swapped(MARGIN_THRESHOLD)
+_GAP, _RISING = row.sbar_C - row.sbar_B, Ge(row.lam_more, lam)
+# k/m of the last query of a full window, and the separation that this query needs.
+_LAST = (row.tokens - row.window) / row.window
+_LAST_NEEDS = log(_LAST) + Logit(1 - eps_target)
 
 
-def _says(claim: Boolean) -> Mutation:
-    """A mutation that replaces the claim and keeps the assumption."""
-
-    def mutate(clause: Clause) -> Clause:
-        return replace(clause, holds=claim)
-
-    return mutate
+def _seen(margin: Expr) -> Le:
+    return Le(eps, LEAK_MAX.subs(d, margin))
 
 
-_NEARLY = Rational(99, 100)
-_below_the_gap = And(Ge(lam_more, lam), Le(DIAL_BIAS, sbar_C - sbar_B))
-_SWAPPED = MARGIN_THRESHOLD.subs({m: k, k: m}, simultaneous=True)
+def _ratio_of(windows: Expr) -> Expr:
+    return row.window * floor(windows) / row.least_own
 
-MUTATIONS: tuple[NamedMutation, ...] = (
-    ("A1", "identity", "size ratio inverted", _says(Eq(Logit(F), Delta + log(k / m)))),
-    ("A1", "identity", "size ratio dropped", _says(Eq(Logit(F), Delta))),
-    ("A1", "mean margin", "inequality flipped", flipped),
-    ("A1", "soft margin", "temperature dropped", _says(Le(delta_mean, Delta))),
-    ("A1", "top", "inequality flipped", flipped),
-    ("A1", "range", "temperature inverted", _says(Le(reach, r / tau))),
-    ("A1", "range", "bound scaled by 0.99", scaled_down),
-    ("A3", "iff", "sizes swapped", _says(Equivalent(Le(eps, eps_target), Ge(Delta, _SWAPPED)))),
-    ("A3", "iff", "inequality flipped", _says(Equivalent(Le(eps, eps_target), Le(Delta, MARGIN_THRESHOLD)))),
-    ("A3", "iff", "margin for soft margin", _says(Equivalent(Le(eps, eps_target), Ge(d, MARGIN_THRESHOLD)))),
+
+def _all_kept_from(size: Expr) -> Equivalent:
+    return Equivalent(Le(row.eps_most, eps_target), Ge(row.d_T, size + Logit(1 - eps_target)))
+
+
+MUTATIONS: tuple[Mutation, ...] = (
+    ("A1", "identity", "size ratio inverted", Eq(Logit(F), Delta + log(k / m))),
+    ("A1", "identity", "size ratio dropped", Eq(Logit(F), Delta)),
+    ("A1", "soft margin", "temperature dropped", Le(delta_mean, Delta)),
+    ("A1", "range", "temperature inverted", Le(row.reach, r / tau)),
+    ("A2", "margin", "size ratio dropped", Logistic(-d)),
+    ("A2", "margin", "block one too large", (m, m + 1)),
+    ("A2", "exponential", "size ratio inverted", sizes_swapped),
+    ("A3", "iff", "sizes swapped", Equivalent(_KEPT, Ge(Delta, _SWAPPED))),
+    ("A3", "iff", "inequality flipped", Equivalent(_KEPT, Le(Delta, MARGIN_THRESHOLD))),
+    ("A3", "iff", "margin for soft margin", Equivalent(_KEPT, Ge(d, MARGIN_THRESHOLD))),
+    ("A3", "sufficient", "threshold scaled by 0.99", Implies(Ge(d, LESS * MARGIN_THRESHOLD), _KEPT)),
+    ("A3", "sufficient", "size ratio dropped", Implies(Ge(d, Logit(1 - eps_target)), _KEPT)),
+    ("A3", "sufficient", "taken for necessary", Implies(_KEPT, Ge(d, MARGIN_THRESHOLD))),
+    ("A3", "necessary", "threshold scaled by 1/0.99", Implies(_KEPT, Ge(LESS * r, MARGIN_THRESHOLD))),
+    ("A4", "attained", "linear term dropped", lambda bound: bound - d * Logistic(-(d + log(m / k)))),
+    ("A4", "floor", "assumption d >= 0 dropped", Given(true)),
+    ("A4", "floor", "floor of all keys", log(m + k)),
+    ("A4", "one pair attained", "one key too few", (k, k - 1)),
+    ("A4", "one pair attained", "two-level bound", log(m + k * exp(-d))),
+    ("A4", "given fidelity", "mixing entropy dropped", F * log(m) + eps * log(k)),
+    ("A4", "given separation", "assumption d >= 0 dropped", Given(true)),
+    ("A4", "given separation", "linear term dropped", lambda bound: bound - d * Logistic(-(d + log(m / k)))),
+    ("A4", "one pair", "one key too few", (k, k - 1)),
+    ("A5", "quadratic", "8 taken for 16", lambda bound: bound / 2),
+    ("A5", "law below quadratic", "8 taken for 16", lambda bound: bound / 2),
+    ("A5", "dimension-free", "range halved", (r, r / 2)),
+    ("A6", "margin", "errors counted once", Le(Abs(row.delta - row.delta_seen), row.u)),
+    ("A6", "leak", "error added", _seen((row.delta_seen + 2 * row.u) / tau)),
+    ("A6", "leak", "error left out", _seen(row.delta_seen / tau)),
+    ("A6", "leak", "errors counted once", _seen((row.delta_seen - row.u) / tau)),
+    ("A6", "leak", "temperature inverted", _seen((row.delta_seen - 2 * row.u) * tau)),
+    ("A7", "largest ratio", "last query of a full window", _LAST),
+    ("A7", "largest ratio", "tokens not rounded", (row.tokens - row.least_own) / row.least_own),
+    ("A7", "largest ratio", "least own keys forgotten in the last window", _ratio_of(row.tokens / row.window)),
+    ("A7", "largest ratio", "last query left out", _ratio_of((row.tokens - row.least_own - 1) / row.window)),
+    ("A7", "largest ratio", "window for the least own keys", (row.least_own, row.window)),
+    ("A7", "binding query", "last query taken to bind", Logistic(log(row.tokens / row.window - 1) - row.d_T)),
+    ("A7", "iff", "margin threshold of the last query", _all_kept_from(log(_LAST))),
+    ("A7", "iff", "ratio inverted", _all_kept_from(-log(LARGEST_RATIO))),
+    ("A7", "iff", "least own keys taken as 1", _all_kept_from(log(LARGEST_RATIO * row.least_own))),
+    ("A7", "sufficient", "threshold of the last query", Implies(Ge(row.d_T, _LAST_NEEDS), Le(row.eps_T, eps_target))),
     (
-        "A3",
+        "A7",
         "sufficient",
         "threshold scaled by 0.99",
-        _says(Implies(Ge(d, _NEARLY * MARGIN_THRESHOLD), Le(eps, eps_target))),
+        Implies(Ge(row.d_T, LESS * (log(LARGEST_RATIO) + Logit(1 - eps_target))), Le(row.eps_T, eps_target)),
     ),
-    ("A3", "sufficient", "size ratio dropped", _says(Implies(Ge(d, Logit(1 - eps_target)), Le(eps, eps_target)))),
-    ("A3", "sufficient", "taken for necessary", _says(Implies(Le(eps, eps_target), Ge(d, MARGIN_THRESHOLD)))),
-    (
-        "A3",
-        "necessary",
-        "threshold scaled by 1/0.99",
-        _says(Implies(Le(eps, eps_target), Ge(_NEARLY * r, MARGIN_THRESHOLD))),
-    ),
-    ("A6", "margin", "errors counted once", _says(Le(Abs(delta - delta_seen), u))),
-    ("A6", "margin", "bound scaled by 0.99", scaled_down),
-    ("A6", "leak", "error added", _says(Le(eps, LEAK_MAX.subs(d, (delta_seen + 2 * u) / tau)))),
-    ("A6", "leak", "error left out", _says(Le(eps, LEAK_MAX.subs(d, delta_seen / tau)))),
-    ("A6", "leak", "errors counted once", _says(Le(eps, LEAK_MAX.subs(d, (delta_seen - u) / tau)))),
-    ("A6", "leak", "temperature inverted", _says(Le(eps, LEAK_MAX.subs(d, (delta_seen - 2 * u) * tau)))),
-    ("B2", "mixture", "masses swapped", in_bound(lambda bound: BinaryEntropy(F_lam) + eps_lam * H_B + F_lam * H_C)),
-    ("B2", "mixture", "mixing entropy dropped", in_bound(lambda bound: bound - BinaryEntropy(F_lam))),
-    ("B2", "slope", "temperature dropped", in_bound(lambda bound: sbar_B - sbar_C)),
-    ("B2", "falls", "assumption dropped", assumption_dropped),
-    ("B2", "rises first", "assumption dropped", assumption_dropped),
-    ("B2", "strict converse", "assumption dropped", assumption_dropped),
-    ("B2", "strict converse", "dial 0 too", assuming(Le(DIAL_BIAS, sbar_C - sbar_B))),
-    ("B2", "strict converse", "three times the gap", assuming(And(Gt(lam, 0), Le(DIAL_BIAS, 3 * (sbar_C - sbar_B))))),
-    ("B2", "rises up to the gap", "either order of the dials", assuming(Le(DIAL_BIAS, sbar_C - sbar_B))),
-    ("B2", "rises up to the gap", "smaller dial below the gap", assuming(_below_the_gap)),
-    ("B2", "falls beyond the gap", "either order of the dials", assuming(Ge(DIAL_BIAS, sbar_C - sbar_B))),
-    ("B2", "falls beyond the gap", "below the gap too", assuming(Ge(lam_more, lam))),
-    (
-        "B2",
-        "falls beyond the margin",
-        "margin's sign flipped",
-        assuming(And(Ge(lam_more, lam), Ge(DIAL_BIAS, delta_mean))),
-    ),
-    ("B2", "falls beyond the margin", "either order of the dials", assuming(Ge(DIAL_BIAS, -delta_mean))),
-    ("B2", "peak", "larger entropy for the sum of both", in_bound(lambda bound: Max(H_B, H_C))),
-    ("B2", "mean margin suffices", "assumption dropped", assumption_dropped),
-    (
-        "B2",
-        "whole way",
-        "fidelity for leak",
-        _says(Equivalent(Le(H_mask, H), Le(F * (H_B - H_C), BinaryEntropy(F)))),
-    ),
-    ("B3", "total variation", "counted twice", _says(Eq(TV, 2 * (F_lam - F)))),
-    ("B3", "divergence", "arguments swapped", _says(Eq(KL, BinaryDivergence(F, F_lam)))),
-    ("B3", "output", "sign flipped", _says(Eq(shift, (F_lam - F) * (vbar_C - vbar_B)))),
-    ("B3", "output", "plain fidelity not subtracted", _says(Eq(shift, F_lam * (vbar_B - vbar_C)))),
-    ("B3", "output bound", "fidelity gained twice over", _says(Le(Abs(shift), (F_lam - F) ** 2 * spread))),
-    ("B3", "output bound", "inequality flipped", flipped),
-    ("B4", "maximiser", "inequality flipped", flipped),
-    ("B4", "soft margin", "temperature dropped", _says(Eq(eps_pen, Logistic(-(Delta + pen + log(m / k)))))),
-    ("B4", "soft margin", "penalty subtracted", _says(Eq(eps_pen, Logistic(-(Delta - pen / tau + log(m / k)))))),
+    ("A7", "share", "share of one query more", lambda bound: bound + 1 / row.tokens),
+    ("B1", "leak", "dial inverted", (lam, 1 - lam)),
+    ("B1", "leak", "denominator dropped", (1 - lam) * eps),
+    ("B1", "odds", "sign flipped", (log(1 - lam), -log(1 - lam))),
+    ("B1", "odds", "dial squared", (lam, lam**2)),
+    ("B2", "mixture", "masses swapped", BinaryEntropy(F_lam) + row.eps_lam * H_B + F_lam * H_C),
+    ("B2", "mixture", "mixing entropy dropped", lambda bound: bound - BinaryEntropy(F_lam)),
+    ("B2", "slope", "temperature dropped", -_GAP),
+    ("B2", "strict converse", "dial 0 too", Given(Le(DIAL_BIAS, _GAP))),
+    ("B2", "strict converse", "three times the gap", Given(And(Gt(lam, 0), Le(DIAL_BIAS, 3 * _GAP)))),
+    ("B2", "rises up to the gap", "either order of the dials", Given(Le(DIAL_BIAS, _GAP))),
+    ("B2", "rises up to the gap", "smaller dial below the gap", Given(And(_RISING, Le(DIAL_BIAS, _GAP)))),
+    ("B2", "falls beyond the gap", "either order of the dials", Given(Ge(DIAL_BIAS, _GAP))),
+    ("B2", "falls beyond the gap", "below the gap too", Given(_RISING)),
+    ("B2", "falls beyond the margin", "margin's sign flipped", Given(And(_RISING, Ge(DIAL_BIAS, delta_mean)))),
+    ("B2", "falls beyond the margin", "either order of the dials", Given(Ge(DIAL_BIAS, -delta_mean))),
+    ("B2", "peak", "larger entropy for the sum of both", Max(H_B, H_C)),
+    ("B2", "whole way", "fidelity for leak", Equivalent(Le(row.H_mask, row.H), Le(F * (H_B - H_C), BinaryEntropy(F)))),
+    ("B3", "total variation", "counted twice", Eq(row.TV, 2 * (F_lam - F))),
+    ("B3", "divergence", "arguments swapped", Eq(row.KL, BinaryDivergence(F, F_lam))),
+    ("B3", "output", "sign flipped", Eq(row.shift, (F_lam - F) * (row.vbar_C - row.vbar_B))),
+    ("B3", "output", "plain fidelity not subtracted", Eq(row.shift, F_lam * (row.vbar_B - row.vbar_C))),
+    ("B3", "output bound", "fidelity gained twice over", Le(Abs(row.shift), (F_lam - F) ** 2 * row.spread)),
+    ("B4", "soft margin", "temperature dropped", Eq(row.eps_pen, Logistic(-(Delta + pen + log(m / k))))),
+    ("B4", "soft margin", "penalty subtracted", Eq(row.eps_pen, Logistic(-(Delta - pen / tau + log(m / k))))),
     (
         "B4",
         "threshold",
         "temperature dropped",
-        _says(Implies(Ge(pen, Max(0, MARGIN_THRESHOLD - delta)), Le(eps_pen, eps_target))),
+        Implies(Ge(pen, Max(0, MARGIN_THRESHOLD - row.delta)), _KEPT_PENALISED),
     ),
-    (
-        "B4",
-        "threshold",
-        "sizes swapped",
-        _says(Implies(Ge(pen, Max(0, tau * _SWAPPED - delta)), Le(eps_pen, eps_target))),
-    ),
-    (
-        "B4",
-        "threshold",
-        "threshold scaled by 0.99",
-        _says(Implies(Ge(pen, _NEARLY * PENALTY_NEEDED), Le(eps_pen, eps_target))),
-    ),
+    ("B4", "threshold", "sizes swapped", Implies(Ge(pen, Max(0, tau * _SWAPPED - row.delta)), _KEPT_PENALISED)),
+    ("B4", "threshold", "threshold scaled by 0.99", Implies(Ge(pen, LESS * PENALTY_NEEDED), _KEPT_PENALISED)),
     ("B4", "exponential", "size ratio inverted", sizes_swapped),
-    ("B4", "exponential", "penalty counted twice", replaced(pen, 2 * pen)),
-    ("B6", "gate", "dial for the gate", replaced(GATE, lam)),
-    ("B6", "gate", "not renormalised", replaced(GATE, lam * F)),
-    ("B6", "gate", "leak for the fidelity", replaced(GATE, GATE.subs(F, 1 - F))),
-    ("B6", "gate", "moved away from the block", replaced(GATE, -GATE)),
-    ("B6", "null key", "mass taken for the fidelity", _says(Eq(p_null, F))),
-    ("B6", "null key", "taken as one key of the block", _says(Eq(p_null, F / (m + F)))),
-    ("B6", "fidelity", "mass for the odds", _says(Eq(F, p_null))),
-    ("B6", "plain output", "not renormalised", _says(Eq(o_plain, o_null))),
-    ("B6", "plain output", "over the null key's mass", _says(Eq(o_plain, o_null / p_null))),
+    ("B4", "exponential", "penalty counted twice", (pen, 2 * pen)),
+    ("B6", "gate", "dial for the gate", (GATE, lam)),
+    ("B6", "gate", "not renormalised", (GATE, lam * F)),
+    ("B6", "gate", "leak for the fidelity", (GATE, GATE.subs(F, 1 - F))),
+    ("B6", "gate", "moved away from the block", (GATE, -GATE)),
+    ("B6", "null key", "mass taken for the fidelity", Eq(row.p_null, F)),
+    ("B6", "null key", "taken as one key of the block", Eq(row.p_null, F / (m + F))),
+    ("B6", "fidelity", "mass for the odds", Eq(F, row.p_null)),
+    ("B6", "plain output", "not renormalised", Eq(row.o_plain, row.o_null)),
+    ("B6", "plain output", "over the null key's mass", Eq(row.o_plain, row.o_null / row.p_null)),
 )

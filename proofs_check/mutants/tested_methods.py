@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from proofs_check.inequalities.search.interval import Refuted, certify
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.methods.adversary import tightness
 from proofs_check.methods.sampling import sample
 from proofs_check.methods.symbolic import decide_step
+from proofs_check.mutants import Planted
 from proofs_check.mutants.derivation_mutants import lemma_mutants, step_mutants
 from proofs_check.mutants.statement_mutants import mutants_of
 from proofs_check.screening.screen import screen
@@ -32,18 +32,6 @@ _SCREENED = (2e4, 2e5)
 _SECONDS = 60.0
 # Without a known false point, most mutants are true and the search would use all its time.
 _SECONDS_UNKNOWN = 1.0
-
-
-@dataclass(frozen=True)
-class Planted:
-    """A mutant: its name, the statement, step or lemma to decide, and an exact point at which it is false.
-
-    `false_at` is empty if no such point was found: the mutant may then be as true as the original.
-    """
-
-    name: str
-    asked: Any
-    false_at: str
 
 
 @dataclass(frozen=True)
@@ -62,14 +50,6 @@ def _claims(statement: Statement) -> Iterable[Planted]:
 
 def _claims_of_rows(statement: Statement) -> Iterable[Planted]:
     return _claims(statement) if statement.about == "row" else []
-
-
-def _steps(statement: Statement) -> Iterable[Planted]:
-    return (Planted(mutant.name, mutant.step, mutant.false_at) for mutant in step_mutants(statement))
-
-
-def _lemmas(statement: Statement) -> Iterable[Planted]:
-    return (Planted(mutant.name, mutant.lemma, mutant.false_at) for mutant in lemma_mutants(statement))
 
 
 def _by_random(planted: Planted, seed: int) -> Finding:
@@ -113,7 +93,7 @@ METHODS: tuple[Method, ...] = (
     Method("random", True, _claims, _by_random),
     Method("screen", False, _claims_of_rows, _by_screen),
     Method("adversarial", False, _claims_of_rows, _by_adversary),
-    Method("symbolic", True, _steps, _by_algebra),
-    Method("interval", True, _lemmas, _by_intervals),
+    Method("symbolic", True, step_mutants, _by_algebra),
+    Method("interval", True, lemma_mutants, _by_intervals),
 )
 """Every method that is tried on mutants."""

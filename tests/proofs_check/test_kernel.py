@@ -14,7 +14,7 @@ from proofs_check.kernel.build import Build, CoqError, assumed, closure, coq_ver
 from proofs_check.kernel.claims import definitions, propositions, theorem_name
 from proofs_check.kernel.kinds import COQ_KINDS
 from proofs_check.kernel.printing import clause_to_coq
-from proofs_check.mutants.mutations import scaled_up
+from proofs_check.mutants.mutations import changed, scaled_up
 from proofs_check.mutants.statement_mutants import mutants_of
 from theory.errors import InputError
 from theory.lowering import UnknownNode
@@ -135,8 +135,8 @@ def test_a_changed_file_makes_the_record_stale(copied, name):
 
 def test_a_changed_clause_makes_the_record_stale():
     first, *others = LEAK_BOUND.claim
-    changed = replace(LEAK_BOUND, claim=(scaled_up(first), *others))
-    found = kernel.recorded(changed, RECORDS["A2"])
+    other = replace(LEAK_BOUND, claim=(changed(first, scaled_up), *others))
+    found = kernel.recorded(other, RECORDS["A2"])
     assert found.verdict is Verdict.UNDECIDED
     assert "clause margin changed" in found.reason
 

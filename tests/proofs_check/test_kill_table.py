@@ -18,11 +18,11 @@ from proofs_check.inequalities.search.domains import side_of
 from proofs_check.inequalities.search.false_points import false_point, shown
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.methods.symbolic import decide_step
-from proofs_check.mutants import kill_table
+from proofs_check.mutants import Planted, kill_table
 from proofs_check.mutants import tested_methods as methods
 from proofs_check.mutants.derivation_mutants import lemma_mutants, step_mutants
 from proofs_check.mutants.kill_table import Trial, cell, holds, survivors, try_statement
-from proofs_check.mutants.tested_methods import METHODS, Method, Planted
+from proofs_check.mutants.tested_methods import METHODS, Method
 from theory.derivation import Positive
 from theory.errors import DomainError
 from theory.statements.catalogue import CATALOGUE, find
@@ -141,18 +141,18 @@ def test_mutations_that_no_point_shows_false_are_not_counted():
 def test_every_step_and_lemma_has_mutants_shown_by_a_point(key):
     steps, lemmas = list(step_mutants(find(key))), list(lemma_mutants(find(key)))
     for index, _ in enumerate(find(key).derive(), 1):
-        assert any(mutant.false_at for mutant in steps if mutant.index == index)
-    for name in {mutant.lemma.name for mutant in lemmas}:
-        assert sum(bool(mutant.false_at) for mutant in lemmas if mutant.lemma.name == name) >= 2
+        assert any(mutant.false_at for mutant in steps if mutant.name.startswith(f"{key} step {index}: "))
+    for name in {mutant.asked.name for mutant in lemmas}:
+        assert sum(bool(mutant.false_at) for mutant in lemmas if mutant.asked.name == name) >= 2
     assert len({mutant.name for mutant in steps}) > len(steps) * 0.9
 
 
 def test_what_is_shown_false_is_false():
     for mutant in [mutant for mutant in lemma_mutants(find("A2")) if mutant.false_at]:
         values = dict(part.split("=") for part in mutant.false_at.split(", ") if "=" in part)
-        place = {letter: Rational(values[letter.name]) for letter in mutant.lemma.domain}
-        assert all(mutant.lemma.domain[letter].contains(value) for letter, value in place.items())
-        gap = (mutant.lemma.claim.gts - mutant.lemma.claim.lts).subs(place).evalf(50)
+        place = {letter: Rational(values[letter.name]) for letter in mutant.asked.domain}
+        assert all(mutant.asked.domain[letter].contains(value) for letter, value in place.items())
+        gap = (mutant.asked.claim.gts - mutant.asked.claim.lts).subs(place).evalf(50)
         assert gap <= 0
 
 
