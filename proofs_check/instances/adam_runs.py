@@ -6,7 +6,7 @@ The gradients are arbitrary, so a result holds for every loss.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,25 +14,28 @@ from flint import fmpq
 from hypothesis import strategies as st
 from sympy import Symbol
 
+from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
+from proofs_check.instances.instance import Instance, InstanceKind
 from proofs_check.instances.quantities import (
+    Quantities,
     Quantity,
-    exactly,
+    Vector,
     given_as,
     largest,
+    norm_of,
+    proximal_step,
     rational,
     root,
     root_as,
-    shrink,
     total,
     vector,
 )
-from proofs_check.instances.rows import Arithmetic
-from proofs_check.instances.weight_blocks import Vector, listed, norm_of, vectors
+from proofs_check.instances.weight_blocks import vectors
 from theory import weight_symbols as letters
 
 
 @dataclass(frozen=True)
-class AdamRun:
+class AdamRun(Instance):
     """A run of AdamW with a proximal step after each step, on one block.
 
     The first `warmup` steps only fill Adam's moments. Two fields make runs outside C5: `proximal_first` takes the
@@ -49,23 +52,8 @@ class AdamRun:
     decay: Fraction = Fraction(0)
     amsgrad: bool = False
     warmup: int = 0
-    family: str = field(default="given", compare=False)
     proximal_first: bool = False
     metric: Fraction = Fraction(1)
-
-    def __str__(self) -> str:
-        return (
-            f"weights {listed([self.weights])}, gradients {listed(self.gradients)}, rates {listed([self.rates])}, "
-            f"penalty {self.penalty}, betas {self.beta1}, {self.beta2}, epsilon {self.epsilon}, decay {self.decay}, "
-            f"amsgrad {self.amsgrad}, warmup {self.warmup}"
-            + (", proximal step first" if self.proximal_first else "")
-            + (f", metric {self.metric}" if self.metric != 1 else "")
-        )
-
-    @property
-    def levels(self) -> int:
-        """0: exact forms are roots of rationals, without exponentials."""
-        return 0
 
 
 def _update_parts(run: AdamRun) -> list[list[tuple[Quantity, Quantity]]]:
@@ -95,16 +83,15 @@ def _last_update(run: AdamRun, by: Arithmetic) -> Any:
     return given_as(by, largest(abs(_update(run, part)) for part in parts))
 
 
-def _end(run: AdamRun) -> list[Quantity]:
-    weights = vector(run.weights)
-    schedule = list(zip(run.rates, _update_parts(run), strict=True))
-    for rate, parts in schedule[run.warmup :]:
-        kept = 1 - rational(rate * run.decay)
-        if run.proximal_first:
-            weights = shrink(weights, rational(rate * run.penalty / run.metric))
-        weights = [kept * w - rational(rate) * _update(run, part) for w, part in zip(weights, parts, strict=True)]
-        if not run.proximal_first:
-            weights = shrink(weights, rational(rate * run.penalty / run.metric))
+def _end(run: AdamRun) -> Quantities:
+    weights: Quantities = vector(run.weights)
+    for rate, parts in list(zip(run.rates, _update_parts(run), strict=True))[run.warmup :]:
+        kept, moves = 1 - rational(rate * run.decay), [rational(rate) * _update(run, part) for part in parts]
+
+        def step(before: Quantities, kept: Quantity = kept, moves: Quantities = moves) -> Quantities:
+            return [kept * w - move for w, move in zip(before, moves, strict=True)]
+
+        weights = proximal_step(weights, step, rational(rate * run.penalty / run.metric), run.proximal_first)
     return weights
 
 
@@ -128,7 +115,7 @@ def _gain(run: AdamRun, by: Arithmetic) -> Any:
     return given_as(by, total(gains))
 
 
-ADAM_DEFINITIONS: Mapping[Symbol, Any] = {
+ADAM_DEFINITIONS: Mapping[Symbol, Definition] = {
     letters.beta_1: exactly(lambda run: run.beta1),
     letters.beta_2: exactly(lambda run: run.beta2),
     letters.beta_1_t: exactly(lambda run: run.beta1 ** len(run.gradients)),
@@ -141,36 +128,36 @@ ADAM_DEFINITIONS: Mapping[Symbol, Any] = {
     letters.gain: _gain,
 }
 
-ADAM_STRUCTURE: Mapping[str, Any] = {
-    "weight decay": lambda run: all(0 <= rate * run.decay <= 1 for rate in run.rates),
-    "proximal step last": lambda run: not run.proximal_first,
-    "Euclidean proximal step": lambda run: run.metric == 1,
-}
-
-
+_TENTH, _NINE_TENTHS, _SLOW = Fraction(1, 10), Fraction(9, 10), Fraction(999, 1000)
 _BETAS = [
-    (Fraction(1, 10), Fraction(999, 1000)),
-    (Fraction(9, 10), Fraction(999, 1000)),
-    (Fraction(9, 10), Fraction(19, 20)),
+    (_TENTH, _SLOW),
+    (_NINE_TENTHS, _SLOW),
+    (_NINE_TENTHS, Fraction(19, 20)),
     (Fraction(0), Fraction(1, 2)),
     (Fraction(1, 2), Fraction(3, 10)),
 ]
+
+
+def _attaining(beta1: Fraction, beta2: Fraction, steps: int, size: int) -> tuple[Vector, ...]:
+    """The gradients that attain Adam's largest update at every step.
+
+    Scaled by beta1 so that beta1 = 0, where only the last gradient counts, needs no special case.
+    """
+    return tuple((-(beta2**i) * beta1 ** (steps - i),) * size for i in range(1, steps + 1))
 
 
 @st.composite
 def _reviving(draw: st.DrawFn) -> AdamRun:
     """A block that a long first step sets to zero, under a penalty that Adam's growing update later overcomes."""
     (beta1, beta2), steps, size = _BETAS[0], 5, draw(st.integers(1, 4))
-    rows = tuple((-(beta2**i) * beta1 ** (steps - i),) * size for i in range(1, steps + 1))
     penalty = draw(st.sampled_from([Fraction(3, 4), Fraction(99, 100)]))
     return AdamRun(
         weights=(Fraction(1, 100),) * size,
-        gradients=rows,
+        gradients=_attaining(beta1, beta2, steps, size),
         rates=(Fraction(8), *(Fraction(1),) * (steps - 1)),
         penalty=penalty * Fraction(size**0.5 * _largest_in_floats(beta1, beta2, steps)),
         beta1=beta1,
         beta2=beta2,
-        family="reviving",
     )
 
 
@@ -184,8 +171,7 @@ def adam_runs(draw: st.DrawFn) -> AdamRun:
     steps = draw(st.integers(1, 5))
     beta1, beta2 = draw(st.sampled_from(_BETAS))
     if family == "attaining":
-        # Scaled by beta1 so that beta1 = 0, where only the last gradient counts, needs no special case.
-        rows = [(-(beta2**i) * beta1 ** (steps - i),) * size for i in range(1, steps + 1)]
+        rows = list(_attaining(beta1, beta2, steps, size))
     elif family == "one jump":
         rows = [(Fraction(-1, 10**6),) * size for _ in range(steps - 1)] + [(Fraction(-1),) * size]
     else:
@@ -208,12 +194,11 @@ def adam_runs(draw: st.DrawFn) -> AdamRun:
         decay=decay,
         amsgrad=not plain and draw(st.booleans()),
         warmup=draw(st.integers(0, steps - 1)),
-        family=family,
     )
 
 
 @st.composite
-def astray_adam_runs(draw: st.DrawFn) -> AdamRun:
+def _astray(draw: st.DrawFn) -> AdamRun:
     """Runs whose betas, weight decay or proximal step break an assumption of C5."""
     run = draw(adam_runs())
     odd = draw(st.sampled_from(["betas", "decay", "proximal_first", "metric"]))
@@ -232,3 +217,15 @@ def _largest_in_floats(beta1: Fraction, beta2: Fraction, steps: int) -> float:
 
 def _as_fraction(value: Quantity) -> Fraction:
     return Fraction(int(value.p), int(value.q)) if isinstance(value, fmpq) else Fraction(float(value))
+
+
+KIND = InstanceKind(
+    adam_runs,
+    ADAM_DEFINITIONS,
+    {
+        "weight decay": lambda run: all(0 <= rate * run.decay <= 1 for rate in run.rates),
+        "proximal step last": lambda run: not run.proximal_first,
+        "Euclidean proximal step": lambda run: run.metric == 1,
+    },
+    _astray,
+)

@@ -1,4 +1,4 @@
-"""Anchored heads and sets of anchors as exact data: how to draw one, and the value of each letter on it."""
+"""Anchored heads (D1) and sets of anchors (D2) as exact data: how to draw one, and the value of each letter on it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,13 @@ from typing import Any
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances import rows
+from proofs_check.instances.arithmetic import Definition, exactly
+from proofs_check.instances.instance import Instance, InstanceKind
+from proofs_check.instances.quantities import Vector, inner, on_sphere
 from proofs_check.instances.row_strategies import probabilities, temperatures
-from proofs_check.instances.rows import AttentionRow, Definition
+from proofs_check.instances.rows import AttentionRow, of_row
 from theory import design_symbols as letters
 from theory import symbols as row_letters
-
-Vector = tuple[Fraction, ...]
-
-
-def inner(u: Sequence[Fraction], v: Sequence[Fraction]) -> Fraction:
-    """Inner product."""
-    return sum((a * b for a, b in zip(u, v, strict=True)), Fraction(0))
 
 
 def coherence_of(vectors: Sequence[Sequence[Fraction]]) -> Fraction:
@@ -41,7 +36,7 @@ def _root_above(square: Fraction) -> Fraction:
 
 
 @dataclass(frozen=True)
-class AnchoredHead:
+class AnchoredHead(Instance):
     """One query along the first anchor, and keys, each a unit direction with the index of its anchor.
 
     Two fields make heads outside D1: `query` is another direction of the query, `lengths` are the keys' norms over the
@@ -56,14 +51,6 @@ class AnchoredHead:
     query: Vector = ()
     lengths: tuple[Fraction, ...] = ()
 
-    def __str__(self) -> str:
-        return (
-            f"coherence {float(self.coherence):.6g}, key distance {float(self.distance):.6g}, "
-            f"scale {float(self.scale):.6g}, {self.row}"
-            + (", query off its anchor" if self.query else "")
-            + (", keys of unequal norms" if self.lengths else "")
-        )
-
     @cached_property
     def coherence(self) -> Fraction:
         """Largest inner product of two different anchors."""
@@ -72,11 +59,8 @@ class AnchoredHead:
     @cached_property
     def distance(self) -> Fraction:
         """Largest distance of a key from its anchor, or a rational just above it."""
-        squares = (
-            sum(((a - b) ** 2 for a, b in zip(direction, self.anchors[owner], strict=True)), Fraction(0))
-            for owner, direction in self.keys
-        )
-        return _root_above(max(squares))
+        moves = ([a - b for a, b in zip(key, self.anchors[owner], strict=True)] for owner, key in self.keys)
+        return _root_above(max(inner(move, move) for move in moves))
 
     @cached_property
     def row(self) -> AttentionRow:
@@ -90,7 +74,7 @@ class AnchoredHead:
             leak_target=self.leak_target,
         )
 
-    @cached_property
+    @property
     def levels(self) -> int:
         """How many different scores the row has."""
         return self.row.levels
@@ -102,28 +86,15 @@ class AnchoredHead:
         return self.coherence in (cosine, 2 * cosine**2 - 1)
 
 
-def _of_row(letter: Symbol) -> Definition:
-    return lambda head, by: rows.DEFINITIONS[letter](head.row, by)  # type: ignore[attr-defined]
-
-
-_ROW_LETTERS = ("m", "k", "tau", "d", "delta", "eps", "eps_target")
-
-HEAD_DEFINITIONS: Mapping[Symbol, Any] = {
-    letters.alpha: lambda head, by: by.number(head.scale),
-    letters.coherence: lambda head, by: by.number(head.coherence),
-    letters.distance: lambda head, by: by.number(head.distance),
-    **{letter: _of_row(letter) for letter in (getattr(row_letters, name) for name in _ROW_LETTERS)},
+HEAD_DEFINITIONS: Mapping[Symbol, Definition] = {
+    letters.alpha: exactly(lambda head: head.scale),
+    letters.coherence: exactly(lambda head: head.coherence),
+    letters.distance: exactly(lambda head: head.distance),
+    **of_row(row_letters.m, row_letters.k, row_letters.tau, row_letters.delta, row_letters.eps, row_letters.eps_target),
 }
 
 
-HEAD_STRUCTURE: Mapping[str, Any] = {
-    "unit anchors": lambda head: all(inner(anchor, anchor) == 1 for anchor in head.anchors),
-    "along its anchor": lambda head: head.query in ((), head.anchors[0]),
-    "equal keys": lambda head: len(set(head.lengths)) <= 1,
-}
-
-
-def on_circle(half_tangent: Fraction) -> Vector:
+def _on_circle(half_tangent: Fraction) -> Vector:
     """The point of the unit circle at the angle `2 atan(half_tangent)`."""
     t = half_tangent
     return ((1 - t * t) / (1 + t * t), 2 * t / (1 + t * t))
@@ -139,8 +110,8 @@ def planar_head(apart: Fraction, off: Fraction, scale: Fraction, copies: int = 1
     `apart` is the tangent of half the angle between the anchors, `off` the tangent of a quarter of the angle of a key
     off its anchor, which makes that distance rational.
     """
-    query, other = on_circle(Fraction(0)), on_circle(apart)
-    turn = _turned(on_circle(off), on_circle(off))
+    query, other = _on_circle(Fraction(0)), _on_circle(apart)
+    turn = _turned(_on_circle(off), _on_circle(off))
     back = (turn[0], -turn[1])
     near_query = inner(query, other) >= turn[0]
     keys = [(0, _turned(query, back)), (1, query if near_query else _turned(other, back))]
@@ -152,42 +123,22 @@ _TINY = st.integers(-8, 8).map(lambda i: Fraction(i, 64))
 _SCALES = st.integers(1, 160).map(lambda i: Fraction(i, 4))
 
 
-def _on_sphere(coordinates: Sequence[Fraction]) -> Vector:
-    """Stereographic image: a rational point of the unit sphere, one dimension up."""
-    square = inner(coordinates, coordinates)
-    return (*(2 * t / (square + 1) for t in coordinates), (square - 1) / (square + 1))
-
-
 @st.composite
 def _scattered_heads(draw: st.DrawFn) -> AnchoredHead:
     size = draw(st.integers(1, 3))
     flat = draw(st.lists(st.tuples(*[_SMALL] * size), min_size=2, max_size=4, unique=True))
     owners = [0, 1, *draw(st.lists(st.integers(0, len(flat) - 1), max_size=4))]
-    keys = []
-    for owner in owners:
-        moved = [t + draw(_TINY) for t in flat[owner]]
-        keys.append((owner, _on_sphere(moved)))
-    return AnchoredHead(
-        tuple(_on_sphere(point) for point in flat),
-        tuple(keys),
-        draw(_SCALES),
-        draw(temperatures()),
-        draw(probabilities()),
-    )
+    keys = tuple((owner, on_sphere([t + draw(_TINY) for t in flat[owner]])) for owner in owners)
+    anchors = tuple(on_sphere(point) for point in flat)
+    return AnchoredHead(anchors, keys, draw(_SCALES), draw(temperatures()), draw(probabilities()))
 
 
 @st.composite
 def _planar_heads(draw: st.DrawFn) -> AnchoredHead:
     apart = draw(st.integers(1, 24).map(lambda i: Fraction(i, 8)))
     off = draw(st.integers(0, 12).map(lambda i: Fraction(i, 24)))
-    return planar_head(
-        apart,
-        off,
-        draw(_SCALES),
-        draw(st.integers(1, 3)),
-        temperature=draw(temperatures()),
-        leak_target=draw(probabilities()),
-    )
+    rest = {"temperature": draw(temperatures()), "leak_target": draw(probabilities())}
+    return planar_head(apart, off, draw(_SCALES), draw(st.integers(1, 3)), **rest)
 
 
 def anchored_heads() -> st.SearchStrategy[AnchoredHead]:
@@ -196,26 +147,32 @@ def anchored_heads() -> st.SearchStrategy[AnchoredHead]:
 
 
 @st.composite
-def astray_heads(draw: st.DrawFn) -> AnchoredHead:
+def _astray_heads(draw: st.DrawFn) -> AnchoredHead:
     """Heads whose query leaves its anchor, or whose keys differ in norm."""
     head = draw(anchored_heads())
     if draw(st.booleans()):
         return replace(head, query=tuple(-x for x in head.anchors[0]))
-    halves = [Fraction(1, 2) if owner == 0 else Fraction(1) for owner, _ in head.keys]
-    return replace(head, lengths=tuple(halves))
+    return replace(head, lengths=tuple(Fraction(1, 2) if owner == 0 else Fraction(1) for owner, _ in head.keys))
+
+
+HEAD_KIND = InstanceKind(
+    anchored_heads,
+    HEAD_DEFINITIONS,
+    {
+        "unit anchors": lambda head: all(inner(anchor, anchor) == 1 for anchor in head.anchors),
+        "along its anchor": lambda head: head.query in ((), head.anchors[0]),
+        "equal keys": lambda head: len(set(head.lengths)) <= 1,
+    },
+    _astray_heads,
+)
 
 
 @dataclass(frozen=True)
-class AnchorSet:
+class AnchorSet(Instance):
     """Vectors of equal length, which give the anchors when scaled to length 1, and a probability of failure."""
 
     vectors: tuple[Vector, ...]
     failure: Fraction
-    levels: int = 0
-
-    def __str__(self) -> str:
-        shown = "; ".join(", ".join(f"{float(x):.4g}" for x in vector) for vector in self.vectors)
-        return f"{len(self.vectors)} anchors of dimension {len(self.vectors[0])}: {shown}, failure {self.failure}"
 
 
 def _basis(count: int, size: int) -> list[Vector]:
@@ -224,27 +181,11 @@ def _basis(count: int, size: int) -> list[Vector]:
 
 
 def _simplex_coherence(count: int) -> Fraction:
-    centre = Fraction(1, count)
-    return coherence_of([[Fraction(i == j) - centre for j in range(count)] for i in range(count)])
+    return coherence_of([[Fraction(i == j) - Fraction(1, count) for j in range(count)] for i in range(count)])
 
 
 def _orthoplex_coherence(count: int) -> Fraction:
     return coherence_of(_basis(count, (count + 1) // 2))
-
-
-SET_STRUCTURE: Mapping[str, Any] = {
-    "unit anchors": lambda drawn: len({inner(vector, vector) for vector in drawn.vectors}) == 1,
-}
-
-
-SET_DEFINITIONS: Mapping[Symbol, Any] = {
-    letters.anchors: lambda drawn, by: by.number(len(drawn.vectors)),
-    letters.dimension: lambda drawn, by: by.number(len(drawn.vectors[0])),
-    letters.failure: lambda drawn, by: by.number(drawn.failure),
-    letters.coherence: lambda drawn, by: by.number(coherence_of(drawn.vectors)),
-    letters.coherence_simplex: lambda drawn, by: by.number(_simplex_coherence(len(drawn.vectors))),
-    letters.coherence_orthoplex: lambda drawn, by: by.number(_orthoplex_coherence(len(drawn.vectors))),
-}
 
 
 @st.composite
@@ -256,18 +197,31 @@ def anchor_sets(draw: st.DrawFn) -> AnchorSet:
         count = draw(st.one_of(st.integers(2, 2 * size), st.just(2 * size)))
         return AnchorSet(tuple(_basis(count, size)), draw(probabilities()))
     if family == "signs":
-        most = min(2**size, 10)
         signs = st.tuples(*[st.sampled_from((Fraction(1), Fraction(-1)))] * size)
-        vectors = draw(st.lists(signs, min_size=2, max_size=most, unique=True))
+        vectors = draw(st.lists(signs, min_size=2, max_size=min(2**size, 10), unique=True))
     else:
         flat = st.tuples(*[_SMALL] * (size - 1)) if size > 1 else st.just(())
-        points = draw(st.lists(flat, min_size=2, max_size=10))
-        vectors = [_on_sphere(point) for point in points]
+        vectors = [on_sphere(point) for point in draw(st.lists(flat, min_size=2, max_size=10))]
     return AnchorSet(tuple(vectors), draw(probabilities()))
 
 
 @st.composite
-def astray_sets(draw: st.DrawFn) -> AnchorSet:
+def _astray_sets(draw: st.DrawFn) -> AnchorSet:
     """Sets whose last vector is longer than the others."""
     drawn = draw(anchor_sets())
     return replace(drawn, vectors=(*drawn.vectors[:-1], tuple(3 * x for x in drawn.vectors[-1])))
+
+
+SET_KIND = InstanceKind(
+    anchor_sets,
+    {
+        letters.anchors: exactly(lambda drawn: len(drawn.vectors)),
+        letters.dimension: exactly(lambda drawn: len(drawn.vectors[0])),
+        letters.failure: exactly(lambda drawn: drawn.failure),
+        letters.coherence: exactly(lambda drawn: coherence_of(drawn.vectors)),
+        letters.coherence_simplex: exactly(lambda drawn: _simplex_coherence(len(drawn.vectors))),
+        letters.coherence_orthoplex: exactly(lambda drawn: _orthoplex_coherence(len(drawn.vectors))),
+    },
+    {"unit anchors": lambda drawn: len({inner(vector, vector) for vector in drawn.vectors}) == 1},
+    _astray_sets,
+)

@@ -5,7 +5,7 @@ No query is assumed to bind: every letter is computed over all queries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial, reduce
@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from sympy import Symbol
 
 from proofs_check.instances import rows
-from proofs_check.instances.balls import ArbArithmetic
-from proofs_check.instances.quantities import exactly
+from proofs_check.instances.arithmetic import ArbArithmetic, Arithmetic, Definition, exactly
+from proofs_check.instances.instance import Instance, InstanceKind
 from proofs_check.instances.row_strategies import probabilities, targets_near
-from proofs_check.instances.rows import Arithmetic, AttentionRow
+from proofs_check.instances.rows import AttentionRow
 from theory import symbols as letters
 from theory.lowering import Undecided
 
@@ -27,7 +27,7 @@ _PRECISIONS = (96, 384, 2048)
 
 
 @dataclass(frozen=True)
-class Context:
+class Context(Instance):
     """Every query's scores over the temperature, windows of `window` keys, and the own keys a counted query has."""
 
     scores: tuple[tuple[Fraction, ...], ...]
@@ -35,14 +35,7 @@ class Context:
     least_own: int
     leak_target: Fraction
 
-    def __str__(self) -> str:
-        shown = "; ".join(" ".join(f"{float(x):.4g}" for x in row) for row in self.scores)
-        return (
-            f"{len(self.scores)} tokens, windows of {self.window}, at least {self.least_own} own keys, "
-            f"leak target {float(self.leak_target):.6g}, scores {shown}"
-        )
-
-    @cached_property
+    @property
     def levels(self) -> int:
         """How many different scores there are."""
         return len({score for row in self.scores for score in row})
@@ -75,11 +68,11 @@ def _ratio(row: AttentionRow) -> Fraction:
     return Fraction(len(row.scores) - row.block, row.block)
 
 
-def _largest(chosen: Callable[[Context], Sequence[AttentionRow]], letter: Symbol) -> Any:
-    """The largest value of a row's letter over some rows of the context."""
+def _largest(letter: Symbol, chosen: str) -> Definition:
+    """The largest value of a row's letter over the counted rows, or over these made two-level."""
 
     def definition(context: Context, by: Arithmetic) -> Any:
-        picked = list(dict.fromkeys(chosen(context)))
+        picked = list(dict.fromkeys(getattr(context, chosen)))
         balls = [rows.DEFINITIONS[letter](row, ArbArithmetic()) for row in picked]
         if isinstance(by.number(0), arb):
             return reduce(lambda a, b: a.max(b), balls)
@@ -91,70 +84,56 @@ def _largest(chosen: Callable[[Context], Sequence[AttentionRow]], letter: Symbol
     return definition
 
 
-def _kept(context: Context) -> Fraction:
-    """Share of the two-level rows whose mass off the block is at most the target."""
+def _share(sides: Callable[[Context, AttentionRow, ArbArithmetic], tuple[Any, Any]], chosen: str) -> Definition:
+    """The share of some rows at which the first of two numbers is at most the second."""
 
-    def leak(row: AttentionRow) -> Any:
-        return rows.DEFINITIONS[letters.eps](row, ArbArithmetic())
+    def share(context: Context) -> Fraction:
+        found = [_at_most(context, row, partial(sides, context, row)) for row in getattr(context, chosen)]
+        return Fraction(sum(found), len(found))
 
-    kept = [
-        _at_most(partial(leak, row), context.leak_target, context, _ratio(row) / (1 + _ratio(row)))
-        for row in context.two_level
-    ]
-    return Fraction(sum(kept), len(kept))
+    return exactly(share)
 
 
-def _within(context: Context) -> Fraction:
-    """Share of the queries whose `k/m` is at most `epsilon e^d/(1 - epsilon)`."""
-    odds = context.leak_target / (1 - context.leak_target)
-
-    def least_growth(row: AttentionRow) -> Any:
-        by = ArbArithmetic()
-        return by.number(_ratio(row)) * by.exp(-context.separation)
-
-    kept = [_at_most(partial(least_growth, row), odds, context, _ratio(row)) for row in context.counted]
-    return Fraction(sum(kept), len(kept))
+def _leak_and_target(context: Context, row: AttentionRow, by: ArbArithmetic) -> tuple[Any, Any]:
+    return rows.DEFINITIONS[letters.eps](row, by), by.number(context.leak_target)
 
 
-def _at_most(ball: Callable[[], Any], bound: Fraction, context: Context, at_zero: Fraction) -> bool:
-    """Whether a number is at most a rational. At separation 0 it is `at_zero`; elsewhere the two are never equal."""
+def _least_odds_and_targets(context: Context, row: AttentionRow, by: ArbArithmetic) -> tuple[Any, Any]:
+    return by.number(_ratio(row)) * by.exp(-context.separation), by.number(_target_odds(context))
+
+
+def _target_odds(context: Context) -> Fraction:
+    return context.leak_target / (1 - context.leak_target)
+
+
+def _at_most(context: Context, row: AttentionRow, sides: Callable[[ArbArithmetic], tuple[Any, Any]]) -> bool:
+    """Whether the first side is at most the second. At separation 0 the sizes say so; else they are never equal."""
     if context.separation == 0:
-        return at_zero <= bound
+        return _ratio(row) <= _target_odds(context)
     for precision in _PRECISIONS:
         with ctx.workprec(precision):
-            found, limit = ball(), ArbArithmetic().number(bound)
+            found, limit = sides(ArbArithmetic())
             if found < limit or found > limit:
                 return bool(found < limit)
     raise Undecided("a leak and its target are not separated at any precision tried")
 
 
-CONTEXT_DEFINITIONS: Mapping[Symbol, Any] = {
+_DEFINITIONS: Mapping[Symbol, Definition] = {
     letters.tokens: exactly(lambda context: len(context.scores)),
     letters.window: exactly(lambda context: context.window),
     letters.least_own: exactly(lambda context: context.least_own),
     letters.eps_target: exactly(lambda context: context.leak_target),
     letters.ratio_T: exactly(lambda context: max(map(_ratio, context.counted))),
     letters.d_T: exactly(lambda context: context.separation),
-    letters.eps_T: _largest(lambda context: context.counted, letters.eps),
-    letters.eps_most: _largest(lambda context: context.two_level, letters.eps),
-    letters.share_kept: exactly(_kept),
-    letters.share_within: exactly(_within),
-    letters.H_T: _largest(lambda context: context.counted, letters.H),
-    letters.H_most: _largest(lambda context: context.two_level, letters.H),
+    letters.eps_T: _largest(letters.eps, "counted"),
+    letters.eps_most: _largest(letters.eps, "two_level"),
+    letters.share_kept: _share(_leak_and_target, "two_level"),
+    letters.share_within: _share(_least_odds_and_targets, "counted"),
+    letters.H_T: _largest(letters.H, "counted"),
+    letters.H_most: _largest(letters.H, "two_level"),
 }
 
 _MOST_TOKENS = 14
-
-
-def _sizes() -> st.SearchStrategy[tuple[int, int, int]]:
-    """Window, own keys and tokens such that a query counts; few are multiples of one another."""
-
-    def with_window(window: int) -> st.SearchStrategy[tuple[int, int, int]]:
-        return st.integers(1, window).flatmap(
-            lambda own: st.integers(own + window, max(own + window, _MOST_TOKENS)).map(lambda n: (window, own, n))
-        )
-
-    return st.integers(1, 5).flatmap(with_window)
 
 
 def _context(draw: st.DrawFn, window: int, own: int, tokens: int) -> Context:
@@ -178,14 +157,20 @@ def _context(draw: st.DrawFn, window: int, own: int, tokens: int) -> Context:
 @st.composite
 def contexts(draw: st.DrawFn) -> Context:
     """Contexts of up to fourteen tokens, half with two-level rows, with targets near what some query attains."""
-    return _context(draw, *draw(_sizes()))
+    # Sizes such that a query counts; few are multiples of one another.
+    window = draw(st.integers(1, 5))
+    own = draw(st.integers(1, window))
+    return _context(draw, window, own, draw(st.integers(own + window, max(own + window, _MOST_TOKENS))))
 
 
 @st.composite
-def astray_contexts(draw: st.DrawFn) -> Context:
+def _astray(draw: st.DrawFn) -> Context:
     """Contexts in which no query counts: a window holds too few keys, or there are too few tokens."""
     window = draw(st.integers(1, 4))
     if draw(st.booleans()):
         return _context(draw, window, window + draw(st.integers(1, 3)), draw(st.integers(window + 4, _MOST_TOKENS)))
     own = draw(st.integers(1, window))
     return _context(draw, window, own, draw(st.integers(1, own + window - 1)))
+
+
+KIND = InstanceKind(contexts, _DEFINITIONS, astray=_astray)

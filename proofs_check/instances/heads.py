@@ -7,7 +7,7 @@ Spectral norms come from 2 x 2 Gram matrices, which is why every matrix here has
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -15,15 +15,19 @@ from flint import arb, fmpq
 from hypothesis import strategies as st
 from sympy import Symbol
 
+from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
+from proofs_check.instances.instance import Instance, InstanceKind, built_in
 from proofs_check.instances.quantities import (
+    Entries,
     Matrix,
     Quantity,
+    Vector,
     centred,
     dot,
-    exactly,
     frobenius_square,
     given_as,
     largest,
+    matrix,
     rational,
     root,
     root_as,
@@ -33,38 +37,21 @@ from proofs_check.instances.quantities import (
     transposed,
     vector,
 )
-from proofs_check.instances.rows import Arithmetic
-from proofs_check.instances.structure import built_in
 from theory import symbols as row_letters
 from theory import weight_symbols as letters
 
-Entries = tuple[tuple[Fraction, ...], ...]
-
-
-def matrix(entries: Entries) -> list[list[Quantity]]:
-    """The entries as exact quantities."""
-    return [vector(row) for row in entries]
-
-
-def shown(entries: Entries) -> str:
-    """The entries as text, rows separated by semicolons."""
-    return "[" + "; ".join(" ".join(f"{float(x):.4g}" for x in row) for row in entries) + "]"
-
 
 @dataclass(frozen=True)
-class Sequence:
+class Sequence(Instance):
     """One sequence of a batch: inputs, values and the loss's gradient in the output, one row per token."""
 
     inputs: Entries
     values: Entries
     pull: Entries
 
-    def __str__(self) -> str:
-        return f"inputs {shown(self.inputs)}, values {shown(self.values)}, gradient {shown(self.pull)}"
-
 
 @dataclass(frozen=True)
-class Head:
+class Head(Instance):
     """A head whose first `split` features form a block, and the batch it sees."""
 
     batch: tuple[Sequence, ...]
@@ -73,24 +60,9 @@ class Head:
     split: int
     temperature: Fraction = Fraction(1)
     causal: bool = False
-    vector: tuple[Fraction, ...] = ()
-    family: str = field(default="given", compare=False)
-    query_bias: tuple[Fraction, ...] = ()
-    key_bias: tuple[Fraction, ...] = ()
-
-    def __str__(self) -> str:
-        batch = " and ".join(map(str, self.batch))
-        return (
-            f"W_Q {shown(self.query)}, W_K {shown(self.key)}, first block of {self.split} features, {batch}, "
-            f"temperature {self.temperature}, causal {self.causal}"
-            + (f", query bias {shown((self.query_bias,))}" if self.query_bias else "")
-            + (f", key bias {shown((self.key_bias,))}" if self.key_bias else "")
-        )
-
-    @property
-    def levels(self) -> int:
-        """0: exact forms are roots of rationals, without exponentials."""
-        return 0
+    vector: Vector = ()
+    query_bias: Vector = ()
+    key_bias: Vector = ()
 
     @property
     def width(self) -> int:
@@ -117,7 +89,7 @@ def _softmax(logits: list[Quantity]) -> list[Quantity]:
     return [weight / total(weights) for weight in weights]
 
 
-def _raised(rows: Matrix, bias: tuple[Fraction, ...]) -> Matrix:
+def _raised(rows: Matrix, bias: Vector) -> Matrix:
     return [[x + b for x, b in zip(row, vector(bias), strict=True)] for row in rows] if bias else rows
 
 
@@ -181,14 +153,10 @@ def _peak(head: Head, by: Arithmetic) -> Any:
     return given_as(by, largest(a * (1 - a) for a in _passes(head, by)[0].attention[-1]))
 
 
-def _pull_norm(head: Head, by: Arithmetic) -> Any:
-    return root_as(by, total(frobenius_square(matrix(sequence.pull)) for sequence in head.batch))
-
-
-HEAD_DEFINITIONS: Mapping[Symbol, Any] = {
+HEAD_DEFINITIONS: Mapping[Symbol, Definition] = {
     row_letters.tau: exactly(lambda head: head.temperature),
     letters.d_k: exactly(lambda head: head.width),
-    letters.Lam: _pull_norm,
+    letters.Lam: lambda head, by: root_as(by, total(frobenius_square(matrix(each.pull)) for each in head.batch)),
     letters.v_norm: lambda head, by: _spectral(head, by, lambda _, s: matrix(s.values)),
     letters.k_norm: lambda head, by: _spectral(head, by, lambda each, _: each.keys),
     letters.q_norm: lambda head, by: _spectral(head, by, lambda each, _: each.queries),
@@ -201,8 +169,6 @@ HEAD_DEFINITIONS: Mapping[Symbol, Any] = {
     letters.stretch: _stretch,
     letters.peak: _peak,
 }
-
-HEAD_STRUCTURE: Mapping[str, Any] = {"no normalisation": built_in}
 
 
 def entries_of(height: int, width: int) -> st.SearchStrategy[Entries]:
@@ -225,27 +191,8 @@ def heads(draw: st.DrawFn) -> Head:
     1
     """
     temperature = draw(st.sampled_from([Fraction(1), Fraction(1, 4), Fraction(3)]))
-    family = draw(st.sampled_from(["any", "any", "attaining"]))
-    if family == "attaining":
-        opposite = (Fraction(1), Fraction(-1))
-        sizes = draw(st.lists(st.sampled_from([Fraction(1), Fraction(1, 2), Fraction(3)]), min_size=4, max_size=4))
-        inputs, values, pull = (opposed(size) for size in sizes[:3])
-        width = draw(st.integers(1, 2))
-        still, live = ((Fraction(0),) * width,), ((sizes[3],) * width,)
-        if draw(st.sampled_from([False, False, True])):
-            # The block is the same in all tokens; a second feature makes the keys.
-            inputs = tuple((Fraction(1), *row) for row in inputs)
-            return Head(
-                (Sequence(inputs, values, ((sizes[2],),) * 2),),
-                still * 2,
-                still + live,
-                1,
-                temperature,
-                False,
-                opposite,
-            )
-        query, key = (still, live) if draw(st.booleans()) else (live, still)
-        return Head((Sequence(inputs, values, pull),), query, key, 1, temperature, False, opposite, family)
+    if draw(st.sampled_from(["any", "any", "attaining"])) == "attaining":
+        return draw(_attaining(temperature))
     width, features, outputs = draw(st.integers(1, 2)), draw(st.integers(1, 3)), draw(st.integers(1, 2))
     split = draw(st.integers(1, min(2, features)))
     batch = []
@@ -256,7 +203,7 @@ def heads(draw: st.DrawFn) -> Head:
         batch.append(Sequence(draw(varied), draw(entries_of(tokens, outputs)), draw(entries_of(tokens, outputs))))
     # Opposed entries attain the bound of a row of two, at masses that have no exact form here.
     integers = st.lists(st.integers(-8, 8).map(Fraction), min_size=4, max_size=4)
-    probe = tuple(draw(integers.filter(lambda y: y[0] + y[1] != 0)))
+    bias = st.one_of(st.just(()), st.lists(st.integers(-4, 4).map(Fraction), min_size=width, max_size=width).map(tuple))
     return Head(
         batch=tuple(batch),
         query=draw(entries_of(features, width)),
@@ -264,13 +211,26 @@ def heads(draw: st.DrawFn) -> Head:
         split=split,
         temperature=temperature,
         causal=draw(st.booleans()),
-        vector=probe,
-        family=family,
-        query_bias=draw(_biases(width)),
-        key_bias=draw(_biases(width)),
+        vector=tuple(draw(integers.filter(lambda y: y[0] + y[1] != 0))),
+        query_bias=draw(bias),
+        key_bias=draw(bias),
     )
 
 
-def _biases(width: int) -> st.SearchStrategy[tuple[Fraction, ...]]:
-    entries = st.lists(st.integers(-4, 4).map(Fraction), min_size=width, max_size=width).map(tuple)
-    return st.one_of(st.just(()), entries)
+@st.composite
+def _attaining(draw: st.DrawFn, temperature: Fraction) -> Head:
+    """Heads on two tokens that attain the bound."""
+    sizes = draw(st.lists(st.sampled_from([Fraction(1), Fraction(1, 2), Fraction(3)]), min_size=4, max_size=4))
+    inputs, values, pull = (opposed(size) for size in sizes[:3])
+    width, probe = draw(st.integers(1, 2)), (Fraction(1), Fraction(-1))
+    still, live = ((Fraction(0),) * width,), ((sizes[3],) * width,)
+    if draw(st.sampled_from([False, False, True])):
+        # The block is the same in all tokens; a second feature makes the keys.
+        inputs = tuple((Fraction(1), *row) for row in inputs)
+        sequence = Sequence(inputs, values, ((sizes[2],),) * 2)
+        return Head((sequence,), still * 2, still + live, 1, temperature, vector=probe)
+    query, key = (still, live) if draw(st.booleans()) else (live, still)
+    return Head((Sequence(inputs, values, pull),), query, key, 1, temperature, vector=probe)
+
+
+KIND = InstanceKind(heads, HEAD_DEFINITIONS, {"no normalisation": built_in})

@@ -12,47 +12,40 @@ from typing import Any
 from hypothesis import strategies as st
 from sympy import Symbol
 
+from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
+from proofs_check.instances.instance import Instance, InstanceKind
 from theory import design_symbols as letters
 
 
 @dataclass(frozen=True)
-class PointerChannel:
+class PointerChannel(Instance):
     """Counts of target and pointed-at block, one row per target, and the error allowed."""
 
     weights: tuple[tuple[int, ...], ...]
     allowed: Fraction
-    levels: int = 0
-
-    def __str__(self) -> str:
-        return f"targets by pointed {self.weights}, error allowed {self.allowed}"
 
     @cached_property
-    def joint(self) -> tuple[tuple[Fraction, ...], ...]:
+    def joint(self) -> list[list[Fraction]]:
         """Joint probability of the target and the block pointed at."""
         total = sum(map(sum, self.weights))
-        return tuple(tuple(Fraction(w, total) for w in row) for row in self.weights)
+        return [[Fraction(w, total) for w in row] for row in self.weights]
 
-    @cached_property
+    @property
     def error(self) -> Fraction:
         """Probability that a wrong block is pointed at."""
         return 1 - sum((row[i] for i, row in enumerate(self.joint)), Fraction(0))
 
 
-def _mutual_information(channel: PointerChannel, by: Any) -> Any:
-    joint = channel.joint
-    pointed = [sum(column, Fraction(0)) for column in zip(*joint, strict=True)]
-    total = by.number(0)
-    for row in joint:
-        for p, q in zip(row, pointed, strict=True):
-            if p:
-                total = total + by.number(p) * by.log(by.number(p / (sum(row, Fraction(0)) * q)))
-    return total
+def _mutual_information(channel: PointerChannel, by: Arithmetic) -> Any:
+    pointed = [sum(column) for column in zip(*channel.joint, strict=True)]
+    terms = ((p, p / (sum(row) * q)) for row in channel.joint for p, q in zip(row, pointed, strict=True) if p)
+    return sum((by.number(p) * by.log(by.number(ratio)) for p, ratio in terms), by.number(0))
 
 
-CHANNEL_DEFINITIONS: Mapping[Symbol, Any] = {
-    letters.blocks: lambda channel, by: by.number(len(channel.weights)),
-    letters.error: lambda channel, by: by.number(channel.error),
-    letters.error_allowed: lambda channel, by: by.number(channel.allowed),
+CHANNEL_DEFINITIONS: Mapping[Symbol, Definition] = {
+    letters.blocks: exactly(lambda channel: len(channel.weights)),
+    letters.error: exactly(lambda channel: channel.error),
+    letters.error_allowed: exactly(lambda channel: channel.allowed),
     letters.information: _mutual_information,
 }
 
@@ -85,13 +78,16 @@ def _allowing(draw: st.DrawFn, weights: Sequence[tuple[int, ...]]) -> PointerCha
 
 
 @st.composite
-def astray_channels(draw: st.DrawFn) -> PointerChannel:
+def _astray(draw: st.DrawFn) -> PointerChannel:
     """Pointers with one target more frequent than the others."""
     weights = list(draw(pointer_channels()).weights)
     weights[0] = tuple(w * draw(st.integers(2, 50)) for w in weights[0])
     return _allowing(draw, weights)
 
 
-CHANNEL_STRUCTURE: Mapping[str, Any] = {
-    "uniform target": lambda channel: len(set(map(sum, channel.weights))) == 1,
-}
+KIND = InstanceKind(
+    pointer_channels,
+    CHANNEL_DEFINITIONS,
+    {"uniform target": lambda channel: len(set(map(sum, channel.weights))) == 1},
+    _astray,
+)

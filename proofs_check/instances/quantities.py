@@ -13,13 +13,16 @@ from typing import Any
 
 from flint import arb, fmpq
 
-from proofs_check.instances.rows import Arithmetic
+from proofs_check.instances.arithmetic import Arithmetic, Definition
 from theory.lowering import Undecided
 
 # fmpq or arb; the two mix under + - * / and give a ball.
 Quantity = Any
-Vector = Sequence[Quantity]
-Matrix = Sequence[Vector]
+Quantities = Sequence[Quantity]
+Matrix = Sequence[Quantities]
+# Exact entries, as instances hold them.
+Vector = tuple[Fraction, ...]
+Entries = tuple[Vector, ...]
 
 
 def rational(value: Fraction | int) -> Quantity:
@@ -33,12 +36,17 @@ def vector(values: Iterable[Fraction]) -> list[Quantity]:
     return [rational(value) for value in values]
 
 
+def matrix(entries: Entries) -> list[list[Quantity]]:
+    """The entries as exact `fmpq`."""
+    return [vector(row) for row in entries]
+
+
 def total(terms: Iterable[Quantity]) -> Quantity:
     """Sum of the terms, 0 for none."""
-    return reduce(lambda a, b: a + b, terms, fmpq(0))
+    return sum(terms, fmpq(0))
 
 
-def dot(a: Vector, b: Vector) -> Quantity:
+def dot(a: Quantities, b: Quantities) -> Quantity:
     """Inner product."""
     return total(x * y for x, y in zip(a, b, strict=True))
 
@@ -54,7 +62,7 @@ def root(square: Quantity) -> Quantity:
     return ball.sqrt() if ball > 0 else arb(0, ball.abs_upper().sqrt().abs_upper())
 
 
-def norm(entries: Vector) -> Quantity:
+def norm(entries: Quantities) -> Quantity:
     """Euclidean norm."""
     return root(dot(entries, entries))
 
@@ -79,7 +87,7 @@ def _larger(a: Quantity, b: Quantity) -> Quantity:
     return arb(a).max(arb(b))
 
 
-def shrink(entries: Vector, amount: Quantity) -> list[Quantity]:
+def shrink(entries: Quantities, amount: Quantity) -> list[Quantity]:
     """Proximal map of `amount * |u|_2`: the minimiser of `|z - u|^2/2 + amount |z|`."""
     size = norm(entries)
     if at_most(size, amount):
@@ -119,9 +127,32 @@ def spectral_square(matrix: Matrix) -> Quantity:
     return (a + c + root((a - c) * (a - c) + 4 * b * b)) / 2
 
 
-def exactly(value: Callable[[Any], Fraction | int]) -> Callable[[Any, Arithmetic], Any]:
-    """The definition of a letter that is an exact rational."""
-    return lambda instance, by: by.number(value(instance))
+def inner(u: Sequence[Fraction], v: Sequence[Fraction]) -> Fraction:
+    """Inner product of exact vectors."""
+    return sum((a * b for a, b in zip(u, v, strict=True)), Fraction(0))
+
+
+def on_sphere(coordinates: Sequence[Fraction]) -> Vector:
+    """Stereographic image: a rational point of the unit sphere, one dimension up."""
+    square = inner(coordinates, coordinates)
+    return (*(2 * t / (square + 1) for t in coordinates), (square - 1) / (square + 1))
+
+
+def proximal_step(
+    weights: Quantities, step: Callable[[Quantities], Quantities], amount: Quantity, proximal_first: bool
+) -> Quantities:
+    """The weights after a step and the proximal map, in either order."""
+    return step(shrink(weights, amount)) if proximal_first else shrink(step(weights), amount)
+
+
+def norm_of(entries: Callable[[Any], Quantities]) -> Definition:
+    """The definition of a letter that is the norm of these entries."""
+
+    def definition(instance: Any, by: Arithmetic) -> Any:
+        values = entries(instance)
+        return root_as(by, dot(values, values))
+
+    return definition
 
 
 def given_as(by: Arithmetic, value: Quantity) -> Any:

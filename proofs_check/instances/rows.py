@@ -1,20 +1,20 @@
 """One attention row as exact data, and the value of every letter on it, computed from the definitions alone.
 
-Nothing here uses a statement of the catalogue: a letter is what the theory's table of definitions says. The arithmetic
-is a parameter, so that the same definitions give Arb balls and exact algebraic forms.
+Nothing here uses a statement of the catalogue: a letter is what the theory's table of definitions says.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from sympy import Symbol
 
+from proofs_check.instances.arithmetic import Arithmetic, Definition, entropy_of, exactly, shares
 from theory import symbols as letters
 
 
@@ -40,52 +40,16 @@ class AttentionRow:
     family: str = field(default="given", compare=False)
 
     def __str__(self) -> str:
-        def listed(numbers: Sequence[Fraction]) -> str:
-            return "[" + ", ".join(f"{float(x):.6g}" for x in numbers) + "]"
-
-        inside, outside = self.scores[: self.block], self.scores[self.block :]
-        parts = [
-            f"block scores {listed(inside)}",
-            f"other scores {listed(outside)}",
-            f"temperature {float(self.temperature):.6g}",
-            f"dial {float(self.dial):.6g}",
-            f"other dial {float(self.other_dial):.6g}",
-            f"penalty {float(self.penalty):.6g}",
-            f"leak target {float(self.leak_target):.6g}",
-        ]
+        sides = {"block scores": self.scores[: self.block], "other scores": self.scores[self.block :]}
+        parts = [f"{name} [{', '.join(f'{float(x):.6g}' for x in side)}]" for name, side in sides.items()]
+        numbers = ("temperature", "dial", "other dial", "penalty", "leak target")
+        parts += [f"{name} {float(getattr(self, name.replace(' ', '_'))):.6g}" for name in numbers]
         return ", ".join(parts)
 
     @cached_property
     def levels(self) -> int:
         """How many different scores the row has."""
         return len(set(self.scores))
-
-
-class Arithmetic(Protocol):
-    """The operations that definitions need: exact rationals, exponentials, logarithms, absolute values.
-
-    `memo` keeps the masses of one row, which most letters share.
-    """
-
-    memo: dict[Any, Any]
-
-    def number(self, value: Fraction | int) -> Any:
-        """The value of an exact rational."""
-
-    def exp(self, exponent: Fraction) -> Any:
-        """`e` to the power of an exact rational."""
-
-    def exp_of(self, x: Any) -> Any:
-        """`e` to the power of a number of this arithmetic; raises `Undecided` if it has no form."""
-
-    def log(self, x: Any) -> Any:
-        """Natural logarithm."""
-
-    def absolute(self, x: Any) -> Any:
-        """Absolute value."""
-
-
-Definition = Callable[[AttentionRow, Arithmetic], Any]
 
 
 @dataclass(frozen=True)
@@ -97,6 +61,7 @@ class Group:
     count: int
 
 
+# One mass, or another number, for each key of a group.
 Masses = list[tuple[Group, Any]]
 
 
@@ -105,105 +70,92 @@ def _groups(row: AttentionRow) -> list[Group]:
     return [Group(score, inside, count) for (score, inside), count in counted.items()]
 
 
-def _masses(
-    row: AttentionRow,
-    by: Arithmetic,
-    dialled: bool = False,
-    penalised: bool = False,
-    block_only: bool = False,
-    other_dial: bool = False,
-) -> Masses:
-    """Softmax mass of one key of every group, in the plain, the dialled or the penalised row."""
-    key = (dialled, penalised, block_only, other_dial)
-    if key not in by.memo:
-        by.memo[key] = _softmax(row, by, *key)
-    return by.memo[key]
+def _weights(row: AttentionRow, by: Arithmetic, groups: list[Group]) -> Masses:
+    """`e^(s/tau)` of the groups, over that of their top score."""
+    top = max(g.score for g in groups)
+    return [(g, by.exp((g.score - top) / row.temperature)) for g in groups]
 
 
-def _softmax(
-    row: AttentionRow, by: Arithmetic, dialled: bool, penalised: bool, block_only: bool, other_dial: bool
-) -> Masses:
-    groups = [group for group in _groups(row) if group.inside or not block_only]
-    dial = row.other_dial if other_dial else row.dial
-    top = max(group.score for group in groups)
-    weights = []
-    for group in groups:
-        score = group.score - top
-        if penalised and not group.inside:
-            score -= row.penalty
-        weight = by.exp(score / row.temperature)
-        if (dialled or other_dial) and group.inside:
-            # exp of the bias log(1/(1 - dial)) is the rational 1/(1 - dial).
-            weight = weight * by.number(1 / (1 - dial))
-        weights.append(weight)
-    total = _sum(by, (by.number(group.count) * weight for group, weight in zip(groups, weights, strict=True)))
-    return [(group, weight / total) for group, weight in zip(groups, weights, strict=True)]
+def _sum(by: Arithmetic, masses: Masses, of: Callable[[Group], Fraction | int] = lambda group: 1) -> Any:
+    """Sum over the keys of their mass times an exact number."""
+    return sum((by.number(g.count * of(g)) * a for g, a in masses), by.number(0))
 
 
-def _sum(by: Arithmetic, terms: Any) -> Any:
-    total = by.number(0)
-    for term in terms:
-        total = total + term
-    return total
+def _entropy(by: Arithmetic, masses: Masses) -> Any:
+    return sum((-by.number(g.count) * a * by.log(a) for g, a in masses), by.number(0))
 
 
-def _mass(row: AttentionRow, by: Arithmetic, inside: bool, **which: bool) -> Any:
-    return _sum(by, (by.number(g.count) * a for g, a in _masses(row, by, **which) if g.inside is inside))
-
-
-def _entropy(row: AttentionRow, by: Arithmetic, **which: bool) -> Any:
-    return _sum(by, (-by.number(g.count) * a * by.log(a) for g, a in _masses(row, by, **which)))
-
-
-def _conditional(row: AttentionRow, by: Arithmetic, inside: bool) -> Masses:
-    masses = [(g, a) for g, a in _masses(row, by) if g.inside is inside]
-    total = _sum(by, (by.number(g.count) * a for g, a in masses))
+def _scaled(by: Arithmetic, masses: Masses) -> Masses:
+    total = _sum(by, masses)
     return [(g, a / total) for g, a in masses]
 
 
-def _conditional_entropy(row: AttentionRow, by: Arithmetic, inside: bool) -> Any:
-    return _sum(by, (-by.number(g.count) * a * by.log(a) for g, a in _conditional(row, by, inside)))
+def _masses(row: AttentionRow, by: Arithmetic, which: str = "plain") -> Masses:
+    """Softmax mass of one key of every group: in the plain, dialled, more dialled, penalised or masked row."""
+    if which not in by.memo:
+        by.memo[which] = softmax(row, by, which)
+    return by.memo[which]
 
 
-def _mean_score(row: AttentionRow, by: Arithmetic, inside: bool) -> Any:
-    return _sum(by, (by.number(g.count * g.score) * a for g, a in _conditional(row, by, inside)))
+def softmax(row: AttentionRow, by: Arithmetic, which: str = "plain") -> Masses:
+    """The masses, computed anew."""
+    groups = [group for group in _groups(row) if group.inside or which != "masked"]
+    dial = {"dialled": row.dial, "more dialled": row.other_dial}.get(which)
+    top = max(group.score for group in groups)
+    weights = []
+    for group in groups:
+        penalty = row.penalty if which == "penalised" and not group.inside else 0
+        weight = by.exp((group.score - top - penalty) / row.temperature)
+        # exp of the bias log(1/(1 - dial)) is the rational 1/(1 - dial).
+        weights.append((group, weight if dial is None or not group.inside else weight * by.number(1 / (1 - dial))))
+    return _scaled(by, weights)
 
 
-def _value_sums(row: AttentionRow, inside: bool) -> dict[Fraction, Fraction]:
-    sums: dict[Fraction, Fraction] = {}
+def _side(row: AttentionRow, by: Arithmetic, inside: bool, which: str = "plain") -> Masses:
+    return [(g, a) for g, a in _masses(row, by, which) if g.inside is inside]
+
+
+def _mass(inside: bool, which: str = "plain") -> Definition:
+    return lambda row, by: _sum(by, _side(row, by, inside, which))
+
+
+def _entropy_in(which: str = "plain") -> Definition:
+    return lambda row, by: _entropy(by, _masses(row, by, which))
+
+
+def _conditional(row: AttentionRow, by: Arithmetic, inside: bool) -> Masses:
+    return _scaled(by, _side(row, by, inside))
+
+
+def _mean_value_of(row: AttentionRow) -> Callable[[Group], Fraction]:
+    """The mean value of a group's keys."""
+    sums: dict[tuple[Fraction, bool], Fraction] = defaultdict(Fraction)
     for i, (score, value) in enumerate(zip(row.scores, row.values, strict=True)):
-        if (i < row.block) is inside:
-            sums[score] = sums.get(score, Fraction(0)) + value
-    return sums
+        sums[score, i < row.block] += value
+    return lambda group: sums[group.score, group.inside] / group.count
 
 
-def _mean_value(row: AttentionRow, by: Arithmetic, inside: bool) -> Any:
-    sums = _value_sums(row, inside)
-    return _sum(by, (by.number(sums[g.score]) * a for g, a in _conditional(row, by, inside)))
+def _mean_value(inside: bool) -> Definition:
+    return lambda row, by: _sum(by, _conditional(row, by, inside), _mean_value_of(row))
 
 
-def _output(row: AttentionRow, by: Arithmetic, **which: bool) -> Any:
-    sums = {inside: _value_sums(row, inside) for inside in (True, False)}
-    return _sum(by, (by.number(sums[g.inside][g.score]) * a for g, a in _masses(row, by, **which)))
+def _output(which: str = "plain") -> Definition:
+    return lambda row, by: _sum(by, _masses(row, by, which), _mean_value_of(row))
 
 
 def _beside_null_key(row: AttentionRow, by: Arithmetic) -> tuple[Any, Any]:
     """Mass of a null key that weighs as much as the whole block, and the other keys' output beside it."""
-    top = max(row.scores)
-    weights = [(g, by.exp((g.score - top) / row.temperature)) for g in _groups(row)]
-    null = _sum(by, (by.number(g.count) * weight for g, weight in weights if g.inside))
-    total = null + _sum(by, (by.number(g.count) * weight for g, weight in weights))
-    sums = {inside: _value_sums(row, inside) for inside in (True, False)}
-    return null / total, _sum(by, (by.number(sums[g.inside][g.score]) * weight for g, weight in weights)) / total
+    weights = _weights(row, by, _groups(row))
+    null = _sum(by, [(g, weight) for g, weight in weights if g.inside])
+    total = null + _sum(by, weights)
+    return null / total, _sum(by, weights, _mean_value_of(row)) / total
 
 
-def _two_level(row: AttentionRow, by: Arithmetic) -> tuple[Any, Any]:
-    """Leak and entropy of the row whose block stands at the separation and whose other keys stand at 0."""
-    inside, outside = by.number(row.block), by.number(len(row.scores) - row.block)
-    low = by.exp(-_margin(row.scores, row.block) / row.temperature)
-    total = inside + outside * low
-    upper, lower = 1 / total, low / total
-    return outside * lower, -inside * upper * by.log(upper) - outside * lower * by.log(lower)
+def _two_level(row: AttentionRow, by: Arithmetic) -> Masses:
+    """The row whose block stands at the separation and whose other keys stand at 0."""
+    gap = _margin(row.scores, row.block)
+    block, others = Group(gap, True, row.block), Group(Fraction(0), False, len(row.scores) - row.block)
+    return _scaled(by, [(block, by.number(1)), (others, by.exp(-gap / row.temperature))])
 
 
 def _pair_entropy(row: AttentionRow, by: Arithmetic) -> Any:
@@ -216,49 +168,38 @@ def _pair_entropy(row: AttentionRow, by: Arithmetic) -> Any:
     pair = [by.exp_of((1 - share) * by.number(gap)), by.exp_of(-share * by.number(gap))]
     others = by.number(len(row.scores) - 2)
     total = others + pair[0] + pair[1]
-    return _sum(by, (-x / total * by.log(x / total) for x in pair)) - others / total * by.log(1 / total)
+    return sum((-x / total * by.log(x / total) for x in pair), by.number(0)) - others / total * by.log(1 / total)
 
 
 def _total_variation(row: AttentionRow, by: Arithmetic) -> Any:
-    pairs = zip(_masses(row, by, dialled=True), _masses(row, by), strict=True)
-    changes = (by.number(g.count) * by.absolute(a - b) for (g, a), (_, b) in pairs)
-    return by.number(Fraction(1, 2)) * _sum(by, changes)
+    pairs = zip(_masses(row, by, "dialled"), _masses(row, by), strict=True)
+    return by.number(Fraction(1, 2)) * _sum(by, [(g, by.absolute(a - b)) for (g, a), (_, b) in pairs])
 
 
 def _divergence(row: AttentionRow, by: Arithmetic) -> Any:
-    pairs = zip(_masses(row, by, dialled=True), _masses(row, by), strict=True)
-    return _sum(by, (by.number(g.count) * a * (by.log(a) - by.log(b)) for (g, a), (_, b) in pairs))
+    pairs = zip(_masses(row, by, "dialled"), _masses(row, by), strict=True)
+    return _sum(by, [(g, a * (by.log(a) - by.log(b))) for (g, a), (_, b) in pairs])
 
 
 def _soft_margin(row: AttentionRow, by: Arithmetic) -> Any:
     def log_mean_exp(inside: bool) -> Any:
         groups = [g for g in _groups(row) if g.inside is inside]
-        top = max(g.score for g in groups)
-        count = sum(g.count for g in groups)
-        total = _sum(by, (by.number(g.count) * by.exp((g.score - top) / row.temperature) for g in groups))
-        return by.number(top / row.temperature) + by.log(total / by.number(count))
+        mean = _sum(by, _weights(row, by, groups)) / by.number(sum(g.count for g in groups))
+        return by.number(max(g.score for g in groups) / row.temperature) + by.log(mean)
 
     return log_mean_exp(True) - log_mean_exp(False)
 
 
 def _objective_of_any(row: AttentionRow, by: Arithmetic) -> Any:
-    total = sum(row.weights)
-    masses = [Fraction(weight, total) for weight in row.weights]
-    linear = sum((p * s for p, s in zip(masses, row.scores, strict=True)), Fraction(0))
-    linear -= row.penalty * sum(masses[row.block :], Fraction(0))
-    entropy = _sum(by, (-by.number(p) * by.log(by.number(p)) for p in masses if p))
-    return by.number(linear) + by.number(row.temperature) * entropy
+    masses = shares(row.weights)
+    linear = sum(p * s for p, s in zip(masses, row.scores, strict=True)) - row.penalty * sum(masses[row.block :])
+    return by.number(linear) + by.number(row.temperature) * entropy_of(by, masses)
 
 
 def _objective_of_softmax(row: AttentionRow, by: Arithmetic) -> Any:
-    linear = _sum(
-        by,
-        (
-            by.number(g.count * (g.score - (0 if g.inside else row.penalty))) * a
-            for g, a in _masses(row, by, penalised=True)
-        ),
-    )
-    return linear + by.number(row.temperature) * _entropy(row, by, penalised=True)
+    masses = _masses(row, by, "penalised")
+    linear = _sum(by, masses, lambda g: g.score - (0 if g.inside else row.penalty))
+    return linear + by.number(row.temperature) * _entropy(by, masses)
 
 
 def _mean(numbers: Sequence[Fraction]) -> Fraction:
@@ -273,55 +214,60 @@ def _mean_margin(row: AttentionRow) -> Fraction:
     return _mean(row.scores[: row.block]) - max(row.scores[row.block :])
 
 
-def _exactly(value: Callable[[AttentionRow], Fraction | int]) -> Definition:
-    return lambda row, by: by.number(value(row))
-
-
 DEFINITIONS: Mapping[Symbol, Definition] = {
-    letters.m: _exactly(lambda row: row.block),
-    letters.k: _exactly(lambda row: len(row.scores) - row.block),
-    letters.tau: _exactly(lambda row: row.temperature),
-    letters.lam: _exactly(lambda row: row.dial),
-    letters.pen: _exactly(lambda row: row.penalty),
-    letters.eps_target: _exactly(lambda row: row.leak_target),
-    letters.F_target: _exactly(lambda row: row.fidelity_target),
-    letters.delta: _exactly(lambda row: _margin(row.scores, row.block)),
-    letters.delta_mean: _exactly(_mean_margin),
-    letters.reach: _exactly(lambda row: max(row.scores[: row.block]) - _mean(row.scores[row.block :])),
-    letters.d: _exactly(lambda row: _margin(row.scores, row.block) / row.temperature),
-    letters.d_mean: _exactly(lambda row: _mean_margin(row) / row.temperature),
-    letters.r: _exactly(lambda row: (max(row.scores) - min(row.scores)) / row.temperature),
-    letters.u: _exactly(lambda row: max(abs(a - b) for a, b in zip(row.scores, row.seen, strict=True))),
-    letters.delta_seen: _exactly(lambda row: _margin(row.seen, row.block)),
-    letters.spread: _exactly(lambda row: max(row.values) - min(row.values)),
-    letters.F: lambda row, by: _mass(row, by, True),
-    letters.eps: lambda row, by: _mass(row, by, False),
+    letters.m: exactly(lambda row: row.block),
+    letters.k: exactly(lambda row: len(row.scores) - row.block),
+    letters.tau: exactly(lambda row: row.temperature),
+    letters.lam: exactly(lambda row: row.dial),
+    letters.pen: exactly(lambda row: row.penalty),
+    letters.eps_target: exactly(lambda row: row.leak_target),
+    letters.F_target: exactly(lambda row: row.fidelity_target),
+    letters.delta: exactly(lambda row: _margin(row.scores, row.block)),
+    letters.delta_mean: exactly(_mean_margin),
+    letters.reach: exactly(lambda row: max(row.scores[: row.block]) - _mean(row.scores[row.block :])),
+    letters.d: exactly(lambda row: _margin(row.scores, row.block) / row.temperature),
+    letters.d_mean: exactly(lambda row: _mean_margin(row) / row.temperature),
+    letters.r: exactly(lambda row: (max(row.scores) - min(row.scores)) / row.temperature),
+    letters.u: exactly(lambda row: max(abs(a - b) for a, b in zip(row.scores, row.seen, strict=True))),
+    letters.delta_seen: exactly(lambda row: _margin(row.seen, row.block)),
+    letters.spread: exactly(lambda row: max(row.values) - min(row.values)),
+    letters.F: _mass(True),
+    letters.eps: _mass(False),
     letters.Delta: _soft_margin,
-    letters.H: lambda row, by: _entropy(row, by),
-    letters.H_B: lambda row, by: _conditional_entropy(row, by, True),
-    letters.H_C: lambda row, by: _conditional_entropy(row, by, False),
-    letters.sbar_B: lambda row, by: _mean_score(row, by, True),
-    letters.sbar_C: lambda row, by: _mean_score(row, by, False),
-    letters.vbar_B: lambda row, by: _mean_value(row, by, True),
-    letters.vbar_C: lambda row, by: _mean_value(row, by, False),
-    letters.F_lam: lambda row, by: _mass(row, by, True, dialled=True),
-    letters.eps_lam: lambda row, by: _mass(row, by, False, dialled=True),
-    letters.H_lam: lambda row, by: _entropy(row, by, dialled=True),
-    letters.lam_more: _exactly(lambda row: row.other_dial),
-    letters.H_more: lambda row, by: _entropy(row, by, other_dial=True),
-    letters.eps_two: lambda row, by: _two_level(row, by)[0],
-    letters.H_two: lambda row, by: _two_level(row, by)[1],
+    letters.H: _entropy_in(),
+    letters.H_B: lambda row, by: _entropy(by, _conditional(row, by, True)),
+    letters.H_C: lambda row, by: _entropy(by, _conditional(row, by, False)),
+    letters.sbar_B: lambda row, by: _sum(by, _conditional(row, by, True), lambda g: g.score),
+    letters.sbar_C: lambda row, by: _sum(by, _conditional(row, by, False), lambda g: g.score),
+    letters.vbar_B: _mean_value(True),
+    letters.vbar_C: _mean_value(False),
+    letters.F_lam: _mass(True, "dialled"),
+    letters.eps_lam: _mass(False, "dialled"),
+    letters.H_lam: _entropy_in("dialled"),
+    letters.lam_more: exactly(lambda row: row.other_dial),
+    letters.H_more: _entropy_in("more dialled"),
+    letters.eps_two: lambda row, by: _sum(by, _two_level(row, by)[1:]),
+    letters.H_two: lambda row, by: _entropy(by, _two_level(row, by)),
     letters.H_pair: _pair_entropy,
-    letters.o_plain: lambda row, by: _output(row, by),
-    letters.o_B: lambda row, by: _output(row, by, block_only=True),
-    letters.o_lam: lambda row, by: _output(row, by, dialled=True),
+    letters.o_plain: _output(),
+    letters.o_B: _output("masked"),
+    letters.o_lam: _output("dialled"),
     letters.p_null: lambda row, by: _beside_null_key(row, by)[0],
     letters.o_null: lambda row, by: _beside_null_key(row, by)[1],
-    letters.H_mask: lambda row, by: _entropy(row, by, block_only=True),
+    letters.H_mask: _entropy_in("masked"),
     letters.TV: _total_variation,
     letters.KL: _divergence,
-    letters.shift: lambda row, by: _output(row, by, dialled=True) - _output(row, by),
-    letters.eps_pen: lambda row, by: _mass(row, by, False, penalised=True),
+    letters.shift: lambda row, by: _output("dialled")(row, by) - _output()(row, by),
+    letters.eps_pen: _mass(False, "penalised"),
     letters.J_any: _objective_of_any,
     letters.J_soft: _objective_of_softmax,
 }
+
+
+def of_row(*borrowed: Symbol) -> dict[Symbol, Definition]:
+    """The definitions of letters of a row, on instances with a `row`."""
+
+    def of(letter: Symbol) -> Definition:
+        return lambda instance, by: DEFINITIONS[letter](instance.row, by)
+
+    return {letter: of(letter) for letter in borrowed}

@@ -16,22 +16,20 @@ from typing import Any
 from hypothesis import strategies as st
 from sympy import Symbol
 
+from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly, shares
 from proofs_check.instances.games import Matrix, highest_floor, lowest_ceiling
+from proofs_check.instances.instance import Instance, InstanceKind
 from proofs_check.instances.row_strategies import probabilities, temperatures
 from theory import design_symbols as letters
 from theory import symbols as row_letters
 
-Masses = tuple[Fraction, ...]
-
-
-def _shares(weights: Sequence[Fraction | int]) -> Masses:
-    total = sum(weights, Fraction(0))
-    return tuple(Fraction(weight) / total for weight in weights)
-
 
 @dataclass(frozen=True)
-class RuleSet:
-    """A row of masses, the keys in each rule's target, each rule's gain, and an arbitrary row to compare with."""
+class RuleSet(Instance):
+    """A row of masses, the keys in each rule's target, each rule's gain, and an arbitrary row to compare with.
+
+    The row gives up a share of what it has on each target, which leaves promises that it meets. `pair` are two keys.
+    """
 
     weights: tuple[int, ...]
     targets: tuple[tuple[bool, ...], ...]
@@ -41,75 +39,60 @@ class RuleSet:
     given_up: tuple[Fraction, ...]
     pair: tuple[int, int]
     temperature: Fraction
-    levels: int = 0
-
-    def __str__(self) -> str:
-        targets = ["".join("x" if inside else "." for inside in target) for target in self.targets]
-        return (
-            f"weights {self.weights}, targets {targets}, gains {[str(g) for g in self.gains]}, promises "
-            f"{[str(f) for f in self.promises]}, other weights {self.other_weights}, temperature {self.temperature}"
-        )
 
     @cached_property
-    def plain(self) -> Masses:
+    def plain(self) -> list[Fraction]:
         """Masses before any rule."""
-        return _shares(self.weights)
+        return shares(self.weights)
 
     @cached_property
-    def multiplied(self) -> Masses:
+    def multiplied(self) -> list[Fraction]:
         """Masses times the gains of the rules whose target contains the key, not renormalised."""
-        return tuple(mass * self.gain_at(key) for key, mass in enumerate(self.plain))
+        return [mass * self.gain_at(key) for key, mass in enumerate(self.plain)]
 
     @cached_property
-    def ruled(self) -> Masses:
+    def ruled(self) -> list[Fraction]:
         """Masses under all rules."""
-        return _shares(self.multiplied)
+        return [mass / sum(self.multiplied) for mass in self.multiplied]
 
     @cached_property
-    def other(self) -> Masses:
+    def other(self) -> list[Fraction]:
         """The arbitrary row."""
-        return _shares(self.other_weights)
+        return shares(self.other_weights)
 
     def gain_at(self, key: int) -> Fraction:
         """Product of the gains of the rules whose target contains the key."""
         return prod((g for g, target in zip(self.gains, self.targets, strict=True) if target[key]), start=Fraction(1))
 
-    def fidelities(self, masses: Masses) -> list[Fraction]:
+    def fidelities(self, masses: Sequence[Fraction]) -> list[Fraction]:
         """Mass on each target."""
-        return [
-            sum((a for a, inside in zip(masses, target, strict=True) if inside), Fraction(0)) for target in self.targets
-        ]
+        pairs = (zip(masses, target, strict=True) for target in self.targets)
+        return [sum((mass for mass, inside in pair if inside), Fraction(0)) for pair in pairs]
 
-    @cached_property
+    @property
     def payoff(self) -> Matrix:
         """1 where a rule's target contains a key, else 0."""
         return tuple(tuple(Fraction(inside) for inside in target) for target in self.targets)
 
-    @cached_property
+    @property
     def excess(self) -> Matrix:
         """The payoff less the rule's promise."""
         return tuple(tuple(x - f for x in row) for row, f in zip(self.payoff, self.promises, strict=True))
 
 
-def _strength(drawn: RuleSet, by: Any, gain: Fraction) -> Any:
+def _strength(drawn: RuleSet, by: Arithmetic, gain: Fraction) -> Any:
     return by.number(drawn.temperature) * by.log(by.number(gain))
 
 
-def _total(by: Any, terms: Any) -> Any:
-    total = by.number(0)
-    for term in terms:
-        total = total + term
-    return total
-
-
-def _weighted_strengths(drawn: RuleSet, by: Any, factors: Sequence[Fraction]) -> Any:
+def _strengths(drawn: RuleSet, by: Arithmetic, factors: Sequence[Fraction]) -> Any:
+    """Sum of the rules' strengths, each times its factor."""
     pairs = zip(drawn.gains, factors, strict=True)
-    return _total(by, (by.number(factor) * _strength(drawn, by, gain) for gain, factor in pairs))
+    return sum((by.number(factor) * _strength(drawn, by, gain) for gain, factor in pairs), by.number(0))
 
 
-def _divergence(by: Any, first: Masses, second: Masses) -> Any:
-    pairs = zip(first, second, strict=True)
-    return _total(by, (by.number(p) * by.log(by.number(p / q)) for p, q in pairs if p))
+def _divergence(by: Arithmetic, first: Sequence[Fraction], second: Sequence[Fraction]) -> Any:
+    pairs = ((p, q) for p, q in zip(first, second, strict=True) if p)
+    return sum((by.number(p) * by.log(by.number(p / q)) for p, q in pairs), by.number(0))
 
 
 def _met(drawn: RuleSet) -> list[Fraction]:
@@ -118,46 +101,36 @@ def _met(drawn: RuleSet) -> list[Fraction]:
 
 
 def _one_rule(drawn: RuleSet) -> Fraction:
-    inside = drawn.fidelities(drawn.plain)[0]
-    return drawn.gains[0] * inside / (drawn.gains[0] * inside + 1 - inside)
+    gained = drawn.gains[0] * drawn.fidelities(drawn.plain)[0]
+    return gained / (gained + 1 - drawn.fidelities(drawn.plain)[0])
 
 
-RULE_DEFINITIONS: Mapping[Symbol, Any] = {
-    row_letters.tau: lambda drawn, by: by.number(drawn.temperature),
-    row_letters.F: lambda drawn, by: by.number(drawn.fidelities(drawn.plain)[0]),
-    letters.odds: lambda drawn, by: by.number(drawn.plain[drawn.pair[0]] / drawn.plain[drawn.pair[1]]),
-    letters.odds_ruled: lambda drawn, by: by.number(drawn.ruled[drawn.pair[0]] / drawn.ruled[drawn.pair[1]]),
+_RULE_DEFINITIONS: Mapping[Symbol, Definition] = {
+    row_letters.tau: exactly(lambda drawn: drawn.temperature),
+    row_letters.F: exactly(lambda drawn: drawn.fidelities(drawn.plain)[0]),
+    letters.odds: exactly(lambda drawn: drawn.plain[drawn.pair[0]] / drawn.plain[drawn.pair[1]]),
+    letters.odds_ruled: exactly(lambda drawn: drawn.ruled[drawn.pair[0]] / drawn.ruled[drawn.pair[1]]),
     letters.boost: lambda drawn, by: _strength(drawn, by, drawn.gain_at(drawn.pair[0])),
     letters.boost_other: lambda drawn, by: _strength(drawn, by, drawn.gain_at(drawn.pair[1])),
     letters.strength: lambda drawn, by: _strength(drawn, by, drawn.gains[0]),
-    letters.strengths: lambda drawn, by: _weighted_strengths(drawn, by, [Fraction(1)] * len(drawn.gains)),
-    letters.promise: lambda drawn, by: by.number(drawn.promises[0]),
-    letters.F_ruled: lambda drawn, by: by.number(_one_rule(drawn)),
-    letters.tilt: lambda drawn, by: by.log(by.number(sum(drawn.multiplied, Fraction(0)))),
-    letters.promised_strength: lambda drawn, by: _weighted_strengths(drawn, by, _met(drawn)),
-    letters.kept_strength: lambda drawn, by: _weighted_strengths(drawn, by, drawn.fidelities(drawn.ruled)),
+    letters.strengths: lambda drawn, by: _strengths(drawn, by, [Fraction(1)] * len(drawn.gains)),
+    letters.promise: exactly(lambda drawn: drawn.promises[0]),
+    letters.F_ruled: exactly(_one_rule),
+    letters.tilt: lambda drawn, by: by.log(by.number(sum(drawn.multiplied))),
+    letters.promised_strength: lambda drawn, by: _strengths(drawn, by, _met(drawn)),
+    letters.kept_strength: lambda drawn, by: _strengths(drawn, by, drawn.fidelities(drawn.ruled)),
     letters.KL_any: lambda drawn, by: _divergence(by, drawn.other, drawn.plain),
     letters.KL_ruled: lambda drawn, by: _divergence(by, drawn.ruled, drawn.plain),
-    letters.least_mass: lambda drawn, by: by.number(min(drawn.plain)),
-    letters.rules: lambda drawn, by: by.number(len(drawn.targets)),
-    letters.cover: lambda drawn, by: by.number(max(sum(column) for column in zip(*drawn.targets, strict=True))),
-    letters.shared: lambda drawn, by: by.number(highest_floor(drawn.payoff)),
-    letters.shared_dual: lambda drawn, by: by.number(lowest_ceiling(drawn.payoff)),
-    letters.shared_any: lambda drawn, by: by.number(min(drawn.fidelities(drawn.other))),
-    letters.shared_ruled: lambda drawn, by: by.number(min(drawn.fidelities(drawn.ruled))),
-    letters.slack: lambda drawn, by: by.number(highest_floor(drawn.excess)),
-    letters.slack_dual: lambda drawn, by: by.number(lowest_ceiling(drawn.excess)),
+    letters.least_mass: exactly(lambda drawn: min(drawn.plain)),
+    letters.rules: exactly(lambda drawn: len(drawn.targets)),
+    letters.cover: exactly(lambda drawn: max(sum(column) for column in zip(*drawn.targets, strict=True))),
+    letters.shared: exactly(lambda drawn: highest_floor(drawn.payoff)),
+    letters.shared_dual: exactly(lambda drawn: lowest_ceiling(drawn.payoff)),
+    letters.shared_any: exactly(lambda drawn: min(drawn.fidelities(drawn.other))),
+    letters.shared_ruled: exactly(lambda drawn: min(drawn.fidelities(drawn.ruled))),
+    letters.slack: exactly(lambda drawn: highest_floor(drawn.excess)),
+    letters.slack_dual: exactly(lambda drawn: lowest_ceiling(drawn.excess)),
 }
-
-
-RULE_STRUCTURE: Mapping[str, Any] = {"no empty target": lambda drawn: all(map(any, drawn.targets))}
-
-
-@st.composite
-def astray_rule_sets(draw: st.DrawFn) -> RuleSet:
-    """Rule sets whose last rule has an empty target."""
-    drawn = draw(rule_sets().filter(lambda rules: len(rules.targets) > 1))
-    return replace(drawn, targets=(*drawn.targets[:-1], (False,) * len(drawn.weights)))
 
 
 @st.composite
@@ -172,20 +145,24 @@ def rule_sets(draw: st.DrawFn) -> RuleSet:
     keys = draw(st.integers(2, 6))
     count = draw(st.integers(1, min(3, keys - 1)))
     if draw(st.booleans()):
-        owner = draw(st.permutations([*range(count), *draw(_owners(count, keys - count))]))
+        # The last owner stands for no rule, so that a key may be in no target.
+        others = st.lists(st.integers(0, count), min_size=keys - count - 1, max_size=keys - count - 1)
+        owner = draw(st.permutations([*range(count), count, *draw(others)]))
         targets = [[place == rule for place in owner] for rule in range(count)]
     else:
-        targets = [draw(_target(keys)) for _ in range(count)]
+        some = st.lists(st.booleans(), min_size=keys, max_size=keys).filter(lambda each: any(each) and not all(each))
+        targets = [draw(some) for _ in range(count)]
     weights = draw(st.lists(st.integers(1, 40), min_size=keys, max_size=keys))
     inside = Fraction(sum(w for w, held in zip(weights, targets[0], strict=True) if held), sum(weights))
     promises = [draw(probabilities()) for _ in range(count)]
     exact_gain = promises[0] / (1 - promises[0]) * (1 - inside) / inside
-    gains = [draw(_gains()) for _ in range(count)]
+    gain = st.one_of(st.integers(4, 64).map(lambda i: Fraction(i, 4)), st.just(Fraction(1)), st.just(Fraction(10**6)))
+    gains = [draw(gain) for _ in range(count)]
     if draw(st.booleans()) and exact_gain >= 1:
         gains[0] = exact_gain
     return RuleSet(
         weights=tuple(weights),
-        targets=tuple(tuple(target) for target in targets),
+        targets=tuple(map(tuple, targets)),
         gains=tuple(gains),
         promises=tuple(promises),
         other_weights=tuple(draw(st.lists(st.integers(0, 12), min_size=keys, max_size=keys).filter(any))),
@@ -195,22 +172,23 @@ def rule_sets(draw: st.DrawFn) -> RuleSet:
     )
 
 
-def _gains() -> st.SearchStrategy[Fraction]:
-    return st.one_of(st.integers(4, 64).map(lambda i: Fraction(i, 4)), st.just(Fraction(1)), st.just(Fraction(10**6)))
+@st.composite
+def _astray_rule_sets(draw: st.DrawFn) -> RuleSet:
+    """Rule sets whose last rule has an empty target."""
+    drawn = draw(rule_sets().filter(lambda rules: len(rules.targets) > 1))
+    return replace(drawn, targets=(*drawn.targets[:-1], (False,) * len(drawn.weights)))
 
 
-def _owners(count: int, rest: int) -> st.SearchStrategy[list[int]]:
-    # The last owner stands for no rule, so that a key may be in no target.
-    return st.lists(st.integers(0, count), min_size=rest - 1, max_size=rest - 1).map(lambda drawn: [count, *drawn])
-
-
-def _target(keys: int) -> st.SearchStrategy[list[bool]]:
-    drawn = st.lists(st.booleans(), min_size=keys, max_size=keys)
-    return drawn.filter(lambda target: any(target) and not all(target))
+RULE_KIND = InstanceKind(
+    rule_sets,
+    _RULE_DEFINITIONS,
+    {"no empty target": lambda drawn: all(map(any, drawn.targets))},
+    _astray_rule_sets,
+)
 
 
 @dataclass(frozen=True)
-class Situation:
+class Situation(Instance):
     """A case in which the condition holds: how often, whether the checker fired, fidelity without and with the rule."""
 
     weight: int
@@ -218,44 +196,22 @@ class Situation:
     plain: Fraction
     ruled: Fraction
 
+    @property
+    def got(self) -> Fraction:
+        """Fidelity of the row after the checker."""
+        return self.ruled if self.fired else self.plain
+
 
 @dataclass(frozen=True)
-class Checker:
+class Checker(Instance):
     """Situations in which a rule's condition holds, some caught and some missed."""
 
     situations: tuple[Situation, ...]
-    levels: int = 0
 
-    def __str__(self) -> str:
-        return "; ".join(
-            f"weight {s.weight}, {'fired' if s.fired else 'missed'}, plain fidelity {s.plain}, ruled {s.ruled}"
-            for s in self.situations
-        )
-
-    def mean(self, of: Sequence[Fraction], fired: bool | None = None) -> Fraction:
-        """Weighted mean over the situations, or over those that fired or were missed."""
-        chosen = [(s.weight, x) for s, x in zip(self.situations, of, strict=True) if fired in (None, s.fired)]
-        return sum((w * x for w, x in chosen), Fraction(0)) / sum(w for w, _ in chosen)
-
-    @property
-    def plain(self) -> list[Fraction]:
-        """Fidelity without the rule."""
-        return [s.plain for s in self.situations]
-
-    @property
-    def got(self) -> list[Fraction]:
-        """Fidelity of the row after the checker."""
-        return [s.ruled if s.fired else s.plain for s in self.situations]
-
-
-CHECKER_DEFINITIONS: Mapping[Symbol, Any] = {
-    letters.missed: lambda drawn, by: by.number(drawn.mean([Fraction(not s.fired) for s in drawn.situations])),
-    letters.mean_fidelity: lambda drawn, by: by.number(drawn.mean(drawn.got)),
-    letters.mean_fired: lambda drawn, by: by.number(drawn.mean(drawn.got, fired=True)),
-    letters.mean_missed: lambda drawn, by: by.number(drawn.mean(drawn.plain, fired=False)),
-    letters.mean_plain: lambda drawn, by: by.number(drawn.mean(drawn.plain)),
-    letters.promise: lambda drawn, by: by.number(min(s.ruled for s in drawn.situations if s.fired)),
-}
+    def mean(self, of: str, fired: bool | None = None) -> Fraction:
+        """Weighted mean of an entry of the situations, or of those that fired or were missed."""
+        chosen = [s for s in self.situations if fired in (None, s.fired)]
+        return sum((s.weight * Fraction(getattr(s, of)) for s in chosen), Fraction(0)) / sum(s.weight for s in chosen)
 
 
 @st.composite
@@ -268,3 +224,16 @@ def checkers(draw: st.DrawFn) -> Checker:
         plain = draw(fidelity) if alike is None else alike
         situations.append(Situation(draw(st.integers(1, 9)), fired, plain, draw(fidelity)))
     return Checker(tuple(situations))
+
+
+CHECKER_KIND = InstanceKind(
+    checkers,
+    {
+        letters.missed: exactly(lambda drawn: 1 - drawn.mean("fired")),
+        letters.mean_fidelity: exactly(lambda drawn: drawn.mean("got")),
+        letters.mean_fired: exactly(lambda drawn: drawn.mean("got", fired=True)),
+        letters.mean_missed: exactly(lambda drawn: drawn.mean("plain", fired=False)),
+        letters.mean_plain: exactly(lambda drawn: drawn.mean("plain")),
+        letters.promise: exactly(lambda drawn: min(s.ruled for s in drawn.situations if s.fired)),
+    },
+)

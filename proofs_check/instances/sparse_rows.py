@@ -7,7 +7,7 @@ A multiplier `x` gives every key of the block the mass `max(s - x, 0)/tau`, and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
@@ -17,10 +17,10 @@ from flint import arb, ctx, fmpq
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.quantities import Quantity, exactly, given_as, norm, rational, root_as, total
+from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
+from proofs_check.instances.instance import Instance, InstanceKind, built_in
+from proofs_check.instances.quantities import Quantity, given_as, norm, rational, root_as, total
 from proofs_check.instances.row_strategies import FAMILIES
-from proofs_check.instances.rows import Arithmetic
-from proofs_check.instances.structure import built_in
 from theory import symbols as letters
 from theory import weight_symbols as sparse
 from theory.lowering import Undecided
@@ -32,7 +32,7 @@ _GRAIN = 10007
 
 
 @dataclass(frozen=True)
-class SparseRow:
+class SparseRow(Instance):
     """Scores, block first, the groups' sizes and penalties in the order of the rest, and a rival distribution."""
 
     scores: tuple[Fraction, ...]
@@ -41,22 +41,6 @@ class SparseRow:
     penalties: tuple[Fraction, ...]
     temperature: Fraction = Fraction(1)
     weights: tuple[int, ...] = ()
-    family: str = field(default="given", compare=False)
-
-    def __str__(self) -> str:
-        def listed(numbers: Sequence[Fraction]) -> str:
-            return "[" + ", ".join(f"{float(x):.6g}" for x in numbers) + "]"
-
-        groups = ", ".join(
-            f"group {listed(scores)} at penalty {float(penalty):.6g}"
-            for scores, penalty in zip(self.groups, self.penalties, strict=True)
-        )
-        return f"block scores {listed(self.scores[: self.block])}, {groups}, temperature {float(self.temperature):.6g}"
-
-    @property
-    def levels(self) -> int:
-        """0: exact forms are roots of rationals, without exponentials."""
-        return 0
 
     @cached_property
     def groups(self) -> tuple[tuple[Fraction, ...], ...]:
@@ -198,12 +182,8 @@ def _best(row: SparseRow, by: Arithmetic) -> Any:
 
 def _entropy(row: SparseRow, by: Arithmetic) -> Any:
     found = _maximiser(row, by)
-    entropy = by.number(0)
-    for mass in found.masses:
-        if mass != 0:
-            value = given_as(by, mass)
-            entropy = entropy - value * by.log(value)
-    return entropy
+    masses = [given_as(by, mass) for mass in found.masses if mass != 0]
+    return sum((-mass * by.log(mass) for mass in masses), by.number(0))
 
 
 def _overload(row: SparseRow, by: Arithmetic) -> Any:
@@ -215,7 +195,7 @@ def _least_penalty(row: SparseRow, by: Arithmetic) -> Any:
     return root_as(by, rational(min(lam**2 / size for lam, size in zip(row.penalties, row.sizes, strict=True))))
 
 
-DEFINITIONS: Mapping[Symbol, Any] = {
+_DEFINITIONS: Mapping[Symbol, Definition] = {
     letters.m: exactly(lambda row: row.block),
     letters.tau: exactly(lambda row: row.temperature),
     letters.delta: exactly(lambda row: min(row.scores[: row.block]) - max(row.scores[row.block :])),
@@ -230,12 +210,6 @@ DEFINITIONS: Mapping[Symbol, Any] = {
     sparse.eps_sparse: lambda row, by: given_as(by, _maximiser(row, by).leak),
     sparse.H_sparse: _entropy,
     sparse.J_sparse: _best,
-}
-
-
-SPARSE_STRUCTURE: Mapping[str, Any] = {
-    "groups cover": lambda row: row.block + sum(row.sizes) == len(row.scores) and min(row.sizes) > 0,
-    "block free": built_in,
 }
 
 
@@ -261,7 +235,7 @@ def sparse_rows(draw: st.DrawFn, most_keys: int = 8) -> SparseRow:
     drawn = draw(st.lists(st.integers(0, 6), min_size=keys, max_size=keys).filter(any))
     weights = [weight * (_GRAIN // sum(drawn)) for weight in drawn]
     weights[weights.index(max(weights))] += _GRAIN - sum(weights)
-    return SparseRow(scores, block, sizes, penalties, temperature, tuple(weights), family)
+    return SparseRow(scores, block, sizes, penalties, temperature, tuple(weights))
 
 
 def _penalties(row: SparseRow, group: int) -> st.SearchStrategy[Fraction]:
@@ -275,3 +249,13 @@ def _penalties(row: SparseRow, group: int) -> st.SearchStrategy[Fraction]:
         return free
     factors = st.sampled_from([Fraction(1), Fraction(1), Fraction(199, 200), Fraction(201, 200), Fraction(1, 2)])
     return st.one_of(free, factors.map(lambda factor: factor * near))
+
+
+KIND = InstanceKind(
+    sparse_rows,
+    _DEFINITIONS,
+    {
+        "groups cover": lambda row: row.block + sum(row.sizes) == len(row.scores) and min(row.sizes) > 0,
+        "block free": built_in,
+    },
+)

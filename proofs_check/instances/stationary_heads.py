@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -11,38 +11,24 @@ from flint import fmpq
 from hypothesis import strategies as st
 from sympy import Symbol
 
+from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
 from proofs_check.instances.heads import (
     HEAD_DEFINITIONS,
-    Entries,
     Head,
-    Pass,
     Sequence,
     entries_of,
     features_of,
-    matrix,
     opposed,
     run_head,
-    weight_slope,
 )
-from proofs_check.instances.quantities import (
-    Matrix,
-    Quantity,
-    dot,
-    exactly,
-    given_as,
-    rational,
-    root_as,
-    spectral_square,
-    total,
-)
-from proofs_check.instances.rows import Arithmetic
-from proofs_check.instances.structure import built_in
+from proofs_check.instances.instance import Instance, InstanceKind, built_in
+from proofs_check.instances.quantities import Quantity, dot, given_as, matrix, rational, root_as, spectral_square, total
 from theory import symbols as row_letters
 from theory import weight_symbols as letters
 
 
 @dataclass(frozen=True)
-class StationaryHead:
+class StationaryHead(Instance):
     """A head of width 1 with one live feature, at weights that the choice of penalties makes stationary.
 
     The loss is a function of `<pull, O>`. Its slope here is `sign`, pointing downhill; nowhere is it steeper, and here
@@ -53,57 +39,41 @@ class StationaryHead:
     slack: Fraction
     penalty: Fraction
 
-    def __str__(self) -> str:
-        return f"{self.head}, loss {float(self.slack):.6g} above its bound, penalty {self.penalty}"
-
-    @property
-    def levels(self) -> int:
-        """0: exact forms are roots of rationals, without exponentials."""
-        return 0
-
     @property
     def norms(self) -> tuple[Quantity, Quantity]:
         """`|W_Q|` and `|W_K|`."""
         return abs(rational(self.head.query[0][0])), abs(rational(self.head.key[0][0]))
 
 
-def _balancing(point: StationaryHead, by: Arithmetic, slope: Callable[[Pass], Matrix]) -> Any:
-    return root_as(by, weight_slope(point.head, by, slope))
+def _of_head(letter: Symbol) -> Definition:
+    return lambda point, by: HEAD_DEFINITIONS[letter](point.head, by)
+
+
+_PENALTY_Q, _PENALTY_K = _of_head(letters.grad_Q), _of_head(letters.grad_K)
 
 
 def _drop(point: StationaryHead, by: Arithmetic) -> Any:
     """`J_0 - L_inf`: the loss above its bound, plus the penalty."""
-    size_Q, size_K = point.norms
-    penalty_Q = given_as(by, size_Q) * _balancing(point, by, lambda each: each.query_slope)
-    penalty_K = given_as(by, size_K) * _balancing(point, by, lambda each: each.key_slope)
-    return by.number(point.slack) + penalty_Q + penalty_K
+    size_Q, size_K = (given_as(by, size) for size in point.norms)
+    return by.number(point.slack) + size_Q * _PENALTY_Q(point, by) + size_K * _PENALTY_K(point, by)
 
 
 def _linear_rise(point: StationaryHead, by: Arithmetic) -> Any:
     """`J(W) - J(0)` for the linear loss `<pull, O>`, signed against the penalty, with all penalties equal."""
-    head = point.head
-    moved = fmpq(0)
+    head, moved = point.head, fmpq(0)
+    zeros = ((Fraction(0),) * head.width,) * len(head.query)
     for sequence in head.batch:
-        here = run_head(head, sequence)
-        still = run_head(replace(head, query=_zeros(head.query), key=_zeros(head.key)), sequence)
-        for pull, a, b in zip(matrix(sequence.pull), here.outputs, still.outputs, strict=True):
+        here, still = (run_head(each, sequence).outputs for each in (head, replace(head, query=zeros, key=zeros)))
+        for pull, a, b in zip(matrix(sequence.pull), here, still, strict=True):
             moved += dot(pull, [x - y for x, y in zip(a, b, strict=True)])
     return given_as(by, rational(point.penalty) * total(point.norms) - abs(moved))
 
 
-def _zeros(entries: Entries) -> Entries:
-    return tuple((Fraction(0),) * len(row) for row in entries)
-
-
-def _of_head(letter: Symbol) -> Any:
-    return lambda point, by: HEAD_DEFINITIONS[letter](point.head, by)
-
-
-STATIONARY_DEFINITIONS: Mapping[Symbol, Any] = {
+_DEFINITIONS: Mapping[Symbol, Definition] = {
     **{x: _of_head(x) for x in (row_letters.tau, letters.d_k, letters.Lam, letters.v_norm, letters.x_g)},
     letters.x_all: lambda point, by: root_as(by, spectral_square(features_of(point.head, whole=True))),
-    letters.lam_Q: lambda point, by: _balancing(point, by, lambda each: each.query_slope),
-    letters.lam_K: lambda point, by: _balancing(point, by, lambda each: each.key_slope),
+    letters.lam_Q: _PENALTY_Q,
+    letters.lam_K: _PENALTY_K,
     letters.w_Q: lambda point, by: given_as(by, point.norms[0]),
     letters.w_K: lambda point, by: given_as(by, point.norms[1]),
     letters.lam_g: exactly(lambda point: point.penalty),
@@ -115,25 +85,8 @@ STATIONARY_DEFINITIONS: Mapping[Symbol, Any] = {
 }
 
 
-STATIONARY_STRUCTURE: Mapping[str, Any] = {
-    "no bias": lambda point: not any((*point.head.query_bias, *point.head.key_bias)),
-    "no normalisation": built_in,
-    "one live block": lambda point: (
-        not any(
-            entry
-            for weight in (point.head.query, point.head.key)
-            for row in weight[point.head.split :]
-            for entry in row
-        )
-    ),
-    # The penalties are chosen to make the point stationary, and the loss to be nowhere steeper.
-    "stationary": built_in,
-    "slope bounded": built_in,
-}
-
-
 @st.composite
-def astray_stationary_heads(draw: st.DrawFn) -> StationaryHead:
+def _astray(draw: st.DrawFn) -> StationaryHead:
     """Heads with a bias, or with a second live block."""
     point = draw(stationary_heads())
     size = st.integers(-8, 8).filter(bool).map(lambda i: Fraction(i, 4))
@@ -159,3 +112,23 @@ def stationary_heads(draw: st.DrawFn) -> StationaryHead:
     size_K = draw(st.one_of(st.just(size_Q), weights))
     head = Head((sequence,), ((size_Q,), *dead), ((size_K,), *dead), 1, temperature, draw(st.booleans()))
     return StationaryHead(head, draw(st.integers(1, 40).map(lambda i: Fraction(1, 2**i))), penalty)
+
+
+def _one_live_block(point: StationaryHead) -> bool:
+    head = point.head
+    return not any(entry for weight in (head.query, head.key) for row in weight[head.split :] for entry in row)
+
+
+KIND = InstanceKind(
+    stationary_heads,
+    _DEFINITIONS,
+    {
+        "no bias": lambda point: not any((*point.head.query_bias, *point.head.key_bias)),
+        "no normalisation": built_in,
+        "one live block": _one_live_block,
+        # The penalties are chosen to make the point stationary, and the loss to be nowhere steeper.
+        "stationary": built_in,
+        "slope bounded": built_in,
+    },
+    _astray,
+)

@@ -6,7 +6,7 @@ block reaches an exact zero and ties are decided.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -14,54 +14,33 @@ from typing import Any
 from hypothesis import strategies as st
 from sympy import Symbol
 
+from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
+from proofs_check.instances.instance import Instance, InstanceKind, built_in
 from proofs_check.instances.quantities import (
+    Quantities,
     Quantity,
+    Vector,
     dot,
-    exactly,
     given_as,
+    norm_of,
+    on_sphere,
+    proximal_step,
     rational,
     root_as,
     shrink,
     vector,
 )
-from proofs_check.instances.rows import Arithmetic
-from proofs_check.instances.structure import built_in
 from theory import weight_symbols as letters
-
-Vector = tuple[Fraction, ...]
-
-
-def listed(vectors: Sequence[Sequence[Fraction]]) -> str:
-    """The vectors as text."""
-    return "; ".join("(" + ", ".join(f"{float(x):.6g}" for x in each) + ")" for each in vectors)
-
-
-def norm_of(entries: Callable[[Any], Sequence[Quantity]]) -> Any:
-    """The definition of a letter that is the norm of these entries."""
-
-    def definition(instance: Any, by: Arithmetic) -> Any:
-        values = entries(instance)
-        return root_as(by, dot(values, values))
-
-    return definition
 
 
 @dataclass(frozen=True)
-class WeightBlock:
+class WeightBlock(Instance):
     """One block of weights at a point, with the loss's gradient there."""
 
     weights: Vector
     gradient: Vector
     penalty: Fraction
     rate: Fraction = Fraction(1)
-
-    def __str__(self) -> str:
-        return f"weights {listed([self.weights])}, gradient {listed([self.gradient])}, penalty {self.penalty}"
-
-    @property
-    def levels(self) -> int:
-        """0: exact forms are roots of rationals, without exponentials."""
-        return 0
 
 
 def _proximal_move(block: WeightBlock) -> list[Quantity]:
@@ -71,7 +50,7 @@ def _proximal_move(block: WeightBlock) -> list[Quantity]:
     return [a - b for a, b in zip(moved, weights, strict=True)]
 
 
-BLOCK_DEFINITIONS: Mapping[Symbol, Any] = {
+_BLOCK_DEFINITIONS: Mapping[Symbol, Definition] = {
     letters.w: norm_of(lambda block: vector(block.weights)),
     letters.g: norm_of(lambda block: vector(block.gradient)),
     letters.lam_g: exactly(lambda block: block.penalty),
@@ -80,7 +59,7 @@ BLOCK_DEFINITIONS: Mapping[Symbol, Any] = {
 
 
 @dataclass(frozen=True)
-class Descent:
+class Descent(Instance):
     """A run of proximal gradient descent on one block: its gradients in order, and its initial state.
 
     `rates` are those of the scheduled run, one per step; without them it uses `rate` throughout. Two fields make runs
@@ -98,48 +77,36 @@ class Descent:
     proximal_first: bool = False
     metric: Fraction = Fraction(1)
 
-    def __str__(self) -> str:
-        odd = ", proximal step first" if self.proximal_first else ""
-        return (
-            f"weights {listed([self.weights])}, gradients {listed(self.gradients)}, rate {self.rate}, scheduled rates "
-            f"{listed([self.schedule])}, penalty {self.penalty}, momentum {self.momentum}, "
-            f"buffer {listed([self.buffer])}{odd}, metric {self.metric}"
-        )
-
     @property
     def schedule(self) -> tuple[Fraction, ...]:
         """The learning rate of every step of the scheduled run."""
         return self.rates or (self.rate,) * len(self.gradients)
 
-    @property
-    def levels(self) -> int:
-        """0: exact forms are roots of rationals, without exponentials."""
-        return 0
 
-
-def _buffers(run: Descent, decay: Quantity) -> list[list[Quantity]]:
+def _buffers(run: Descent, decay: Quantity) -> list[Quantities]:
     """Heavy-ball momentum's buffer after every step: the gradient added to the decayed buffer."""
-    buffer, seen = vector(run.buffer), []
+    seen = [vector(run.buffer)]
     for gradient in run.gradients:
-        buffer = [decay * b + g for b, g in zip(buffer, vector(gradient), strict=True)]
-        seen.append(buffer)
-    return seen
+        seen.append([decay * b + g for b, g in zip(seen[-1], vector(gradient), strict=True)])
+    return list(seen[1:])
 
 
-def _descend(run: Descent, with_momentum: bool, scheduled: bool = False) -> list[list[Quantity]]:
+def _descend(run: Descent, momentum: Fraction, rates: tuple[Fraction, ...]) -> list[Quantities]:
     """The block before the first step and after each."""
-    weights, penalty = vector(run.weights), rational(run.penalty)
-    seen = [weights]
-    rates = run.schedule if scheduled else (run.rate,) * len(run.gradients)
-    for buffer, rate in zip(_buffers(run, rational(run.momentum if with_momentum else 0)), rates, strict=True):
-        amount = rational(rate / run.metric) * penalty
-        if run.proximal_first:
-            weights = shrink(weights, amount)
-        weights = [w - rational(rate) * b for w, b in zip(weights, buffer, strict=True)]
-        if not run.proximal_first:
-            weights = shrink(weights, amount)
-        seen.append(weights)
+    seen: list[Quantities] = [vector(run.weights)]
+    for buffer, rate in zip(_buffers(run, rational(momentum)), rates, strict=True):
+        step = _along(buffer, rational(rate))
+        amount = rational(rate * run.penalty / run.metric)
+        seen.append(proximal_step(seen[-1], step, amount, run.proximal_first))
     return seen
+
+
+def _along(direction: Quantities, rate: Quantity) -> Callable[[Quantities], Quantities]:
+    return lambda weights: [w - rate * d for w, d in zip(weights, direction, strict=True)]
+
+
+def _at_one_rate(run: Descent, momentum: Fraction = Fraction(0)) -> list[Quantities]:
+    return _descend(run, momentum, (run.rate,) * len(run.gradients))
 
 
 def _pushed_by(momentum: Fraction, step: int) -> Fraction:
@@ -163,7 +130,7 @@ def _gain(run: Descent, by: Arithmetic) -> Any:
 
 def _norm_after_one(run: Descent, by: Arithmetic) -> Any:
     if run.proximal_first or run.metric != 1:
-        return norm_of(lambda odd: _descend(odd, with_momentum=False)[1])(run, by)
+        return norm_of(lambda odd: _at_one_rate(odd)[1])(run, by)
     # The proximal map takes its amount off the norm; in this form an irrational norm stays exact.
     weights, rate = vector(run.weights), rational(run.rate)
     stepped = [w - rate * g for w, g in zip(weights, vector(run.gradients[0]), strict=True)]
@@ -172,19 +139,16 @@ def _norm_after_one(run: Descent, by: Arithmetic) -> Any:
     return by.number(0) if square <= amount * amount else root_as(by, square) - given_as(by, amount)
 
 
-def _first_zero(with_momentum: bool) -> Any:
-    def definition(run: Descent, by: Arithmetic) -> Any:
-        alive = [i for i, block in enumerate(_descend(run, with_momentum)) if any(w != 0 for w in block)]
-        return by.number(max(alive) + 1 if alive else 0)
-
-    return definition
+def _first_zero(states: list[Quantities]) -> int:
+    """How many steps until the block is 0 and stays so."""
+    return max((i + 1 for i, block in enumerate(states) if any(w != 0 for w in block)), default=0)
 
 
 def _largest_gradient(run: Descent, by: Arithmetic) -> Any:
     return root_as(by, max(dot(vector(g), vector(g)) for g in run.gradients))
 
 
-DESCENT_DEFINITIONS: Mapping[Symbol, Any] = {
+DESCENT_DEFINITIONS: Mapping[Symbol, Definition] = {
     letters.w_0: norm_of(lambda run: vector(run.weights)),
     letters.w_1: _norm_after_one,
     letters.eta: exactly(lambda run: run.rate),
@@ -192,30 +156,19 @@ DESCENT_DEFINITIONS: Mapping[Symbol, Any] = {
     letters.G: _largest_gradient,
     letters.mu: exactly(lambda run: run.momentum),
     letters.b_0: norm_of(lambda run: vector(run.buffer)),
-    letters.N: _first_zero(with_momentum=False),
-    letters.N_mu: _first_zero(with_momentum=True),
+    letters.N: exactly(lambda run: _first_zero(_at_one_rate(run))),
+    letters.N_mu: exactly(lambda run: _first_zero(_at_one_rate(run, run.momentum))),
     letters.mu_T: exactly(lambda run: run.momentum ** len(run.gradients)),
     letters.b_T: norm_of(lambda run: _buffers(run, rational(run.momentum))[-1]),
     letters.gain_mu: _gain,
-    letters.w_T: norm_of(lambda run: _descend(run, with_momentum=True, scheduled=True)[-1]),
-}
-
-BLOCK_STRUCTURE: Mapping[str, Any] = {"differentiable": built_in}
-DESCENT_STRUCTURE: Mapping[str, Any] = {
-    "proximal step last": lambda run: not run.proximal_first,
-    "Euclidean proximal step": lambda run: run.metric == 1,
+    letters.w_T: norm_of(lambda run: _descend(run, run.momentum, run.schedule)[-1]),
 }
 
 
 def _units(size: int) -> st.SearchStrategy[Vector]:
     """Directions with rational entries and length exactly 1, by stereographic projection."""
-
-    def project(entries: list[int]) -> Vector:
-        y = [Fraction(entry, 4) for entry in entries]
-        square = sum((entry * entry for entry in y), Fraction(0))
-        return (*(2 * entry / (square + 1) for entry in y), (square - 1) / (square + 1))
-
-    return st.lists(st.integers(-8, 8), min_size=size - 1, max_size=size - 1).map(project)
+    entries = st.lists(st.integers(-8, 8), min_size=size - 1, max_size=size - 1)
+    return entries.map(lambda drawn: on_sphere([Fraction(entry, 4) for entry in drawn]))
 
 
 def vectors(size: int) -> st.SearchStrategy[Vector]:
@@ -258,9 +211,8 @@ def _descents(draw: st.DrawFn) -> Descent:
     start = _scaled(direction, draw(st.integers(0, 12).map(lambda i: Fraction(i, 4))))
     steps = draw(st.integers(1, 8))
     if draw(st.booleans()):
-        push = Fraction(1)
-        gradients = tuple(_scaled(direction, -push) for _ in range(steps))
-        buffer = _scaled(direction, -draw(st.sampled_from([Fraction(0), 2 * push, 32 * push, 32 * push])))
+        gradients = (_scaled(direction, Fraction(-1)),) * steps
+        buffer = _scaled(direction, -draw(st.sampled_from([Fraction(0), Fraction(2), Fraction(32), Fraction(32)])))
     else:
         gradients = tuple(draw(st.lists(vectors(size), min_size=steps, max_size=steps)))
         buffer = draw(st.one_of(vectors(size), st.just((Fraction(0),) * size)))
@@ -296,8 +248,20 @@ def _emptied(draw: st.DrawFn) -> Descent:
 
 
 @st.composite
-def astray_descents(draw: st.DrawFn) -> Descent:
+def _astray_descents(draw: st.DrawFn) -> Descent:
     """Runs whose proximal step comes first or uses another metric."""
     if draw(st.booleans()):
         return replace(draw(descents()), proximal_first=True)
     return replace(draw(descents()), metric=Fraction(4))
+
+
+BLOCK_KIND = InstanceKind(weight_blocks, _BLOCK_DEFINITIONS, {"differentiable": built_in})
+DESCENT_KIND = InstanceKind(
+    descents,
+    DESCENT_DEFINITIONS,
+    {
+        "proximal step last": lambda run: not run.proximal_first,
+        "Euclidean proximal step": lambda run: run.metric == 1,
+    },
+    _astray_descents,
+)
