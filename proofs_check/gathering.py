@@ -123,5 +123,5 @@ def _certified(statement: Statement, effort: Effort, kept: list[Any], report: Re
             reason=result.reason,
             certificate=None if result.certificate is None else dict(result.certificate),
         )
-        for result in certify_statement(statement, kept, seconds=effort.seconds_per_lemma).lemmas
+        for result in certify_statement(statement, kept, seconds=effort.seconds_per_lemma)
     ]

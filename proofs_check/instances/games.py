@@ -30,10 +30,8 @@ def highest_floor(payoff: Matrix) -> Fraction:
 def _shares(support: tuple[tuple[Fraction, ...], ...], tight: tuple[int, ...]) -> list[Fraction] | None:
     """The mix of the columns with equal payoff in the tight rows, None if there is not just one."""
     size = len(tight)
-    system = [[*(column[r] for column in support), Fraction(-1)] for r in tight] + [
-        [Fraction(1)] * size + [Fraction(0)]
-    ]
-    entries = [fmpq(x.numerator, x.denominator) for row in system for x in row]
+    system = [[*(column[r] for column in support), Fraction(-1)] for r in tight]
+    entries = [fmpq(x.numerator, x.denominator) for row in system for x in row] + [1] * size + [0]
     try:
         found = fmpq_mat(size + 1, size + 1, entries).solve(fmpq_mat(size + 1, 1, [0] * size + [1]))
     except ZeroDivisionError:

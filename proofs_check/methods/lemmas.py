@@ -5,18 +5,17 @@ Most are steps of a statement's derivation; `NAMED` holds the few that a derivat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import Expr, Ge, Gt, Integer, Interval, Le, Lt, S, Set, Symbol, exp, log, symbols
+from sympy import Ge, Gt, Interval, Le, Lt, S, Set, Symbol, exp, log, symbols
 
 from proofs_check.inequalities.replay import Replayed, replay_document
-from proofs_check.inequalities.search.branching import Progress
 from proofs_check.inequalities.search.certificates import speaks_of
 from proofs_check.inequalities.search.interval import Certified, Finding, certify
 from proofs_check.inequalities.verdict import Verdict
-from proofs_check.methods.step_claims import domain_of
+from proofs_check.methods.step_claims import domains_of, said_by
 from theory.derivation import AboveTangent, Positive, RisesFromZero
 from theory.errors import DomainError
 from theory.statement import Statement
@@ -45,35 +44,12 @@ class Lemma:
 
 @dataclass(frozen=True)
 class LemmaResult:
-    """A lemma with its verdict, and the certificate document if it is proved.
-
-    `fresh` is False if the certificate comes from an earlier run and still replays.
-    """
+    """A lemma with its verdict, and the certificate document if it is proved."""
 
     lemma: Lemma
     verdict: Verdict
     certificate: Mapping[str, Any] | None = None
     reason: str = ""
-    fresh: bool = True
-
-
-@dataclass(frozen=True)
-class IntervalResult:
-    """The results on all lemmas of a statement."""
-
-    lemmas: tuple[LemmaResult, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """REFUTED if a lemma is; PROVED if there are lemmas and all are; VACUOUS or UNDECIDED otherwise.
-
-        PROVED means that the inequalities of the derivation hold, not that the statement does.
-        """
-        verdicts = [result.verdict for result in self.lemmas]
-        for bad in (Verdict.REFUTED, Verdict.VACUOUS):
-            if bad in verdicts:
-                return bad
-        return Verdict.PROVED if verdicts and set(verdicts) == {Verdict.PROVED} else Verdict.UNDECIDED
 
 
 _x, _v, _ratio = symbols("x v q", positive=True)
@@ -134,27 +110,14 @@ def lemmas_of(statement: Statement) -> tuple[Lemma, ...]:
 
 def _from_steps(statement: Statement) -> Iterator[tuple[str, Any, Mapping[Symbol, Set]]]:
     for step in statement.derive():
-        if isinstance(step, Positive):
-            relation = Gt if step.strict else Ge
-        elif isinstance(step, RisesFromZero | AboveTangent):
-            relation = Ge
-        else:
-            continue
-        claim = relation(step.expr, Integer(0), evaluate=False)
-        yield step.because, claim, {symbol: domain_of(symbol) for symbol in _letters(step.expr)}
-
-
-def _letters(expr: Expr) -> list[Symbol]:
-    return sorted(expr.free_symbols, key=lambda symbol: symbol.name)
+        if isinstance(step, Positive | RisesFromZero | AboveTangent):
+            claim, _ = said_by(step)
+            yield step.because, claim, domains_of(claim)
 
 
 def certify_statement(
-    statement: Statement,
-    kept: Iterable[Any] = (),
-    *,
-    seconds: float = SECONDS,
-    progress: Callable[[Lemma, Progress], None] | None = None,
-) -> IntervalResult:
+    statement: Statement, kept: Iterable[Any] = (), *, seconds: float = SECONDS
+) -> tuple[LemmaResult, ...]:
     """Certifies every lemma of a statement.
 
     A certificate in `kept` that states the same lemma and replays is reused. `seconds` bounds the search for each
@@ -163,11 +126,9 @@ def certify_statement(
     kept, results = list(kept), []
     for lemma in lemmas_of(statement):
         earlier = next((each for each in kept if replayed(each, lemma).holds), None)
-        if earlier is not None:
-            results.append(LemmaResult(lemma, Verdict.PROVED, earlier, fresh=False))
-            continue
-        results.append(_certified(lemma, seconds, None if progress is None else _reporting(progress, lemma)))
-    return IntervalResult(tuple(results))
+        known = None if earlier is None else LemmaResult(lemma, Verdict.PROVED, earlier)
+        results.append(known or _certified(lemma, seconds))
+    return tuple(results)
 
 
 def replayed(certificate: Any, lemma: Lemma) -> Replayed:
@@ -177,13 +138,9 @@ def replayed(certificate: Any, lemma: Lemma) -> Replayed:
     return replay_document(certificate)
 
 
-def _reporting(progress: Callable[[Lemma, Progress], None], lemma: Lemma) -> Callable[[Progress], None]:
-    return lambda state: progress(lemma, state)
-
-
-def _certified(lemma: Lemma, seconds: float, report: Callable[[Progress], None] | None) -> LemmaResult:
+def _certified(lemma: Lemma, seconds: float) -> LemmaResult:
     try:
-        found: Finding = certify(lemma.claim, lemma.domain, seconds=seconds, progress=report)
+        found: Finding = certify(lemma.claim, lemma.domain, seconds=seconds)
     except DomainError as error:
         return LemmaResult(lemma, Verdict.UNDECIDED, reason=str(error))
     if isinstance(found, Certified):

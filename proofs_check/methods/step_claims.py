@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import singledispatch
 from typing import Any
 
 import sympy
@@ -17,10 +16,15 @@ from theory.symbols import NONNEGATIVE, POSITIVE, REALS, VOCABULARY
 def said_by(step: Step) -> tuple[Any, Mapping[Symbol, Interval]]:
     """The relation that a step claims, and the domains of its letters."""
     claim = _claim_of(step)
-    domain = {letter: domain_of(letter) for letter in claim.free_symbols}
+    domain = domains_of(claim)
     if isinstance(step, RisesFromZero) and step.var in domain:
         domain[step.var] = domain[step.var] & Interval(0, S.Infinity)
     return claim, domain
+
+
+def domains_of(claim: Any) -> dict[Symbol, Interval]:
+    """The domains of the letters of a claim, in the order of their names."""
+    return {letter: domain_of(letter) for letter in sorted(claim.free_symbols, key=lambda letter: letter.name)}
 
 
 def domain_of(symbol: Symbol) -> Interval:
@@ -43,27 +47,13 @@ def holds(domain: Interval, value: Fraction) -> bool:
     return bool(above) and bool(below)
 
 
-@singledispatch
 def _claim_of(step: Step) -> Any:
+    match step:
+        case Equal():
+            return Eq(step.left, step.right, evaluate=False)
+        case Limit():
+            return Eq(sympy.limit(step.expr, step.var, step.to, step.direction), step.value, evaluate=False)
+        case Positive() | RisesFromZero() | AboveTangent():
+            relation = Gt if isinstance(step, Positive) and step.strict else Ge
+            return relation(step.expr, Integer(0), evaluate=False)
     raise TypeError(f"no rule gives the claim of a step of type {type(step).__name__}")
-
-
-@_claim_of.register
-def _(step: Equal) -> Any:
-    return Eq(step.left, step.right, evaluate=False)
-
-
-@_claim_of.register
-def _(step: Positive) -> Any:
-    return (Gt if step.strict else Ge)(step.expr, Integer(0), evaluate=False)
-
-
-@_claim_of.register(RisesFromZero)
-@_claim_of.register(AboveTangent)
-def _(step: RisesFromZero | AboveTangent) -> Any:
-    return Ge(step.expr, Integer(0), evaluate=False)
-
-
-@_claim_of.register
-def _(step: Limit) -> Any:
-    return Eq(sympy.limit(step.expr, step.var, step.to, step.direction), step.value, evaluate=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import singledispatch
 
 import sympy
 from sympy import Expr, Interval, Symbol, expand_func, factor, log, simplify, together
@@ -62,38 +61,24 @@ def decide_step(step: Step) -> StepVerdict:
     return StepVerdict(step, Verdict.REFUTED if point else Verdict.UNDECIDED, point)
 
 
-@singledispatch
 def _proved(step: Step) -> bool:
-    raise TypeError(f"no rule decides a step of type {type(step).__name__}")
-
-
-@_proved.register
-def _(step: Equal) -> bool:
-    return is_zero(step.left - step.right) and have_values_together(step.left, step.right)
-
-
-@_proved.register
-def _(step: Positive) -> bool:
-    return has_sign(step.expr, step.strict) and has_values(step.expr)
-
-
-@_proved.register
-def _(step: RisesFromZero) -> bool:
+    match step:
+        case Equal(left=left, right=right):
+            return is_zero(left - right) and have_values_together(left, right)
+        case Limit(expr=expr):
+            return is_zero(sympy.limit(expr, step.var, step.to, step.direction) - step.value)
+        case Positive(expr=expr):
+            settled = has_sign(expr, step.strict)
+        case RisesFromZero(expr=expr, var=var):
+            settled = is_zero(expr.subs(var, 0)) and has_sign(expr.diff(var), strict=False)
+        case AboveTangent(expr=expr, var=var, at=at):
+            slope = expr.diff(var)
+            touches = is_zero(expr.subs(var, at)) and is_zero(slope.subs(var, at))
+            settled = touches and has_sign(slope.diff(var), strict=False)
+        case _:
+            raise TypeError(f"no rule decides a step of type {type(step).__name__}")
     # A slope bounds a difference only if the expression is defined all the way.
-    rises = is_zero(step.expr.subs(step.var, 0)) and has_sign(step.expr.diff(step.var), strict=False)
-    return rises and has_values(step.expr)
-
-
-@_proved.register
-def _(step: AboveTangent) -> bool:
-    slope = step.expr.diff(step.var)
-    touches = is_zero(step.expr.subs(step.var, step.at)) and is_zero(slope.subs(step.var, step.at))
-    return touches and has_sign(slope.diff(step.var), strict=False) and has_values(step.expr)
-
-
-@_proved.register
-def _(step: Limit) -> bool:
-    return is_zero(sympy.limit(step.expr, step.var, step.to, step.direction) - step.value)
+    return settled and has_values(expr)
 
 
 def is_zero(expr: Expr) -> bool:
@@ -125,10 +110,9 @@ def _as_fraction(expr: Expr) -> Expr:
 def _refuting_point(step: Step) -> str:
     """A point at which Arb shows the step false, or the empty string."""
     claim, domain = said_by(step)
-    letters = sorted(domain, key=lambda letter: letter.name)
     generator = random.Random(0)
-    for trial in range(_TRIALS if letters else 1):
-        point = {letter: _value(letter, domain[letter], generator, trial) for letter in letters}
+    for trial in range(_TRIALS if domain else 1):
+        point = {letter: _value(letter, values, generator, trial) for letter, values in domain.items()}
         try:
             if decide_at(claim, point) is Verdict.REFUTED:
                 return ", ".join(f"{letter}={value}" for letter, value in point.items()) or "everywhere"
