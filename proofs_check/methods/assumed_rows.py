@@ -6,11 +6,11 @@ Random rows may never meet `m = 3`, so not drawing one says nothing: only a proo
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sympy import Expr, Ge, Gt, Interval, Le, Lt, Rational, S, Symbol
+from sympy import Expr, Gt, Lt, Rational, Rel, S, Set, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanFalse
 
@@ -60,11 +60,11 @@ class Bound:
 
 def conjuncts(assumption: Boolean) -> Iterator[Boolean]:
     """The parts that must all hold."""
-    for part in assumption.args if isinstance(assumption, And) else (assumption,):
-        if isinstance(part, And):
+    if isinstance(assumption, And):
+        for part in assumption.args:
             yield from conjuncts(part)
-        else:
-            yield part
+    else:
+        yield assumption
 
 
 _TURNED = {"<=": ">=", "<": ">", ">=": "<=", ">": "<", "==": "==", "!=": "!="}
@@ -93,43 +93,28 @@ def contradicts_itself(assumption: Boolean) -> bool:
         return True
     for part in list(parts):
         bound = bound_of(part)
-        if bound is not None:
-            ranges[bound.letter] = ranges[bound.letter] & _allowed(bound)
-        elif isinstance(part, Relational):
+        if bound is None and isinstance(part, Relational):
             parts.append(part.subs(fixed))
+        elif bound is not None and bound.sign != "!=":
+            ranges[bound.letter] &= _allowed(bound)
     if any(isinstance(part, BooleanFalse) for part in parts) or any(_is_empty(*each) for each in ranges.items()):
         return True
     return any(_never(part, ranges) for part in parts if isinstance(part, Relational) and bound_of(part) is None)
 
 
-def _allowed(bound: Bound) -> Interval:
-    number = _rational(bound.number)
-    if bound.sign == "==":
-        return Interval(number, number)
-    if bound.sign in (">=", ">"):
-        return Interval(number, S.Infinity, left_open=bound.sign == ">")
-    # `!=` leaves the range as it is.
-    return Interval(S.NegativeInfinity, number if bound.sign != "!=" else S.Infinity, right_open=bound.sign == "<")
+def _allowed(bound: Bound) -> Set:
+    """The numbers that a bound other than `!=` allows."""
+    return Rel(Symbol("x", real=True), _rational(bound.number), bound.sign).as_set()
 
 
-def _is_empty(letter: Symbol, values: Interval) -> bool:
+def _is_empty(letter: Symbol, values: Set) -> bool:
     return values is S.EmptySet or (bool(letter.is_integer) and (values & S.Integers) is S.EmptySet)
 
 
-_OPPOSITE: Mapping[str, tuple[Callable[..., Boolean], ...]] = {
-    "<=": (Gt,),
-    "<": (Ge,),
-    ">=": (Lt,),
-    ">": (Le,),
-    "==": (Gt, Lt),
-    "!=": (),
-}
-
-
-def _never(part: Relational, ranges: Mapping[Symbol, Interval]) -> bool:
+def _never(part: Relational, ranges: Mapping[Symbol, Set]) -> bool:
     """Whether the relation is proved false on the whole ranges of its letters."""
     domain = {letter: ranges[letter] for letter in part.free_symbols}
-    for opposite in _OPPOSITE[part.rel_op]:
+    for opposite in {"==": (Gt, Lt), "!=": ()}.get(part.rel_op, (part.negated.func,)):
         try:
             claim = opposite(part.lhs, part.rhs, evaluate=False)
             if certify(claim, domain, boxes=200, seconds=_SECONDS).verdict is Verdict.PROVED:
@@ -147,11 +132,8 @@ def fixed_numbers(assumption: Boolean) -> dict[Symbol, Fraction]:
 
 def shapes(assumption: Boolean) -> tuple[tuple[int, int], ...]:
     """A few block and complement sizes that meet the assumption's conditions on sizes alone; empty without any."""
-    about = [
-        p
-        for p in conjuncts(assumption)
-        if isinstance(p, Relational) and p.free_symbols and not p.free_symbols - {*SIZES}
-    ]
+    relations = (part for part in conjuncts(assumption) if isinstance(part, Relational))
+    about = [part for part in relations if part.free_symbols and part.free_symbols <= {*SIZES}]
     if not about:
         return ()
     numbers = {int(n) for part in about for n in part.atoms(Rational) if n.is_Integer and abs(n) <= _MOST_KEYS}

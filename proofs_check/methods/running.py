@@ -44,7 +44,8 @@ def each(work: Callable[[str, Report], Found], items: Sequence[str], title: str,
     importable function. An error in `work` ends the run and is raised.
     """
     jobs = min(jobs or os.cpu_count() or 1, len(items))
-    with _Bar(title, len(items)) as bar:
+    bar = _Bar(title, len(items))
+    with bar.progress:
         return _here(work, items, bar) if jobs <= 1 else _elsewhere(work, items, jobs, bar)
 
 
@@ -56,37 +57,26 @@ class _Bar:
         columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), now)
         console = Console(stderr=True)
         # Where nothing can be redrawn, a bar only leaves an empty line.
-        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._progress.add_task(title, total=total, now="")
+        self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self.progress.add_task(title, total=total, now="")
         self._parts: dict[str, str] = {}
 
-    def __enter__(self) -> _Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def under_way(self, item: str, part: str) -> None:
-        self._parts[item] = part
-        self._show(0)
-
-    def done(self, item: str) -> None:
+    def show(self, item: str, part: str | None) -> None:
+        """Shows the part that an item has reached; None says that it is finished."""
         self._parts.pop(item, None)
-        self._show(1)
-
-    def _show(self, advance: int) -> None:
+        if part is not None:
+            self._parts[item] = part
         now = ", ".join(f"{item} {part}".strip() for item, part in self._parts.items())
-        self._progress.update(self._task, advance=advance, now=now)
+        self.progress.update(self._task, advance=int(part is None), now=now)
 
 
 def _here(work: Callable[[str, Report], Found], items: Sequence[str], bar: _Bar) -> Run[Found]:
     run: Run[Found] = Run(len(items))
     try:
         for item in items:
-            bar.under_way(item, "")
-            run.found.append(work(item, partial(bar.under_way, item)))
-            bar.done(item)
+            bar.show(item, "")
+            run.found.append(work(item, partial(bar.show, item)))
+            bar.show(item, None)
     except KeyboardInterrupt:
         run.interrupted = True
     return run
@@ -125,11 +115,7 @@ def _follow(channel: Any, pending: Sequence[Future[Any]], bar: _Bar) -> None:
             if future.done():
                 future.result()
         while not channel.empty():
-            item, part = channel.get()
-            if part is None:
-                bar.done(item)
-            else:
-                bar.under_way(item, part)
+            bar.show(*channel.get())
         time.sleep(_POLL)
 
 
