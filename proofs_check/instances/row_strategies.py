@@ -41,27 +41,6 @@ class Family:
         return st.tuples(self.shared, own).map(lambda drawn: self.scores(drawn[0], drawn[1], block, 1.0))
 
 
-def _gaussian(shared: None, own: Sequence[Level], block: int, temperature: float) -> list[float]:
-    return [float(ndtri(p)) for p in own]
-
-
-def _two_level(gap: float, own: Sequence[Level], block: int, temperature: float) -> list[float]:
-    return [gap if up else 0.0 for up in own]
-
-
-def _block_level(gap: float, own: Sequence[Level], block: int, temperature: float) -> list[float]:
-    return [gap if i < block else 0.0 for i in range(len(own))]
-
-
-def _near_threshold(gap: float, own: Sequence[Level], block: int, temperature: float) -> list[float]:
-    """Scores at a separation where, at any temperature, thresholds of the leak lie and bind."""
-    return _block_level(gap * temperature, own, block, temperature)
-
-
-def _tied(shared: None, own: Sequence[Level], block: int, temperature: float) -> list[float]:
-    return [float(score) for score in own]
-
-
 def _heavy_tailed(shared: None, own: Sequence[Level], block: int, temperature: float) -> list[float]:
     # Twice a range of 2e4 nats is the most that the exact decision's largest precision can separate.
     most = min(1e4, 1e4 * temperature)
@@ -73,16 +52,25 @@ def _one_key(shared: tuple[int, float], own: Sequence[Level], block: int, temper
     return [height if i == place % len(own) else 0.0 for i in range(len(own))]
 
 
+def _block_level(gap: float, own: Sequence[Level], block: int, temperature: float) -> list[float]:
+    return [gap if i < block else 0.0 for i in range(len(own))]
+
+
 _GAP = st.floats(min_value=-40, max_value=40)
 _NOTHING = st.just(0.0)
 _SPIKE = st.tuples(st.integers(0, _MOST_KEYS - 1), st.floats(min_value=-60, max_value=60))
 
 FAMILIES: dict[str, Family] = {
-    "gaussian": Family(st.none(), _PROBABILITY, _gaussian),
-    "two-level": Family(_GAP, st.booleans(), _two_level),
+    "gaussian": Family(st.none(), _PROBABILITY, lambda _, own, *rest: [float(ndtri(p)) for p in own]),
+    "two-level": Family(_GAP, st.booleans(), lambda gap, own, *rest: [gap if up else 0.0 for up in own]),
     "block-level": Family(_GAP, _NOTHING, _block_level),
-    "near-threshold": Family(st.floats(min_value=0.25, max_value=8), _NOTHING, _near_threshold),
-    "tied": Family(st.none(), st.sampled_from([0.0, 1.0, -2.5]), _tied),
+    # At any temperature a separation at which thresholds of the leak lie and bind.
+    "near-threshold": Family(
+        st.floats(min_value=0.25, max_value=8),
+        _NOTHING,
+        lambda gap, own, block, temperature: _block_level(gap * temperature, own, block, temperature),
+    ),
+    "tied": Family(st.none(), st.sampled_from([0.0, 1.0, -2.5]), lambda _, own, *rest: [float(s) for s in own]),
     "heavy-tailed": Family(st.none(), _PROBABILITY, _heavy_tailed),
     "one-key": Family(_SPIKE, _NOTHING, _one_key),
 }

@@ -1,4 +1,4 @@
-"""Evidence on disk: statuses are found anew, forged evidence counts for nothing, and `CLAIMS.md` is current."""
+"""Evidence on disk: statuses are recomputed, forged evidence does not count, and `CLAIMS.md` is current."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ EFFORT = Effort(samples=2000, seconds_per_lemma=20, seed=0)
 
 @pytest.fixture(scope="module", autouse=True)
 def _without_coq():
-    """A machine with Coq and one without find the same here."""
+    """Hides Coq, so that the tests give the same results with and without it."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("proofs_check.kernel.coq_version", lambda: None)
         yield
 
 
 @cache
-def found_anew(key):
+def recomputed(key):
     return verify(find(key), ROWS, 0), check_vacuity(find(key), 0)
 
 
 @pytest.fixture
 def known(monkeypatch):
-    """What is found anew, found once for all of these tests."""
-    monkeypatch.setattr(evidence, "verify", lambda statement, rows, seed: found_anew(statement.id)[0])
-    monkeypatch.setattr(evidence, "check_vacuity", lambda statement, seed: found_anew(statement.id)[1])
+    """Replaces the quick methods by results that are computed once for all tests."""
+    monkeypatch.setattr(evidence, "verify", lambda statement, rows, seed: recomputed(statement.id)[0])
+    monkeypatch.setattr(evidence, "check_vacuity", lambda statement, seed: recomputed(statement.id)[1])
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def gathered(tmp_path_factory):
 
 @pytest.fixture
 def unmeasured(monkeypatch):
-    """Measurements as they are on record, for what is about other parts of the evidence."""
+    """Replaces the measurements by the recorded ones, for tests of other parts of the evidence."""
     found = on_file(find("A6"), EVIDENCE)[0]
     monkeypatch.setattr(gathering, "_screened", lambda s, *_: found.screen if s.about == "row" else None)
     monkeypatch.setattr(gathering, "_attacked", lambda s, *_: found.adversarial if s.about == "row" else None)
@@ -72,13 +72,13 @@ def recorded(key):
 
 
 def stands(key, document, folder):
-    """The standing of a statement whose file of evidence holds that."""
+    """The standing of a statement whose file of evidence is this document."""
     (folder / f"{key}.json").write_text(json.dumps(document))
     return standing(find(key), folder)
 
 
 def edited(document, place, value):
-    """A copy with one entry replaced, or put where there was none; taken out if the value is ..."""
+    """A copy with one entry replaced or added; removed if the value is `...`."""
     copied = json.loads(json.dumps(document))
     target = copied
     for key in place[:-1]:
@@ -90,7 +90,7 @@ def edited(document, place, value):
     return copied
 
 
-def test_what_was_gathered_is_kept(gathered):
+def test_finished_evidence_is_not_gathered_again(gathered):
     folder, first = gathered
     path = path_of("A6", folder)
     before = path.read_bytes(), path.stat().st_mtime_ns
@@ -177,7 +177,7 @@ FORGED = [
 
 
 @pytest.mark.parametrize(("place", "value", "expected", "reason"), FORGED, ids=str)
-def test_an_edited_entry_counts_for_nothing(known, tmp_path, place, value, expected, reason):
+def test_an_edited_entry_does_not_count(known, tmp_path, place, value, expected, reason):
     assert stands("A6", recorded("A6"), tmp_path).status is Status.KERNEL_CHECKED
     found = stands("A6", edited(recorded("A6"), place, value), tmp_path)
     assert found.status is expected
@@ -185,8 +185,8 @@ def test_an_edited_entry_counts_for_nothing(known, tmp_path, place, value, expec
     assert bool(found.reasons) == bool(reason)
 
 
-def test_every_entry_of_the_file_is_in_the_table_of_forgeries():
-    """So that an entry which is added later is tried too; of lists and certificates one entry stands for all."""
+def test_every_entry_of_the_file_is_forged_by_a_test():
+    """New entries must be forged too. One entry stands for all entries of a list or a certificate."""
 
     def entries(value, place=()):
         if isinstance(value, dict) and place[2:] != ("certificate",) and place[-1:] != ("sha256",):
@@ -204,8 +204,8 @@ def test_every_entry_of_the_file_is_in_the_table_of_forgeries():
     assert set(entries(recorded("A6"))) - tried == shown
 
 
-def test_a_record_makes_nothing_kernel_checked_that_has_no_proofs(known, tmp_path):
-    """E1 has no file of proofs, G1 neither: a record of the right clauses and hashes is refused all the same."""
+def test_a_record_without_proofs_does_not_make_a_statement_kernel_checked(known, tmp_path):
+    """E1 and G1 have no file of proofs: a record with the right clauses and hashes is refused."""
     for key, left in (("E1", Status.CERTIFIED), ("G1", Status.SAMPLED)):
         statement = find(key)
         record = recorded("A6")["kernel"] | {"id": key, "proved": [clause.name for clause in statement.claim]}
@@ -226,7 +226,7 @@ def test_a_record_needs_a_hash_of_every_clause(monkeypatch):
     assert "the clause 'margin' has no proposition in Coq" in found.reason
 
 
-def test_nothing_lifts_a_cited_result(known, tmp_path):
+def test_a_cited_result_stays_sampled(known, tmp_path):
     assert stands("G1", recorded("G1"), tmp_path).status is Status.SAMPLED
     for place, value in [
         (("symbolic",), {"verdict": "proved", "steps": 3, "open_steps": []}),
@@ -236,8 +236,8 @@ def test_nothing_lifts_a_cited_result(known, tmp_path):
         assert stands("G1", edited(recorded("G1"), place, value), tmp_path).status is Status.STALE
 
 
-def test_methods_found_anew_count_against_a_statement_whatever_is_on_file(monkeypatch, tmp_path):
-    quick, vacuity = found_anew("A6")
+def test_recomputed_findings_count_against_a_statement_whatever_is_recorded(monkeypatch, tmp_path):
+    quick, vacuity = recomputed("A6")
     vacuous = replace(vacuity, witnesses=dict.fromkeys(vacuity.witnesses))
     refuted = replace(quick.symbolic.steps[0], verdict=Verdict.REFUTED)
     undecided = replace(quick.symbolic.steps[0], verdict=Verdict.UNDECIDED)
@@ -260,21 +260,21 @@ def test_methods_found_anew_count_against_a_statement_whatever_is_on_file(monkey
         assert stands("A6", document, tmp_path).status is expected
 
 
-def test_the_kernels_record_does_not_outweigh_what_was_found_against_a_statement(known, tmp_path):
+def test_the_kernels_record_does_not_outweigh_a_refutation(known, tmp_path):
     document = edited(recorded("A6"), ("screen", "verdict"), "refuted")
     found = stands("A6", document, tmp_path)
     assert found.kernel.verdict is Verdict.PROVED
     assert found.status is Status.REFUTED
 
 
-def test_a_lemma_without_certificate_leaves_it_derived(known, tmp_path):
+def test_a_lemma_without_certificate_leaves_the_statement_derived(known, tmp_path):
     document = edited(recorded("A6"), ("interval", 1, "certificate"), None)
     document["interval"][1]["verdict"] = "undecided"
     found = stands("A6", document | {"kernel": None}, tmp_path)
     assert (found.status, found.reasons) == (Status.DERIVED, ("no certificate of A6-1",))
 
 
-def test_no_evidence_and_a_folder_in_its_place(known, tmp_path):
+def test_missing_evidence_is_missing_and_a_folder_in_its_place_is_stale(known, tmp_path):
     found = standing(find("A6"), tmp_path)
     assert (found.status, found.reasons) == (Status.MISSING, ("there is no file of evidence",))
     (tmp_path / "A6.json").mkdir()
@@ -293,19 +293,19 @@ def test_a_broken_file_is_stale_and_not_overwritten(known, tmp_path, text):
     assert path.read_text() == text
 
 
-def test_a_file_nested_too_deeply_in_todays_form_is_stale(known, tmp_path):
+def test_a_file_nested_too_deeply_is_stale(known, tmp_path):
     deep = json.dumps(recorded("A6")).replace('"tree": {', '"tree": {"deep": ' + "[" * 900 + "]" * 900 + ", ", 1)
     (tmp_path / "A6.json").write_text(deep)
     assert standing(find("A6"), tmp_path).status is Status.STALE
 
 
 def foreign():
-    """A certificate that replays, of something else."""
+    """A certificate of another claim, which replays."""
     x = Symbol("x", positive=True)
     return certify(Ge(x + 1, 1, evaluate=False), {x: Interval.open(0, oo)}).certificate.document
 
 
-def test_a_certificate_of_something_else_certifies_nothing(known, tmp_path):
+def test_a_certificate_of_another_claim_certifies_nothing(known, tmp_path):
     document = edited(recorded("A6"), ("interval", 0, "certificate"), foreign())
     found = stands("A6", document, tmp_path)
     assert (found.status, found.reasons[0]) == (Status.STALE, "A6.json: A6-0: the certificate speaks of another claim")
@@ -314,7 +314,7 @@ def test_a_certificate_of_something_else_certifies_nothing(known, tmp_path):
 @pytest.mark.parametrize(
     "place", [("format",), ("interval", 0, "certificate", "sha256"), ("statement_sha256",)], ids=str
 )
-def test_stale_evidence_is_gathered_anew(gathered, known, unmeasured, tmp_path, place):
+def test_stale_evidence_is_gathered_again(gathered, known, unmeasured, tmp_path, place):
     document = json.loads(path_of("A6", gathered[0]).read_text())
     stale = edited(document, place, "localist evidence 2" if place == ("format",) else HASH)
     assert stands("A6", stale, tmp_path).status is Status.STALE
@@ -347,14 +347,14 @@ def test_a_recheck_that_fails_is_recorded(monkeypatch, known, tmp_path):
     assert (tmp_path / "A6.json").read_bytes() == before
 
 
-def test_the_kernel_records_in_todays_evidence_alone(monkeypatch, tmp_path):
+def test_the_kernel_records_only_in_current_evidence(monkeypatch, tmp_path):
     monkeypatch.setattr(kernel, "check", lambda statement: KernelResult("A6", Verdict.UNDECIDED, coq="8.16.1"))
     assert "A6 is not recorded: there is no evidence" in kernel_one("A6", lambda part: None, tmp_path)[1]
     (tmp_path / "A6.json").write_text(json.dumps(recorded("A6") | {"statement_sha256": HASH}))
     assert "A6 is not recorded: A6.json: the statement has changed" in kernel_one("A6", lambda part: None, tmp_path)[1]
 
 
-def test_the_table_of_the_kernel_names_what_is_open(capsys):
+def test_the_table_of_the_kernel_names_open_clauses(capsys):
     proved = KernelResult("A6", Verdict.PROVED, ("margin", "leak"), coq="8.16.1")
     left = KernelResult("A2", Verdict.UNDECIDED, ("margin",), {"exponential": "no"}, coq="8.16.1")
     print_kernel([proved, left])
@@ -374,7 +374,7 @@ def test_the_table_shows_the_screens_speed_and_the_status(known, tmp_path, capsy
         assert part in shown
 
 
-def test_a_run_broken_off_leaves_what_is_finished_and_goes_on(unmeasured, known, tmp_path, monkeypatch):
+def test_an_interrupted_run_keeps_what_is_finished_and_resumes(unmeasured, known, tmp_path, monkeypatch):
     calls = []
 
     def slow(statement, effort, report):
@@ -414,7 +414,7 @@ def test_the_page_of_claims_is_current(statement):
     assert f"\n{line(found)}\n" in (ROOT / "CLAIMS.md").read_text(encoding="utf-8")
 
 
-def test_the_page_of_claims_has_todays_head_and_every_statement(known):
+def test_the_page_of_claims_has_the_current_head_and_every_statement(known):
     page = (ROOT / "CLAIMS.md").read_text(encoding="utf-8")
     assert page.startswith(claims_page([]))
     ids = re.findall(r"^\| (\w\d) \|", page, flags=re.MULTILINE)

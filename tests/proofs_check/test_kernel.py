@@ -1,4 +1,4 @@
-"""The kernel method: what is printed for Coq, what a record is worth, and that planted errors are refused."""
+"""The kernel method: clauses are printed for Coq, records are checked, and planted errors are refused."""
 
 import json
 import shutil
@@ -67,7 +67,7 @@ def edit(path, old, new):
         ),
     ],
 )
-def test_a_clause_is_printed_as_it_reads(key, clause, expected):
+def test_a_clause_is_printed_as_a_proposition_of_coq(key, clause, expected):
     statement = find(key)
     assert clause_to_coq(statement, statement.clause(clause)) == f"forall a : row, possible a -> {expected}"
 
@@ -86,7 +86,7 @@ def test_a_kind_without_definitions_is_refused():
         clause_to_coq(replace(LEAK_BOUND, about="heap of sand"), LEAK_BOUND.claim[0])
 
 
-def test_branches_of_lambert_are_told_apart():
+def test_the_branches_of_lambert_w_print_differently():
     law = find("A5")
     text = clause_to_coq(law, law.clause("range needed"))
     assert text.endswith(
@@ -95,7 +95,7 @@ def test_branches_of_lambert_are_told_apart():
     assert definitions(law) == ["Functions", "Lambert", "Lowest", "Row"]
 
 
-def test_mutants_print_differently():
+def test_mutants_print_differently_from_their_statement():
     for statement in WITH_PROOFS:
         true = propositions(statement)
         for mutant in mutants_of(statement):
@@ -141,7 +141,7 @@ def test_a_changed_clause_makes_the_record_stale():
     assert "clause margin changed" in found.reason
 
 
-def test_a_record_without_its_file_of_proofs_counts_for_nothing(copied):
+def test_a_record_without_its_file_of_proofs_does_not_count(copied):
     (copied / "A2.v").unlink()
     found = kernel.recorded(LEAK_BOUND, RECORDS["A2"], copied)
     assert found.verdict is Verdict.UNDECIDED
@@ -159,7 +159,7 @@ def test_a_record_without_its_file_of_proofs_counts_for_nothing(copied):
         ("Row", "Definition ", "Axiom absurd : False. Definition ", "Row.v says Axiom"),
     ],
 )
-def test_what_a_file_of_proofs_plainly_lacks_is_seen_without_coq(copied, module, old, new, told):
+def test_missing_theorems_and_admitted_proofs_are_seen_without_coq(copied, module, old, new, told):
     path = copied / f"{module}.v"
     edit(path, old, new)
     record = RECORDS["A2"] | {"sha256": kernel.hashes(LEAK_BOUND, copied)}
@@ -168,7 +168,7 @@ def test_what_a_file_of_proofs_plainly_lacks_is_seen_without_coq(copied, module,
     assert told in found.reason
 
 
-def test_a_record_of_a_proof_that_is_not_whole_is_read_as_one():
+def test_a_record_with_open_clauses_is_undecided():
     record = RECORDS["A2"] | {"verdict": "undecided", "reason": "no", "open": {"margin": "no"}}
     record["proved"] = [name for name in RECORDS["A2"]["proved"] if name != "margin"]
     found = kernel.recorded(LEAK_BOUND, record)
@@ -186,7 +186,7 @@ def test_without_coq_a_check_says_so(monkeypatch):
     assert kernel.recorded(LEAK_BOUND, RECORDS["A2"]).verdict is Verdict.PROVED
 
 
-def test_a_missing_library_is_told_from_a_refused_proof(monkeypatch, tmp_path):
+def test_a_missing_library_is_not_a_refused_proof(monkeypatch, tmp_path):
     coqc = tmp_path / "coqc"
     coqc.write_text(
         "#!/bin/sh\n"
@@ -221,12 +221,12 @@ def test_only_the_classical_reals_may_be_assumed(printed, others):
 
 
 @pytest.mark.parametrize("printed", ["", "Axioms:\n", "Error: nothing\n", "Section Variables:\nx : R\n"])
-def test_what_is_no_list_of_assumptions_is_not_taken_for_an_empty_one(printed):
+def test_other_output_is_not_an_empty_list_of_assumptions(printed):
     with pytest.raises(CoqError):
         assumed(printed)
 
 
-def test_files_come_after_those_they_rest_on():
+def test_files_come_after_those_they_require():
     ordered = closure(kernel.FOLDER, "A2")
     assert ordered[-1] == "A2"
     assert ordered.index("Functions") < ordered.index("Row") < ordered.index("RowFacts")

@@ -1,4 +1,4 @@
-"""The kernel's definitions of the letters against those that instances are measured by: the two must agree in value.
+"""The letters' definitions in Coq and those of the instances: the two must agree in value.
 
 Everything the kernel proves is about the definitions in `proofs_check/kernel/coq/`. Here Coq itself encloses the
 value of every letter on an instance, with the tactic of Debian's

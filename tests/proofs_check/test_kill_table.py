@@ -1,4 +1,4 @@
-"""Mutants: each false at an exact point, all refuted by the complete methods, and a blind method caught."""
+"""Mutants are false at an exact point, the complete methods refute all of them, and a blind method is noticed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ x, y = Symbol("x", positive=True), Symbol("y", real=True)
 
 
 def silent(part):
-    """Hears nothing of what is under way."""
+    """Ignores progress."""
 
 
 @pytest.mark.parametrize("key", ["A6", "C1"])
@@ -59,13 +59,13 @@ def test_every_method_refutes_every_mutant_of_the_catalogue(statement):
 
 
 def blind(method):
-    """The method, passing everything."""
+    """The method with PROVED as its only verdict."""
     return replace(method, decide=lambda planted, seed: (Verdict.PROVED, ""))
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 @pytest.mark.parametrize("verdict", [Verdict.PROVED, Verdict.UNDECIDED])
-def test_a_blind_method_fails_if_it_should_be_complete(method, verdict):
+def test_a_blind_method_fails_if_it_is_complete(method, verdict):
     blinded = replace(method, decide=lambda planted, seed: (verdict, ""))
     trials = try_statement("A6", silent, methods=[blinded])
     assert cell(trials, method.name).killed == 0
@@ -114,7 +114,7 @@ def test_a_method_that_refuses_the_question_has_not_decided_it():
     assert not holds([trial], [method])
 
 
-def test_a_further_method_is_one_more_value():
+def test_a_new_method_is_one_more_value():
     def plant(statement):
         return [Planted(f"{statement.id} planted", statement, "x=1")]
 
@@ -123,7 +123,7 @@ def test_a_further_method_is_one_more_value():
     assert str(cell(trials, "kernel")) == "1/1"
 
 
-def test_nothing_tried_is_no_success():
+def test_no_trials_are_no_success():
     assert not holds([])
     assert str(cell([], "random")) == ""
 
@@ -147,7 +147,7 @@ def test_every_step_and_lemma_has_mutants_shown_by_a_point(key):
     assert len({mutant.name for mutant in steps}) > len(steps) * 0.9
 
 
-def test_what_is_shown_false_is_false():
+def test_mutants_are_false_at_their_point():
     for mutant in [mutant for mutant in lemma_mutants(find("A2")) if mutant.false_at]:
         values = dict(part.split("=") for part in mutant.false_at.split(", ") if "=" in part)
         place = {letter: Rational(values[letter.name]) for letter in mutant.asked.domain}
@@ -183,14 +183,14 @@ def test_a_step_false_only_where_letters_meet_is_refuted_there():
     assert decide_step(Positive("", free**2, strict=False)).verdict is Verdict.PROVED
 
 
-def test_every_method_has_its_own_name_and_says_whether_it_is_complete():
+def test_methods_have_different_names_and_three_are_complete():
     assert len({method.name for method in METHODS}) == len(METHODS)
     assert {method.name for method in COMPLETE} == {"random", "symbolic", "interval"}
     assert "one-sided" in methods.__doc__
 
 
 @pytest.mark.slow
-def test_ctrl_c_prints_what_is_done(tmp_path):
+def test_ctrl_c_prints_what_is_finished(tmp_path):
     import signal
     import time
 

@@ -1,4 +1,4 @@
-"""Work run an item at a time, here or in several processes: in order, interruptible, and loud when it fails."""
+"""Work runs item by item, in one process or several; it keeps the order, can be interrupted and raises errors."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ def interrupted(item, report):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_what_is_found_is_in_the_order_of_the_items(jobs):
+def test_results_are_in_the_order_of_the_items(jobs):
     run = each(doubled, ["a", "b", "c"], "doubling", jobs)
     assert run.found == ["aa", "bb", "cc"]
     assert not run.interrupted
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_an_error_is_passed_on(jobs):
+def test_an_error_is_raised(jobs):
     with pytest.raises(DomainError, match="must be something else"):
         each(refusing, ["a", "b"], "refusing", jobs)
 
 
-def test_a_process_that_dies_is_named_and_waits_for_nobody():
+def test_a_process_that_dies_ends_the_run():
     with pytest.raises(LocalistError, match="worker process died"):
         each(dying, ["a", "b"], "dying", 2)
 
 
-def test_an_interruption_leaves_what_is_finished():
+def test_an_interruption_keeps_what_is_finished():
     run = each(interrupted, ["a", "b", "c"], "interrupted", 1)
     assert run.interrupted
     assert run.found == ["a"]

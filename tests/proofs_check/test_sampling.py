@@ -1,4 +1,4 @@
-"""The random method: clean on the catalogue, and every mutant refuted with a counterexample."""
+"""The random method is clean on the catalogue and refutes every mutant with a counterexample."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def decide(claim, row, given=true):
 TWO_LEVEL = AttentionRow(scores=(Fraction(3, 2),) * 3 + (Fraction(0),) * 5, block=3, temperature=Fraction(1, 2))
 
 
-def test_equality_is_proved_exactly_where_no_precision_parts_the_sides():
+def test_equality_is_proved_exactly_where_no_precision_separates_the_sides():
     assert decide(Le(eps, LEAK_MAX), TWO_LEVEL) is Verdict.PROVED
     assert decide(Eq(eps, LEAK_MAX), TWO_LEVEL) is Verdict.PROVED
     assert decide(Gt(LEAK_MAX, eps), TWO_LEVEL) is Verdict.REFUTED
@@ -65,12 +65,12 @@ def test_a_gap_of_1e_minus_40_is_decided():
     assert decide(Le(F + tiny, 1 - eps), TWO_LEVEL) is Verdict.REFUTED
 
 
-def test_assumptions_that_fail_make_a_clause_vacuous():
+def test_a_failed_assumption_makes_a_clause_vacuous():
     assert decide(Le(eps, 0), TWO_LEVEL, given=Le(delta, 0)) is Verdict.VACUOUS
     assert decide(Implies(Ge(d, 100), Le(eps, d)), TWO_LEVEL) is Verdict.VACUOUS
 
 
-def test_a_statement_nothing_satisfies_is_vacuous():
+def test_a_statement_that_nothing_satisfies_is_vacuous():
     empty = replace(find("A2"), claim=(Clause("empty", Le(eps, 0), Gt(F, 1)),))
     result = sample(empty, rows=20)
     assert result.verdict is Verdict.VACUOUS
@@ -89,7 +89,7 @@ def test_extreme_rows_are_decided(row):
 
 
 @given(st.integers(2, 10), st.data())
-def test_letters_are_what_the_definitions_say(keys, data):
+def test_letters_agree_with_their_definitions(keys, data):
     block = data.draw(st.integers(1, keys - 1))
     scores = data.draw(st.lists(st.integers(-5, 5), min_size=keys, max_size=keys))
     row = AttentionRow(scores=tuple(map(Fraction, scores)), block=block, temperature=Fraction(2))

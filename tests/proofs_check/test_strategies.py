@@ -1,4 +1,4 @@
-"""The public strategies: what they draw lies in its domain, shrinks to something readable, and their examples run."""
+"""The public strategies draw instances in their domain, which shrink to readable ones."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ LAWS = {
 
 
 @pytest.mark.parametrize("strategy", LAWS, ids=lambda s: s.__name__)
-def test_what_is_drawn_lies_in_its_domain(strategy):
+def test_drawn_instances_lie_in_their_domain(strategy):
     @settings(max_examples=80)
     @given(strategy())
     def drawn(instance):
@@ -118,7 +118,7 @@ SLOW = pytest.param("heads", marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize("name", [SLOW if name == "heads" else name for name in SHRUNK])
-def test_what_is_found_is_small_and_readable(name):
+def test_instances_shrink_to_small_and_readable_ones(name):
     condition, seen, expected = SHRUNK[name]
     limits = settings(max_examples=2000, database=None, phases=(Phase.generate, Phase.shrink))
     found = find(getattr(strategies, name)(), condition, settings=limits, random=Random(0))
@@ -126,16 +126,16 @@ def test_what_is_found_is_small_and_readable(name):
     assert len(str(found)) < 400
 
 
-def test_every_kind_of_instance_has_its_strategy_in_public():
+def test_the_strategy_of_every_kind_is_public():
     public = {getattr(strategies, name) for name in strategies.__all__}
     assert {kind.strategy for kind in KINDS.values()} <= public
 
 
-def test_an_uneven_dial_is_drawn_exactly():
+def test_dials_are_exact():
     assert isinstance(find(strategies.dials(), lambda dial: dial > 0), Fraction)
 
 
-def test_the_front_of_the_package_is_what_it_says_and_loads_nothing_heavy():
+def test_the_package_exports_its_functions_and_loads_nothing_heavy():
     assert proofs_check.attack is proofs_check.methods.attacking.attack
     assert proofs_check.certify is proofs_check.inequalities.search.interval.certify
     assert set(proofs_check.__all__) <= set(dir(proofs_check))

@@ -75,13 +75,13 @@ def test_only_two_proofs_prove_a_conjunction():
     assert both(Verdict.VACUOUS, Verdict.PROVED) is Verdict.VACUOUS
 
 
-def test_an_unknown_statement_is_named():
+def test_an_unknown_statement_is_named_in_the_error():
     with pytest.raises(DomainError, match="'Z9' must be one of A1"):
         find("Z9")
     assert find("leak-bound").id == find("a2").id == "A2"
 
 
-def test_a_point_with_an_unknown_power_ends_no_search():
+def test_a_point_with_an_unknown_power_does_not_end_the_search():
     base, power = symbols("b p", real=True)
     found = decide_step(Positive("not where the base is below -1", log(base + 2) / (base + 2) ** power))
     assert found.verdict is Verdict.REFUTED
@@ -116,7 +116,7 @@ NOT_EVERYWHERE = [
 
 
 @pytest.mark.parametrize("step", NOT_EVERYWHERE, ids=str)
-def test_nothing_is_proved_of_places_where_a_side_has_no_value(step):
+def test_a_step_is_not_proved_where_a_side_has_no_value(step):
     assert not symbolic._proved(step)
 
 
@@ -133,11 +133,11 @@ EVERYWHERE = [
 
 
 @pytest.mark.parametrize("step", EVERYWHERE, ids=str)
-def test_algebra_goes_on_where_signs_are_known(step):
+def test_a_step_is_proved_where_signs_are_known(step):
     assert symbolic._proved(step)
 
 
-def test_a_logarithm_is_taken_apart_by_signs_alone():
+def test_a_logarithm_is_expanded_only_by_known_signs():
     assert spread_logs(log(a * b * x)) == log(x) + log(a * b)
     assert spread_logs(log((1 - eps) ** 2)) == 2 * log(1 - eps)
     assert spread_logs(log((1 - t) ** 2)) in (log((1 - t) ** 2), log((t - 1) ** 2))
@@ -145,7 +145,7 @@ def test_a_logarithm_is_taken_apart_by_signs_alone():
     assert spread_logs(log(4 * exp(a) / 9)) == a + 2 * log(2) - 2 * log(3)
 
 
-def test_signs_hold_on_all_of_a_range_and_say_nothing_of_poles():
+def test_a_sign_holds_on_the_whole_range_and_not_at_a_pole():
     assert is_positive(1 - eps)
     assert is_nonnegative(1 - exp(-z))
     assert not is_positive(1 - exp(-z))

@@ -1,4 +1,4 @@
-"""`localist verify`: options that cannot be are refused in one line before anything begins, and `--strict`."""
+"""`localist verify` refuses options without effect in one line; `--strict` and `--replay` fail with the reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVIDENCE = ROOT / "evidence"
 
 @pytest.fixture
 def line(monkeypatch, capsys):
-    """Runs `localist verify` with these words; the one line with which it refuses."""
+    """Runs `localist verify` with these words; returns the one line of its error."""
 
     def run(*words):
         monkeypatch.setattr("sys.argv", ["localist", "verify", *map(str, words)])
@@ -42,7 +42,7 @@ def test_the_page_of_claims_needs_all_methods(line, tmp_path, mode):
     assert not page.exists()
 
 
-def test_one_thing_at_a_time(line):
+def test_two_modes_at_once_are_refused(line):
     assert line("A2", "--full", "--mutants") == "error: --mutants and --full must be asked for one at a time"
 
 
@@ -77,21 +77,21 @@ def test_a_replay_takes_no_other_option(line, words):
     assert f"{words[0]} has no effect with --replay" in line("--replay", "evidence", *words)
 
 
-def test_a_full_run_takes_a_folder_that_can_be_made(line, tmp_path):
+def test_a_folder_that_cannot_be_made_is_refused(line, tmp_path):
     taken = tmp_path / "taken"
     taken.write_text("")
     assert f"cannot make the folder {taken}" in line("A6", "--full", "--evidence", taken)
     assert "cannot make the folder /proc/nope" in line("A6", "--full", "--evidence", "/proc/nope")
 
 
-def test_the_kernel_records_in_a_folder(line, tmp_path, monkeypatch):
+def test_the_kernel_needs_a_folder_of_evidence(line, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "coq_version", lambda: "8.16.1")
     taken = tmp_path / "taken"
     taken.write_text("")
     assert line("A6", "--kernel", "--evidence", taken) == f"error: {taken} must be a folder of evidence"
 
 
-def test_evidence_of_somebody_else_is_not_overwritten(line, tmp_path):
+def test_a_file_that_is_not_evidence_is_not_overwritten(line, tmp_path):
     path = tmp_path / "A6.json"
     for text in ('{"rows": 3}', '{"format": 7}', "[]", "", "{", "[" * 100_000):
         path.write_text(text)
@@ -107,7 +107,7 @@ def test_a_place_without_certificates_is_refused(line, tmp_path, place):
 
 @pytest.fixture
 def ended(monkeypatch, capsys):
-    """Runs `localist verify` with these words; its exit status and what it printed."""
+    """Runs `localist verify` with these words; returns the exit status and the output."""
 
     def run(*words):
         monkeypatch.setattr("sys.argv", ["localist", "verify", *map(str, words)])
@@ -118,7 +118,7 @@ def ended(monkeypatch, capsys):
     return run
 
 
-def test_strict_fails_below_certified_and_passes_from_there_on(ended):
+def test_strict_fails_below_certified(ended):
     code, shown = ended("A6", "E3", "--strict", "--rows", 20, "--jobs", 1)
     assert code == 0
     assert "below certified" not in shown
@@ -128,19 +128,19 @@ def test_strict_fails_below_certified_and_passes_from_there_on(ended):
     assert ended("G1", "--rows", 20, "--jobs", 1)[0] == 0
 
 
-def test_strict_reads_the_evidence_that_it_is_given(ended, tmp_path):
+def test_strict_reads_the_given_evidence(ended, tmp_path):
     code, shown = ended("A6", "--strict", "--evidence", tmp_path, "--rows", 20, "--jobs", 1)
     assert code == 1
     assert "below certified: A6 (missing)" in shown
 
 
-def test_strict_prints_json_that_says_the_same(ended):
+def test_strict_prints_the_same_as_json(ended):
     code, shown = ended("G1", "--strict", "--json", "--rows", 20, "--jobs", 1)
     (found,) = json.loads(shown)
     assert (code, found["status"]) == (1, "sampled")
 
 
-def test_a_replay_prints_the_claims_and_fails_with_the_reason(ended, tmp_path):
+def test_a_replay_prints_claims_and_reasons_of_failure(ended, tmp_path):
     code, shown = ended("--replay", EVIDENCE / "A6.json")
     assert code == 0
     assert "A6-0: p + q >= 0 for p in [0, inf), q in [0, 1]" in shown
@@ -170,7 +170,7 @@ INSTALL = ROOT / ".ci" / "install-coq"
     ],
     ids=str,
 )
-def test_where_coq_cannot_be_installed_one_line_says_so(tmp_path, tools, told):
+def test_a_failed_installation_of_coq_prints_one_line(tmp_path, tools, told):
     for name, does in tools.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / name).chmod(0o755)
@@ -181,7 +181,7 @@ def test_where_coq_cannot_be_installed_one_line_says_so(tmp_path, tools, told):
     assert line.startswith(f"no Coq: {told}")
 
 
-def test_coq_that_is_there_is_not_installed_again(tmp_path):
+def test_an_installed_coq_is_not_installed_again(tmp_path):
     (tmp_path / "lib" / "user-contrib" / "Coquelicot").mkdir(parents=True)
     (tmp_path / "coqc").write_text(f"#!/bin/sh\necho {tmp_path}/lib\n")
     (tmp_path / "coqc").chmod(0o755)

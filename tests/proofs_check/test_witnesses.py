@@ -1,4 +1,4 @@
-"""Where a statement is called sharp, a row attains it: exactly, or to all digits where the row is transcendental."""
+"""A row attains each sharp statement: exactly, or to all digits where the row is transcendental."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def test_the_dimension_free_law_is_approached_as_keys_grow():
 
 @pytest.mark.parametrize("n", [2, 3, 9, 100])
 @pytest.mark.parametrize("gap", [-0.5, -3.0, -40.0])
-def test_below_zero_one_pair_attains_the_entropy_bound(n, gap):
-    """One block key below one other by the gap, the rest sharing the mass that the mixture wants."""
+def test_one_pair_attains_the_entropy_bound_below_zero(n, gap):
+    """One key of the block lies below one other by the gap; the rest share the remaining mass."""
     with mpmath.workdps(60):
         p = 1 / (1 + mpmath.exp(-mpmath.mpf(gap)))
         pair_entropy = -p * mpmath.log(p) - (1 - p) * mpmath.log(1 - p)
