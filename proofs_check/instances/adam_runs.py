@@ -87,11 +87,7 @@ def _end(run: AdamRun) -> Quantities:
     weights: Quantities = vector(run.weights)
     for rate, parts in list(zip(run.rates, _update_parts(run), strict=True))[run.warmup :]:
         kept, moves = 1 - rational(rate * run.decay), [rational(rate) * _update(run, part) for part in parts]
-
-        def step(before: Quantities, kept: Quantity = kept, moves: Quantities = moves) -> Quantities:
-            return [kept * w - move for w, move in zip(before, moves, strict=True)]
-
-        weights = proximal_step(weights, step, rational(rate * run.penalty / run.metric), run.proximal_first)
+        weights = proximal_step(weights, moves, rational(rate * run.penalty / run.metric), run.proximal_first, kept)
     return weights
 
 

@@ -139,10 +139,12 @@ def on_sphere(coordinates: Sequence[Fraction]) -> Vector:
 
 
 def proximal_step(
-    weights: Quantities, step: Callable[[Quantities], Quantities], amount: Quantity, proximal_first: bool
+    weights: Quantities, moves: Quantities, amount: Quantity, proximal_first: bool, kept: Quantity = 1
 ) -> Quantities:
-    """The weights after a step and the proximal map, in either order."""
-    return step(shrink(weights, amount)) if proximal_first else shrink(step(weights), amount)
+    """The weights after the proximal map and the step to `kept * weights - moves`, in either order."""
+    start = shrink(weights, amount) if proximal_first else weights
+    stepped = [kept * w - move for w, move in zip(start, moves, strict=True)]
+    return stepped if proximal_first else shrink(stepped, amount)
 
 
 def norm_of(entries: Callable[[Any], Quantities]) -> Definition:

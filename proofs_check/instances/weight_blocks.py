@@ -6,7 +6,7 @@ block reaches an exact zero and ties are decided.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -20,14 +20,12 @@ from proofs_check.instances.quantities import (
     Quantities,
     Quantity,
     Vector,
-    dot,
-    given_as,
+    inner,
     norm_of,
     on_sphere,
     proximal_step,
     rational,
     root_as,
-    shrink,
     vector,
 )
 from theory import weight_symbols as letters
@@ -44,9 +42,8 @@ class WeightBlock(Instance):
 
 
 def _proximal_move(block: WeightBlock) -> list[Quantity]:
-    weights, rate = vector(block.weights), rational(block.rate)
-    stepped = [w - rate * g for w, g in zip(weights, vector(block.gradient), strict=True)]
-    moved = shrink(stepped, rate * rational(block.penalty))
+    weights, moves = vector(block.weights), vector(block.rate * g for g in block.gradient)
+    moved = proximal_step(weights, moves, rational(block.rate * block.penalty), proximal_first=False)
     return [a - b for a, b in zip(moved, weights, strict=True)]
 
 
@@ -95,14 +92,9 @@ def _descend(run: Descent, momentum: Fraction, rates: tuple[Fraction, ...]) -> l
     """The block before the first step and after each."""
     seen: list[Quantities] = [vector(run.weights)]
     for buffer, rate in zip(_buffers(run, rational(momentum)), rates, strict=True):
-        step = _along(buffer, rational(rate))
-        amount = rational(rate * run.penalty / run.metric)
-        seen.append(proximal_step(seen[-1], step, amount, run.proximal_first))
+        moves = [rational(rate) * b for b in buffer]
+        seen.append(proximal_step(seen[-1], moves, rational(rate * run.penalty / run.metric), run.proximal_first))
     return seen
-
-
-def _along(direction: Quantities, rate: Quantity) -> Callable[[Quantities], Quantities]:
-    return lambda weights: [w - rate * d for w, d in zip(weights, direction, strict=True)]
 
 
 def _at_one_rate(run: Descent, momentum: Fraction = Fraction(0)) -> list[Quantities]:
@@ -132,11 +124,9 @@ def _norm_after_one(run: Descent, by: Arithmetic) -> Any:
     if run.proximal_first or run.metric != 1:
         return norm_of(lambda odd: _at_one_rate(odd)[1])(run, by)
     # The proximal map takes its amount off the norm; in this form an irrational norm stays exact.
-    weights, rate = vector(run.weights), rational(run.rate)
-    stepped = [w - rate * g for w, g in zip(weights, vector(run.gradients[0]), strict=True)]
-    amount = rate * rational(run.penalty)
-    square = dot(stepped, stepped)
-    return by.number(0) if square <= amount * amount else root_as(by, square) - given_as(by, amount)
+    stepped = [w - run.rate * g for w, g in zip(run.weights, run.gradients[0], strict=True)]
+    square, amount = inner(stepped, stepped), run.rate * run.penalty
+    return by.number(0) if square <= amount**2 else root_as(by, rational(square)) - by.number(amount)
 
 
 def _first_zero(states: list[Quantities]) -> int:
@@ -145,7 +135,7 @@ def _first_zero(states: list[Quantities]) -> int:
 
 
 def _largest_gradient(run: Descent, by: Arithmetic) -> Any:
-    return root_as(by, max(dot(vector(g), vector(g)) for g in run.gradients))
+    return root_as(by, rational(max(inner(g, g) for g in run.gradients)))
 
 
 DESCENT_DEFINITIONS: Mapping[Symbol, Definition] = {
