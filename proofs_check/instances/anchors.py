@@ -15,7 +15,7 @@ from sympy import Symbol
 from proofs_check.instances.arithmetic import Definition, exactly
 from proofs_check.instances.instance import Instance, InstanceKind
 from proofs_check.instances.quantities import Vector, inner, on_sphere
-from proofs_check.instances.row_strategies import probabilities, temperatures
+from proofs_check.instances.row_strategies import draw_target, leak_in_floats, probabilities, temperatures
 from proofs_check.instances.rows import AttentionRow, of_row
 from theory import design_symbols as letters
 from theory import symbols as row_letters
@@ -120,6 +120,7 @@ def planar_head(apart: Fraction, off: Fraction, scale: Fraction, copies: int = 1
 
 _SMALL = st.integers(-12, 12).map(lambda i: Fraction(i, 6))
 _TINY = st.integers(-8, 8).map(lambda i: Fraction(i, 64))
+_ANY_TARGET = Fraction(1, 2)
 _SCALES = st.integers(1, 160).map(lambda i: Fraction(i, 4))
 
 
@@ -130,20 +131,23 @@ def _scattered_heads(draw: st.DrawFn) -> AnchoredHead:
     owners = [0, 1, *draw(st.lists(st.integers(0, len(flat) - 1), max_size=4))]
     keys = tuple((owner, on_sphere([t + draw(_TINY) for t in flat[owner]])) for owner in owners)
     anchors = tuple(on_sphere(point) for point in flat)
-    return AnchoredHead(anchors, keys, draw(_SCALES), draw(temperatures()), draw(probabilities()))
+    return AnchoredHead(anchors, keys, draw(_SCALES), draw(temperatures()), _ANY_TARGET)
 
 
 @st.composite
 def _planar_heads(draw: st.DrawFn) -> AnchoredHead:
     apart = draw(st.integers(1, 24).map(lambda i: Fraction(i, 8)))
     off = draw(st.integers(0, 12).map(lambda i: Fraction(i, 24)))
-    rest = {"temperature": draw(temperatures()), "leak_target": draw(probabilities())}
+    rest = {"temperature": draw(temperatures()), "leak_target": _ANY_TARGET}
     return planar_head(apart, off, draw(_SCALES), draw(st.integers(1, 3)), **rest)
 
 
-def anchored_heads() -> st.SearchStrategy[AnchoredHead]:
-    """Heads with anchors scattered over a sphere, and planar ones that attain the bound."""
-    return st.one_of(_planar_heads(), _scattered_heads()).filter(lambda head: not head.tied)
+@st.composite
+def anchored_heads(draw: st.DrawFn) -> AnchoredHead:
+    """Heads with anchors scattered over a sphere, and planar ones that attain the bound; targets near their leak."""
+    head = draw(st.one_of(_planar_heads(), _scattered_heads()).filter(lambda head: not head.tied))
+    leak = leak_in_floats(list(map(float, head.row.scores)), head.row.block, head.temperature)
+    return replace(head, leak_target=draw_target(draw, (leak,)))
 
 
 @st.composite

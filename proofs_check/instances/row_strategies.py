@@ -121,7 +121,9 @@ def targets_near(share: float) -> st.SearchStrategy[Fraction]:
     return _STEPS.map(lambda step: _target_near(share, step))
 
 
-def _leak(scores: list[float], block: int, temperature: Fraction, penalty: Fraction = Fraction(0)) -> float:
+def leak_in_floats(
+    scores: Sequence[float], block: int, temperature: Fraction, penalty: Fraction = Fraction(0)
+) -> float:
     """Attention off the block in floats, used only to aim a target."""
     shifted = [s - float(penalty) * (i >= block) for i, s in enumerate(scores)]
     masses = softmax([s / float(temperature) for s in shifted])
@@ -153,8 +155,8 @@ def _keys(family: str, most_keys: int) -> st.SearchStrategy[list[tuple[Level, in
     return st.lists(each, min_size=2, max_size=most_keys)
 
 
-def _target(draw: st.DrawFn, shares: Sequence[float], anywhere: bool = True) -> Fraction:
-    """Any target, or one near a share."""
+def draw_target(draw: st.DrawFn, shares: Sequence[float], anywhere: bool = True) -> Fraction:
+    """Any target in (0, 1), or one near a share of the attention, where thresholds bind."""
     which = draw(_below(len(shares) + anywhere)) - anywhere
     return draw(probabilities()) if which < 0 else _target_near(shares[which], draw(_STEPS))
 
@@ -201,8 +203,8 @@ def attention_rows(draw: st.DrawFn, families: tuple[str, ...] = _OFTEN, most_key
     dial = _dial_near(gap, draw(_EIGHTHS)) if near_gap else draw(dials())
     more = draw(_MORE)
     penalty = draw(_PENALTIES)
-    leak = _leak(drawn, block, temperature)
-    penalised = _leak(drawn, block, temperature, penalty)
+    leak = leak_in_floats(drawn, block, temperature)
+    penalised = leak_in_floats(drawn, block, temperature, penalty)
     return AttentionRow(
         scores=scores,
         block=block,
@@ -210,8 +212,8 @@ def attention_rows(draw: st.DrawFn, families: tuple[str, ...] = _OFTEN, most_key
         dial=dial,
         other_dial=draw(dials()) if more is None else 1 - (1 - dial) * (1 - Fraction(more, 32)),
         penalty=penalty,
-        leak_target=_target(draw, (leak, penalised), anywhere=family != "near-threshold"),
-        fidelity_target=_target(draw, (1 - leak,)),
+        leak_target=draw_target(draw, (leak, penalised), anywhere=family != "near-threshold"),
+        fidelity_target=draw_target(draw, (1 - leak,)),
         values=tuple(Fraction(v, 4) for v in values),
         seen=tuple(s + Fraction(e, 16) for s, e in zip(scores, errors, strict=True)),
         weights=weights if any(weights) else (1, *weights[1:]),
