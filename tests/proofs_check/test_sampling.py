@@ -15,7 +15,9 @@ from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.rows import AttentionRow
 from proofs_check.methods.sampling import sample
+from proofs_check.mutants import Planted
 from proofs_check.mutants.statement_mutants import all_mutants
+from proofs_check.mutants.tested_methods import METHODS
 from proofs_check.strategies import attention_rows
 from theory.statement import Clause
 from theory.statements.catalogue import CATALOGUE, find
@@ -23,6 +25,7 @@ from theory.statements.leak import LEAK_MAX
 from theory.symbols import Delta, F, d, delta, eps, k, m, tau
 
 ROW = KINDS["row"].definitions
+(RANDOM,) = (method for method in METHODS if method.name == "random")
 
 
 @pytest.mark.parametrize("statement", CATALOGUE, ids=lambda s: s.id)
@@ -34,9 +37,10 @@ def test_every_statement_is_clean(statement):
 
 @pytest.mark.parametrize("mutant", all_mutants(), ids=lambda t: t.name)
 def test_every_mutant_is_refuted(mutant):
-    result = sample(mutant.statement, rows=400, shrink=False)
-    assert result.verdict is Verdict.REFUTED
-    assert mutant.statement.claim[0].name in str(result.counterexample)
+    # The rows that a seed draws depend on the modules that are loaded, so the method is tried as `--mutants` tries it.
+    verdict, counterexample = RANDOM.decide(Planted(mutant.name, mutant.statement, "an instance"), 0)
+    assert verdict is Verdict.REFUTED
+    assert mutant.statement.claim[0].name in counterexample
 
 
 def test_counterexamples_are_shrunk():
