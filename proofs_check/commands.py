@@ -49,9 +49,9 @@ def verify(
     """Decide statements by independent methods, one row per statement, one column per method.
 
     Symbolic: how many of the derivation's steps sympy decided. Random: how many instances were drawn; each was decided
-    in exact arithmetic for every clause. --full adds rows screened in floats with a derived error bound, the screen's
-    time relative to the softmax alone, a search for the row nearest to equality, and certificates for every inequality;
-    finished work is kept, so an interrupted run resumes. --strict takes the statuses from the evidence and replays its
+    in exact arithmetic for every clause. --full adds rows screened in floats with a derived error bound, a search for
+    the row nearest to equality, and certificates for every inequality; finished work is kept, so an interrupted run
+    resumes. --strict takes the statuses from the evidence and replays its
     certificates. --mutants tries every method on statements, steps and inequalities made false on purpose. Exit status:
     0 if every statement is at least sampled (with --strict: certified; with --mutants: if no mutant passes a complete
     method; with --replay: if every certificate holds), 1 otherwise, 130 after Ctrl-C.

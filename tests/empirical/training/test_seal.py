@@ -146,7 +146,7 @@ def test_edited_configuration_is_refused_or_recorded_as_it_ran(run, capsys):
     with pytest.raises(InputError, match=r"config.json was changed"):
         measure(run, sequences=1, progress=False)
     (run / SEAL_NAME).unlink()
-    command(run=run, sequences=2)
+    command(model=run, sequences=2)
     assert "unsealed: the run has no sha256.json" in capsys.readouterr().out
     records = measure(run, sequences=2, progress=False)
     model = records.manifest["model"]
@@ -164,6 +164,7 @@ def test_edited_configuration_is_refused_or_recorded_as_it_ran(run, capsys):
 def test_manifest_states_the_model_that_ran(run):
     model = measure(run, sequences=1, progress=False).manifest["model"]
     assert model == {
+        "architecture": "GPT2LMHeadModel",
         "layers": 3,
         "heads": 2,
         "width": 32,
