@@ -48,13 +48,13 @@ def verify(
 ) -> None:
     """Decide statements by independent methods, one row per statement, one column per method.
 
-    Symbolic: how many of the derivation's steps sympy decided. Random: how many instances were drawn; each was decided
-    in exact arithmetic for every clause. --full adds rows screened in floats with a derived error bound, a search for
-    the row nearest to equality, and certificates for every inequality; finished work is kept, so an interrupted run
-    resumes. --strict takes the statuses from the evidence and replays its
-    certificates. --mutants tries every method on statements, steps and inequalities made false on purpose. Exit status:
-    0 if every statement is at least sampled (with --strict: certified; with --mutants: if no mutant passes a complete
-    method; with --replay: if every certificate holds), 1 otherwise, 130 after Ctrl-C.
+    Symbolic: how many of the derivation's steps sympy decided. Random: how many instances were drawn; each was
+    decided in exact arithmetic for every clause. --full adds rows screened in floats with a derived error bound, a
+    search for the row nearest to equality, and certificates for every inequality; finished work is kept, so an
+    interrupted run resumes. --strict takes the statuses from the evidence and replays its certificates. --mutants
+    tries every method on statements, steps and inequalities made false on purpose. Exit status: 0 if every
+    statement is at least sampled (with --strict: certified; with --mutants: if no mutant passes a complete method;
+    with --replay: if every certificate holds), 1 otherwise, 130 after Ctrl-C.
     """
     asked = {"--replay": replay is not None, "--kernel": kernel, "--mutants": mutants, "--full": full}
     if context is not None:
