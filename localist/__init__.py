@@ -1,10 +1,10 @@
 """Thresholds, theorems and measurements for localist language models.
 
-Bounds of one attention row, in nats: `leak_max`, `fidelity_min`, `entropy_max`, `entropy_max_at_least`,
-`entropy_min`, `margin_needed`, `penalty_needed`, `dial_needed`, `dialled_leak`, `penalised_margin`. Run files:
-`read_run`, `parse_run`, `check_run`, `design_run`. Statements: `CATALOGUE`. Claims of your own: `certify`, `attack`,
-`attack_row`, `Verdict`, and `strategies` for property tests. Models: `watch` and
-`dial` any transformers decoder; `load_model` and `measure` trained runs.
+Bounds of one attention row, in nats: `leak_max`, `fidelity_min`, `entropy_max`, `entropy_max_at_least`, `entropy_min`,
+`margin_needed`, `penalty_needed`, `dial_needed`, `dialled_leak`, `penalised_margin`. Run files: `read_run`,
+`parse_run`, `check_run`, `design_run`. Statements: `CATALOGUE`. Claims of your own: `certify`, `attack`, `attack_row`,
+`Verdict`, and `strategies` for property tests. Models: `watch` and `dial` any transformers decoder, `LocalistCallback`
+logs its rows in training; `load_model` and `measure` trained runs.
 
 Each name is loaded when it is first used: `import localist` loads neither numpy nor torch.
 
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from empirical.attention.attach import dial
     from empirical.measuring.measure import measure
+    from empirical.measuring.row_callback import LocalistCallback
     from empirical.measuring.watch import watch
     from empirical.model import load_model
     from proofs_check import Verdict, attack, attack_row, certify, strategies
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CATALOGUE",
+    "LocalistCallback",
     "Verdict",
     "attack",
     "attack_row",
@@ -71,6 +73,7 @@ __all__ = [
 
 _HOMES = {
     "CATALOGUE": "theory.statements.catalogue",
+    "LocalistCallback": "empirical.measuring.row_callback",
     "check_run": "theory.design.run_check",
     "dial": "empirical.attention.attach",
     "design_run": "theory.design.run_design",
