@@ -43,9 +43,9 @@ RESOLUTION_MIB = 1.0
 ADVICE = "Try fewer --tokens or --training-tokens, or a smaller shape."
 
 _LEGEND = (
-    "fused: entropy, fidelity and leak of every row within the pass; all: margins and ranges too; eager: from stored "
-    "maps. ratio: time over plain, cpu: CPU time over plain, both medians over rounds. MiB: peak memory above "
-    "plain. attention: one layer alone."
+    "fused: entropy, fidelity and leak of every row within the pass; all: margins and ranges too; local: dial 1 in "
+    "every second layer; eager: from stored maps. ratio: time over plain, cpu: CPU time over plain, both medians over "
+    "rounds. MiB: peak memory above plain. attention: one layer alone."
 )
 
 
@@ -54,6 +54,9 @@ def bench(
     layers: Annotated[int, typer.Option(help="Transformer layers.")] = 12,
     heads: Annotated[int, typer.Option(help="Attention heads.")] = 12,
     width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 768,
+    key_heads: Annotated[
+        int | None, typer.Option(help="Key heads of a Llama, instead of GPT-2; they must divide the heads.")
+    ] = None,
     block: Annotated[int, typer.Option(help="Block length in tokens.")] = 64,
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Number format.")] = "float32",
     rounds: Annotated[int, typer.Option(help="Runs of each variant; fewer beyond 1,024 tokens.")] = 5,
@@ -66,7 +69,7 @@ def bench(
     out: Annotated[Path | None, typer.Option(help="JSON file for the result.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Time measuring and training against plain GPT-2 (default: GPT-2 small, random weights)."""
+    """Time measuring, local layers and training against the plain model (default: GPT-2 small, random weights)."""
     from empirical.measuring.bench_variants import BenchShape
 
     for name, size in (("layers", layers), ("heads", heads), ("width", width), ("block", block)):
@@ -74,11 +77,13 @@ def bench(
             raise DomainError(f"{name} {size} must be at least 1")
     if width % heads:
         raise DomainError(f"width {width} must be a multiple of heads {heads}")
+    if key_heads is not None and (key_heads < 1 or heads % key_heads):
+        raise DomainError(f"key_heads {key_heads} must be a divisor of heads {heads}")
     if out:
         check_writable(out)
     report = run_bench(
         tokens,
-        shape=BenchShape(layers=layers, heads=heads, width=width, block=block, dtype=dtype),
+        shape=BenchShape(layers=layers, heads=heads, width=width, block=block, dtype=dtype, key_heads=key_heads),
         rounds=rounds,
         training_length=training_tokens,
         memory=memory,
@@ -205,7 +210,8 @@ def _add_memory(found: list[dict[str, Any]], peaks: dict[str, float]) -> float |
 
 def _print_bench(report: dict[str, Any]) -> None:
     """Print times and ratios of every variant, then ratios of stored maps to the fused pass, in 80 columns."""
-    table = Table(title=f"time compared with plain GPT-2, {report['device']}, {report['shape']['dtype']}", box=SIMPLE)
+    named = "plain GPT-2" if report["shape"]["key_heads"] is None else "a plain Llama"
+    table = Table(title=f"time compared with {named}, {report['device']}, {report['shape']['dtype']}", box=SIMPLE)
     table.pad_edge, table.collapse_padding = False, True
     for name in ("task", "tokens", "variant", "seconds", "ratio", "cpu", "MiB"):
         table.add_column(name, justify="left" if name in ("task", "variant") else "right", no_wrap=True)

@@ -18,9 +18,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, PretrainedConfig, PreTrainedModel
 
+from empirical.attention.attach import Attachment
 from empirical.attention.attention import NAME, AttentionCall
+from empirical.attention.block_kinds import WindowBlocks
 from empirical.attention.block_layout import Layout
 from empirical.attention.blocks import fixed_windows
 from empirical.attention.gate import gated
@@ -38,7 +40,7 @@ Variants = dict[str, Callable[[], Any]]
 
 @dataclass(frozen=True)
 class BenchShape:
-    """Shape of the timed GPT-2; the default is GPT-2 small."""
+    """Shape of the timed model; the default is GPT-2 small. `key_heads` makes it a Llama with so many key heads."""
 
     layers: int = 12
     heads: int = 12
@@ -46,6 +48,7 @@ class BenchShape:
     vocabulary: int = 50257
     block: int = 64
     dtype: Literal["float32", "bfloat16"] = "float32"
+    key_heads: int | None = None
 
     @property
     def number(self) -> torch.dtype:
@@ -67,7 +70,10 @@ def bench_bytes(shape: BenchShape, lengths: Sequence[int], training_length: int)
 
 
 def measuring_variants(shape: BenchShape, tokens: int, device: torch.device) -> Variants:
-    """One forward pass over `tokens` tokens: plain, with fused statistics, and with stored attention maps."""
+    """One forward pass over `tokens` tokens: plain, measured in the pass, with local layers, with stored maps.
+
+    `local` has dial 1 in every second layer and measures nothing.
+    """
     model = _model(shape, tokens, 0.0, [0.0] * shape.layers).to(device, shape.number).eval()  # type: ignore[arg-type]
     ids = _ids(shape, tokens, device)
     own = _own(shape, tokens, device)
@@ -77,19 +83,24 @@ def measuring_variants(shape: BenchShape, tokens: int, device: torch.device) -> 
         with torch.no_grad():
             return model(ids, use_cache=False, **options)
 
+    def attached(dials: list[float], on_call: Callable[[AttentionCall], None] | None) -> None:
+        with Attachment(model, WindowBlocks(shape.block), dials, on_call).attached(), torch.no_grad():
+            model(ids, use_cache=False)
+
     def measured(ranges: bool) -> None:
         meter = RowMeter(ranges=ranges)
         rows: list[Any] = []
 
-        def sink(call: AttentionCall) -> None:
+        def take(call: AttentionCall) -> None:
             rows.append(meter(call))
 
-        run(NAME, row_sink=sink)
+        attached([0.0] * shape.layers, take)
 
     return {
         "plain": lambda: run("sdpa"),
         "fused": lambda: measured(False),
         "fused, all": lambda: measured(True),
+        "local": lambda: attached([float(layer % 2) for layer in range(shape.layers)], None),
         "eager": lambda: [_read(maps, own) for maps in run("eager", output_attentions=True).attentions],
     }
 
@@ -175,21 +186,35 @@ def training_variants(shape: BenchShape, tokens: int, dropout: float, device: to
     return {"plain": stepper("sdpa"), "localist": stepper(NAME)}
 
 
-def _model(shape: BenchShape, tokens: int, dropout: float, dials: list[float]) -> GPT2LMHeadModel:
-    config = GPT2Config(
-        vocab_size=shape.vocabulary,
-        n_positions=tokens,
-        n_embd=shape.width,
-        n_layer=shape.layers,
-        n_head=shape.heads,
-        resid_pdrop=dropout,
-        embd_pdrop=dropout,
-        attn_pdrop=dropout,
-    )
+def _model(shape: BenchShape, tokens: int, dropout: float, dials: list[float]) -> PreTrainedModel:
+    config: PretrainedConfig
+    if shape.key_heads is None:
+        config = GPT2Config(
+            vocab_size=shape.vocabulary,
+            n_positions=tokens,
+            n_embd=shape.width,
+            n_layer=shape.layers,
+            n_head=shape.heads,
+            resid_pdrop=dropout,
+            embd_pdrop=dropout,
+            attn_pdrop=dropout,
+        )
+    else:
+        config = LlamaConfig(
+            vocab_size=shape.vocabulary,
+            max_position_embeddings=tokens,
+            hidden_size=shape.width,
+            intermediate_size=4 * shape.width,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            num_key_value_heads=shape.key_heads,
+            attention_dropout=dropout,
+        )
     config.localist = {"dials": dials, "block": shape.block, "temperature": 1.0}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return GPT2LMHeadModel(config)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        return model
 
 
 def _read(maps: Tensor, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -24,11 +24,14 @@ from theory.errors import DomainError, InputError
 SMALL = BenchShape(layers=2, heads=2, width=32, vocabulary=50, block=8)
 
 
-def test_report_has_every_variant():
-    report = run_bench((32,), shape=SMALL, rounds=2, training_length=32, dropouts=(0.0,), memory=False, progress=False)
+@pytest.mark.parametrize("key_heads", [None, 1])
+def test_report_has_every_variant(key_heads):
+    shape = replace(SMALL, key_heads=key_heads)
+    report = run_bench((32,), shape=shape, rounds=2, training_length=32, dropouts=(0.0,), memory=False, progress=False)
     variants = [(each["task"], each["variant"]) for each in report["results"]]
     assert variants == [
-        *((task, name) for task in ("attention", "measuring") for name in ("plain", "fused", "fused, all", "eager")),
+        *(("attention", name) for name in ("plain", "fused", "fused, all", "eager")),
+        *(("measuring", name) for name in ("plain", "fused", "fused, all", "local", "eager")),
         ("training", "plain"),
         ("training", "localist"),
     ]
@@ -52,7 +55,7 @@ def test_bench_runs_in_half_formats():
     shape = replace(SMALL, dtype="bfloat16")
     report = run_bench((32,), shape=shape, rounds=1, training_length=32, dropouts=(0.0,), memory=False, progress=False)
     assert report["shape"]["dtype"] == "bfloat16"
-    assert len(report["results"]) == 10
+    assert len(report["results"]) == 11
 
 
 def test_slower_variant_has_a_larger_ratio():
@@ -85,7 +88,7 @@ def test_variants_run_separately():
             variant()
             ran.append(name)
     assert ran.count("plain") == 4
-    assert len(ran) == 14
+    assert len(ran) == 15
 
 
 def test_command_writes_its_result(tmp_path, capsys):
@@ -117,6 +120,8 @@ def test_refuses_wrong_shapes_and_counts():
         run_bench((32,), shape=SMALL, training_length=32, rounds=0)
     with pytest.raises(DomainError, match=r"width 30 must be a multiple of heads 4$"):
         command(width=30, heads=4)
+    with pytest.raises(DomainError, match=r"key_heads 5 must be a divisor of heads 12$"):
+        command(key_heads=5)
     for name in ("layers", "heads", "width", "block"):
         with pytest.raises(DomainError, match=f"^{name} 0 must be at least 1$"):
             command(**{name: 0})
