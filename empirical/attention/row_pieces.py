@@ -205,9 +205,8 @@ class _Job:
         # Both modes are thread-local.
         with torch.inference_mode(self.output.is_inference()), torch.no_grad():
             queries, keys = self.query.shape[2], self.key.shape[2]
-            # Consecutive query heads share a key head.
-            shared = torch.arange(low, high, device=self.key.device) // (self.query.shape[1] // self.key.shape[1])
-            key, value = (each[index, shared].to(self.work) for each in (self.key, self.value))
+            share = self._key_heads(low, high)
+            key, value = (each[index, share].to(self.work) for each in (self.key, self.value))
             step, group = self._sizes(high - low)
             room = torch.empty(2, min(group, high - low) * step * keys, dtype=self.work, device=key.device)
             for start in range(0, queries, step):
@@ -219,6 +218,12 @@ class _Job:
                     query = self.query[where].to(self.work)
                     kept = heads, slice(piece.begin, piece.end)
                     self._piece(piece, query, key[kept], value[kept], where, room)
+
+    def _key_heads(self, low: int, high: int) -> slice | Tensor:
+        """The key heads of query heads `low` to `high`; consecutive query heads share one."""
+        shared = self.query.shape[1] // self.key.shape[1]
+        # A slice copies nothing.
+        return slice(low, high) if shared == 1 else torch.arange(low, high, device=self.key.device) // shared
 
     def _sizes(self, heads: int) -> tuple[int, int]:
         """Queries and heads of a piece."""
