@@ -48,12 +48,16 @@ UNDISPATCHED: dict[str, dict[str, Any]] = {"bloom": {"n_layer": 2, "n_head": 4},
 
 
 def tiny_decoder(
-    family: str, dtype: torch.dtype = torch.float32, attention: str = "eager", vocabulary: int = 97
+    family: str,
+    dtype: torch.dtype = torch.float32,
+    attention: str = "eager",
+    vocabulary: int = 97,
+    **changes: Any,
 ) -> PreTrainedModel:
     """A random decoder in evaluation mode; weights are large enough that rows are far from uniform."""
     torch.manual_seed(0)
     chosen = FAMILIES.get(family) or UNDISPATCHED.get(family) or {}
-    config = AutoConfig.for_model(family, **{**_COMMON, "vocab_size": vocabulary, **chosen})
+    config = AutoConfig.for_model(family, **{**_COMMON, "vocab_size": vocabulary, **chosen, **changes})
     model: PreTrainedModel = AutoModelForCausalLM.from_config(config, attn_implementation=attention)
     if dtype == torch.float64 and hasattr(config, "num_local_experts"):
         # torch's grouped products of experts lack float64.

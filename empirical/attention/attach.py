@@ -11,7 +11,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -23,27 +22,12 @@ from transformers.masking_utils import sdpa_mask
 from empirical.attention.attention import NAME, AttentionCall, refuse_what_is_not_understood
 from empirical.attention.block_kinds import Blocks, chosen_blocks
 from empirical.attention.schedule import check_dials, dial_bias
+from empirical.attention.text import Text, TextReader
 from theory.errors import DomainError
 
+# Every attachment registers its attention under a name of its own.
+_PREFIX = f"{NAME}-"
 _NUMBERS = count()
-
-
-@dataclass(frozen=True)
-class _Text:
-    """What one forward pass sees: positions and blocks `(batch or 1, keys)`, and which tokens are real, None: all."""
-
-    batch: int
-    queries: int
-    positions: Tensor
-    blocks: Tensor
-    real: Tensor | None
-
-    @property
-    def first(self) -> Tensor:
-        """The key `(batch or 1,)` of each text's first token."""
-        if self.real is None:
-            return torch.zeros(1, dtype=torch.long, device=self.positions.device)
-        return self.real.long().argmax(-1)
 
 
 class Attachment:
@@ -55,21 +39,27 @@ class Attachment:
         blocks: Blocks,
         dials: Sequence[float] | None = None,
         on_call: Callable[[AttentionCall], None] | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
-        self._model, self._blocks, self.on_call = model, blocks, on_call
-        self._name = f"{NAME}-{next(_NUMBERS)}"
+        if not isinstance(model, PreTrainedModel):
+            raise DomainError(f"{type(model).__name__} is not a transformers model")
+        self._model, self._on_call, self._on_end = model, on_call, on_end
+        self._reader, self._window = TextReader(blocks), blocks.window
+        self._name = f"{_PREFIX}{next(_NUMBERS)}"
         settings = _own_settings(model)
-        self.layers = int(model.config.get_text_config().num_hidden_layers)
         self._temperature = float(settings.get("temperature", 1.0))
-        self.dials = [float(dial) for dial in dials or settings.get("dials") or [0.0] * self.layers]
-        check_dials(self.dials, self.layers)
-        self._text: _Text | None = None
-        self._tokens: Tensor | None = None
-        self._calls = 0
+        self.dials = _dials(dials, settings, int(model.config.get_text_config().num_hidden_layers))
+        self._text: Text | None = None
+        self._cache: Any = None
+        self._called: set[int] = set()
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Attention is ours inside. Raises DomainError if the model does not dispatch its attention."""
+        if any(str(config._attn_implementation_internal).startswith(_PREFIX) for config in _configs(self._model)):
+            raise DomainError(f"{self._named} is watched or dialled already: use one at a time; watch takes dials")
+        if self._model.config.is_encoder_decoder:
+            raise DomainError(f"{self._named} has an encoder: localist attention is causal self-attention")
         AttentionInterface.register(self._name, self._attend)
         AttentionMaskInterface.register(self._name, sdpa_mask)
         former = [(config, config._attn_implementation_internal) for config in _configs(self._model)]
@@ -85,6 +75,7 @@ class Attachment:
                 hook.remove()
             for config, name in former:
                 config._attn_implementation_internal = name
+            self._reader.release()
             for registry in (AttentionInterface, AttentionMaskInterface):
                 registry._global_mapping.pop(self._name, None)
 
@@ -107,38 +98,21 @@ class Attachment:
     def _before(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         given = inspect.signature(self._model.forward).bind_partial(*args, **kwargs).arguments
         given |= given.pop("kwargs", {})
-        tokens, embedded = given.get("input_ids"), given.get("inputs_embeds")
-        shown = tokens if tokens is not None else embedded
-        if shown is None:
-            raise DomainError(f"{self._named} was called without input_ids and inputs_embeds: its tokens are unknown")
         repeated = any(getattr(part, "gradient_checkpointing", False) for part in module.modules())
         if repeated and module.training and torch.is_grad_enabled():
             raise DomainError("gradient checkpointing calls attention twice per layer: switch it off while watching")
-        cache = given.get("past_key_values")
-        past = 0 if cache is None else int(cache.get_seq_length())
-        batch, queries = shown.shape[:2]
-        real = _padding(given.get("attention_mask"), batch, past + queries)
-        positions = torch.arange(past + queries, device=shown.device).unsqueeze(0)
-        if real is not None:
-            positions = real.long().cumsum(-1) - 1
-        self._calls = 0
-        self._text = _Text(batch, queries, positions, self._blocks_of(tokens, positions, past), real)
-
-    def _blocks_of(self, tokens: Tensor | None, positions: Tensor, past: int) -> Tensor:
-        if not self._blocks.needs_tokens:
-            return self._blocks.of(None, positions)
-        held = 0 if past == 0 or self._tokens is None else self._tokens.shape[1]
-        if tokens is None or held != past:
-            raise DomainError(
-                f"blocks that follow the text need every token: the cache holds {past}, of which {held} were seen"
-            )
-        self._tokens = tokens if held == 0 or self._tokens is None else torch.cat((self._tokens, tokens), dim=1)
-        return self._blocks.of(self._tokens, positions)
+        self._called, self._cache = set(), given.get("past_key_values")
+        self._text = self._reader.read(given, self._named)
 
     def _after(self, module: torch.nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        self._text = None
-        if not self._calls:
+        text, self._text = self._text, None
+        if not self._called:
             raise DomainError(_undispatched(self._named))
+        if text is not None:
+            self._reader.remember(text, self._cache, output)
+        self._cache = None
+        if self._on_end is not None:
+            self._on_end()
 
     def _attend(
         self,
@@ -160,25 +134,36 @@ class Attachment:
             raise DomainError(f"attention was called outside the forward pass of {self._named}: call that model itself")
         if attention_mask is None and sliding_window and key.shape[2] > sliding_window:
             raise DomainError(f"{key.shape[2]} keys came without a mask for a sliding window of {sliding_window}")
-        self._calls += 1
-        layer = int(module.layer_idx)  # type: ignore[arg-type]
+        layer = self._layer(module)
         scale = (query.shape[-1] ** -0.5 if scaling is None else scaling) / self._temperature
         call = AttentionCall(
             layer,
             query,
             key,
             value,
-            **_sight(text, query, key, attention_mask),
+            **text.sight(query.shape[2], key.shape[2], attention_mask),
             scale=scale,
             bias=dial_bias(self.dials[layer]),
-            window=self._blocks.window,
+            window=self._window,
             dropout=dropout,
             softcap=softcap,
             sinks=s_aux,
         )
-        if self.on_call is not None:
-            self.on_call(call)
+        if self._on_call is not None:
+            self._on_call(call)
         return call.output.transpose(1, 2).contiguous(), None
+
+    def _layer(self, module: torch.nn.Module) -> int:
+        """The number of the layer that calls. Raises DomainError if it has none, or called before in this pass."""
+        layer = getattr(module, "layer_idx", None)
+        if getattr(module, "is_causal", True) is False:
+            raise DomainError(f"{type(module).__name__} is not causal: localist attention is causal self-attention")
+        if not isinstance(layer, int) or not 0 <= layer < len(self.dials):
+            raise DomainError(f"{type(module).__name__} has no number among the {len(self.dials)} layers of the model")
+        if layer in self._called:
+            raise DomainError(f"layer {layer} calls attention more than once per pass: its rows would count twice")
+        self._called.add(layer)
+        return layer
 
 
 @contextmanager
@@ -194,51 +179,26 @@ def dial(
     `dials` is one dial per layer, or one for all: 0 leaves attention as it is, 1 restricts it to the query's own
     block. `block` and `blocks` are as in `watch`. Raises DomainError for dials outside [0, 1], and as `watch`.
     """
-    layers = int(model.config.get_text_config().num_hidden_layers)
-    each = [float(dials)] * layers if isinstance(dials, int | float) else dials
+    if dials is None or isinstance(dials, str):
+        raise DomainError(f"dials {dials!r} must be a number, or one per layer")
+    each: Any = dials
+    # A number, also one of numpy or torch.
+    if not hasattr(each, "__len__") or getattr(each, "shape", (1,)) == ():
+        each = [float(each)] * int(model.config.get_text_config().num_hidden_layers)
     with Attachment(model, chosen_blocks(block, blocks), each).attached():
         yield
 
 
-def _sight(text: _Text, query: Tensor, key: Tensor, mask: Tensor | None) -> dict[str, Any]:
-    """Blocks of queries and keys, visibility and real queries of one layer's call, as keywords of `AttentionCall`."""
-    total, (queries, keys) = text.positions.shape[1], (query.shape[2], key.shape[2])
-    if queries != text.queries or keys > total:
-        raise DomainError(
-            f"attention was called with {queries} queries and {keys} keys in a pass over {text.queries} tokens that "
-            f"sees {total}: use a cache that grows with the text"
-        )
-    if mask is not None and (mask.dtype != torch.bool or mask.dim() != 4 or mask.shape[1:] != (1, queries, keys)):
-        raise DomainError(
-            f"a mask of {mask.dtype} and shape {tuple(mask.shape)} must be of torch.bool and (batch, 1, {queries}, "
-            f"{keys}): position biases and masks per head are not supported"
-        )
-    real = None if text.real is None else text.real[:, total - queries :]
-    found = {
-        # A cache that slides keeps the last keys.
-        "ids": text.blocks[:, total - keys :],
-        "own": text.blocks[:, total - queries :],
-        "real": real,
-        "first": text.first - (total - keys) if total > keys or text.real is not None else None,
-    }
-    if mask is not None:
-        return found | {"visible": mask[:, 0]}
-    if queries == keys:
-        return found | {"visible": None}
-    if queries > 1:
-        raise DomainError(f"{queries} queries and {keys} keys came without a mask: which sees which is unknown")
-    return found | {"visible": torch.ones(1, 1, keys, dtype=torch.bool, device=key.device)}
-
-
-def _padding(mask: Any, batch: int, total: int) -> Tensor | None:
-    """True at tokens and False at padding `(batch, total)`; None if there is no padding. Raises DomainError."""
-    if mask is None:
-        return None
-    if not isinstance(mask, Tensor) or tuple(mask.shape) != (batch, total):
-        shown = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
-        raise DomainError(f"attention_mask {shown} must be of shape (batch, tokens) = ({batch}, {total})")
-    real = mask.bool()
-    return None if bool(real.all()) else real
+def _dials(dials: Sequence[float] | None, settings: dict[str, Any], layers: int) -> list[float]:
+    """One dial per layer: those given, else the model's own, else 0."""
+    if dials is None:
+        dials = settings.get("dials", [0.0] * layers)
+    try:
+        found = [float(dial) for dial in dials if not isinstance(dial, str)]
+    except (TypeError, ValueError) as error:
+        raise DomainError(f"dials {dials!r} must be numbers, one per layer") from error
+    check_dials(found, layers)
+    return found
 
 
 def _own_settings(model: PreTrainedModel) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from torch import Tensor
 from empirical.attention.blocks import check_ids
 from theory.errors import DomainError
 
+# Beyond every length and vocabulary.
+_MOST = 2**31
+
 
 class Blocks(Protocol):
     """A division of texts into blocks."""
@@ -42,8 +45,8 @@ class WindowBlocks:
     needs_tokens = False
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise DomainError(f"block {self.size} must be at least 1")
+        if not isinstance(self.size, int) or isinstance(self.size, bool) or not 1 <= self.size < _MOST:
+            raise DomainError(f"block {self.size!r} must be an integer from 1 to {_MOST - 1}")
 
     @property
     def window(self) -> int:
@@ -73,7 +76,7 @@ class GivenBlocks:
     ) -> Int[Tensor, "#batch keys"]:
         """The ids of the tokens so far."""
         keys = positions.shape[1]
-        if self.ids.shape[1] < keys or (len({1, len(self.ids), len(positions)}) > 2):
+        if self.ids.shape[1] < keys:
             raise DomainError(
                 f"block ids of shape {tuple(self.ids.shape)} do not fit {len(positions)} sequences of {keys} tokens"
             )
@@ -118,11 +121,21 @@ def chosen_blocks(block: int | None, blocks: Blocks | Tensor | None) -> Blocks:
         raise DomainError("say what a block is: either block, the length of a window, or blocks")
     if block is not None:
         return WindowBlocks(block)
-    assert blocks is not None
-    return GivenBlocks(blocks) if isinstance(blocks, Tensor) else blocks
+    if isinstance(blocks, Tensor):
+        return GivenBlocks(blocks)
+    if blocks is None or not hasattr(blocks, "needs_tokens"):
+        raise DomainError(f"blocks must be a tensor of ids or a kind of blocks, found {type(blocks).__name__}")
+    return blocks
 
 
 def _some(tokens: Collection[int]) -> frozenset[int]:
-    if not tokens:
+    try:
+        found = list(tokens)
+    except TypeError as error:
+        raise DomainError(f"tokens {tokens!r} must be a collection of token ids") from error
+    if not found:
         raise DomainError("no token is given: no block would end")
-    return frozenset(int(token) for token in tokens)
+    for token in found:
+        if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token < _MOST:
+            raise DomainError(f"token {token!r} must be an integer from 0 to {_MOST - 1}")
+    return frozenset(found)

@@ -33,7 +33,8 @@ def one_hot(ids: Int[Tensor, "batch tokens"], dtype: torch.dtype) -> Shaped[Tens
 
 def check_ids(ids: Tensor) -> None:
     """Raise DomainError unless `ids` is a `(batch, tokens)` tensor of integers from 0."""
-    if ids.dim() != 2 or ids.is_floating_point() or ids.numel() == 0:
+    whole = not (ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool)
+    if ids.dim() != 2 or not whole or ids.numel() == 0:
         raise DomainError(
             f"block ids must be integers of shape (batch, tokens), found {tuple(ids.shape)} of {ids.dtype}"
         )

@@ -162,15 +162,17 @@ def _measured(
     ):
         # One set of dials at a time: memory grows only by one table row per layer and head.
         for number, plan in enumerate(plans, 1):
-            sums = [LayerSummary(layer, heads, plan[layer], total, kept) for layer in range(layers)]
-            sink = _sink(sums, max(plan), file)
+            sums: dict[int, LayerSummary] = {}
+            sink = _sink(sums, plan, total, kept, file)
             options: dict[str, Any] = {"blocks": subject.blocks, "block": subject.block, "progress": progress}
             if moved:
                 options["label"] = f"measure, dial {number} of {len(plans)}"
             passes.append((run_dial if moved else run_pass)(subject.model, subject.windows, plan, sink, **options))
-            lines = [line for layer in sums for line in layer.records(max(plan))]
+            if not sums:
+                raise DomainError("no row has keys off its block: the blocks are as long as what a query sees")
+            lines = [line for _, layer in sorted(sums.items()) for line in layer.records(max(plan))]
             frames.append(pd.DataFrame(lines, columns=list(COLUMNS)))
-            error = max(layer.quantiles.rank_error for layer in sums)
+            error = max(layer.quantiles.rank_error for layer in sums.values())
             # Freed before the next ones are made.
             del sums, sink, lines
         manifest = _manifest(subject, kind, passes) | {"quantiles": _quantiles(kept, error)} | stated
@@ -180,12 +182,18 @@ def _measured(
     return records
 
 
-def _sink(layers: list[LayerSummary], dial_largest: float, file: RowFile | None) -> Sink:
+def _sink(sums: dict[int, LayerSummary], plan: list[float], total: int, kept: int, file: RowFile | None) -> Sink:
     def take(batch: Batch) -> None:
+        heads, count = batch.rows.leak.shape
+        if not count:
+            return
+        # Made on the first call: some models have layers without attention, or with other numbers of heads.
+        if batch.layer not in sums:
+            sums[batch.layer] = LayerSummary(batch.layer, heads, plan[batch.layer], total, kept)
         judged = Judged(batch)
-        layers[batch.layer].add(judged)
+        sums[batch.layer].add(judged)
         if file is not None:
-            file.add(judged, dial_largest)
+            file.add(judged, max(plan))
 
     return take
 
@@ -232,6 +240,7 @@ def _manifest(subject: Subject, kind: str, passes: list[Pass]) -> dict[str, Any]
             "positions": getattr(used, "max_position_embeddings", None),
             "context": subject.windows.shape[1],
             **settings,
+            "blocks": settings["blocks"] if subject.blocks is not None else "windows",
             "block": subject.block,
         },
         **subject.about,

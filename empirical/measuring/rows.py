@@ -185,11 +185,14 @@ def _sizes(call: AttentionCall) -> Tensor:
 def _sink_share(call: AttentionCall, log_sum: Tensor) -> Tensor:
     """Attention on the head's sink, or without one on the first token of the text `(batch, heads, queries)`."""
     if call.sinks is not None:
-        return (call.sinks.double()[:, None] - log_sum.double()).exp()
+        # Dial 1 keeps the block alone; a sink is off every block.
+        share = (call.sinks.double()[:, None] - log_sum.double()).exp()
+        return torch.zeros_like(share) if math.isinf(call.bias) else share
     batch, heads, shared = len(call.query), call.query.shape[1], call.query.shape[1] // call.key.shape[1]
     first, seen, own = call.sight.of_first(batch)
     key = call.key[torch.arange(batch, device=first.device), :, first].repeat_interleave(shared, dim=1)
-    scores = (call.query.to(log_sum.dtype) @ key.unsqueeze(-1).to(log_sum.dtype)).squeeze(-1) * call.scale
+    with torch.autocast(key.device.type, enabled=False):
+        scores = (call.query.to(log_sum.dtype) @ key.unsqueeze(-1).to(log_sum.dtype)).squeeze(-1) * call.scale
     if call.softcap is not None:
         scores = call.softcap * torch.tanh(scores / call.softcap)
     if math.isinf(call.bias):

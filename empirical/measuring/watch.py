@@ -48,38 +48,43 @@ _BOUNDS = {"entropy": "entropy_margin", "leak": "leak_margin"}
 class WatchedRows:
     """Totals over the rows seen so far, per layer and head; memory does not grow with the rows."""
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self) -> None:
         self._meter = RowMeter()
-        self._layers: list[dict[str, Array] | None] = [None] * layers
-        self._dials = [0.0] * layers
+        self._layers: dict[int, dict[str, Array]] = {}
+        self._dials: dict[int, float] = {}
+        self._pass: dict[int, dict[str, Array]] = {}
 
     def frame(self) -> pd.DataFrame:
         """One line per layer and head, with the columns `COLUMNS`."""
         lines = [
-            line
-            for layer, totals in enumerate(self._layers)
-            if totals is not None
-            for line in _lines(layer, self._dials[layer], totals)
+            line for layer, totals in sorted(self._layers.items()) for line in _lines(layer, self._dials[layer], totals)
         ]
         return pd.DataFrame(lines, columns=list(COLUMNS))
 
     def clear(self) -> None:
         """Forget the rows seen so far."""
-        self._layers = [None] * len(self._layers)
+        self._layers = {}
 
-    def add(self, call: AttentionCall, dial: float) -> None:
-        """Measure one layer's rows. Raises DomainError if they are not numbers."""
+    def add(self, call: AttentionCall, dials: Sequence[float]) -> None:
+        """Measure one layer's rows of a pass. Raises DomainError if they are not numbers."""
         rows = self._meter(call)
         if np.isnan(rows.leak).any() or np.isnan(rows.entropy).any():
             raise DomainError(f"the attention scores of layer {call.layer} are not numbers")
-        self._dials[call.layer] = dial
-        found = _totals(rows)
-        held = self._layers[call.layer]
-        if held is None:
-            self._layers[call.layer] = found
-            return
-        for name, values in found.items():
-            held[name] = np.minimum(held[name], values) if name.startswith("least ") else held[name] + values
+        self._dials[call.layer] = dials[call.layer]
+        # Layers come in order: the first one begins a pass, also after one that was broken off.
+        if self._pass and call.layer <= max(self._pass):
+            self._pass = {}
+        self._pass[call.layer] = _totals(rows)
+
+    def end_pass(self) -> None:
+        """Count the rows of a pass that has come to its end."""
+        for layer, found in self._pass.items():
+            held = self._layers.setdefault(layer, {})
+            for name, values in found.items():
+                known = held.get(name, values)
+                least = name.startswith("least ")
+                held[name] = values if known is values else np.minimum(known, values) if least else known + values
+        self._pass = {}
 
 
 @contextmanager
@@ -95,16 +100,18 @@ def watch(
     A query's own block is its window of `block` tokens, counted from the first token of its text, or what `blocks`
     says: ids `(batch or 1, tokens)`, or `TokenBlocks`. The model computes what it would without being watched, up to
     rounding, and gets its own attention back on exit, also after an error. `dials`, one per layer, move it towards the
-    blocks. Raises DomainError for a model that does not dispatch its attention, and for a call whose mask, cache or
+    blocks. Rows count when their forward pass has come to its end. Use it in one thread at a time. Raises DomainError
+    for a model that does not dispatch its attention or is not causal, and for a call whose mask, positions, cache or
     keywords are not understood.
     """
-    attachment = Attachment(model, chosen_blocks(block, blocks), dials)
-    rows = WatchedRows(attachment.layers)
-
-    def take(call: AttentionCall) -> None:
-        rows.add(call, attachment.dials[call.layer])
-
-    attachment.on_call = take
+    rows = WatchedRows()
+    attachment = Attachment(
+        model,
+        chosen_blocks(block, blocks),
+        dials,
+        on_call=lambda call: rows.add(call, attachment.dials),
+        on_end=rows.end_pass,
+    )
     with attachment.attached():
         yield rows
 

@@ -298,28 +298,3 @@ def test_a_preallocated_cache_is_refused() -> None:
     cache = StaticCache(config=model.config, max_cache_len=64)
     with torch.no_grad(), _attached(model), pytest.raises(DomainError, match="grows with the text"):
         model(_tokens(), past_key_values=cache)
-
-
-@pytest.mark.parametrize(
-    ("blocks", "reason"),
-    [
-        (lambda: WindowBlocks(0), "block 0 must be at least 1"),
-        (lambda: TokenBlocks.starting_at([]), "no token is given"),
-        (lambda: GivenBlocks(torch.full((1, TOKENS), -1)), "block id -1 must be at least 0"),
-        (lambda: GivenBlocks(torch.zeros(1, TOKENS)), "must be integers"),
-    ],
-)
-def test_blocks_that_cannot_be_are_refused(blocks: Any, reason: str) -> None:
-    with pytest.raises(DomainError, match=reason):
-        blocks()
-
-
-def test_block_ids_of_another_length_are_refused() -> None:
-    blocks = GivenBlocks(torch.zeros(1, 5, dtype=torch.long))
-    with pytest.raises(DomainError, match=r"block ids of shape \(1, 5\) do not fit"):
-        _run(tiny_decoder("llama"), _tokens(), blocks)
-
-
-def test_dials_of_another_number_are_refused() -> None:
-    with pytest.raises(DomainError, match="3 dials were given for 2 layers"):
-        Attachment(tiny_decoder("llama"), WindowBlocks(BLOCK), dials=[0.0, 0.5, 1.0])

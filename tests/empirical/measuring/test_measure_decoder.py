@@ -63,16 +63,12 @@ def test_records_agree_with_a_watched_pass(family: str, folders: Path, tmp_path:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_moved_dial_is_predicted_in_the_first_layer(family: str, folders: Path, tmp_path: Path) -> None:
-    records = (
-        measure_dial(folders / family, [0.0, 0.6], **_options(folders, out_dir=tmp_path, precision="float64"))
-        if family != "gpt_oss"
-        else measure_dial(folders / family, [0.0, 0.6], **_options(folders, out_dir=tmp_path))
-    )
-    close = 1e-5 if family == "gpt_oss" else 1e-10
+    options = _options(folders, out_dir=tmp_path, precision="float64")
+    records = measure_dial(folders / family, [0.0, 0.6], **options)
     first = records.rows[records.rows["layer"] == 0]
     for name in ("entropy", "fidelity"):
-        assert first[f"prediction_error_{name}"].max() < close
-    assert first["prediction_error_shift"].max() < close
+        assert first[f"prediction_error_{name}"].max() < 1e-10
+    assert first["prediction_error_shift"].max() < 1e-10
     assert records.violations == 0
     moved = first[first["dial"] == 0.6]
     assert (moved["fidelity_mean"].to_numpy() > first[first["dial"] == 0]["fidelity_mean"].to_numpy()).all()
@@ -155,3 +151,32 @@ def test_a_violated_bound_sets_the_exit_status(folders: Path, tmp_path: Path, mo
             out=tmp_path,
         )
     assert ended.value.exit_code == 1
+
+
+def _folder(folders: Path, tmp_path: Path, family: str, **changes: Any) -> Path:
+    model = tiny_decoder(family, vocabulary=300, **changes)
+    model.save_pretrained(tmp_path / "model")
+    shutil.copy(folders / "llama" / "tokenizer.json", tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_layers_without_attention_have_no_records(folders: Path, tmp_path: Path) -> None:
+    model = _folder(folders, tmp_path, "lfm2", layer_types=["conv", "full_attention"])
+    records = measure(model, **_options(folders))
+    assert set(records.rows["layer"]) == {1}
+    assert records.violations == 0
+
+
+def test_queries_that_see_only_their_block_are_refused(folders: Path, tmp_path: Path) -> None:
+    model = _folder(folders, tmp_path, "mistral", sliding_window=1)
+    with pytest.raises(DomainError, match="no row has keys off its block"):
+        measure(model, **_options(folders))
+
+
+def test_the_manifest_states_the_blocks_that_were_measured(folders: Path, tmp_path: Path) -> None:
+    model = _folder(folders, tmp_path, "gpt2")
+    config = json.loads((model / "config.json").read_text())
+    settings = {"dials": [0.5, 0.9], "block": 5, "temperature": 1.0, "schedule": None, "blocks": "sentences"}
+    (model / "config.json").write_text(json.dumps({**config, "localist": settings}))
+    stated = measure(model, **_options(folders)).manifest["model"]
+    assert (stated["blocks"], stated["block"], stated["dials"]) == ("windows", BLOCK, [0.5, 0.9])

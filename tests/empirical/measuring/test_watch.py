@@ -11,10 +11,12 @@ from families import tiny_decoder
 from torch import Tensor
 
 import localist
-from empirical.attention.block_kinds import TokenBlocks
+from empirical.attention.attach import Attachment
+from empirical.attention.attention import AttentionCall
+from empirical.attention.block_kinds import TokenBlocks, WindowBlocks
 from empirical.measuring import watch as watching
 from empirical.measuring.checks import Check
-from empirical.measuring.rows import Rows
+from empirical.measuring.rows import RowMeter, Rows
 from empirical.measuring.watch import COLUMNS
 from theory.errors import DomainError
 
@@ -148,3 +150,38 @@ def test_a_training_step_is_watched_before_dropout() -> None:
     first = [frame[frame["layer"] == 0].drop(columns="layer") for frame in frames]
     assert np.allclose(*first)
     assert not torch.allclose(*gradients)
+
+
+def test_a_pass_that_was_broken_off_does_not_count() -> None:
+    model = tiny_decoder("llama")
+    broken = model.model.layers[1].register_forward_pre_hook(lambda *args: 1 / 0)
+    with torch.no_grad(), localist.watch(model, block=BLOCK) as rows:
+        with pytest.raises(ZeroDivisionError):
+            model(_tokens())
+        assert rows.frame().empty
+        broken.remove()
+        model(_tokens())
+    assert rows.frame()["rows"].nunique() == 1
+
+
+def test_a_sink_has_no_share_at_dial_1() -> None:
+    model = tiny_decoder("gpt_oss")
+    with torch.no_grad(), localist.watch(model, block=BLOCK, dials=[1.0, 1.0]) as rows:
+        model(_tokens())
+    assert (rows.frame()["sink_share"] == 0).all()
+
+
+def test_the_first_tokens_share_keeps_its_precision_under_autocast() -> None:
+    model = tiny_decoder("llama")
+    frames = []
+    for enabled in (False, True):
+        calls: list[AttentionCall] = []
+        meter = RowMeter()
+        autocast = torch.autocast("cpu", torch.bfloat16, enabled=enabled)
+        with torch.no_grad(), autocast, Attachment(model, WindowBlocks(BLOCK), on_call=calls.append).attached():
+            model(_tokens())
+        with torch.autocast("cpu", torch.bfloat16):
+            frames.append([meter(call).sink_share for call in calls])
+        exact = [meter(replace(call, query=call.query.double(), key=call.key.double())).sink_share for call in calls]
+        for found, right in zip(frames[-1], exact, strict=True):
+            assert np.abs(found - right).max() < 1e-5
