@@ -9,6 +9,8 @@ from typing import Any
 import sympy
 from sympy import Eq, Ge, Gt, Integer, Interval, S, Symbol
 
+from proofs_check.inequalities.search.domains import side_of
+from proofs_check.inequalities.search.false_points import false_point, shown
 from theory.derivation import AboveTangent, Equal, Limit, Positive, RisesFromZero, Step
 from theory.symbols import NONNEGATIVE, POSITIVE, REALS, VOCABULARY
 
@@ -57,3 +59,9 @@ def _claim_of(step: Step) -> Any:
             relation = Gt if isinstance(step, Positive) and step.strict else Ge
             return relation(step.expr, Integer(0), evaluate=False)
     raise TypeError(f"no rule gives the claim of a step of type {type(step).__name__}")
+
+
+def false_at(claim: Any, domain: Mapping[Symbol, Interval]) -> str:
+    """A point at which Arb shows the claim false, among simple, extreme and named numbers; empty if none is found."""
+    sides = {letter: side for letter, each in domain.items() if (side := side_of(letter, each)) is not None}
+    return shown(false_point(claim, sides)) if len(sides) == len(domain) else ""

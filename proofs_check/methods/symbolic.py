@@ -12,7 +12,7 @@ from sympy import Expr, Interval, Symbol, expand_func, factor, log, simplify, to
 from proofs_check.inequalities.points import decide_at
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.methods.signs import has_values, have_values_together, spread_logs
-from proofs_check.methods.step_claims import holds, said_by
+from proofs_check.methods.step_claims import false_at, holds, said_by
 from theory.derivation import AboveTangent, Equal, Limit, Positive, RisesFromZero, Step
 from theory.lowering import UnknownNode
 from theory.statement import Statement
@@ -119,7 +119,7 @@ def _refuting_point(step: Step) -> str:
         except UnknownNode:
             # At other points the branch of a Piecewise with this node may not be taken.
             continue
-    return ""
+    return false_at(claim, domain)
 
 
 def _value(letter: Symbol, domain: Interval, generator: random.Random, trial: int) -> Fraction:

@@ -12,10 +12,8 @@ from typing import Any
 
 from sympy import Eq, Expr, Ge, Gt, Integer, Interval, Le, Lt, S, Symbol
 
-from proofs_check.inequalities.search.domains import side_of
-from proofs_check.inequalities.search.false_points import false_point, shown
 from proofs_check.methods.lemmas import Lemma, lemmas_of
-from proofs_check.methods.step_claims import said_by
+from proofs_check.methods.step_claims import false_at, said_by
 from proofs_check.mutants import Planted
 from proofs_check.mutants.expression_mutations import (
     LESS,
@@ -36,7 +34,7 @@ def step_mutants(statement: Statement) -> Iterator[Planted]:
             if isinstance(step, Limit) and isinstance(mutated, Limit):
                 # A limit is one value: if the old and the new differ, the new one is wrong.
                 claim = Eq(step.value, mutated.value, evaluate=False)
-            yield Planted(f"{statement.id} step {index}: {mutation}", mutated, _false_at(claim, domain))
+            yield Planted(f"{statement.id} step {index}: {mutation}", mutated, false_at(claim, domain))
 
 
 def lemma_mutants(statement: Statement) -> Iterator[Planted]:
@@ -44,12 +42,7 @@ def lemma_mutants(statement: Statement) -> Iterator[Planted]:
     for lemma in lemmas_of(statement):
         for mutation, claim, domain in _mutated_inequality(lemma):
             mutated = replace(lemma, claim=claim, domain=domain)
-            yield Planted(f"{lemma.name}: {mutation}", mutated, _false_at(claim, domain))
-
-
-def _false_at(claim: Any, domain: Mapping[Symbol, Interval]) -> str:
-    sides = {letter: side for letter, each in domain.items() if (side := side_of(letter, each)) is not None}
-    return shown(false_point(claim, sides)) if len(sides) == len(domain) else ""
+            yield Planted(f"{lemma.name}: {mutation}", mutated, false_at(claim, domain))
 
 
 def _mutated(step: Step) -> Iterator[tuple[str, Step]]:

@@ -59,6 +59,13 @@ def test_a_false_equality_is_refuted_at_a_point():
     assert "x=" in found.point
 
 
+@pytest.mark.parametrize("factor", [Rational(99, 100), Rational(101, 100)])
+def test_a_step_that_is_false_on_a_narrow_interval_is_refuted(factor):
+    found = decide_step(AboveTangent("", x - 1 - factor * log(x), x, 1))
+    assert found.verdict is Verdict.REFUTED
+    assert found.point == f"x={factor}"
+
+
 def test_a_derivation_without_steps_proves_nothing():
     assert SymbolicResult(()).verdict is Verdict.UNDECIDED
 
