@@ -89,7 +89,7 @@ def load_decoder(source: Path | str) -> PreTrainedModel:
     A folder with localist settings is loaded as by `load_model`. Raises InputError.
     """
     folder = Path(source)
-    if (folder / "config.json").is_file() and "localist" in read_json(folder / "config.json"):
+    if (folder / "config.json").is_file() and read_json(folder / "config.json").get("localist"):
         return load_model(source)
     model: PreTrainedModel = _loaded(AutoModelForCausalLM, "decoder", source, {})
     return model

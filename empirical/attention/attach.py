@@ -31,19 +31,24 @@ _NUMBERS = count()
 
 
 class Attachment:
-    """Localist attention on one decoder: its dials, its blocks, and what is told of every call."""
+    """Localist attention on one decoder.
+
+    `dials` is one dial per layer or one for all, by default the model's own, else 0. `on_begin` and `on_end` are called
+    before and after each forward pass, the latter only if it came to its end, and `on_call` with each layer's call.
+    """
 
     def __init__(
         self,
         model: PreTrainedModel,
         blocks: Blocks,
-        dials: Sequence[float] | None = None,
+        dials: float | Sequence[float] | None = None,
         on_call: Callable[[AttentionCall], None] | None = None,
+        on_begin: Callable[[], None] | None = None,
         on_end: Callable[[], None] | None = None,
     ) -> None:
         if not isinstance(model, PreTrainedModel):
             raise DomainError(f"{type(model).__name__} is not a transformers model")
-        self._model, self._on_call, self._on_end = model, on_call, on_end
+        self._model, self._on_call, self._on_begin, self._on_end = model, on_call, on_begin, on_end
         self._reader, self._window = TextReader(blocks), blocks.window
         self._name = f"{_PREFIX}{next(_NUMBERS)}"
         settings = _own_settings(model)
@@ -103,6 +108,8 @@ class Attachment:
             raise DomainError("gradient checkpointing calls attention twice per layer: switch it off while watching")
         self._called, self._cache = set(), given.get("past_key_values")
         self._text = self._reader.read(given, self._named)
+        if self._on_begin is not None:
+            self._on_begin()
 
     def _after(self, module: torch.nn.Module, args: tuple[Any, ...], output: Any) -> None:
         text, self._text = self._text, None
@@ -179,24 +186,25 @@ def dial(
     `dials` is one dial per layer, or one for all: 0 leaves attention as it is, 1 restricts it to the query's own
     block. `block` and `blocks` are as in `watch`. Raises DomainError for dials outside [0, 1], and as `watch`.
     """
-    if dials is None or isinstance(dials, str):
-        raise DomainError(f"dials {dials!r} must be a number, or one per layer")
-    each: Any = dials
-    # A number, also one of numpy or torch.
-    if not hasattr(each, "__len__") or getattr(each, "shape", (1,)) == ():
-        each = [float(each)] * int(model.config.get_text_config().num_hidden_layers)
-    with Attachment(model, chosen_blocks(block, blocks), each).attached():
+    if dials is None:
+        raise DomainError("dials None must be a number, or one per layer")
+    with Attachment(model, chosen_blocks(block, blocks), dials).attached():
         yield
 
 
-def _dials(dials: Sequence[float] | None, settings: dict[str, Any], layers: int) -> list[float]:
+def _dials(dials: Any, settings: dict[str, Any], layers: int) -> list[float]:
     """One dial per layer: those given, else the model's own, else 0."""
     if dials is None:
-        dials = settings.get("dials", [0.0] * layers)
+        dials = settings.get("dials", 0.0)
+    # A single number may be one of numpy or torch, whose arrays without a shape have no length.
+    single = not hasattr(dials, "__len__") or getattr(dials, "shape", None) == ()
+    each = [dials] * layers if single else list(dials)
     try:
-        found = [float(dial) for dial in dials if not isinstance(dial, str)]
+        found = [float(dial) for dial in each]
     except (TypeError, ValueError) as error:
-        raise DomainError(f"dials {dials!r} must be numbers, one per layer") from error
+        raise DomainError(f"dials {dials!r} must be a number, or one per layer") from error
+    if any(isinstance(dial, str) for dial in each):
+        raise DomainError(f"dials {dials!r} must be a number, or one per layer")
     check_dials(found, layers)
     return found
 

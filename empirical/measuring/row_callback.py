@@ -19,8 +19,8 @@ class LocalistCallback(TrainerCallback):
     """Logs mean entropy (nats), fidelity and leak of every layer, from the rows of every `every`-th step.
 
     `block` and `blocks` are as in `watch`. The numbers go to whatever the trainer reports to, under names such as
-    `localist/layer_0/entropy`. Rows are measured in the step's own forward passes, before dropout, and do not change
-    its gradients. Under several processes each measures its own rows, and the first one's are logged.
+    `localist/layer_0/entropy`. Rows are measured in the step's own forward passes, before dropout, and move its
+    gradients by rounding only. Tried in one process; under several, each measures its own rows.
 
     >>> trainer.add_callback(LocalistCallback(trainer, block=64))  # doctest: +SKIP
     """

@@ -71,10 +71,11 @@ class WatchedRows:
         if np.isnan(rows.leak).any() or np.isnan(rows.entropy).any():
             raise DomainError(f"the attention scores of layer {call.layer} are not numbers")
         self._dials[call.layer] = dials[call.layer]
-        # Layers come in order: the first one begins a pass, also after one that was broken off.
-        if self._pass and call.layer <= max(self._pass):
-            self._pass = {}
         self._pass[call.layer] = _totals(rows)
+
+    def begin_pass(self) -> None:
+        """Forget the rows of a pass that was broken off."""
+        self._pass = {}
 
     def end_pass(self) -> None:
         """Count the rows of a pass that has come to its end."""
@@ -84,7 +85,6 @@ class WatchedRows:
                 known = held.get(name, values)
                 least = name.startswith("least ")
                 held[name] = values if known is values else np.minimum(known, values) if least else known + values
-        self._pass = {}
 
 
 @contextmanager
@@ -93,16 +93,16 @@ def watch(
     block: int | None = None,
     *,
     blocks: Blocks | Tensor | None = None,
-    dials: Sequence[float] | None = None,
+    dials: float | Sequence[float] | None = None,
 ) -> Iterator[WatchedRows]:
     """Measure every attention row of a decoder inside a `with` statement; yields the `WatchedRows`.
 
     A query's own block is its window of `block` tokens, counted from the first token of its text, or what `blocks`
     says: ids `(batch or 1, tokens)`, or `TokenBlocks`. The model computes what it would without being watched, up to
-    rounding, and gets its own attention back on exit, also after an error. `dials`, one per layer, move it towards the
-    blocks. Rows count when their forward pass has come to its end. Use it in one thread at a time. Raises DomainError
-    for a model that does not dispatch its attention or is not causal, and for a call whose mask, positions, cache or
-    keywords are not understood.
+    rounding, and gets its own attention back on exit, also after an error. `dials`, one per layer or one for all,
+    move it towards the blocks. Rows count when their forward pass has come to its end. Use it in one thread at a
+    time. Raises DomainError for a model that does not dispatch its attention or is not causal, and for a call whose
+    mask, positions, cache or keywords are not understood.
     """
     rows = WatchedRows()
     attachment = Attachment(
@@ -110,6 +110,7 @@ def watch(
         chosen_blocks(block, blocks),
         dials,
         on_call=lambda call: rows.add(call, attachment.dials),
+        on_begin=rows.begin_pass,
         on_end=rows.end_pass,
     )
     with attachment.attached():

@@ -1,19 +1,25 @@
-"""Evidence on disk: statuses are recomputed, forged evidence does not count, and `CLAIMS.md` is current."""
+"""Evidence on disk: statuses are recomputed, finished work is kept, stale evidence is gathered again."""
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 
 import pytest
-from repository import ROOT
+from evidence_files import (
+    AXIOM,
+    EFFORT,
+    EVIDENCE,
+    HASH,
+    edited,
+    recomputed,
+    recorded,
+    stands,
+)
 from sympy import Ge, Interval, Symbol, oo
 
 from proofs_check import evidence, gathering, kernel
-from proofs_check.claims_page import claims_page, line
-from proofs_check.deciding.vacuity import check_vacuity
 from proofs_check.evidence import ROWS, on_file, standing, statement_hash
 from proofs_check.findings import Effort, path_of
 from proofs_check.gathering import gather
@@ -25,32 +31,10 @@ from proofs_check.methods.running import each
 from proofs_check.modes import gather_one, kernel_one
 from proofs_check.statuses import Status
 from proofs_check.tables import print_full, print_kernel
-from proofs_check.verification import verify
 from theory.errors import InputError
 from theory.statements.catalogue import CATALOGUE, find
 
-EVIDENCE = ROOT / "evidence"
-EFFORT = Effort(samples=2000, seconds_per_lemma=20, seed=0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _without_coq():
-    """Hides Coq, so that the tests give the same results with and without it."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("proofs_check.kernel.coq_version", lambda: None)
-        yield
-
-
-@cache
-def recomputed(key):
-    return verify(find(key), ROWS, 0), check_vacuity(find(key), 0)
-
-
-@pytest.fixture
-def known(monkeypatch):
-    """Replaces the quick methods by results that are computed once for all tests."""
-    monkeypatch.setattr(evidence, "verify", lambda statement, rows, seed: recomputed(statement.id)[0])
-    monkeypatch.setattr(evidence, "check_vacuity", lambda statement, seed: recomputed(statement.id)[1])
+pytestmark = pytest.mark.usefixtures("without_coq")
 
 
 @pytest.fixture(scope="module")
@@ -65,29 +49,6 @@ def unmeasured(monkeypatch):
     found = on_file(find("A6"), EVIDENCE)[0]
     monkeypatch.setattr(gathering, "_screened", lambda s, *_: found.screen if s.about == "row" else None)
     monkeypatch.setattr(gathering, "_attacked", lambda s, *_: found.adversarial if s.about == "row" else None)
-
-
-def recorded(key):
-    return json.loads((EVIDENCE / f"{key}.json").read_text())
-
-
-def stands(key, document, folder):
-    """The standing of a statement whose file of evidence is this document."""
-    (folder / f"{key}.json").write_text(json.dumps(document))
-    return standing(find(key), folder)
-
-
-def edited(document, place, value):
-    """A copy with one entry replaced or added; removed if the value is `...`."""
-    copied = json.loads(json.dumps(document))
-    target = copied
-    for key in place[:-1]:
-        target = target[key]
-    if value is ...:
-        del target[place[-1]]
-    else:
-        target[place[-1]] = value
-    return copied
 
 
 def test_finished_evidence_is_not_gathered_again(gathered):
@@ -105,125 +66,6 @@ def test_another_effort_measures_again_and_keeps_certificates(gathered, monkeypa
     second = gather(find("A6"), tmp_path, Effort(samples=3000, seconds_per_lemma=20, seed=0))
     assert (first.screen.rows, second.screen.rows) == (2000, 3000)
     assert second.interval == first.interval
-
-
-HASH = "0" * 64
-AXIOM = "A2.bad"
-# What is edited in the evidence of A6, the status that is left, and why.
-FORGED = [
-    # What says whose evidence it is.
-    (("id",), "A2", Status.STALE, "it is about A2"),
-    (("id",), 7, Status.STALE, "id: Input should be a valid string"),
-    (("format",), "localist evidence 2", Status.STALE, "has the format 'localist evidence 2'"),
-    (("format",), "mine", Status.STALE, "must be evidence of this toolkit"),
-    (("statement_sha256",), HASH, Status.STALE, "the statement has changed since"),
-    (("symbolic",), {"verdict": "proved", "steps": 3, "open_steps": []}, Status.STALE, "symbolic: Extra inputs"),
-    (("status",), "kernel-checked", Status.STALE, "status: Extra inputs"),
-    (("effort",), ..., Status.STALE, "effort: Field required"),
-    (("effort", "samples"), -1, Status.STALE, "effort.samples"),
-    (("effort", "rows"), 60, Status.STALE, "effort.rows: Extra inputs"),
-    # Measurements can only count against it.
-    (("screen",), None, Status.STALE, "a screen and a search for the tightest row must be present"),
-    (("screen", "verdict"), "refuted", Status.REFUTED, "refuted by the screen"),
-    (("screen", "verdict"), "surely", Status.STALE, "screen.verdict"),
-    (("screen", "clean"), False, Status.KERNEL_CHECKED, ""),
-    (("screen", "clean"), "yes", Status.STALE, "screen.clean"),
-    (("screen", "rows"), "1,000,000 | 9", Status.STALE, "screen.rows"),
-    (("screen", "left"), -3, Status.STALE, "screen.left"),
-    (("screen", "rows_per_second"), float("nan"), Status.STALE, "screen.rows_per_second"),
-    (("adversarial",), None, Status.STALE, "a screen and a search for the tightest row must be present"),
-    (("adversarial",), [], Status.STALE, "of other clauses"),
-    (("adversarial", 0, "verdict"), "refuted", Status.REFUTED, "refuted by the tightest row of 'margin'"),
-    (("adversarial", 0, "clause"), "leak", Status.STALE, "of other clauses"),
-    (("adversarial", 0, "tightness"), float("inf"), Status.STALE, "adversarial.0.tightness"),
-    # Lemmas and their certificates.
-    (("interval",), [], Status.STALE, "its lemmas are not today's"),
-    (("interval",), None, Status.STALE, "interval: Input should be a valid array"),
-    (("interval", 0, "lemma"), "A6-7", Status.STALE, "its lemmas are not today's"),
-    (("interval", 0, "because"), "it is plain", Status.STALE, "its lemmas are not today's"),
-    (("interval", 0, "verdict"), "refuted", Status.STALE, "A6-0 is said to be refuted and has a certificate"),
-    (("interval", 0, "verdict"), "undecided", Status.STALE, "A6-0 is said to be undecided and has a certificate"),
-    (("interval", 0, "certificate"), None, Status.STALE, "A6-0 is said to be proved and has no certificate"),
-    (("interval", 0, "certificate"), {}, Status.STALE, "A6-0: the certificate speaks of another claim"),
-    (("interval", 0, "certificate", "sha256"), HASH, Status.STALE, "A6-0: the hash does not match"),
-    (("interval", 0, "certificate", "payload", "boxes"), 2, Status.STALE, "A6-0: the hash does not match"),
-    (("interval", 0, "certificate", "payload", "tree"), None, Status.STALE, "A6-0: the hash does not match"),
-    (("interval", 0, "boxes"), 1, Status.STALE, "interval.0.boxes: Extra inputs"),
-    # The kernel's record.
-    (("kernel",), None, Status.CERTIFIED, ""),
-    (("kernel",), ["proved"], Status.STALE, "kernel: Input should be"),
-    (("kernel",), {}, Status.CERTIFIED, "id: Field required"),
-    (("kernel", "id"), "A2", Status.CERTIFIED, "it is about A2"),
-    (("kernel", "verdict"), "refuted", Status.CERTIFIED, "it says 'refuted' with 0 clauses open"),
-    (("kernel", "verdict"), True, Status.CERTIFIED, "verdict: Input should be a valid string"),
-    (("kernel", "proved"), ["margin"], Status.CERTIFIED, "its clauses are not the statement's"),
-    (("kernel", "proved"), ["margin"] * 2, Status.CERTIFIED, "its clauses are not the statement's"),
-    (("kernel", "proved"), [["margin"]], Status.CERTIFIED, "proved.0: Input should be a valid string"),
-    (("kernel", "open"), {"margin": "no"}, Status.CERTIFIED, "its clauses are not the statement's"),
-    (("kernel", "axioms"), [AXIOM], Status.CERTIFIED, f"the axiom '{AXIOM}' is not allowed"),
-    (("kernel", "axioms"), ["Classical_Prop.classic", AXIOM], Status.CERTIFIED, f"'{AXIOM}' is not allowed"),
-    (("kernel", "axioms"), [], Status.CERTIFIED, "it names no axiom"),
-    (("kernel", "coq"), None, Status.CERTIFIED, "coq: Input should be a valid string"),
-    (("kernel", "coq"), "mine", Status.CERTIFIED, "'mine' is not a version of Coq"),
-    (("kernel", "reason"), "not quite", Status.CERTIFIED, "it says 'proved' with 0 clauses open"),
-    (("kernel", "sha256"), {}, Status.CERTIFIED, "A6.v"),
-    (("kernel", "sha256", "clause margin"), HASH, Status.CERTIFIED, "clause margin changed since"),
-    (("kernel", "sha256", "clause margin"), ..., Status.CERTIFIED, "clause margin changed since"),
-    (("kernel", "sha256", "clause other"), HASH, Status.CERTIFIED, "clause other changed since"),
-    (("kernel", "sha256", "A6.v"), HASH, Status.CERTIFIED, "A6.v changed since"),
-    (("kernel", "sha256", "Row.v"), ..., Status.CERTIFIED, "Row.v changed since"),
-    (("kernel", "seconds"), 10**400, Status.CERTIFIED, "seconds: Extra inputs"),
-]
-
-
-@pytest.mark.parametrize(("place", "value", "expected", "reason"), FORGED, ids=str)
-def test_an_edited_entry_does_not_count(known, tmp_path, place, value, expected, reason):
-    assert stands("A6", recorded("A6"), tmp_path).status is Status.KERNEL_CHECKED
-    found = stands("A6", edited(recorded("A6"), place, value), tmp_path)
-    assert found.status is expected
-    assert reason in " ".join(found.reasons)
-    assert bool(found.reasons) == bool(reason)
-
-
-def test_every_entry_of_the_file_is_forged_by_a_test():
-    """New entries must be forged too. One entry stands for all entries of a list or a certificate."""
-
-    def entries(value, place=()):
-        if isinstance(value, dict) and place[2:] != ("certificate",) and place[-1:] != ("sha256",):
-            for key, inner in value.items():
-                yield from entries(inner, (*place, key))
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            yield from entries(value[0], (*place, 0))
-        else:
-            yield place
-
-    tried = {place for place, *_ in FORGED}
-    # They are shown, and nothing else.
-    shown = {("screen", name) for name in ("suspicious", "decided", "counterexample")}
-    shown |= {("adversarial", 0, "row"), ("interval", 0, "reason"), ("effort", "seconds_per_lemma"), ("effort", "seed")}
-    assert set(entries(recorded("A6"))) - tried == shown
-
-
-def test_a_record_without_proofs_does_not_make_a_statement_kernel_checked(known, tmp_path):
-    """E1 and G1 have no file of proofs: a record with the right clauses and hashes is refused."""
-    for key, left in (("E1", Status.CERTIFIED), ("G1", Status.SAMPLED)):
-        statement = find(key)
-        record = recorded("A6")["kernel"] | {"id": key, "proved": [clause.name for clause in statement.claim]}
-        for sha256 in (kernel.hashes(statement), record["sha256"], {}):
-            document = recorded(key) | {"kernel": record | {"sha256": sha256}}
-            found = stands(key, document, tmp_path)
-            assert found.status is left
-            assert f"there is no file of proofs {key}.v" in found.reasons[-1]
-
-
-def test_a_record_needs_a_hash_of_every_clause(monkeypatch):
-    statement, record = find("A6"), recorded("A6")["kernel"]
-    honest = kernel.propositions
-    dropped = {name: text for name, text in honest(statement).items() if name != "margin"}
-    monkeypatch.setattr(kernel, "propositions", lambda statement: dropped)
-    found = kernel.recorded(statement, record | {"sha256": kernel.hashes(statement)})
-    assert found.verdict is Verdict.UNDECIDED
-    assert "the clause 'margin' has no proposition in Coq" in found.reason
 
 
 def test_a_cited_result_stays_sampled(known, tmp_path):
@@ -405,28 +247,6 @@ def test_evidence_about_another_statement_is_stale(known, monkeypatch, tmp_path)
     assert statement_hash(changed) != statement_hash(find("A6"))
     (tmp_path / "A6.json").write_text(json.dumps(recorded("A6")))
     assert on_file(changed, tmp_path) == (None, "A6.json: the statement has changed since")
-
-
-@pytest.mark.parametrize("statement", CATALOGUE, ids=lambda s: s.id)
-def test_the_page_of_claims_is_current(statement):
-    found = standing(statement, EVIDENCE)
-    assert found.status.holds, found.reasons
-    assert f"\n{line(found)}\n" in (ROOT / "CLAIMS.md").read_text(encoding="utf-8")
-
-
-def test_the_page_of_claims_has_the_current_head_and_every_statement(known):
-    page = (ROOT / "CLAIMS.md").read_text(encoding="utf-8")
-    assert page.startswith(claims_page([]))
-    ids = re.findall(r"^\| (\w\d) \|", page, flags=re.MULTILINE)
-    assert ids == [statement.id for statement in CATALOGUE]
-
-
-def test_every_status_is_defined_on_the_page():
-    page = (ROOT / "CLAIMS.md").read_text(encoding="utf-8")
-    for status in Status:
-        assert f"**{status.value}**: {status.meaning}" in page
-    assert [status for status in Status if status.strict] == [Status.KERNEL_CHECKED, Status.CERTIFIED]
-    assert [status for status in Status if status.holds][2:] == [Status.DERIVED, Status.SAMPLED]
 
 
 def test_every_certificate_is_of_its_lemma_and_replays():
