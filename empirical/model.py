@@ -35,7 +35,7 @@ _DROPOUTS = ("resid_pdrop", "embd_pdrop", "attn_pdrop")
 class AttentionSettings(Settings):
     """The settings in `config.json` under `localist`; strict types, since attention uses the values as they are."""
 
-    dials: tuple[float, ...]
+    dials: tuple[float | tuple[float, ...], ...]
     block: int = Field(ge=1)
     temperature: float = Field(gt=0)
     schedule: str | None = None

@@ -21,7 +21,7 @@ from transformers.masking_utils import sdpa_mask
 
 from empirical.attention.attention import NAME, AttentionCall, refuse_what_is_not_understood
 from empirical.attention.block_kinds import Blocks, chosen_blocks
-from empirical.attention.schedule import check_dials, dial_bias
+from empirical.attention.schedule import LayerDial, check_dials, dial_bias
 from empirical.attention.text import Text, TextReader
 from theory.errors import DomainError
 
@@ -33,15 +33,16 @@ _NUMBERS = count()
 class Attachment:
     """Localist attention on one decoder.
 
-    `dials` is one dial per layer or one for all, by default the model's own, else 0. `on_begin` and `on_end` are called
-    before and after each forward pass, the latter only if it came to its end, and `on_call` with each layer's call.
+    `dials` is one dial per layer or one for all, by default the model's own, else 0; a layer may have one per head.
+    `on_begin` and `on_end` are called before and after each forward pass, the latter only if it came to its end, and
+    `on_call` with each layer's call.
     """
 
     def __init__(
         self,
         model: PreTrainedModel,
         blocks: Blocks,
-        dials: float | Sequence[float] | None = None,
+        dials: float | Sequence[LayerDial] | None = None,
         on_call: Callable[[AttentionCall], None] | None = None,
         on_begin: Callable[[], None] | None = None,
         on_end: Callable[[], None] | None = None,
@@ -176,15 +177,16 @@ class Attachment:
 @contextmanager
 def dial(
     model: PreTrainedModel,
-    dials: float | Sequence[float],
+    dials: float | Sequence[LayerDial],
     block: int | None = None,
     *,
     blocks: Blocks | Tensor | None = None,
 ) -> Iterator[None]:
     """Move a decoder towards its blocks inside a `with` statement, without retraining.
 
-    `dials` is one dial per layer, or one for all: 0 leaves attention as it is, 1 restricts it to the query's own
-    block. `block` and `blocks` are as in `watch`. Raises DomainError for dials outside [0, 1], and as `watch`.
+    `dials` is one dial per layer, or one for all; a layer may have one per head. 0 leaves attention as it is, 1
+    restricts it to the query's own block. `block` and `blocks` are as in `watch`. Raises DomainError for dials outside
+    [0, 1], and as `watch`.
     """
     if dials is None:
         raise DomainError("dials None must be a number, or one per layer")
@@ -192,21 +194,28 @@ def dial(
         yield
 
 
-def _dials(dials: Any, settings: dict[str, Any], layers: int) -> list[float]:
-    """One dial per layer: those given, else the model's own, else 0."""
+def _dials(dials: Any, settings: dict[str, Any], layers: int) -> list[LayerDial]:
+    """One dial per layer, or a tuple of one per head: those given, else the model's own, else 0."""
     if dials is None:
         dials = settings.get("dials", 0.0)
-    # A single number may be one of numpy or torch, whose arrays without a shape have no length.
-    single = not hasattr(dials, "__len__") or getattr(dials, "shape", None) == ()
-    each = [dials] * layers if single else list(dials)
     try:
-        found = [float(dial) for dial in each]
+        each = list(dials) if _several(dials) else [dials] * layers
+        found: list[LayerDial] = [tuple(map(_number, dial)) if _several(dial) else _number(dial) for dial in each]
     except (TypeError, ValueError) as error:
-        raise DomainError(f"dials {dials!r} must be a number, or one per layer") from error
-    if any(isinstance(dial, str) for dial in each):
-        raise DomainError(f"dials {dials!r} must be a number, or one per layer")
+        raise DomainError(f"dials {dials!r} must be a number, or one per layer or per head of each layer") from error
     check_dials(found, layers)
     return found
+
+
+def _several(dials: Any) -> bool:
+    # A single number may be one of numpy or torch, whose arrays without a shape have no length.
+    return hasattr(dials, "__len__") and getattr(dials, "shape", None) != ()
+
+
+def _number(dial: Any) -> float:
+    if isinstance(dial, str):
+        raise TypeError(dial)
+    return float(dial)
 
 
 def _own_settings(model: PreTrainedModel) -> dict[str, Any]:

@@ -5,25 +5,26 @@ outputs of plain and block-local attention (`gate`, theory.md B6); dial 1 is blo
 zeros. Calls with padding, a cache or dropout bring a mask or make fused attention store one; there the bias goes
 into the mask.
 
-Registered in transformers as attention and mask `localist`. The settings are read from `config.localist`
-(plain JSON): `dials` (one per layer), `block` (window length) and `temperature`. Windows count from the first token of
-a text, wherever padding and cache put it (`positions`). Two keyword arguments pass through the model's forward
+Registered in transformers as attention and mask `localist`. The settings are read from `config.localist` (plain JSON):
+`dials` (one per layer, or one per head of it), `block` (window length) and `temperature`. Windows count from the first
+token of a text, wherever padding and cache put it (`positions`). Two keyword arguments pass through the model's forward
 call: `block_ids` `(batch or 1, tokens)` replaces the windows, and `row_sink` is called with each layer's
-`AttentionCall`, which provides the rows' numbers (`row_pass`), or leak and fidelity with gradients. Any other
-keyword that would change attention is refused.
+`AttentionCall`, which provides the rows' numbers (`row_pass`), or leak and fidelity with gradients. Any other keyword
+that would change attention is refused.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 from torch.nn.functional import dropout, scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
@@ -35,7 +36,7 @@ from empirical.attention.gate import gated
 from empirical.attention.positions import Places, check_fit
 from empirical.attention.row_numbers import Keep, RowNumbers
 from empirical.attention.row_pass import pass_rows
-from empirical.attention.schedule import dial_bias
+from empirical.attention.schedule import LayerDial, dial_bias, of_heads
 from empirical.attention.sight import Sight
 from theory.errors import DomainError
 
@@ -64,10 +65,10 @@ class AttentionCall:
     `query` is `(batch, heads, queries, head)`, `key` and `value` are `(batch, key heads, keys, head)`, and `scale`
     multiplies the dot products of the first two; consecutive query heads share a key head. `ids` `(batch or 1, keys)`
     are the blocks of the keys and `own` `(batch or 1, queries)` those of the queries; `bias` is added to the scores of
-    a query's own block. `window` is the window length, None for other blocks. `visible` `(batch or 1, queries, keys)`
-    is None for whole sequences without padding, and `real` `(batch or 1, queries)` False at padding. `softcap` replaces
-    a score `s` by `softcap * tanh(s / softcap)` before the bias; `sinks` `(heads,)` are logits of a key off every block
-    without a value, and `first` is as in `Sight`.
+    a query's own block, in all heads or in each. `window` is the window length, None for other blocks. `visible`
+    `(batch or 1, queries, keys)` is None for whole sequences without padding, and `real` `(batch or 1, queries)` False
+    at padding. `softcap` replaces a score `s` by `softcap * tanh(s / softcap)` before the bias; `sinks` `(heads,)` are
+    logits of a key off every block without a value, and `first` is as in `Sight`.
     """
 
     layer: int
@@ -77,7 +78,7 @@ class AttentionCall:
     ids: Int[Tensor, "#batch keys"]
     own: Int[Tensor, "#batch queries"]
     scale: float
-    bias: float
+    bias: LayerDial
     window: int | None = None
     visible: Bool[Tensor, "#batch queries keys"] | None = None
     dropout: float = 0.0
@@ -86,6 +87,16 @@ class AttentionCall:
     real: Bool[Tensor, "#batch queries"] | None = None
     first: Int[Tensor, "#batch"] | None = None
     _used: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        biases = of_heads(self.bias, self.query.shape[1])
+        self.bias = biases[0] if len(set(biases)) == 1 else tuple(biases)
+
+    @property
+    def biases(self) -> Float64[Tensor, " heads"]:
+        """The bias of each head."""
+        heads = self.query.shape[1]
+        return torch.tensor(of_heads(self.bias, heads), dtype=torch.float64, device=self.query.device)
 
     @property
     def sight(self) -> Sight:
@@ -107,16 +118,57 @@ class AttentionCall:
         """Attended values, differentiable."""
         if self._used is not None and not (self.dropout or torch.is_grad_enabled()):
             return self._used
+        if self._parts:
+            return self._joined([part.output for part in self._parts])
         if self.softcap is not None or self.sinks is not None:
             return self._explicit()
-        if self.visible is not None or (self.dropout and self.bias):
+        if self.visible is not None or (self.dropout and self._bias):
             return self._masked()
-        if self.dropout or (self.bias == 0 and "_gated" not in self.__dict__):
+        if self.dropout or (self._bias == 0 and "_gated" not in self.__dict__):
             key, value = self._per_head
             return scaled_dot_product_attention(
                 self.query, key, value, dropout_p=self.dropout, is_causal=True, scale=self.scale
             )
         return self._gated[0]
+
+    @cached_property
+    def _heads(self) -> list[list[int]]:
+        """The heads of each bias; empty if all have the same."""
+        if not isinstance(self.bias, tuple):
+            return []
+        return [[head for head, bias in enumerate(self.bias) if bias == each] for each in dict.fromkeys(self.bias)]
+
+    @cached_property
+    def _parts(self) -> list[AttentionCall]:
+        """A call for the heads of each bias; empty if all have the same."""
+        return [self._of_heads(torch.tensor(heads, device=self.query.device)) for heads in self._heads]
+
+    def _of_heads(self, heads: Tensor) -> AttentionCall:
+        shared = heads // (self.query.shape[1] // self.key.shape[1])
+        assert isinstance(self.bias, tuple)
+        return replace(
+            self,
+            query=self.query[:, heads],
+            key=self.key[:, shared],
+            value=self.value[:, shared],
+            bias=self.bias[int(heads[0])],
+            sinks=None if self.sinks is None else self.sinks[heads],
+            _used=None,
+        )
+
+    def _joined(self, parts: tuple[Tensor, ...] | list[Tensor]) -> Tensor:
+        """States `(batch, heads of the part, ...)` of all parts, with the heads in order."""
+        return torch.cat(parts, dim=1)[:, self._order]
+
+    @cached_property
+    def _order(self) -> Tensor:
+        return torch.tensor(list(chain(*self._heads)), device=self.query.device).argsort()
+
+    @property
+    def _bias(self) -> float:
+        """The bias of a call whose heads all have the same."""
+        assert not isinstance(self.bias, Sequence)
+        return self.bias
 
     @cached_property
     def _per_head(self) -> tuple[Tensor, Tensor]:
@@ -128,14 +180,16 @@ class AttentionCall:
 
     def rows(self, ranges: bool) -> RowNumbers:
         """Numbers of every row, without gradients and before dropout; `ranges` adds margins and ranges."""
-        return self.pass_rows(ranges=ranges, bias=self.bias)
+        if self._parts:
+            return RowNumbers.joined([part.rows(ranges) for part in self._parts], self._order)
+        return self.pass_rows(ranges=ranges, bias=self._bias)
 
-    def use(self, numbers: RowNumbers) -> None:
-        """Take the output of these rows as the layer's own, which saves a second pass over the scores.
+    def use(self, output: Float[Tensor, "batch heads queries value"]) -> None:
+        """Take this as the layer's output, such as that of `rows`, which saves a second pass over the scores.
 
-        It differs by rounding. Without effect under gradients and dropout.
+        Without effect under gradients and dropout.
         """
-        self._used = numbers.output
+        self._used = output
 
     def pass_rows(self, keep: Keep = "all", ranges: bool = False, bias: float = 0.0) -> RowNumbers:
         """`row_pass.pass_rows` over this call's scores."""
@@ -164,11 +218,14 @@ class AttentionCall:
     @cached_property
     def _gated(self) -> tuple[Tensor, Tensor, Tensor]:
         self._check_whole()
+        if self._parts:
+            output, leak, fidelity = zip(*(part._gated for part in self._parts), strict=True)
+            return self._joined(output), self._joined(leak), self._joined(fidelity)
         if self.window is None:
             layout = Layout.of_ids(self.ids.expand(self.key.shape[0], -1))
         else:
             layout = _window_layout(self.key.shape[2], self.window, self.key.device)
-        return gated(self.query, *self._per_head, layout, self.scale, self.bias)
+        return gated(self.query, *self._per_head, layout, self.scale, self._bias)
 
     def _masked(self) -> Tensor:
         """Attention with the bias in the mask; dropout acts on the weights of the dialled row."""
@@ -177,8 +234,8 @@ class AttentionCall:
         work = self._work
         # A padding query sees nothing; it attends to everything to avoid NaN, and its output is never used.
         mask = kept | ~kept.any(-1, keepdim=True)
-        if 0 < self.bias < math.inf:
-            mask = (same.to(work) * self.bias).masked_fill(~mask, -math.inf)
+        if 0 < self._bias < math.inf:
+            mask = (same.to(work) * self._bias).masked_fill(~mask, -math.inf)
         query, key, value = self.query, *self._per_head
         if mask.dtype != torch.bool:
             query, key, value = query.to(work), key.to(work), value.to(work)
@@ -197,11 +254,11 @@ class AttentionCall:
             scores = self.query.to(work) @ key.transpose(-1, -2) * self.scale
             if self.softcap is not None:
                 scores = self.softcap * torch.tanh(scores / self.softcap)
-            if 0 < self.bias < math.inf:
-                scores = scores + same[:, None].to(work) * self.bias
+            if 0 < self._bias < math.inf:
+                scores = scores + same[:, None].to(work) * self._bias
             scores = scores.masked_fill(~kept[:, None], torch.finfo(work).min)
             # Dial 1 keeps the block alone; a sink is off every block.
-            if self.sinks is not None and not math.isinf(self.bias):
+            if self.sinks is not None and not math.isinf(self._bias):
                 sink = self.sinks.to(work)[:, None, None].expand(*scores.shape[:3], 1)
                 scores = torch.cat((scores, sink), -1)
             weights = dropout(scores.softmax(-1)[..., : key.shape[2]], self.dropout)
@@ -219,7 +276,7 @@ class AttentionCall:
             tokens = self.key.shape[2]
             visible = torch.ones(1, tokens, tokens, dtype=torch.bool, device=self.key.device).tril()
         same = self.own[..., None] == self.ids[:, None]
-        return (visible & same if math.isinf(self.bias) else visible), same
+        return (visible & same if math.isinf(self._bias) else visible), same
 
 
 def localist_attention(

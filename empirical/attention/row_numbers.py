@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from empirical.attention.rounding import Arithmetic
@@ -37,6 +38,16 @@ class RowNumbers:
     def entropy(self) -> Float64[Tensor, "batch heads tokens"]:
         """Entropy of each row, nats, float64."""
         return self.log_sum.double() - self.mean_score.double()
+
+    @classmethod
+    def joined(cls, parts: Sequence[RowNumbers], order: Int[Tensor, " heads"]) -> RowNumbers:
+        """The numbers of several groups of heads, in the heads' `order`; the least exact arithmetic stands for all."""
+        found = {each.name: [getattr(part, each.name) for part in parts] for each in fields(cls)}
+        arithmetic = max(found.pop("arithmetic"), key=lambda each: each.sink)
+        whole: dict[str, Any] = {
+            name: None if values[0] is None else torch.cat(values, 1)[:, order] for name, values in found.items()
+        }
+        return cls(**whole, arithmetic=arithmetic)
 
 
 def gaps(

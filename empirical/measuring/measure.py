@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from empirical.attention.schedule import layer_dials
+from empirical.attention.schedule import LayerDial, largest_dial, layer_dials
 from empirical.environment import environment
 from empirical.locks import alone_in
 from empirical.measuring.passes import Batch, Pass, Sink, count_rows, run_dial, run_pass
@@ -140,7 +140,7 @@ def _measured(
     subject: Subject,
     out: Path,
     kind: str,
-    plans: list[list[float]],
+    plans: Sequence[Sequence[LayerDial]],
     stated: dict[str, Any],
     rows_file: Path | str | None,
     progress: bool,
@@ -170,7 +170,7 @@ def _measured(
             passes.append((run_dial if moved else run_pass)(subject.model, subject.windows, plan, sink, **options))
             if not sums:
                 raise DomainError("no row has keys off its block: the blocks are as long as what a query sees")
-            lines = [line for _, layer in sorted(sums.items()) for line in layer.records(max(plan))]
+            lines = [line for _, layer in sorted(sums.items()) for line in layer.records(largest_dial(plan))]
             frames.append(pd.DataFrame(lines, columns=list(COLUMNS)))
             error = max(layer.quantiles.rank_error for layer in sums.values())
             # Freed before the next ones are made.
@@ -182,18 +182,19 @@ def _measured(
     return records
 
 
-def _sink(sums: dict[int, LayerSummary], plan: list[float], total: int, kept: int, file: RowFile | None) -> Sink:
+def _sink(
+    sums: dict[int, LayerSummary], plan: Sequence[LayerDial], total: int, kept: int, file: RowFile | None
+) -> Sink:
     def take(batch: Batch) -> None:
-        heads, count = batch.rows.leak.shape
-        if not count:
+        if not batch.rows.leak.shape[1]:
             return
         # Made on the first call: some models have layers without attention, or with other numbers of heads.
         if batch.layer not in sums:
-            sums[batch.layer] = LayerSummary(batch.layer, heads, plan[batch.layer], total, kept)
+            sums[batch.layer] = LayerSummary(batch.layer, batch.dials, total, kept)
         judged = Judged(batch)
         sums[batch.layer].add(judged)
         if file is not None:
-            file.add(judged, max(plan))
+            file.add(judged, largest_dial(plan))
 
     return take
 
@@ -222,7 +223,7 @@ def _manifest(subject: Subject, kind: str, passes: list[Pass]) -> dict[str, Any]
         "perplexity": passes[0].perplexity if kind == "rows" else None,
         "passes": [
             {
-                "dial_largest": max(each.dials),
+                "dial_largest": largest_dial(each.dials),
                 "dials": list(each.dials),
                 "loss": each.loss,
                 "perplexity": each.perplexity,

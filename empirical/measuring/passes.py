@@ -22,6 +22,7 @@ from empirical.attention.attach import Attachment
 from empirical.attention.attention import AttentionCall
 from empirical.attention.block_kinds import GivenBlocks, WindowBlocks
 from empirical.attention.blocks import fixed_windows, visible_counts
+from empirical.attention.schedule import LayerDial, of_heads
 from empirical.measuring.rows import RowMeter, Rows
 from empirical.measuring.shift import Shift, ShiftMeter
 from theory.errors import DomainError
@@ -35,7 +36,7 @@ LARGEST_LOSS = 700.0
 class Pass:
     """One pass over the sequences with fixed dials: loss in nats per token on held-out text."""
 
-    dials: tuple[float, ...]
+    dials: tuple[LayerDial, ...]
     loss: float
 
     @property
@@ -48,12 +49,12 @@ class Pass:
 class Batch:
     """One batch's rows of one layer, and their `sequences`, `positions` and `tokens` `(rows,)`.
 
-    If the pass is compared with one at dial 0, `base` are the same rows at dial 0 with their conditionals, and `shift`
-    is the shift of the output from there.
+    `dials` `(heads,)` are the dials of the layer's heads. If the pass is compared with one at dial 0, `base` are the
+    same rows at dial 0 with their conditionals, and `shift` is the shift of the output from there.
     """
 
     layer: int
-    dial: float
+    dials: NDArray[np.float64]
     rows: Rows
     sequences: NDArray[np.int64]
     positions: NDArray[np.int64]
@@ -68,7 +69,7 @@ Sink = Callable[[Batch], None]
 def run_pass(
     model: PreTrainedModel,
     windows: Tensor,
-    dials: Sequence[float],
+    dials: Sequence[LayerDial],
     sink: Sink,
     *,
     blocks: Tensor | None = None,
@@ -96,7 +97,7 @@ def run_pass(
 def run_dial(
     model: PreTrainedModel,
     windows: Tensor,
-    dials: Sequence[float],
+    dials: Sequence[LayerDial],
     sink: Sink,
     *,
     blocks: Tensor | None = None,
@@ -127,7 +128,7 @@ def run_dial(
             tokens: Tensor = tokens,
         ) -> None:
             rows, before = moved.rows(call), held[call.layer]
-            shift = shifts.compare(call, before.leak, moved.dials[call.layer], moved.meter)
+            shift = shifts.compare(call, before.leak, moved.of_heads(call.layer, rows), moved.meter)
             sink(moved.batch(call.layer, rows, start, tokens, before, shift))
 
         base.run(tokens, ids, hold)
@@ -138,8 +139,8 @@ def run_dial(
 class _Running:
     """A pass in progress: its dials, its row meter, and its losses so far."""
 
-    def __init__(self, model: PreTrainedModel, dials: Sequence[float], meter: RowMeter, block: int | None) -> None:
-        self.dials = tuple(float(dial) for dial in dials)
+    def __init__(self, model: PreTrainedModel, dials: Sequence[LayerDial], meter: RowMeter, block: int | None) -> None:
+        self.dials = tuple(dials)
         self.meter = meter
         self.total, self.count = 0.0, 0
         self._model, self._windows = model, WindowBlocks(block_of(model, block))
@@ -173,7 +174,7 @@ class _Running:
         places = self.meter.places
         return Batch(
             layer,
-            self.dials[layer],
+            self.of_heads(layer, rows),
             rows,
             start + places // tokens.shape[1],
             places % tokens.shape[1],
@@ -181,6 +182,10 @@ class _Running:
             base,
             shift,
         )
+
+    def of_heads(self, layer: int, rows: Rows) -> NDArray[np.float64]:
+        """The dial of each head of a layer."""
+        return np.array(of_heads(self.dials[layer], len(rows.leak)))
 
     def ended(self) -> Pass:
         loss = self.total / self.count

@@ -195,7 +195,7 @@ def _values(judged: Judged, dial_largest: float) -> dict[str, Any]:
         "token": batch.tokens,
         "head": np.arange(heads)[:, None],
         "layer": batch.layer,
-        "dial": batch.dial,
+        "dial": batch.dials[:, None],
         "dial_largest": dial_largest,
         "tolerance_entropy": rows.errors.entropy,
         "tolerance_leak": rows.errors.mass,

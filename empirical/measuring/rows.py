@@ -6,7 +6,6 @@ made. All numbers are in nats; scores are divided by the temperature.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -90,7 +89,7 @@ class RowMeter:
         """Rows of one layer's call, before dropout; the layer takes their output as its own (`AttentionCall.use`)."""
         batch, heads = call.query.shape[:2]
         seen = call.rows(self.ranges)
-        call.use(seen)
+        call.use(seen.output)
         self._counted = self._count(call.sight, batch, call.sinks is not None)
         found = {"entropy": seen.entropy, "fidelity": seen.fidelity, "leak": seen.leak, "size": _sizes(call)}
         found["sink_share"] = _sink_share(call, seen.log_sum)
@@ -177,8 +176,7 @@ def _sizes(call: AttentionCall) -> Tensor:
     sizes: Tensor = torch.linalg.vector_norm(call.query, dim=-1, dtype=work).double() * longest.double() * call.scale
     # Each norm's squares, their sum and its root: width + 3 roundings of half an eps, and a few for the products.
     sizes *= 1 + (call.query.shape[-1] + 8) * torch.finfo(work).eps
-    if math.isfinite(call.bias):
-        sizes = sizes + call.bias
+    sizes = sizes + _finite(call.biases)[:, None]
     return sizes if call.sinks is None else torch.maximum(sizes, call.sinks.double().abs()[:, None])
 
 
@@ -187,16 +185,18 @@ def _sink_share(call: AttentionCall, log_sum: Tensor) -> Tensor:
     if call.sinks is not None:
         # Dial 1 keeps the block alone; a sink is off every block.
         share = (call.sinks.double()[:, None] - log_sum.double()).exp()
-        return torch.zeros_like(share) if math.isinf(call.bias) else share
-    batch, heads, shared = len(call.query), call.query.shape[1], call.query.shape[1] // call.key.shape[1]
+        return share.masked_fill(call.biases.isinf()[:, None], 0)
+    batch, shared = len(call.query), call.query.shape[1] // call.key.shape[1]
     first, seen, own = call.sight.of_first(batch)
     key = call.key[torch.arange(batch, device=first.device), :, first].repeat_interleave(shared, dim=1)
     with torch.autocast(key.device.type, enabled=False):
         scores = (call.query.to(log_sum.dtype) @ key.unsqueeze(-1).to(log_sum.dtype)).squeeze(-1) * call.scale
     if call.softcap is not None:
         scores = call.softcap * torch.tanh(scores / call.softcap)
-    if math.isinf(call.bias):
-        seen = seen & own
-    elif call.bias:
-        scores = scores + call.bias * own.unsqueeze(1)
-    return torch.where(seen.unsqueeze(1).expand(-1, heads, -1), (scores - log_sum).exp(), 0.0)
+    hard, seen, own = call.biases.isinf()[:, None], seen.unsqueeze(1), own.unsqueeze(1)
+    scores = scores + _finite(call.biases)[:, None] * own
+    return torch.where(seen & (own | ~hard), (scores - log_sum).exp(), 0.0)
+
+
+def _finite(biases: Tensor) -> Tensor:
+    return biases.masked_fill(biases.isinf(), 0)

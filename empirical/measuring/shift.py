@@ -46,12 +46,12 @@ class ShiftMeter:
         self._directions[call.layer] = kept_rows(call, "block").output - kept_rows(call, "rest").output
 
     @torch.no_grad()
-    def compare(self, call: AttentionCall, base_leak: Array, dial: float, meter: RowMeter) -> Shift:
-        """Shift of each row with a complement; `base_leak` `(heads, rows)` is its leak at dial 0."""
+    def compare(self, call: AttentionCall, base_leak: Array, dials: Array, meter: RowMeter) -> Shift:
+        """Shift of each row with a complement at `dials` `(heads,)`; `base_leak` `(heads, rows)` is that at dial 0."""
         if call.layer not in self._outputs:
             raise DomainError(f"layer {call.layer} has no pass at dial 0 to compare with")
         moved = meter.kept((call.output - self._outputs[call.layer]).double())
         # A leak rounded to 1 has infinite odds; the next smaller float has finite odds.
-        gain = dial_gain(np.clip(base_leak, 0.0, np.nextafter(1.0, 0.0)), dial)
+        gain = dial_gain(np.clip(base_leak, 0.0, np.nextafter(1.0, 0.0)), dials[:, None])
         guess = meter.kept(self._directions[call.layer].double()) * np.asarray(gain)[..., None]
         return Shift(*(np.linalg.norm(each, axis=-1) for each in (moved, guess, moved - guess)))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from empirical.attention.schedule import LayerDial
 from empirical.config import load_config
 from empirical.measuring.passes import block_of
 from empirical.model import load_decoder, load_model
@@ -42,7 +43,7 @@ class Subject:
     windows: Tensor
     blocks: Tensor | None
     block: int
-    dials: list[float]
+    dials: list[LayerDial]
     about: dict[str, Any]
 
     @property
@@ -142,7 +143,7 @@ def open_decoder(
         windows[:sequences],
         None,
         block,
-        [float(dial) for dial in settings.get("dials") or [0.0] * layers],
+        settings.get("dials") or [0.0] * layers,
         about,
     )
 

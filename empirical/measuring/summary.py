@@ -51,15 +51,15 @@ class Judged:
     @cached_property
     def predicted(self) -> tuple[Array, Array] | None:
         """Fidelity and entropy predicted from the rows at dial 0, None without those."""
-        return None if self.batch.base is None else predicted(self.batch.base, self.batch.dial)
+        return None if self.batch.base is None else predicted(self.batch.base, self.batch.dials)
 
 
-def predicted(base: Rows, dial: float) -> tuple[Array, Array]:
-    """Fidelity (B1) and entropy in nats (B2) of each row at `dial`, from its numbers at dial 0."""
+def predicted(base: Rows, dials: Array) -> tuple[Array, Array]:
+    """Fidelity (B1) and entropy in nats (B2) of each row at the heads' `dials`, from its numbers at dial 0."""
     if base.conditional_block is None or base.conditional_rest is None:
         raise DomainError("the dial-0 pass must be measured with conditionals=True")
     whole = base.fidelity + base.leak
-    leak = bounds.dialled_leak(np.clip(base.leak / whole, 0.0, np.nextafter(1.0, 0.0)), dial)
+    leak = bounds.dialled_leak(np.clip(base.leak / whole, 0.0, np.nextafter(1.0, 0.0)), dials[:, None])
     binary = np.where(leak > 0, -leak * np.log(np.where(leak > 0, leak, 1.0)), 0.0) - (1 - leak) * np.log1p(-leak)
     return 1 - leak, binary + (1 - leak) * base.conditional_block + leak * base.conditional_rest
 
@@ -74,13 +74,14 @@ SERIES = (
 
 
 class LayerSummary:
-    """Accumulates the records of one layer under one set of dials, from `total` rows per head.
+    """Accumulates the records of one layer with these `dials` of its heads, from `total` rows per head.
 
     Stores at most `capacity` numbers per series.
     """
 
-    def __init__(self, layer: int, heads: int, dial: float, total: int, capacity: int) -> None:
-        self._layer, self._heads, self._dial = layer, heads, dial
+    def __init__(self, layer: int, dials: Array, total: int, capacity: int) -> None:
+        self._layer, self._heads, self._dials = layer, len(dials), dials
+        heads = self._heads
         self._quantiles = Quantiles(len(SERIES) * heads, total, capacity)
         shape = (len(SERIES), heads)
         self._sum, self._low, self._high = np.zeros(shape), np.full(shape, np.inf), np.full(shape, -np.inf)
@@ -132,7 +133,12 @@ class LayerSummary:
         found = []
         for head in range(self._heads):
             record: dict[str, Any] = dict.fromkeys(COLUMNS, math.nan)
-            record |= {"layer": self._layer, "head": head, "dial_largest": dial_largest, "dial": self._dial}
+            record |= {
+                "layer": self._layer,
+                "head": head,
+                "dial_largest": dial_largest,
+                "dial": float(self._dials[head]),
+            }
             record |= {"rows": count}
             record |= {name: int(self._counts[name][head]) for name in ("violations", "undecided")}
             record |= {f"violations_{name}": int(self._counts[name][head]) for name in BOUNDS}

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from empirical.attention.attach import Attachment
 from empirical.attention.attention import AttentionCall
 from empirical.attention.block_kinds import Blocks, chosen_blocks
+from empirical.attention.schedule import LayerDial, of_heads
 from empirical.measuring.checks import check_rows
 from empirical.measuring.rows import RowMeter, Rows
 from theory.errors import DomainError
@@ -24,7 +25,7 @@ Array = NDArray[np.float64]
 COLUMNS = {
     "layer": "layer, from 0",
     "head": "head, from 0",
-    "dial": "dial of the layer",
+    "dial": "dial of the head",
     "rows": "rows with a key off their block",
     "entropy": "mean entropy, nats",
     "fidelity": "mean attention on the own block",
@@ -51,7 +52,7 @@ class WatchedRows:
     def __init__(self) -> None:
         self._meter = RowMeter()
         self._layers: dict[int, dict[str, Array]] = {}
-        self._dials: dict[int, float] = {}
+        self._dials: dict[int, list[float]] = {}
         self._pass: dict[int, dict[str, Array]] = {}
 
     def frame(self) -> pd.DataFrame:
@@ -65,12 +66,12 @@ class WatchedRows:
         """Forget the rows seen so far."""
         self._layers = {}
 
-    def add(self, call: AttentionCall, dials: Sequence[float]) -> None:
+    def add(self, call: AttentionCall, dials: Sequence[LayerDial]) -> None:
         """Measure one layer's rows of a pass. Raises DomainError if they are not numbers."""
         rows = self._meter(call)
         if np.isnan(rows.leak).any() or np.isnan(rows.entropy).any():
             raise DomainError(f"the attention scores of layer {call.layer} are not numbers")
-        self._dials[call.layer] = dials[call.layer]
+        self._dials[call.layer] = of_heads(dials[call.layer], call.query.shape[1])
         self._pass[call.layer] = _totals(rows)
 
     def begin_pass(self) -> None:
@@ -93,16 +94,16 @@ def watch(
     block: int | None = None,
     *,
     blocks: Blocks | Tensor | None = None,
-    dials: float | Sequence[float] | None = None,
+    dials: float | Sequence[LayerDial] | None = None,
 ) -> Iterator[WatchedRows]:
     """Measure every attention row of a decoder inside a `with` statement; yields the `WatchedRows`.
 
     A query's own block is its window of `block` tokens, counted from the first token of its text, or what `blocks`
     says: ids `(batch or 1, tokens)`, or `TokenBlocks`. The model computes what it would without being watched, up to
-    rounding, and gets its own attention back on exit, also after an error. `dials`, one per layer or one for all,
-    move it towards the blocks. Rows count when their forward pass has come to its end. Use it in one thread at a
-    time. Raises DomainError for a model that does not dispatch its attention or is not causal, and for a call whose
-    mask, positions, cache or keywords are not understood.
+    rounding, and gets its own attention back on exit, also after an error. `dials`, one per layer or one for all, or
+    one per head of a layer, move it towards the blocks. Rows count when their forward pass has come to its end. Use it
+    in one thread at a time. Raises DomainError for a model that does not dispatch its attention or is not causal, and
+    for a call whose mask, positions, cache or keywords are not understood.
     """
     rows = WatchedRows()
     attachment = Attachment(
@@ -135,9 +136,9 @@ def _least(values: Array) -> Array:
     return np.asarray(values.min(-1, initial=np.inf))
 
 
-def _lines(layer: int, dial: float, totals: dict[str, Array]) -> Iterator[dict[str, float]]:
+def _lines(layer: int, dials: Sequence[float], totals: dict[str, Array]) -> Iterator[dict[str, float]]:
     for head, count in enumerate(totals["rows"]):
-        line = {"layer": layer, "head": head, "dial": dial, "least_margin": totals["least margin"][head]}
+        line = {"layer": layer, "head": head, "dial": dials[head], "least_margin": totals["least margin"][head]}
         for name in (*_MEANS, *(f"{name}_bound" for name in _BOUNDS)):
             line[name] = totals[name][head] / count if count else np.nan
         for name in _BOUNDS:

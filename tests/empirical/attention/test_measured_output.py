@@ -27,7 +27,7 @@ def moved(bias, dtype, window=WINDOW):
     """Largest move of an output by measuring, in steps of the format at the largest value."""
     plain, measured = make_call(bias, dtype, window), make_call(bias, dtype, window)
     with torch.no_grad():
-        measured.use(measured.rows(ranges=True))
+        measured.use(measured.rows(ranges=True).output)
         difference = (plain.output.double() - measured.output.double()).abs().max()
     return float(difference / plain.value.abs().max()) / torch.finfo(dtype).eps
 
@@ -64,7 +64,7 @@ def test_a_larger_move_is_seen(monkeypatch, dtype, plant):
 @pytest.mark.parametrize("bias", [0.0, 0.7, math.inf])
 def test_where_gradients_are_recorded_measuring_moves_nothing(dtype, bias):
     plain, measured = make_call(bias, dtype), make_call(bias, dtype)
-    measured.use(measured.rows(ranges=False))
+    measured.use(measured.rows(ranges=False).output)
     assert torch.equal(plain.output, measured.output)
 
 

@@ -47,7 +47,7 @@ def test_prediction_matches_b1_row_by_row(run):
     run_pass(model, windows, [0.0] * 3, taken.append, conditionals=True)
     run_pass(model, windows, [0.8] * 3, taken.append)
     base, moved = taken[0].rows, taken[3].rows
-    fidelity, entropy = predicted(base, 0.8)
+    fidelity, entropy = predicted(base, np.array([0.8]))
     odds = moved.fidelity / moved.leak / (base.fidelity / base.leak)
     np.testing.assert_allclose(odds, 5.0, rtol=2e-5)
     np.testing.assert_allclose(moved.leak, bounds.dialled_leak(base.leak, 0.8), atol=1e-6)
@@ -89,14 +89,14 @@ def test_shifts_match_the_reference():
     meter, shifts = RowMeter(), ShiftMeter()
     leak = meter(calls[0]).leak
     shifts.hold(calls[0])
-    found = shifts.compare(calls[1], leak, 0.7, meter)
+    found = shifts.compare(calls[1], leak, np.array([0.7]), meter)
     exact = torch.linalg.vector_norm(outputs[1] - outputs[0], dim=-1)[:, :, 6:].transpose(0, 1).flatten(1)
     np.testing.assert_allclose(found.measured, exact.numpy(), rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(found.predicted, exact.numpy(), rtol=1e-11, atol=1e-14)
     with pytest.raises(DomainError, match="must have dial 0"):
         ShiftMeter().hold(calls[1])
     with pytest.raises(DomainError, match="no pass at dial 0"):
-        ShiftMeter().compare(calls[1], leak, 0.7, meter)
+        ShiftMeter().compare(calls[1], leak, np.array([0.7]), meter)
 
 
 @pytest.mark.parametrize(

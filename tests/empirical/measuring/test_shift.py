@@ -27,7 +27,7 @@ def shifted():
     shifts.hold(calls[0])
 
     def compare(leak, dial=0.7):
-        return shifts.compare(calls[1], np.broadcast_to(leak, rows.leak.shape).astype(float), dial, meter)
+        return shifts.compare(calls[1], np.broadcast_to(leak, rows.leak.shape).astype(float), np.array([dial]), meter)
 
     return rows.leak, compare
 
