@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -117,3 +118,8 @@ def single_count(name: str, value: Number, at_least: int) -> int:
     if array.ndim:
         raise DomainError(f"{name}={abbreviated(value)} must be a single integer")
     return int(array)
+
+
+def as_written(value: float | Fraction) -> Fraction:
+    """A float as the decimal that it prints as, so that 0.9 is nine tenths."""
+    return value if isinstance(value, Fraction) else Fraction(repr(float(value)))

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
 from theory.errors import DomainError
-from theory.numbers.checked import Array, Number, between, open_unit, positive, real, require, scalar
+from theory.numbers.checked import Array, Number, as_written, between, open_unit, positive, real, require, scalar
 from theory.numbers.exact_game import GameValue, float_game, solve_game
 from theory.numbers.numeric import Answer, exactly, is_exact, numeric
 
@@ -146,7 +146,7 @@ def forbidding_weights(memberships: ArrayLike, promises: Sequence[float | Fracti
     """
     targets = _targets(memberships)
     if min(targets.shape) > _FEW:
-        exact = _as_written(promises)
+        exact = [as_written(promise) for promise in promises]
         found = float_game(targets - np.array([[float(x)] for x in exact]))
         for masses in [] if found is None else (_rational(found[0]), _rational(found[0], _ROUND)):
             if all(sum(compress(masses, row), Fraction(0)) >= f for row, f in zip(targets, exact, strict=True)):
@@ -178,12 +178,8 @@ def _rational(shares: Array, most: int | None = None) -> tuple[Fraction, ...]:
 
 
 def _promise_game(targets: Array, promises: Sequence[float | Fraction]) -> GameValue:
-    pairs = zip(targets, _as_written(promises), strict=True)
+    pairs = zip(targets, map(as_written, promises), strict=True)
     return solve_game([[Fraction(int(x)) - promise for x in row] for row, promise in pairs])
-
-
-def _as_written(promises: Sequence[float | Fraction]) -> list[Fraction]:
-    return [promise if isinstance(promise, Fraction) else Fraction(repr(float(promise))) for promise in promises]
 
 
 def _ceilings(targets: Array, weights: Sequence[Fraction]) -> list[Fraction]:
