@@ -8,19 +8,22 @@ holds a layer's inputs fixed: it is exact in the first layer; deeper layers drif
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from empirical.attention.schedule import LayerDial, largest_dial, layer_dials
-from empirical.environment import environment
 from empirical.locks import alone_in
-from empirical.measuring.passes import Batch, Pass, Sink, count_rows, run_dial, run_pass
-from empirical.measuring.records import COLUMNS, Records, records_reserved
+from empirical.measuring.kept_windows import KeptWindows
+from empirical.measuring.passes import Batch, Sink, count_rows, run_windows
+from empirical.measuring.processes import Team, together
+from empirical.measuring.records import COLUMNS, Records, drop_partial, read_records, records_reserved
 from empirical.measuring.row_file import RowFile, row_file
 from empirical.measuring.subject import Subject, open_decoder, open_run
 from empirical.measuring.summary import SERIES, Judged, LayerSummary
+from empirical.measuring.work import ADVICE, Work, begin, results, share
 from empirical.memory import enough_memory
 from theory.design.value_range import parse_values
 from theory.errors import DomainError
@@ -31,8 +34,6 @@ DIAL_NAME = "dial"
 
 # Each takes a pass over the held-out text.
 MOST_DIALS = 10_000
-
-ADVICE = "Measure fewer sequences with --sequences."
 
 # 8-byte numbers stored for quantiles: at most for all series together, but at least this many per series.
 SUMMARY_NUMBERS = 1 << 25
@@ -61,8 +62,10 @@ def measure(
     limits the sequences (None: all). `precision` float64 decides rows whose scores are too large for float32.
     `rows_file` receives every row (`row_file`). Raises InputError, DomainError.
     """
-    subject = _opened(model, text, block, context, sequences, precision)
-    return _measured(subject, _out(subject, out_dir, OWN_NAME), "rows", [subject.dials], {}, rows_file, progress)
+    with together() as team:
+        subject = _opened(model, text, block, context, sequences, precision)
+        work = Work(subject, _out(subject, out_dir, OWN_NAME), "rows", [subject.dials], {}, rows_file, progress)
+        return _measured(work, team)
 
 
 def measure_dial(
@@ -87,9 +90,11 @@ def measure_dial(
     """
     if not values:
         raise DomainError("no dial values were given")
-    subject = _opened(model, text, block, context, sequences, precision)
-    plans = [layer_dials(shape, subject.layers, value) for value in values]
-    return _measured(subject, _out(subject, out_dir, DIAL_NAME), "dial", plans, {"shape": shape}, rows_file, progress)
+    with together() as team:
+        subject = _opened(model, text, block, context, sequences, precision)
+        plans = [layer_dials(shape, subject.layers, value) for value in values]
+        out = _out(subject, out_dir, DIAL_NAME)
+        return _measured(Work(subject, out, "dial", plans, {"shape": shape}, rows_file, progress), team)
 
 
 def _opened(
@@ -136,50 +141,74 @@ def dial_values(text: str) -> list[float]:
     return values
 
 
-def _measured(
-    subject: Subject,
-    out: Path,
-    kind: str,
-    plans: Sequence[Sequence[LayerDial]],
-    stated: dict[str, Any],
-    rows_file: Path | str | None,
-    progress: bool,
-) -> Records:
-    moved, layers, heads = kind == "dial", subject.layers, subject.heads
+def _measured(work: Work, team: Team) -> Records:
+    with enough_memory("measuring", ADVICE):
+        if team.first:
+            with alone_in(work.out, "measuring"):
+                return _recorded(work, team)
+        # The first process has locked the folder.
+        team.meet()
+        with closing(work.kept(team)) as kept:
+            share(work, kept)
+        team.meet()
+        # The records are written.
+        team.meet()
+        return read_records(work.out)
+
+
+def _recorded(work: Work, team: Team) -> Records:
+    """Measure, or replay what is measured already, and write the records."""
+    subject = work.subject
     total = count_rows(subject.model, subject.windows, subject.blocks, subject.block)
     if getattr(subject.model.config, "localist", None) is None:
         # At most: layers with sinks have more rows, layers with sliding windows fewer.
         total = subject.windows.numel()
-    kept = kept_numbers(layers, heads, total)
-    frames: list[pd.DataFrame] = []
-    passes: list[Pass] = []
-    error = 0.0
+    lines = len(work.plans) * subject.layers * subject.heads
+    drop_partial(work.out)
     with (
-        alone_in(out, "measuring"),
-        records_reserved(out, len(plans) * layers * heads, len(plans) * (layers + 10) * PLAN_BYTES) as write,
-        row_file(rows_file, len(plans) * layers * heads * total, moved=moved) as file,
-        enough_memory("measuring", ADVICE),
+        records_reserved(work.out, lines, len(work.plans) * (subject.layers + 10) * PLAN_BYTES) as write,
+        row_file(work.rows_file, lines * total, moved=work.moved) as file,
+        closing(work.kept(team)) as kept,
     ):
-        # One set of dials at a time: memory grows only by one table row per layer and head.
-        for number, plan in enumerate(plans, 1):
-            sums: dict[int, LayerSummary] = {}
-            sink = _sink(sums, plan, total, kept, file)
-            options: dict[str, Any] = {"blocks": subject.blocks, "block": subject.block, "progress": progress}
-            if moved:
-                options["label"] = f"measure, dial {number} of {len(plans)}"
-            passes.append((run_dial if moved else run_pass)(subject.model, subject.windows, plan, sink, **options))
-            if not sums:
-                raise DomainError("no row has keys off its block: the blocks are as long as what a query sees")
-            lines = [line for _, layer in sorted(sums.items()) for line in layer.records(largest_dial(plan))]
-            frames.append(pd.DataFrame(lines, columns=list(COLUMNS)))
-            error = max(layer.quantiles.rank_error for layer in sums.values())
-            # Freed before the next ones are made.
-            del sums, sink, lines
-        manifest = _manifest(subject, kind, passes) | {"quantiles": _quantiles(kept, error)} | stated
-        records = write(pd.concat(frames, ignore_index=True), manifest)
+        begin(work, kept, file)
+        team.meet()
+        try:
+            if team.count > 1:
+                share(work, kept)
+                team.meet()
+                kept.reread()
+            rows, manifest = _summary(work, kept, total, file)
+        except DomainError:
+            # It would come again: the numbers themselves are refused.
+            kept.drop()
+            raise
+        records = write(rows, manifest)
         if file is not None:
             file.finish(records)
+        kept.drop()
+    team.meet()
     return records
+
+
+def _summary(work: Work, kept: KeptWindows, total: int, file: RowFile | None) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Rows and manifest of the records."""
+    subject, frames, passes, error = work.subject, [], [], 0.0
+    capacity = kept_numbers(subject.layers, subject.heads, total)
+    # One set of dials at a time: memory grows only by one table row per layer and head.
+    for number, plan in enumerate(work.plans):
+        sums: dict[int, LayerSummary] = {}
+        sink = _sink(sums, plan, total, capacity, file)
+        measure = kept.keeping(number, work.measure(number))
+        passes.append(run_windows(measure, len(subject.windows), plan, sink, work.label(number), work.progress))
+        if not sums:
+            raise DomainError("no row has keys off its block: the blocks are as long as what a query sees")
+        lines = [line for _, layer in sorted(sums.items()) for line in layer.records(largest_dial(plan))]
+        frames.append(pd.DataFrame(lines, columns=list(COLUMNS)))
+        error = max(layer.quantiles.rank_error for layer in sums.values())
+        # Freed before the next ones are made.
+        del sums, sink, lines
+    manifest = work.stated() | results(work.kind, passes) | {"quantiles": _quantiles(capacity, error)}
+    return pd.concat(frames, ignore_index=True), manifest
 
 
 def _sink(
@@ -212,40 +241,3 @@ def _quantiles(kept: int, error: float) -> dict[str, Any]:
     if not error:
         return {"method": "exact", "rank_error": 0.0}
     return {"method": "Munro-Paterson sketch", "rank_error": error, "numbers_kept": kept}
-
-
-def _manifest(subject: Subject, kind: str, passes: list[Pass]) -> dict[str, Any]:
-    used = subject.model.config.get_text_config()
-    settings = getattr(subject.model.config, "localist", None) or {"block": subject.block, "blocks": "windows"}
-    return {
-        "kind": kind,
-        "run": subject.name,
-        "perplexity": passes[0].perplexity if kind == "rows" else None,
-        "passes": [
-            {
-                "dial_largest": largest_dial(each.dials),
-                "dials": list(each.dials),
-                "loss": each.loss,
-                "perplexity": each.perplexity,
-            }
-            for each in passes
-        ],
-        "held_out_windows": subject.windows.shape[0],
-        "held_out_tokens": subject.windows.numel(),
-        "model": {
-            "architecture": type(subject.model).__name__,
-            "layers": subject.layers,
-            "heads": subject.heads,
-            "width": used.hidden_size,
-            "vocabulary": used.vocab_size,
-            "positions": getattr(used, "max_position_embeddings", None),
-            "context": subject.windows.shape[1],
-            **settings,
-            "blocks": settings["blocks"] if subject.blocks is not None else "windows",
-            "block": subject.block,
-        },
-        **subject.about,
-        "device": str(subject.model.device),
-        "dtype": str(subject.model.dtype).removeprefix("torch."),
-        "versions": environment(),
-    }

@@ -1,6 +1,7 @@
 """Passes over held-out sequences with given dials: every row's numbers, the loss, and the shift from dial 0.
 
-A sink receives the rows, one layer of one batch at a time; they are not stored.
+Sequences are measured one by one, so that each has the same numbers whatever was measured before it, also by another
+process. A sink receives the rows, one layer of one sequence at a time; they are not stored.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from empirical.measuring.rows import RowMeter, Rows
 from empirical.measuring.shift import Shift, ShiftMeter
 from theory.errors import DomainError
 
-BATCH = 4
 # exp overflows float64 just above this; no working model comes near.
 LARGEST_LOSS = 700.0
 
@@ -47,7 +47,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch's rows of one layer, and their `sequences`, `positions` and `tokens` `(rows,)`.
+    """One sequence's rows of one layer, and their `sequences`, `positions` and `tokens` `(rows,)`.
 
     `dials` `(heads,)` are the dials of the layer's heads. If the pass is compared with one at dial 0, `base` are the
     same rows at dial 0 with their conditionals, and `shift` is the shift of the output from there.
@@ -63,7 +63,17 @@ class Batch:
     shift: Shift | None = None
 
 
+@dataclass(frozen=True)
+class Loss:
+    """Summed loss in nats over `count` tokens of one sequence."""
+
+    total: float
+    count: int
+
+
 Sink = Callable[[Batch], None]
+# Measures the sequence of this number: its rows go to the sink, one layer at a time.
+MeasureWindow = Callable[[int, Sink], Loss]
 
 
 def run_pass(
@@ -75,23 +85,14 @@ def run_pass(
     blocks: Tensor | None = None,
     block: int | None = None,
     conditionals: bool = False,
-    progress: bool = False,
 ) -> Pass:
     """Run `windows` `(sequences, context)` through the model with these dials and pass every row to `sink`.
 
     `blocks` are the sequences' block ids, None for fixed blocks of `block` tokens, by default the model's. Raises
     DomainError if no row has a key off its block, and for a loss that is not a number or too large.
     """
-    count_rows(model, windows, blocks, block)
-    running = _Running(model, dials, RowMeter(conditionals), block)
-    for start, tokens, ids in _batches(windows, blocks, "measure", progress):
-
-        def measure(call: AttentionCall, start: int = start, tokens: Tensor = tokens) -> None:
-            rows = running.rows(call)
-            sink(running.batch(call.layer, rows, start, tokens))
-
-        running.run(tokens, ids, measure)
-    return running.ended()
+    measure = own_windows(model, windows, dials, blocks=blocks, block=block, conditionals=conditionals)
+    return run_windows(measure, len(windows), dials, sink)
 
 
 def run_dial(
@@ -102,61 +103,115 @@ def run_dial(
     *,
     blocks: Tensor | None = None,
     block: int | None = None,
-    progress: bool = False,
-    label: str = "measure, dial moved",
 ) -> Pass:
-    """A pass with these dials, each batch compared with a pass at dial 0 over the same batch.
+    """A pass with these dials, each sequence compared with a pass at dial 0 over it. Raises as `run_pass`."""
+    return run_windows(moved_windows(model, windows, dials, blocks=blocks, block=block), len(windows), dials, sink)
 
-    Only one batch's rows and outputs are in memory, whatever the number of sequences. Raises as `run_pass`.
+
+def run_windows(
+    measure: MeasureWindow,
+    count: int,
+    dials: Sequence[LayerDial],
+    sink: Sink,
+    label: str = "measure",
+    progress: bool = False,
+) -> Pass:
+    """Measure `count` sequences in their order. Raises DomainError for a loss that is not a number or too large."""
+    total, tokens = 0.0, 0
+    for number in tracked(count, label, progress):
+        loss = measure(number, sink)
+        total += loss.total
+        tokens += loss.count
+    if not total / tokens < LARGEST_LOSS:
+        raise DomainError(
+            f"the held-out loss is {total / tokens:g} nats per token: these weights diverged. "
+            "Train again with a smaller learning rate."
+        )
+    return Pass(tuple(dials), total / tokens)
+
+
+def tracked(count: int, label: str, progress: bool) -> Iterable[int]:
+    """The numbers below `count`, with a progress bar on stderr if `progress`."""
+    return track(range(count), label, console=Console(stderr=True), disable=not progress)
+
+
+def own_windows(
+    model: PreTrainedModel,
+    windows: Tensor,
+    dials: Sequence[LayerDial],
+    *,
+    blocks: Tensor | None = None,
+    block: int | None = None,
+    conditionals: bool = False,
+) -> MeasureWindow:
+    """Measures one of `windows` with these dials; arguments as in `run_pass`. Raises DomainError."""
+    count_rows(model, windows, blocks, block)
+    running = _Running(model, dials, RowMeter(conditionals), block)
+
+    def measure(number: int, sink: Sink) -> Loss:
+        tokens, ids = _part(windows, blocks, number)
+        return running.run(
+            tokens, ids, lambda call: sink(running.batch(call.layer, running.rows(call), number, tokens))
+        )
+
+    return measure
+
+
+def moved_windows(
+    model: PreTrainedModel,
+    windows: Tensor,
+    dials: Sequence[LayerDial],
+    *,
+    blocks: Tensor | None = None,
+    block: int | None = None,
+) -> MeasureWindow:
+    """Measures one of `windows` with these dials and compares it with a pass at dial 0; arguments as in `run_dial`.
+
+    Only one sequence's rows and outputs are in memory. Raises DomainError.
     """
     count_rows(model, windows, blocks, block)
     base = _Running(model, [0.0] * len(dials), RowMeter(conditionals=True, ranges=False), block)
     moved = _Running(model, dials, RowMeter(), block)
-    for start, tokens, ids in _batches(windows, blocks, label, progress):
+
+    def measure(number: int, sink: Sink) -> Loss:
+        tokens, ids = _part(windows, blocks, number)
         shifts = ShiftMeter()
         held: dict[int, Rows] = {}
 
-        def hold(call: AttentionCall, shifts: ShiftMeter = shifts, held: dict[int, Rows] = held) -> None:
+        def hold(call: AttentionCall) -> None:
             held[call.layer] = base.rows(call)
             shifts.hold(call)
 
-        def compare(
-            call: AttentionCall,
-            shifts: ShiftMeter = shifts,
-            held: dict[int, Rows] = held,
-            start: int = start,
-            tokens: Tensor = tokens,
-        ) -> None:
+        def compare(call: AttentionCall) -> None:
             rows, before = moved.rows(call), held[call.layer]
             shift = shifts.compare(call, before.leak, moved.of_heads(call.layer, rows), moved.meter)
-            sink(moved.batch(call.layer, rows, start, tokens, before, shift))
+            sink(moved.batch(call.layer, rows, number, tokens, before, shift))
 
         base.run(tokens, ids, hold)
-        moved.run(tokens, ids, compare)
-    return moved.ended()
+        return moved.run(tokens, ids, compare)
+
+    return measure
 
 
 class _Running:
-    """A pass in progress: its dials, its row meter, and its losses so far."""
+    """The model with its dials and its row meter."""
 
     def __init__(self, model: PreTrainedModel, dials: Sequence[LayerDial], meter: RowMeter, block: int | None) -> None:
         self.dials = tuple(dials)
         self.meter = meter
-        self.total, self.count = 0.0, 0
         self._model, self._windows = model, WindowBlocks(block_of(model, block))
 
     @torch.no_grad()
-    def run(self, batch: Tensor, ids: Tensor | None, sink: Callable[[AttentionCall], None]) -> None:
-        tokens = batch.to(self._model.device)
+    def run(self, window: Tensor, ids: Tensor | None, sink: Callable[[AttentionCall], None]) -> Loss:
+        """Run one sequence `(1, context)` through the model."""
+        tokens = window.to(self._model.device)
         blocks = self._windows if ids is None else GivenBlocks(ids.to(self._model.device))
         with Attachment(self._model, blocks, self.dials, sink).attached():
             logits = self._model(tokens, use_cache=False).logits
-        # A half format is too coarse for a loss; float64 is kept. One sequence at a time: logits are large.
+        # A half format is too coarse for a loss; float64 is kept.
         work = torch.promote_types(logits.dtype, torch.float32)
-        for scores, sequence in zip(logits, tokens, strict=True):
-            losses = cross_entropy(scores[:-1].to(work), sequence[1:], reduction="none")
-            self.total += losses.double().sum().item()
-            self.count += losses.numel()
+        losses = cross_entropy(logits[0, :-1].to(work), tokens[0, 1:], reduction="none")
+        return Loss(losses.double().sum().item(), losses.numel())
 
     def rows(self, call: AttentionCall) -> Rows:
         """Rows of one layer. Raises DomainError if they are NaN."""
@@ -169,32 +224,16 @@ class _Running:
         return rows
 
     def batch(
-        self, layer: int, rows: Rows, start: int, tokens: Tensor, base: Rows | None = None, shift: Shift | None = None
+        self, layer: int, rows: Rows, number: int, tokens: Tensor, base: Rows | None = None, shift: Shift | None = None
     ) -> Batch:
+        """The rows of one layer of sequence `number`."""
         places = self.meter.places
-        return Batch(
-            layer,
-            self.of_heads(layer, rows),
-            rows,
-            start + places // tokens.shape[1],
-            places % tokens.shape[1],
-            tokens.flatten().numpy()[places],
-            base,
-            shift,
-        )
+        sequences = np.full_like(places, number)
+        return Batch(layer, self.of_heads(layer, rows), rows, sequences, places, tokens[0].numpy()[places], base, shift)
 
     def of_heads(self, layer: int, rows: Rows) -> NDArray[np.float64]:
         """The dial of each head of a layer."""
         return np.array(of_heads(self.dials[layer], len(rows.leak)))
-
-    def ended(self) -> Pass:
-        loss = self.total / self.count
-        if not loss < LARGEST_LOSS:
-            raise DomainError(
-                f"the held-out loss is {loss:g} nats per token: these weights diverged. "
-                "Train again with a smaller learning rate."
-            )
-        return Pass(self.dials, loss)
 
 
 def block_of(model: PreTrainedModel, block: int | None) -> int:
@@ -209,16 +248,13 @@ def count_rows(model: PreTrainedModel, windows: Tensor, blocks: Tensor | None, b
         n, m = visible_counts(fixed_windows(tokens, block_of(model, block)))
         total = count * int((m < n).sum())
     else:
-        total = sum(int((m < n).sum()) for n, m in map(visible_counts, torch.split(blocks, BATCH)))
+        total = sum(int((m < n).sum()) for n, m in map(visible_counts, torch.split(blocks, 1)))
     if total == 0:
         raise DomainError("no row has keys off its block: the blocks are as long as the sequences")
     return total
 
 
-def _batches(
-    windows: Tensor, blocks: Tensor | None, label: str, progress: bool
-) -> Iterable[tuple[int, Tensor, Tensor | None]]:
-    starts = range(0, len(windows), BATCH)
-    for start in track(starts, label, console=Console(stderr=True), disable=not progress):
-        part = slice(start, start + BATCH)
-        yield start, windows[part], None if blocks is None else blocks[part]
+def _part(windows: Tensor, blocks: Tensor | None, number: int) -> tuple[Tensor, Tensor | None]:
+    """One sequence `(1, context)` and its block ids."""
+    part = slice(number, number + 1)
+    return windows[part], None if blocks is None else blocks[part]

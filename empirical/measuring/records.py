@@ -175,6 +175,13 @@ def records_reserved(
         yield write
 
 
+def drop_partial(folder: Path) -> None:
+    """Remove the space that a killed process reserved in `folder`, where no other one is at work."""
+    for name in (ROWS_NAME, MANIFEST_NAME):
+        for path in folder.glob(f"{name}.*.partial"):
+            path.unlink(missing_ok=True)
+
+
 def read_records(folder: Path | str) -> Records:
     """Read a record folder and check its hash and columns. Raises InputError."""
     folder = Path(folder)

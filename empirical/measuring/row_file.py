@@ -97,6 +97,11 @@ class RowFile:
             self.drop()
             raise refused(path, error) from error
 
+    @property
+    def partial(self) -> Path | None:
+        """The temporary file, which a killed process leaves; None for a device."""
+        return None if self._partial.is_device else self._partial.written
+
     def add(self, judged: Judged, dial_largest: float) -> None:
         """Write one batch's rows of one layer. Raises InputError if the disk is full, or will be."""
         columns = _values(judged, dial_largest)

@@ -21,7 +21,6 @@ from empirical.seal import SEAL_NAME
 from empirical.training.train import train
 from theory.errors import DomainError, InputError, LocalistError
 
-# Ten batches; the last one is not full.
 WINDOWS = 39
 
 
@@ -78,7 +77,7 @@ KEPT = 128
 
 
 def test_memory_does_not_grow_with_dials_or_rows(run, tmp_path, monkeypatch):
-    """Counts the live arrays: one dial's summaries, and the rows of one batch."""
+    """Counts the live arrays: one dial's summaries, and the rows of one sequence."""
     monkeypatch.setattr("empirical.measuring.measure.SUMMARY_NUMBERS", 0)
     monkeypatch.setattr("empirical.measuring.measure.LEAST_KEPT", KEPT)
     summaries: weakref.WeakSet[LayerSummary] = weakref.WeakSet()
@@ -110,12 +109,12 @@ def test_memory_does_not_grow_with_dials_or_rows(run, tmp_path, monkeypatch):
         options = {"sequences": windows, "out_dir": tmp_path / f"{dials} {windows}", "progress": False}
         measure_dial(run, [0.1 * number for number in range(dials)], **options)
         found.append([max(each) for each in zip(*most, strict=True)])
-        assert len(most) == dials * layers * windows // 4
+        assert len(most) == dials * layers * windows
     for count, kept, rows in found:
         assert count == layers, "one dial at a time"
         assert layers * series * KEPT * 2 <= kept <= layers * series * KEPT * 8
         # Rows at dial 0 of all layers have seven numbers each, those of the compared layer eight.
-        assert rows == (layers * 7 + 8) * 8 * 2 * 4 * 56
+        assert rows == (layers * 7 + 8) * 8 * 2 * 56
 
 
 def test_kept_numbers_of_large_models_fit_the_limit():
@@ -179,8 +178,7 @@ def test_unwritable_folder_is_refused_before_the_work(run, tmp_path, monkeypatch
     def never(*args, **kwargs):
         raise AssertionError("measured before the folder was checked")
 
-    monkeypatch.setattr("empirical.measuring.measure.run_pass", never)
-    monkeypatch.setattr("empirical.measuring.measure.run_dial", never)
+    monkeypatch.setattr("empirical.measuring.measure.run_windows", never)
     (tmp_path / "file").write_text("")
     for call in (measure, lambda *a, **k: measure_dial(*a, [0.5], **k)):
         with pytest.raises(InputError, match=r"cannot make the folder .*file: File exists"):
@@ -191,7 +189,7 @@ def test_out_of_memory_is_one_line(run, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise MemoryError
 
-    monkeypatch.setattr("empirical.measuring.measure.run_pass", full)
+    monkeypatch.setattr("empirical.measuring.measure.run_windows", full)
     with pytest.raises(LocalistError, match=r"not enough for measuring. Measure fewer sequences with --sequences.$"):
         measure(run, out_dir=tmp_path / "new", progress=False)
 

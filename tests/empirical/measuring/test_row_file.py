@@ -22,7 +22,6 @@ from empirical.training.held_out import load_held_out
 from empirical.training.train import train
 from theory.errors import DomainError, InputError
 
-# More than one batch, and a last batch that is not full.
 WINDOWS = 6
 
 
@@ -217,8 +216,8 @@ def test_row_groups_are_written_when_full(run, written, tmp_path, monkeypatch, g
     pd.testing.assert_frame_equal(pd.read_parquet(path), pd.read_parquet(written[0]))
     found = pq.read_metadata(path)
     sizes = [found.row_group(index).num_rows for index in range(found.num_row_groups)]
-    # A batch of four sequences and one of two, with 112 rows per sequence and layer, in three layers.
-    assert sizes == {1: [448] * 3 + [224] * 3, 300: [448] * 3 + [448, 224], 10**9: [2016]}[group]
+    # Six sequences with 112 rows in each of three layers.
+    assert sizes == {1: [112] * 18, 300: [336] * 6, 10**9: [2016]}[group]
 
 
 def left(folder):
@@ -226,7 +225,7 @@ def left(folder):
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
-def test_interruption_leaves_no_file(run, tmp_path, monkeypatch, stop):
+def test_interruption_leaves_only_the_journal(run, tmp_path, monkeypatch, stop):
     monkeypatch.setattr("empirical.measuring.row_file.GROUP_ROWS", 1)
     whole = RowFile.add
     seen = []
@@ -242,7 +241,7 @@ def test_interruption_leaves_no_file(run, tmp_path, monkeypatch, stop):
         measure(run, sequences=8, rows_file=tmp_path / "new" / "rows.parquet", out_dir=tmp_path / "out", progress=False)
     assert caught.type is KeyboardInterrupt or "out of memory" in str(caught.value)
     assert f"rows.parquet.{os.getpid()}.partial" in seen[0]
-    assert left(tmp_path) == []
+    assert left(tmp_path) == ["out", "unfinished.journal"]
 
 
 def test_old_file_stays_until_the_new_one_is_complete(run, tmp_path, monkeypatch):
@@ -309,7 +308,7 @@ def test_unwritable_path_is_refused_before_the_work(run, tmp_path, monkeypatch):
     def never(*args, **kwargs):
         raise AssertionError("measured before the path was checked")
 
-    monkeypatch.setattr("empirical.measuring.measure.run_pass", never)
+    monkeypatch.setattr("empirical.measuring.measure.run_windows", never)
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.parquet").mkdir()
     for path, why in ((tmp_path / "file" / "a.parquet", "File exists"), (tmp_path / "folder.parquet", "Is a dir")):

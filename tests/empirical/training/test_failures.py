@@ -238,8 +238,7 @@ def test_measure_reports_a_full_disk(tmp_path, line, finished, monkeypatch):
     before = measure(run, sequences=1, progress=False).digest
     with monkeypatch.context() as patched:
         # Reported before the work, not after it.
-        patched.setattr("empirical.measuring.measure.run_pass", None)
-        patched.setattr("empirical.measuring.measure.run_dial", None)
+        patched.setattr("empirical.measuring.measure.run_windows", None)
         for size in (0, 1000, 12_000):
             with disk_full_after(size):
                 assert "cannot write" in line("measure", run, "--sequences", "2")
