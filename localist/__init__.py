@@ -3,8 +3,8 @@
 Bounds of one attention row, in nats: `leak_max`, `fidelity_min`, `entropy_max`, `entropy_max_at_least`, `entropy_min`,
 `margin_needed`, `penalty_needed`, `dial_needed`, `dialled_leak`, `penalised_margin`. Run files: `read_run`,
 `parse_run`, `check_run`, `design_run`. Statements: `CATALOGUE`. Claims of your own: `certify`, `attack`, `attack_row`,
-`Verdict`, and `strategies` for property tests. Models: `watch` and `dial` any transformers decoder, `LocalistCallback`
-logs its rows in training; `load_model` and `measure` trained runs.
+`Verdict`, and `strategies` for property tests. Models: `watch`, `dial`, `measure` and `calibrate` a transformers
+decoder, `read_dials` of a calibration, `LocalistCallback` logs rows in training; `load_model` loads a trained run.
 
 Each name is loaded when it is first used: `import localist` loads neither numpy nor torch.
 
@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from empirical.attention.attach import dial
+    from empirical.calibration.calibrate import calibrate
+    from empirical.measuring.dial_file import read_dials
     from empirical.measuring.measure import measure
     from empirical.measuring.row_callback import LocalistCallback
     from empirical.measuring.watch import watch
@@ -49,6 +51,7 @@ __all__ = [
     "Verdict",
     "attack",
     "attack_row",
+    "calibrate",
     "certify",
     "check_run",
     "design_run",
@@ -66,6 +69,7 @@ __all__ = [
     "parse_run",
     "penalised_margin",
     "penalty_needed",
+    "read_dials",
     "read_run",
     "strategies",
     "watch",
@@ -74,11 +78,13 @@ __all__ = [
 _HOMES = {
     "CATALOGUE": "theory.statements.catalogue",
     "LocalistCallback": "empirical.measuring.row_callback",
+    "calibrate": "empirical.calibration.calibrate",
     "check_run": "theory.design.run_check",
     "dial": "empirical.attention.attach",
     "design_run": "theory.design.run_design",
     "load_model": "empirical.model",
     "measure": "empirical.measuring.measure",
+    "read_dials": "empirical.measuring.dial_file",
     "parse_run": "theory.design.run_file",
     "read_run": "theory.design.run_file",
     "watch": "empirical.measuring.watch",

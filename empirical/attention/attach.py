@@ -21,7 +21,7 @@ from transformers.masking_utils import sdpa_mask
 
 from empirical.attention.attention import NAME, AttentionCall, refuse_what_is_not_understood
 from empirical.attention.block_kinds import Blocks, chosen_blocks
-from empirical.attention.schedule import LayerDial, check_dials, dial_bias
+from empirical.attention.schedule import LayerDial, check_dials, layer_bias
 from empirical.attention.text import Text, TextReader
 from theory.errors import DomainError
 
@@ -151,7 +151,7 @@ class Attachment:
             value,
             **text.sight(query.shape[2], key.shape[2], attention_mask),
             scale=scale,
-            bias=dial_bias(self.dials[layer]),
+            bias=layer_bias(self.dials[layer]),
             window=self._window,
             dropout=dropout,
             softcap=softcap,

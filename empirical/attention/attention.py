@@ -36,7 +36,7 @@ from empirical.attention.gate import gated
 from empirical.attention.positions import Places, check_fit
 from empirical.attention.row_numbers import Keep, RowNumbers
 from empirical.attention.row_pass import pass_rows
-from empirical.attention.schedule import LayerDial, dial_bias, of_heads
+from empirical.attention.schedule import LayerDial, layer_bias, of_heads
 from empirical.attention.sight import Sight
 from theory.errors import DomainError
 
@@ -299,7 +299,7 @@ def localist_attention(
     settings: dict[str, Any] = module.config.localist  # type: ignore[union-attr,assignment]
     layer = int(module.layer_idx)  # type: ignore[arg-type]
     scale = (query.shape[-1] ** -0.5 if scaling is None else scaling) / settings["temperature"]
-    bias = dial_bias(settings["dials"][layer])
+    bias = layer_bias(settings["dials"][layer])
     batch, _, queries, _ = query.shape
     allocated = key.shape[2]
     whole = attention_mask is None and (queries > 1 or allocated == 1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import overload
 
 from theory.errors import DomainError
 from theory.numbers.schedule_bounds import BUDGET_WARNING, SCHEDULES, largest_for_mean, schedule_dials
@@ -21,6 +20,7 @@ __all__ = [
     "dial_bias",
     "largest_dial",
     "largest_for_mean",
+    "layer_bias",
     "layer_dials",
     "of_heads",
 ]
@@ -44,22 +44,23 @@ def layer_dials(schedule: str, layers: int, largest: float) -> list[float]:
     return [float(dial) for dial in schedule_dials(exponent, layers, largest)]
 
 
-@overload
-def dial_bias(dial: float) -> float: ...
-@overload
-def dial_bias(dial: LayerDial) -> LayerDial: ...
-def dial_bias(dial: LayerDial) -> LayerDial:
-    """Bias `log(1/(1-dial))` of the block's scores, in nats; infinite at dial 1 (B1). One per head if dials are.
+def dial_bias(dial: float) -> float:
+    """Bias `log(1/(1-dial))` of the block's scores, in nats; infinite at dial 1 (B1).
 
-    >>> dial_bias(0.0), dial_bias((0.0, 1.0))
-    (0.0, (0.0, inf))
+    >>> dial_bias(0.0), dial_bias(1.0)
+    (0.0, inf)
     """
-    return tuple(_bias(each) for each in dial) if isinstance(dial, Sequence) else _bias(dial)
-
-
-def _bias(dial: float) -> float:
     _check_dial(dial)
     return math.inf if dial == 1 else -math.log1p(-dial)
+
+
+def layer_bias(dial: LayerDial) -> LayerDial:
+    """`dial_bias` of a layer, or of each of its heads.
+
+    >>> layer_bias((0.0, 1.0))
+    (0.0, inf)
+    """
+    return tuple(map(dial_bias, dial)) if isinstance(dial, Sequence) else dial_bias(dial)
 
 
 def check_dials(dials: Sequence[LayerDial], layers: int) -> None:

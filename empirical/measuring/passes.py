@@ -70,6 +70,11 @@ class Loss:
     total: float
     count: int
 
+    @property
+    def mean(self) -> float:
+        """Nats per token."""
+        return self.total / self.count
+
 
 Sink = Callable[[Batch], None]
 # Measures the sequence of this number: its rows go to the sink, one layer at a time.
@@ -208,10 +213,7 @@ class _Running:
         blocks = self._windows if ids is None else GivenBlocks(ids.to(self._model.device))
         with Attachment(self._model, blocks, self.dials, sink).attached():
             logits = self._model(tokens, use_cache=False).logits
-        # A half format is too coarse for a loss; float64 is kept.
-        work = torch.promote_types(logits.dtype, torch.float32)
-        losses = cross_entropy(logits[0, :-1].to(work), tokens[0, 1:], reduction="none")
-        return Loss(losses.double().sum().item(), losses.numel())
+        return loss_of(logits, tokens)
 
     def rows(self, call: AttentionCall) -> Rows:
         """Rows of one layer. Raises DomainError if they are NaN."""
@@ -234,6 +236,14 @@ class _Running:
     def of_heads(self, layer: int, rows: Rows) -> NDArray[np.float64]:
         """The dial of each head of a layer."""
         return np.array(of_heads(self.dials[layer], len(rows.leak)))
+
+
+def loss_of(logits: Tensor, tokens: Tensor) -> Loss:
+    """Loss of one sequence's tokens but the first: `logits` `(1, tokens, vocabulary)`, `tokens` `(1, tokens)`."""
+    # A half format is too coarse for a loss; float64 is kept.
+    work = torch.promote_types(logits.dtype, torch.float32)
+    losses = cross_entropy(logits[0, :-1].to(work), tokens[0, 1:], reduction="none")
+    return Loss(losses.double().sum().item(), losses.numel())
 
 
 def block_of(model: PreTrainedModel, block: int | None) -> int:

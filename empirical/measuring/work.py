@@ -57,7 +57,7 @@ class Work:
     def kept(self, team: Team) -> KeptWindows:
         """The sequences that are measured already. Raises InputError."""
         subject = self.subject
-        fingerprint = fingerprint_of([self.stated(), self.plans, _digest(subject), FIELDS])
+        fingerprint = fingerprint_of([self.stated(), self.plans, digest_of(subject), FIELDS])
         return KeptWindows(self.out, fingerprint, len(self.plans) * len(subject.windows), team, ADVICE)
 
 
@@ -98,7 +98,7 @@ def results(kind: str, passes: list[Pass]) -> dict[str, Any]:
     }
 
 
-def _digest(subject: Subject) -> str:
+def digest_of(subject: Subject) -> str:
     """SHA-256 of the tokens, the block ids and, where no file vouches for them, the weights."""
     found = hashlib.sha256()
     tensors = [subject.windows] if subject.blocks is None else [subject.windows, subject.blocks]

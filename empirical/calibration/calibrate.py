@@ -1,0 +1,225 @@
+"""Finds the dials that keep a fidelity at the least loss, and says what holds on text not yet seen.
+
+Some windows of the text, drawn at random, choose the dials: each layer's or head's loss is measured along its own
+dial, the least costly choice follows (theory.md F4), and is corrected until it keeps the promise on these windows as
+measured. Other windows, drawn with them, then say what the choice does to loss and rows, and what follows for unseen
+windows (H5). Every measured window is kept in a journal, so that a killed process loses one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+
+from empirical.attention.schedule import LayerDial
+from empirical.calibration.curves import Curves
+from empirical.calibration.plans import Dials, Outcome, least_cost_plan, schedule_plans
+from empirical.calibration.unseen import unseen_windows
+from empirical.calibration.windows import Show, Work, finished
+from empirical.environment import environment
+from empirical.locks import alone_in
+from empirical.measuring.subject import Subject, open_decoder, open_run
+from empirical.memory import enough_memory
+from empirical.reserve import reserved
+from theory.errors import DomainError
+
+NAME = "calibrated"
+FILE_NAME = "calibration.json"
+JOURNAL_NAME = "unfinished.journal"
+SCHEMA = 1
+
+# In biases of 0 to 7 nats, and the hard mask.
+LEVELS = (0.0, 0.5, 0.75, 0.9, 0.97, 0.99, 0.997, 0.999, 1.0)
+FIT, CHECK = 8, 64
+ADVICE = "Give a smaller --context."
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Chosen `dials` of the layers, or of the heads of each, and all that was measured, as plain JSON, in `about`.
+
+    `reached` says whether the checked windows, together, keep the promise within the loss allowed.
+    """
+
+    dials: list[LayerDial]
+    reached: bool
+    about: dict[str, Any]
+    path: Path
+
+
+def calibrate(
+    model: Path | str,
+    *,
+    text: Path | str | None = None,
+    fidelity: float = 0.9,
+    rows: float = 0.95,
+    max_loss: float = 0.02,
+    per_head: bool = False,
+    levels: Sequence[float] = LEVELS,
+    fit: int | None = None,
+    check: int | None = None,
+    confidence: float = 0.95,
+    seed: int = 0,
+    compare: bool = False,
+    block: int | None = None,
+    context: int | None = None,
+    out_dir: Path | str | None = None,
+    progress: bool = True,
+) -> Calibration:
+    """Choose dials with which a share `rows` of the attention rows of each window has this fidelity, at least loss.
+
+    `model`, `text`, `block` and `context` are as in `measure`. A dial of `levels` is chosen for each layer, or for each
+    head, on `fit` windows drawn with `seed`, and checked on `check` others. `max_loss` is the rise in nats per token,
+    from the model with its own dials, up to which the promise counts as reached; it does not change the choice.
+    `compare` also measures four schedules at equal mean dial and at equal fidelity. The result is written into
+    `out_dir`, by default `MODEL/calibrated`. Raises InputError, DomainError.
+    """
+    _check(fidelity, rows, max_loss, levels, confidence, seed)
+    subject = _opened(model, text, block, context)
+    if out_dir is None and subject.folder is None:
+        raise DomainError(f"{subject.name} is no folder here: say with --out where the calibration goes")
+    out = Path(out_dir) if out_dir is not None else Path(str(subject.folder)) / NAME
+    drawn = _drawn(len(subject.windows), fit, check, seed)
+    promise = {"fidelity": fidelity, "rows": rows, "max_loss": max_loss}
+    choice = {"per": "head" if per_head else "layer", "levels": list(levels), "seed": seed}
+    with (
+        alone_in(out, "calibrating"),
+        reserved(out / FILE_NAME, 1 << 20) as write,
+        enough_memory("calibrating", ADVICE),
+        _shown(progress) as show,
+        finished(out / JOURNAL_NAME, subject, choice | {"fidelity": fidelity}) as done,
+    ):
+        work = Work(subject, fidelity, done, show)
+        curves = work.curves(drawn[0], per_head, levels)
+
+        def on_fit(dials: Dials) -> Outcome:
+            return work.outcome(dials, drawn[0], "choose")
+
+        plan, chosen = least_cost_plan(curves, subject.layers, rows, on_fit)
+        about: dict[str, Any] = {**promise, **choice, "dials": plan}
+        before, after = (work.outcome(dials, drawn[1], "check") for dials in (subject.dials, plan))
+        about |= {"choice": chosen | _on_fit(on_fit(plan), on_fit([0.0] * subject.layers), drawn[0])}
+        about |= {"check": _checked(before, after, drawn[1])}
+        about |= {"unseen": unseen_windows(after.shares, rows, confidence, len(subject.windows) - len(drawn[0]))}
+        if compare:
+            mean = float(np.mean([np.mean(dial) for dial in plan]))
+            others = schedule_plans(subject.layers, mean, rows, on_fit)
+            about["compare"] = [
+                {"schedule": name, "equal": equal, "dials": dials}
+                | ({} if dials is None else _checked(before, work.outcome(dials, drawn[1], "compare"), None))
+                for name, equal, dials in others
+            ]
+        about["curves"] = _plain(curves)
+        reached = after.share >= rows and after.loss - before.loss <= max_loss
+        about = {"schema": SCHEMA, "kind": "calibration", "run": subject.name, "reached": reached} | about
+        about |= _manifest(subject)
+        write((json.dumps(about, indent=1, allow_nan=False) + "\n").encode("utf-8"))
+    (out / JOURNAL_NAME).unlink(missing_ok=True)
+    return Calibration(plan, reached, about, out / FILE_NAME)
+
+
+def _opened(model: Path | str, text: Path | str | None, block: int | None, context: int | None) -> Subject:
+    if text is not None:
+        return open_decoder(model, text, block=block, context=context)
+    if block is not None or context is not None:
+        raise DomainError("block and context are for a text: a run is calibrated with its own. Give --text too")
+    return open_run(model, None, "float32")
+
+
+def _check(
+    fidelity: float, rows: float, max_loss: float, levels: Sequence[float], confidence: float, seed: int
+) -> None:
+    for name, value in (("fidelity", fidelity), ("rows", rows), ("confidence", confidence)):
+        if not 0 < value < 1:
+            raise DomainError(f"{name} {value:g} must lie in (0, 1)")
+    if not max_loss >= 0:
+        raise DomainError(f"max_loss {max_loss:g} must be at least 0")
+    if list(levels) != sorted(set(levels)) or not levels or levels[0] != 0 or levels[-1] != 1:
+        raise DomainError(f"levels {', '.join(f'{each:g}' for each in levels)} must rise from dial 0 to dial 1")
+    if not 0 <= seed < 2**32:
+        raise DomainError(f"seed {seed} must lie in [0, 2^32)")
+
+
+def _drawn(windows: int, fit: int | None, check: int | None, seed: int) -> tuple[list[int], list[int]]:
+    """Windows drawn at random without replacement, to choose the dials and to check them. Raises DomainError."""
+    for name, value in (("fit", fit), ("check", check)):
+        if value is not None and value < 1:
+            raise DomainError(f"{name} {value} must be at least 1")
+    first = min(FIT, max(1, windows // 4)) if fit is None else fit
+    second = min(CHECK, max(1, windows - first)) if check is None else check
+    if first + second > windows:
+        raise DomainError(
+            f"{first} windows to choose the dials and {second} to check them are more than the text's {windows}: "
+            "give a longer text or a smaller --context, --fit or --check"
+        )
+    order = np.random.default_rng(seed).permutation(windows)[: first + second].tolist()
+    return order[:first], order[first:]
+
+
+@contextmanager
+def _shown(progress: bool) -> Iterator[Show]:
+    with Progress(console=Console(stderr=True), disable=not progress, transient=True) as bars:
+
+        def show(label: str, total: int) -> Callable[[], None]:
+            for task in bars.task_ids:
+                bars.remove_task(task)
+            task = bars.add_task(f"calibrate, {label}", total=total)
+            return lambda: bars.advance(task)
+
+        yield show
+
+
+def _on_fit(chosen: Outcome, plain: Outcome, windows: Sequence[int]) -> dict[str, Any]:
+    """What the windows that chose the dials say; beside `predicted`, `measured` says how far the curves add up."""
+    return {
+        "windows": list(windows),
+        "measured": chosen.loss - plain.loss,
+        "shares": list(chosen.shares),
+        "least_share": min(chosen.shares),
+        "least_window": windows[chosen.least],
+        "plain_share": plain.share,
+    }
+
+
+def _checked(before: Outcome, after: Outcome, windows: Sequence[int] | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"loss_before": before.loss, "loss_after": after.loss, "rise": after.loss - before.loss}
+    found |= {"perplexity_before": float(np.exp(before.loss)), "perplexity_after": float(np.exp(after.loss))}
+    found |= {"share_before": before.share, "share": after.share, "least_share": min(after.shares)}
+    if windows is not None:
+        found |= {"windows": list(windows), "shares": list(after.shares), "least_window": windows[after.least]}
+    return found
+
+
+def _plain(curves: Curves) -> list[dict[str, Any]]:
+    return [
+        {"layer": item.layer, "head": item.head, "rows": int(rows), "losses": losses.tolist(), "met": met.tolist()}
+        for item, losses, met, rows in zip(curves.items, curves.losses, curves.met, curves.rows, strict=True)
+    ]
+
+
+def _manifest(subject: Subject) -> dict[str, Any]:
+    return {
+        "model": {
+            "architecture": type(subject.model).__name__,
+            "layers": subject.layers,
+            "heads": subject.heads,
+            "context": subject.windows.shape[1],
+            "block": subject.block,
+            "own_dials": subject.dials,
+        },
+        "windows_of_the_text": len(subject.windows),
+        **subject.about,
+        "device": str(subject.model.device),
+        "versions": environment(),
+    }

@@ -1,0 +1,142 @@
+"""Dials for a whole model: what they do on a window, which of them cost least, and the schedules beside them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from empirical.attention.attach import Attachment
+from empirical.attention.attention import AttentionCall
+from empirical.attention.block_kinds import Blocks
+from empirical.attention.schedule import LayerDial, largest_for_mean, layer_dials
+from empirical.calibration.curves import Curves
+from empirical.measuring.passes import loss_of
+from empirical.measuring.rows import RowMeter
+from theory.errors import DomainError
+from theory.numbers.dial_costs import least_cost_on_grid
+
+Array = NDArray[np.float64]
+Dials = Sequence[LayerDial]
+
+# Choices that are tried before every dial is set to 1, where all attention is on the block.
+ROUNDS = 12
+# Halvings of the range of biases, in nats, in which a schedule's smallest sufficient dial is looked for.
+HALVINGS = 10
+LARGEST_BIAS = 16.0
+SHAPES = {"uniform": "localist", "linear": "linear", "cubic": "cubic", "quintic": "quintic"}
+
+
+@torch.no_grad()
+def window_outcome(
+    model: PreTrainedModel, tokens: Tensor, blocks: Blocks, dials: Dials, fidelity: float
+) -> dict[str, Array]:
+    """Measured with these dials: `loss` (nats per token), and how many of the `rows` with a key off their block `met`
+    the fidelity; `tokens` is `(1, context)`. Raises DomainError for a loss that is not a number.
+    """
+    meter, met, rows = RowMeter(ranges=False), 0, 0
+
+    def take(call: AttentionCall) -> None:
+        nonlocal met, rows
+        found = meter(call).fidelity
+        met, rows = met + int(np.count_nonzero(found >= fidelity)), rows + found.size
+
+    tokens = tokens.to(model.device)
+    with Attachment(model, blocks, dials, on_call=take).attached():
+        loss = loss_of(model(tokens, use_cache=False).logits, tokens).mean
+    if not math.isfinite(loss):
+        raise DomainError(f"the loss is {loss} nats per token: these weights diverged")
+    return {"loss": np.array(loss), "met": np.array(met), "rows": np.array(rows)}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What dials do on several windows: mean loss in nats per token, and each window's share of rows that meet."""
+
+    loss: float
+    shares: tuple[float, ...]
+    share: float
+
+    @property
+    def least(self) -> int:
+        """The window with the smallest share."""
+        return int(np.argmin(self.shares))
+
+    @classmethod
+    def of(cls, windows: Sequence[dict[str, Array]]) -> Outcome:
+        """The outcome of several windows, each as `window_outcome` gives it."""
+        met, rows = (np.array([float(each[name]) for each in windows]) for name in ("met", "rows"))
+        shares = tuple((met / rows).tolist())
+        return cls(float(np.mean([each["loss"] for each in windows])), shares, float(met.sum() / rows.sum()))
+
+
+Measure = Callable[[Dials], Outcome]
+
+
+def least_cost_plan(
+    curves: Curves, layers: int, share: float, measure: Measure
+) -> tuple[list[LayerDial], dict[str, Any]]:
+    """Dials of least summed cost with which every window that `measure` knows keeps `share` of its rows.
+
+    The curves hold each item's inputs fixed. Where the measured share of some window falls short, more rows are asked
+    of the curves, up to `ROUNDS` times; then all dials are 1. Also returns, as plain JSON, how the choice was made.
+    """
+    total = int(curves.rows.sum())
+    needed = math.ceil(share * total)
+    about: dict[str, Any] = {}
+    for tried in range(1, ROUNDS + 1):
+        choice = least_cost_on_grid(curves.losses, curves.met, needed)
+        plan = curves.dials(choice.levels, layers)
+        about = {"rounds": tried, "rows_asked": needed / total}
+        missing = share - min(measure(plan).shares)
+        if missing <= 0:
+            return plan, about | {"predicted": choice.total, "no_choice_below": choice.lower_bound}
+        if needed == total:
+            break
+        needed = min(total, needed + max(1, math.ceil(missing * total)))
+    return [1.0] * layers, about | {"predicted": None, "no_choice_below": None}
+
+
+def schedule_plans(
+    layers: int, mean: float, share: float, measure: Measure
+) -> list[tuple[str, str, list[float] | None]]:
+    """Schedules beside the plan: name, at equal mean dial or equal fidelity, and their dials; None where impossible.
+
+    At equal fidelity the largest dial is the smallest, to `HALVINGS` halvings of its bias, with which every window that
+    `measure` knows keeps `share` of its rows.
+    """
+    found: list[tuple[str, str, list[float] | None]] = []
+    for name, shape in SHAPES.items():
+        try:
+            found.append((name, "mean dial", layer_dials(shape, layers, largest_for_mean(shape, layers, mean))))
+        except DomainError:
+            found.append((name, "mean dial", None))
+        found.append((name, "fidelity", _sufficient(shape, layers, share, measure)))
+    return found
+
+
+def _sufficient(shape: str, layers: int, share: float, measure: Measure) -> list[float] | None:
+    def dials(bias: float) -> list[float]:
+        return layer_dials(shape, layers, -math.expm1(-bias))
+
+    def keeps(bias: float) -> bool:
+        return min(measure(dials(bias)).shares) >= share
+
+    if keeps(0.0):
+        return dials(0.0)
+    if not keeps(math.inf):
+        return None
+    if not keeps(LARGEST_BIAS):
+        return dials(math.inf)
+    low, high = 0.0, LARGEST_BIAS
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if keeps(middle) else (middle, high)
+    return dials(high)
