@@ -96,6 +96,15 @@ eps_pen = letter("epsilon_pi", UNIT, "leak of the penalised row")
 J_any = letter("J_p", REALS, "penalised objective at an arbitrary distribution")
 J_soft = letter("J_a", REALS, "penalised objective at the shifted softmax")
 
+m_kept = letter("m_kept", Naturals, "keys of the block that are counted, chosen at will")
+k_rest = letter("k_rest", Naturals, "visible keys outside the block that are not singled out, at least one")
+W_out = letter(
+    "W_out",
+    NONNEGATIVE,
+    "sum of e^(s/tau) over the keys outside that are singled out, over e^(s/tau) of the least key counted; 0 for none",
+)
+d_rest = letter("d_rest", REALS, "least score counted minus largest outside not singled out, over tau, nats")
+
 tokens = letter("T", Naturals, "tokens in the context")
 window = letter("b_w", Naturals, "keys in a window")
 least_own = letter("m_0", Naturals, "own keys that a query has at least to count; it must have a complement too")

@@ -57,6 +57,43 @@ def leak_max(n: Number, m: Number, separation: Number) -> Answer:
 
 
 @numeric
+def quantile_leak_max(
+    singled: Number, others: Number, other_score: Number, block_keys: Number, block_score: Number
+) -> Answer:
+    """Largest leak of a row of which a few outside keys are singled out and a few block keys are counted (A8; sharp).
+
+    `singled` is the logarithm of the sum of `e^score` over the keys singled out, -inf for none; `others` is the number
+    of the other outside keys and `other_score` their largest score, which is ignored if there are none. `block_keys`
+    keys of the block are counted, and `block_score` is the smallest of their scores. Scores are divided by the
+    temperature. The bound holds however the keys are chosen, so the least over several choices holds too.
+
+    One key 2 nats above a block of 64 keys, and 959 others 6 nats below: `leak_max` gives 0.991.
+
+    >>> from sympy import Integer, log
+    >>> round(float(quantile_leak_max(2, 959, -6, 64, 0)), 3)
+    0.132
+    >>> quantile_leak_max(singled=log(3), others=5, other_score=Integer(0), block_keys=8, block_score=Integer(0))
+    1/2
+    """
+    if is_exact(singled, others, other_score, block_keys, block_score):
+        return exactly("quantile_leak_max", singled, others, other_score, block_keys, block_score)
+    top, level = number("singled", singled), number("other score", other_score)
+    require(top < np.inf, "singled", top, "be a number below infinity")
+    require(level < np.inf, "other score", level, "be a number below infinity")
+    rest, kept = count("others", others, at_least=0), count("block keys", block_keys, at_least=1)
+    least = real("block score", block_score)
+    top, rest, level, kept, least = broadcast(
+        singled=top, others=rest, other_score=level, block_keys=kept, block_score=least
+    )
+    # Scores are subtracted first, so that large ones which nearly agree keep their digits. A difference that overflows,
+    # and the logarithm of 0 keys, give the limits.
+    with np.errstate(over="ignore", divide="ignore"):
+        level = np.where(rest > 0, level, -np.inf)
+        odds = np.logaddexp(top - least - np.log(kept), level - least + _log_ratio(rest, kept))
+    return scalar(expit(odds))
+
+
+@numeric
 def fidelity_min(n: Number, m: Number, separation: Number) -> Answer:
     """Smallest fidelity of a row whose separation is at least `separation` (A2).
 

@@ -52,11 +52,12 @@ from theory.statements.group_lasso import uniform_threshold
 from theory.statements.known import ENTROPY_MIN_ZHAI
 from theory.statements.leak import LEAK_MAX, MARGIN_THRESHOLD
 from theory.statements.penalty import PENALTY_NEEDED
+from theory.statements.quantile_leak import QUANTILE_LEAK_MAX
 from theory.statements.rules import EXPECTED_FIDELITY, STRENGTH_NEEDED
 from theory.statements.schedules import LAYER_COST
 from theory.statements.sparse_attention import SPARSE_PENALTY
 from theory.statements.weights_to_attention import MARGIN_FROM_WEIGHTS
-from theory.symbols import F, F_target, d, delta, eps, eps_target, k, lam, m, r, tau
+from theory.symbols import F, F_target, W_out, d, d_rest, delta, eps, eps_target, k, k_rest, lam, m, m_kept, r, tau
 
 Values = dict[Symbol, Expr]
 
@@ -164,6 +165,22 @@ def _leak_max(keys: Any, block: Any, separation: Any) -> Expr:
 
 def _fidelity_min(keys: Any, block: Any, separation: Any) -> Expr:
     return _at_separation(1 - LEAK_MAX, keys, block, separation, S.One, S.Zero)
+
+
+def _quantile_leak_max(singled: Any, others: Any, other_score: Any, block_keys: Any, block_score: Any) -> Expr:
+    least = _checked(block_score, "block score", REAL)
+    rest = _checked(others, "others", INTEGER, SIZE)
+    kept = _checked(block_keys, "block keys", INTEGER, FROM_1)
+    top, level = _below_infinity("singled", singled), _below_infinity("other score", other_score)
+    gap = oo if rest == 0 else least - level
+    return _at(QUANTILE_LEAK_MAX, {W_out: exp(top - least), d_rest: gap, k_rest: rest, m_kept: kept})
+
+
+def _below_infinity(label: str, value: Any) -> Expr:
+    score = _expression(label, value)
+    if score == oo or score.is_extended_real is False:
+        raise DomainError(f"{label}={score} must be a number below infinity")
+    return score
 
 
 def _entropy_max(keys: Any, block: Any, separation: Any) -> Expr:
@@ -301,7 +318,7 @@ _OTHERS: dict[str, Callable[..., Expr]] = {
     each.__name__.removeprefix("_"): each
     for each in (
         *(_leak_max, _fidelity_min, _entropy_max, _entropy_max_at_least, _entropy_min, _entropy_min_zhai),
-        *(_dialled_leak, _dial_gain, _collapse_radius, _adam_update_bound, _adam_threshold),
+        *(_quantile_leak_max, _dialled_leak, _dial_gain, _collapse_radius, _adam_update_bound, _adam_threshold),
         *(_anchor_margin, _anchor_scale_needed, _coherence_possible, _anchor_capacity, _information_needed),
     )
 }

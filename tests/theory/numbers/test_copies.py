@@ -24,6 +24,7 @@ from theory.statements import (
     extinction,
     known,
     leak,
+    quantile_leak,
     schedules,
 )
 
@@ -52,6 +53,11 @@ COPIES = {
         lambda m, k, d: bounds.fidelity_min(m + k, m, d),
         1 - leak.LEAK_MAX,
         ROW | {row.d: REAL},
+    ),
+    "A8 bounds.quantile_leak_max": (
+        lambda weight, gap, k, m: bounds.quantile_leak_max(np.log(weight), k, -gap, m, 0.0),
+        quantile_leak.QUANTILE_LEAK_MAX,
+        {row.W_out: POSITIVE, row.d_rest: REAL, row.k_rest: SIZE, row.m_kept: SIZE},
     ),
     "A4 bounds.entropy_max": (
         lambda m, k, d: bounds.entropy_max(m + k, m, d),
@@ -173,6 +179,9 @@ def test_a_copy_that_is_off_is_seen():
 EXACT = [
     (bounds.leak_max, (8, 2, Rational(4, 3))),
     (bounds.leak_max, (8, 2, oo)),
+    (bounds.quantile_leak_max, (Rational(2, 3), 5, Rational(-4, 3), 3, Rational(1, 2))),
+    (bounds.quantile_leak_max, (-oo, 5, Rational(-4, 3), 3, Rational(1, 2))),
+    (bounds.quantile_leak_max, (Rational(2, 3), 0, -oo, 3, Rational(1, 2))),
     (bounds.fidelity_min, (8, 2, Rational(-4, 3))),
     (bounds.fidelity_min, (8, 2, -oo)),
     (bounds.entropy_max, (9, 4, Rational(2, 3))),
@@ -223,6 +232,7 @@ def test_every_exact_function_is_compared():
     ("function", "point"),
     [
         (bounds.leak_max, (row.m + row.k, row.k, row.d)),
+        (bounds.quantile_leak_max, (row.d, row.m_kept, row.d_rest, row.k_rest, row.delta)),
         (bounds.entropy_max_at_least, (row.m, 1, Rational(1, 3))),
         (bounds.margin_needed, (row.k, row.m, row.F, row.eps_target)),
         (bounds.penalty_needed, (row.k, 2, row.tau, row.m, row.delta)),

@@ -15,6 +15,7 @@ from theory.numbers.numeric import Numeric
 # mypy refuses a function without the overloads here.
 FUNCTIONS: tuple[Numeric, ...] = (
     bounds.leak_max,
+    bounds.quantile_leak_max,
     bounds.fidelity_min,
     bounds.entropy_max,
     bounds.entropy_max_at_least,
