@@ -104,6 +104,24 @@ W_out = letter(
     "sum of e^(s/tau) over the keys outside that are singled out, over e^(s/tau) of the least key counted; 0 for none",
 )
 d_rest = letter("d_rest", REALS, "least score counted minus largest outside not singled out, over tau, nats")
+W_top = letter("W_top", NONNEGATIVE, "the same as W_out for the largest scores of either side, as many as were chosen")
+d_top = letter("d_top", REALS, "the same as d_rest for the largest scores of either side, as many as were chosen, nats")
+eps_levels = letter(
+    "epsilon_levels",
+    UNIT,
+    "leak of the keys singled out, the other outside keys at their largest score, and the keys counted at their least, "
+    "the block's other keys at minus infinity",
+)
+
+D_cut = letter("D_cut", NONNEGATIVE, "largest distance between the values of a key in the block and one outside")
+r_cut = letter("r_cut", NONNEGATIVE, "length of the move of a head's output when the keys off the block are dropped")
+r_far = letter("r_far", NONNEGATIVE, "the same as r_cut if each side has the value of its key of the farthest pair")
+r_layer = letter("r_layer", NONNEGATIVE, "length of the move of the layer's output when every head drops them")
+R_cut = letter("R_cut", NONNEGATIVE, "root of the sum over the heads of the square of leak times D_cut")
+S_cut = letter(
+    "S_cut", NONNEGATIVE, "sum over the heads of the leak times the largest such distance after the output projection"
+)
+W_O = letter("W_O", NONNEGATIVE, "spectral norm of the output projection")
 
 tokens = letter("T", Naturals, "tokens in the context")
 window = letter("b_w", Naturals, "keys in a window")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from proofs_check.instances import (
     adam_runs,
     anchors,
+    chosen_keys,
     contexts,
     heads,
     known,
@@ -19,6 +20,7 @@ from proofs_check.instances import (
     sparse_rows,
     stationary_heads,
     surviving_blocks,
+    truncated_layers,
     weight_blocks,
 )
 from proofs_check.instances.instance import InstanceKind
@@ -27,12 +29,14 @@ from proofs_check.instances.row_strategies import attention_rows
 KINDS: dict[str, InstanceKind] = {
     "row": InstanceKind(attention_rows, rows.DEFINITIONS),
     "row beside another": InstanceKind(attention_rows, known.KNOWN_DEFINITIONS),
+    "row with chosen keys": chosen_keys.KIND,
     "context": contexts.KIND,
     "anchored head": anchors.HEAD_KIND,
     "anchor set": anchors.SET_KIND,
     "pointer channel": pointers.KIND,
     "rule set": rules.RULE_KIND,
     "checker": rules.CHECKER_KIND,
+    "truncated layer": truncated_layers.KIND,
     "schedule": schedules.KIND,
     "sparse row": sparse_rows.KIND,
     "weight block": weight_blocks.BLOCK_KIND,

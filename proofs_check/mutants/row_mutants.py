@@ -1,4 +1,4 @@
-"""Mutations of the statements on rows and contexts (A, B1-B4, B6)."""
+"""Mutations of the statements on rows, contexts and truncated layers (A, B1-B4, B6, H1)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from theory.statements.context import LARGEST_RATIO
 from theory.statements.dial import DIAL_BIAS, GATE
 from theory.statements.leak import LEAK_MAX, MARGIN_THRESHOLD
 from theory.statements.penalty import PENALTY_NEEDED
+from theory.statements.quantile_leak import QUANTILE_LEAK_MAX, leak_from
 from theory.symbols import H_B, H_C, Delta, F, F_lam, d, delta_mean, eps, eps_target, k, lam, m, pen, r, tau
 
 _KEPT, _KEPT_PENALISED = Le(eps, eps_target), Le(row.eps_pen, eps_target)
@@ -83,6 +84,18 @@ MUTATIONS: tuple[Mutation, ...] = (
         Implies(Ge(row.d_T, LESS * (log(LARGEST_RATIO) + Logit(1 - eps_target))), Le(row.eps_T, eps_target)),
     ),
     ("A7", "share", "share of one query more", lambda bound: bound + 1 / row.tokens),
+    ("A8", "any choice", "whole block counted", (row.m_kept, m)),
+    ("A8", "any choice", "one key more counted", (row.m_kept, row.m_kept + 1)),
+    ("A8", "any choice", "keys singled out forgotten", (row.W_out, 0)),
+    ("A8", "any choice", "one key for all the others", (row.k_rest, 1)),
+    ("A8", "any choice", "one of the others forgotten", (row.k_rest, row.k_rest - 1)),
+    ("A8", "any choice", "gap of the largest scores", leak_from(row.W_out, row.d_top)),
+    ("A8", "any choice", "gap with its sign flipped", (row.d_rest, -row.d_rest)),
+    ("A8", "any choice", "gap before the temperature", (row.d_rest, tau * row.d_rest)),
+    ("A8", "quantiles", "least of all choices", Le(leak_from(row.W_top, row.d_top), QUANTILE_LEAK_MAX)),
+    ("A8", "quantiles", "whole block counted", (row.m_kept, m)),
+    ("A8", "attained", "odds for the leak", (row.W_out + row.k_rest * exp(-row.d_rest)) / row.m_kept),
+    ("A8", "attained", "keys singled out counted again", (row.k_rest, k)),
     ("B1", "leak", "dial inverted", (lam, 1 - lam)),
     ("B1", "leak", "denominator dropped", (1 - lam) * eps),
     ("B1", "odds", "sign flipped", (log(1 - lam), -log(1 - lam))),
@@ -126,4 +139,17 @@ MUTATIONS: tuple[Mutation, ...] = (
     ("B6", "fidelity", "mass for the odds", Eq(F, row.p_null)),
     ("B6", "plain output", "not renormalised", Eq(row.o_plain, row.o_null)),
     ("B6", "plain output", "over the null key's mass", Eq(row.o_plain, row.o_null / row.p_null)),
+    # The theory's text: the move from truncated to plain attention, not the other way.
+    ("H1", "output", "moved away from the block", eps * (row.vbar_C - row.vbar_B)),
+    ("H1", "output", "fidelity for the leak", (eps, 1 - eps)),
+    ("H1", "output", "not renormalised", -eps * row.vbar_C),
+    ("H1", "output", "leak dropped", row.vbar_B - row.vbar_C),
+    ("H1", "head", "one coordinate of the mean values", (eps * (row.vbar_B - row.vbar_C)) ** 2),
+    ("H1", "head", "leak squared", (eps**2 * row.D_cut) ** 2),
+    ("H1", "attained", "fidelity for the leak", (eps, 1 - eps)),
+    ("H1", "attained", "leak squared", (eps**2 * row.D_cut) ** 2),
+    ("H1", "layer", "norm of the projection dropped", row.R_cut**2),
+    ("H1", "layer", "one head alone", (row.W_O * eps * row.D_cut) ** 2),
+    ("H1", "layer by heads", "values before the projection", row.R_cut**2),
+    ("H1", "layer by heads", "one head alone", (row.W_O * eps * row.D_cut) ** 2),
 )

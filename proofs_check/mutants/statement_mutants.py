@@ -34,17 +34,19 @@ class Mutant:
 # Clauses whose inequality is flipped.
 _FLIPPED = (
     "A1 mean margin, A1 top, A2 margin, A4 floor, A5 finite, A5 law below quadratic, A7 every query, A7 entropy, "
-    "B3 output bound, B4 maximiser, B5 maximiser, C6 margin, D1 margin, D2 simplex least, D3 error, "
+    "A8 quantiles, B3 output bound, B4 maximiser, B5 maximiser, C6 margin, D1 margin, D2 simplex least, D3 error, "
     "E1 least change, E2 every row, E2 cover, E3 at least, F3 steeper, F3 equal mean dial, G1 norm, G2 entropies, "
-    "G3 Euclidean, G4 variance"
+    "G3 Euclidean, G4 variance, H1 head, H1 layer"
 )
 # Changes that are made in many statements: the name, the clauses, and the change.
 _COMMON: tuple[tuple[str, str, Change], ...] = (
     ("bound scaled by 1.01", "A5 finite, A5 block form, D1 margin, D3 error, G1 norm", scaled_up),
     (
         "bound scaled by 0.99",
-        "A1 range, A2 margin, A2 attained, A4 given separation, A6 margin, B1 leak, C2 query, C3 live block, "
-        "C3 uniform penalty, C4 buffer, C5 update, C6 leak, G2 entropies",
+        "A1 range, A2 margin, A2 attained, A4 given separation, A6 margin, A8 any choice, B1 leak, C2 query, "
+        "C3 live block, "
+        "C3 uniform penalty, C4 buffer, C5 update, C6 leak, G2 entropies, "
+        "H1 head, H1 attained, H1 layer, H1 layer by heads",
         scaled_down,
     ),
     ("scaled by 0.99", "A7 entropy", scaled_down),

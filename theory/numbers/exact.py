@@ -56,8 +56,26 @@ from theory.statements.quantile_leak import QUANTILE_LEAK_MAX
 from theory.statements.rules import EXPECTED_FIDELITY, STRENGTH_NEEDED
 from theory.statements.schedules import LAYER_COST
 from theory.statements.sparse_attention import SPARSE_PENALTY
+from theory.statements.truncation import TRUNCATION_SHIFT_MAX
 from theory.statements.weights_to_attention import MARGIN_FROM_WEIGHTS
-from theory.symbols import F, F_target, W_out, d, d_rest, delta, eps, eps_target, k, k_rest, lam, m, m_kept, r, tau
+from theory.symbols import (
+    D_cut,
+    F,
+    F_target,
+    W_out,
+    d,
+    d_rest,
+    delta,
+    eps,
+    eps_target,
+    k,
+    k_rest,
+    lam,
+    m,
+    m_kept,
+    r,
+    tau,
+)
 
 Values = dict[Symbol, Expr]
 
@@ -98,6 +116,7 @@ ARGUMENTS: dict[Symbol, tuple[str, *tuple[Law, ...]]] = {
     lam: ("dial", UNIT),
     tau: ("temperature", POSITIVE),
     delta: ("margin", REAL),
+    D_cut: ("distance", SIZE),
     weights.p: ("group size", INTEGER, FROM_1),
     weights.Lam: ("loss gradient", SIZE),
     weights.v_norm: ("values", SIZE),
@@ -144,6 +163,7 @@ PLAIN: dict[str, tuple[Expr, tuple[Symbol, ...]]] = {
     "margin_from_weights": (MARGIN_FROM_WEIGHTS, (weights.s_in, weights.reach_off, weights.pull, weights.d_k)),
     "random_anchor_coherence": (RANDOM_COHERENCE, (design.dimension, design.anchors, design.failure)),
     "rule_strength": (STRENGTH_NEEDED, (F, design.promise, tau)),
+    "truncation_shift_max": (TRUNCATION_SHIFT_MAX, (eps, D_cut)),
     "expected_fidelity": (EXPECTED_FIDELITY, (design.missed, design.mean_fired, design.mean_missed)),
 }
 

@@ -29,6 +29,10 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
         ARBITRARY_ROW,
         "the other row is that of the scores as seen, or an arbitrary distribution over the same keys",
     ),
+    "row with chosen keys": (
+        BLOCK_AND_COMPLEMENT,
+        "keys of the block are counted, at least one, and keys outside are singled out, but not all; any may be chosen",
+    ),
     "context": (QUERIES, "every score is finite"),
     "sparse row": (
         BLOCK_AND_COMPLEMENT,
@@ -56,5 +60,10 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
         "every rule is active; its strength is added to the scores of its target",
     ),
     "checker": (SITUATIONS, PROMISE_IS_LEAST),
+    "truncated layer": (
+        BLOCK_AND_COMPLEMENT,
+        "one query's rows in the heads of a layer, over the same keys; a clause on one head is of any of them",
+        "the layer's output is the sum of the heads' outputs after the output projection W_O",
+    ),
     "schedule": (LAYER_EXISTS, LEAKS),
 }

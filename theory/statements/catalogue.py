@@ -14,10 +14,12 @@ from theory.statements.group_lasso import SELF_CONSISTENT_THRESHOLD, STATIONARIT
 from theory.statements.known import ENTROPY_CONTINUITY, SOFTMAX_LIPSCHITZ, SURPRISE_VARIANCE, ZHAI_ENTROPY
 from theory.statements.leak import LEAK_BOUND, MARGIN_THRESHOLD_STATEMENT, ROBUSTNESS, SOFTMAX_IDENTITY
 from theory.statements.penalty import PENALTY_DUALITY
+from theory.statements.quantile_leak import QUANTILE_LEAK
 from theory.statements.range_deficit import RANGE_DEFICIT_LAW
 from theory.statements.rules import IMPERFECT_CHECKER, ODDS_COMPOSITION, RULE_SET_PROMISE
 from theory.statements.schedules import LOCALISED_DEPTH, SCHEDULE_BUDGET, SCHEDULE_COST
 from theory.statements.sparse_attention import SPARSE_ATTENTION
+from theory.statements.truncation import TRUNCATION
 from theory.statements.weights_to_attention import WEIGHTS_TO_ATTENTION
 
 CATALOGUE: tuple[Statement, ...] = (
@@ -28,6 +30,7 @@ CATALOGUE: tuple[Statement, ...] = (
     RANGE_DEFICIT_LAW,
     ROBUSTNESS,
     WHOLE_CONTEXT,
+    QUANTILE_LEAK,
     ODDS_LAW,
     ENTROPY_ALONG_DIAL,
     DIAL_COST,
@@ -53,6 +56,7 @@ CATALOGUE: tuple[Statement, ...] = (
     ENTROPY_CONTINUITY,
     SOFTMAX_LIPSCHITZ,
     SURPRISE_VARIANCE,
+    TRUNCATION,
 )
 
 

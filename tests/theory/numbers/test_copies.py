@@ -16,7 +16,16 @@ from theory import design_symbols as design
 from theory import symbols as row
 from theory import weight_symbols as weights
 from theory.design.promise import entropy_most
-from theory.numbers import anchor_bounds, bounds, exact, extinction_steps, rule_bounds, schedule_bounds, weight_bounds
+from theory.numbers import (
+    anchor_bounds,
+    bounds,
+    exact,
+    extinction_steps,
+    rule_bounds,
+    schedule_bounds,
+    truncation_bounds,
+    weight_bounds,
+)
 from theory.statements import (
     anchors,
     dial,
@@ -134,7 +143,7 @@ DRAWN = {
     exact.FROM_1: SIZE,
     exact.FROM_2: lambda draw: draw.randint(2, 500),
 }
-MODULES = (anchor_bounds, bounds, rule_bounds, schedule_bounds, weight_bounds)
+MODULES = (anchor_bounds, bounds, rule_bounds, schedule_bounds, truncation_bounds, weight_bounds)
 
 
 def plain_copy(name):

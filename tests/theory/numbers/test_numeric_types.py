@@ -8,7 +8,16 @@ import numpy as np
 from sympy import Expr, Integer, Rational
 
 import localist
-from theory.numbers import anchor_bounds, bounds, exact, extinction_steps, rule_bounds, schedule_bounds, weight_bounds
+from theory.numbers import (
+    anchor_bounds,
+    bounds,
+    exact,
+    extinction_steps,
+    rule_bounds,
+    schedule_bounds,
+    truncation_bounds,
+    weight_bounds,
+)
 from theory.numbers.checked import Array
 from theory.numbers.numeric import Numeric
 
@@ -27,6 +36,7 @@ FUNCTIONS: tuple[Numeric, ...] = (
     bounds.dial_needed,
     bounds.dialled_leak,
     schedule_bounds.dial_gain,
+    truncation_bounds.truncation_shift_max,
     weight_bounds.sparse_penalty_needed,
     weight_bounds.gradient_bound,
     weight_bounds.group_threshold,
