@@ -115,11 +115,15 @@ eps_levels = letter(
 
 D_cut = letter("D_cut", NONNEGATIVE, "largest distance between the values of a key in the block and one outside")
 r_cut = letter("r_cut", NONNEGATIVE, "length of the move of a head's output when the keys off the block are dropped")
-r_far = letter("r_far", NONNEGATIVE, "the same as r_cut if each side has the value of its key of the farthest pair")
-r_layer = letter("r_layer", NONNEGATIVE, "length of the move of the layer's output when every head drops them")
+r_far = letter(
+    "r_far", NONNEGATIVE, "the same as r_cut, were all values on a side that of its key in the farthest pair"
+)
+r_layer = letter("r_layer", NONNEGATIVE, "length of the move of the layer's output when every head drops those keys")
 R_cut = letter("R_cut", NONNEGATIVE, "root of the sum over the heads of the square of leak times D_cut")
 S_cut = letter(
-    "S_cut", NONNEGATIVE, "sum over the heads of the leak times the largest such distance after the output projection"
+    "S_cut",
+    NONNEGATIVE,
+    "sum over the heads of the leak times the largest distance as in D_cut, of values after the projection",
 )
 W_O = letter("W_O", NONNEGATIVE, "spectral norm of the output projection")
 
