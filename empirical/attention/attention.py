@@ -1,9 +1,9 @@
 """Localist attention: the dial of B1 inside fused attention, without a tokens x tokens tensor.
 
 A dial adds `b = log(1/(1-dial))` nats to the scores of a query's own block. On whole sequences a gate mixes the
-outputs of plain and block-local attention (`gate`, theory.md B6); dial 1 is block-local attention alone, with exact
-zeros. Calls with padding, a cache or dropout bring a mask or make fused attention store one; there the bias goes
-into the mask.
+outputs of plain and block-local attention (`gate`, theory.md B6). Calls with padding, a cache or dropout bring a mask
+or make fused attention store one; there the bias goes into the mask. Dial 1 is block-local attention alone, with exact
+zeros, in every call (`local`).
 
 Registered in transformers as attention and mask `localist`. The settings are read from `config.localist` (plain JSON):
 `dials` (one per layer, or one per head of it), `block` (window length) and `temperature`. Windows count from the first
@@ -33,6 +33,7 @@ from transformers.masking_utils import sdpa_mask
 from empirical.attention.block_layout import Layout
 from empirical.attention.blocks import fixed_windows
 from empirical.attention.gate import gated
+from empirical.attention.local import block_local
 from empirical.attention.positions import Places, check_fit
 from empirical.attention.row_numbers import Keep, RowNumbers
 from empirical.attention.row_pass import pass_rows
@@ -106,11 +107,13 @@ class AttentionCall:
     @property
     def leak(self) -> Float[Tensor, "batch heads tokens"]:
         """Attention off the own block `(batch, heads, tokens)`, differentiable, without dropout."""
+        self._check_whole()
         return self._gated[1]
 
     @property
     def fidelity(self) -> Float[Tensor, "batch heads tokens"]:
         """Attention on the own block `(batch, heads, tokens)`, differentiable, without dropout."""
+        self._check_whole()
         return self._gated[2]
 
     @cached_property
@@ -120,7 +123,12 @@ class AttentionCall:
             return self._used
         if self._parts:
             return self._joined([part.output for part in self._parts])
-        if self.softcap is not None or self.sinks is not None:
+        hard = math.isinf(self._bias)
+        if hard and (self.visible is not None or self.softcap is not None or self.dropout):
+            states = self.query, self.key, self.value
+            return block_local(*states, self.sight, self._layout, self.scale, self.softcap, self.dropout)
+        # A sink is off every block, of which dial 1 keeps nothing.
+        if self.softcap is not None or (self.sinks is not None and not hard):
             return self._explicit()
         if self.visible is not None or (self.dropout and self._bias):
             return self._masked()
@@ -217,24 +225,25 @@ class AttentionCall:
 
     @cached_property
     def _gated(self) -> tuple[Tensor, Tensor, Tensor]:
-        self._check_whole()
         if self._parts:
             output, leak, fidelity = zip(*(part._gated for part in self._parts), strict=True)
             return self._joined(output), self._joined(leak), self._joined(fidelity)
+        return gated(self.query, *self._per_head, self._layout(), self.scale, self._bias)
+
+    def _layout(self) -> Layout:
+        """The blocks of whole sequences."""
         if self.window is None:
-            layout = Layout.of_ids(self.ids.expand(self.key.shape[0], -1))
-        else:
-            layout = _window_layout(self.key.shape[2], self.window, self.key.device)
-        return gated(self.query, *self._per_head, layout, self.scale, self._bias)
+            return Layout.of_ids(self.ids.expand(self.key.shape[0], -1))
+        return _window_layout(self.key.shape[2], self.window, self.key.device)
 
     def _masked(self) -> Tensor:
         """Attention with the bias in the mask; dropout acts on the weights of the dialled row."""
-        kept, same = self._kept
+        visible, same = self._seen
         # Half formats would round the bias.
         work = self._work
         # A padding query sees nothing; it attends to everything to avoid NaN, and its output is never used.
-        mask = kept | ~kept.any(-1, keepdim=True)
-        if 0 < self._bias < math.inf:
+        mask = visible | ~visible.any(-1, keepdim=True)
+        if self._bias:
             mask = (same.to(work) * self._bias).masked_fill(~mask, -math.inf)
         query, key, value = self.query, *self._per_head
         if mask.dtype != torch.bool:
@@ -249,16 +258,15 @@ class AttentionCall:
         """Attention from all scores at once, for soft caps and sinks; memory grows with queries times keys."""
         work = self._work
         key, value = (each.to(work) for each in self._per_head)
-        kept, same = self._kept
+        visible, same = self._seen
         with torch.autocast(value.device.type, enabled=False):
             scores = self.query.to(work) @ key.transpose(-1, -2) * self.scale
             if self.softcap is not None:
                 scores = self.softcap * torch.tanh(scores / self.softcap)
-            if 0 < self._bias < math.inf:
+            if self._bias:
                 scores = scores + same[:, None].to(work) * self._bias
-            scores = scores.masked_fill(~kept[:, None], torch.finfo(work).min)
-            # Dial 1 keeps the block alone; a sink is off every block.
-            if self.sinks is not None and not math.isinf(self._bias):
+            scores = scores.masked_fill(~visible[:, None], torch.finfo(work).min)
+            if self.sinks is not None:
                 sink = self.sinks.to(work)[:, None, None].expand(*scores.shape[:3], 1)
                 scores = torch.cat((scores, sink), -1)
             weights = dropout(scores.softmax(-1)[..., : key.shape[2]], self.dropout)
@@ -269,14 +277,13 @@ class AttentionCall:
         return torch.float64 if self.query.dtype == torch.float64 else torch.float32
 
     @property
-    def _kept(self) -> tuple[Tensor, Tensor]:
-        """Which keys a query attends to, and which are in its block; both `(batch or 1, queries, keys)`."""
+    def _seen(self) -> tuple[Tensor, Tensor]:
+        """Which keys a query sees, and which are in its block; both `(batch or 1, queries, keys)`."""
         visible = self.visible
         if visible is None:
             tokens = self.key.shape[2]
             visible = torch.ones(1, tokens, tokens, dtype=torch.bool, device=self.key.device).tril()
-        same = self.own[..., None] == self.ids[:, None]
-        return (visible & same if math.isinf(self._bias) else visible), same
+        return visible, self.own[..., None] == self.ids[:, None]
 
 
 def localist_attention(

@@ -92,10 +92,8 @@ class Layout:
         start = sequence * tokens + first
         length = torch.diff(start, append=start.new_tensor([batch * tokens]))
         sorted_places = (order + tokens * torch.arange(batch, device=ids.device).unsqueeze(1)).flatten()
-        scale = length.double().log2().ceil()
         parts = []
-        for each in sorted(set(scale.tolist())):
-            chosen = scale == each
+        for chosen in by_length(length):
             inner = torch.arange(int(length[chosen].max()), device=ids.device)
             real = inner < length[chosen].unsqueeze(1)
             places = start[chosen].unsqueeze(1) + inner.where(real, 0)
@@ -125,3 +123,9 @@ class Layout:
             for into, each in zip(whole, found, strict=True):
                 part.put(into, each)
         return tuple(whole)
+
+
+def by_length(lengths: Int[Tensor, " blocks"]) -> list[Bool[Tensor, " blocks"]]:
+    """Masks that divide blocks into groups whose `lengths`, from 1, differ by at most a factor of 2; shortest first."""
+    scale = lengths.double().log2().ceil()
+    return [scale == each for each in sorted(set(scale.tolist()))]
