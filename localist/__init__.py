@@ -4,7 +4,8 @@ Bounds of one attention row, in nats: `leak_max`, `fidelity_min`, `entropy_max`,
 `margin_needed`, `penalty_needed`, `dial_needed`, `dialled_leak`, `penalised_margin`. Run files: `read_run`,
 `parse_run`, `check_run`, `design_run`. Statements: `CATALOGUE`. Claims of your own: `certify`, `attack`, `attack_row`,
 `Verdict`, and `strategies` for property tests. Models: `watch`, `dial`, `measure` and `calibrate` a transformers
-decoder, `read_dials` of a calibration, `LocalistCallback` logs rows in training; `load_model` loads a trained run.
+decoder, `read_dials` of a calibration, `BlockCache` keeps only the current block of layers at dial 1,
+`LocalistCallback` logs rows in training; `load_model` loads a trained run.
 
 Each name is loaded when it is first used: `import localist` loads neither numpy nor torch.
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from empirical.attention.attach import dial
+    from empirical.attention.block_cache import BlockCache
     from empirical.calibration.calibrate import calibrate
     from empirical.measuring.dial_file import read_dials
     from empirical.measuring.measure import measure
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CATALOGUE",
+    "BlockCache",
     "LocalistCallback",
     "Verdict",
     "attack",
@@ -76,6 +79,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BlockCache": "empirical.attention.block_cache",
     "CATALOGUE": "theory.statements.catalogue",
     "LocalistCallback": "empirical.measuring.row_callback",
     "calibrate": "empirical.calibration.calibrate",

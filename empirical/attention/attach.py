@@ -20,6 +20,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.masking_utils import sdpa_mask
 
 from empirical.attention.attention import NAME, AttentionCall, refuse_what_is_not_understood
+from empirical.attention.block_cache import BlockCache
 from empirical.attention.block_kinds import Blocks, chosen_blocks
 from empirical.attention.schedule import LayerDial, check_dials, layer_bias
 from empirical.attention.text import Text, TextReader
@@ -109,6 +110,10 @@ class Attachment:
             raise DomainError("gradient checkpointing calls attention twice per layer: switch it off while watching")
         self._called, self._cache = set(), given.get("past_key_values")
         self._text = self._reader.read(given, self._named)
+        if isinstance(self._cache, BlockCache):
+            if self._on_call is not None:
+                raise DomainError("rows count every key, of which a BlockCache drops some: watch with another cache")
+            self._cache.begin(self._text, [dial == 1 for dial in self.dials], self._window)
         if self._on_begin is not None:
             self._on_begin()
 
@@ -149,7 +154,7 @@ class Attachment:
             query,
             key,
             value,
-            **text.sight(query.shape[2], key.shape[2], attention_mask),
+            **text.sight(query.shape[2], key.shape[2], attention_mask, isolated=self.dials[layer] == 1),
             scale=scale,
             bias=layer_bias(self.dials[layer]),
             window=self._window,
@@ -185,8 +190,9 @@ def dial(
     """Move a decoder towards its blocks inside a `with` statement, without retraining.
 
     `dials` is one dial per layer, or one for all; a layer may have one per head. 0 leaves attention as it is, 1
-    restricts it to the query's own block. `block` and `blocks` are as in `watch`. Raises DomainError for dials outside
-    [0, 1], and as `watch`.
+    restricts it to the query's own block. `block` and `blocks` are as in `watch`. Layers at dial 1 compute each block
+    alone, and in generation a `BlockCache` keeps only their current one. Raises DomainError for dials outside [0, 1],
+    and as `watch`.
     """
     if dials is None:
         raise DomainError("dials None must be a number, or one per layer")
@@ -200,7 +206,7 @@ def _dials(dials: Any, settings: dict[str, Any], layers: int) -> list[LayerDial]
         dials = settings.get("dials", 0.0)
     try:
         each = list(dials) if _several(dials) else [dials] * layers
-        found: list[LayerDial] = [tuple(map(_number, dial)) if _several(dial) else _number(dial) for dial in each]
+        found = [_of_layer(dial) for dial in each]
     except (TypeError, ValueError) as error:
         raise DomainError(f"dials {dials!r} must be a number, or one per layer or per head of each layer") from error
     check_dials(found, layers)
@@ -210,6 +216,14 @@ def _dials(dials: Any, settings: dict[str, Any], layers: int) -> list[LayerDial]
 def _several(dials: Any) -> bool:
     # A single number may be one of numpy or torch, whose arrays without a shape have no length.
     return hasattr(dials, "__len__") and getattr(dials, "shape", None) != ()
+
+
+def _of_layer(dial: Any) -> LayerDial:
+    """One dial where those of all heads are equal."""
+    if not _several(dial):
+        return _number(dial)
+    each = tuple(map(_number, dial))
+    return each[0] if len(set(each)) == 1 else each
 
 
 def _number(dial: Any) -> float:

@@ -91,7 +91,7 @@ def _attend(
 def _meetings(sight: Sight, batch: int) -> tuple[Meeting, ...]:
     """All meetings of a call that brings a mask; layers that share the mask and the blocks share them."""
     assert sight.visible is not None
-    known = _KNOWN.get(sight.visible)
+    known = _KNOWN.get(sight.visible)  # type: ignore[no-untyped-call]
     if known is None or known[0] != batch or known[1] is not sight.own or known[2] is not sight.ids:
         known = _KNOWN[sight.visible] = batch, sight.own, sight.ids, _met(sight, sight.visible, batch)
     found: tuple[Meeting, ...] = known[3]
@@ -103,7 +103,7 @@ def _met(sight: Sight, visible: Tensor, batch: int) -> tuple[Meeting, ...]:
     asks = visible.any(2) if sight.real is None else visible.any(2) & sight.real
     asking = _Sorted.of(sight.own, asks, span, batch)
     asked = _Sorted.of(sight.ids, visible.any(1), span, batch)
-    blocks = asking.names.unique_consecutive()
+    blocks: Tensor = asking.names.unique_consecutive()  # type: ignore[no-untyped-call]
     # A block without keys is no block: a mask may let its queries see other blocks only.
     blocks = blocks[asked.runs(blocks)[1] > 0]
     begins, lengths = asking.runs(blocks)

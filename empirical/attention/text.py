@@ -20,8 +20,8 @@ from theory.errors import DomainError
 class Text:
     """What one forward pass sees: positions and blocks of all tokens so far, and which are real (None: all).
 
-    `tokens` are the tokens so far where the blocks follow them, else None. `checked` are the masks of this pass that
-    were found to be causal.
+    `tokens` are the tokens so far where the blocks follow them, else None. `known` are the sights of this pass, by
+    mask and number of keys; layers that see alike share one.
     """
 
     batch: int
@@ -30,7 +30,7 @@ class Text:
     blocks: Int[Tensor, "#batch keys"]
     real: Bool[Tensor, "batch keys"] | None
     tokens: Int[Tensor, "batch keys"] | None
-    checked: list[Tensor]
+    known: list[tuple[Tensor | None, int, dict[str, Any]]]
 
     @property
     def first(self) -> Int[Tensor, "#batch"]:
@@ -39,40 +39,52 @@ class Text:
             return torch.zeros(1, dtype=torch.long, device=self.positions.device)
         return self.real.long().argmax(-1)
 
-    def sight(self, queries: int, keys: int, mask: Tensor | None) -> dict[str, Any]:
-        """What one layer's queries see, as keywords of `AttentionCall`. Raises DomainError if it is unclear."""
+    def sight(self, queries: int, keys: int, mask: Tensor | None, isolated: bool = False) -> dict[str, Any]:
+        """What one layer's queries see, as keywords of `AttentionCall`. Raises DomainError if it is unclear.
+
+        A layer whose cache has dropped tokens has the last keys. They may be fewer than those of the mask, which
+        layers share. Only a layer with `isolated` blocks may lack a key that the mask shows.
+        """
         total = self.positions.shape[1]
         if queries != self.queries or keys > total:
             raise DomainError(
                 f"attention was called with {queries} queries and {keys} keys in a pass over {self.queries} tokens "
                 f"that sees {total}: use a cache that grows with the text, and no cross-attention"
             )
+        if not isolated and keys < (total if mask is None else mask.shape[-1]):
+            lost = mask is None or bool(mask[..., : mask.shape[-1] - keys].any())
+            if lost:
+                raise DomainError(f"the cache has dropped keys that the mask shows: {keys} of {total} are left")
+        for held, count, found in self.known:
+            if held is mask and count == keys:
+                return found
         found = {
             # A cache that slides keeps the last keys.
             "ids": self.blocks[:, total - keys :],
             "own": self.blocks[:, total - queries :],
             "real": None if self.real is None else self.real[:, total - queries :],
             "first": self.first - (total - keys) if total > keys or self.real is not None else None,
+            "visible": self._visible(queries, keys, mask),
         }
-        if mask is not None:
-            return found | {"visible": self._causal(mask, queries, keys)}
-        if queries == keys:
-            return found | {"visible": None}
-        if queries > 1:
-            raise DomainError(f"{queries} queries and {keys} keys came without a mask: which sees which is unknown")
-        return found | {"visible": torch.ones(1, 1, keys, dtype=torch.bool, device=self.blocks.device)}
+        self.known.append((mask, keys, found))
+        return found
 
-    def _causal(self, mask: Tensor, queries: int, keys: int) -> Bool[Tensor, "#batch queries keys"]:
-        if mask.dtype != torch.bool or mask.dim() != 4 or mask.shape[1:] != (1, queries, keys):
+    def _visible(self, queries: int, keys: int, mask: Tensor | None) -> Bool[Tensor, "#batch queries keys"] | None:
+        if mask is None:
+            if queries == keys:
+                return None
+            if queries > 1:
+                raise DomainError(f"{queries} queries and {keys} keys came without a mask: which sees which is unknown")
+            return torch.ones(1, 1, keys, dtype=torch.bool, device=self.blocks.device)
+        masked = mask.shape[-1]
+        if mask.dtype != torch.bool or mask.dim() != 4 or mask.shape[1:3] != (1, queries) or masked < keys:
             raise DomainError(
                 f"a mask of {mask.dtype} and shape {tuple(mask.shape)} must be of torch.bool and (batch, 1, {queries}, "
                 f"{keys}): position biases and masks per head are not supported"
             )
-        if not any(mask is each for each in self.checked):
-            if bool(mask.triu(keys - queries + 1).any()):
-                raise DomainError("the mask lets a token see later ones: localist attention is causal self-attention")
-            self.checked.append(mask)
-        return mask[:, 0]
+        if not any(mask is held for held, _, _ in self.known) and bool(mask.triu(masked - queries + 1).any()):
+            raise DomainError("the mask lets a token see later ones: localist attention is causal self-attention")
+        return mask[:, 0, :, masked - keys :]
 
 
 class TextReader:

@@ -1,7 +1,7 @@
 """Continues a prompt with the dial moved at inference: one trained model, any locality, no retraining.
 
-Keys and values are cached. Blocks follow absolute positions, or the sentences or paragraphs of the text so far, so a
-generated token sees the same blocks as in a pass over the whole text.
+Keys and values are cached; layers at dial 1 keep those of the current window. Blocks follow absolute positions, or the
+sentences or paragraphs of the text so far, so a generated token sees the same blocks as in a pass over the whole text.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import Cache, PreTrainedModel
 
 from empirical.attention.attach import Attachment
+from empirical.attention.block_cache import BlockCache
 from empirical.attention.block_kinds import Blocks, WindowBlocks
 from empirical.attention.schedule import layer_dials
 from empirical.measuring.subject import BLOCK
@@ -79,8 +80,10 @@ def generate(
         model.to(torch.accelerator.current_accelerator())  # type: ignore[arg-type]
     found = []
     for plan in plans:
+        # Layers at dial 1 need their current window only.
+        cache = BlockCache(model) if 1 in plan and blocks.window is not None else None
         with Attachment(model, blocks, plan).attached():
-            ids, loss = continued(model, start.to(model.device), tokens, temperature, seed)
+            ids, loss = continued(model, start.to(model.device), tokens, temperature, seed, cache)
         text = tokenizer.decode(ids[0, start.shape[1] :].tolist(), skip_special_tokens=False)
         found.append(Continuation(tuple(plan), text, loss))
     return found
@@ -115,12 +118,15 @@ def _blocks(model: PreTrainedModel, tokenizer: Tokenizer, block: int | None, sou
 
 @torch.no_grad()
 def continued(
-    model: PreTrainedModel, start: Tensor, tokens: int, temperature: float, seed: int
+    model: PreTrainedModel, start: Tensor, tokens: int, temperature: float, seed: int, cache: Cache | None = None
 ) -> tuple[Tensor, float]:
-    """Ids `start` `(1, prompt)` extended by `tokens`, and the new tokens' mean surprise in nats at temperature 1."""
+    """Ids `start` `(1, prompt)` extended by `tokens`, and the new tokens' mean surprise in nats at temperature 1.
+
+    `cache` is an empty one, None for the model's own kind.
+    """
     # On the CPU, so that a seed means the same draws everywhere.
     generator = torch.Generator().manual_seed(seed)
-    ids, step, cache = start, start, None
+    ids, step = start, start
     surprise = 0.0
     for _ in range(tokens):
         output = model(step, past_key_values=cache, use_cache=True)
