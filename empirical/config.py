@@ -47,7 +47,9 @@ SWEEP_NAME = "sweep.json"
 class ModelConfig(Settings):
     """Shape of a GPT-2 trained from scratch; with `pretrained` only context and dropout can be chosen."""
 
-    pretrained: str | None = Field(default=None, description="Pretrained GPT-2: a folder, or a name (needs a network)")
+    pretrained: str | None = Field(
+        default=None, description="Pretrained decoder: a folder, or a name (needs a network)"
+    )
     layers: int = Field(default=4, ge=1, description="Transformer layers")
     heads: int = Field(default=4, ge=1, description="Attention heads")
     width: int = Field(default=128, ge=1, description="Width of the residual stream")
@@ -210,13 +212,21 @@ class TrainingConfig(Settings):
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32", description="float32, or bfloat16 for products with float32 weights"
     )
-    batch: int = Field(default=8, ge=1, description="Sequences per step, in each process of torchrun")
+    batch: int = Field(default=8, ge=1, description="Sequences per pass, in each process of torchrun")
+    accumulate: int = Field(default=1, ge=1, description="Passes whose gradients are added up for one step")
     learning_rate: float = Field(default=2e-3, gt=0, description="Peak learning rate")
     warmup_steps: int = Field(default=20, ge=0)
     weight_decay: float = Field(default=0.01, ge=0, le=1)
     checkpoint_seconds: float = Field(default=30.0, gt=0)
     checkpoint_steps: int | None = Field(
         default=None, ge=1, description="Also write a checkpoint every this many steps"
+    )
+
+    evaluate_every: int | None = Field(
+        default=None, ge=1, description="Log held-out loss, entropy and fidelity every this many steps"
+    )
+    lora_rank: int | None = Field(
+        default=None, ge=1, description="Train adapters of this rank on queries, keys and values (needs peft)"
     )
 
     @model_validator(mode="after")
@@ -258,6 +268,20 @@ class RunConfig(Settings):
                 f"{{largest_dial}} {self.locality.largest_dial:g} has no effect with {{schedule}} {UNDIALLED!r}, "
                 "whose dials are 0: leave it out, or choose another schedule"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_have_weights_to_adapt(self) -> RunConfig:
+        if self.training.lora_rank is not None:
+            if self.model.pretrained is None:
+                raise ValueError(
+                    f"{{lora_rank}} {self.training.lora_rank} trains adapters of pretrained weights: give a model too"
+                )
+            if self.objective.group_penalty:
+                raise ValueError(
+                    f"{{group_penalty}} {self.objective.group_penalty:g} shrinks weights that {{lora_rank}} "
+                    f"{self.training.lora_rank} keeps as they are: leave one out"
+                )
         return self
 
     @model_validator(mode="after")

@@ -1,13 +1,15 @@
-"""GPT-2 with localist attention: built, loaded and saved as ordinary transformers folders.
+"""Decoders with localist attention: built, loaded and saved as ordinary transformers folders.
 
-The model is `GPT2LMHeadModel` itself; only the attention function differs. Its settings are plain JSON in
-`config.json` under `localist`, so loading a saved folder restores them. A stock program that reads the same folder
-gets plain GPT-2 with the same weights.
+The model is a class of transformers itself, such as `GPT2LMHeadModel`; only the attention function differs. Its
+settings are plain JSON in `config.json` under `localist`, so loading a saved folder restores them. A stock program that
+reads the same folder gets the plain model with the same weights.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +18,17 @@ from typing import Any
 import torch
 from huggingface_hub.utils import logging as hub_logging
 from pydantic import Field
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers.utils import logging as transformers_logging
 
+from empirical.attention.attach import set_attention
 from empirical.attention.attention import NAME
 from empirical.attention.schedule import check_dials
 from empirical.config import BlockKind, LocalityConfig, ModelConfig
@@ -28,8 +38,8 @@ from empirical.settings import Settings, checked
 from theory.errors import DomainError, InputError, first_line
 from theory.files import read_json
 
-# GPT-2's three dropouts; a run sets them all to the same value.
-_DROPOUTS = ("resid_pdrop", "embd_pdrop", "attn_pdrop")
+# Settings of dropout in any configuration, those of classification heads aside; a run sets them all to the same value.
+_DROPOUT = re.compile(r"(?!summary|classifier)\w*(pdrop|dropout)")
 
 
 class AttentionSettings(Settings):
@@ -45,7 +55,7 @@ class AttentionSettings(Settings):
 def build_model(shape: ModelConfig, locality: LocalityConfig, vocabulary: int, seed: int) -> GPT2LMHeadModel:
     """GPT-2 of this shape with random weights fixed by `seed`, in training mode."""
     settings: dict[str, Any] = {
-        **dict.fromkeys(_DROPOUTS, shape.dropout),
+        **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), shape.dropout),
         "localist": _settings(locality, shape.layers),
         "attn_implementation": NAME,
     }
@@ -66,20 +76,21 @@ def build_model(shape: ModelConfig, locality: LocalityConfig, vocabulary: int, s
 
 def load_model(
     source: Path | str, locality: LocalityConfig | None = None, dropout: float | None = None
-) -> GPT2LMHeadModel:
-    """Load a folder or a hub name, safetensors only.
+) -> PreTrainedModel:
+    """Load a folder or a hub name with localist attention, safetensors only, without code of its own.
 
-    `locality` replaces the folder's settings, and `dropout` the dropout used in training. A stock GPT-2 folder
-    has no settings and is loaded as distributed. Raises InputError.
+    `locality` replaces the folder's settings, and `dropout` the dropout used in training. A stock folder has no
+    settings and is loaded as distributed. Raises InputError, and DomainError for a model that does not dispatch its
+    attention.
     """
-    chosen: dict[str, Any] = {} if dropout is None else dict.fromkeys(_DROPOUTS, dropout)
-    model: GPT2LMHeadModel = _loaded(GPT2LMHeadModel, "GPT-2", source, {"attn_implementation": NAME, **chosen})
-    layers = model.config.n_layer
-    if locality is not None:
-        model.config.localist = _settings(locality, layers)
-    elif getattr(model.config, "localist", None) is None:
-        model.config.localist = _settings(LocalityConfig(), layers)
-    model.config.localist = _checked_settings(model.config.localist, layers, source)
+    model = _loaded(source, dropout)
+    set_attention(model, NAME)
+    layers = text_config(model).num_hidden_layers
+    settings = getattr(model.config, "localist", None)
+    if locality is not None or settings is None:
+        settings = _settings(locality or LocalityConfig(), layers)
+    # Attention reads the configuration of its own module, which in a composite model is the text's.
+    model.config.localist = text_config(model).localist = _checked_settings(settings, layers, source)
     return model
 
 
@@ -91,11 +102,26 @@ def load_decoder(source: Path | str) -> PreTrainedModel:
     folder = Path(source)
     if (folder / "config.json").is_file() and read_json(folder / "config.json").get("localist"):
         return load_model(source)
-    model: PreTrainedModel = _loaded(AutoModelForCausalLM, "decoder", source, {})
-    return model
+    return _loaded(source)
 
 
-def _loaded(kind: Any, named: str, source: Path | str, options: dict[str, Any]) -> Any:
+def text_config(model: PreTrainedModel) -> PretrainedConfig:
+    """The configuration of the model's layers."""
+    return model.config.get_text_config()
+
+
+def positions(model: PreTrainedModel) -> float:
+    """The most tokens that the model takes; infinite if it states no limit."""
+    return getattr(text_config(model), "max_position_embeddings", None) or math.inf
+
+
+def dropouts(config: PretrainedConfig) -> list[str]:
+    """Names of the dropouts of the model's layers."""
+    values = config.get_text_config().to_dict()
+    return [name for name, value in values.items() if _DROPOUT.fullmatch(name) and isinstance(value, int | float)]
+
+
+def _loaded(source: Path | str, dropout: float | None = None) -> PreTrainedModel:
     """The model in evaluation mode, with every weight read from the files. Raises InputError."""
     folder = Path(source)
     if folder.is_dir():
@@ -107,33 +133,39 @@ def _loaded(kind: Any, named: str, source: Path | str, options: dict[str, Any]) 
     local = folder.is_dir() or not hub_is_reachable()
     try:
         with quiet():
-            model, report = kind.from_pretrained(
+            config = AutoConfig.from_pretrained(str(source), trust_remote_code=False, local_files_only=local)
+            for name in [] if dropout is None else dropouts(config):
+                setattr(config.get_text_config(), name, dropout)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 str(source),
+                config=config,
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=local,
                 output_loading_info=True,
                 dtype=torch.float32,
-                **options,
             )
     # transformers, huggingface_hub and safetensors each have their own error types for a bad folder or name.
     except Exception as error:
         why = first_line(error)
         if local and isinstance(error, OSError) and not folder.is_dir():
             why = unreachable()
-        raise InputError(f"cannot load {named} weights from {source}: {why}") from error
+        raise InputError(f"cannot load decoder weights from {source}: {why}") from error
+    model: PreTrainedModel = loaded[0]
+    report: dict[str, Any] = loaded[1]
     lacking = sorted(set(report["missing_keys"])) + sorted(map(str, report.get("mismatched_keys") or []))
     if lacking:
-        raise InputError(f"{source} is not a complete {named}: {len(lacking)} weights are missing, first {lacking[0]}")
-    return model.eval()
+        raise InputError(f"{source} is not a complete decoder: {len(lacking)} weights are missing, first {lacking[0]}")
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
 
 
-def parameter_count(model: GPT2LMHeadModel) -> int:
+def parameter_count(model: PreTrainedModel) -> int:
     """Number of weights, tied ones counted once."""
     return int(sum(parameter.numel() for parameter in model.parameters()))
 
 
-def save_model(model: GPT2LMHeadModel, folder: Path) -> None:
+def save_model(model: PreTrainedModel, folder: Path) -> None:
     """Write `config.json` and `model.safetensors`. Raises InputError if the folder cannot be written."""
     try:
         with quiet():

@@ -28,6 +28,7 @@ _READ = (
     "run.json",
     "corpus.json",
     "groups.json",
+    "lora.json",
     "training.json",
 )
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import sdpa_mask
 
-from empirical.attention.attention import NAME, AttentionCall, refuse_what_is_not_understood
+from empirical.attention.attention import NAME, AttentionCall, check_window_mask, refuse_what_is_not_understood
 from empirical.attention.block_cache import BlockCache
 from empirical.attention.block_kinds import Blocks, chosen_blocks
 from empirical.attention.schedule import LayerDial, check_dials, layer_bias
@@ -75,7 +75,7 @@ class Attachment:
             self._model.register_forward_hook(self._after),
         ]
         try:
-            self._set()
+            set_attention(self._model, self._name)
             yield
         finally:
             for hook in hooks:
@@ -85,18 +85,6 @@ class Attachment:
             self._reader.release()
             for registry in (AttentionInterface, AttentionMaskInterface):
                 registry._global_mapping.pop(self._name, None)
-
-    def _set(self) -> None:
-        # Asked first, because transformers would only warn.
-        if not self._model._can_set_attn_implementation():
-            raise DomainError(_undispatched(self._named))
-        try:
-            self._model.set_attn_implementation(self._name)
-        # Each kind of model refuses in its own words.
-        except (ValueError, KeyError, NotImplementedError) as error:
-            raise DomainError(f"{self._named} refuses other attention functions: {error}") from error
-        if any(config._attn_implementation_internal != self._name for config in _text_configs(self._model)):
-            raise DomainError(_undispatched(self._named))
 
     @property
     def _named(self) -> str:
@@ -145,8 +133,7 @@ class Attachment:
         text = self._text
         if text is None:
             raise DomainError(f"attention was called outside the forward pass of {self._named}: call that model itself")
-        if attention_mask is None and sliding_window and key.shape[2] > sliding_window:
-            raise DomainError(f"{key.shape[2]} keys came without a mask for a sliding window of {sliding_window}")
+        check_window_mask(attention_mask, sliding_window, key.shape[2])
         layer = self._layer(module)
         scale = (query.shape[-1] ** -0.5 if scaling is None else scaling) / self._temperature
         call = AttentionCall(
@@ -177,6 +164,21 @@ class Attachment:
             raise DomainError(f"layer {layer} calls attention more than once per pass: its rows would count twice")
         self._called.add(layer)
         return layer
+
+
+def set_attention(model: PreTrainedModel, name: str) -> None:
+    """Let every layer call the attention registered under this name. Raises DomainError if the model does not."""
+    named = type(model).__name__
+    # Asked first, because transformers would only warn.
+    if not model._can_set_attn_implementation():
+        raise DomainError(_undispatched(named))
+    try:
+        model.set_attn_implementation(name)
+    # Each kind of model refuses in its own words.
+    except (ValueError, KeyError, NotImplementedError) as error:
+        raise DomainError(f"{named} refuses other attention functions: {error}") from error
+    if any(config._attn_implementation_internal != name for config in _text_configs(model)):
+        raise DomainError(_undispatched(named))
 
 
 @contextmanager

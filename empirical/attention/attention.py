@@ -294,13 +294,17 @@ def localist_attention(
     attention_mask: Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    sliding_window: int | None = None,
     block_ids: Int[Tensor, "#batch tokens"] | None = None,
     row_sink: Callable[[AttentionCall], None] | None = None,
     **kwargs: Any,
 ) -> tuple[Float[Tensor, "batch queries heads value"], None]:
     """Attention function for transformers: `(batch, heads, tokens, head)` in, tokens before heads out.
 
-    Raises DomainError for keywords it would otherwise ignore: see the module.
+    Raises DomainError for keywords it would otherwise ignore, and for a sliding window whose mask is missing or beside
+    a cache: see the module.
     """
     refuse_what_is_not_understood(module, kwargs)
     settings: dict[str, Any] = module.config.localist  # type: ignore[union-attr,assignment]
@@ -309,13 +313,15 @@ def localist_attention(
     bias = layer_bias(settings["dials"][layer])
     batch, _, queries, _ = query.shape
     allocated = key.shape[2]
+    check_window_mask(attention_mask, sliding_window, allocated)
     whole = attention_mask is None and (queries > 1 or allocated == 1)
     if whole and allocated > queries:
         # A cache allocated beyond the prompt: without a mask only the prompt's own keys are filled.
         key, value = key[:, :, :queries], value[:, :, :queries]
         if block_ids is not None and block_ids.shape[-1] == allocated:
             block_ids = block_ids[:, :queries]
-    if bias == 0 and row_sink is None and block_ids is None and query.shape[1] == key.shape[1]:
+    plain = bias == 0 and row_sink is None and block_ids is None and softcap is None and s_aux is None
+    if plain and query.shape[1] == key.shape[1]:
         output = scaled_dot_product_attention(
             query, key, value, attn_mask=attention_mask, dropout_p=dropout, is_causal=whole, scale=scale
         )
@@ -328,17 +334,23 @@ def localist_attention(
         if attention_mask is None:
             places = Places.of_last(allocated, key.device, kwargs.get("position_ids"))
         else:
-            places = Places.of_mask(attention_mask, (batch, queries, allocated))
+            places = Places.of_mask(attention_mask, (batch, queries, allocated), sliding_window)
         window, visible, real, first = None, places.visible, places.real, places.first
         own, ids = places.windows(settings["block"]) if block_ids is None else places.chosen(block_ids)
     if block_ids is not None:
         check_fit(ids, batch, key.shape[2])
     call = AttentionCall(
-        layer, query, key, value, ids, own, scale, bias, window, visible, dropout, real=real, first=first
+        layer, query, key, value, ids, own, scale, bias, window, visible, dropout, softcap, s_aux, real, first
     )
     if row_sink is not None:
         row_sink(call)
     return call.output.transpose(1, 2).contiguous(), None
+
+
+def check_window_mask(mask: Tensor | None, sliding_window: int | None, keys: int) -> None:
+    """Raise DomainError if a sliding window hides keys and its mask is missing."""
+    if mask is None and sliding_window and keys > sliding_window:
+        raise DomainError(f"{keys} keys came without a mask for a sliding window of {sliding_window}")
 
 
 def refuse_what_is_not_understood(module: torch.nn.Module, kwargs: dict[str, Any]) -> None:

@@ -31,10 +31,11 @@ class Places:
     visible: Bool[Tensor, "#batch queries keys"]
 
     @classmethod
-    def of_mask(cls, mask: Tensor, shape: tuple[int, int, int]) -> Places:
+    def of_mask(cls, mask: Tensor, shape: tuple[int, int, int], sliding_window: int | None = None) -> Places:
         """Positions from a mask `(batch or 1, 1, queries, keys)`; `shape` is (batch, queries, keys) of the call.
 
-        Raises DomainError unless the mask is the causal mask of one text with padding.
+        With a sliding window a query sees that many keys at most. Raises DomainError unless the mask is the causal mask
+        of one text with padding, and for a sliding window over a cache.
         """
         batch, queries, keys = shape
         if mask.dtype != torch.bool:
@@ -51,13 +52,20 @@ class Places:
         place = torch.arange(keys, device=mask.device)
         seen = visible.any(1)
         position = seen.long().cumsum(-1) - 1
+        slots = (visible * place).amax(-1)
         own = visible.sum(-1) - 1
-        if not torch.equal((position[:, None] <= own[..., None]) & seen[:, None], visible):
+        expected = (position[:, None] <= own[..., None]) & seen[:, None]
+        if sliding_window is not None and keys > sliding_window:
+            # Each token of a whole text is seen, by its own query if by no other; tokens in a cache may be hidden.
+            own = position.gather(-1, slots)
+            near = position[:, None] > own[..., None] - sliding_window
+            expected = (position[:, None] <= own[..., None]) & seen[:, None] & near & (queries == keys)
+        if not torch.equal(expected, visible):
             raise DomainError(
                 "the attention mask is not the causal mask of one text with padding, so block positions are unknown: "
-                "a dial takes no sliding window and no packed sequences"
+                "a dial takes no packed sequences, and a sliding window only on whole texts without a cache"
             )
-        return cls(own, position, (visible * place).amax(-1), visible)
+        return cls(own, position, slots, visible)
 
     @classmethod
     def of_last(cls, keys: int, device: torch.device, stated: Tensor | None) -> Places:

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from empirical.attention.schedule import LayerDial
 from empirical.config import load_config
 from empirical.measuring.passes import block_of
-from empirical.model import load_decoder, load_model
+from empirical.model import load_decoder, load_model, positions, text_config
 from empirical.seal import digests_of, read_files, read_seal
 from empirical.training.corpus import load_tokenizer, read_text
 from empirical.training.held_out import HELD_OUT_NAME, load_held_out
@@ -113,12 +113,12 @@ def open_decoder(
     _check(sequences, precision)
     content = read_text(Path(text))
     model = load_decoder(source)
-    config = model.config.get_text_config()
+    config = text_config(model)
     settings = getattr(model.config, "localist", None) or {}
-    positions = getattr(config, "max_position_embeddings", None) or CONTEXT
-    context = min(CONTEXT, positions) if context is None else context
-    if not 2 <= context <= positions:
-        raise DomainError(f"context {context} must lie in [2, {positions}], the positions of {source}")
+    room = positions(model)
+    context = int(min(CONTEXT, room)) if context is None else context
+    if not 2 <= context <= room:
+        raise DomainError(f"context {context} must lie in [2, {room}], the positions of {source}")
     if block is None:
         block = block_of(model, None) if settings else BLOCK
     if not 1 <= block < context:
@@ -181,13 +181,13 @@ def _weights_digest(digests: dict[str, str]) -> str:
 
 def _check_windows(folder: Path, model: PreTrainedModel, windows: Tensor, blocks: Tensor | None) -> None:
     """Raise InputError or DomainError if the model's settings do not fit these windows."""
-    config, path = model.config, folder / HELD_OUT_NAME
-    kind, block = config.localist["blocks"], config.localist["block"]
+    vocabulary, path = text_config(model).vocab_size, folder / HELD_OUT_NAME
+    kind, block = model.config.localist["blocks"], model.config.localist["block"]
     for token in (int(windows.min()), int(windows.max())):
-        if not 0 <= token < config.vocab_size:
-            raise InputError(f"{path}: token {token} must lie in [0, {config.vocab_size}), the vocabulary")
-    if windows.shape[1] > config.n_positions:
-        raise InputError(f"{path}: sequences of {windows.shape[1]} tokens exceed the model's {config.n_positions}")
+        if not 0 <= token < vocabulary:
+            raise InputError(f"{path}: token {token} must lie in [0, {vocabulary}), the vocabulary")
+    if windows.shape[1] > positions(model):
+        raise InputError(f"{path}: sequences of {windows.shape[1]} tokens exceed the model's {positions(model)}")
     if (blocks is None) != (kind == "windows"):
         held = "no" if blocks is None else "its own"
         raise InputError(f"{path} holds {held} block ids: the model has blocks {kind!r}")

@@ -32,7 +32,7 @@ from empirical.locks import alone_in
 from empirical.measuring.measure import OWN_NAME, measure
 from empirical.measuring.records import MANIFEST_NAME, read_records
 from empirical.memory import enough_memory
-from empirical.model import load_model
+from empirical.model import load_model, text_config
 from empirical.seal import check_seal, reseal
 from empirical.sweep.cluster import RunThere
 from empirical.sweep.plan import SweepConfig, Task, base_run, check_same_sweep, plain, plan, task_run
@@ -73,9 +73,9 @@ def sweep(
         base = _base(config, folder, progress)
         layers = config.model.layers
         if config.model.pretrained is not None:
-            shape = load_model(base).config
-            config.objective.check_width(shape.n_embd)
-            layers = shape.n_layer
+            shape = text_config(load_model(base))
+            config.objective.check_width(shape.hidden_size)
+            layers = shape.num_hidden_layers
         tasks = plan(config, layers)
         write_text_atomically(folder / SWEEP_NAME, json.dumps(plain(config), indent=2) + "\n")
         failures = _run_all(config, tasks, folder, base, n_jobs, run_there, progress)

@@ -17,6 +17,7 @@ Heads with all groups of `W_Q`, or all of `W_K`, extinct are listed as collapsed
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -27,35 +28,32 @@ from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
+from empirical.training.projections import MATRICES, Projection, query_and_key
 from theory.errors import DomainError
 from theory.numbers.extinction_steps import adam_update_bound
 
-MATRICES = ("query", "key")
 
-
-def group_view(
-    weight: Float[Tensor, "width 3*width"], heads: int, blocks: int
-) -> Float[Tensor, "blocks rows 2 heads head"]:
-    """`c_attn.weight` `(width, 3 width)` as `(blocks, rows, 2, heads, head)`: its `W_Q`, `W_K`; a view."""
+def group_view(weight: Float[Tensor, "inputs heads head"], blocks: int) -> Float[Tensor, "blocks rows heads head"]:
+    """A `W_Q` or `W_K` `(inputs, heads, head)` by feature blocks; a view. Raises DomainError."""
     width = weight.shape[0]
     if width % blocks:
         raise DomainError(f"feature blocks {blocks} must divide the width {width}")
-    return weight[:, : 2 * width].view(blocks, width // blocks, 2, heads, width // heads)
+    return weight.view(blocks, width // blocks, *weight.shape[1:])
 
 
-def group_norms(weight: Float[Tensor, "width 3*width"], heads: int, blocks: int) -> Float[Tensor, "blocks 2 heads"]:
-    """Frobenius norm of every group, `(blocks, 2, heads)`."""
-    return group_view(weight, heads, blocks).square().sum((1, 4)).sqrt()
+def group_norms(weight: Float[Tensor, "inputs heads head"], blocks: int) -> Float[Tensor, "blocks heads"]:
+    """Frobenius norm of every group, `(blocks, heads)`."""
+    return group_view(weight, blocks).square().sum((1, 3)).sqrt()
 
 
 @torch.no_grad()
-def shrink_groups(weight: Float[Tensor, "width 3*width"], heads: int, blocks: int, amount: float) -> None:
+def shrink_groups(weight: Float[Tensor, "inputs heads head"], blocks: int, amount: float) -> None:
     """Proximal map of `amount * sum |W_group|_F`, in place."""
-    norms = group_norms(weight, heads, blocks)
+    norms = group_norms(weight, blocks)
     factor = (1 - amount / norms).clamp_min(0)
     # 0/0 at a group that is already zero; it stays zero.
     factor = torch.where(norms > 0, factor, torch.zeros_like(factor))
-    group_view(weight, heads, blocks).mul_(factor[:, None, :, :, None])
+    group_view(weight, blocks).mul_(factor[:, None, :, None])
 
 
 def predicted_step(start: float, gains: NDArray[np.float64]) -> int | None:
@@ -91,7 +89,9 @@ class GroupProximal(TrainerCallback, ExportableState):
         self.betas = betas
         self.rates: list[float] = []
         self.group_size = 0
-        # One entry per layer, each `(blocks, 2, heads)`; `extinct` is 0 while a group is alive.
+        self._projections: list[Projection] = []
+        # `W_Q` and `W_K` of the first layer, of the second, ..., each `(blocks, heads)`; `extinct` is 0 while a group
+        # is alive.
         self.start: list[Tensor] = []
         self.reach: list[Tensor] = []
         self.extinct: list[Tensor] = []
@@ -119,12 +119,20 @@ class GroupProximal(TrainerCallback, ExportableState):
         **kwargs: Any,
     ) -> None:
         """Record the norms at the start of the run."""
+        self.find(model)
         if not self.start:
-            weight, heads = _projections(model)[0]
-            self.group_size = weight.shape[0] ** 2 // (heads * self.feature_blocks)
-            self.start = [self._norms(weight, heads) for weight, heads in _projections(model)]
+            inputs, _, width = self._projections[0].weight.shape
+            self.group_size = inputs // self.feature_blocks * width
+            self.start = [self._norms(each.weight) for each in self._projections]
             self.reach = [torch.zeros_like(each) for each in self.start]
             self.extinct = [torch.zeros_like(each, dtype=torch.long) for each in self.start]
+
+    def find(self, model: Any) -> None:
+        """Find the heads' weights. Raises DomainError if they cannot be told apart, or not divided into blocks."""
+        if not self._projections:
+            self._projections = [each for layer in query_and_key(getattr(model, "module", model)) for each in layer]
+            for each in self._projections:
+                group_view(each.weight, self.feature_blocks)
 
     def on_pre_optimizer_step(
         self,
@@ -135,7 +143,7 @@ class GroupProximal(TrainerCallback, ExportableState):
         **kwargs: Any,
     ) -> None:
         """Store the weights before the step, to measure how far the optimiser moves them."""
-        self._before = [weight.detach().clone() for weight, _ in _projections(model)]
+        self._before = [each.weight.clone() for each in self._projections]
 
     def on_optimizer_step(
         self,
@@ -150,15 +158,15 @@ class GroupProximal(TrainerCallback, ExportableState):
         rate = float(optimizer.param_groups[0]["lr"])
         step = len(self.rates) + 1
         self.rates.append(rate)
-        for layer, (weight, heads) in enumerate(_projections(model)):
+        for index, weight in enumerate(each.weight for each in self._projections):
             if rate > 0:
-                moved = self._norms(weight.detach() - self._before[layer], heads) / rate
-                alive = self.extinct[layer] == 0
-                self.reach[layer] = torch.where(alive, torch.maximum(self.reach[layer], moved), self.reach[layer])
-            shrink_groups(weight, heads, self.feature_blocks, rate * self.penalty)
-            zero = self._norms(weight, heads) == 0
-            born = zero & (self.extinct[layer] == 0)
-            self.extinct[layer] = torch.where(zero, self.extinct[layer] + born * step, 0)
+                moved = self._norms(weight - self._before[index]) / rate
+                alive = self.extinct[index] == 0
+                self.reach[index] = torch.where(alive, torch.maximum(self.reach[index], moved), self.reach[index])
+            shrink_groups(weight, self.feature_blocks, rate * self.penalty)
+            zero = self._norms(weight) == 0
+            born = zero & (self.extinct[index] == 0)
+            self.extinct[index] = torch.where(zero, self.extinct[index] + born * step, 0)
 
     def groups(self) -> list[dict[str, Any]]:
         """One record per group: norm at the start, longest step, extinction measured and predicted."""
@@ -167,40 +175,37 @@ class GroupProximal(TrainerCallback, ExportableState):
         universal = rates * (self.penalty - math.sqrt(self.group_size) * reaches)
         adam = self.optimizer == "adamw"
         records = []
-        for layer, starts in enumerate(self.start):
-            for block, matrix, head in torch.cartesian_prod(*map(torch.arange, starts.shape)).tolist():
-                start, reach = (
-                    float(starts[block, matrix, head]),
-                    float(self.reach[layer][block, matrix, head]),
-                )
-                records.append(
-                    {
-                        "layer": layer,
-                        "matrix": MATRICES[matrix],
-                        "head": head,
-                        "feature_block": block,
-                        "norm_start": start,
-                        "largest_step": reach,
-                        "extinct_step": int(self.extinct[layer][block, matrix, head]) or None,
-                        "predicted_step_measured": predicted_step(start, rates * (self.penalty - reach)),
-                        "predicted_step_universal": predicted_step(start, universal) if adam else None,
-                    }
-                )
+        places = sorted(
+            (index // len(MATRICES), block, index % len(MATRICES), head)
+            for index, starts in enumerate(self.start)
+            for block, head in product(*map(range, starts.shape))
+        )
+        for layer, block, matrix, head in places:
+            index = len(MATRICES) * layer + matrix
+            start, reach, extinct = (each[index][block, head].item() for each in (self.start, self.reach, self.extinct))
+            records.append(
+                {
+                    "layer": layer,
+                    "matrix": MATRICES[matrix],
+                    "head": head,
+                    "feature_block": block,
+                    "norm_start": start,
+                    "largest_step": reach,
+                    "extinct_step": extinct or None,
+                    "predicted_step_measured": predicted_step(start, rates * (self.penalty - reach)),
+                    "predicted_step_universal": predicted_step(start, universal) if adam else None,
+                }
+            )
         return records
 
     def collapsed(self) -> list[dict[str, int]]:
-        """Heads with every group of `W_Q`, or every group of `W_K`, zero."""
-        return [
-            {"layer": layer, "head": head}
-            for layer, extinct in enumerate(self.extinct)
-            for head in range(extinct.shape[2])
-            if bool((extinct[:, :, head] > 0).all(0).any())
-        ]
+        """Heads with every group of `W_Q`, or every group of the `W_K` that they share, zero."""
+        found = []
+        for layer in range(len(self.extinct) // len(MATRICES)):
+            queries, keys = ((each > 0).all(0) for each in self.extinct[2 * layer : 2 * layer + 2])
+            lost = queries | keys.repeat_interleave(len(queries) // len(keys))
+            found += [{"layer": layer, "head": head} for head in lost.nonzero().flatten().tolist()]
+        return found
 
-    def _norms(self, weight: Tensor, heads: int) -> Tensor:
-        return group_norms(weight.detach(), heads, self.feature_blocks).float().cpu()
-
-
-def _projections(model: Any) -> list[tuple[Tensor, int]]:
-    inner = getattr(model, "module", model)
-    return [(block.attn.c_attn.weight, block.attn.num_heads) for block in inner.transformer.h]
+    def _norms(self, weight: Tensor) -> Tensor:
+        return group_norms(weight, self.feature_blocks).float().cpu()

@@ -1,4 +1,4 @@
-"""Trains a localist GPT-2 with the Hugging Face Trainer: resumable, on any available device.
+"""Trains a localist GPT-2, or any decoder from its weights, with the Hugging Face Trainer: resumable, on any device.
 
 A run folder holds `run.json` (the configuration), `corpus.json` (the text's description), `tokenizer.json`,
 `held_out.safetensors` (the held-out sequences), `checkpoints/`, and at the end `config.json`,
@@ -17,17 +17,19 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from transformers import GPT2LMHeadModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from empirical.config import SWEEP_NAME, RunConfig, anchored, load_config, save_config
 from empirical.environment import environment
 from empirical.locks import alone_in
 from empirical.memory import check_training_memory, enough_memory
-from empirical.model import build_model, load_model, parameter_count, quiet, save_model
+from empirical.model import build_model, parameter_count, quiet, save_model
 from empirical.seal import SEAL_NAME, check_seal, finish_run
+from empirical.training.base import check_base, load_base
 from empirical.training.callbacks import Limits, Progress, StopOnSignal, is_main, stored_attributes
 from empirical.training.checkpoints import CHECKPOINTS_NAME, newest_checkpoint
 from empirical.training.corpus import Corpus, load_corpus, load_tokenizer, token_windows, train_tokenizer
+from empirical.training.evaluation import Evaluation, evaluations
 from empirical.training.held_out import HELD_OUT_NAME, save_held_out
 from empirical.training.proximal import GroupProximal
 from empirical.training.segments import window_blocks
@@ -39,6 +41,7 @@ CONFIG_NAME = "run.json"
 TOKENIZER_NAME = "tokenizer.json"
 TRAINING_NAME = "training.json"
 GROUPS_NAME = "groups.json"
+ADAPTERS_NAME = "lora.json"
 CORPUS_NAME = "corpus.json"
 
 # Files and folders of a run.
@@ -52,6 +55,7 @@ RUN_FILES = (
     "generation_config.json",
     "model.safetensors",
     GROUPS_NAME,
+    ADAPTERS_NAME,
     SEAL_NAME,
     TRAINING_NAME,
 )
@@ -102,9 +106,11 @@ def _train(folder: Path, config: RunConfig, resume: bool, progress: bool, watche
     windows = token_windows(tokenizer, corpus.training, config.model.context, corpus.name)
     held_out = token_windows(tokenizer, corpus.held_out, config.model.context, f"held-out part of {corpus.name}")
     model = _model(config, tokenizer)
-    embedding = model.transformer.wte.weight
+    embedding: Any = model.get_input_embeddings().weight
     blocks = window_blocks(config.locality, tokenizer, corpus.training_pieces, windows, embedding)
     held_out_blocks = window_blocks(config.locality, tokenizer, corpus.held_out_pieces, held_out, embedding)
+    if config.model.pretrained is not None:
+        check_base(model, config.objective, windows, blocks)
     arguments = _arguments(config, folder)
 
     start = newest_checkpoint(folder) if resume else None
@@ -112,11 +118,21 @@ def _train(folder: Path, config: RunConfig, resume: bool, progress: bool, watche
     stop = StopOnSignal()
     callbacks: list[TrainerCallback] = [limits, stop, *watchers]
     objective = config.objective
-    groups = None
+    groups = adapters = evaluation = None
     if objective.group_penalty:
         optimizer = config.training.optimizer
         groups = GroupProximal(objective.group_penalty, objective.feature_blocks, optimizer, ADAM_BETAS)
+        groups.find(model)
         callbacks.append(groups)
+    if config.training.lora_rank is not None:
+        # Needs peft, an extra.
+        from empirical.training.lora import Adapters
+
+        adapters = Adapters(model, config.training.lora_rank, config.seed)
+    if config.training.evaluate_every is not None:
+        evaluation = Evaluation(Windows(held_out, held_out_blocks), config.training.evaluate_every)
+        callbacks.append(evaluation)
+    model.train()
     if start:
         limits.elapsed = float(stored_attributes(start, Limits)["elapsed"])
         if groups:
@@ -137,12 +153,17 @@ def _train(folder: Path, config: RunConfig, resume: bool, progress: bool, watche
             model=model, args=arguments, train_dataset=Windows(windows, blocks), callbacks=callbacks
         )
         trainer.objective = objective
+        if evaluation:
+            evaluation.trainer = trainer
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=str(start) if start else None)
     if stop.stopped:
         raise KeyboardInterrupt
     if is_main():
         _check_weights(model, trainer.state.global_step)
+        if adapters:
+            model = adapters.merge()
+            write_text_atomically(folder / ADAPTERS_NAME, json.dumps(adapters.describe(), indent=2) + "\n")
         save_model(model, folder)
         if groups:
             _write_groups(folder, groups)
@@ -190,7 +211,7 @@ def check_same_text(folder: Path, corpus: Corpus) -> None:
         )
 
 
-def _check_weights(model: GPT2LMHeadModel, step: int) -> None:
+def _check_weights(model: PreTrainedModel, step: int) -> None:
     for name, weight in model.named_parameters():
         if not torch.isfinite(weight).all():
             raise DivergedError(f"{name} is not finite after step {step}. Try a smaller --learning-rate.")
@@ -203,23 +224,10 @@ def _tokenizer(config: RunConfig, corpus: Corpus) -> Tokenizer:
     return train_tokenizer(corpus.training, config.model.vocabulary)
 
 
-def _model(config: RunConfig, tokenizer: Tokenizer) -> GPT2LMHeadModel:
+def _model(config: RunConfig, tokenizer: Tokenizer) -> PreTrainedModel:
     if config.model.pretrained is None:
         return build_model(config.model, config.locality, tokenizer.get_vocab_size(), config.seed)
-    model = load_model(config.model.pretrained, config.locality, config.model.dropout)
-    config.objective.check_width(model.config.n_embd)
-    if config.model.context > model.config.n_positions:
-        raise DomainError(
-            f"context {config.model.context} must be at most the {model.config.n_positions} positions "
-            f"of {config.model.pretrained}"
-        )
-    if tokenizer.get_vocab_size() > model.config.vocab_size:
-        raise InputError(
-            f"{config.model.pretrained}: the tokenizer has {tokenizer.get_vocab_size()} tokens, "
-            f"the weights {model.config.vocab_size}"
-        )
-    model.train()
-    return model
+    return load_base(config, tokenizer)
 
 
 def _arguments(config: RunConfig, folder: Path) -> TrainingArguments:
@@ -231,6 +239,7 @@ def _arguments(config: RunConfig, folder: Path) -> TrainingArguments:
             output_dir=str(folder / CHECKPOINTS_NAME),
             max_steps=training.steps if training.steps is not None else UNBOUNDED_STEPS,
             per_device_train_batch_size=training.batch,
+            gradient_accumulation_steps=training.accumulate,
             learning_rate=training.learning_rate,
             # Without a number of steps the rate has no end to decay to.
             lr_scheduler_type="linear" if training.steps is not None else "constant_with_warmup",
@@ -260,7 +269,7 @@ def _arguments(config: RunConfig, folder: Path) -> TrainingArguments:
 
 
 def _write_summary(
-    folder: Path, config: RunConfig, corpus: Corpus, trainer: Trainer, model: GPT2LMHeadModel, limits: Limits
+    folder: Path, config: RunConfig, corpus: Corpus, trainer: Trainer, model: PreTrainedModel, limits: Limits
 ) -> None:
     losses = [
         {name: entry[name] for name in ("step", "loss", "learning_rate", "leak") if name in entry}
@@ -273,6 +282,7 @@ def _write_summary(
         "parameters": parameter_count(model),
         "final_loss": losses[-1]["loss"] if losses and math.isfinite(losses[-1]["loss"]) else None,
         "losses": losses,
+        **({"evaluations": evaluations(trainer.state.log_history)} if config.training.evaluate_every else {}),
         "corpus": corpus.describe(),
         "device": str(trainer.args.device),
         "seed": config.seed,

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import Trainer
 
+from empirical.attention.blocks import visible_counts
 from empirical.config import ObjectiveConfig
 from empirical.training.callbacks import is_main
 from empirical.training.checkpoints import checkpoint_folder, seal
@@ -44,6 +45,16 @@ class LocalistTrainer(Trainer):
     objective: ObjectiveConfig = ObjectiveConfig()
     # Sum of leaks and number of rows in this process since the last log.
     leaks: Tensor | None = None
+    # Rows of the batches of one step, in all processes.
+    step_rows: float = 1.0
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """The batches of one step; counts their rows, since the objective is a mean over all of them."""
+        samples, items = super().get_batch_samples(*args, **kwargs)
+        if self.objective.watches_rows:
+            count = torch.tensor(float(sum(map(_rows, samples))), device=self.args.device)
+            self.step_rows = max(1.0, float(self.accelerator.reduce(count, reduction="sum")))
+        return samples, items
 
     def compute_loss(  # type: ignore[override]
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **kwargs: Any
@@ -53,7 +64,12 @@ class LocalistTrainer(Trainer):
             return super().compute_loss(model, inputs, return_outputs=return_outputs, **kwargs)
         rows = AttentionObjective(self.objective)
         loss, outputs = super().compute_loss(model, {**inputs, "row_sink": rows}, return_outputs=True, **kwargs)
-        loss = loss + rows.loss() / self.args.gradient_accumulation_steps
+        # The mean over the step's rows: gradients of its batches are added up, those of processes averaged.
+        share = _rows(inputs) * self.accelerator.num_processes / self.step_rows
+        if not self.model_accepts_loss_kwargs:
+            # Trainer divides the loss of such a model by this number.
+            share *= self.current_gradient_accumulation_steps
+        loss = loss + rows.loss() * share
         leaks = torch.stack([rows.mean_leak() * rows.rows, rows.rows]).float()
         self.leaks = leaks if self.leaks is None else self.leaks + leaks
         return (loss, outputs) if return_outputs else loss
@@ -94,3 +110,11 @@ class LocalistTrainer(Trainer):
         except Exception as error:
             shutil.rmtree(target, ignore_errors=True)
             raise InputError(f"cannot write checkpoint {target}: {first_line(error)}") from error
+
+
+def _rows(batch: dict[str, Tensor]) -> int:
+    """A number proportional to the batch's rows with a key off their block; all sequences are equally long."""
+    if "block_ids" not in batch:
+        return len(batch["input_ids"])
+    n, m = visible_counts(batch["block_ids"])
+    return int((m < n).sum())

@@ -89,9 +89,6 @@ def test_refuses_objectives_of_padded_texts():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("softcap", 30.0),
-        ("sliding_window", 4),
-        ("s_aux", torch.zeros(2)),
         ("position_bias", torch.zeros(1, 2, 6, 6)),
         ("head_mask", torch.ones(2)),
         ("cu_seq_lens_q", torch.tensor([0, 6])),
@@ -102,6 +99,17 @@ def test_refuses_unknown_keywords(name, value, dial):
     with pytest.raises(DomainError, match=f"the keyword argument {name} is unknown to localist attention"):
         call(dial=dial, **{name: value})
     call(dial=dial, **{name: None}, use_cache=True)
+
+
+def test_refuses_a_sliding_window_without_its_mask_or_over_a_cache():
+    with pytest.raises(DomainError, match="6 keys came without a mask for a sliding window of 4"):
+        call(sliding_window=4)
+    call(sliding_window=6)
+    call(CAUSAL & CAUSAL.triu(-3), sliding_window=4)
+    # The mask of another window, and of the last two queries over a cache of four tokens.
+    for mask, options in ((CAUSAL & CAUSAL.triu(-2), {}), ((CAUSAL & CAUSAL.triu(-3))[:, :, 4:], {"queries": 2})):
+        with pytest.raises(DomainError, match="not the causal mask of one text with padding"):
+            call(mask, sliding_window=4, **options)
 
 
 def test_refuses_cross_bidirectional_and_grouped_attention():

@@ -206,9 +206,9 @@ def test_resume_refuses_a_changed_text(tmp_path, line, text):
 @pytest.mark.parametrize(
     ("name", "damage", "message"),
     [
-        ("model.safetensors", truncate, "cannot load GPT-2 weights"),
+        ("model.safetensors", truncate, "cannot load decoder weights"),
         ("model.safetensors", Path.unlink, "holds no .safetensors"),
-        ("config.json", truncate, "cannot load GPT-2 weights"),
+        ("config.json", truncate, "cannot load decoder weights"),
         ("held_out.safetensors", truncate, "cannot read"),
         ("held_out.safetensors", Path.unlink, "cannot read"),
         ("training.json", truncate, "is not JSON"),
@@ -257,5 +257,5 @@ def test_generate_refuses_damaged_folders_and_long_prompts(tmp_path, line, finis
     truncate(run / "tokenizer.json")
     assert "cannot load a tokenizer" in line("generate", run)
     truncate(run / "model.safetensors")
-    assert "cannot load GPT-2 weights" in line("generate", run)
+    assert "cannot load decoder weights" in line("generate", run)
     assert "exceed the model's 64 positions" in line("generate", finished, "--tokens", "100")

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from fused import group_norms, group_view, shrink_groups
 from tiny import Layer, one_thread, tiny  # noqa: F401
 from transformers import GPT2Config, GPT2LMHeadModel, TrainerCallback
 
@@ -17,7 +18,7 @@ from empirical.config import LocalityConfig, ModelConfig, ObjectiveConfig, run_c
 from empirical.measuring.measure import measure
 from empirical.model import build_model, load_model
 from empirical.training.objective import AttentionObjective
-from empirical.training.proximal import GroupProximal, group_norms, group_view, predicted_step, shrink_groups
+from empirical.training.proximal import GroupProximal, predicted_step
 from empirical.training.train import train, training_summary
 from theory.errors import DomainError
 from theory.numbers.extinction_steps import adam_update_bound
@@ -205,8 +206,8 @@ def test_predictions_use_the_optimiser_betas():
     for betas in pairs:
         record = GroupProximal(penalty=(usual + other) / 2, feature_blocks=1, betas=betas)
         record.rates, record.group_size = [0.01] * steps, 4
-        record.start = [torch.full((1, 2, 1), 0.1)]
-        record.reach = record.extinct = [torch.zeros(1, 2, 1)]
+        record.start = [torch.full((1, 1), 0.1)] * 2
+        record.reach = record.extinct = [torch.zeros(1, 1)] * 2
         found[betas] = record.groups()[0]["predicted_step_universal"]
     assert found[0.9, 0.999] is None
     assert found[0.9, 0.9] is not None

@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from fused import group_norms, group_view
 from tiny import one_thread, tiny  # noqa: F401
 from transformers import GPT2Config, GPT2LMHeadModel, TrainerCallback
 
-from empirical.training.proximal import MATRICES, GroupProximal, group_norms, group_view, predicted_step
+from empirical.training.proximal import MATRICES, GroupProximal, predicted_step
 from empirical.training.train import train
 from theory.numbers.extinction_steps import adam_update_bound
 
