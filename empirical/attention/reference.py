@@ -8,50 +8,65 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
+from torch.nn.functional import pad
+
+from empirical.attention.sight import Sight
 
 
 @dataclass(frozen=True)
 class ReferenceRows:
-    """All tensors `(batch, heads, tokens)` in nats, float64; `output` is `(batch, heads, tokens, head)`.
+    """All tensors `(batch, heads, queries)` in nats, float64; `output` is `(batch, heads, queries, value)`.
 
-    Rows without complement have NaN margins. `weights` is `(batch, heads, tokens, tokens)`.
+    Rows without complement have NaN margins. `weights` is `(batch, heads, queries, keys)`; a sink is one more key.
     """
 
-    weights: Float64[Tensor, "batch heads tokens tokens"]
-    output: Float64[Tensor, "batch heads tokens value"]
-    entropy: Float64[Tensor, "batch heads tokens"]
-    fidelity: Float64[Tensor, "batch heads tokens"]
-    leak: Float64[Tensor, "batch heads tokens"]
-    margin: Float64[Tensor, "batch heads tokens"]
-    mean_margin: Float64[Tensor, "batch heads tokens"]
-    logit_range: Float64[Tensor, "batch heads tokens"]
-    conditional_block: Float64[Tensor, "batch heads tokens"]
-    conditional_rest: Float64[Tensor, "batch heads tokens"]
+    weights: Float64[Tensor, "batch heads queries keys"]
+    output: Float64[Tensor, "batch heads queries value"]
+    entropy: Float64[Tensor, "batch heads queries"]
+    fidelity: Float64[Tensor, "batch heads queries"]
+    leak: Float64[Tensor, "batch heads queries"]
+    margin: Float64[Tensor, "batch heads queries"]
+    mean_margin: Float64[Tensor, "batch heads queries"]
+    logit_range: Float64[Tensor, "batch heads queries"]
+    conditional_block: Float64[Tensor, "batch heads queries"]
+    conditional_rest: Float64[Tensor, "batch heads queries"]
 
 
 def reference_rows(
-    query: Float[Tensor, "batch heads tokens head"],
-    key: Float[Tensor, "batch heads tokens head"],
-    value: Float[Tensor, "batch heads tokens value"],
-    ids: Int[Tensor, "#batch tokens"],
+    query: Float[Tensor, "batch heads queries head"],
+    key: Float[Tensor, "batch key_heads keys head"],
+    value: Float[Tensor, "batch key_heads keys value"],
+    blocks: Int[Tensor, "#batch tokens"] | Sight,
     scale: float,
     bias: float,
+    softcap: float | None = None,
+    sinks: Float[Tensor, " heads"] | None = None,
 ) -> ReferenceRows:
-    """Causal localist attention from its definition; differentiable.
+    """Localist attention from its definition; differentiable.
 
-    `query`, `key`, `value` are `(batch, heads, tokens, head)`, `ids` `(batch or 1, tokens)`, and
-    `bias = log(1/(1-dial))` in nats, infinite for the hard block mask.
+    The arguments are those of `row_pass.pass_rows`; `bias = log(1/(1-dial))` is infinite for the hard block mask.
     """
-    query, key, value = query.double(), key.double(), value.double()
-    tokens = query.shape[2]
-    visible = torch.ones(tokens, tokens, dtype=torch.bool, device=query.device).tril()
-    same = (ids[:, None, :, None] == ids[:, None, None, :]).expand(query.shape[0], query.shape[1], -1, -1)
+    sight = blocks if isinstance(blocks, Sight) else Sight.whole(blocks)
+    shared = query.shape[1] // key.shape[1]
+    query, key, value = query.double(), *(each.double().repeat_interleave(shared, dim=1) for each in (key, value))
+    shape = query.shape[:3] + key.shape[2:3]
+    visible = torch.ones(shape[2:], dtype=torch.bool, device=query.device).tril()
+    if sight.visible is not None:
+        visible = sight.visible[:, None]
+    same = (sight.own[:, None, :, None] == sight.ids[:, None, None, :]).expand(shape)
     inside, outside = same & visible, ~same & visible
     plain = query @ key.transpose(-1, -2) * scale
+    if softcap is not None:
+        plain = softcap * torch.tanh(plain / softcap)
+    if sinks is not None:
+        plain = torch.cat((plain, sinks.double()[:, None, None].expand(*shape[:3], 1)), dim=-1)
+        inside, outside = pad(inside, (0, 1), value=False), pad(outside, (0, 1), value=True)
+        value = pad(value, (0, 0, 0, 1))
+    visible = inside | outside
     if math.isinf(bias):
         scores = plain.masked_fill(~inside, -math.inf)
     else:
-        scores = (plain + bias * same.double()).masked_fill(~visible, -math.inf)
+        scores = (plain + bias * inside.double()).masked_fill(~visible, -math.inf)
     weights = scores.softmax(-1)
     block_low = scores.masked_fill(~inside, math.inf).amin(-1)
     block_mean = scores.masked_fill(~inside, 0).sum(-1) / inside.sum(-1)

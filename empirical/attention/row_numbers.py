@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import torch
@@ -29,10 +29,10 @@ class RowNumbers:
     mean_score: Float[Tensor, "batch heads tokens"]
     fidelity: Float[Tensor, "batch heads tokens"]
     leak: Float[Tensor, "batch heads tokens"]
-    margin: Float64[Tensor, "batch heads tokens"] | None
-    mean_margin: Float64[Tensor, "batch heads tokens"] | None
-    logit_range: Float64[Tensor, "batch heads tokens"] | None
     arithmetic: Arithmetic
+    margin: Float64[Tensor, "batch heads tokens"] | None = None
+    mean_margin: Float64[Tensor, "batch heads tokens"] | None = None
+    logit_range: Float64[Tensor, "batch heads tokens"] | None = None
 
     @property
     def entropy(self) -> Float64[Tensor, "batch heads tokens"]:
@@ -57,11 +57,40 @@ def gaps(
     rest_low: Float[Tensor, "*rows"],
     rest_high: Float[Tensor, "*rows"],
     bias: float,
-) -> tuple[Float64[Tensor, "*rows"], Float64[Tensor, "*rows"], Float64[Tensor, "*rows"]]:
+    sinks: Float[Tensor, " heads"] | None = None,
+) -> dict[str, Float64[Tensor, "*rows"]]:
     """Margin, mean margin and range, float64, from the smallest and largest scores on and off the block.
 
-    The scores exclude the block's `bias`; `block_mean` is their mean on the block.
+    The scores exclude the block's `bias` and the heads' `sinks`; `block_mean` is their mean on the block.
     """
     low, mean, high = (each.double() + bias for each in (block_low, block_mean, block_high))
     floor, top = rest_low.double(), rest_high.double()
-    return low - top, mean - top, torch.maximum(high, top) - torch.minimum(low, floor)
+    if sinks is not None:
+        sink = sinks.double()[:, None]
+        floor, top = torch.minimum(floor, sink), torch.maximum(top, sink)
+    return {
+        "margin": low - top,
+        "mean_margin": mean - top,
+        "logit_range": torch.maximum(high, top) - torch.minimum(low, floor),
+    }
+
+
+def finished(numbers: RowNumbers, sinks: Float[Tensor, " heads"] | None, keep: Keep, form: torch.dtype) -> RowNumbers:
+    """Merge each head's sink into the sums, in float64, except for rows of their block; the output gets format `form`.
+
+    Margins and ranges must already count the sink.
+    """
+    if sinks is None or keep == "block":
+        return replace(numbers, output=numbers.output.to(form))
+    sink = sinks.double()[:, None]
+    short = numbers.log_sum.double()
+    whole = torch.logaddexp(short, sink)
+    kept, share = (short - whole).exp(), (sink - whole).exp()
+    return replace(
+        numbers,
+        output=(numbers.output * kept.unsqueeze(-1).to(numbers.output.dtype)).to(form),
+        log_sum=whole,
+        mean_score=numbers.mean_score.double() * kept + sink * share,
+        fidelity=numbers.fidelity.double() * kept,
+        leak=numbers.leak.double() * kept + share,
+    )

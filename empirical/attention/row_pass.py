@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -48,11 +49,8 @@ def pass_rows(
         raise DomainError("bias inf restricts rows to their blocks: it must be finite beside a sink")
     kept: Keep = "block" if hard else keep
     ranges, wanted = ranges and kept == "all", ranges
-    found = None
-    if sight.visible is None and softcap is None and sinks is None:
-        found = _by_kernel(query, key, value, sight.ids, scale, 0.0 if hard else bias, kept, ranges)
-    if found is None:
-        found = run_pieces(query, key, value, sight, scale, 0.0 if hard else bias, kept, ranges, softcap, sinks)
+    way = _kernel_of(query, key, value, sight) or run_pieces
+    found = way(query, key, value, sight, scale, 0.0 if hard else bias, kept, ranges, softcap, sinks)
     if not (wanted and hard):
         return found
     endless = torch.full(query.shape[:3], math.inf, dtype=torch.float64, device=query.device)
@@ -76,9 +74,7 @@ def has_kernel(device: torch.device) -> bool:
     return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
-def _by_kernel(
-    query: Tensor, key: Tensor, value: Tensor, ids: Tensor, scale: float, bias: float, keep: Keep, ranges: bool
-) -> RowNumbers | None:
+def _kernel_of(query: Tensor, key: Tensor, value: Tensor, sight: Sight) -> Callable[..., RowNumbers] | None:
     """The pass on a GPU; None where the kernel does not run."""
     alike = query.shape[3] == value.shape[3] and query.dtype == key.dtype == value.dtype != torch.float64
     if not (alike and has_kernel(query.device)):
@@ -86,8 +82,6 @@ def _by_kernel(
     # Only some builds of torch include Triton.
     from empirical.attention.row_kernel import WIDEST_HEAD, run_kernel
 
-    if query.shape[3] > WIDEST_HEAD:
+    if query.shape[3] > WIDEST_HEAD or sight.intervals is None:
         return None
-    shared = query.shape[1] // key.shape[1]
-    key, value = (each.repeat_interleave(shared, dim=1) if shared > 1 else each for each in (key, value))
-    return run_kernel(query, key, value, ids, scale, bias, keep, ranges)
+    return run_kernel

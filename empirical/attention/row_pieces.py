@@ -24,7 +24,7 @@ from torch import Tensor
 
 from empirical.attention.blocks import first_keys
 from empirical.attention.rounding import Arithmetic
-from empirical.attention.row_numbers import Keep, RowNumbers, gaps
+from empirical.attention.row_numbers import Keep, RowNumbers, finished, gaps
 from empirical.attention.sight import Sight
 
 # Queries and scores of a piece: a core's cache holds two such pieces; an accelerator needs larger ones.
@@ -34,6 +34,15 @@ ACCELERATOR_SCORES = 1 << 25
 
 # A masked score, whose weight is an exact zero; finite, so that its product with that weight is 0 and not NaN.
 MASKED = -1e30
+
+# Extremes of the scores on and off the block, and what they are where there is no such key.
+_EXTREMES = {
+    "block_low": math.inf,
+    "block_high": -math.inf,
+    "block_mean": math.nan,
+    "rest_low": math.inf,
+    "rest_high": -math.inf,
+}
 
 Where = tuple[int, slice, slice]
 
@@ -56,8 +65,8 @@ def run_pieces(
     found = {name: torch.empty(shape, dtype=work, device=device) for name in ("log_sum", "mean_score", "fidelity")}
     found["leak"] = torch.zeros(shape, dtype=work, device=device)
     if ranges:
-        for name in ("margin", "mean_margin", "logit_range"):
-            found[name] = torch.full(shape, math.inf, dtype=torch.float64, device=device)
+        for name, value_of_none in _EXTREMES.items():
+            found[name] = torch.full(shape, value_of_none, dtype=work, device=device)
     job = _Job(
         query,
         key,
@@ -66,7 +75,6 @@ def run_pieces(
         first_keys(sight.ids).tolist() if sight.visible is None else [],
         scale,
         softcap,
-        sinks,
         bias,
         keep,
         ranges,
@@ -91,33 +99,14 @@ def run_pieces(
         finally:
             # Threads created later inherit the last number set.
             torch.set_num_threads(threads)
-    output = job.output
-    if sinks is not None and keep != "block":
-        output = _add_sinks(found, output, sinks)
-    return RowNumbers(
-        output=output.to(value.dtype),
-        log_sum=found["log_sum"],
-        mean_score=found["mean_score"],
-        fidelity=found["fidelity"],
-        leak=found["leak"],
-        margin=found.get("margin"),
-        mean_margin=found.get("mean_margin"),
-        logit_range=found.get("logit_range"),
+    extremes = {name: found.pop(name) for name in _EXTREMES if ranges}
+    numbers = RowNumbers(
+        output=job.output,
         arithmetic=Arithmetic(work, softcap=softcap is not None, sink=sinks is not None),
+        **found,
+        **(gaps(**extremes, bias=bias, sinks=sinks) if ranges else {}),
     )
-
-
-def _add_sinks(found: dict[str, Tensor], output: Tensor, sinks: Tensor) -> Tensor:
-    """Merge each head's sink `(heads,)` into the sums, in float64; returns the output of the longer rows."""
-    sink = sinks.double()[:, None]
-    short = found["log_sum"].double()
-    whole = torch.logaddexp(short, sink)
-    kept, share = (short - whole).exp(), (sink - whole).exp()
-    found["log_sum"] = whole
-    found["mean_score"] = found["mean_score"].double() * kept + sink * share
-    found["fidelity"] = found["fidelity"].double() * kept
-    found["leak"] = found["leak"].double() * kept + share
-    return output * kept.unsqueeze(-1).to(output.dtype)
+    return finished(numbers, sinks, keep, value.dtype)
 
 
 @dataclass(frozen=True)
@@ -192,7 +181,6 @@ class _Job:
     first: list[list[int]]
     scale: float
     softcap: float | None
-    sinks: Tensor | None
     bias: float
     keep: Keep
     ranges: bool
@@ -257,24 +245,22 @@ class _Job:
         self.found["mean_score"][where] = scores.mul_(weights).sum(-1)
 
     def _extremes(self, piece: _Piece, far: Tensor, near: Tensor, where: Where) -> Tensor:
-        """Store margins and ranges; returns the largest score with the bias, in the format of the scores."""
-        block_low = near.masked_fill(piece.not_inside, math.inf).amin(-1)
-        block_high = near.masked_fill(piece.not_inside, -math.inf).amax(-1)
-        block_mean = (near * piece.inside).sum(-1).double() / piece.inside.sum(-1)
+        """Store the extremes on and off the block; returns the largest score with the bias."""
+        found = {
+            "block_low": near.masked_fill(piece.not_inside, math.inf).amin(-1),
+            "block_high": near.masked_fill(piece.not_inside, -math.inf).amax(-1),
+            "block_mean": (near * piece.inside).sum(-1) / piece.inside.sum(-1),
+        }
+        top = found["block_high"] + self.bias
         rest = []
         if piece.mixed:
             rest.append((near.masked_fill(piece.not_outside, math.inf), near.masked_fill(piece.not_outside, -math.inf)))
         if far.shape[-1]:
             rest.append((far, far))
-        if not rest and self.sinks is None:
-            return block_high + self.bias
-        lows, highs = [low.amin(-1) for low, _ in rest], [high.amax(-1) for _, high in rest]
-        top = torch.stack([block_high + self.bias, *highs]).amax(0)
-        if self.sinks is not None:
-            sink = self.sinks[where[1], None].to(self.work).expand_as(block_high)
-            lows, highs = [*lows, sink], [*highs, sink]
-        rest_low, rest_high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
-        found = gaps(block_low, block_high, block_mean, rest_low, rest_high, self.bias)
-        for name, values in zip(("margin", "mean_margin", "logit_range"), found, strict=True):
+        if rest:
+            found["rest_low"] = torch.stack([low.amin(-1) for low, _ in rest]).amin(0)
+            found["rest_high"] = torch.stack([high.amax(-1) for _, high in rest]).amax(0)
+            top = torch.maximum(top, found["rest_high"])
+        for name, values in found.items():
             self.found[name][where] = values
         return top

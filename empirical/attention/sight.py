@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Int
@@ -31,6 +32,22 @@ class Sight:
     def whole(cls, ids: Int[Tensor, "#batch tokens"]) -> Sight:
         """Whole sequences under causality, whose tokens have the blocks `ids` `(batch or 1, tokens)`."""
         return cls(ids, ids)
+
+    @cached_property
+    def intervals(self) -> tuple[Int[Tensor, "#batch queries"], Int[Tensor, "#batch queries"]] | None:
+        """The first key that each query sees and one past the last; None if a query sees other than an interval.
+
+        A query that sees no key has the interval from `keys` to 0.
+        """
+        keys = self.ids.shape[1]
+        place = torch.arange(keys, device=self.ids.device)
+        if self.visible is None:
+            return torch.zeros_like(place).unsqueeze(0), place.unsqueeze(0) + 1
+        count = self.visible.sum(-1)
+        low = self.visible.to(torch.uint8).argmax(-1).where(count > 0, keys)
+        high = (low + count).where(count > 0, 0)
+        whole = (place >= low.unsqueeze(-1)) & (place < high.unsqueeze(-1))
+        return (low, high) if torch.equal(whole, self.visible) else None
 
     def of_sequence(self, index: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """`own` `(queries,)`, `ids` `(keys,)` and `visible` `(queries, keys)` of one sequence of the batch."""
