@@ -2,14 +2,16 @@
 
 Keys and values are cached; layers at dial 1 keep those of the current window. Blocks follow absolute positions, or the
 sentences or paragraphs of the text so far, so a generated token sees the same blocks as in a pass over the whole text.
+Segments are found as tokens arrive (`growing_segments`); a pass over the whole text would begin them earlier.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from tokenizers import Tokenizer
@@ -19,22 +21,26 @@ from transformers import Cache, PreTrainedModel
 from empirical.attention.attach import Attachment
 from empirical.attention.block_cache import BlockCache
 from empirical.attention.block_kinds import Blocks, WindowBlocks
-from empirical.attention.schedule import layer_dials
+from empirical.attention.schedule import LayerDial, layer_dials
 from empirical.measuring.subject import BLOCK
 from empirical.model import load_decoder
 from empirical.training.corpus import END_OF_TEXT, load_tokenizer
+from empirical.training.growing_segments import GrowingSegments, penalty_for
+from empirical.training.held_out import load_held_out
 from empirical.training.segments import GrowingBlocks
 from theory.errors import DomainError
 
 # Kinds of blocks that a growing text has.
-FOLLOWED = ("windows", "sentences", "paragraphs")
+FOLLOWED = ("windows", "sentences", "paragraphs", "segments")
+# Held-out sequences whose segments set how readily a block of a growing text ends.
+SAMPLE = 4
 
 
 @dataclass(frozen=True)
 class Continuation:
     """Continuation of a prompt: the dial of each layer, the text after the prompt, its nats per token."""
 
-    dials: tuple[float, ...]
+    dials: tuple[LayerDial, ...]
     text: str
     loss: float
 
@@ -44,18 +50,20 @@ def generate(
     prompt: str = "",
     *,
     dials: Sequence[float] | None = None,
+    plan: Sequence[LayerDial] | None = None,
     block: int | None = None,
     shape: str = "localist",
     tokens: int = 60,
     temperature: float = 1.0,
     seed: int = 0,
 ) -> list[Continuation]:
-    """Continue the prompt once for each dial; None: once with the model's own dials.
+    """Continue the prompt once for each of `dials`, or once with `plan`, or once with the model's own dials.
 
     `source` is a finished run, or the folder or hub name of any decoder. Blocks are the model's own, or windows of
     `block` tokens, 64 for a model without localist settings. `shape` is the schedule that spreads a dial over the
-    layers. Every dial samples with the same `seed`; `temperature` 0 takes the likeliest token. An empty prompt starts
-    a new text. Raises InputError (folder), DomainError (a value).
+    layers; `plan` has a dial for each layer, or for each head of it. Every dial samples with the same `seed`;
+    `temperature` 0 takes the likeliest token. An empty prompt starts a new text. Raises InputError (folder),
+    DomainError (a value).
     """
     if tokens < 1:
         raise DomainError(f"tokens {tokens} must be at least 1")
@@ -75,26 +83,37 @@ def generate(
         )
     layers, settings = config.num_hidden_layers, getattr(model.config, "localist", None) or {}
     own = settings.get("dials") or [0.0] * layers
-    plans = [own] if dials is None else [layer_dials(shape, layers, dial) for dial in dials]
+    if dials is not None and plan is not None:
+        raise DomainError("dials and a plan of dials were given: give one of them")
+    plans: list[Sequence[LayerDial]] = [own if plan is None else plan]
+    if dials is not None:
+        plans = [layer_dials(shape, layers, dial) for dial in dials]
     if torch.accelerator.is_available():
         model.to(torch.accelerator.current_accelerator())  # type: ignore[arg-type]
     found = []
-    for plan in plans:
+    for each in plans:
         # Layers at dial 1 need their current window only.
-        cache = BlockCache(model) if 1 in plan and blocks.window is not None else None
-        with Attachment(model, blocks, plan).attached():
+        cache = BlockCache(model) if 1 in each and blocks.window is not None else None
+        with Attachment(model, blocks, each).attached():
             ids, loss = continued(model, start.to(model.device), tokens, temperature, seed, cache)
         text = tokenizer.decode(ids[0, start.shape[1] :].tolist(), skip_special_tokens=False)
-        found.append(Continuation(tuple(plan), text, loss))
+        found.append(Continuation(tuple(each), text, loss))
     return found
+
+
+class Grower(Protocol):
+    """Blocks of one growing text."""
+
+    def extend(self, tokens: Sequence[int]) -> list[int]:
+        """Block ids of the next tokens."""
 
 
 @dataclass(frozen=True)
 class TextBlocks:
-    """Sentences or paragraphs of a single text that grows token by token."""
+    """Blocks that follow a single text as it grows token by token; `grower` begins a text's."""
 
     kind: str
-    tokenizer: Tokenizer
+    grower: Callable[[], Grower]
     needs_tokens = True
     window = None
 
@@ -102,7 +121,7 @@ class TextBlocks:
         """Block ids of the tokens so far; later tokens do not change them. Raises DomainError for several texts."""
         if tokens is None or len(tokens) != 1:
             raise DomainError(f"blocks of kind {self.kind!r} need the tokens of a single text")
-        return torch.tensor([GrowingBlocks(self.kind, self.tokenizer).extend(tokens[0].tolist())], device=tokens.device)
+        return torch.tensor([self.grower().extend(tokens[0].tolist())], device=tokens.device)
 
 
 def _blocks(model: PreTrainedModel, tokenizer: Tokenizer, block: int | None, source: Path | str) -> Blocks:
@@ -113,7 +132,11 @@ def _blocks(model: PreTrainedModel, tokenizer: Tokenizer, block: int | None, sou
     if kind not in FOLLOWED:
         known = ", ".join(FOLLOWED)
         raise DomainError(f"the blocks of {source} are of kind {kind!r}: only {known} continue past a prompt")
-    return TextBlocks(kind, tokenizer)
+    if kind == "segments":
+        embedding: Tensor = model.get_input_embeddings().weight  # type: ignore[assignment]
+        penalty = penalty_for(load_held_out(Path(source))[0][:SAMPLE], embedding, settings["block"])
+        return TextBlocks(kind, lambda: GrowingSegments(embedding, penalty))
+    return TextBlocks(kind, lambda: GrowingBlocks(kind, tokenizer))
 
 
 @torch.no_grad()

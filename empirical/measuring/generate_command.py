@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +18,9 @@ def generate(
     dial: Annotated[
         str | None,
         typer.Option(help="Dials at inference: start:stop:step or a list, such as 0,0.9,1. Default: the run's own."),
+    ] = None,
+    dials: Annotated[
+        Path | None, typer.Option(help="Dials per layer or head from a JSON file, such as calibrate's.")
     ] = None,
     block: Annotated[
         int | None, typer.Option(help="Blocks of so many tokens (the model's own blocks, else 64 tokens).")
@@ -31,6 +36,9 @@ def generate(
     """Continue a prompt, with the locality dial moved at inference."""
     if shape is not None and dial is None:
         raise DomainError(f"shape {shape} spreads a dial over the layers: give --dial too")
+    if dials is not None and dial is not None:
+        raise DomainError(f"dial {dial} and the dials of {dials} were given: give one of them")
+    from empirical.measuring.dial_file import read_dials
     from empirical.measuring.generate import generate as continue_prompt
     from empirical.measuring.measure import dial_values
 
@@ -39,6 +47,7 @@ def generate(
         model,
         prompt,
         dials=values,
+        plan=None if dials is None else read_dials(dials),
         block=block,
         shape=shape or "localist",
         tokens=tokens,
@@ -53,7 +62,16 @@ def generate(
 
     console = Console(highlight=False, soft_wrap=True)
     for each in found:
-        named = ", ".join(f"{value:.3g}" for value in each.dials)
+        named = ", ".join(named_dial(dial) for dial in each.dials)
         console.print(f"dials {named}, {each.loss:.2f} nats per token", style="bold")
         console.print(prompt, style="dim", markup=False, end="")
         console.print(each.text, markup=False)
+
+
+def named_dial(dial: float | Sequence[float]) -> str:
+    """A layer's dial, or those of its heads, in three digits.
+
+    >>> named_dial(0.5), named_dial((0.0, 0.999))
+    ('0.5', '(0 0.999)')
+    """
+    return f"({' '.join(f'{each:.3g}' for each in dial)})" if isinstance(dial, Sequence) else f"{dial:.3g}"

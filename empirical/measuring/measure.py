@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from empirical.attention.schedule import LayerDial, largest_dial, layer_dials
+from empirical.attention.schedule import LayerDial, check_dials, largest_dial, layer_dials
 from empirical.locks import alone_in
 from empirical.measuring.kept_windows import KeptWindows
 from empirical.measuring.passes import Batch, Sink, count_rows, run_windows
@@ -47,6 +47,7 @@ def measure(
     model: Path | str,
     *,
     text: Path | str | None = None,
+    dials: Sequence[LayerDial] | None = None,
     block: int | None = None,
     context: int | None = None,
     sequences: int | None = None,
@@ -57,14 +58,17 @@ def measure(
 ) -> Records:
     """Measure every attention row with the model's own dials; records go to `out_dir`, by default `MODEL/measured`.
 
-    Without `text`, `model` is a finished run, measured on its held-out sequences. With `text`, a file, it is the folder
-    or the hub name of any transformers decoder; `block` and `context` are as in `subject.open_decoder`. `sequences`
-    limits the sequences (None: all). `precision` float64 decides rows whose scores are too large for float32.
-    `rows_file` receives every row (`row_file`). Raises InputError, DomainError.
+    `dials` replace the model's own: one per layer, or one per head of it. Without `text`, `model` is a finished run,
+    measured on its held-out sequences. With `text`, a file, it is the folder or the hub name of any transformers
+    decoder; `block` and `context` are as in `subject.open_decoder`. `sequences` limits the sequences (None: all).
+    `precision` float64 decides rows whose scores are too large for float32. `rows_file` receives every row
+    (`row_file`). Raises InputError, DomainError.
     """
     with together() as team:
         subject = _opened(model, text, block, context, sequences, precision)
-        work = Work(subject, _out(subject, out_dir, OWN_NAME), "rows", [subject.dials], {}, rows_file, progress)
+        plan = subject.dials if dials is None else dials
+        check_dials(plan, subject.layers)
+        work = Work(subject, _out(subject, out_dir, OWN_NAME), "rows", [plan], {}, rows_file, progress)
         return _measured(work, team)
 
 

@@ -29,6 +29,9 @@ def measure(
         str | None,
         typer.Option(help="Move the dial at inference: start:stop:step or a list, such as 0:1:0.1."),
     ] = None,
+    dials: Annotated[
+        Path | None, typer.Option(help="Dials per layer or head from a JSON file, such as calibrate's.")
+    ] = None,
     shape: Annotated[
         str | None,
         typer.Option(help="Schedule that spreads a moved dial over the layers (localist: the same on all)."),
@@ -46,13 +49,16 @@ def measure(
     """Measure every attention row against its bounds; exit status 1 if any row violates one or is undecided."""
     if shape is not None and dial is None:
         raise DomainError(f"shape {shape} spreads a moved dial over the layers: give --dial too")
+    if dials is not None and dial is not None:
+        raise DomainError(f"dial {dial} and the dials of {dials} were given: give one of them")
+    from empirical.measuring.dial_file import read_dials
     from empirical.measuring.measure import dial_values, measure_dial
     from empirical.measuring.measure import measure as measure_model
 
     options: dict[str, Any] = {"text": text, "block": block, "context": context, "sequences": sequences}
     options |= {"precision": precision, "out_dir": out, "rows_file": rows}
     if dial is None:
-        records = measure_model(model, **options)
+        records = measure_model(model, dials=None if dials is None else read_dials(dials), **options)
     else:
         records = measure_dial(model, dial_values(dial), shape=shape or "localist", **options)
     shown = {

@@ -18,7 +18,7 @@ from empirical.model import build_model, load_model, save_model
 from empirical.seal import SEAL_NAME
 from empirical.training.corpus import Piece, load_corpus, load_tokenizer, train_tokenizer
 from empirical.training.segments import GrowingBlocks, window_blocks
-from theory.errors import DomainError, InputError
+from theory.errors import DomainError, InputError, LocalistError
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_cached_steps_equal_full_passes_with_blocks_of_the_text(folder, kind):
     model, tokenizer = load_model(folder).double(), load_tokenizer(str(folder))
     start = torch.tensor([tokenizer.encode("One. Two.\n\nThree. Four").ids])
     dials = [0.5, 0.9]
-    with Attachment(model, TextBlocks(kind, tokenizer), dials).attached():
+    with Attachment(model, TextBlocks(kind, lambda: GrowingBlocks(kind, tokenizer)), dials).attached():
         ids, surprise = continued(model, start, 20, 1.0, 0)
     given = GivenBlocks(torch.tensor([GrowingBlocks(kind, tokenizer).extend(ids[0].tolist())]))
     found = []
@@ -94,16 +94,35 @@ def test_refuses_blocks_undefined_for_a_growing_text(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     assert not (copy / SEAL_NAME).exists(), "the folder must not be a sealed run"
     config = json.loads((copy / "config.json").read_text())
-    for kind, message in (("segments", "of kind 'segments'"), ("file", "of kind 'file'")):
+    for kind, message in (("file", "of kind 'file'"), ("segments", "is not a run")):
         config["localist"]["blocks"] = kind
         (copy / "config.json").write_text(json.dumps(config))
-        with pytest.raises(DomainError, match=message):
+        with pytest.raises(LocalistError, match=message):
             generate(copy, "a", tokens=3)
     with pytest.raises(DomainError, match="still growing"):
         GrowingBlocks("segments", load_tokenizer(str(folder)))
     config["localist"]["blocks"] = "sentences"
     (copy / "config.json").write_text(json.dumps(config))
     assert generate(copy, "One. Two", tokens=3)[0].text
+
+
+def test_dials_per_head_are_those_of_the_file(folder, tmp_path, capsys):
+    plan = [0.5, (0.0, 1.0)]
+    path = tmp_path / "dials.json"
+    path.write_text(json.dumps({"dials": plan}))
+    (own,) = generate(folder, "import", plan=plan, tokens=10)
+    assert own.dials == tuple(plan)
+    command(model=str(folder), prompt="import", dials=path, tokens=10, as_json=True)
+    (shown,) = json.loads(capsys.readouterr().out)["continuations"]
+    assert shown == {"dials": [0.5, [0.0, 1.0]], "text": own.text, "nats_per_token": own.loss}
+    command(model=str(folder), prompt="import", dials=path, tokens=1)
+    assert "dials 0.5, (0 1)" in capsys.readouterr().out
+    with pytest.raises(DomainError, match="give one of them"):
+        command(model=str(folder), prompt="import", dials=path, dial="0.5", tokens=1)
+    with pytest.raises(DomainError, match="give one of them"):
+        generate(folder, "import", dials=[0.5], plan=plan, tokens=1)
+    with pytest.raises(DomainError, match="3 dials were given for 2 heads"):
+        generate(folder, "import", plan=[0.5, (0.0, 0.5, 1.0)], tokens=1)
 
 
 def test_dial_changes_the_continuation(folder):

@@ -16,6 +16,7 @@ from tiny import one_thread  # noqa: F401
 
 from empirical.measuring.measure import measure, measure_dial
 from empirical.measuring.measure_command import measure as command
+from empirical.measuring.records import read_records
 from empirical.measuring.watch import watch
 from empirical.training.corpus import load_tokenizer, python_topics, train_tokenizer
 from theory.errors import DomainError, InputError
@@ -72,6 +73,29 @@ def test_a_moved_dial_is_predicted_in_the_first_layer(family: str, folders: Path
     assert records.violations == 0
     moved = first[first["dial"] == 0.6]
     assert (moved["fidelity_mean"].to_numpy() > first[first["dial"] == 0]["fidelity_mean"].to_numpy()).all()
+
+
+def test_dials_of_a_file_are_measured(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = [(0.0, 0.9, 0.5, 1.0), 0.7]
+    path = tmp_path / "dials.json"
+    path.write_text(json.dumps({"dials": plan}))
+    options = _options(folders, out=tmp_path / "out", dials=path)
+    del options["progress"]
+    command(model=str(folders / "llama"), **options)
+    capsys.readouterr()
+    records = read_records(tmp_path / "out")
+    assert records.rows["dial"].tolist() == [0.0, 0.9, 0.5, 1.0] + [0.7] * 4
+    assert records.manifest["passes"][0]["dials"] == [list(plan[0]), plan[1]]
+    # In the first layer, whose inputs are fixed, each head is as with its dial for all.
+    moved = measure_dial(folders / "llama", [0.0, 0.9, 0.5, 1.0], **_options(folders, out_dir=tmp_path / "dial"))
+    first = moved.rows[moved.rows["layer"] == 0].set_index(["dial", "head"])
+    expected = [first.loc[(dial, head), "fidelity_mean"] for head, dial in enumerate(plan[0])]
+    assert records.rows["fidelity_mean"][:4].tolist() == pytest.approx(expected, abs=1e-6)
+    for changes, message in (({"dial": "0.5"}, "give one of them"), ({"shape": "linear"}, "give --dial too")):
+        with pytest.raises(DomainError, match=message):
+            command(model=str(folders / "llama"), **options, **changes)
+    with pytest.raises(DomainError, match="1 dials were given for 2 layers"):
+        measure(folders / "llama", dials=[0.5], **_options(folders, out_dir=tmp_path))
 
 
 def test_the_command_prints_a_table_and_json(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
