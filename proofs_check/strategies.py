@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from proofs_check.instances.adam_runs import adam_runs
 from proofs_check.instances.anchors import anchor_sets, anchored_heads
+from proofs_check.instances.chosen_keys import rows_with_chosen_keys
 from proofs_check.instances.contexts import contexts
 from proofs_check.instances.heads import heads
 from proofs_check.instances.pointers import pointer_channels
@@ -24,6 +25,7 @@ from proofs_check.instances.schedules import schedules
 from proofs_check.instances.sparse_rows import sparse_rows
 from proofs_check.instances.stationary_heads import stationary_heads
 from proofs_check.instances.surviving_blocks import surviving_blocks
+from proofs_check.instances.truncated_layers import truncated_layers
 from proofs_check.instances.weight_blocks import descents, weight_blocks
 
 __all__ = [
@@ -39,11 +41,13 @@ __all__ = [
     "heads",
     "pointer_channels",
     "probabilities",
+    "rows_with_chosen_keys",
     "rule_sets",
     "schedules",
     "sparse_rows",
     "stationary_heads",
     "surviving_blocks",
     "temperatures",
+    "truncated_layers",
     "weight_blocks",
 ]

@@ -120,4 +120,14 @@ def _with_sinks(draw: st.DrawFn) -> ChosenKeys:
     return ChosenKeys(block, outside, len(block), len(sinks), temperature)
 
 
-KIND = InstanceKind(lambda: st.one_of(_any(), _with_sinks()), _DEFINITIONS)
+def rows_with_chosen_keys() -> st.SearchStrategy[ChosenKeys]:
+    """Attention rows with some keys chosen on either side; half have a level block and sinks, and some are sharp.
+
+    >>> from hypothesis import find
+    >>> print(find(rows_with_chosen_keys(), lambda row: row.singled == 1))
+    block (0), outside (0, 0), counted 1, singled 1
+    """
+    return st.one_of(_any(), _with_sinks())
+
+
+KIND = InstanceKind(rows_with_chosen_keys, _DEFINITIONS)

@@ -63,13 +63,28 @@ def lawful_schedule(schedule):
     assert all(0 < leak < 1 for leak in schedule.leaks)
 
 
+def lawful_choice(row):
+    assert 1 <= row.counted <= len(row.block)
+    assert 0 <= row.singled < len(row.outside)
+    assert row.temperature > 0
+
+
+def lawful_layer(layer):
+    for head in layer.heads:
+        assert 1 <= layer.block < len(head.scores) == len(head.values)
+        assert {len(value) for value in head.values} == {len(head.projection)}
+    assert len({len(row) for head in layer.heads for row in head.projection}) == 1
+
+
 LAWS = {
     strategies.attention_rows: lawful_row,
     strategies.blocks: lawful_partition,
     strategies.weight_blocks: lawful_weights,
     strategies.heads: lawful_head,
+    strategies.rows_with_chosen_keys: lawful_choice,
     strategies.rule_sets: lawful_rules,
     strategies.schedules: lawful_schedule,
+    strategies.truncated_layers: lawful_layer,
 }
 
 

@@ -8,11 +8,15 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy.special import logsumexp, softmax
 from sympy import Integer, Rational, log, oo, zoo
 
+from proofs_check import strategies
+from proofs_check.deciding.deciding import Letters
+from proofs_check.instances.kinds import KINDS
+from theory import symbols
 from theory.errors import DomainError
 from theory.numbers.bounds import leak_max, quantile_leak_max
 
@@ -79,6 +83,39 @@ def test_no_row_leaks_more_whichever_keys_are_chosen(eighths, data):
     bound = quantile_leak_max(top, len(outside) - singled, level, kept, block[:kept].min())
     leak = softmax(np.concatenate([block, outside]))[m:].sum()
     assert leak <= bound * (1 + ALLOWED)
+
+
+def bound_of(block, outside, counted, singled):
+    top = logsumexp(outside[:singled]) if singled else NONE
+    return quantile_leak_max(top, len(outside) - singled, outside[singled:].max(), counted, block[:counted].min())
+
+
+@given(strategies.rows_with_chosen_keys())
+def test_the_letters_of_a_row_give_the_same_bounds(row):
+    tau = float(row.temperature)
+    block, outside = np.array(row.block, float) / tau, np.array(row.outside, float) / tau
+    # Beyond 700 nats a weight overflows in floats.
+    assume(np.ptp(np.concatenate([block, outside])) < 700)
+    letters = Letters(row, KINDS["row with chosen keys"].definitions).in_arb(KINDS["row with chosen keys"].definitions)
+    value = {letter: float(ball.mid()) for letter, ball in letters.items()}
+    assert math.isclose(value[symbols.eps], softmax(np.concatenate([block, outside]))[len(block) :].sum(), rel_tol=1e-9)
+    assert (value[symbols.m], value[symbols.k]) == (len(block), len(outside))
+    chosen = bound_of(block, outside, row.counted, row.singled)
+    largest = bound_of(np.sort(block)[::-1], np.sort(outside)[::-1], row.counted, row.singled)
+    for weight, gap, expected in ((symbols.W_out, symbols.d_rest, chosen), (symbols.W_top, symbols.d_top, largest)):
+        off = value[weight] + value[symbols.k_rest] * math.exp(-value[gap])
+        assert math.isclose(off / (value[symbols.m_kept] + off), expected, rel_tol=1e-9)
+    assert math.isclose(value[symbols.eps_levels], chosen, rel_tol=1e-9)
+
+
+def test_the_largest_keys_are_not_always_the_best_choice():
+    """Of three keys outside, two level ones and a lower one, singling out the lower one gives less."""
+    block, outside = np.zeros(1), np.array([-8.0, 0.0, 0.0])
+    low = bound_of(block, outside, 1, 1)
+    high = bound_of(block, outside[::-1], 1, 1)
+    assert softmax([0.0, 0.0, 0.0, -8.0])[1:].sum() <= low * (1 + ALLOWED)
+    assert round(float(low), 3) == 0.667
+    assert round(float(high), 3) == 0.75
 
 
 @given(st.integers(1, 10**12), st.integers(1, 10**12), st.floats(-800, 800))

@@ -6,11 +6,15 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.special import softmax
 from sympy import Integer, Rational, oo
 
+from proofs_check import strategies
+from proofs_check.deciding.deciding import Letters
+from proofs_check.instances.kinds import KINDS
+from theory import symbols
 from theory.errors import DomainError
 from theory.numbers.truncation_bounds import layer_truncation_shift_max, truncation_shift_max
 
@@ -45,6 +49,38 @@ def test_no_head_and_no_layer_moves_more(seed, scale):
     moved = np.linalg.norm(np.einsum("hd,hdo->o", found, projection))
     norm = np.linalg.norm(projection.reshape(-1, 7), 2)
     assert moved <= layer_truncation_shift_max(leaks, distances(values), norm) * (1 + 1e-12)
+
+
+@given(strategies.truncated_layers())
+def test_the_letters_of_a_layer_are_what_numpy_finds(layer):
+    tau = float(layer.temperature)
+    assume(all(max(head.scores) - min(head.scores) < 300 * layer.temperature for head in layer.heads))
+    found = {name: [] for name in ("leak", "reach", "projected", "move", "rows")}
+    for head in layer.heads:
+        row = softmax(np.array(head.scores, float) / tau)
+        values, projection = np.array(head.values, float), np.array(head.projection, float)
+        kept = np.where(np.arange(len(row)) < layer.block, row, 0.0)
+        found["leak"].append(row[layer.block :].sum())
+        found["move"].append((kept / kept.sum() - row) @ values)
+        found["rows"].append(projection)
+        for name, points in (("reach", values), ("projected", values @ projection)):
+            gaps = points[: layer.block, None] - points[None, layer.block :]
+            found[name].append(np.linalg.norm(gaps, axis=-1).max())
+    leaks, reaches = np.array(found["leak"]), np.array(found["reach"])
+    moved = sum(move @ projection for move, projection in zip(found["move"], found["rows"], strict=True))
+    expected = {
+        symbols.eps: leaks[0],
+        symbols.D_cut: reaches[0],
+        symbols.r_cut: np.linalg.norm(found["move"][0]),
+        symbols.r_far: leaks[0] * reaches[0],
+        symbols.r_layer: np.linalg.norm(moved),
+        symbols.R_cut: np.linalg.norm(leaks * reaches),
+        symbols.S_cut: leaks @ np.array(found["projected"]),
+        symbols.W_O: np.linalg.norm(np.concatenate(found["rows"]), 2),
+    }
+    letters = Letters(layer, KINDS["truncated layer"].definitions).in_arb(expected)
+    for letter, value in expected.items():
+        assert math.isclose(float(letters[letter].mid()), value, rel_tol=1e-9, abs_tol=1e-12), letter
 
 
 def test_a_head_moves_towards_its_block_and_attains_the_bound():

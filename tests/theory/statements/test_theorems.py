@@ -13,7 +13,7 @@ from theory.statement import Kind
 from theory.statements.catalogue import CATALOGUE, find
 
 THEORY = [
-    *("A1", "A2", "A3", "A4", "A5", "A6", "A7"),
+    *("A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8"),
     *("B1", "B2", "B3", "B4", "B5", "B6"),
     *("C1", "C2", "C3", "C4", "C5", "C6"),
     *("D1", "D2", "D3", "E1", "E2", "E3", "F1", "F2", "F3"),
@@ -36,7 +36,8 @@ def test_lists_every_statement_in_order(run):
     ids = [statement.id for statement in CATALOGUE]
     assert ids[: len(THEORY)] == THEORY
     assert ids[len(THEORY) :]
-    assert all(key.startswith("G") for key in ids[len(THEORY) :])
+    assert all(key.startswith(("G", "H")) for key in ids[len(THEORY) :])
+    assert ids == sorted(ids)
     status, out, _ = run()
     assert status == 0
     assert all(key in out for key in ids)
