@@ -61,6 +61,15 @@ _ROW: Mapping[str, Symbol | str] = {
 
 COQ_KINDS: Mapping[str, CoqKind] = {
     "row": CoqKind("Row", "row", _ROW),
+    "row with chosen keys": CoqKind(
+        "Chosen",
+        "chosen",
+        possible={
+            "counted a <> []": about.CHOICE,
+            "remaining a <> []": about.CHOICE,
+            "0 < tau a": letters.tau,
+        },
+    ),
     "context": CoqKind(
         "Context",
         "context",

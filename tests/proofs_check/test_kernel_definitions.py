@@ -15,6 +15,7 @@ from flint import ctx
 
 from proofs_check import kernel
 from proofs_check.deciding.deciding import ArbArithmetic
+from proofs_check.instances.chosen_keys import ChosenKeys
 from proofs_check.instances.contexts import Context
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.pointers import PointerChannel
@@ -71,6 +72,12 @@ def row_in_coq(row):
     ]
     numbers = (row.temperature, row.dial, row.penalty, row.leak_target, row.fidelity_target, row.other_dial)
     return f"Row {listed(keys[: row.block])} {listed(keys[row.block :])} {' '.join(map(number, numbers))}"
+
+
+def chosen_in_coq(row):
+    sides = ((row.block, row.counted), (row.outside, row.singled))
+    parts = (part for scores, chosen in sides for part in (scores[:chosen], scores[chosen:]))
+    return f"Chosen {' '.join(listed(map(number, part)) for part in parts)} {number(row.temperature)}"
 
 
 def checker_in_coq(checker):
@@ -148,6 +155,13 @@ ROW = AttentionRow(
     seen=(Fraction(5, 4), Fraction(1, 2), Fraction(-2), Fraction(3, 4), Fraction(0)),
     weights=(1, 3, 2, 5, 4),
 )
+CHOSEN = ChosenKeys(
+    block=(Fraction(1, 2), Fraction(2), Fraction(-1)),
+    outside=(Fraction(1, 4), Fraction(3, 2), Fraction(-2), Fraction(1)),
+    counted=2,
+    singled=1,
+    temperature=Fraction(3, 4),
+)
 CHECKER = Checker(
     (
         Situation(2, True, Fraction(1, 4), Fraction(3, 4)),
@@ -197,6 +211,7 @@ HEAD_LEFT = SurvivingBlock(
 INSTANCES = {
     "row": (ROW, row_in_coq, "Row"),
     "row beside another": (ROW, row_in_coq, "Beside"),
+    "row with chosen keys": (CHOSEN, chosen_in_coq, "Chosen"),
     "checker": (CHECKER, checker_in_coq, "Checker"),
     "pointer channel": (CHANNEL, channel_in_coq, "Channel"),
     "context": (CONTEXT, context_in_coq, "Context"),

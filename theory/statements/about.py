@@ -21,6 +21,7 @@ WEIGHTS_OF_POINTER = "how often each block is the target and each is pointed at:
 SITUATIONS = "situations in which the condition holds: positive weights, fidelities in [0, 1]"
 PROMISE_IS_LEAST = "the promise f is the least fidelity the rule gives where it fires"
 QUERIES = "causal rows: query q sees keys 0 to q, and its target is the part of its own window that it sees"
+CHOICE = "keys of the block are counted, at least one, and keys outside are singled out, but not all; any may be chosen"
 
 ABOUT: Mapping[str, tuple[str, ...]] = {
     "row": (BLOCK_AND_COMPLEMENT, ARBITRARY_ROW),
@@ -29,10 +30,7 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
         ARBITRARY_ROW,
         "the other row is that of the scores as seen, or an arbitrary distribution over the same keys",
     ),
-    "row with chosen keys": (
-        BLOCK_AND_COMPLEMENT,
-        "keys of the block are counted, at least one, and keys outside are singled out, but not all; any may be chosen",
-    ),
+    "row with chosen keys": (BLOCK_AND_COMPLEMENT, CHOICE),
     "context": (QUERIES, "every score is finite"),
     "sparse row": (
         BLOCK_AND_COMPLEMENT,
