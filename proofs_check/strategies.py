@@ -18,7 +18,9 @@ from proofs_check.instances.anchors import anchor_sets, anchored_heads
 from proofs_check.instances.chosen_keys import rows_with_chosen_keys
 from proofs_check.instances.contexts import contexts
 from proofs_check.instances.heads import heads
+from proofs_check.instances.layer_stacks import layer_stacks
 from proofs_check.instances.pointers import pointer_channels
+from proofs_check.instances.priced_layers import priced_layers
 from proofs_check.instances.row_strategies import attention_rows, blocks, dials, probabilities, temperatures
 from proofs_check.instances.rules import checkers, rule_sets
 from proofs_check.instances.schedules import schedules
@@ -39,7 +41,9 @@ __all__ = [
     "descents",
     "dials",
     "heads",
+    "layer_stacks",
     "pointer_channels",
+    "priced_layers",
     "probabilities",
     "rows_with_chosen_keys",
     "rule_sets",

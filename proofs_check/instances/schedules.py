@@ -29,7 +29,7 @@ def _budget_of(beta: int) -> Definition:
     return exactly(lambda drawn: _budget(drawn.layers, beta))
 
 
-def _gained(dial: Fraction, leak: Fraction) -> Fraction:
+def gained(dial: Fraction, leak: Fraction) -> Fraction:
     """Fidelity that a dial adds: it scales the mass off the block by `1 - dial` and renormalises."""
     inside, outside = 1 - leak, leak * (1 - dial)
     return inside / (inside + outside) - inside
@@ -55,12 +55,12 @@ class ScheduleInstance(Instance):
     def cost(self, exponent: int) -> Fraction:
         """Weighted sum of the layers' gains, each layer with its own leak."""
         triples = zip(self.weights, self.dials(exponent), self.leaks, strict=True)
-        return sum((weight * _gained(dial, leak) for weight, dial, leak in triples), Fraction(0))
+        return sum((weight * gained(dial, leak) for weight, dial, leak in triples), Fraction(0))
 
     def even_cost(self, exponent: int) -> Fraction:
         """Sum of the gains at the first layer's leak, with the mean dial of the steeper schedule."""
         scale = _budget(self.layers, self.steeper) / _budget(self.layers, exponent)
-        return sum((_gained(scale * dial, self.leaks[0]) for dial in self.dials(exponent)), Fraction(0))
+        return sum((gained(scale * dial, self.leaks[0]) for dial in self.dials(exponent)), Fraction(0))
 
 
 SCHEDULE_DEFINITIONS: Mapping[Symbol, Definition] = {
@@ -74,7 +74,7 @@ SCHEDULE_DEFINITIONS: Mapping[Symbol, Definition] = {
     letters.dial_here: exactly(lambda drawn: drawn.dials(drawn.exponent)[drawn.layer]),
     letters.dial_steeper: exactly(lambda drawn: drawn.dials(drawn.steeper)[drawn.layer]),
     letters.depth: exactly(lambda drawn: sum(dial >= drawn.needed for dial in drawn.dials(drawn.exponent))),
-    letters.gain: exactly(lambda drawn: _gained(drawn.dials(drawn.exponent)[drawn.layer], drawn.leaks[drawn.layer])),
+    letters.gain: exactly(lambda drawn: gained(drawn.dials(drawn.exponent)[drawn.layer], drawn.leaks[drawn.layer])),
     letters.cost: exactly(lambda drawn: drawn.cost(drawn.exponent)),
     letters.cost_steeper: exactly(lambda drawn: drawn.cost(drawn.steeper)),
     letters.cost_even: exactly(lambda drawn: drawn.even_cost(drawn.exponent)),

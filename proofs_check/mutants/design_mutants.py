@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sympy import Equivalent, Expr, Ge, Gt, Implies, Le, Lt, Max, Rational, S, ceiling, cos, log, sqrt, true
+from sympy import Equivalent, Expr, Ge, Gt, Implies, Le, Lt, Max, Min, Rational, S, ceiling, cos, log, sqrt, true
 
 from proofs_check.mutants.mutations import Given, Mutation, scaled_down, sizes_swapped
 from theory import design_symbols as letters
 from theory.design_symbols import TV_any, alpha, coherence, dial_here, distance, error, layers, missed, promise
 from theory.functions import BinaryEntropy, CapShare, Logit
 from theory.statements.anchors import ANCHOR_ANGLE, BRACKET, KEY_ANGLE, PAIRS, RANDOM_COHERENCE, SCALE_NEEDED
+from theory.statements.least_cost import INNER_DIAL
 from theory.statements.rules import STRENGTH_NEEDED
 from theory.statements.schedules import EDGE
 from theory.symbols import F, eps, eps_target, k, m, tau
@@ -114,6 +115,28 @@ _SCHEDULES: tuple[Mutation, ...] = (
     ("F3", "strictly steeper", "two layers", Given(true)),
 )
 
+_SLOPE = letters.weight_of_layer * eps * (1 - eps)
+
+_LEAST_COST: tuple[Mutation, ...] = (
+    ("F4", "priced dial", "weight dropped", (letters.weight_of_layer, S.One)),
+    ("F4", "priced dial", "not divided by the leak", Max(0, Min(1, eps * INNER_DIAL))),
+    ("F4", "priced dial", "root dropped", Max(0, Min(1, (1 - _SLOPE / letters.price) / eps))),
+    ("F4", "priced dial", "fidelity dropped", Max(0, Min(1, (1 - sqrt(_SLOPE / (1 - eps) / letters.price)) / eps))),
+    ("F4", "priced dial", "not held at 0", Min(1, INNER_DIAL)),
+    ("F4", "priced dial", "not held at 1", Max(0, INNER_DIAL)),
+    ("F4", "tangent", "another price", lambda bound: bound + (letters.price - letters.price_more) * letters.spent),
+    ("F4", "least", "smaller sums too", Given(true)),
+    ("F4", "least", "the uniform dial", Le(letters.cost_level, letters.cost_any)),
+    ("F4", "unique", "the same dials too", Given(Ge(letters.spent_any, letters.spent))),
+    ("F4", "uniform dial", "strict", Lt(letters.cost_priced, letters.cost_level)),
+    ("F4", "rises with the price", "at every price", Given(true)),
+    ("F4", "nothing", "last slope for the first", Given(Le(letters.price, letters.slope_last))),
+    ("F4", "everything", "first slope for the last", Given(Ge(letters.price, letters.slope_first))),
+    ("F4", "own dials", "one layer more", lambda bound: bound + 1),
+    ("F4", "cheapest", "whichever layers, the dearest too", Le(letters.cost_picked, letters.cost_any)),
+    ("F4", "cheapest", "one layer fewer", Given(Ge(letters.reached_any, letters.wanted - 1))),
+)
+
 _KNOWN: tuple[Mutation, ...] = (
     ("G1", "norm", "stretch dropped", (sqrt((m + k) / (m + k - 1)), S.One)),
     ("G1", "norm", "one key fewer", (k, k + 1)),
@@ -131,4 +154,4 @@ _KNOWN: tuple[Mutation, ...] = (
     ("G4", "variance", "half of it", lambda bound: bound / 2),
 )
 
-MUTATIONS: tuple[Mutation, ...] = (*_ANCHORS, *_RULES, *_SCHEDULES, *_KNOWN)
+MUTATIONS: tuple[Mutation, ...] = (*_ANCHORS, *_RULES, *_SCHEDULES, *_LEAST_COST, *_KNOWN)

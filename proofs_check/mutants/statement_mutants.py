@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sympy import true
 
-from proofs_check.mutants import design_mutants, row_mutants, weight_mutants
+from proofs_check.mutants import design_mutants, row_mutants, unseen_mutants, weight_mutants
 from proofs_check.mutants.mutations import Change, Given, changed, flipped, scaled_down, scaled_up, sizes_swapped
 from theory.errors import DomainError
 from theory.statement import Assumption, Clause, Statement
@@ -36,6 +36,7 @@ _FLIPPED = (
     "A1 mean margin, A1 top, A2 margin, A4 floor, A5 finite, A5 law below quadratic, A7 every query, A7 entropy, "
     "A8 quantiles, B3 output bound, B4 maximiser, B5 maximiser, C6 margin, D1 margin, D2 simplex least, D3 error, "
     "E1 least change, E2 every row, E2 cover, E3 at least, F3 steeper, F3 equal mean dial, G1 norm, G2 entropies, "
+    "F4 tangent, F4 least, F4 uniform dial, F4 other layers, "
     "G3 Euclidean, G4 variance, H1 head, H1 layer"
 )
 # Changes that are made in many statements: the name, the clauses, and the change.
@@ -62,7 +63,7 @@ _COMMON: tuple[tuple[str, str, Change], ...] = (
     ),
 )
 
-_OWN = (*row_mutants.MUTATIONS, *weight_mutants.MUTATIONS, *design_mutants.MUTATIONS)
+_OWN = (*row_mutants.MUTATIONS, *weight_mutants.MUTATIONS, *design_mutants.MUTATIONS, *unseen_mutants.MUTATIONS)
 
 # Statement id, a clause that needs the assumption, and the name of the assumption that is left out.
 DROPPED: tuple[tuple[str, str, str], ...] = (
@@ -83,6 +84,10 @@ DROPPED: tuple[tuple[str, str, str], ...] = (
     ("E2", "disjoint targets", "no empty target"),
     ("F3", "inner dial", "steeper"),
     ("F3", "steeper", "positive weights"),
+    ("F4", "cheapest", "positive weights"),
+    ("H4", "isolation", "same windows"),
+    ("H4", "isolation", "changed outside"),
+    ("H4", "window alone", "same windows"),
 )
 
 

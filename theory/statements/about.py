@@ -64,4 +64,9 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
         "the layer's output is the sum of the heads' outputs after the output projection W_O",
     ),
     "schedule": (LAYER_EXISTS, LEAKS),
+    "layer stack": (
+        "causal attention in every layer, its windows at regular places, under a dial of the layer's own",
+        "what else a layer does acts on each position by itself",
+    ),
+    "priced layers": (LAYER_EXISTS, LEAKS, "no more layers are wanted, or picked, than there are"),
 }

@@ -11,8 +11,10 @@ from theory.statements.entropy import ENTROPY_BOUND
 from theory.statements.extinction import EXTINCTION_BY_ADAM, EXTINCTION_BY_DESCENT
 from theory.statements.gradient_bound import GRADIENT_BOUND
 from theory.statements.group_lasso import SELF_CONSISTENT_THRESHOLD, STATIONARITY
+from theory.statements.isolation import ISOLATION
 from theory.statements.known import ENTROPY_CONTINUITY, SOFTMAX_LIPSCHITZ, SURPRISE_VARIANCE, ZHAI_ENTROPY
 from theory.statements.leak import LEAK_BOUND, MARGIN_THRESHOLD_STATEMENT, ROBUSTNESS, SOFTMAX_IDENTITY
+from theory.statements.least_cost import LEAST_COST
 from theory.statements.penalty import PENALTY_DUALITY
 from theory.statements.quantile_leak import QUANTILE_LEAK
 from theory.statements.range_deficit import RANGE_DEFICIT_LAW
@@ -52,11 +54,13 @@ CATALOGUE: tuple[Statement, ...] = (
     SCHEDULE_BUDGET,
     LOCALISED_DEPTH,
     SCHEDULE_COST,
+    LEAST_COST,
     ZHAI_ENTROPY,
     ENTROPY_CONTINUITY,
     SOFTMAX_LIPSCHITZ,
     SURPRISE_VARIANCE,
     TRUNCATION,
+    ISOLATION,
 )
 
 
