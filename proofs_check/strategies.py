@@ -29,6 +29,7 @@ from proofs_check.instances.stationary_heads import stationary_heads
 from proofs_check.instances.surviving_blocks import surviving_blocks
 from proofs_check.instances.truncated_layers import truncated_layers
 from proofs_check.instances.weight_blocks import descents, weight_blocks
+from proofs_check.instances.window_samples import window_samples
 
 __all__ = [
     "adam_runs",
@@ -54,4 +55,5 @@ __all__ = [
     "temperatures",
     "truncated_layers",
     "weight_blocks",
+    "window_samples",
 ]

@@ -26,10 +26,7 @@ together = letter("g_w", Naturals, "windows that violate the promise together: 1
 few = letter("P_V", _CLOSED_UNIT, "probability that at most V_w of N_w independent windows violate")
 few_beta = letter("I_V", _CLOSED_UNIT, "probability that a Beta(V_w + 1, N_w - V_w) variable is at most p_w")
 covered = letter("C_w", _CLOSED_UNIT, "probability that the Beta bound at the violations measured is at least p_w")
-covered_drawn = letter(
-    "C_draw",
-    _CLOSED_UNIT,
-    "probability that, at the violations drawn, the largest number of violating windows of a corpus at which so few have "
-    "a probability above alpha_w is at least their number",
-)
 population = letter("M_w", Naturals, "windows of the corpus from which N_w are drawn without replacement")
+covered_drawn = letter("C_M", _CLOSED_UNIT, "probability that the bound on a corpus is at least its violating windows")
+few_drawn = letter("P_M", _CLOSED_UNIT, "probability that at most V_w of the windows drawn from the corpus violate")
+few_drawn_more = letter("P_M+1", _CLOSED_UNIT, "the same if one window more of the corpus violates, unless all do")

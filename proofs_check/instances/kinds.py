@@ -24,6 +24,7 @@ from proofs_check.instances import (
     surviving_blocks,
     truncated_layers,
     weight_blocks,
+    window_samples,
 )
 from proofs_check.instances.instance import InstanceKind
 from proofs_check.instances.row_strategies import attention_rows
@@ -42,6 +43,7 @@ KINDS: dict[str, InstanceKind] = {
     "schedule": schedules.KIND,
     "priced layers": priced_layers.KIND,
     "layer stack": layer_stacks.KIND,
+    "window sample": window_samples.KIND,
     "sparse row": sparse_rows.KIND,
     "weight block": weight_blocks.BLOCK_KIND,
     "head": heads.KIND,

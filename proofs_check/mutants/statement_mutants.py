@@ -37,6 +37,7 @@ _FLIPPED = (
     "A8 quantiles, B3 output bound, B4 maximiser, B5 maximiser, C6 margin, D1 margin, D2 simplex least, D3 error, "
     "E1 least change, E2 every row, E2 cover, E3 at least, F3 steeper, F3 equal mean dial, G1 norm, G2 entropies, "
     "F4 tangent, F4 least, F4 uniform dial, F4 other layers, "
+    "H5 new window, H5 share covered, H5 corpus, H5 corpus covered, "
     "G3 Euclidean, G4 variance, H1 head, H1 layer"
 )
 # Changes that are made in many statements: the name, the clauses, and the change.
@@ -88,6 +89,9 @@ DROPPED: tuple[tuple[str, str, str], ...] = (
     ("H4", "isolation", "same windows"),
     ("H4", "isolation", "changed outside"),
     ("H4", "window alone", "same windows"),
+    ("H5", "new window", "exchangeable"),
+    ("H5", "share covered", "all counted"),
+    ("H5", "corpus covered", "all counted"),
 )
 
 

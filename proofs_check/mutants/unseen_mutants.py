@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from sympy import Ge, Rational, true
+from sympy import Equivalent, Expr, Ge, Le, Rational, true
 
 from proofs_check.mutants.mutations import Given, Mutation
 from theory.design_symbols import layers
-from theory.unseen_symbols import dial_least, hard_layers
+from theory.statements.unseen import NONE_SEEN
+from theory.unseen_symbols import dial_least, error, few, few_beta, hard_layers, measured, rank, share
 
 _NEARLY_HARD = Given(Ge(dial_least, Rational(999, 1000)))
 _ALL_BUT_ONE = Given(Ge(hard_layers, layers - 1))
+
+
+def _none_seen(most: Expr) -> Equivalent:
+    return Equivalent(Ge(few, error), Le(share, most))
+
 
 MUTATIONS: tuple[Mutation, ...] = (
     ("H4", "isolation", "dial 0.999", _NEARLY_HARD),
@@ -17,4 +23,16 @@ MUTATIONS: tuple[Mutation, ...] = (
     ("H4", "isolation", "any dials", Given(true)),
     ("H4", "window alone", "dial 0.999", _NEARLY_HARD),
     ("H4", "window alone", "dial 1 in all layers but one", _ALL_BUT_ONE),
+    ("H5", "new window", "one window more", (measured, measured + 1)),
+    ("H5", "new window", "one rank fewer", (rank, rank - 1)),
+    ("H5", "without ties", "N for N + 1", (measured, measured - 1)),
+    ("H5", "without ties", "ties too", Given(true)),
+    ("H5", "share", "tails swapped", few_beta),
+    ("H5", "none seen", "root dropped", _none_seen(1 - error)),
+    ("H5", "none seen", "one window more", _none_seen(NONE_SEEN.subs(measured, measured + 1))),
+    ("H5", "none seen", "some seen too", Given(true)),
+    ("H5", "share covered", "half the error", 1 - error / 2),
+    # Rows of one window, counted as if they were independent, are units that violate together.
+    ("H5", "share covered", "units that violate together", Given(true)),
+    ("H5", "corpus covered", "half the error", 1 - error / 2),
 )

@@ -19,13 +19,16 @@ from proofs_check.instances.anchors import AnchorSet, planar_head
 from proofs_check.instances.contexts import Context
 from proofs_check.instances.heads import Head, Sequence, opposed
 from proofs_check.instances.kinds import KINDS
+from proofs_check.instances.layer_stacks import Layer, LayerStack
 from proofs_check.instances.pointers import PointerChannel
+from proofs_check.instances.priced_layers import PricedLayers
 from proofs_check.instances.rules import Checker, RuleSet, Situation
 from proofs_check.instances.schedules import ScheduleInstance
 from proofs_check.instances.sparse_rows import SparseRow
 from proofs_check.instances.stationary_heads import StationaryHead
 from proofs_check.instances.surviving_blocks import SurvivingBlock
 from proofs_check.instances.weight_blocks import Descent
+from proofs_check.instances.window_samples import WindowSample
 from proofs_check.kernel.kinds import COQ_KINDS
 from proofs_check.kernel.printing import assumptions_to_coq, clause_to_coq
 from proofs_check.methods.sampling import sample
@@ -85,6 +88,10 @@ RULES = RuleSet(
 )
 SPARSE = SparseRow((Fraction(0),) * 3, 1, (1, 1), (Fraction(1),) * 2)
 FIRED, MISSED = (Situation(1, fired, Fraction(1, 2), Fraction(1, 2)) for fired in (True, False))
+HALF = Fraction(1, 2)
+PRICED = PricedLayers((Fraction(4),) * 2, (HALF,) * 2, Fraction(1), Fraction(1), (HALF,) * 2, 0, HALF, (0,))
+STACK = LayerStack((Layer(1, 1, 1, Fraction(1), 0),) * 2, (0, 1, 2, 3), (0, 2, 2, 3), 2, 3)
+SAMPLE = WindowSample((ONE,) * 3, (1,) * 3, 2, HALF, HALF, 2, 2, 1)
 
 # Statement, an instance that keeps its assumptions, and one that breaks one of them.
 BROKEN = {
@@ -130,6 +137,19 @@ BROKEN = {
     "never fires": ("E3", Checker((FIRED, MISSED)), Checker((MISSED, MISSED))),
     "key in no group": ("B5", SPARSE, replace(SPARSE, sizes=(1,), penalties=ONE)),
     "too few own keys": ("A7", CONTEXT, replace(CONTEXT, least_own=3)),
+    "one priced layer": (
+        "F4",
+        PRICED,
+        replace(PRICED, weights=PRICED.weights[1:], leaks=PRICED.leaks[1:], others=PRICED.others[1:]),
+    ),
+    "a layer that weighs less than nothing": ("F4", PRICED, replace(PRICED, weights=(Fraction(4), Fraction(-1)))),
+    "shifted windows": ("H4", STACK, replace(STACK, layers=(STACK.layers[0], replace(STACK.layers[1], start=1)))),
+    "the own window changed": ("H4", STACK, replace(STACK, changed=(0, 1, 0, 3))),
+    "a likelier window": ("H5", SAMPLE, replace(SAMPLE, chances=(1, 1, 2))),
+    "a violation not counted": ("H5", SAMPLE, replace(SAMPLE, uncounted=1)),
+    "a rank too many": ("H5", SAMPLE, replace(SAMPLE, rank=3)),
+    "more violations than windows": ("H5", SAMPLE, replace(SAMPLE, seen=3)),
+    "too small a corpus": ("H5", SAMPLE, replace(SAMPLE, population=1)),
     "too short": ("A7", CONTEXT, replace(CONTEXT, scores=CONTEXT.scores[:2])),
 }
 

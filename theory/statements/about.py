@@ -68,5 +68,11 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
         "causal attention in every layer, its windows at regular places, under a dial of the layer's own",
         "what else a layer does acts on each position by itself",
     ),
+    "window sample": (
+        "windows of one row or more, of which all but a new one are measured",
+        "a window violates a promise if one of its rows does",
+        "the Beta bound on the share is the share at which I_V is 1 - alpha_w, and 1 if every window violates",
+        "the bound on a corpus is the largest number of violating windows at which P_M is above alpha_w",
+    ),
     "priced layers": (LAYER_EXISTS, LEAKS, "no more layers are wanted, or picked, than there are"),
 }

@@ -22,6 +22,7 @@ from theory.statements.rules import IMPERFECT_CHECKER, ODDS_COMPOSITION, RULE_SE
 from theory.statements.schedules import LOCALISED_DEPTH, SCHEDULE_BUDGET, SCHEDULE_COST
 from theory.statements.sparse_attention import SPARSE_ATTENTION
 from theory.statements.truncation import TRUNCATION
+from theory.statements.unseen import UNSEEN_WINDOWS
 from theory.statements.weights_to_attention import WEIGHTS_TO_ATTENTION
 
 CATALOGUE: tuple[Statement, ...] = (
@@ -61,6 +62,7 @@ CATALOGUE: tuple[Statement, ...] = (
     SURPRISE_VARIANCE,
     TRUNCATION,
     ISOLATION,
+    UNSEEN_WINDOWS,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sympy import Eq, Expr, S, symbols
 
-from theory.derivation import Equal, Step
+from theory.derivation import Equal, Positive, Step
 from theory.design_symbols import layers
 from theory.statement import Assumption, Clause, Kind, Statement
 from theory.unseen_symbols import dial_least, hard_layers, output, output_alone, output_changed
@@ -14,6 +14,7 @@ def _derive() -> tuple[Step, ...]:
     inside, outside, inner, outer = symbols("Z_B Z_C v_B v_C", positive=True)
     inside_next, outside_next, other = symbols("Y_B Y_C u_C", positive=True)
     dial, dial_next = symbols("lambda_1 lambda_2", real=True)
+    odds = symbols("o", positive=True)
 
     def attended(dial: Expr, inside: Expr, outside: Expr, inner: Expr, outer: Expr) -> Expr:
         """A head's output under the dial, from the sums of exponentials in and off the block and the mean values."""
@@ -32,10 +33,9 @@ def _derive() -> tuple[Step, ...]:
             second.subs({dial: 1, dial_next: 1}),
             inner,
         ),
-        Equal(
+        Positive(
             "one layer below dial 1 lets in a share of what is outside, and a later one passes it on",
-            second.diff(outer).subs(dial_next, 1),
-            (1 - dial) * outside / (inside + (1 - dial) * outside),
+            second.diff(outer).subs({dial_next: 1, dial: 1 / (1 + odds)}),
         ),
     )
 

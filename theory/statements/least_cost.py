@@ -88,7 +88,7 @@ def _derive() -> tuple[Step, ...]:
 LEAST_COST = Statement(
     id="F4",
     name="least-cost-dials",
-    title="The least costly dials of a budget have one price, and for some layers the cheapest own dials",
+    title="Dials of one price cost least for their sum; N layers reach a fidelity cheapest at the N cheapest own dials",
     kind=Kind.SHARP,
     source="own, after seed claim on locality schedules (arXiv 2510.09338); Karush 1939, Kuhn and Tucker 1951",
     uses=("B1", "F3"),

@@ -13,14 +13,43 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp, minimize
 
+from proofs_check.inequalities.verdict import Verdict
+from proofs_check.methods.sampling import sample
+from proofs_check.methods.symbolic import check_derivation
+from proofs_check.strategies import priced_layers
 from theory.errors import DomainError
 from theory.numbers import dial_costs
 from theory.numbers.dial_costs import cheapest_layers, least_cost_dials, least_cost_on_grid
 from theory.numbers.schedule_bounds import dial_gain
+from theory.statements.least_cost import LEAST_COST
 
 leaks = st.one_of(st.floats(1e-9, 1 - 1e-9), st.sampled_from([5e-324, 1e-300, 1e-17, 0.5, 0.9, 1 - 2**-53]))
 weights = st.one_of(st.floats(1e-3, 1e3), st.sampled_from([5e-324, 1e-200, 1.0, 1e200]))
 items = st.lists(st.tuples(weights, leaks), min_size=1, max_size=8)
+
+
+def test_statement_is_derived_and_sampled_clean():
+    assert check_derivation(LEAST_COST).verdict is Verdict.PROVED
+    assert sample(LEAST_COST, 60).clean
+
+
+# Leaks that float64 tells from 0 and 1, so that rounding an argument moves no dial far.
+usual_layers = priced_layers().filter(lambda drawn: all(1e-6 < eps < 1 - 1e-6 for eps in drawn.leaks))
+
+
+@given(usual_layers)
+def test_dials_are_the_statements_priced_dials(drawn):
+    priced = drawn.priced(drawn.price)
+    found = least_cost_dials(list(map(float, drawn.weights)), list(map(float, drawn.leaks)), float(sum(priced)))
+    assert np.allclose(found, list(map(float, priced)), rtol=0, atol=1e-8)
+
+
+@given(usual_layers)
+def test_cheapest_layers_cost_what_the_statement_says(drawn):
+    costs, eps = list(map(float, drawn.weights)), list(map(float, drawn.leaks))
+    fidelity = float(drawn.fidelity)
+    found = cheapest_layers(costs, eps, fidelity, len(drawn.picked))
+    assert np.isclose(cost(found, costs, eps), float(drawn.cost(drawn.only(drawn.cheapest()))), rtol=1e-9, atol=1e-300)
 
 
 def cost(dials, weights, leaks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from math import comb
 
@@ -9,13 +10,61 @@ import mpmath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, hypergeom
+from scipy.special import betainc
+from scipy.stats import binom, binomtest, hypergeom
+from sympy import Rational
 
+from proofs_check.inequalities.verdict import Verdict
+from proofs_check.instances.window_samples import WindowSample, beta_chance, drawn_violations, violations
+from proofs_check.methods.sampling import sample
+from proofs_check.methods.symbolic import check_derivation
+from proofs_check.strategies import window_samples
 from theory.errors import DomainError
 from theory.numbers import unseen
 from theory.numbers.unseen import conformal_level, conformal_rank, violation_count_max, violation_share_max
+from theory.statement import Kind
+from theory.statements.unseen import NONE_SEEN, UNSEEN_WINDOWS
+from theory.unseen_symbols import error as letter
+from theory.unseen_symbols import measured, rank
 
 confidences = st.sampled_from([0.5, 0.9, 0.95, 0.99, 0.999999, Fraction(2, 3)])
+
+
+def test_statement_is_derived_and_sampled_clean():
+    assert UNSEEN_WINDOWS.kind is Kind.KNOWN
+    assert check_derivation(UNSEEN_WINDOWS).verdict is Verdict.PROVED
+    assert sample(UNSEEN_WINDOWS, 60).clean
+
+
+@given(window_samples())
+def test_numbers_are_those_of_the_statement(drawn):
+    windows, error = drawn.measured, drawn.error
+    assert conformal_level(windows, drawn.rank) == pytest.approx(
+        float(UNSEEN_WINDOWS.clause("new window").holds.rhs.subs({measured: windows, rank: drawn.rank}))
+    )
+    assert violation_share_max(0, windows, 1 - error) == pytest.approx(
+        float(NONE_SEEN.subs({measured: windows, letter: Rational(error.numerator, error.denominator)})), rel=1e-12
+    )
+    assert violation_count_max(drawn.seen, windows, drawn.population, 1 - error) == drawn._most(drawn.seen)
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 63).map(lambda i: Fraction(i, 64)))
+def test_instances_count_as_scipy_does(one, other, share):
+    assert float(beta_chance(one, other, share)) == pytest.approx(betainc(one, other, float(share)), rel=1e-12)
+    for hits, chance in enumerate(violations([1] * one, share)):
+        assert float(chance) == pytest.approx(binom.pmf(hits, one, float(share)), rel=1e-11)
+    for hits, chance in enumerate(drawn_violations(one, one + other, min(one, other))):
+        assert float(chance) == pytest.approx(hypergeom.pmf(hits, one + other, one, min(one, other)), rel=1e-11)
+
+
+def test_rows_counted_as_independent_miss_the_confidence():
+    # One window of 64 rows that violate together tells of one unit, not of 64: no violation has probability 1 - p.
+    rows, share = 64, Fraction(1, 2)
+    one = WindowSample(((Fraction(0),),) * (rows + 1), (1,) * (rows + 1), 1, share, Fraction(1, 20), 0, rows, 0)
+    assert one.covered() >= Fraction(19, 20)
+    assert replace(one, together=rows).covered() == share
+    kept = violation_share_max(0, rows, 0.95)
+    assert kept < 0.05 < float(share) < violation_share_max(0, 1, 0.95)
 
 
 @given(st.integers(1, 300), confidences)
