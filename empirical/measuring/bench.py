@@ -2,12 +2,13 @@
 
 Every round runs each variant once, in turn, so that changes of the machine's load affect all of them. A ratio is the
 median over rounds of the variant's time over that of the plain pass in the same round. Peak memory is measured in a
-separate process on a CPU, and by the allocator on a GPU.
+separate process on a CPU, and by the allocator on a GPU. Trials on short sequences tell beforehand how long it takes.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -22,11 +23,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from empirical.environment import environment
+from empirical.measuring.bench_plan import Case, Clock, estimated, fitting, foreseen, shown_seconds
 from theory.errors import DomainError
 from theory.files import check_writable, write_text_atomically
 
 if TYPE_CHECKING:
-    from empirical.measuring.bench_variants import BenchShape, Variants
+    from empirical.measuring.bench_variants import BenchShape
 
 LENGTHS = (256, 1024, 2048)
 
@@ -66,6 +68,9 @@ def bench(
         list[int] | None,
         typer.Option(help="Lengths for one layer's training, with blocks of 64 and 8, instead of measuring."),
     ] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Skip what does not fit into so many seconds, by an estimate (none).")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file for the result.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -88,6 +93,7 @@ def bench(
         training_length=training_tokens,
         memory=memory,
         gate_lengths=training_attention or (),
+        max_seconds=max_seconds,
     )
     text = json.dumps(report, indent=2)
     if out:
@@ -107,6 +113,7 @@ def run_bench(
     dropouts: Sequence[float] = (0.0, 0.1),
     memory: bool = True,
     gate_lengths: Sequence[int] = (),
+    max_seconds: float | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Time measuring at each length and a training step at each dropout; returns a plain JSON object.
@@ -115,8 +122,9 @@ def run_bench(
     backward pass is timed, for each of `GATE_BLOCKS`; then `lengths` defaults to none.
 
     `results` has one entry per task, length and variant. `eager_over_fused` has one per task and length: the time of
-    stored maps over that of the fused pass, and the same ratio of memory above the plain pass. Raises DomainError,
-    LocalistError (memory).
+    stored maps over that of the fused pass, and the same ratio of memory above the plain pass. `estimated_seconds` says
+    how long the cases were expected to take. Variants not expected to end within `max_seconds` are `skipped`. Raises
+    DomainError, LocalistError (memory).
     """
     # These load torch, which a list of the commands does without.
     from empirical.measuring import bench_variants
@@ -136,63 +144,106 @@ def run_bench(
     longest = max(*lengths, *gate_lengths, training_length, 0)
     what = f"timing {shape.layers} layers of width {shape.width} at {longest} tokens"
     check_memory(bench_variants.bench_bytes(shape, lengths, training_length), what, ADVICE, device)
+    if max_seconds is not None and not (math.isfinite(max_seconds) and max_seconds > 0):
+        raise DomainError(f"max_seconds {max_seconds} must be finite and above 0")
+    clock = Clock(math.inf if max_seconds is None else max_seconds)
+    cases = _cases(shape, lengths, gate_lengths, training_length, dropouts, rounds, memory, device)
     results: list[dict[str, Any]] = []
     compared: list[dict[str, Any]] = []
-    with (
-        quiet(),
-        enough_memory(what, ADVICE),
-        Progress(console=Console(stderr=True), disable=not progress) as bars,
-    ):
-        bar = bars.add_task(
-            "bench", total=(2 + memory) * len(lengths) + len(dropouts) + len(GATE_BLOCKS) * len(gate_lengths)
+    skipped: list[dict[str, Any]] = []
+    console = Console(stderr=True)
+    with quiet(), enough_memory(what, ADVICE), Progress(console=console, disable=not progress) as bars:
+        bar = bars.add_task("bench", total=2 * len(cases))
+        costs = estimated(
+            cases, shape.block, bench_variants.timed, lambda kind: bars.update(bar, advance=1, description=kind)
         )
-
-        def take(task: str, tokens: int, dropout: float, variants: Variants) -> list[dict[str, Any]]:
-            bars.update(bar, description=f"{task}, {tokens} tokens")
-            turns = rounds if tokens <= LONG else min(rounds, max(FEWEST_ROUNDS, rounds * LONG // tokens))
-            wall, used = bench_variants.timed(variants, turns)
-            if "eager" in variants:
-                compared.append({"task": task, "tokens": tokens, "time": _ratio(wall["eager"], wall["fused"])})
-            found = [
-                {
-                    "task": task,
-                    "tokens": tokens,
-                    "dropout": dropout,
-                    "variant": name,
-                    "rounds": turns,
-                    "seconds": statistics.median(wall[name]),
-                    "ratio": _ratio(wall[name], wall["plain"]),
-                    # CPU time: the ratio if no other program ran.
-                    "processor_ratio": _ratio(used[name], used["plain"]),
-                }
-                for name in variants
-            ]
-            results.extend(found)
+        expected, unfit = foreseen(cases, costs, clock.left)
+        if progress:
+            _announce(console, expected, unfit)
+        for case, cost in zip(cases, costs, strict=True):
+            bars.update(bar, description=f"{case.task}, {case.tokens} tokens")
+            chosen = fitting(cost, clock.left)
+            skipped += [case.skipped(name, seconds) for name, seconds in cost.items() if name not in chosen]
             bars.advance(bar)
-            return found
-
-        for tokens in lengths:
-            take("attention", tokens, 0.0, bench_variants.attention_variants(shape, tokens, device))
-            found = take("measuring", tokens, 0.0, bench_variants.measuring_variants(shape, tokens, device))
-            if memory:
-                bars.update(bar, description=f"memory, {tokens} tokens")
-                compared[-1]["memory"] = _add_memory(found, bench_variants.peak_memory(shape, tokens, device))
-                bars.advance(bar)
-        for tokens in gate_lengths:
-            for block in GATE_BLOCKS:
-                task = f"gate, blocks of {block}"
-                take(task, tokens, 0.0, bench_variants.gate_variants(replace(shape, block=block), tokens, device))
-        for dropout in dropouts:
-            steps = bench_variants.training_variants(shape, training_length, dropout, device)
-            take("training", training_length, dropout, steps)
+            if not chosen:
+                continue
+            variants = {name: run for name, run in case.make(case.tokens).items() if name in chosen}
+            wall, used = bench_variants.timed(variants, case.turns)
+            found = _entries(case, wall, used)
+            results += found
+            both = "eager" in wall and "fused" in wall
+            if both:
+                time = _ratio(wall["eager"], wall["fused"])
+                compared.append({"task": case.task, "tokens": case.tokens, "time": time})
+            if case.memory:
+                peaks = bench_variants.peak_memory(shape, case.tokens, device, chosen)
+                extra = _add_memory(found, peaks)
+                if both:
+                    compared[-1]["memory"] = extra
+    if not results:
+        least = shown_seconds(min(cost["plain"] for cost in costs))
+        raise DomainError(f"max_seconds {max_seconds:g} is too short for any case: the shortest takes about {least}")
     return {
         "shape": asdict(shape),
         "device": bench_variants.device_name(device),
         "threads": bench_variants.threads(),
         "versions": environment(),
+        "estimated_seconds": expected,
+        "max_seconds": max_seconds,
         "results": results,
         "eager_over_fused": compared,
+        "skipped": skipped,
     }
+
+
+def _cases(
+    shape: BenchShape,
+    lengths: Sequence[int],
+    gate_lengths: Sequence[int],
+    training_length: int,
+    dropouts: Sequence[float],
+    rounds: int,
+    memory: bool,
+    device: Any,
+) -> list[Case]:
+    """What is timed, in order."""
+    from empirical.measuring import bench_variants as made
+
+    def turns(tokens: int) -> int:
+        return rounds if tokens <= LONG else min(rounds, max(FEWEST_ROUNDS, rounds * LONG // tokens))
+
+    def of(make: Any, shape: BenchShape, *given: Any) -> Any:
+        return lambda tokens: make(shape, tokens, *given, device)
+
+    found = []
+    for tokens in lengths:
+        found.append(Case("attention", tokens, turns(tokens), of(made.attention_variants, shape)))
+        found.append(Case("measuring", tokens, turns(tokens), of(made.measuring_variants, shape), memory=memory))
+    for tokens in gate_lengths:
+        for block in GATE_BLOCKS:
+            task, make = f"gate, blocks of {block}", of(made.gate_variants, replace(shape, block=block))
+            found.append(Case(task, tokens, turns(tokens), make))
+    for dropout in dropouts:
+        make = of(made.training_variants, shape, dropout)
+        found.append(Case("training", training_length, turns(training_length), make, dropout))
+    return found
+
+
+def _entries(case: Case, wall: dict[str, list[float]], used: dict[str, list[float]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "task": case.task,
+            "tokens": case.tokens,
+            "dropout": case.dropout,
+            "variant": name,
+            "rounds": case.turns,
+            "seconds": statistics.median(wall[name]),
+            "ratio": _ratio(wall[name], wall["plain"]),
+            # CPU time: the ratio if no other program ran.
+            "processor_ratio": _ratio(used[name], used["plain"]),
+        }
+        for name in wall
+    ]
 
 
 def _ratio(times: list[float], others: list[float]) -> float:
@@ -200,12 +251,26 @@ def _ratio(times: list[float], others: list[float]) -> float:
 
 
 def _add_memory(found: list[dict[str, Any]], peaks: dict[str, float]) -> float | None:
-    """Add peaks to `found`; returns stored maps' extra memory over the fused pass's, None if unknown."""
+    """Add peaks to `found`; returns stored maps' extra memory over the fused pass's, None without one of them."""
     for each in found:
         each["peak_mib"] = peaks.get(each["variant"])
         each["extra_mib"] = peaks[each["variant"]] - peaks["plain"] if peaks else None
     extra = {each["variant"]: each["extra_mib"] for each in found}
-    return extra["eager"] / max(extra["fused"], RESOLUTION_MIB) if peaks else None
+    if not peaks or not {"eager", "fused"} <= set(extra):
+        return None
+    ratio: float = extra["eager"] / max(extra["fused"], RESOLUTION_MIB)
+    return ratio
+
+
+def _announce(console: Console, expected: float, skipped: list[dict[str, Any]]) -> None:
+    console.print(f"this takes about {shown_seconds(expected)}", highlight=False)
+    for each in skipped:
+        console.print(f"to be skipped: {_skipped(each)}", highlight=False)
+
+
+def _skipped(each: dict[str, Any]) -> str:
+    named = f"{each['task']} {each['tokens']} tokens, {each['variant']}"
+    return f"{named}: about {shown_seconds(each['estimated_seconds'])}"
 
 
 def _print_bench(report: dict[str, Any]) -> None:
@@ -236,4 +301,6 @@ def _print_bench(report: dict[str, Any]) -> None:
         more = "" if memory is None else f", extra memory {memory:.0f}x"
         line = f"eager over fused, {each['task']} {each['tokens']} tokens: time {each['time']:.2f}x{more}"
         console.print(line, highlight=False)
+    for each in report["skipped"]:
+        console.print(f"skipped: {_skipped(each)}", highlight=False)
     console.print(_LEGEND, highlight=False)

@@ -249,11 +249,11 @@ def timed(variants: Variants, rounds: int) -> tuple[dict[str, list[float]], dict
     return wall, used
 
 
-def peak_memory(shape: BenchShape, tokens: int, device: torch.device) -> dict[str, float]:
-    """Peak memory in MiB of one pass of each variant, above the model's own; empty if the system does not report it."""
+def peak_memory(shape: BenchShape, tokens: int, device: torch.device, chosen: Sequence[str]) -> dict[str, float]:
+    """Peak memory in MiB of one pass of the chosen variants, above the model's own; empty if nothing reports it."""
     if device.type == "cuda":
         peaks = {}
-        for name, run in measuring_variants(shape, tokens, device).items():
+        for name, run in _chosen(measuring_variants(shape, tokens, device), chosen).items():
             torch.cuda.reset_peak_memory_stats()
             before = torch.cuda.memory_allocated()
             run()
@@ -261,6 +261,7 @@ def peak_memory(shape: BenchShape, tokens: int, device: torch.device) -> dict[st
         return peaks
     code = "import sys; from empirical.measuring.bench_variants import _report_peaks; _report_peaks(*sys.argv[1:])"
     command = [sys.executable, "-c", code, json.dumps(asdict(shape)), str(tokens), str(torch.get_num_threads())]
+    command += chosen
     # glibc: return freed tensors at once, so that the peak counts live tensors and not heap fragmentation.
     variables = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
     done = subprocess.run(command, capture_output=True, text=True, env=variables)
@@ -271,7 +272,11 @@ def peak_memory(shape: BenchShape, tokens: int, device: torch.device) -> dict[st
     return found
 
 
-def _report_peaks(shape: str, tokens: str, threads: str) -> None:
+def _chosen(variants: Variants, names: Sequence[str]) -> Variants:
+    return {name: run for name, run in variants.items() if name in names}
+
+
+def _report_peaks(shape: str, tokens: str, threads: str, *chosen: str) -> None:
     torch.set_num_threads(int(threads))
     peaks: dict[str, float] = {}
     with quiet():
@@ -281,7 +286,7 @@ def _report_peaks(shape: str, tokens: str, threads: str) -> None:
         variants = measuring_variants(BenchShape(**json.loads(shape)), int(tokens), torch.device("cpu"))
         variants["plain"]()
         try:
-            for name, run in variants.items():
+            for name, run in _chosen(variants, chosen).items():
                 # Linux: reset the peak.
                 Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
                 before = _status("VmRSS")
