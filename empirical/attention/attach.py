@@ -24,6 +24,7 @@ from empirical.attention.block_cache import BlockCache
 from empirical.attention.block_kinds import Blocks, chosen_blocks
 from empirical.attention.schedule import LayerDial, check_dials, layer_bias
 from empirical.attention.text import Text, TextReader
+from empirical.attention.truncation import check_level, truncated
 from theory.errors import DomainError
 
 # Every attachment registers its attention under a name of its own.
@@ -36,7 +37,7 @@ class Attachment:
 
     `dials` is one dial per layer or one for all, by default the model's own, else 0; a layer may have one per head.
     `on_begin` and `on_end` are called before and after each forward pass, the latter only if it came to its end, and
-    `on_call` with each layer's call.
+    `on_call` with each layer's call. `truncate` is as in `dial`.
     """
 
     def __init__(
@@ -47,11 +48,15 @@ class Attachment:
         on_call: Callable[[AttentionCall], None] | None = None,
         on_begin: Callable[[], None] | None = None,
         on_end: Callable[[], None] | None = None,
+        truncate: float | None = None,
     ) -> None:
         if not isinstance(model, PreTrainedModel):
             raise DomainError(f"{type(model).__name__} is not a transformers model")
         self._model, self._on_call, self._on_begin, self._on_end = model, on_call, on_begin, on_end
         self._reader, self._window = TextReader(blocks), blocks.window
+        if truncate is not None:
+            check_level(truncate)
+        self._truncate = truncate
         self._name = f"{_PREFIX}{next(_NUMBERS)}"
         settings = _own_settings(model)
         self._temperature = float(settings.get("temperature", 1.0))
@@ -149,6 +154,8 @@ class Attachment:
             softcap=softcap,
             sinks=s_aux,
         )
+        if self._truncate is not None:
+            call = truncated(call, self._truncate)
         if self._on_call is not None:
             self._on_call(call)
         return call.output.transpose(1, 2).contiguous(), None
@@ -188,17 +195,20 @@ def dial(
     block: int | None = None,
     *,
     blocks: Blocks | Tensor | None = None,
+    truncate: float | None = None,
 ) -> Iterator[None]:
     """Move a decoder towards its blocks inside a `with` statement, without retraining.
 
     `dials` is one dial per layer, or one for all; a layer may have one per head. 0 leaves attention as it is, 1
     restricts it to the query's own block. `block` and `blocks` are as in `watch`. Layers at dial 1 compute each block
-    alone, and in generation a `BlockCache` keeps only their current one. Raises DomainError for dials outside [0, 1],
+    alone, and in generation a `BlockCache` keeps only their current one. With `truncate`, a head whose rows in a pass
+    all leak at most that much is computed as at dial 1 in that pass. Because the leak is measured first, this saves
+    nothing; `localist measure --truncate` says which heads to dial to 1. Raises DomainError for dials outside [0, 1],
     and as `watch`.
     """
     if dials is None:
         raise DomainError("dials None must be a number, or one per layer")
-    with Attachment(model, chosen_blocks(block, blocks), dials).attached():
+    with Attachment(model, chosen_blocks(block, blocks), dials, truncate=truncate).attached():
         yield
 
 

@@ -36,11 +36,15 @@ def measure(
         str | None,
         typer.Option(help="Schedule that spreads a moved dial over the layers (localist: the same on all)."),
     ] = None,
+    truncate: Annotated[
+        float | None,
+        typer.Option(help="Report which layers leak at most this in every row, and what computing them locally moves."),
+    ] = None,
     sequences: Annotated[int | None, typer.Option(help="Sequences of the text to measure (all).")] = None,
     precision: Annotated[
         str, typer.Option(help="float32, or float64, which decides rows whose scores are too large for float32.")
     ] = "float32",
-    out: Annotated[Path | None, typer.Option(help="Record folder (MODEL/measured or MODEL/dial).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Record folder (measured, dial or truncated in MODEL).")] = None,
     rows: Annotated[
         Path | None, typer.Option(help="Also write every row, with its numbers, bounds and verdict: FILE.parquet.")
     ] = None,
@@ -56,7 +60,16 @@ def measure(
     from empirical.measuring.measure import measure as measure_model
 
     options: dict[str, Any] = {"text": text, "block": block, "context": context, "sequences": sequences}
-    options |= {"precision": precision, "out_dir": out, "rows_file": rows}
+    options |= {"precision": precision, "out_dir": out}
+    if truncate is not None:
+        from empirical.measuring.truncation_command import report_truncation
+
+        if rows is not None:
+            raise DomainError(f"rows {rows} holds what --truncate does not measure: leave one of them out")
+        values = None if dial is None else dial_values(dial)
+        report_truncation(model, truncate, values, shape or "localist", options, as_json)
+        return
+    options |= {"rows_file": rows}
     if dial is None:
         records = measure_model(model, dials=None if dials is None else read_dials(dials), **options)
     else:
