@@ -10,6 +10,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 from empirical.attention.block_kinds import Blocks
 from empirical.measuring.watch import WatchedRows, watch
+from empirical.training.callbacks import log_beside_loss
 from theory.errors import DomainError
 
 LOGGED = ("entropy", "fidelity", "leak")
@@ -51,13 +52,12 @@ class LocalistCallback(TrainerCallback):
         if rows is None:
             return
         layers = rows.frame().groupby("layer")[list(LOGGED)].mean()
-        self._trainer.log(
-            {
-                f"localist/layer_{layer}/{name}": float(value)
-                for layer, found in layers.iterrows()
-                for name, value in found.items()
-            }
-        )
+        numbers = {
+            f"localist/layer_{layer}/{name}": float(value)
+            for layer, found in layers.iterrows()
+            for name, value in found.items()
+        }
+        log_beside_loss(self._trainer, control, numbers)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
 from theory.errors import InputError
@@ -34,6 +34,16 @@ def agreed(args: TrainingArguments, *flags: bool) -> list[bool]:
     raised = torch.tensor(flags, dtype=torch.int32, device=args.device)
     torch.distributed.all_reduce(raised, op=torch.distributed.ReduceOp.MAX)
     return [bool(flag) for flag in raised.tolist()]
+
+
+def log_beside_loss(trainer: Trainer, control: TrainerControl, numbers: dict[str, float]) -> None:
+    """Log these numbers at the end of a step; a loss that is due is logged after them.
+
+    Without this it would be lost: any log counts as the one that was due.
+    """
+    due = control.should_log
+    trainer.log(numbers)
+    control.should_log = due
 
 
 class Limits(TrainerCallback, ExportableState):

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from empirical.attention.attention import AttentionCall
-from empirical.training.callbacks import is_main
+from empirical.training.callbacks import is_main, log_beside_loss
 from empirical.training.trainer import DivergedError, Windows
 
 # Sequences of an evaluation, and of each of its batches.
@@ -42,7 +42,8 @@ class Evaluation(TrainerCallback):
             return
         assert self.trainer is not None
         # Without the wrapper of torchrun, whose passes wait for the other processes.
-        self.trainer.log(self._evaluated(getattr(model, "module", model), state.global_step))
+        found = self._evaluated(getattr(model, "module", model), state.global_step)
+        log_beside_loss(self.trainer, control, found)
 
     @torch.no_grad()
     def _evaluated(self, model: Any, step: int) -> dict[str, float]:
@@ -74,7 +75,8 @@ class _Rows:
         numbers = call.rows(ranges=False)
         call.use(numbers.output)
         n, m = call.sight.counts(call.query.shape[0])
-        kept = (m < n)[:, None].expand_as(numbers.fidelity)
+        # A sink is a key off every block.
+        kept = (m < n + (call.sinks is not None))[:, None].expand_as(numbers.fidelity)
         found = [kept.sum().double(), *(getattr(numbers, name)[kept].double().sum() for name in NUMBERS)]
         self._sums[call.layer] = self._sums.get(call.layer, 0) + torch.stack(found)
 

@@ -257,6 +257,8 @@ def _arguments(config: RunConfig, folder: Path) -> TrainingArguments:
             save_total_limit=2,
             remove_unused_columns=False,
             dataloader_pin_memory=accelerated,
+            # Of a mixture of experts a batch may leave some unused.
+            ddp_find_unused_parameters=config.model.pretrained is not None,
             use_cpu=not accelerated,
             disable_tqdm=True,
             report_to=[],

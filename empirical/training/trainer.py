@@ -18,6 +18,9 @@ from empirical.training.checkpoints import checkpoint_folder, seal
 from empirical.training.objective import AttentionObjective
 from theory.errors import InputError, LocalistError, first_line
 
+# The label of a token without a loss.
+NO_LOSS = -100
+
 
 class DivergedError(LocalistError):
     """The loss is no longer a number."""
@@ -51,6 +54,13 @@ class LocalistTrainer(Trainer):
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """The batches of one step; counts their rows, since the objective is a mean over all of them."""
         samples, items = super().get_batch_samples(*args, **kwargs)
+        batch, processes = self.args.per_device_train_batch_size, self.accelerator.num_processes
+        left = len(self.train_dataset) % (batch * processes)  # type: ignore[arg-type]
+        if samples and processes > 1 and left and self.accelerator.gradient_state.end_of_dataloader:
+            # So that every process has a whole batch, accelerate repeats sequences at the end of an epoch.
+            own = left - self.accelerator.process_index * batch
+            samples[-1] = _first(samples[-1], own)
+            items = self._get_num_items_in_batch(samples, self.args.device)
         if self.objective.watches_rows:
             count = torch.tensor(float(sum(map(_rows, samples))), device=self.args.device)
             self.step_rows = max(1.0, float(self.accelerator.reduce(count, reduction="sum")))
@@ -70,7 +80,7 @@ class LocalistTrainer(Trainer):
             # Trainer divides the loss of such a model by this number.
             share *= self.current_gradient_accumulation_steps
         loss = loss + rows.loss() * share
-        leaks = torch.stack([rows.mean_leak() * rows.rows, rows.rows]).float()
+        leaks = torch.stack([rows.mean_leak() * rows.rows, rows.rows]).float() * (share > 0)
         self.leaks = leaks if self.leaks is None else self.leaks + leaks
         return (loss, outputs) if return_outputs else loss
 
@@ -112,9 +122,18 @@ class LocalistTrainer(Trainer):
             raise InputError(f"cannot write checkpoint {target}: {first_line(error)}") from error
 
 
+def _first(batch: dict[str, Tensor], count: int) -> dict[str, Tensor]:
+    """The first `count` sequences of a batch; without any, one whose tokens have no loss."""
+    if count > 0:
+        return {name: values[:count] for name, values in batch.items()}
+    one = {name: values[:1] for name, values in batch.items()}
+    return one | {"labels": torch.full_like(one["labels"], NO_LOSS)}
+
+
 def _rows(batch: dict[str, Tensor]) -> int:
     """A number proportional to the batch's rows with a key off their block; all sequences are equally long."""
+    counted = (batch["labels"] != NO_LOSS).any(-1)
     if "block_ids" not in batch:
-        return len(batch["input_ids"])
+        return int(counted.sum())
     n, m = visible_counts(batch["block_ids"])
-    return int((m < n).sum())
+    return int((m < n)[counted].sum())

@@ -32,11 +32,10 @@ def _trainer(folder: Path, **options: Any) -> Trainer:
         str(folder),
         per_device_train_batch_size=4,
         max_steps=4,
-        logging_steps=100,
         save_strategy="no",
         disable_tqdm=True,
         use_cpu=True,
-        **options,
+        **{"logging_steps": 100} | options,
     )
     return Trainer(tiny_decoder("llama"), arguments, train_dataset=_Texts())
 
@@ -71,6 +70,13 @@ def test_logged_numbers_are_those_of_the_steps_batch(tmp_path: Path) -> None:
         found.append(rows.frame().groupby("layer")["entropy"].mean()[0])
     assert min(abs(logged[0]["localist/layer_0/entropy"] - each) for each in found) < 1e-5
     assert np.ptp(found) > 1e-3, "the comparison must be able to fail"
+
+
+def test_the_loss_is_logged_at_sampled_steps_too(tmp_path: Path) -> None:
+    trainer = _trainer(tmp_path, report_to=[], logging_steps=1)
+    trainer.add_callback(localist.LocalistCallback(trainer, block=8, every=2))
+    trainer.train()
+    assert [each["step"] for each in trainer.state.log_history if "loss" in each] == [1, 2, 3, 4]
 
 
 def test_gradients_do_not_depend_on_the_callback(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ import json
 import pytest
 import torch
 from families import FAMILIES, tiny_decoder
+from pretrained import VOCABULARY, stock, trained
 from safetensors.torch import load_file
 from tiny import one_thread  # noqa: F401
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from empirical.attention.attach import dial
+from empirical.attention.attach import Attachment, dial
+from empirical.attention.block_kinds import WindowBlocks
 from empirical.config import run_config
 from empirical.measuring.generate import generate
 from empirical.measuring.measure import measure
@@ -24,32 +26,12 @@ from empirical.training.trainer import DivergedError
 from theory.errors import DomainError, InputError
 
 TRAINED = ("llama", "mistral", "qwen2", "gpt_neox", "opt", "phi3", "gpt_oss")
-VOCABULARY = 300
 DIALS = [0.5, 1.0]
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
     return train_tokenizer(load_corpus(CorpusConfig()).training, VOCABULARY)
-
-
-def stock(folder, family, tokenizer=None, **changes):
-    """The folder of a random decoder, with a tokenizer."""
-    tiny_decoder(family, vocabulary=VOCABULARY, **changes).save_pretrained(folder)
-    (tokenizer or train_tokenizer(["a b c"], VOCABULARY)).save(str(folder / "tokenizer.json"))
-    return folder
-
-
-def trained(folder, weights, **changes):
-    """A finished run from these weights; `changes` replace values part by part."""
-    values = {
-        "model": {"pretrained": str(weights), "context": 64},
-        "locality": {"schedule": "linear", "largest_dial": 0.9, "block": 8},
-        "training": {"steps": 3, "batch": 4, "warmup_steps": 0, "learning_rate": 1e-3},
-    }
-    for part, choices in changes.items():
-        values[part] = {**values.get(part, {}), **choices}
-    return train(run_config(values), folder, progress=False)
 
 
 @pytest.mark.parametrize("family", TRAINED)
@@ -164,9 +146,6 @@ def test_every_weight_of_a_head_belongs_to_its_projection():
 @torch.no_grad()
 def heads_of(model, layer, matrix):
     """A layer's queries or keys `(1, heads, tokens, head)`."""
-    from empirical.attention.attach import Attachment
-    from empirical.attention.block_kinds import WindowBlocks
-
     found = {}
     with Attachment(model, WindowBlocks(4), on_call=lambda call: found.update({call.layer: call})).attached():
         model(torch.arange(3, 9)[None], use_cache=False)
