@@ -21,6 +21,9 @@ from transformers.trainer_callback import ExportableState
 from theory.errors import InputError
 from theory.files import read_json
 
+# The name under which evaluation logs.
+HELD_OUT_LOSS = "held_out_loss"
+
 
 def is_main() -> bool:
     """Whether this process writes files: it is the only one, or the first of `torchrun`."""
@@ -135,12 +138,12 @@ class StopOnSignal(TrainerCallback):
 
 
 class Progress(TrainerCallback):
-    """A progress bar on stderr within its context: the share of steps or time used, and the latest loss."""
+    """A progress bar on stderr within its context: the share of steps or time used, and the latest losses."""
 
     def __init__(self, name: str, steps: int | None, limits: Limits) -> None:
         self.steps = steps
         self.limits = limits
-        self._loss = math.nan
+        self._losses: dict[str, float] = {}
         self._bars = Bars(
             TextColumn("[progress.description]{task.description}"),
             BarColumn(),
@@ -167,13 +170,13 @@ class Progress(TrainerCallback):
         logs: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Store the latest loss."""
-        self._loss = (logs or {}).get("loss", self._loss)
+        """Store the latest losses."""
+        self._losses |= {name: logs[name] for name in ("loss", HELD_OUT_LOSS) if name in (logs or {})}
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Update the bar."""
         shares = [state.global_step / self.steps if self.steps else 0.0]
         if self.limits.max_seconds is not None:
             shares.append(self.limits.elapsed / self.limits.max_seconds)
-        loss = f"loss {self._loss:.3f}" if math.isfinite(self._loss) else ""
-        self._bars.update(self._task, completed=min(1.0, max(shares)), text=f"step {state.global_step}  {loss}")
+        losses = "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in self._losses.items())
+        self._bars.update(self._task, completed=min(1.0, max(shares)), text=f"step {state.global_step}  {losses}")

@@ -12,13 +12,12 @@ from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from empirical.attention.attention import AttentionCall
-from empirical.training.callbacks import is_main, log_beside_loss
+from empirical.training.callbacks import HELD_OUT_LOSS, is_main, log_beside_loss
 from empirical.training.trainer import DivergedError, Windows
 
 # Sequences of an evaluation, and of each of its batches.
 SEQUENCES, BATCH = 16, 4
 
-LOSS = "held_out_loss"
 NUMBERS = ("entropy", "fidelity")
 
 
@@ -62,7 +61,7 @@ class Evaluation(TrainerCallback):
             model.train()
         if not math.isfinite(total):
             raise DivergedError(f"the held-out loss is {total} at step {step}. Try a smaller --learning-rate.")
-        return {LOSS: total / sequences, **rows.means()}
+        return {HELD_OUT_LOSS: total / sequences, **rows.means()}
 
 
 class _Rows:
@@ -98,7 +97,7 @@ def evaluations(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "step": entry["step"],
-            LOSS: entry[LOSS],
+            HELD_OUT_LOSS: entry[HELD_OUT_LOSS],
             # By number: a checkpoint sorts layer 10 before layer 2.
             **{
                 name: [entry[key] for key in takewhile(entry.__contains__, (_key(each, name) for each in count()))]
@@ -106,5 +105,5 @@ def evaluations(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             },
         }
         for entry in history
-        if LOSS in entry
+        if HELD_OUT_LOSS in entry
     ]
