@@ -37,6 +37,7 @@ _LENGTH, _DIGEST = 8, hashlib.sha256().digest_size
 # Kinds of numpy's types that are plain numbers.
 _NUMBERS = "biuf"
 _HALVES = {np.dtype(np.float64): np.float32, np.dtype(np.int64): np.int32}
+_FEW = 1024
 
 
 def fingerprint_of(stated: Any) -> str:
@@ -58,11 +59,10 @@ class Entry:
         try:
             with self.path.open("rb") as stream:
                 stream.seek(self._start)
-                for each in json.loads(stream.readline())["arrays"]:
-                    kept = np.dtype(each["kept"])
-                    content = stream.read(kept.itemsize * math.prod(each["part"]))
-                    part = np.frombuffer(content, kept).reshape(each["part"])
-                    found[each["name"]] = np.broadcast_to(part.astype(each["dtype"]), each["shape"])
+                for name, dtype, shape, kept, places in json.loads(stream.readline())["arrays"]:
+                    content = stream.read(np.dtype(kept).itemsize * math.prod(places))
+                    part = np.frombuffer(content, kept).reshape(places)
+                    found[name] = np.broadcast_to(part.astype(dtype), shape)
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read {self.path}: it was changed while in use") from error
         return found
@@ -102,11 +102,8 @@ class Journal:
         stated, parts = [], []
         for name, values in arrays.items():
             part = _smallest(values)
-            stated.append(
-                {"name": name, "dtype": values.dtype.str, "shape": values.shape}
-                | {"kept": part.dtype.str, "part": part.shape}
-            )
-            parts.append(np.ascontiguousarray(part).tobytes())
+            stated.append((name, values.dtype.str, values.shape, part.dtype.str, part.shape))
+            parts.append(part.tobytes())
         line = json.dumps({"about": about, "arrays": stated}).encode("utf-8") + b"\n"
         content = b"".join([line, *parts])
         start = self._end + _LENGTH + _DIGEST
@@ -205,7 +202,8 @@ def _smallest(values: Array) -> Array:
     strides = zip(values.strides, values.shape, strict=True)
     part = values[tuple(slice(0, 1) if not stride and size else slice(None) for stride, size in strides)]
     half = _HALVES.get(part.dtype)
-    if half is None:
+    # The comparison takes longer than it saves on few numbers.
+    if half is None or part.size < _FEW:
         return part
     with np.errstate(over="ignore"):
         narrow = part.astype(half)

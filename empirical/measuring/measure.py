@@ -153,7 +153,7 @@ def _measured(work: Work, team: Team) -> Records:
         # The first process has locked the folder.
         team.meet()
         with closing(work.kept(team)) as kept:
-            share(work, kept)
+            share(work, kept, team)
         team.meet()
         # The records are written.
         team.meet()
@@ -178,7 +178,7 @@ def _recorded(work: Work, team: Team) -> Records:
         team.meet()
         try:
             if team.count > 1:
-                share(work, kept)
+                share(work, kept, team)
                 team.meet()
                 kept.reread()
             rows, manifest = _summary(work, kept, total, file)

@@ -58,6 +58,7 @@ def measure(
     from empirical.measuring.dial_file import read_dials
     from empirical.measuring.measure import dial_values, measure_dial
     from empirical.measuring.measure import measure as measure_model
+    from empirical.training.callbacks import is_main
 
     options: dict[str, Any] = {"text": text, "block": block, "context": context, "sequences": sequences}
     options |= {"precision": precision, "out_dir": out}
@@ -87,10 +88,12 @@ def measure(
     shown["local_heads"] = _local_heads(records)
     if rows is not None:
         shown["rows_file"] = str(rows)
-    if as_json:
-        typer.echo(json.dumps(shown))
-    else:
-        _print_layers(records)
+    # Every process of torchrun has read the records; the first one shows them.
+    if is_main():
+        if as_json:
+            typer.echo(json.dumps(shown))
+        else:
+            _print_layers(records)
     if records.violations or records.undecided:
         raise typer.Exit(1)
 

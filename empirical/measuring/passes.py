@@ -123,7 +123,7 @@ def run_windows(
 ) -> Pass:
     """Measure `count` sequences in their order. Raises DomainError for a loss that is not a number or too large."""
     total, tokens = 0.0, 0
-    for number in tracked(count, label, progress):
+    for number in tracked(range(count), label, progress):
         loss = measure(number, sink)
         total += loss.total
         tokens += loss.count
@@ -135,9 +135,9 @@ def run_windows(
     return Pass(tuple(dials), total / tokens)
 
 
-def tracked(count: int, label: str, progress: bool) -> Iterable[int]:
-    """The numbers below `count`, with a progress bar on stderr if `progress`."""
-    return track(range(count), label, console=Console(stderr=True), disable=not progress)
+def tracked(numbers: Sequence[int], label: str, progress: bool) -> Iterable[int]:
+    """These numbers, with a progress bar on stderr if `progress`."""
+    return track(numbers, label, console=Console(stderr=True), disable=not progress)
 
 
 def own_windows(
@@ -230,7 +230,7 @@ class _Running:
     ) -> Batch:
         """The rows of one layer of sequence `number`."""
         places = self.meter.places
-        sequences = np.full_like(places, number)
+        sequences = np.broadcast_to(np.int64(number), places.shape)
         return Batch(layer, self.of_heads(layer, rows), rows, sequences, places, tokens[0].numpy()[places], base, shift)
 
     def of_heads(self, layer: int, rows: Rows) -> NDArray[np.float64]:

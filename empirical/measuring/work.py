@@ -15,7 +15,7 @@ from empirical.attention.schedule import LayerDial, largest_dial
 from empirical.environment import environment
 from empirical.journal import fingerprint_of
 from empirical.measuring.kept_windows import FIELDS, KeptWindows
-from empirical.measuring.passes import MeasureWindow, Pass, moved_windows, own_windows
+from empirical.measuring.passes import MeasureWindow, Pass, moved_windows, own_windows, tracked
 from empirical.measuring.processes import Team
 from empirical.measuring.row_file import RowFile
 from empirical.measuring.subject import Subject
@@ -61,11 +61,13 @@ class Work:
         return KeptWindows(self.out, fingerprint, len(self.plans) * len(subject.windows), team, ADVICE)
 
 
-def share(work: Work, kept: KeptWindows) -> None:
+def share(work: Work, kept: KeptWindows, team: Team) -> None:
     """Measure the sequences of this process, for the first one to replay."""
     for number in range(len(work.plans)):
         measure = kept.keeping(number, work.measure(number))
-        for window in kept.own(number, len(work.subject.windows)):
+        own = list(kept.own(number, len(work.subject.windows)))
+        label = f"{work.label(number)}, process {team.rank + 1} of {team.count}"
+        for window in tracked(own, label, work.progress and team.first and bool(own)):
             measure(window, lambda batch: None)
 
 

@@ -12,8 +12,10 @@ from theory.errors import InputError
 PRINT = fingerprint_of({"text": "a"})
 
 ARRAYS = {
-    "exact in float32": np.array([[0.5, -0.0, np.nan], [np.inf, -np.inf, 3.0]]),
-    "float64": np.array([0.1, 1e300, 5e-324]),
+    "exact in float32": np.tile([[0.5, -0.0, np.nan], [np.inf, -np.inf, 3.0]], (1, 400)),
+    "float64": np.tile([0.1, 1e300, 5e-324, 1.0], 400),
+    "whole, large": np.tile([2**40, 1], 1000),
+    "whole, small": np.arange(2000),
     "repeated": np.broadcast_to(np.array([1.5, 2.5]), (3, 2)),
     "one number": np.broadcast_to(np.float64(0.1), (2, 2)),
     "whole": np.arange(6).reshape(2, 3),

@@ -154,7 +154,7 @@ def test_refuses_blocks_as_long_as_the_sequences():
     halves = torch.arange(16).expand(2, -1) // 8
     taken = []
     run_pass(model, windows, [0.0] * 3, taken.append, blocks=halves)
-    assert [each.rows.keys.shape for each in taken] == [(2, 2 * 8)] * 3
+    assert [each.rows.keys.shape for each in taken] == [(2, 8)] * 2 * 3
 
 
 @pytest.mark.parametrize(
