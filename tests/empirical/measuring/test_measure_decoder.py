@@ -11,6 +11,7 @@ import pytest
 import torch
 import typer
 from families import tiny_decoder
+from measured import BLOCK, CONTEXT, FAMILIES
 from scipy.linalg import hadamard
 from tiny import one_thread  # noqa: F401
 
@@ -21,20 +22,7 @@ from empirical.measuring.watch import watch
 from empirical.training.corpus import load_tokenizer, python_topics, train_tokenizer
 from theory.errors import DomainError, InputError
 
-FAMILIES = ("llama", "gemma2", "gpt_oss")
-CONTEXT, BLOCK, WINDOWS = 48, 8, 6
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder per family, each with a tokenizer, and a text."""
-    root = tmp_path_factory.mktemp("decoders")
-    tokenizer = train_tokenizer(python_topics()[:3], 300)
-    (root / "text.txt").write_text(python_topics()[0][:3000])
-    for family in FAMILIES:
-        tiny_decoder(family, vocabulary=300).save_pretrained(root / family)
-        tokenizer.save(str(root / family / "tokenizer.json"))
-    return root
+WINDOWS = 6
 
 
 def _options(folders: Path, **changes: Any) -> dict[str, Any]:
