@@ -198,9 +198,11 @@ def _smallest(values: Array) -> Array:
     """The same numbers in less space: repetitions along an axis once, and half the bytes where that is exact."""
     if values.dtype.kind not in _NUMBERS:
         raise TypeError(f"a journal keeps numbers, not {values.dtype}")
-    # An axis of stride 0 repeats its first place.
-    strides = zip(values.strides, values.shape, strict=True)
-    part = values[tuple(slice(0, 1) if not stride and size else slice(None) for stride, size in strides)]
+    part = values
+    if not values.flags.c_contiguous:
+        # An axis of stride 0 repeats its first place.
+        strides = zip(values.strides, values.shape, strict=True)
+        part = values[tuple(slice(0, 1) if not stride and size else slice(None) for stride, size in strides)]
     half = _HALVES.get(part.dtype)
     # The comparison takes longer than it saves on few numbers.
     if half is None or part.size < _FEW:

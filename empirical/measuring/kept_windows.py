@@ -7,7 +7,7 @@ loss ends it: a sequence without that entry is measured again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +144,11 @@ def _parts(value: Any, prefix: str = "") -> tuple[dict[str, Any], dict[str, Arra
     """The fields of a dataclass: its arrays by name, those of inner dataclasses with a prefix, and all else as JSON."""
     about: dict[str, Any] = {}
     arrays: dict[str, Array] = {}
-    for field in fields(value):
-        name, each = field.name, getattr(value, field.name)
+    for name in FIELDS[type(value).__name__]:
+        each = getattr(value, name)
         if isinstance(each, np.ndarray):
             arrays[f"{prefix}{name}"] = each
-        elif is_dataclass(each):
+        elif name in _INNER and each is not None:
             about[name], inner = _parts(each, f"{prefix}{name}.")
             arrays |= inner
         elif each is not None:
@@ -159,8 +159,7 @@ def _parts(value: Any, prefix: str = "") -> tuple[dict[str, Any], dict[str, Arra
 def _restored(kind: type[Any], about: dict[str, Any], arrays: dict[str, Array], prefix: str = "") -> Any:
     """The dataclass with these parts."""
     found: dict[str, Any] = {}
-    for field in fields(kind):
-        name = field.name
+    for name in FIELDS[kind.__name__]:
         if f"{prefix}{name}" in arrays:
             found[name] = arrays[f"{prefix}{name}"]
         elif name in about:
