@@ -27,7 +27,7 @@ from empirical.calibration.unseen import unseen_windows
 from empirical.calibration.windows import Show, Work, finished
 from empirical.environment import environment
 from empirical.locks import alone_in
-from empirical.measuring.subject import Subject, open_decoder, open_run
+from empirical.measuring.subject import Subject, open_subject, record_folder
 from empirical.memory import enough_memory
 from empirical.reserve import reserved
 from theory.errors import DomainError
@@ -73,23 +73,22 @@ def calibrate(
     seed: int = 0,
     compare: bool = False,
     block: int | None = None,
+    blocks: str | None = None,
     context: int | None = None,
     out_dir: Path | str | None = None,
     progress: bool = True,
 ) -> Calibration:
     """Choose dials with which a share `rows` of the attention rows of each window has this fidelity, at least loss.
 
-    `model`, `text`, `block` and `context` are as in `measure`. A dial of `levels` is chosen for each layer, or for each
-    head, on `fit` windows drawn with `seed`, and checked on `check` others. `max_loss` is the rise in nats per token,
-    from the model with its own dials, up to which the promise counts as reached; it does not change the choice.
-    `compare` also measures four schedules at equal mean dial and at equal fidelity. The result is written into
+    `model`, `text`, `block`, `blocks` and `context` are as in `measure`. A dial of `levels` is chosen for each layer,
+    or for each head, on `fit` windows drawn with `seed`, and checked on `check` others. `max_loss` is the rise in nats
+    per token, from the model with its own dials, up to which the promise counts as reached; it does not change the
+    choice. `compare` also measures four schedules at equal mean dial and at equal fidelity. The result is written into
     `out_dir`, by default `MODEL/calibrated`. Raises InputError, DomainError.
     """
     _check(fidelity, rows, max_loss, levels, confidence, seed)
-    subject = _opened(model, text, block, context)
-    if out_dir is None and subject.folder is None:
-        raise DomainError(f"{subject.name} is no folder here: say with --out where the calibration goes")
-    out = Path(out_dir) if out_dir is not None else Path(str(subject.folder)) / NAME
+    subject = open_subject(model, text, block=block, blocks=blocks, context=context)
+    out = record_folder(subject, out_dir, NAME)
     drawn = _drawn(len(subject.windows), fit, check, seed)
     promise = {"fidelity": fidelity, "rows": rows, "max_loss": max_loss}
     choice = {"per": "head" if per_head else "layer", "levels": list(levels), "seed": seed}
@@ -127,14 +126,6 @@ def calibrate(
         write((json.dumps(about, indent=1, allow_nan=False) + "\n").encode("utf-8"))
     (out / JOURNAL_NAME).unlink(missing_ok=True)
     return Calibration(plan, reached, about, out / FILE_NAME)
-
-
-def _opened(model: Path | str, text: Path | str | None, block: int | None, context: int | None) -> Subject:
-    if text is not None:
-        return open_decoder(model, text, block=block, context=context)
-    if block is not None or context is not None:
-        raise DomainError("block and context are for a text: a run is calibrated with its own. Give --text too")
-    return open_run(model, None, "float32")
 
 
 def _check(

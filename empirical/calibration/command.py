@@ -33,6 +33,9 @@ def calibrate(
     block: Annotated[
         int | None, typer.Option(help="With --text: length of a block in tokens (the model's own, else 64).")
     ] = None,
+    blocks: Annotated[
+        str | None, typer.Option(help="With --text: blocks that follow the text instead, as in measure.")
+    ] = None,
     context: Annotated[
         int | None, typer.Option(help="With --text: tokens per window (1024, or what the model has room for).")
     ] = None,
@@ -55,6 +58,7 @@ def calibrate(
         seed=seed,
         compare=compare,
         block=block,
+        blocks=blocks,
         context=context,
         out_dir=out,
     )

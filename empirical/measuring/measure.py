@@ -21,7 +21,7 @@ from empirical.measuring.passes import Batch, Sink, count_rows, run_windows
 from empirical.measuring.processes import Team, together
 from empirical.measuring.records import COLUMNS, Records, drop_partial, read_records, records_reserved
 from empirical.measuring.row_file import RowFile, row_file
-from empirical.measuring.subject import Subject, open_decoder, open_run
+from empirical.measuring.subject import open_subject, record_folder
 from empirical.measuring.summary import SERIES, Judged, LayerSummary
 from empirical.measuring.work import ADVICE, Work, begin, results, share
 from empirical.memory import enough_memory
@@ -49,6 +49,7 @@ def measure(
     text: Path | str | None = None,
     dials: Sequence[LayerDial] | None = None,
     block: int | None = None,
+    blocks: str | None = None,
     context: int | None = None,
     sequences: int | None = None,
     precision: str = "float32",
@@ -60,15 +61,18 @@ def measure(
 
     `dials` replace the model's own: one per layer, or one per head of it. Without `text`, `model` is a finished run,
     measured on its held-out sequences. With `text`, a file, it is the folder or the hub name of any transformers
-    decoder; `block` and `context` are as in `subject.open_decoder`. `sequences` limits the sequences (None: all).
-    `precision` float64 decides rows whose scores are too large for float32. `rows_file` receives every row
-    (`row_file`). Raises InputError, DomainError.
+    decoder; `block`, `blocks` and `context` are as in `subject.open_decoder`. `sequences` limits the sequences (None:
+    all). `precision` float64 decides rows whose scores are too large for float32. `rows_file` receives every row
+    (`row_file`). A measurement that was killed is continued from the journal in `out_dir` (`kept_windows`); the
+    processes of torchrun share the sequences. Raises InputError, DomainError.
     """
     with together() as team:
-        subject = _opened(model, text, block, context, sequences, precision)
+        subject = open_subject(
+            model, text, block=block, blocks=blocks, context=context, sequences=sequences, precision=precision
+        )
         plan = subject.dials if dials is None else dials
         check_dials(plan, subject.layers)
-        work = Work(subject, _out(subject, out_dir, OWN_NAME), "rows", [plan], {}, rows_file, progress)
+        work = Work(subject, record_folder(subject, out_dir, OWN_NAME), "rows", [plan], {}, rows_file, progress)
         return _measured(work, team)
 
 
@@ -78,6 +82,7 @@ def measure_dial(
     *,
     text: Path | str | None = None,
     block: int | None = None,
+    blocks: str | None = None,
     context: int | None = None,
     shape: str = "localist",
     sequences: int | None = None,
@@ -88,41 +93,19 @@ def measure_dial(
 ) -> Records:
     """Move the dial at inference through `values`; records go to `out_dir`, by default `MODEL/dial`.
 
-    `model`, `text`, `block` and `context` are as in `measure`. `shape` is the schedule that spreads each value over
-    the layers: `localist` gives every layer the value, other names give it to the last layer. Raises InputError,
+    `model`, `text`, `block`, `blocks` and `context` are as in `measure`. `shape` is the schedule that spreads a value
+    over the layers: `localist` gives it to every layer, other names give it to the last layer. Raises InputError,
     DomainError.
     """
     if not values:
         raise DomainError("no dial values were given")
     with together() as team:
-        subject = _opened(model, text, block, context, sequences, precision)
+        subject = open_subject(
+            model, text, block=block, blocks=blocks, context=context, sequences=sequences, precision=precision
+        )
         plans = [layer_dials(shape, subject.layers, value) for value in values]
-        out = _out(subject, out_dir, DIAL_NAME)
+        out = record_folder(subject, out_dir, DIAL_NAME)
         return _measured(Work(subject, out, "dial", plans, {"shape": shape}, rows_file, progress), team)
-
-
-def _opened(
-    model: Path | str,
-    text: Path | str | None,
-    block: int | None,
-    context: int | None,
-    sequences: int | None,
-    precision: str,
-) -> Subject:
-    if text is not None:
-        return open_decoder(model, text, block=block, context=context, sequences=sequences, precision=precision)
-    for name, value in (("block", block), ("context", context)):
-        if value is not None:
-            raise DomainError(f"{name} {value} is for a text: a run is measured with its own. Give --text too")
-    return open_run(model, sequences, precision)
-
-
-def _out(subject: Subject, out_dir: Path | str | None, name: str) -> Path:
-    if out_dir is not None:
-        return Path(out_dir)
-    if subject.folder is None:
-        raise DomainError(f"{subject.name} is no folder here: say with --out where its records go")
-    return subject.folder / name
 
 
 def dial_values(text: str) -> list[float]:

@@ -12,6 +12,9 @@ from theory.errors import DomainError
 
 # Fidelity from which a head counts as local.
 LOCAL = 0.9
+LOCAL_MEANS = (
+    f"at dial 0, in 95 % of the rows: fidelity of {LOCAL} or more, and above the block's share of the visible keys"
+)
 
 
 def measure(
@@ -21,6 +24,12 @@ def measure(
     text: Annotated[Path | None, typer.Option(help="Text file to measure a decoder on, instead of a run.")] = None,
     block: Annotated[
         int | None, typer.Option(help="With --text: length of a block in tokens (the model's own, else 64).")
+    ] = None,
+    blocks: Annotated[
+        str | None,
+        typer.Option(
+            help="With --text: sentences, paragraphs, starting-at:ID,ID (tokens that begin a block) or ending-at:ID,ID."
+        ),
     ] = None,
     context: Annotated[
         int | None, typer.Option(help="With --text: tokens per sequence (1024, or what the model has room for).")
@@ -38,7 +47,7 @@ def measure(
     ] = None,
     truncate: Annotated[
         float | None,
-        typer.Option(help="Report which layers leak at most this in every row, and what computing them locally moves."),
+        typer.Option(help="Report which heads leak at most this in every row, and what computing them locally moves."),
     ] = None,
     sequences: Annotated[int | None, typer.Option(help="Sequences of the text to measure (all).")] = None,
     precision: Annotated[
@@ -60,7 +69,13 @@ def measure(
     from empirical.measuring.measure import measure as measure_model
     from empirical.training.callbacks import is_main
 
-    options: dict[str, Any] = {"text": text, "block": block, "context": context, "sequences": sequences}
+    options: dict[str, Any] = {
+        "text": text,
+        "block": block,
+        "blocks": blocks,
+        "context": context,
+        "sequences": sequences,
+    }
     options |= {"precision": precision, "out_dir": out}
     if truncate is not None:
         from empirical.measuring.truncation_command import report_truncation
@@ -68,6 +83,7 @@ def measure(
         if rows is not None:
             raise DomainError(f"rows {rows} holds what --truncate does not measure: leave one of them out")
         values = None if dial is None else dial_values(dial)
+        options["dials"] = None if dials is None else read_dials(dials)
         report_truncation(model, truncate, values, shape or "localist", options, as_json)
         return
     options |= {"rows_file": rows}
@@ -85,7 +101,7 @@ def measure(
         "quantiles": records.manifest["quantiles"],
         "perplexity": {str(each["dial_largest"]): each["perplexity"] for each in records.manifest["passes"]},
     }
-    shown["local_heads"] = _local_heads(records)
+    shown |= {"local_heads": local_heads(records), "local_means": LOCAL_MEANS}
     if rows is not None:
         shown["rows_file"] = str(rows)
     # Every process of torchrun has read the records; the first one shows them.
@@ -98,10 +114,19 @@ def measure(
         raise typer.Exit(1)
 
 
-def _local_heads(records: Any) -> list[str]:
-    """Heads that stay on the block without a dial: fidelity of `LOCAL` or more in 95 % of the rows."""
-    rows = records.rows
-    found = rows[(rows["dial"] == 0) & (rows["fidelity_q05"] >= LOCAL)]
+def local_heads(records: Any) -> list[str] | None:
+    """Heads that stay on the block at dial 0 (`LOCAL_MEANS`), as "layer.head"; None if no layer has dial 0.
+
+    Of several passes the one with the least dial counts, since the dials of other layers move a layer's inputs.
+    """
+    rows = records.rows[records.rows["dial"] == 0].sort_values("dial_largest", kind="stable")
+    if rows.empty:
+        return None
+    rows = rows.drop_duplicates(["layer", "head"])
+    # The soft margin is 0 where attention on the block is the block's share of the visible keys. It is infinite, and
+    # has no quantiles, if some leak is 0; a mean margin above 0 implies a soft margin above 0.
+    above = (rows["soft_margin_q05"] > 0) | (rows["soft_margin_q05"].isna() & (rows["mean_margin_q05"] > 0))
+    found = rows[(rows["fidelity_q05"] >= LOCAL) & above]
     return [f"{layer}.{head}" for layer, head in zip(found["layer"], found["head"], strict=True)]
 
 
@@ -135,9 +160,9 @@ def _print_layers(records: Any) -> None:
     console.print(table)
     if moved:
         console.print("B2, B1, B3: entropy, fidelity and shift of the output, predicted from the rows at dial 0")
-    if local := _local_heads(records):
-        listed = ", ".join(local)
-        console.print(f"local without a dial, layer.head: {listed} (fidelity {LOCAL} or more in 95 % of rows)")
+    local = local_heads(records)
+    found = "not known, no layer has dial 0" if local is None else ", ".join(local) or "none"
+    console.print(f"local by nature, layer.head: {found} ({LOCAL_MEANS})", soft_wrap=True)
     for each in records.manifest["passes"]:
         console.print(f"perplexity {each['perplexity']:.2f} at largest dial {each['dial_largest']:g}")
     console.print(

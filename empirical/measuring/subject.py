@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from empirical.attention.block_kinds import TokenBlocks
 from empirical.attention.schedule import LayerDial
 from empirical.config import load_config
 from empirical.measuring.passes import block_of
@@ -19,6 +21,8 @@ from empirical.model import load_decoder, load_model, positions, text_config
 from empirical.seal import digests_of, read_files, read_seal
 from empirical.training.corpus import load_tokenizer, read_text
 from empirical.training.held_out import HELD_OUT_NAME, load_held_out
+from empirical.training.segments import block_ids
+from empirical.training.text_cuts import KINDS, TextCuts
 from empirical.training.train import CONFIG_NAME, is_finished, training_summary
 from theory.errors import DomainError, InputError
 
@@ -27,14 +31,16 @@ WEIGHTS = "model*.safetensors"
 # Tokens of a sequence unless asked otherwise, where the model has room for them.
 CONTEXT = 1024
 BLOCK = 64
+# Blocks that begin or end with tokens given by their ids.
+_MARKED = {"starting-at": TokenBlocks.starting_at, "ending-at": TokenBlocks.ending_at}
 
 
 @dataclass(frozen=True)
 class Subject:
     """A model, the token sequences `windows` `(sequences, context)` that it is measured on, and their blocks.
 
-    `blocks` are block ids of the sequences' tokens, None for fixed blocks of `block` tokens. `dials` are the model's
-    own. `about` holds what the manifest says of model and text.
+    `blocks` are block ids of the sequences' tokens, None for fixed blocks of `block` tokens; `kind` names them. `dials`
+    are the model's own. `about` holds what the manifest says of model and text.
     """
 
     name: str
@@ -45,6 +51,7 @@ class Subject:
     block: int
     dials: list[LayerDial]
     about: dict[str, Any]
+    kind: str = "windows"
 
     @property
     def layers(self) -> int:
@@ -55,6 +62,36 @@ class Subject:
     def heads(self) -> int:
         """Number of query heads per layer."""
         return int(self.model.config.get_text_config().num_attention_heads)
+
+
+def open_subject(
+    model: Path | str,
+    text: Path | str | None,
+    *,
+    block: int | None = None,
+    blocks: str | None = None,
+    context: int | None = None,
+    sequences: int | None = None,
+    precision: str = "float32",
+) -> Subject:
+    """A decoder on a text, as `open_decoder`, or without one a finished run. Raises InputError, DomainError."""
+    if text is None:
+        for name, value in (("block", block), ("blocks", blocks), ("context", context)):
+            if value is not None:
+                raise DomainError(f"{name} {value} is for a text: a run has its own. Give --text too")
+        return open_run(model, sequences, precision)
+    return open_decoder(
+        model, text, block=block, blocks=blocks, context=context, sequences=sequences, precision=precision
+    )
+
+
+def record_folder(subject: Subject, out_dir: Path | str | None, name: str) -> Path:
+    """`out_dir`, or else the folder `name` in the model's. Raises DomainError for a model of the hub."""
+    if out_dir is not None:
+        return Path(out_dir)
+    if subject.folder is None:
+        raise DomainError(f"{subject.name} is no folder here: say with --out where its records go")
+    return subject.folder / name
 
 
 def open_run(run_dir: Path | str, sequences: int | None, precision: str) -> Subject:
@@ -93,6 +130,7 @@ def open_run(run_dir: Path | str, sequences: int | None, precision: str) -> Subj
         settings["block"],
         settings["dials"],
         about,
+        settings["blocks"],
     )
 
 
@@ -101,6 +139,7 @@ def open_decoder(
     text: Path | str,
     *,
     block: int | None = None,
+    blocks: str | None = None,
     context: int | None = None,
     sequences: int | None = None,
     precision: str = "float32",
@@ -108,12 +147,17 @@ def open_decoder(
     """Any transformers decoder, a folder or a hub name, on a text file in sequences of `context` tokens.
 
     `block` is the length of a block in tokens. By default it is that of the model's localist settings, else 64, and
-    `context` is 1,024 or what the model has room for. Raises InputError, DomainError.
+    `context` is 1,024 or what the model has room for. `blocks` replaces them by blocks that follow the text
+    (`text_blocks`). Raises InputError, DomainError.
     """
+    if blocks is not None and block is not None:
+        raise DomainError(f"block {block} is the length of windows, and blocks {blocks!r} follow the text: give one")
     _check(sequences, precision)
     content = read_text(Path(text))
     model = load_decoder(source)
     config = text_config(model)
+    if not getattr(config, "num_attention_heads", None):
+        raise DomainError(f"{type(model).__name__} has no attention heads: there are no rows to measure")
     settings = getattr(model.config, "localist", None) or {}
     room = positions(model)
     context = int(min(CONTEXT, room)) if context is None else context
@@ -121,11 +165,13 @@ def open_decoder(
         raise DomainError(f"context {context} must lie in [2, {room}], the positions of {source}")
     if block is None:
         block = block_of(model, None) if settings else BLOCK
-    if not 1 <= block < context:
+    if blocks is None and not 1 <= block < context:
         raise DomainError(f"block {block} must lie in [1, {context}), below the context")
-    windows = _windows(source, content, context, f"{text}")
+    tokenizer = load_tokenizer(str(source))
+    windows = _windows(tokenizer, content, context, f"{text}")
     if int(windows.max()) >= config.vocab_size:
         raise InputError(f"{source}: token {int(windows.max())} must lie in [0, {config.vocab_size}), the vocabulary")
+    ids = None if blocks is None else text_blocks(blocks, tokenizer, windows, config.vocab_size)[:sequences]
     folder = Path(source) if Path(source).is_dir() else None
     digests, sealed = ({}, "unsealed") if folder is None else _digests(folder)
     about = {
@@ -141,10 +187,11 @@ def open_decoder(
         folder,
         _placed(model, precision),
         windows[:sequences],
-        None,
+        ids,
         block,
         settings.get("dials") or [0.0] * layers,
         about,
+        blocks or "windows",
     )
 
 
@@ -195,9 +242,33 @@ def _check_windows(folder: Path, model: PreTrainedModel, windows: Tensor, blocks
         raise DomainError(f"block {block} must be below the context {windows.shape[1]}: no row has keys off its block")
 
 
-def _windows(source: Path | str, content: str, context: int, name: str) -> Tensor:
+def text_blocks(blocks: str, tokenizer: Tokenizer, windows: Tensor, vocabulary: int) -> Tensor:
+    """Block ids of consecutive sequences of a text: `sentences`, `paragraphs`, or blocks marked by token ids.
+
+    `starting-at:ID,ID` begins a block with each of these tokens, as chat turns do, and `ending-at:ID,ID` ends one.
+    Raises DomainError.
+
+    >>> tokens = torch.tensor([[5, 9, 5, 5], [5, 9, 9, 5]])
+    >>> text_blocks("ending-at:9", None, tokens, 10).tolist()
+    [[0, 0, 1, 1], [0, 0, 1, 2]]
+    """
+    if blocks in KINDS:
+        starts = TextCuts(blocks, tokenizer).begins(windows.flatten().tolist())
+        return block_ids(torch.tensor(starts).view_as(windows))
+    name, _, listed = blocks.partition(":")
+    if name not in _MARKED:
+        offered = [*KINDS, *(f"{each}:ID,ID" for each in _MARKED)]
+        raise DomainError(f"blocks {blocks!r} must be one of {', '.join(offered)}")
+    words = listed.split(",")
+    if not all(word.strip().isdecimal() and int(word) < vocabulary for word in words):
+        raise DomainError(f"blocks {blocks!r} must name tokens from 0 to {vocabulary - 1}, separated by commas")
+    positions = torch.arange(windows.shape[1])[None]
+    return _MARKED[name]([int(word) for word in words]).of(windows, positions)
+
+
+def _windows(tokenizer: Tokenizer, content: str, context: int, name: str) -> Tensor:
     """Consecutive sequences of the text's tokens; drops an incomplete last one."""
-    tokens = load_tokenizer(str(source)).encode(content).ids
+    tokens = tokenizer.encode(content).ids
     count = len(tokens) // context
     if not count:
         raise InputError(

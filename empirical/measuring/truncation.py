@@ -20,14 +20,13 @@ from numpy.typing import NDArray
 from empirical.attention.attach import Attachment
 from empirical.attention.attention import AttentionCall
 from empirical.attention.block_kinds import GivenBlocks, WindowBlocks
-from empirical.attention.schedule import LayerDial, largest_dial, layer_dials, of_heads
+from empirical.attention.schedule import LayerDial, check_dials, largest_dial, layer_dials, of_heads
 from empirical.attention.truncation import check_level, value_distance
 from empirical.environment import environment
 from empirical.locks import alone_in
-from empirical.measuring.measure import _opened, _out
 from empirical.measuring.passes import count_rows, loss_of
 from empirical.measuring.rows import RowMeter, kept_rows
-from empirical.measuring.subject import Subject
+from empirical.measuring.subject import Subject, open_subject, record_folder
 from empirical.memory import enough_memory
 from theory.errors import DomainError
 from theory.files import check_writable, write_text_atomically
@@ -66,9 +65,11 @@ def measure_truncation(
     level: float,
     *,
     values: Sequence[float] | None = None,
+    dials: Sequence[LayerDial] | None = None,
     shape: str = "localist",
     text: Path | str | None = None,
     block: int | None = None,
+    blocks: str | None = None,
     context: int | None = None,
     sequences: int | None = None,
     precision: str = "float32",
@@ -76,17 +77,21 @@ def measure_truncation(
 ) -> dict[str, Any]:
     """Report of the heads that a truncation `level` allows; it goes to `out_dir`, by default `MODEL/truncated`.
 
-    `values` are dials that `shape` spreads over the layers; None: the model's own. The other arguments are as in
-    `measure`. `passes` has one entry for each set of dials: the loss with them, the dials with the allowed heads at 1,
-    and the loss with those. `heads` has `ENTRIES` for each set, layer and head. Raises InputError, DomainError.
+    `values` are dials that `shape` spreads over the layers, `dials` one per layer or per head of it; without either,
+    the model's own. The other arguments are as in `measure`. `passes` has one entry for each set of dials: the loss
+    with them, the dials with the allowed heads at 1, and the loss with those. `heads` has `ENTRIES` for each set, layer
+    and head. Raises InputError, DomainError.
     """
     check_level(level)
-    subject = _opened(model, text, block, context, sequences, precision)
-    plans: list[Sequence[LayerDial]] = [subject.dials]
+    subject = open_subject(
+        model, text, block=block, blocks=blocks, context=context, sequences=sequences, precision=precision
+    )
+    plans: list[Sequence[LayerDial]] = [subject.dials if dials is None else dials]
+    check_dials(plans[0], subject.layers)
     if values is not None:
         plans = [layer_dials(shape, subject.layers, value) for value in values]
     count_rows(subject.model, subject.windows, subject.blocks, subject.block)
-    folder = _out(subject, out_dir, TRUNCATED_NAME)
+    folder = record_folder(subject, out_dir, TRUNCATED_NAME)
     passes: list[dict[str, Any]] = []
     heads: list[dict[str, Any]] = []
     with alone_in(folder, "measuring"), enough_memory("measuring", ADVICE):

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from empirical.attention.schedule import LayerDial, largest_dial
+from empirical.config import SIZED
 from empirical.environment import environment
 from empirical.journal import fingerprint_of
 from empirical.measuring.kept_windows import FIELDS, KeptWindows
@@ -129,8 +130,8 @@ def _stated(subject: Subject, kind: str) -> dict[str, Any]:
             "positions": getattr(used, "max_position_embeddings", None),
             "context": subject.windows.shape[1],
             **settings,
-            "blocks": settings["blocks"] if subject.blocks is not None else "windows",
-            "block": subject.block,
+            "blocks": subject.kind,
+            "block": subject.block if subject.kind in SIZED else None,
         },
         **subject.about,
         "device": str(subject.model.device),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 import typer
@@ -14,12 +18,15 @@ from families import tiny_decoder
 from measured import BLOCK, CONTEXT, FAMILIES
 from scipy.linalg import hadamard
 from tiny import one_thread  # noqa: F401
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from empirical.measuring.measure import measure, measure_dial
+from empirical.measuring.measure_command import local_heads
 from empirical.measuring.measure_command import measure as command
 from empirical.measuring.records import read_records
 from empirical.measuring.watch import watch
 from empirical.training.corpus import load_tokenizer, python_topics, train_tokenizer
+from empirical.training.segments import GrowingBlocks
 from theory.errors import DomainError, InputError
 
 WINDOWS = 6
@@ -114,7 +121,46 @@ def test_heads_that_are_local_without_a_dial_are_listed(
     command(model=str(tmp_path / "model"), **options, as_json=True)
     assert "0.0" in json.loads(capsys.readouterr().out)["local_heads"]
     command(model=str(tmp_path / "model"), **options)
-    assert "local without a dial" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "local by nature, layer.head: 0.0 (at dial 0, in 95 % of the rows: fidelity of 0.9 or more, and" in shown
+
+
+def _heads(**columns: list[float]) -> SimpleNamespace:
+    count = len(columns["fidelity_q05"])
+    usual = {"layer": [0] * count, "head": list(range(count)), "dial": [0.0] * count, "dial_largest": [0.0] * count}
+    usual |= {"soft_margin_q05": [1.0] * count, "mean_margin_q05": [-1.0] * count}
+    return SimpleNamespace(rows=pd.DataFrame(usual | columns))
+
+
+def test_a_head_is_local_by_nature_only_above_its_share_of_the_keys() -> None:
+    # A fidelity of 0.95 is no more than the share of a block with 19 of 20 keys.
+    shares = [0.1, 0.0, -0.1, math.nan, math.nan]
+    margins = [-1.0, -1.0, -1.0, 0.1, -0.1]
+    found = local_heads(_heads(fidelity_q05=[0.95] * 5, soft_margin_q05=shares, mean_margin_q05=margins))
+    assert found == ["0.0", "0.3"]
+    assert local_heads(_heads(fidelity_q05=[0.9, 0.89])) == ["0.0"]
+
+
+def test_heads_are_listed_once_from_the_pass_with_the_least_dial() -> None:
+    moved = {"head": [0, 0, 1, 1], "dial_largest": [0.9, 0.5, 0.9, 0.5]}
+    assert local_heads(_heads(fidelity_q05=[0.5, 0.95, 0.95, 0.5], **moved)) == ["0.0"]
+    assert local_heads(_heads(fidelity_q05=[0.95], dial=[0.5])) is None
+
+
+def test_a_uniform_head_is_never_local_by_nature(folders: Path, tmp_path: Path) -> None:
+    """The second block sees one token outside: its share of the keys is above 0.9 in most rows."""
+    model = tiny_decoder("gpt2", vocabulary=300)
+    with torch.no_grad():
+        for layer in model.transformer.h:
+            layer.attn.c_attn.weight[:, :64] = 0
+            layer.attn.c_attn.bias[:64] = 0
+    tokens = load_tokenizer(str(folders / "llama")).encode((folders / "text.txt").read_text()).ids
+    sight = {"text": folders / "text.txt", "context": 120, "sequences": 1, "blocks": f"ending-at:{tokens[0]}"}
+    model.save_pretrained(tmp_path / "model")
+    shutil.copy(folders / "llama" / "tokenizer.json", tmp_path / "model")
+    records = measure(tmp_path / "model", **sight, progress=False)
+    assert local_heads(records) == []
+    np.testing.assert_allclose(records.rows["soft_margin_max"], 0, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +173,76 @@ def test_heads_that_are_local_without_a_dial_are_listed(
         ({"precision": "float8"}, DomainError, "precision 'float8' must be one of"),
         ({"text": Path("missing.txt")}, InputError, "cannot read text missing.txt"),
         ({"text": None}, DomainError, "block 8 is for a text"),
+        ({"text": None, "block": None, "blocks": "sentences"}, DomainError, "blocks sentences is for a text"),
+        ({"blocks": "sentences"}, DomainError, "block 8 is the length of windows, and blocks 'sentences' follow"),
+        ({"block": None, "blocks": "words"}, DomainError, "blocks 'words' must be one of sentences, paragraphs, start"),
+        ({"block": None, "blocks": "segments"}, DomainError, "blocks 'segments' must be one of sentences, paragraphs"),
+        ({"block": None, "blocks": "ending-at:"}, DomainError, "blocks 'ending-at:' must name tokens from 0 to 299"),
+        ({"block": None, "blocks": "ending-at:300"}, DomainError, "'ending-at:300' must name tokens from 0 to 299"),
+        ({"block": None, "blocks": "ending-at:1,-2"}, DomainError, "'ending-at:1,-2' must name tokens from 0 to 299"),
+        ({"block": None, "blocks": "ending-at:299"}, DomainError, "no row has keys off its block"),
         ({"text": None, "block": None, "context": None}, InputError, "run.json"),
     ],
 )
 def test_bad_input_is_refused(changes: dict[str, Any], error: type[Exception], reason: str, folders: Path) -> None:
     with pytest.raises(error, match=reason):
         measure(folders / "llama", **_options(folders, **changes))
+
+
+@pytest.mark.parametrize("kind", ["sentences", "paragraphs", "starting-at", "ending-at"])
+def test_blocks_follow_the_text(kind: str, folders: Path, tmp_path: Path) -> None:
+    """Records agree with a watched pass over block ids that are found here token by token."""
+    tokenizer = load_tokenizer(str(folders / "llama"))
+    tokens = tokenizer.encode((folders / "text.txt").read_text()).ids[: WINDOWS * CONTEXT]
+    marked = sorted(set(tokens))[3:9]
+    ids, block = [], 0
+    cuts = GrowingBlocks(kind, tokenizer).extend(tokens) if kind in ("sentences", "paragraphs") else tokens
+    for place, token in enumerate(tokens):
+        before = tokens[place - 1] if place % CONTEXT else None
+        begins = {"starting-at": token in marked, "ending-at": before in marked}
+        block += begins.get(kind, bool(place) and cuts[place] != cuts[place - 1])
+        ids.append(block)
+    blocks = kind if kind in ("sentences", "paragraphs") else f"{kind}:{','.join(map(str, marked))}"
+    records = measure(folders / "llama", **_options(folders, block=None, blocks=blocks, out_dir=tmp_path))
+    windows = torch.tensor(tokens).view(WINDOWS, CONTEXT)
+    model = tiny_decoder("llama", vocabulary=300)
+    with torch.no_grad(), watch(model, blocks=torch.tensor(ids).view(WINDOWS, CONTEXT)) as rows:
+        model(windows)
+    frame = rows.frame()
+    assert list(records.rows["rows"]) == list(frame["rows"])
+    assert records.rows["fidelity_mean"].to_numpy() == pytest.approx(frame["fidelity"].to_numpy(), abs=1e-5)
+    assert records.violations == 0
+    assert (records.manifest["model"]["blocks"], records.manifest["model"]["block"]) == (blocks, None)
+
+
+def test_sentences_need_a_byte_level_tokenizer(folders: Path, tmp_path: Path) -> None:
+    shutil.copytree(folders / "llama", tmp_path / "model")
+    stated = json.loads((tmp_path / "model" / "tokenizer.json").read_text())
+    (tmp_path / "model" / "tokenizer.json").write_text(json.dumps({**stated, "decoder": None}))
+    with pytest.raises(DomainError, match="blocks that follow the text need a byte-level tokenizer"):
+        measure(tmp_path / "model", **_options(folders, block=None, blocks="sentences"))
+
+
+def test_a_model_without_attention_is_refused(folders: Path, tmp_path: Path) -> None:
+    config = AutoConfig.for_model("mamba", vocab_size=300, hidden_size=32, num_hidden_layers=2)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "model")
+    shutil.copy(folders / "llama" / "tokenizer.json", tmp_path / "model")
+    with pytest.raises(DomainError, match=r"^MambaForCausalLM has no attention heads: there are no rows to measure$"):
+        measure(tmp_path / "model", **_options(folders))
+    model = _folder(folders, tmp_path, "lfm2", layer_types=["conv", "conv"])
+    with pytest.raises(DomainError, match=r"^Lfm2ForCausalLM does not dispatch its attention"):
+        measure(model, **_options(folders))
+
+
+def test_scores_that_are_not_numbers_are_refused(folders: Path, tmp_path: Path) -> None:
+    model = tiny_decoder("llama", vocabulary=300)
+    with torch.no_grad():
+        model.get_parameter("model.layers.1.self_attn.q_proj.weight")[0, 0] = math.nan
+    model.save_pretrained(tmp_path / "model")
+    shutil.copy(folders / "llama" / "tokenizer.json", tmp_path / "model")
+    with pytest.raises(DomainError, match="the attention of layer 1 is not a number"):
+        measure(tmp_path / "model", **_options(folders))
+    assert not (tmp_path / "model" / "measured").exists()
 
 
 def test_a_short_text_is_refused(folders: Path, tmp_path: Path) -> None:

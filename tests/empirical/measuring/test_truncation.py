@@ -23,9 +23,9 @@ from empirical.attention.attention import AttentionCall
 from empirical.attention.block_kinds import WindowBlocks
 from empirical.attention.schedule import of_heads
 from empirical.attention.truncation import truncated, value_distance
-from empirical.measuring import truncation
 from empirical.measuring.measure_command import measure as command
 from empirical.measuring.rows import RowMeter
+from empirical.measuring.subject import open_subject
 from empirical.measuring.truncation import ENTRIES, REPORT_NAME, measure_truncation
 from empirical.training.corpus import python_topics, train_tokenizer
 from theory.errors import DomainError
@@ -152,7 +152,9 @@ def test_numbers_are_those_of_the_definition(folders: Path, tmp_path: Path) -> N
     report = measure_truncation(
         folders / "llama", LEVEL, **_options(folders, sequences=2, precision="float64", out_dir=tmp_path)
     )
-    subject = truncation._opened(folders / "llama", folders / "text.txt", BLOCK, CONTEXT, 2, "float64")
+    subject = open_subject(
+        folders / "llama", folders / "text.txt", block=BLOCK, context=CONTEXT, sequences=2, precision="float64"
+    )
     calls: list[AttentionCall] = []
     with torch.no_grad(), Attachment(subject.model, WindowBlocks(BLOCK), 0.0, calls.append).attached():
         subject.model(subject.windows, use_cache=False)
