@@ -246,7 +246,8 @@ class AttentionCall:
         if self._bias:
             mask = (same.to(work) * self._bias).masked_fill(~mask, -math.inf)
         query, key, value = self.query, *self._per_head
-        if mask.dtype != torch.bool:
+        # Rotary positions leave queries and keys in float32 under autocast.
+        if mask.dtype != torch.bool or query.dtype != value.dtype:
             query, key, value = query.to(work), key.to(work), value.to(work)
         with torch.autocast(mask.device.type, enabled=False):
             output = scaled_dot_product_attention(

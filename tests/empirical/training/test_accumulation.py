@@ -4,11 +4,14 @@ import json
 import multiprocessing
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 import torch
 from accelerate.state import AcceleratorState
 from pretrained import stock, trained
+from repository import ROOT
 from safetensors.torch import load_file
 from tiny import one_thread, tiny  # noqa: F401
 
@@ -148,3 +151,16 @@ def test_two_processes_shrink_the_same_groups(tmp_path):
     for each, other in zip(*groups, strict=True):
         assert each["extinct_step"] == other["extinct_step"]
         assert each["largest_step"] == pytest.approx(other["largest_step"], rel=1e-3)
+
+
+@pytest.mark.slow
+def test_documented_command_trains_with_torchrun(tmp_path):
+    weights = stock(tmp_path / "stock", "llama")
+    options = ["--model", weights, "--context", 64, "--block", 8, "--schedule", "linear", "--steps", 4]
+    options += ["--optimizer", "sgd", "--evaluate-every", 2]
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", 2]
+    for start, name, batch in (([], "one", 8), (launch, "two", 4)):
+        words = [*start, "-m", "localist", "train", tmp_path / name, "--batch", batch, *options]
+        command = [sys.executable, *map(str, words)]
+        subprocess.run(command, check=True, cwd=ROOT, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert distance(tmp_path / "two", tmp_path / "one") < CLOSE

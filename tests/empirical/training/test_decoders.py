@@ -253,6 +253,15 @@ def test_runs_have_the_dropout_chosen(tmp_path, family, names, monkeypatch):
         trained(tmp_path / "run", weights, model={"dropout": 0.25})
 
 
+@pytest.mark.parametrize("family", ["llama", "mistral", "gpt_oss"])
+def test_half_precision_trains_other_decoders(tmp_path, family):
+    """Rotary positions leave queries and keys in float32 beside values in bfloat16."""
+    weights = stock(tmp_path / "stock", family)
+    folder = trained(tmp_path / "run", weights, training={"precision": "bfloat16", "steps": 10})
+    assert {each.dtype for each in load_file(folder / "model.safetensors").values()} == {torch.float32}
+    assert training_summary(folder)["final_loss"] < 10
+
+
 def test_blocks_may_follow_the_text(tmp_path, tokenizer):
     weights = stock(tmp_path / "stock", "llama", tokenizer)
     for kind in ("sentences", "segments"):
