@@ -19,11 +19,16 @@ _LARGEST = 2**63 - 1
 
 
 def read_table(
-    path: Path, columns: Collection[str], counts: Collection[str], names: Collection[str] = ()
+    path: Path,
+    columns: Collection[str],
+    counts: Collection[str],
+    names: Collection[str] = (),
+    optional: Collection[str] = (),
 ) -> pd.DataFrame:
     """The `columns` of a CSV file, without any others: `counts` are whole numbers, `names` text, the rest float64.
 
-    An empty cell is NaN in a float column and refused in `counts`. Raises InputError.
+    An empty cell is NaN in a float column and refused in `counts`. A file may lack the `optional` columns, which are
+    then NaN, or 0 in `counts`. Raises InputError.
     """
     table: dict[str, Any] = {}
     for name in columns:
@@ -32,7 +37,9 @@ def read_table(
         # newline="": csv splits lines itself, since a quoted name may contain a line break.
         with path.open(encoding="utf-8", newline="") as stream:
             lines = csv.reader(stream, strict=True)
-            places = _places(path, columns, next(lines, []))
+            header = next(lines, [])
+            lacking = [name for name in optional if name not in header]
+            places = _places(path, [name for name in columns if name not in lacking], header)
             for number, row in enumerate(lines, 1):
                 if len(row) != places.cells:
                     raise InputError(f"{path}, row {number}: {len(row)} cells must be {places.cells}, one per column")
@@ -42,6 +49,8 @@ def read_table(
                         table[name].append(cell)
                     else:
                         table[name].append(_count(path, name, cell) if name in counts else _number(path, name, cell))
+                for name in lacking:
+                    table[name].append(0 if name in counts else math.nan)
     except csv.Error as error:
         raise InputError(f"{path} is not a CSV table: {error}") from error
     except OSError as error:

@@ -60,10 +60,10 @@ def eager_rows(folder, dials, windows):
 
 def _numbers(scores, attention, inside, outside, dial):
     nothing = ~outside.any(-1)
-    high = scores.masked_fill(~outside, -math.inf).amax(-1)
+    high, first = _largest(scores, outside), torch.arange(scores.shape[-1]) == 0
     low = scores.masked_fill(~inside, math.inf).amin(-1)
     seen = inside | outside
-    spread = scores.masked_fill(~seen, -math.inf).amax(-1) - scores.masked_fill(~seen, math.inf).amin(-1)
+    spread = _largest(scores, seen) - scores.masked_fill(~seen, math.inf).amin(-1)
     found = {
         "entropy": -torch.special.xlogy(attention, attention).sum(-1),
         "fidelity": (attention * inside).sum(-1),
@@ -73,6 +73,10 @@ def _numbers(scores, attention, inside, outside, dial):
         if dial < 1
         else torch.full_like(low, math.inf),
         "logit_range": spread if dial < 1 else torch.full_like(low, math.inf),
+        # Relative to the smallest score in the block; the sink is the first token where it is off the block.
+        "block_high": _largest(scores, inside) - low,
+        "sink": _largest(scores, outside & first) - low if dial < 1 else torch.full_like(low, -math.inf),
+        "others": _largest(scores, outside & ~first) - low if dial < 1 else torch.full_like(low, -math.inf),
         "n": seen.sum(-1).expand_as(low).double(),
         "m": inside.sum(-1).expand_as(low).double(),
     }
@@ -82,8 +86,12 @@ def _numbers(scores, attention, inside, outside, dial):
     return found | {"soft_margin": odds - np.log(found["m"] / (found["n"] - found["m"]))}
 
 
+def _largest(scores, counted):
+    return scores.masked_fill(~counted, -math.inf).amax(-1)
+
+
 def eager_bounds(row):
-    """Bounds of one row from the formulas of A2, A4 and A5; `row` maps the names above to numbers."""
+    """Bounds of one row from the formulas of A2, A4, A5 and A8; `row` maps the names above to numbers."""
     n, m = row["n"], row["m"]
 
     def leak(separation):
@@ -106,12 +114,21 @@ def eager_bounds(row):
         total = j * math.exp(spread) + n - j
         return float((np.log(total) - spread * j * math.exp(spread) / total).min())
 
+    def beside_sink():
+        """The least of A8's bounds with and without the sink singled out, for the whole block and its largest score."""
+        above_low = [(n - m) * math.exp(-row["margin"])]
+        if row["sink"] > -math.inf:
+            above_low.append(math.exp(row["sink"]) + (n - m - 1) * math.exp(row["others"]))
+        odds = min(above_low) / max(m, math.exp(row["block_high"]))
+        return odds / (1 + odds)
+
     eps, usable = row["leak"], row["mean_margin"] if row["mean_margin"] >= 0 else row["margin"]
     binary = -sum(p * math.log(p) for p in (eps, 1 - eps) if p > 0)
     return {
         "bound_fidelity_margin": 1 - leak(row["margin"]),
         "bound_leak_margin": leak(row["margin"]),
         "bound_leak_mean_margin": leak(row["mean_margin"]),
+        "bound_leak_sink": beside_sink(),
         "bound_entropy_fidelity": binary + (1 - eps) * math.log(m) + eps * math.log(n - m),
         "bound_entropy_margin": above(row["margin"]),
         "bound_entropy_mean_margin": above(usable),

@@ -18,6 +18,7 @@ class ReferenceRows:
     """All tensors `(batch, heads, queries)` in nats, float64; `output` is `(batch, heads, queries, value)`.
 
     Rows without complement have NaN margins. `weights` is `(batch, heads, queries, keys)`; a sink is one more key.
+    The sink key is as in `RowNumbers`.
     """
 
     weights: Float64[Tensor, "batch heads queries keys"]
@@ -28,6 +29,9 @@ class ReferenceRows:
     margin: Float64[Tensor, "batch heads queries"]
     mean_margin: Float64[Tensor, "batch heads queries"]
     logit_range: Float64[Tensor, "batch heads queries"]
+    block_spread: Float64[Tensor, "batch heads queries"]
+    others_margin: Float64[Tensor, "batch heads queries"]
+    sink_margin: Float64[Tensor, "batch heads queries"]
     conditional_block: Float64[Tensor, "batch heads queries"]
     conditional_rest: Float64[Tensor, "batch heads queries"]
 
@@ -63,6 +67,9 @@ def reference_rows(
         inside, outside = pad(inside, (0, 1), value=False), pad(outside, (0, 1), value=True)
         value = pad(value, (0, 0, 0, 1))
     visible = inside | outside
+    # The sink key, wherever it is off a query's block.
+    sink_key = sight.first_token(len(query)) if sinks is None else torch.full_like(sight.own[:1, 0], shape[3])
+    designated = (torch.arange(visible.shape[-1], device=query.device) == sink_key[:, None])[:, None, None]
     if math.isinf(bias):
         scores = plain.masked_fill(~inside, -math.inf)
     else:
@@ -82,6 +89,9 @@ def reference_rows(
         margin=(block_low - rest_high).masked_fill(empty, math.nan),
         mean_margin=(block_mean - rest_high).masked_fill(empty, math.nan),
         logit_range=(scores.amax(-1) - seen_low).masked_fill(empty, math.nan),
+        block_spread=scores.masked_fill(~inside, -math.inf).amax(-1) - block_low,
+        others_margin=block_low - scores.masked_fill(~outside | designated, -math.inf).amax(-1),
+        sink_margin=block_low - scores.masked_fill(~outside | ~designated, -math.inf).amax(-1),
         conditional_block=_entropy(plain.masked_fill(~inside, -math.inf).softmax(-1)),
         conditional_rest=_entropy(plain.masked_fill(~outside, -math.inf).softmax(-1)),
     )

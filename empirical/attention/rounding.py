@@ -18,7 +18,8 @@ Forward error analysis in the sense of Higham, with unit roundoff `u` and `gamma
    logarithm of the sum is the largest score minus the logarithm of the largest normalised weight, which is
    within `41 u + gamma_n + 2 u` of 1 over the sum. With the mean score's two sums and the last subtractions this
    adds `gamma_n + (2 gamma_n + 2 u) S + 4 u (S + log n + 1) + 43 u`.
-5. Margins and ranges are differences of two scores of step 1, the block's mean adds `gamma_n S`.
+5. Margins, ranges and spreads are differences of two scores of step 1, the block's mean adds `gamma_n S`. The bound
+   of A8 is a sum of exponentials of such differences, so it holds with each of them enlarged by `2 eta`.
 
 A kernel that reads the keys in tiles (`row_kernel`) rescales its sums to each new largest score by a factor
 `exp(old - new)`, at each of the `t` tiles. It computes exponentials as powers of 2, which rounds the argument twice

@@ -55,8 +55,8 @@ def run_kernel(
     # A sink rescales the output, which is rounded to a half format only afterwards.
     form = value.dtype if sinks is None else torch.float32
     output = torch.empty(batch, heads, queries, head, dtype=form, device=query.device)
-    sums = torch.empty(11 if ranges else 5, batch, heads, queries, device=query.device)
-    own, ids, low, high, near = _places(sight)
+    sums = torch.empty(12 if ranges else 5, batch, heads, queries, device=query.device)
+    own, ids, low, high, near, sink = _places(sight, sinks is None)
     with torch.cuda.device_of(query):
         _rows[batch * heads, triton.cdiv(queries, QUERIES)](
             query.contiguous(),
@@ -67,6 +67,7 @@ def run_kernel(
             low,
             high,
             near,
+            sink,
             output,
             sums,
             scale if softcap is None else scale / softcap,
@@ -94,8 +95,8 @@ def run_kernel(
     top, total, weighted, inside, outside = sums[:5]
     found = {}
     if ranges:
-        block_low, block_high, block_sum, block_keys, rest_low, rest_high = sums[5:]
-        found = gaps(block_low, block_high, block_sum.double() / block_keys, rest_low, rest_high, bias, sinks)
+        low, high, block_sum, block_keys, rest_low, others_high, score = sums[5:]
+        found = gaps(low, high, block_sum.double() / block_keys, rest_low, others_high, score, bias, sinks)
     # A row that keeps no key may still have a sink.
     whole = total.where(total > 0, 1.0)
     numbers = RowNumbers(
@@ -116,17 +117,22 @@ def run_kernel(
     return finished(numbers, sinks, keep, value.dtype)
 
 
-def _places(sight: Sight) -> list[Tensor]:
-    """Blocks of queries and keys, the interval of keys that each query sees, and the first key in its block.
+def _places(sight: Sight, first_token: bool) -> list[Tensor]:
+    """Blocks of queries and keys, the interval of keys that each query sees, the first key in its block, and sink keys.
 
-    All `(batch or 1, queries or keys)`, int32. A query that sees no key has an empty interval.
+    All `(batch or 1, queries or keys)`, int32. A query that sees no key has an empty interval. The sink key
+    `(batch or 1, 1)` is the text's first token if that is asked for, and below 0 without one.
     """
     assert sight.intervals is not None
-    keys, size = sight.ids.shape[1], max(len(sight.own), len(sight.ids), len(sight.intervals[0]))
+    keys = sight.ids.shape[1]
+    sink = sight.first_token(1 if sight.first is None else len(sight.first)).unsqueeze(1)
+    if not first_token:
+        sink = torch.full_like(sink, -1)
+    size = max(map(len, (sight.own, sight.ids, sight.intervals[0], sink)))
     own, ids = (each.expand(size, -1) for each in (sight.own, sight.ids))
     # The keys come first, so that a query's block begins among them unless none of them is in it.
     near = first_keys(torch.cat((ids, own), dim=1))[:, keys:]
-    return [each.expand(size, -1).int().contiguous() for each in (own, ids, *sight.intervals, near)]
+    return [each.expand(size, -1).int().contiguous() for each in (own, ids, *sight.intervals, near, sink)]
 
 
 @triton.jit(do_not_specialize=["heads", "shared", "queries", "keys", "count", "each"])
@@ -139,6 +145,7 @@ def _rows(
     low,
     high,
     near,
+    sink,
     output,
     sums,
     scale,
@@ -184,7 +191,9 @@ def _rows(
         tl.full([QUERIES], -UNSEEN, tl.float32),
     )
     first, last = tl.load(low + mine, mask=real, other=keys), tl.load(high + mine, mask=real, other=0)
-    row = (tl.load(query + at, mask=inner, other=0.0), tl.load(own + mine, mask=real, other=-1), first, last)
+    sink_key = tl.load(sink + sequence)
+    states, block = tl.load(query + at, mask=inner, other=0.0), tl.load(own + mine, mask=real, other=-1)
+    row = (states, block, first, last, sink_key)
     # Consecutive query heads share a key head.
     at_keys = (lane // shared) * keys * HEAD
     seen = (key + at_keys, value + at_keys, ids + sequence * keys, keys, scale, softcap, bias)
@@ -217,6 +226,15 @@ def _rows(
     if RANGES:
         for index in tl.static_range(6):
             tl.store(sums + (5 + index) * step, state[6 + index], mask=real)
+        # Without a sink key any key will do: no query sees one below 0.
+        place = tl.maximum(sink_key, 0)
+        features = tl.load(key + at_keys + place * HEAD + columns, mask=columns < HEAD, other=0.0).to(tl.float32)
+        score = tl.sum(states.to(tl.float32) * features[None, :], 1) * scale
+        if CAPPED:
+            score = softcap * _tanh(score)
+        same = block == tl.load(ids + sequence * keys + place)
+        off = (first <= sink_key) & (sink_key < last) & ~same
+        tl.store(sums + 11 * step, tl.where(off, score, -UNSEEN), mask=real)
 
 
 @triton.jit
@@ -236,7 +254,7 @@ def _tile(
 ):
     """The state after one more tile of keys; with `FAR` all of them are visible and off the block."""
     top, total, weighted, inside, outside, attended, block_low, block_high, block_sum, block_keys, low, high = state
-    query, own, first, last = row
+    query, own, first, last, sink_key = row
     key, value, ids, count, scale, softcap, bias = seen
     columns = tl.arange(0, WIDTH)
     others = start + tl.arange(0, KEYS)
@@ -280,7 +298,7 @@ def _tile(
     if RANGES:
         if FAR:
             low = tl.minimum(low, tl.min(plain, 1))
-            high = tl.maximum(high, tl.max(plain, 1))
+            high = tl.maximum(high, tl.max(tl.where(others[None, :] == sink_key, -UNSEEN, plain), 1))
         else:
             block = visible & same
             others_kept = visible & ~same
@@ -289,6 +307,7 @@ def _tile(
             block_sum += tl.sum(tl.where(block, plain, 0.0), 1)
             block_keys += tl.sum(block.to(tl.float32), 1)
             low = tl.minimum(low, tl.min(tl.where(others_kept, plain, UNSEEN), 1))
+            others_kept &= others[None, :] != sink_key
             high = tl.maximum(high, tl.max(tl.where(others_kept, plain, -UNSEEN), 1))
     return above, total, weighted, inside, outside, attended, block_low, block_high, block_sum, block_keys, low, high
 

@@ -15,13 +15,21 @@ from empirical.attention.rounding import Arithmetic
 # Which keys of a row count: all, those of its block, or those off it.
 Keep = Literal["all", "block", "rest"]
 
+# Numbers from the extremes of a row's scores.
+GAPS = ("margin", "mean_margin", "logit_range", "block_spread", "others_margin", "sink_margin")
+
 
 @dataclass(frozen=True)
 class RowNumbers:
     """Result of one pass: `output` `(batch, heads, tokens, head)`, all others `(batch, heads, tokens)`, nats.
 
-    Entries of a row without a key to keep, or without a complement to compare with, are meaningless. `margin`,
-    `mean_margin` and `logit_range` are None if not requested, and infinite under a hard mask.
+    Entries of a row without a key to keep, or without a complement to compare with, are meaningless. `GAPS` are None if
+    not requested; under a hard mask they are infinite, and `block_spread` is 0.
+
+    The row's *sink key* is the head's sink if it has one, else the first token of the text if the query sees it and it
+    is off the query's block. `sink_margin` is the smallest score in the block minus that of the sink key, infinite
+    without one; `others_margin` is the smallest score in the block minus the largest of the other keys off the block,
+    infinite without one; `block_spread` is the largest minus the smallest score in the block.
     """
 
     output: Float[Tensor, "batch heads tokens value"]
@@ -33,6 +41,9 @@ class RowNumbers:
     margin: Float64[Tensor, "batch heads tokens"] | None = None
     mean_margin: Float64[Tensor, "batch heads tokens"] | None = None
     logit_range: Float64[Tensor, "batch heads tokens"] | None = None
+    block_spread: Float64[Tensor, "batch heads tokens"] | None = None
+    others_margin: Float64[Tensor, "batch heads tokens"] | None = None
+    sink_margin: Float64[Tensor, "batch heads tokens"] | None = None
 
     @property
     def entropy(self) -> Float64[Tensor, "batch heads tokens"]:
@@ -55,23 +66,30 @@ def gaps(
     block_high: Float[Tensor, "*rows"],
     block_mean: Float[Tensor, "*rows"],
     rest_low: Float[Tensor, "*rows"],
-    rest_high: Float[Tensor, "*rows"],
+    others_high: Float[Tensor, "*rows"],
+    sink_score: Float[Tensor, "*rows"],
     bias: float,
     sinks: Float[Tensor, " heads"] | None = None,
 ) -> dict[str, Float64[Tensor, "*rows"]]:
-    """Margin, mean margin and range, float64, from the smallest and largest scores on and off the block.
+    """`GAPS`, float64, from the extremes of the scores on and off the block.
 
-    The scores exclude the block's `bias` and the heads' `sinks`; `block_mean` is their mean on the block.
+    The scores exclude the block's `bias`; `block_mean` is their mean on the block, `rest_low` the smallest off it and
+    `others_high` the largest off it except for the sink key's, `sink_score`, which is -inf without one. `sinks` are
+    the sink keys where heads have them; the other arguments then exclude them.
     """
     low, mean, high = (each.double() + bias for each in (block_low, block_mean, block_high))
-    floor, top = rest_low.double(), rest_high.double()
+    floor, others, sink = rest_low.double(), others_high.double(), sink_score.double()
     if sinks is not None:
-        sink = sinks.double()[:, None]
-        floor, top = torch.minimum(floor, sink), torch.maximum(top, sink)
+        sink = sinks.double()[:, None].expand_as(others)
+        floor = torch.minimum(floor, sink)
+    top = torch.maximum(others, sink)
     return {
         "margin": low - top,
         "mean_margin": mean - top,
         "logit_range": torch.maximum(high, top) - torch.minimum(low, floor),
+        "block_spread": high - low,
+        "others_margin": low - others,
+        "sink_margin": low - sink,
     }
 
 

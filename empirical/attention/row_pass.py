@@ -6,12 +6,13 @@ import importlib.util
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from empirical.attention.row_numbers import Keep, RowNumbers
+from empirical.attention.row_numbers import GAPS, Keep, RowNumbers
 from empirical.attention.row_pieces import run_pieces
 from empirical.attention.sight import Sight
 from theory.errors import DomainError
@@ -54,7 +55,8 @@ def pass_rows(
     if not (wanted and hard):
         return found
     endless = torch.full(query.shape[:3], math.inf, dtype=torch.float64, device=query.device)
-    return replace(found, margin=endless, mean_margin=endless, logit_range=endless)
+    gaps: dict[str, Any] = dict.fromkeys(GAPS, endless) | {"block_spread": torch.zeros_like(endless)}
+    return replace(found, **gaps)
 
 
 def _check_shapes(query: Tensor, key: Tensor, value: Tensor, sight: Sight) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from jaxtyping import Float
@@ -41,7 +42,8 @@ _EXTREMES = {
     "block_high": -math.inf,
     "block_mean": math.nan,
     "rest_low": math.inf,
-    "rest_high": -math.inf,
+    "others_high": -math.inf,
+    "sink_score": -math.inf,
 }
 
 Where = tuple[int, slice, slice]
@@ -73,6 +75,7 @@ def run_pieces(
         value,
         sight,
         first_keys(sight.ids).tolist() if sight.visible is None else [],
+        sight.first_token(shape[0]).tolist() if ranges and sinks is None else [-1] * shape[0],
         scale,
         softcap,
         bias,
@@ -114,7 +117,8 @@ class _Piece:
     """Which keys the queries of a piece keep: keys `begin` to `end`, all of the first `split` of them, then by masks.
 
     `steer` is added to the scores after the split; `inside` and `outside` are 1 at visible keys on and off the
-    query's block, `not_inside` and `not_outside` their complements. All `(queries, keys after the split)`.
+    query's block, `not_inside` and `not_outside` their complements. All `(queries, keys after the split)`. `sink` is
+    the place of the text's first token among the keys, None if it is not there.
     """
 
     begin: int
@@ -126,6 +130,7 @@ class _Piece:
     not_inside: Tensor
     not_outside: Tensor
     mixed: bool
+    sink: int | None
 
     @classmethod
     def of(cls, job: _Job, sequence: int, start: int, stop: int) -> _Piece:
@@ -145,6 +150,7 @@ class _Piece:
         else:
             steer = torch.where(inside if job.keep == "block" else outside, 0.0, MASKED)
         begin = near if job.keep == "block" else begin
+        sink = job.sink_keys[sequence]
         return cls(
             begin,
             end,
@@ -155,6 +161,7 @@ class _Piece:
             ~inside,
             ~outside,
             bool(outside.any()),
+            sink - begin if begin <= sink < end else None,
         )
 
 
@@ -179,6 +186,7 @@ class _Job:
     value: Tensor
     sight: Sight
     first: list[list[int]]
+    sink_keys: list[int]
     scale: float
     softcap: float | None
     bias: float
@@ -230,7 +238,7 @@ class _Job:
         tail = scores[..., piece.split :]
         top = None
         if self.ranges:
-            top = self._extremes(piece, scores[..., : piece.split], tail, where)
+            top = self._extremes(piece, scores, where)
         tail += piece.steer
         if top is None:
             top = scores.amax(-1)
@@ -244,23 +252,37 @@ class _Job:
             self.found["leak"][where] = weights[..., : piece.split].sum(-1) + (near * piece.outside).sum(-1)
         self.found["mean_score"][where] = scores.mul_(weights).sum(-1)
 
-    def _extremes(self, piece: _Piece, far: Tensor, near: Tensor, where: Where) -> Tensor:
+    def _extremes(self, piece: _Piece, scores: Tensor, where: Where) -> Tensor:
         """Store the extremes on and off the block; returns the largest score with the bias."""
+        far, near = scores[..., : piece.split], scores[..., piece.split :]
         found = {
             "block_low": near.masked_fill(piece.not_inside, math.inf).amin(-1),
             "block_high": near.masked_fill(piece.not_inside, -math.inf).amax(-1),
             "block_mean": (near * piece.inside).sum(-1) / piece.inside.sum(-1),
         }
-        top = found["block_high"] + self.bias
-        rest = []
+        tops = [found["block_high"] + self.bias]
+        rest: list[tuple[Tensor, Tensor | None]] = []
         if piece.mixed:
-            rest.append((near.masked_fill(piece.not_outside, math.inf), near.masked_fill(piece.not_outside, -math.inf)))
-        if far.shape[-1]:
-            rest.append((far, far))
+            rest.append((near, piece.not_outside))
+        if piece.split:
+            rest.append((far, None))
         if rest:
-            found["rest_low"] = torch.stack([low.amin(-1) for low, _ in rest]).amin(0)
-            found["rest_high"] = torch.stack([high.amax(-1) for _, high in rest]).amax(0)
-            top = torch.maximum(top, found["rest_high"])
+            found["rest_low"] = reduce(torch.minimum, (_masked(*each, math.inf).amin(-1) for each in rest))
+            column = scores[..., piece.sink : piece.sink + 1] if piece.sink is not None else scores[..., :0]
+            # The sink key's scores are taken out while the largest of the others are read.
+            held = column.clone()
+            column.fill_(-math.inf)
+            found["others_high"] = reduce(torch.maximum, (_masked(*each, -math.inf).amax(-1) for each in rest))
+            column.copy_(held)
+            tops.append(found["others_high"])
+            if piece.sink is not None:
+                hidden = piece.not_outside[:, piece.sink - piece.split] if piece.sink >= piece.split else None
+                found["sink_score"] = _masked(held.squeeze(-1), hidden, -math.inf)
+                tops.append(found["sink_score"])
         for name, values in found.items():
             self.found[name][where] = values
-        return top
+        return reduce(torch.maximum, tops)
+
+
+def _masked(values: Tensor, hidden: Tensor | None, value: float) -> Tensor:
+    return values if hidden is None else values.masked_fill(hidden, value)

@@ -58,10 +58,14 @@ class Sight:
         """Whether both say the same; objects shared by the layers of a pass are recognised without comparison."""
         return all(_same(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
 
+    def first_token(self, batch: int) -> Int[Tensor, " batch"]:
+        """The key of each text's first token `(batch,)`, below 0 where a cache has dropped it."""
+        first = torch.zeros(1, dtype=torch.long, device=self.ids.device) if self.first is None else self.first
+        return first.expand(batch)
+
     def of_first(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
         """The first token's key `(batch,)`, which queries see it, and whose block it shares `(batch, queries)`."""
-        first = torch.zeros(1, dtype=torch.long, device=self.ids.device) if self.first is None else self.first
-        first = first.expand(batch)
+        first = self.first_token(batch)
         held, each = first.clamp(min=0), torch.arange(batch, device=first.device)
         seen = (first >= 0).unsqueeze(1).expand(batch, self.own.shape[1])
         if self.visible is not None:

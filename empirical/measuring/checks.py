@@ -43,6 +43,7 @@ def check_rows(rows: Rows) -> dict[str, Check]:
     checks = {
         "leak_margin": _leak(rows, margin, 2 * error.score),
         "leak_mean_margin": _leak(rows, mean_margin, 2 * error.mean_score),
+        "leak_sink": _leak_beside_sink(rows),
         "entropy_fidelity": _above(rows, mixture_entropy(n, m, rows.leak), _largest_mixture(rows)),
         "entropy_margin": _above(
             rows, bounds.entropy_max(n, m, margin), _largest_entropy(n, m, margin, 2 * error.score)
@@ -69,8 +70,30 @@ def _binary_entropy(p: Array) -> Array:
 
 def _leak(rows: Rows, separation: Array, error: Array) -> Check:
     n, m = rows.keys, rows.block_keys
-    bound = bounds.leak_max(n, m, separation)
-    allowed = bounds.leak_max(n, m, separation - error) * (1 + BOUND_ERROR) + rows.leak_floor
+    return _leak_below(rows, bounds.leak_max(n, m, separation), bounds.leak_max(n, m, separation - error))
+
+
+def _leak_beside_sink(rows: Rows) -> Check:
+    """A8 with the sink key singled out, and either the whole block counted or its largest score alone.
+
+    Never above A2's bound: the sum over the keys off the block is at most `k` times the largest of its terms. Scores
+    are taken relative to the smallest in the block; each difference has twice a score's error.
+    """
+    has_sink = np.isfinite(rows.sink_margin)
+    others = rows.keys - rows.block_keys - has_sink
+    alone = rows.block_spread > np.log(rows.block_keys)
+    counted, least = np.where(alone, 1.0, rows.block_keys), np.where(alone, rows.block_spread, 0.0)
+
+    def largest(error: Array | float) -> Array:
+        singled = np.where(has_sink, error - limited(rows.sink_margin), -np.inf)
+        found = bounds.quantile_leak_max(singled, others, error - limited(rows.others_margin), counted, least)
+        return np.asarray(found)
+
+    return _leak_below(rows, largest(0.0), largest(limited(2 * rows.errors.score)))
+
+
+def _leak_below(rows: Rows, bound: Array, largest: Array) -> Check:
+    allowed = largest * (1 + BOUND_ERROR) + rows.leak_floor
     least = rows.leak * np.exp(-rows.errors.mass)
     return Check(bound=bound, slack=bound - rows.leak, violated=~(least <= allowed))
 

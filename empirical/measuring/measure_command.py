@@ -138,7 +138,7 @@ def _print_layers(records: Any) -> None:
     table = Table(title=f"attention rows of {records.manifest['run']} (nats, means)", box=SIMPLE)
     table.pad_edge, table.collapse_padding = False, True
     moved = records.manifest["kind"] == "dial"
-    names = ["layer", "dial", "rows", "violated", "entropy", "≤ A4", "fidelity", "≥ A2", "slack"]
+    names = ["layer", "dial", "rows", "violated", "entropy", "≤ A4", "fidelity", "≥ A2", "≥ A8", "slack"]
     if moved:
         names = ["layer", "dial", "violated", "entropy", "B2", "fidelity", "B1", "shift", "B3"]
     for name in names:
@@ -154,6 +154,7 @@ def _print_layers(records: Any) -> None:
         else:
             columns = ["entropy_mean", "bound_entropy_fidelity", "fidelity_mean", "bound_fidelity_margin"]
             cells += [f"{group['rows'].sum()}", violated, *(f"{mean[name]:.3f}" for name in columns)]
+            cells.append(f"{1 - mean['bound_leak_sink']:.3f}")
             cells.append(f"{group[slacks].min(axis=None):.0e}")
         table.add_row(*cells)
     console = Console()

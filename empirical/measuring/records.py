@@ -24,7 +24,9 @@ from empirical.reserve import reserved
 from theory.errors import InputError
 from theory.files import read_json, sha256_of
 
-SCHEMA = 2
+SCHEMA = 3
+# Read too: they lack A8, whose columns are then empty, and its count of violations 0.
+FORMER_SCHEMA = 2
 ROWS_NAME = "rows.csv"
 MANIFEST_NAME = "manifest.json"
 
@@ -43,6 +45,7 @@ QUANTITIES: dict[str, str] = {
 BOUNDS: dict[str, str] = {
     "leak_margin": "A2: leak <= leak_max at the margin",
     "leak_mean_margin": "A2: leak <= leak_max at the mean margin",
+    "leak_sink": "A8: leak <= quantile_leak_max with the head's sink, or the text's first token, singled out",
     "entropy_fidelity": "A4: entropy <= h(F) + F log m + (1-F) log k at the measured fidelity",
     "entropy_margin": "A4: entropy <= entropy_max at the margin (one-pair form where it is negative)",
     "entropy_mean_margin": "A4: entropy <= entropy_max at the mean margin if >= 0, else at the margin",
@@ -99,6 +102,7 @@ def _columns() -> dict[str, str]:
 
 
 COLUMNS: dict[str, str] = _columns()
+LATER_COLUMNS = tuple(name for name in COLUMNS if "leak_sink" in name)
 COUNTS = ("layer", "head", "rows", "violations", "undecided", *(f"violations_{name}" for name in BOUNDS))
 
 
@@ -192,8 +196,9 @@ def read_records(folder: Path | str) -> Records:
         if not path.is_file():
             raise InputError(f"{path} is missing: {folder} is not a record folder")
     manifest = read_json(manifest_path)
-    if manifest.get("schema") != SCHEMA:
-        raise InputError(f"{manifest_path}: schema is {manifest.get('schema')!r}, this version reads {SCHEMA}")
+    schema = manifest.get("schema")
+    if schema not in (FORMER_SCHEMA, SCHEMA):
+        raise InputError(f"{manifest_path}: schema is {schema!r}, this version reads {FORMER_SCHEMA} and {SCHEMA}")
     stated = manifest.get("rows_csv")
     stated = stated.get("sha256") if isinstance(stated, dict) else None
     found = sha256_of(rows_path)
@@ -202,7 +207,7 @@ def read_records(folder: Path | str) -> Records:
     for name in ("kind", "run", "configuration"):
         if not isinstance(manifest.get(name, ""), str):
             raise InputError(f"{manifest_path}: {name} must be text, found {str(manifest[name])[:40]}")
-    rows = read_table(rows_path, COLUMNS, COUNTS)
+    rows = read_table(rows_path, COLUMNS, COUNTS, optional=LATER_COLUMNS if schema == FORMER_SCHEMA else ())
     _check_columns(rows, str(rows_path))
     for name, total in _totals(rows).items():
         if manifest.get(name) != total:

@@ -25,7 +25,7 @@ from theory.files import sha256_of
 # Key of the file's JSON metadata.
 ROWS_KEY = b"localist"
 
-ROW_FILE_SCHEMA = 1
+ROW_FILE_SCHEMA = 2
 SUFFIX = ".parquet"
 
 # Least rows in every group but the last.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from empirical.attention.attention import AttentionCall
 from empirical.attention.rounding import Arithmetic, RowErrors, row_errors
-from empirical.attention.row_numbers import Keep, RowNumbers
+from empirical.attention.row_numbers import GAPS, Keep, RowNumbers
 from empirical.attention.sight import Sight
 
 Array = NDArray[np.float64]
@@ -28,9 +28,10 @@ class Rows:
 
     `size` bounds the row's scores (`rounding`), which are dot products of `width` entries in `arithmetic`.
     `conditional_block` and `conditional_rest` are the entropies of the row given its block and given the
-    complement (`H_B`, `H_C`); None if not requested. Margins and ranges are NaN if not requested. `sink_share` is the
-    attention on the head's sink where it has one, else on the first token of the text. A sink counts as one key off
-    the block: in `keys`, leak, entropy, margins and range.
+    complement (`H_B`, `H_C`); None if not requested. Margins and ranges are NaN if not requested; `block_spread`,
+    `others_margin` and `sink_margin` are as in `RowNumbers`. `sink_share` is the attention on the head's sink where it
+    has one, else on the first token of the text. A sink counts as one key off the block: in `keys`, leak, entropy,
+    margins and range.
     """
 
     keys: Array
@@ -42,6 +43,9 @@ class Rows:
     margin: Array
     mean_margin: Array
     logit_range: Array
+    block_spread: Array
+    others_margin: Array
+    sink_margin: Array
     sink_share: Array
     width: int
     arithmetic: Arithmetic
@@ -93,7 +97,7 @@ class RowMeter:
         self._counted = self._count(call.sight, batch, call.sinks is not None)
         found = {"entropy": seen.entropy, "fidelity": seen.fidelity, "leak": seen.leak, "size": _sizes(call)}
         found["sink_share"] = _sink_share(call, seen.log_sum)
-        for name in ("margin", "mean_margin", "logit_range"):
+        for name in GAPS:
             values = getattr(seen, name)
             if values is not None:
                 found[name] = values
@@ -105,7 +109,7 @@ class RowMeter:
         rows = stacked.transpose(1, 2).reshape(len(found), heads, -1)[:, :, self._counted.kept].cpu().numpy()
         numbers = dict(zip(found, rows, strict=True))
         if not self.ranges:
-            numbers |= dict.fromkeys(("margin", "mean_margin", "logit_range"), np.full_like(rows[0], np.nan))
+            numbers |= dict.fromkeys(GAPS, np.full_like(rows[0], np.nan))
         shape = rows.shape[1:]
         return Rows(
             keys=np.broadcast_to(self._counted.keys.numpy(), shape),

@@ -39,11 +39,13 @@ COLUMNS = {
     "entropy_slack": "smallest distance of a row's entropy below that bound, nats",
     "leak_bound": "mean of the largest leak at the row's margin (A2)",
     "leak_slack": "smallest distance of a row's leak below that bound",
+    "sink_leak_bound": "mean of the largest leak with the sink, or the text's first token, singled out (A8)",
+    "sink_leak_slack": "smallest distance of a row's leak below that bound",
     "violations": "rows that violate a bound beyond their rounding error",
     "undecided": "rows whose scores are too large for their format",
 }
 _MEANS = ("entropy", "fidelity", "leak", "margin", "range", "effective_keys", "sink_share")
-_BOUNDS = {"entropy": "entropy_margin", "leak": "leak_margin"}
+_BOUNDS = {"entropy": "entropy_margin", "leak": "leak_margin", "sink_leak": "leak_sink"}
 
 
 class WatchedRows:

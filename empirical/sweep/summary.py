@@ -163,7 +163,8 @@ def read_summary(folder: Path | str) -> Sweep:
     if manifest.get("kind") != "sweep":
         raise InputError(f"{folder / MANIFEST_NAME} is not a sweep's manifest")
     _check_stamp(folder, manifest, "summary_csv", SUMMARY_NAME)
-    summary = read_table(folder / SUMMARY_NAME, SUMMARY, COUNTS, NAMES)
+    # Summaries of earlier records lack A8.
+    summary = read_table(folder / SUMMARY_NAME, SUMMARY, COUNTS, NAMES, optional=("slack_leak_sink_min",))
     if len(summary) or "rows_parquet" in manifest:
         _check_stamp(folder, manifest, "rows_parquet", ROWS_NAME)
     return Sweep(summary, manifest, folder)

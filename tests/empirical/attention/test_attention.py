@@ -93,6 +93,11 @@ def test_rows_match_the_reference_within_the_derived_error(dial, ids, size, temp
         assert (abs(rows.margin - of(truth.margin)) <= 2 * error.score).all()
         assert (abs(rows.mean_margin - of(truth.mean_margin)) <= 2 * error.mean_score).all()
         assert (abs(rows.logit_range - of(truth.logit_range)) <= 2 * error.score).all()
+        for name in ("block_spread", "others_margin", "sink_margin"):
+            # Both are infinite where there is no such key.
+            close = np.isclose(getattr(rows, name), of(getattr(truth, name)), rtol=0, atol=2 * error.score)
+            assert close.all(), name
+        assert np.isfinite(rows.sink_margin).any()
     assert (abs(rows.conditional_block - of(truth.conditional_block)) <= 2 * error.entropy).all()
     assert (abs(rows.conditional_rest - of(truth.conditional_rest)) <= 2 * error.entropy).all()
     assert error.entropy.max() < 0.05, "an error bound that large would decide nothing"

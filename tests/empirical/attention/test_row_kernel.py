@@ -15,6 +15,7 @@ from empirical.attention.block_kinds import WindowBlocks
 from empirical.attention.blocks import fixed_windows
 from empirical.attention.reference import reference_rows
 from empirical.attention.rounding import EXP_ULPS, Arithmetic
+from empirical.attention.row_numbers import GAPS
 from empirical.attention.sight import Sight
 from empirical.measuring.rows import RowMeter
 
@@ -53,10 +54,10 @@ def test_kernel_and_pieces_give_the_same_rows(keep, tokens, head):
     mixed = (ids[:, :, None] != ids[:, None, :]).tril().any(-1)
     kept = (mixed if keep != "block" else torch.ones_like(mixed))[:, None].expand(-1, 3, -1)
     names = ["output", "log_sum", "mean_score", "fidelity", "leak"]
-    names += ["margin", "mean_margin", "logit_range"] if keep == "all" else []
+    names += GAPS if keep == "all" else []
     for name in names:
         found, right = getattr(kernel, name)[kept], getattr(pieces, name)[kept]
-        assert found.isfinite().all()
+        assert not found.isnan().any()
         torch.testing.assert_close(found, right, rtol=2e-5, atol=2e-5)
     # A row that keeps no key attends to nothing.
     assert kernel.output.isfinite().all()
@@ -101,7 +102,7 @@ def sights(window=TOKENS, dropped=(0, 0), padded=(0, 0), queries=TOKENS):
     own = place[TOKENS - queries :, None]
     low, high = (torch.tensor(each, device=DEVICE)[:, None, None] for each in (dropped, padded))
     visible = (place <= own) & (place > own - window) & (place >= low) & (place < TOKENS - high)
-    return Sight(ids, ids[:, TOKENS - queries :], visible)
+    return Sight(ids, ids[:, TOKENS - queries :], visible, first=low.flatten())
 
 
 def inputs(sight, key_heads=HEADS, dtype=torch.float32):
@@ -120,7 +121,7 @@ def inputs(sight, key_heads=HEADS, dtype=torch.float32):
 
 
 SINKS = torch.tensor([2.0, -3.0, 0.5, 6.0], device=DEVICE)
-EVERYTHING = sights(window=90, dropped=(0, 37), padded=(4, 0), queries=140)
+EVERYTHING = sights(window=140, dropped=(0, 37), padded=(4, 0), queries=140)
 CASES = {
     "whole": (Sight.whole(irregular(TOKENS)), HEADS, {}),
     "grouped queries": (Sight.whole(irregular(TOKENS)), 2, {}),
@@ -135,6 +136,7 @@ CASES = {
     "cache": (sights(queries=9), HEADS, {}),
     "last token": (sights(dropped=(20, 0), queries=1), HEADS, {}),
     "everything": (EVERYTHING, 2, {"softcap": 1.5, "sinks": SINKS}),
+    "everything but sinks": (EVERYTHING, 2, {"softcap": 1.5}),
 }
 
 
@@ -143,8 +145,10 @@ def largest_error(made, truth, sight, sinks):
     n, m = sight.counts(2)
     kept = ((m > 0) & (m < n + (sinks is not None)))[:, None].expand(-1, HEADS, -1)
     assert kept.any()
-    names = ("output", "entropy", "fidelity", "leak", "margin", "mean_margin", "logit_range")
-    gaps = (getattr(made, name).double()[kept] - getattr(truth, name)[kept] for name in names)
+    names = ("output", "entropy", "fidelity", "leak", *GAPS)
+    pairs = ((getattr(made, name).double()[kept], getattr(truth, name)[kept]) for name in names)
+    # Both are infinite where there is no such key.
+    gaps = ((found - right).masked_fill(found == right, 0) for found, right in pairs)
     return max(float(gap.abs().nan_to_num(math.inf).max()) for gap in gaps)
 
 
@@ -153,8 +157,10 @@ def test_what_decoders_need_equals_the_reference(name):
     sight, key_heads, options = CASES[name]
     states = inputs(sight, key_heads)
     made = row_kernel.run_kernel(*states, sight, 0.25, 0.7, "all", True, **options)
+    pieces = row_pieces.run_pieces(*states, sight, 0.25, 0.7, "all", True, **options)
     truth = reference_rows(*states, sight, 0.25, 0.7, **options)
-    assert largest_error(made, truth, sight, options.get("sinks")) < 1e-5
+    for found in (made, pieces):
+        assert largest_error(found, truth, sight, options.get("sinks")) < 1e-5
     assert made.output.isfinite().all()
     tile, capped, sink = row_kernel.KEYS, "softcap" in options, "sinks" in options
     assert made.arithmetic == Arithmetic(torch.float32, tile=tile, softcap=capped, sink=sink)
@@ -244,18 +250,42 @@ PLANTED = {
     "another group's keys": ("(lane // shared) * keys", "(lane // heads) * keys"),
     "scores without their cap": ("plain = softcap * _tanh(plain)", "plain = softcap * plain"),
     "a cap of another slope": ("scale if softcap is None else scale / softcap", "scale"),
-    "extremes without the sink": ("rest_high, bias, sinks)", "rest_high, bias)"),
+    "extremes without the sink": ("score, bias, sinks)", "score, bias)"),
     "sums without the sink": ("finished(numbers, sinks,", "finished(numbers, None,"),
 }
 
 
-@pytest.mark.parametrize("name", PLANTED)
+# Found where no head has a sink: the text's first token is the sink key.
+PLANTED_FIRST_TOKEN = {
+    "far tiles count the sink key": ("tl.where(others[None, :] == sink_key, -UNSEEN, plain)", "plain"),
+    "other tiles count it": ("others_kept &= others[None, :] != sink_key", "others_kept = others_kept"),
+    "its score has no scale": ("features[None, :], 1) * scale", "features[None, :], 1)"),
+    "its score has no cap": ("score = softcap * _tanh(score)", "score = softcap * score"),
+    "it is singled out in the block too": ("(sink_key < last) & ~same", "(sink_key < last)"),
+    "it is singled out unseen": ("off = (first <= sink_key) &", "off ="),
+    "the sink key of another sequence": ("tl.load(sink + sequence)", "tl.load(sink)"),
+    "the sink key of another head": ("tl.load(key + at_keys + place", "tl.load(key + place"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED | PLANTED_FIRST_TOKEN)
 def test_planted_errors_are_found(name, tmp_path):
-    wrong = planted(*PLANTED[name], tmp_path)
-    sight, key_heads, options = CASES["everything"]
+    wrong = planted(*(PLANTED | PLANTED_FIRST_TOKEN)[name], tmp_path)
+    sight, key_heads, options = CASES["everything" if name in PLANTED else "everything but sinks"]
     arguments = (*inputs(sight, key_heads), sight, 0.25, 0.7)
     truth = reference_rows(*arguments, **options)
-    assert largest_error(wrong.run_kernel(*arguments, "all", True, **options), truth, sight, SINKS) > 1e-3
+    assert (
+        largest_error(wrong.run_kernel(*arguments, "all", True, **options), truth, sight, options.get("sinks")) > 1e-3
+    )
+
+
+def test_a_wrong_sink_key_is_found_in_the_pieces(monkeypatch):
+    sight, key_heads, options = CASES["everything but sinks"]
+    arguments = (*inputs(sight, key_heads), sight, 0.25, 0.7)
+    truth = reference_rows(*arguments, **options)
+    right = Sight.first_token
+    monkeypatch.setattr(Sight, "first_token", lambda sight, batch: right(sight, batch) + 1)
+    assert largest_error(row_pieces.run_pieces(*arguments, "all", True, **options), truth, sight, None) > 1e-3
 
 
 def test_only_intervals_of_keys_are_for_the_kernel(monkeypatch):
@@ -299,5 +329,5 @@ def test_rows_of_decoders_come_from_the_kernel(family, monkeypatch):
         assert {each.arithmetic.tile for each in rows} == {tile}
         runs.append(rows)
     for found, right in zip(*reversed(runs), strict=True):
-        for name in ("entropy", "fidelity", "leak", "margin", "mean_margin", "logit_range"):
+        for name in ("entropy", "fidelity", "leak", *GAPS):
             np.testing.assert_allclose(getattr(found, name), getattr(right, name), rtol=0, atol=2e-5)

@@ -19,7 +19,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from empirical.attention import row_kernel
 
-PLACES = {"own", "ids", "low", "high", "near"}
+PLACES = {"own", "ids", "low", "high", "near", "sink"}
 POINTERS = PLACES | {"query", "key", "value", "output", "sums"}
 capability, form, head, keep, capped = json.loads(sys.argv[1])
 ranges = keep == "all"

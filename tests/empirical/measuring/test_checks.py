@@ -12,7 +12,8 @@ from scipy.special import entr
 from tiny import Layer, one_thread  # noqa: F401
 
 from empirical.attention import rounding
-from empirical.attention.attention import localist_attention
+from empirical.attention.attention import AttentionCall, localist_attention
+from empirical.attention.blocks import fixed_windows
 from empirical.attention.rounding import Arithmetic, RowErrors
 from empirical.measuring.checks import check_rows
 from empirical.measuring.records import BOUNDS
@@ -53,6 +54,40 @@ def test_rows_at_equality_do_not_violate():
         assert not check.violated.any(), name
 
 
+@pytest.mark.parametrize("explicit", [False, True])
+def test_a_sink_leaves_a_useful_bound_beside_a2(explicit):
+    """The sink's score is 2 nats above the block's and all others are 6 below: the text's first token, or a logit."""
+    tokens, block = 1024, 64
+    key = torch.zeros(1, 1, tokens, tokens // block)
+    key[0, 0, torch.arange(tokens), torch.arange(tokens) // block] = 1.0
+    query = 6 * key
+    call = AttentionCall(0, query, key, key, *[fixed_windows(tokens, block)] * 2, scale=1.0, bias=0.0)
+    if explicit:
+        call.sinks = torch.tensor([8.0])
+    else:
+        call.key = key.clone()
+        call.key[0, 0, 0] = 8 / 6
+    rows = measure_rows(call)
+    checks = check_rows(rows)
+    assert not any(check.violated.any() for check in checks.values())
+    last = rows.leak[0, -1]
+    assert checks["leak_margin"].bound[0, -1] > 0.99
+    # Attained: every key off the block but the sink has the same score.
+    assert 0.1 < checks["leak_sink"].bound[0, -1] < 0.14
+    assert checks["leak_sink"].slack[0, -1] == pytest.approx(0, abs=1e-5)
+    assert last > 0.1
+    # A margin of the sink that is too large is found.
+    wrong = dataclasses.replace(rows, sink_margin=rows.sink_margin + 0.1)
+    assert check_rows(wrong)["leak_sink"].violated[0, -1]
+
+
+@given(seed=st.integers(0, 10**6), size=st.floats(0.0, 12.0), dial=st.sampled_from([0.0, 0.5, 1.0]))
+@settings(max_examples=20, deadline=None)
+def test_the_sinks_bound_is_never_above_a2(seed, size, dial):
+    checks = check_rows(random_rows(seed, size, dial))
+    assert (checks["leak_sink"].bound <= checks["leak_margin"].bound * (1 + 1e-12)).all()
+
+
 @pytest.mark.parametrize("column", ["leak", "entropy"])
 def test_nan_violates_the_bounds_of_its_column(column):
     rows = random_rows(0, 1.0)
@@ -68,6 +103,7 @@ def test_nan_violates_the_bounds_of_its_column(column):
 CORRUPTIONS = {
     "leak_margin": lambda rows: {"leak": rows.leak * 1.02},
     "leak_mean_margin": lambda rows: {"mean_margin": rows.mean_margin + 0.05},
+    "leak_sink": lambda rows: {"others_margin": rows.others_margin + 0.1},
     "entropy_fidelity": lambda rows: {"entropy": rows.entropy * 1.02},
     "entropy_margin": lambda rows: {"margin": rows.margin + 0.1},
     "entropy_mean_margin": lambda rows: {"mean_margin": rows.mean_margin + 0.1},
@@ -149,6 +185,9 @@ OBEYING = {
     "margin": 2.0,
     "mean_margin": 2.5,
     "logit_range": 4.0,
+    "block_spread": 1.0,
+    "others_margin": 3.0,
+    "sink_margin": 2.0,
     "sink_share": 0.0,
 }
 # All different, so that no two can be confused.
@@ -166,6 +205,13 @@ def one_row(errors=ERRORS, dtype=torch.float64, **numbers):
 
 def leak_at(separation):
     return (N - M) * math.exp(-separation) / (M + (N - M) * math.exp(-separation))
+
+
+def leak_beside(sink, others, spread, error=0.0):
+    """A8 at these margins, with the whole block counted or its largest score alone."""
+    off = (math.exp(error - sink) + (N - M - 1) * math.exp(error - others)) if sink < math.inf else 0.0
+    odds = (off or (N - M) * math.exp(error - others)) / max(M, math.exp(spread))
+    return odds / (1 + odds)
 
 
 def entropy_above(separation):
@@ -193,6 +239,10 @@ THRESHOLDS = [
     ("leak_margin", {"margin": 2.0}, "leak", leak_at(2.0 - 2 * SCORE) * math.exp(MASS)),
     ("leak_margin", {"margin": -1.0}, "leak", leak_at(-1.0 - 2 * SCORE) * math.exp(MASS)),
     ("leak_mean_margin", {"mean_margin": 2.5}, "leak", leak_at(2.5 - 2 * MEAN) * math.exp(MASS)),
+    ("leak_sink", {}, "leak", leak_beside(2.0, 3.0, 1.0, 2 * SCORE) * math.exp(MASS)),
+    ("leak_sink", {"sink_margin": -4.0}, "leak", leak_beside(-4.0, 3.0, 1.0, 2 * SCORE) * math.exp(MASS)),
+    ("leak_sink", {"block_spread": 3.0}, "leak", leak_beside(2.0, 3.0, 3.0, 2 * SCORE) * math.exp(MASS)),
+    ("leak_sink", {"sink_margin": math.inf}, "leak", leak_beside(math.inf, 3.0, 1.0, 2 * SCORE) * math.exp(MASS)),
     # Decreases with the size of the separation, and is log n if the separation may be 0.
     ("entropy_margin", {"margin": 2.0}, "entropy", entropy_above(2.0 - 2 * SCORE) + ENTROPY),
     ("entropy_margin", {"margin": -2.0}, "entropy", entropy_above(-2.0 + 2 * SCORE) + ENTROPY),
@@ -246,6 +296,7 @@ def test_bounds_and_slacks_use_the_measured_numbers():
     expected = {
         "leak_margin": (leak_at(2.0), leak_at(2.0) - 0.2),
         "leak_mean_margin": (leak_at(2.5), leak_at(2.5) - 0.2),
+        "leak_sink": (leak_beside(2.0, 3.0, 1.0), leak_beside(2.0, 3.0, 1.0) - 0.2),
         "entropy_fidelity": (mixture(0.2), mixture(0.2) - 1.5),
         "entropy_margin": (entropy_above(2.0), entropy_above(2.0) - 1.5),
         "entropy_mean_margin": (entropy_above(2.5), entropy_above(2.5) - 1.5),

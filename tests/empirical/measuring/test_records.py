@@ -10,9 +10,17 @@ import pandas as pd
 import pytest
 
 from empirical.csv_table import read_table
-from empirical.measuring.records import COLUMNS, COUNTS, read_records, records_reserved, write_records
+from empirical.measuring.records import (
+    COLUMNS,
+    COUNTS,
+    LATER_COLUMNS,
+    read_records,
+    records_reserved,
+    write_records,
+)
 from empirical.reserve import reserved
 from theory.errors import InputError
+from theory.files import sha256_of
 
 
 def table():
@@ -28,6 +36,22 @@ def test_records_round_trip(tmp_path):
     assert (read.manifest["seed"], read.measured_rows, read.violations) == (3, 14, 0)
     assert read.digest == written.digest
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_reads_records_without_the_bounds_added_later(tmp_path):
+    """Their rows have no such bound and no violation of it."""
+    write_records(tmp_path, table(), {})
+    path = tmp_path / "rows.csv"
+    pd.read_csv(path).drop(columns=list(LATER_COLUMNS)).to_csv(path, index=False)
+    edit_manifest(tmp_path, rows_csv={"sha256": sha256_of(path)})
+    with pytest.raises(InputError, match=f"{len(LATER_COLUMNS)} columns are missing, first 'violations_leak_sink'"):
+        read_records(tmp_path)
+    edit_manifest(tmp_path, schema=2)
+    rows = read_records(tmp_path).rows
+    assert list(rows.columns) == list(COLUMNS)
+    assert (rows["violations_leak_sink"] == 0).all()
+    assert rows["bound_leak_sink"].isna().all()
+    pd.testing.assert_frame_equal(rows.drop(columns=list(LATER_COLUMNS)), table().drop(columns=list(LATER_COLUMNS)))
 
 
 def test_refuses_a_changed_row(tmp_path):
