@@ -18,7 +18,7 @@ from empirical.measuring.measure import measure
 from empirical.training.base import load_base
 from empirical.training.corpus import CorpusConfig, load_corpus, load_tokenizer, train_tokenizer
 from empirical.training.lora import Adapters
-from empirical.training.train import train, training_summary
+from empirical.training.train import RUN_FILES, train, training_summary
 from localist import extras
 
 LORA = {"lora_rank": 2, "learning_rate": 0.02, "steps": 6}
@@ -37,6 +37,8 @@ def test_adapters_train_and_are_merged(tmp_path, family):
     tokenizer = train_tokenizer(load_corpus(CorpusConfig()).training, 300)
     weights = stock(tmp_path / "stock", family, tokenizer)
     folder = trained(tmp_path / "run", weights, training=LORA)
+    written = {each.name for each in folder.iterdir()}
+    assert written | {"groups.json", "checkpoints", "generation_config.json"} == set(RUN_FILES)
     adapters = json.loads((folder / "lora.json").read_text())
     assert (adapters["rank"], adapters["alpha"], adapters["dropout"]) == (2, 2, 0.0)
     assert [name for name in adapters["modules"] if ".0." in name] == ADAPTED[family]
