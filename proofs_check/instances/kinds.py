@@ -41,7 +41,7 @@ KINDS: dict[str, InstanceKind] = {
     "checker": rules.CHECKER_KIND,
     "truncated layer": truncated_layers.KIND,
     "schedule": schedules.KIND,
-    "priced layers": priced_layers.KIND,
+    "set of priced layers": priced_layers.KIND,
     "layer stack": layer_stacks.KIND,
     "window sample": window_samples.KIND,
     "sparse row": sparse_rows.KIND,

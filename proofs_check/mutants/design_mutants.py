@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sympy import Equivalent, Expr, Ge, Gt, Implies, Le, Lt, Max, Min, Rational, S, ceiling, cos, log, sqrt, true
+from sympy import Eq, Equivalent, Expr, Ge, Gt, Implies, Le, Lt, Max, Min, Rational, S, ceiling, cos, log, sqrt, true
+from sympy.logic.boolalg import Boolean
 
 from proofs_check.mutants.mutations import Given, Mutation, scaled_down, sizes_swapped
 from theory import design_symbols as letters
@@ -31,6 +32,10 @@ def _scale(needed: Expr) -> Implies:
 
 def _strength(needed: Expr) -> Equivalent:
     return Equivalent(Ge(letters.strength, needed), Ge(letters.F_ruled, promise))
+
+
+def _spends(total: Expr | int, priced: Boolean) -> Equivalent:
+    return Equivalent(Eq(letters.spent, total), priced)
 
 
 _ANCHORS: tuple[Mutation, ...] = (
@@ -130,8 +135,8 @@ _LEAST_COST: tuple[Mutation, ...] = (
     ("F4", "unique", "the same dials too", Given(Ge(letters.spent_any, letters.spent))),
     ("F4", "uniform dial", "strict", Lt(letters.cost_priced, letters.cost_level)),
     ("F4", "rises with the price", "at every price", Given(true)),
-    ("F4", "nothing", "last slope for the first", Given(Le(letters.price, letters.slope_last))),
-    ("F4", "everything", "first slope for the last", Given(Ge(letters.price, letters.slope_first))),
+    ("F4", "nothing", "last slope for the first", _spends(0, Le(letters.price, letters.slope_last))),
+    ("F4", "everything", "first slope for the last", _spends(layers, Ge(letters.price, letters.slope_first))),
     ("F4", "own dials", "one layer more", lambda bound: bound + 1),
     ("F4", "cheapest", "whichever layers, the dearest too", Le(letters.cost_picked, letters.cost_any)),
     ("F4", "cheapest", "one layer fewer", Given(Ge(letters.reached_any, letters.wanted - 1))),

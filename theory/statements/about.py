@@ -74,5 +74,5 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
         "the Beta bound on the share is the share at which I_V is 1 - alpha_w, and 1 if every window violates",
         "the bound on a corpus is the largest number of violating windows at which P_M is above alpha_w",
     ),
-    "priced layers": (LAYER_EXISTS, LEAKS, "no more layers are wanted, or picked, than there are"),
+    "set of priced layers": (LAYER_EXISTS, LEAKS, "no more layers are wanted, or picked, than there are"),
 }

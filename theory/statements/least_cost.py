@@ -5,7 +5,7 @@ A layer's cost is F3's, its weight times the fidelity gained. The layers may als
 
 from __future__ import annotations
 
-from sympy import And, Eq, Expr, Ge, Gt, Le, Lt, Max, Min, S, sqrt, symbols
+from sympy import And, Eq, Equivalent, Expr, Ge, Gt, Le, Lt, Max, Min, S, sqrt, symbols
 
 from theory.derivation import Equal, Positive, Step
 from theory.design_symbols import (
@@ -92,7 +92,7 @@ LEAST_COST = Statement(
     kind=Kind.SHARP,
     source="own, after seed claim on locality schedules (arXiv 2510.09338); Karush 1939, Kuhn and Tucker 1951",
     uses=("B1", "F3"),
-    about="priced layers",
+    about="set of priced layers",
     assumptions=(TWO_LAYERS, POSITIVE_WEIGHTS),
     claim=(
         Clause("priced dial", Eq(dial_priced, PRICED_DIAL)),
@@ -101,8 +101,8 @@ LEAST_COST = Statement(
         Clause("unique", Lt(cost_priced, cost_any), And(Ge(spent_any, spent), Gt(apart, 0))),
         Clause("uniform dial", Le(cost_priced, cost_level)),
         Clause("rises with the price", Ge(spent_more, spent), Ge(price_more, price)),
-        Clause("nothing", Eq(spent, 0), Le(price, slope_first)),
-        Clause("everything", Eq(spent, layers), Ge(price, slope_last)),
+        Clause("nothing", Equivalent(Eq(spent, 0), Le(price, slope_first))),
+        Clause("everything", Equivalent(Eq(spent, layers), Ge(price, slope_last))),
         Clause("own dials", Ge(reached, wanted)),
         Clause("cheapest", Le(cost_cheapest, cost_any), Ge(reached_any, wanted)),
         Clause("other layers", Le(cost_cheapest, cost_picked)),
