@@ -219,7 +219,7 @@ def kept_numbers(layers: int, heads: int, total: int) -> int:
     """Numbers stored of a series of `total`: all of them if they fit.
 
     >>> kept_numbers(4, 4, 1000), kept_numbers(12, 12, 1_000_000)
-    (1000, 11650)
+    (1000, 10591)
     """
     return min(total, max(LEAST_KEPT, SUMMARY_NUMBERS // (layers * heads * len(SERIES))))
 
