@@ -58,7 +58,9 @@ class Work:
     def kept(self, team: Team) -> KeptWindows:
         """The sequences that are measured already. Raises InputError."""
         subject = self.subject
-        fingerprint = fingerprint_of([self.stated(), self.plans, digest_of(subject), FIELDS])
+        # Processes on several devices of one kind share the work.
+        stated = self.stated() | {"device": subject.model.device.type}
+        fingerprint = fingerprint_of([stated, self.plans, digest_of(subject), FIELDS])
         return KeptWindows(self.out, fingerprint, len(self.plans) * len(subject.windows), team, ADVICE)
 
 

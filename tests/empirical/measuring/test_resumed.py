@@ -240,6 +240,17 @@ def test_another_version_of_the_numbers_starts_anew(
     assert len(forwards) == WINDOWS
 
 
+def test_another_device_of_the_same_kind_continues(
+    folders: Path, tmp_path: Path, forwards: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed([end for end in sizes(folders, tmp_path, "rows", "llama") if end > 0][3], folders, tmp_path / "out", "rows")
+    stated = work.Work.stated
+    monkeypatch.setattr(work.Work, "stated", lambda self: stated(self) | {"device": "cpu:1"})
+    forwards.clear()
+    measured(folders, tmp_path / "out", "rows")
+    assert forwards == [4]
+
+
 def test_an_interrupted_measurement_keeps_its_journal(
     folders: Path, whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forwards: list[int]
 ) -> None:
