@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pandas as pd
 import pytest
 from accelerate.state import AcceleratorState
 from measured import WINDOWS, measured
+from repository import ROOT
 from tiny import one_thread  # noqa: F401
 
 from empirical.journal import Journal
@@ -131,3 +135,18 @@ def test_sigterm_of_torchrun_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(LocalistError, match="process 0: ended by SIGTERM, as torchrun does when"), together():
         os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.slow
+def test_torchrun_writes_the_records_of_one_process(folders: Path, tmp_path: Path) -> None:
+    options = ["--text", str(folders / "text.txt"), "--context", "48", "--block", "8", "--sequences", "5", "--json"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "localist"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    shown = []
+    for words, name in ((launch, "two"), ([sys.executable, "-m", "localist"], "one")):
+        line = [*words, "measure", str(folders / "llama"), *options, "--out", str(tmp_path / name)]
+        done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-2000:]
+        shown.append(json.loads(done.stdout))
+    assert shown[0] == shown[1] | {"records": str(tmp_path / "two")}, "one process prints"
+    assert (tmp_path / "two" / "rows.csv").read_bytes() == (tmp_path / "one" / "rows.csv").read_bytes()
