@@ -95,7 +95,7 @@ def load_model(
 
 
 def load_decoder(source: Path | str) -> PreTrainedModel:
-    """Load any transformers decoder from a folder or a hub name, safetensors only, without code of its own.
+    """Load a transformers decoder from a folder or a hub name, safetensors only, without code of its own.
 
     A folder with localist settings is loaded as by `load_model`. Raises InputError.
     """

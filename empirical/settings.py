@@ -20,6 +20,8 @@ RECORDED = {"recorded": True}
 
 # A setting in a validator's message.
 _CHOICE = re.compile(r"\{(\w+)\}")
+# What pydantic adds to a place for a member of a union: a dial per layer, or one per head of it.
+_MEMBER = re.compile(r"float|tuple\[.*\]")
 
 
 class Settings(BaseModel):
@@ -58,7 +60,7 @@ def checked(
         return kind.model_validate(values, context=RECORDED if recorded else None)
     except ValidationError as error:
         first, options = error.errors()[0], typed or {}
-        name = ".".join(str(part) for part in first["loc"])
+        name = ".".join(str(part) for part in first["loc"] if not _MEMBER.fullmatch(str(part)))
         shown = "" if isinstance(first["input"], dict | BaseModel) else f"{first['input']!r}"
         if first["type"] == "extra_forbidden":
             raise DomainError(f"{where}: {name} is not an option") from error

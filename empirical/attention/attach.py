@@ -1,4 +1,4 @@
-"""Puts localist attention in place of the attention of any transformers decoder, and takes it out again.
+"""Puts localist attention in place of the attention of a transformers decoder, and takes it out again.
 
 Inside the `with` statement every layer calls our attention, which computes what the model's own would (grouped
 queries, sliding windows, soft caps, sinks, padding and caches included) and shows each call to `on_call`. On exit,

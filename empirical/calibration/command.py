@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def calibrate(
     model: Annotated[
-        str, typer.Argument(help="Folder of a finished run; with --text, folder or hub name of any decoder.")
+        str, typer.Argument(help="Folder of a finished run; with --text, folder or hub name of a decoder.")
     ],
     text: Annotated[Path | None, typer.Option(help="Text file to calibrate a decoder on, instead of a run.")] = None,
     fidelity: Annotated[float, typer.Option(help="Fidelity that rows must reach.")] = 0.9,

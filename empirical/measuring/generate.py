@@ -59,7 +59,7 @@ def generate(
 ) -> list[Continuation]:
     """Continue the prompt once for each of `dials`, or once with `plan`, or once with the model's own dials.
 
-    `source` is a finished run, or the folder or hub name of any decoder. Blocks are the model's own, or windows of
+    `source` is a finished run, or the folder or hub name of a decoder. Blocks are the model's own, or windows of
     `block` tokens, 64 for a model without localist settings. `shape` is the schedule that spreads a dial over the
     layers; `plan` has a dial for each layer, or for each head of it. Every dial samples with the same `seed`;
     `temperature` 0 takes the likeliest token. An empty prompt starts a new text. Raises InputError (folder),

@@ -13,7 +13,7 @@ from theory.errors import DomainError
 
 
 def generate(
-    model: Annotated[str, typer.Argument(help="Folder of a finished run; or folder or hub name of any decoder.")],
+    model: Annotated[str, typer.Argument(help="Folder of a finished run; or folder or hub name of a decoder.")],
     prompt: Annotated[str, typer.Option(help="Text to continue; empty: a new text.")] = "",
     dial: Annotated[
         str | None,

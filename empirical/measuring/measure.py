@@ -1,4 +1,4 @@
-"""Measures every attention row of a run or of any decoder against its bounds, with its own dials or moved ones.
+"""Measures every attention row of a run or of a decoder against its bounds, with its own dials or moved ones.
 
 `measure` runs the model with its own dials. `measure_dial` moves the dial of every layer at inference, without
 retraining, and compares measurements with what B1, B2 and B3 predict from the rows of the dial-0 pass. The prediction

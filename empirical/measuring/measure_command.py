@@ -19,7 +19,7 @@ LOCAL_MEANS = (
 
 def measure(
     model: Annotated[
-        str, typer.Argument(help="Folder of a finished run; with --text, folder or hub name of any decoder.")
+        str, typer.Argument(help="Folder of a finished run; with --text, folder or hub name of a decoder.")
     ],
     text: Annotated[Path | None, typer.Option(help="Text file to measure a decoder on, instead of a run.")] = None,
     block: Annotated[

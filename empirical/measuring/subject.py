@@ -1,4 +1,4 @@
-"""What is measured: a finished run on its held-out sequences, or any decoder on a text."""
+"""What is measured: a finished run on its held-out sequences, or a decoder on a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watches the attention rows of any transformers decoder while it runs."""
+"""Watches the attention rows of a transformers decoder while it runs."""
 
 from __future__ import annotations
 

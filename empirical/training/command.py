@@ -62,7 +62,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     **settings: Any,
 ) -> None:
-    """Train a localist GPT-2, or any decoder from its weights; Ctrl-C leaves a checkpoint to --resume from."""
+    """Train a localist GPT-2, or another decoder from its weights; Ctrl-C leaves a checkpoint to --resume from."""
     typed = {name: value for name, value in settings.items() if value is not None}
     seed, max_seconds, steps = (typed.get(name) for name in ("seed", "max_seconds", "steps"))
     builtin, package, text = (typed.get(name) for name in ("builtin", "package", "text"))

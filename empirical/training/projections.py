@@ -1,4 +1,4 @@
-"""Finds the weights behind each head's queries, keys and values in any decoder, without knowing its architecture.
+"""Finds the weights behind each head's queries, keys and values in a decoder, without knowing its architecture.
 
 In one short pass the graph is cut after every linear module, so that a head's queries depend on the outputs of the last
 linear module before them alone: those with a gradient are the head's own.

@@ -1,4 +1,4 @@
-"""Trains a localist GPT-2, or any decoder from its weights, with the Hugging Face Trainer: resumable, on any device.
+"""Trains a localist GPT-2, or another decoder from its weights, with the Hugging Face Trainer: resumable, any device.
 
 A run folder holds `run.json` (the configuration), `corpus.json` (the text's description), `tokenizer.json`,
 `held_out.safetensors` (the held-out sequences), `checkpoints/`, and at the end `config.json`,

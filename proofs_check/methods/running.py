@@ -9,9 +9,10 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -90,7 +91,9 @@ def _elsewhere(work: Callable[[str, Report], Found], items: Sequence[str], jobs:
     pool = ProcessPoolExecutor(jobs, context, _begin, (channel,))
     pending: list[Future[Found]] = []
     try:
-        pending += [pool.submit(_work, work, item) for item in items]
+        with _shielded():
+            # The first submission starts all processes.
+            pending += [pool.submit(_work, work, item) for item in items]
         _follow(channel, pending, bar)
         return Run(len(items), [future.result() for future in pending])
     except KeyboardInterrupt:
@@ -102,6 +105,22 @@ def _elsewhere(work: Callable[[str, Report], Found], items: Sequence[str], jobs:
         for child in set(multiprocessing.active_children()) - before:
             child.terminate()
             child.join()
+
+
+@contextmanager
+def _shielded() -> Iterator[None]:
+    """Ctrl-C waits until the end of the block; processes that start inside never receive it, not even while they load.
+
+    The terminal sends it to every process, and the main process ends the others.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _succeeded(future: Future[Any]) -> bool:
@@ -120,7 +139,7 @@ def _follow(channel: Any, pending: Sequence[Future[Any]], bar: _Bar) -> None:
 
 
 def _begin(channel: Any) -> None:
-    # The terminal sends Ctrl-C to every process; the main process ends the others.
+    # Where signals cannot be blocked.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     global _channel
     _channel = channel

@@ -51,12 +51,12 @@ from theory.statements.gradient_bound import GRADIENT_MAX, PER_KEY_NORM
 from theory.statements.group_lasso import uniform_threshold
 from theory.statements.known import ENTROPY_MIN_ZHAI
 from theory.statements.leak import LEAK_MAX, MARGIN_THRESHOLD
+from theory.statements.local_layers import TRUNCATION_SHIFT_MAX
 from theory.statements.penalty import PENALTY_NEEDED
 from theory.statements.quantile_leak import QUANTILE_LEAK_MAX
 from theory.statements.rules import EXPECTED_FIDELITY, STRENGTH_NEEDED
 from theory.statements.schedules import LAYER_COST
 from theory.statements.sparse_attention import SPARSE_PENALTY
-from theory.statements.truncation import TRUNCATION_SHIFT_MAX
 from theory.statements.weights_to_attention import MARGIN_FROM_WEIGHTS
 from theory.symbols import (
     D_cut,

@@ -11,17 +11,16 @@ from theory.statements.entropy import ENTROPY_BOUND
 from theory.statements.extinction import EXTINCTION_BY_ADAM, EXTINCTION_BY_DESCENT
 from theory.statements.gradient_bound import GRADIENT_BOUND
 from theory.statements.group_lasso import SELF_CONSISTENT_THRESHOLD, STATIONARITY
-from theory.statements.isolation import ISOLATION
 from theory.statements.known import ENTROPY_CONTINUITY, SOFTMAX_LIPSCHITZ, SURPRISE_VARIANCE, ZHAI_ENTROPY
 from theory.statements.leak import LEAK_BOUND, MARGIN_THRESHOLD_STATEMENT, ROBUSTNESS, SOFTMAX_IDENTITY
 from theory.statements.least_cost import LEAST_COST
+from theory.statements.local_layers import ISOLATION, TRUNCATION
 from theory.statements.penalty import PENALTY_DUALITY
 from theory.statements.quantile_leak import QUANTILE_LEAK
 from theory.statements.range_deficit import RANGE_DEFICIT_LAW
 from theory.statements.rules import IMPERFECT_CHECKER, ODDS_COMPOSITION, RULE_SET_PROMISE
 from theory.statements.schedules import LOCALISED_DEPTH, SCHEDULE_BUDGET, SCHEDULE_COST
 from theory.statements.sparse_attention import SPARSE_ATTENTION
-from theory.statements.truncation import TRUNCATION
 from theory.statements.unseen import UNSEEN_WINDOWS
 from theory.statements.weights_to_attention import WEIGHTS_TO_ATTENTION
 

@@ -170,7 +170,7 @@ def test_a_killed_calibration_is_taken_up_again(
         ({"fit": 0}, "fit 0 must be at least 1"),
         ({"check": 4000}, "are more than the text's"),
         ({"seed": -1}, "seed -1 must lie in"),
-        ({"text": None}, "are for a text"),
+        ({"text": None}, "is for a text"),
         ({"block": 32}, r"block 32 must lie in \[1, 32\)"),
     ],
 )

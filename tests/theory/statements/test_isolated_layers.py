@@ -13,7 +13,7 @@ from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.layer_stacks import Layer, LayerStack
 from proofs_check.methods.sampling import sample
 from proofs_check.methods.symbolic import check_derivation
-from theory.statements.isolation import ISOLATION
+from theory.statements.local_layers import ISOLATION
 
 TOKENS, WIDTH, WINDOW, LAYERS = 24, 8, 6, 3
 OWN = slice(12, 18)
