@@ -19,7 +19,8 @@ from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import sdpa_mask
 
-from empirical.attention.attention import NAME, AttentionCall, check_window_mask, refuse_what_is_not_understood
+from empirical.attention.attention import NAME, check_window_mask, refuse_what_is_not_understood
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_cache import BlockCache
 from empirical.attention.block_kinds import Blocks, chosen_blocks
 from empirical.attention.schedule import LayerDial, check_dials, layer_bias

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.schedule import of_heads
 from theory.errors import DomainError
 

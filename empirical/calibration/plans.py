@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from empirical.attention.attach import Attachment
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import Blocks
 from empirical.attention.schedule import LayerDial, largest_for_mean, layer_dials
 from empirical.calibration.curves import Curves

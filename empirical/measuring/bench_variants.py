@@ -21,7 +21,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, PretrainedConfig, PreTrainedModel
 
 from empirical.attention.attach import Attachment
-from empirical.attention.attention import NAME, AttentionCall
+from empirical.attention.attention import NAME
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import WindowBlocks
 from empirical.attention.block_layout import Layout
 from empirical.attention.blocks import fixed_windows

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from empirical.attention.attach import Attachment
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import GivenBlocks, WindowBlocks
 from empirical.attention.blocks import fixed_windows, visible_counts
 from empirical.attention.schedule import LayerDial, of_heads

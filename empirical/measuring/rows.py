@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.rounding import Arithmetic, RowErrors, row_errors
 from empirical.attention.row_numbers import GAPS, Keep, RowNumbers
 from empirical.attention.sight import Sight

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.measuring.rows import RowMeter, kept_rows
 from theory.errors import DomainError
 from theory.numbers.schedule_bounds import dial_gain

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from empirical.attention.attach import Attachment
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import GivenBlocks, WindowBlocks
 from empirical.attention.schedule import LayerDial, check_dials, largest_dial, layer_dials, of_heads
 from empirical.attention.truncation import check_level, value_distance

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from empirical.attention.attach import Attachment
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import Blocks, chosen_blocks
 from empirical.attention.schedule import LayerDial, of_heads
 from empirical.measuring.checks import check_rows

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from empirical.attention.attach import Attachment
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import WindowBlocks
 from empirical.config import ObjectiveConfig, RunConfig
 from empirical.model import dropouts, load_model, positions, text_config

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.training.callbacks import HELD_OUT_LOSS, is_main, log_beside_loss
 from empirical.training.trainer import DivergedError, Windows
 

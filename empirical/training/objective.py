@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.blocks import visible_counts
 from empirical.config import ObjectiveConfig
 from theory.errors import DomainError

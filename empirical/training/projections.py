@@ -18,7 +18,7 @@ from torch.nn import Linear, Module
 from transformers import Conv1D, PreTrainedModel
 
 from empirical.attention.attach import Attachment
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import WindowBlocks
 from theory.errors import DomainError
 

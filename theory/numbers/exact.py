@@ -6,8 +6,8 @@ search. `theory.numbers.numeric.exactly` calls both by the numeric function's na
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from sympy import (
@@ -18,7 +18,6 @@ from sympy import (
     Rational,
     S,
     Symbol,
-    SympifyError,
     cos,
     exp,
     expand_func,
@@ -27,13 +26,10 @@ from sympy import (
     floor,
     log,
     logcombine,
-    nan,
     oo,
     preorder_traversal,
     simplify,
     sqrt,
-    symbols,
-    sympify,
 )
 
 from theory import design_symbols as design
@@ -41,7 +37,19 @@ from theory import weight_symbols as weights
 from theory.errors import DomainError
 from theory.functions import LowestEntropy
 from theory.lowering import arb_target, evaluate
-from theory.numbers.checked import abbreviated
+from theory.numbers.exact_arguments import (
+    FROM_1,
+    INTEGER,
+    REAL,
+    SIZE,
+    Values,
+    checked,
+    expression,
+    given,
+    loss_drop,
+    n,
+    start_norms,
+)
 from theory.stable import best_share
 from theory.statements.anchors import BRACKET, INFORMATION_NEEDED, RANDOM_COHERENCE
 from theory.statements.dial import DIAL_NEEDED, DIALLED_LEAK
@@ -77,77 +85,6 @@ from theory.symbols import (
     tau,
 )
 
-Values = dict[Symbol, Expr]
-
-
-class Law(NamedTuple):
-    """A law in words, and a three-valued test of it."""
-
-    words: str
-    holds: Callable[[Expr], bool | None]
-
-
-REAL = Law("be real", lambda x: x.is_real)
-SIZE = Law("be at least 0", lambda x: x.is_nonnegative)
-POSITIVE = Law("be positive", lambda x: x.is_positive)
-INTEGER = Law("be an integer", lambda x: x.is_integer)
-NUMBER = Law("be a number", lambda x: x.is_number)
-FROM_1 = Law("be at least 1", lambda x: (x - 1).is_nonnegative)
-FROM_2 = Law("be at least 2", lambda x: (x - 2).is_nonnegative)
-UNIT = Law("lie in [0, 1]", lambda x: x.is_nonnegative and (1 - x).is_nonnegative)
-OPEN_UNIT = Law("lie in (0, 1)", lambda x: x.is_positive and (1 - x).is_positive)
-BELOW_1 = Law("lie in [0, 1)", lambda x: x.is_nonnegative and (1 - x).is_positive)
-COSINE = Law("lie in [-1, 1]", lambda x: (1 - x * x).is_nonnegative)
-CHORD = Law("lie in [0, 2]", lambda x: x.is_nonnegative and (2 - x).is_nonnegative)
-
-# The visible keys, which the statements split into the `m` of the block and the `k` others.
-n = Symbol("n", integer=True, positive=True)
-# The loss at the start less its lower bound, and the sum of the norms of all blocks there (C3).
-loss_drop, start_norms = symbols("loss_drop start_norms", nonnegative=True)
-# What errors call the argument that replaces a letter, and the laws that it must obey.
-ARGUMENTS: dict[Symbol, tuple[str, *tuple[Law, ...]]] = {
-    n: ("n", INTEGER, FROM_2),
-    m: ("m", INTEGER, FROM_1),
-    r: ("logit range", SIZE, NUMBER),
-    eps: ("leak", UNIT),
-    eps_target: ("leak", OPEN_UNIT),
-    F: ("fidelity", OPEN_UNIT),
-    F_target: ("target fidelity", OPEN_UNIT),
-    lam: ("dial", UNIT),
-    tau: ("temperature", POSITIVE),
-    delta: ("margin", REAL),
-    D_cut: ("distance", SIZE),
-    weights.p: ("group size", INTEGER, FROM_1),
-    weights.Lam: ("loss gradient", SIZE),
-    weights.v_norm: ("values", SIZE),
-    weights.k_norm: ("keys", SIZE),
-    weights.x_g: ("inputs", SIZE),
-    weights.x_all: ("inputs", SIZE),
-    weights.d_k: ("width", INTEGER, FROM_1),
-    loss_drop: ("loss drop", SIZE),
-    start_norms: ("sum of norms", SIZE),
-    weights.lam_g: ("penalty", POSITIVE),
-    weights.s_in: ("block score", REAL),
-    weights.reach_off: ("off-target norm", SIZE),
-    weights.pull: ("pull", SIZE),
-    weights.beta_1: ("beta1", BELOW_1),
-    weights.beta_2: ("beta2", OPEN_UNIT),
-    design.alpha: ("scale", POSITIVE),
-    design.coherence: ("coherence", COSINE),
-    design.distance: ("distance", CHORD),
-    design.dimension: ("dimension", INTEGER, FROM_1),
-    design.anchors: ("anchors", INTEGER, FROM_2),
-    design.failure: ("failure", OPEN_UNIT),
-    design.blocks: ("blocks", INTEGER, FROM_2),
-    design.error: ("error", UNIT),
-    design.promise: ("target fidelity", OPEN_UNIT),
-    design.missed: ("miss", UNIT),
-    design.mean_fired: ("fired", UNIT),
-    design.mean_missed: ("missed", UNIT),
-    design.dial_here: ("dial", UNIT),
-    design.norm: ("norm", SIZE),
-}
-
 # A statement's expression, and the letters that the function's arguments replace, in their order.
 PLAIN: dict[str, tuple[Expr, tuple[Symbol, ...]]] = {
     "margin_needed": (tau * MARGIN_THRESHOLD, (n, m, eps_target, tau)),
@@ -175,7 +112,7 @@ def answer(name: str, *values: Any) -> Expr:
     """
     if name in PLAIN:
         expr, letters = PLAIN[name]
-        return _at(expr, _given(letters, *values))
+        return _at(expr, given(letters, *values))
     return _OTHERS[name](*values)
 
 
@@ -188,16 +125,16 @@ def _fidelity_min(keys: Any, block: Any, separation: Any) -> Expr:
 
 
 def _quantile_leak_max(singled: Any, others: Any, other_score: Any, block_keys: Any, block_score: Any) -> Expr:
-    least = _checked(block_score, "block score", REAL)
-    rest = _checked(others, "others", INTEGER, SIZE)
-    kept = _checked(block_keys, "block keys", INTEGER, FROM_1)
+    least = checked(block_score, "block score", REAL)
+    rest = checked(others, "others", INTEGER, SIZE)
+    kept = checked(block_keys, "block keys", INTEGER, FROM_1)
     top, level = _below_infinity("singled", singled), _below_infinity("other score", other_score)
     gap = oo if rest == 0 else least - level
     return _at(QUANTILE_LEAK_MAX, {W_out: exp(top - least), d_rest: gap, k_rest: rest, m_kept: kept})
 
 
 def _below_infinity(label: str, value: Any) -> Expr:
-    score = _expression(label, value)
+    score = expression(label, value)
     if score == oo or score.is_extended_real is False:
         raise DomainError(f"{label}={score} must be a number below infinity")
     return score
@@ -213,21 +150,21 @@ def _entropy_max_at_least(keys: Any, block: Any, separation: Any) -> Expr:
 
 def _at_separation(expr: Expr, keys: Any, block: Any, separation: Any, above: Expr, below: Expr) -> Expr:
     """The expression at this separation; `above` and `below` are its limits, which substitution may miss."""
-    sizes, gap = _given((n, m), keys, block), _separation(separation)
+    sizes, gap = given((n, m), keys, block), _separation(separation)
     if gap.is_infinite:
         return _substituted(above if gap == oo else below, sizes)
     return _at(expr, sizes | {d: gap})
 
 
 def _separation(separation: Any) -> Expr:
-    gap = _expression("separation", separation)
+    gap = expression("separation", separation)
     if gap.is_extended_real is False:
         raise DomainError(f"separation={gap} must be real")
     return gap
 
 
 def _entropy_min(keys: Any, logit_range: Any) -> Expr:
-    size, span = _given((n, r), keys, logit_range).values()
+    size, span = given((n, r), keys, logit_range).values()
     if not size.is_number:
         raise DomainError(f"n={size} must be a number")
     tops = range(1, int(size)) if size <= 64 else _near_best(size, span)
@@ -242,7 +179,7 @@ def _near_best(keys: Expr, span: Expr) -> list[int]:
 
 
 def _entropy_min_zhai(keys: Any, norm: Any) -> Expr:
-    values = _given((n, design.norm), keys, norm)
+    values = given((n, design.norm), keys, norm)
     return _at(ENTROPY_MIN_ZHAI, values | {m: S.One, k: values[n] - 1})
 
 
@@ -255,7 +192,7 @@ def _dial_gain(leak: Any, dial: Any) -> Expr:
 
 
 def _below_hard_mask(letters: tuple[Symbol, Symbol], leak: Any, dial: Any) -> Values:
-    values = _given(letters, leak, dial)
+    values = given(letters, leak, dial)
     if all(value == 1 for value in values.values()):
         raise DomainError("leak=1 must be below 1 where the dial is 1, a hard mask")
     return values
@@ -263,49 +200,49 @@ def _below_hard_mask(letters: tuple[Symbol, Symbol], leak: Any, dial: Any) -> Va
 
 def _collapse_radius(penalty: Any, loss_gradient: Any, values: Any, inputs: Any, width: Any, temperature: Any) -> Expr:
     letters = (weights.lam_g, weights.Lam, weights.v_norm, weights.x_g, weights.x_all, weights.d_k, tau)
-    norms = _given(letters, penalty, loss_gradient, values, inputs, inputs, width, temperature)
+    norms = given(letters, penalty, loss_gradient, values, inputs, inputs, width, temperature)
     slope = _substituted(PER_KEY_NORM * weights.x_all, norms)
     return _tidy(norms[weights.lam_g] / slope) if slope != 0 else oo
 
 
 def _adam_update_bound(step: Any, beta1: Any, beta2: Any) -> Expr:
-    decays = _given((weights.beta_1, weights.beta_2), beta1, beta2)
+    decays = given((weights.beta_1, weights.beta_2), beta1, beta2)
     first, second = decays.values()
     if (second - first**2).is_positive is False:
         raise DomainError(f"beta1={first} must have a square below beta2={second}")
     if step == oo:
         return _tidy(sqrt(_substituted(LIMIT_SQUARE, decays)))
-    t = _checked(step, "step", INTEGER, FROM_1)
+    t = checked(step, "step", INTEGER, FROM_1)
     powers = {weights.beta_1_t: first**t, weights.beta_2_t: second**t}
     return _tidy(sqrt(_substituted(UPDATE_SQUARE, decays | powers)))
 
 
 def _adam_threshold(group_size: Any, beta1: Any, beta2: Any, step: Any) -> Expr:
     last = oo if step == float("inf") else step
-    size = _given((weights.p,), group_size)[weights.p]
+    size = given((weights.p,), group_size)[weights.p]
     return _tidy(sqrt(size) * _adam_update_bound(last, beta1, beta2))
 
 
 def _anchor_margin(coherence: Any, distance: Any, scale: Any) -> Expr:
-    factor = _given((design.alpha,), scale)[design.alpha]
+    factor = given((design.alpha,), scale)[design.alpha]
     return _tidy(factor * _bracket(coherence, distance))
 
 
 def _anchor_scale_needed(coherence: Any, distance: Any, margin: Any) -> Expr:
     """The scale for a margin; `oo` if there is none."""
-    bracket, wanted = _bracket(coherence, distance), _given((delta,), margin)[delta]
+    bracket, wanted = _bracket(coherence, distance), given((delta,), margin)[delta]
     if wanted.is_nonpositive:
         return S.Zero
     return _tidy(wanted / bracket) if bracket.is_positive else oo
 
 
 def _bracket(coherence: Any, distance: Any) -> Expr:
-    written = _substituted(BRACKET, _given((design.coherence, design.distance), coherence, distance))
+    written = _substituted(BRACKET, given((design.coherence, design.distance), coherence, distance))
     return simplify(written.replace(cos, lambda x: expand_trig(cos(x))))
 
 
 def _coherence_possible(dimension: Any, anchors: Any) -> Expr:
-    p, number = _given((design.dimension, design.anchors), dimension, anchors).values()
+    p, number = given((design.dimension, design.anchors), dimension, anchors).values()
     try:
         simplex, orthoplex = bool(number <= p + 1), bool(number <= 2 * p)
     except TypeError:
@@ -319,14 +256,14 @@ def _coherence_possible(dimension: Any, anchors: Any) -> Expr:
 
 
 def _anchor_capacity(dimension: Any, coherence: Any) -> Expr:
-    p, mu = _given((design.dimension, design.coherence), dimension, coherence).values()
+    p, mu = given((design.dimension, design.coherence), dimension, coherence).values()
     if mu.is_nonpositive is not True:
         raise DomainError(f"coherence={mu} must lie in [-1, 0]")
     return 2 * p if mu == 0 else Min(p + 1, floor(1 - 1 / mu))
 
 
 def _information_needed(blocks: Any, error: Any) -> Expr:
-    values = _given((design.blocks, design.error), blocks, error)
+    values = given((design.blocks, design.error), blocks, error)
     number, wrong = values.values()
     if (wrong - 1 + 1 / number).is_nonnegative:
         return S.Zero
@@ -342,46 +279,6 @@ _OTHERS: dict[str, Callable[..., Expr]] = {
         *(_anchor_margin, _anchor_scale_needed, _coherence_possible, _anchor_capacity, _information_needed),
     )
 }
-
-
-def _given(letters: Sequence[Symbol], *values: Any) -> Values:
-    """The value of each letter, checked; beside `n` and `m` also that of `k`."""
-    found = {letter: _checked(value, *ARGUMENTS[letter]) for letter, value in zip(letters, values, strict=True)}
-    if n in found and m in found:
-        if (found[n] - found[m]).is_positive is False:
-            raise DomainError(f"block size m={found[m]} must satisfy 1 <= m < n={found[n]}")
-        found[k] = found[n] - found[m]
-    return found
-
-
-def _checked(value: Any, label: str, *laws: Law) -> Expr:
-    """A finite expression that breaks no law.
-
-    Laws are three-valued: only a violation is refused, not a letter whose assumptions leave the law open.
-    """
-    expr = _expression(label, value)
-    if expr.is_infinite:
-        raise DomainError(f"{label}={expr} must be finite")
-    for law in laws:
-        if law.holds(expr) is False:
-            raise DomainError(f"{label}={abbreviated(expr)} must {law.words}")
-    return expr
-
-
-def _expression(label: str, value: Any) -> Expr:
-    """One number, possibly infinite, or letter; a float becomes the dyadic rational that it equals."""
-    try:
-        # Strict: sympy would evaluate a string as code.
-        expr = sympify(value, strict=True)
-    except SympifyError:
-        expr = None
-    if not isinstance(expr, Expr):
-        raise DomainError(f"{label}={abbreviated(value)} must be a single number, as another argument is exact")
-    if expr is nan:
-        raise DomainError(f"{label}=nan must be a number")
-    if isinstance(value, float) and expr.is_finite:
-        return Rational(value)
-    return expr
 
 
 def _at(expr: Expr, values: Values) -> Expr:

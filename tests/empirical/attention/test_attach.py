@@ -14,7 +14,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from empirical.attention import attach
 from empirical.attention.attach import Attachment
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import Blocks, GivenBlocks, TokenBlocks, WindowBlocks
 from empirical.measuring.rows import RowMeter, Rows
 from theory.errors import DomainError

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import localist
 from empirical.attention.attach import Attachment
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import WindowBlocks
 from empirical.attention.schedule import LayerDial
 from empirical.measuring.rows import RowMeter, Rows

@@ -11,7 +11,7 @@ from tiny import one_thread  # noqa: F401
 from torch import Tensor
 
 from empirical.attention import attention, local
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 
 BATCH, HEADS, TOKENS, HEAD, BLOCK = 3, 4, 37, 8, 8
 ERROR = {torch.float64: 1e-14, torch.float32: 2e-6, torch.bfloat16: 2e-2}

@@ -8,7 +8,7 @@ import torch
 from tiny import one_thread  # noqa: F401
 
 from empirical.attention import attention
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.blocks import fixed_windows
 
 TOKENS, HEAD, WINDOW = 120, 16, 16

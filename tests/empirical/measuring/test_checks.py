@@ -12,7 +12,8 @@ from scipy.special import entr
 from tiny import Layer, one_thread  # noqa: F401
 
 from empirical.attention import rounding
-from empirical.attention.attention import AttentionCall, localist_attention
+from empirical.attention.attention import localist_attention
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.blocks import fixed_windows
 from empirical.attention.rounding import Arithmetic, RowErrors
 from empirical.measuring.checks import check_rows

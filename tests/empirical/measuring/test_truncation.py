@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 
 import localist
 from empirical.attention.attach import Attachment
-from empirical.attention.attention import AttentionCall
+from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import WindowBlocks
 from empirical.attention.schedule import of_heads
 from empirical.attention.truncation import truncated, value_distance

@@ -20,6 +20,7 @@ from theory.numbers import (
     anchor_bounds,
     bounds,
     exact,
+    exact_arguments,
     extinction_steps,
     rule_bounds,
     schedule_bounds,
@@ -135,13 +136,13 @@ COPIES = {
 
 # What is drawn for an argument that must obey a law; of several laws, the last decides.
 DRAWN = {
-    exact.REAL: REAL,
-    exact.SIZE: POSITIVE,
-    exact.POSITIVE: POSITIVE,
-    exact.UNIT: UNIT,
-    exact.OPEN_UNIT: UNIT,
-    exact.FROM_1: SIZE,
-    exact.FROM_2: lambda draw: draw.randint(2, 500),
+    exact_arguments.REAL: REAL,
+    exact_arguments.SIZE: POSITIVE,
+    exact_arguments.POSITIVE: POSITIVE,
+    exact_arguments.UNIT: UNIT,
+    exact_arguments.OPEN_UNIT: UNIT,
+    exact_arguments.FROM_1: SIZE,
+    exact_arguments.FROM_2: lambda draw: draw.randint(2, 500),
 }
 MODULES = (anchor_bounds, bounds, rule_bounds, schedule_bounds, truncation_bounds, weight_bounds)
 
@@ -150,10 +151,10 @@ def plain_copy(name):
     """The numeric function of a plain entry, with the keys outside the block for the visible ones."""
     expr, letters = exact.PLAIN[name]
     function = next(getattr(module, name) for module in MODULES if hasattr(module, name))
-    drawn = {letter: DRAWN[exact.ARGUMENTS[letter][-1]] for letter in letters}
-    if letters[:2] != (exact.n, row.m):
+    drawn = {letter: DRAWN[exact_arguments.ARGUMENTS[letter][-1]] for letter in letters}
+    if letters[:2] != (exact_arguments.n, row.m):
         return function, expr, drawn
-    del drawn[exact.n]
+    del drawn[exact_arguments.n]
     return lambda m, k, *rest: function(m + k, m, *rest), expr, ROW | drawn
 
 
