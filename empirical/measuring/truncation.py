@@ -30,6 +30,7 @@ from empirical.measuring.subject import Subject, open_subject, record_folder
 from empirical.memory import enough_memory
 from theory.errors import DomainError
 from theory.files import check_writable, write_text_atomically
+from theory.numbers.truncation_bounds import truncation_shift_max
 
 Array = NDArray[np.float64]
 
@@ -162,8 +163,7 @@ class _Heads:
             raise DomainError(f"the attention of layer {call.layer} is not a number: these weights diverged")
         texts = meter.places // call.query.shape[2]
         distance, longest = (each.T.cpu().numpy()[:, texts] for each in value_distance(call))
-        # `truncation_shift_max` of H1.
-        bound = rows.leak * distance
+        bound = np.asarray(truncation_shift_max(np.minimum(rows.leak, 1.0), distance))
         # Both outputs are weighted means of values, summed over the keys and rounded to their format.
         numbers = torch.finfo(rows.arithmetic.dtype).eps * (rows.keys + 2) + torch.finfo(call.value.dtype).eps
         error = rows.errors.mass * bound + 2 * (rows.errors.mass + numbers) * longest
