@@ -37,8 +37,11 @@ FILE_NAME = "calibration.json"
 JOURNAL_NAME = "unfinished.journal"
 SCHEMA = 1
 
-# In biases of 0 to 7 nats, and the hard mask.
-LEVELS = (0.0, 0.5, 0.75, 0.9, 0.97, 0.99, 0.997, 0.999, 1.0)
+# Biases of 0 to 5 nats in steps of a half, of 6 to 8, and the hard mask.
+LEVELS = (
+    *(0.0, 0.3935, 0.6321, 0.7769, 0.8647, 0.9179, 0.9502, 0.9698, 0.9817, 0.9889, 0.9933),
+    *(0.9975, 0.9991, 0.9997, 1.0),
+)
 FIT, CHECK = 8, 64
 ADVICE = "Give a smaller --context."
 
