@@ -233,6 +233,8 @@ class TrainingConfig(Settings):
     def _ends(self) -> TrainingConfig:
         if self.steps is None and self.max_seconds is None:
             raise ValueError("give {steps} or {max_seconds}: without either the run never ends")
+        if self.steps is not None and (self.evaluate_every or 0) > self.steps:
+            raise ValueError(f"{{evaluate_every}} {self.evaluate_every} has no effect with {{steps}} {self.steps}")
         return self
 
 

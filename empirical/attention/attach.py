@@ -240,7 +240,7 @@ def _of_layer(dial: Any) -> LayerDial:
 
 
 def _number(dial: Any) -> float:
-    if isinstance(dial, str):
+    if isinstance(dial, str | bool):
         raise TypeError(dial)
     return float(dial)
 

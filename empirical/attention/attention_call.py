@@ -188,7 +188,8 @@ class AttentionCall:
     def _check_whole(self) -> None:
         if self.visible is not None:
             raise DomainError(
-                "leak and fidelity have gradients on whole sequences only: pass no attention mask and no cache"
+                "leak and fidelity have gradients on whole sequences only: give no attention mask and no cache, and a "
+                "context within the sliding window"
             )
         if self.softcap is not None or self.sinks is not None:
             raise DomainError("leak and fidelity have no gradients where scores have a soft cap or a sink")

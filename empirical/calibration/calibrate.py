@@ -9,6 +9,7 @@ windows (H5). Every measured window is kept in a journal, so that a killed proce
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,22 +26,24 @@ from empirical.calibration.curves import Curves
 from empirical.calibration.plans import Dials, Outcome, least_cost_plan, schedule_plans
 from empirical.calibration.unseen import unseen_windows
 from empirical.calibration.windows import Show, Work, finished
+from empirical.config import SIZED
 from empirical.environment import environment
 from empirical.locks import alone_in
+from empirical.measuring.passes import count_rows
 from empirical.measuring.subject import Subject, open_subject, record_folder
 from empirical.memory import enough_memory
-from empirical.reserve import reserved
 from theory.errors import DomainError
+from theory.files import check_writable, write_text_atomically
 
 NAME = "calibrated"
 FILE_NAME = "calibration.json"
 JOURNAL_NAME = "unfinished.journal"
 SCHEMA = 1
 
-# Biases of 0 to 5 nats in steps of a half, of 6 to 8, and the hard mask.
+# Biases of 0 to 5 nats in steps of a half, of 6 to 9, and the hard mask.
 LEVELS = (
     *(0.0, 0.3935, 0.6321, 0.7769, 0.8647, 0.9179, 0.9502, 0.9698, 0.9817, 0.9889, 0.9933),
-    *(0.9975, 0.9991, 0.9997, 1.0),
+    *(0.9975, 0.9991, 0.9997, 0.9999, 1.0),
 )
 FIT, CHECK = 8, 64
 ADVICE = "Give a smaller --context."
@@ -75,33 +78,36 @@ def calibrate(
     confidence: float = 0.95,
     seed: int = 0,
     compare: bool = False,
+    precision: str = "float32",
     block: int | None = None,
     blocks: str | None = None,
     context: int | None = None,
     out_dir: Path | str | None = None,
     progress: bool = True,
 ) -> Calibration:
-    """Choose dials with which a share `rows` of the attention rows of each window has this fidelity, at least loss.
+    """Choose dials with which a share `rows` of each window's rows with a key off their block has this fidelity.
 
-    `model`, `text`, `block`, `blocks` and `context` are as in `measure`. A dial of `levels` is chosen for each layer,
-    or for each head, on `fit` windows drawn with `seed`, and checked on `check` others. `max_loss` is the rise in nats
-    per token, from the model with its own dials, up to which the promise counts as reached; it does not change the
-    choice. `compare` also measures four schedules at equal mean dial and at equal fidelity. The result is written into
-    `out_dir`, by default `MODEL/calibrated`. Raises InputError, DomainError.
+    `model`, `text`, `block`, `blocks`, `context` and `precision` are as in `measure`; its sequences are the windows. A
+    dial of `levels` is chosen for each layer, or for each head, on `fit` windows drawn with `seed`, and checked on
+    `check` others. Of the choices, the one with the least sum of single losses is taken, or a uniform dial if that
+    costs less. `max_loss` is the rise in nats per token, from the model with its own dials, up to which the promise
+    counts as reached; it does not change the choice. `compare` also measures four schedules at equal mean dial and at
+    equal promise. The result is written into `out_dir`, by default `MODEL/calibrated`. Raises InputError, DomainError.
     """
     _check(fidelity, rows, max_loss, levels, confidence, seed)
-    subject = open_subject(model, text, block=block, blocks=blocks, context=context)
+    subject = open_subject(model, text, block=block, blocks=blocks, context=context, precision=precision)
+    count_rows(subject.model, subject.windows, subject.blocks, subject.block)
     out = record_folder(subject, out_dir, NAME)
     drawn = _drawn(len(subject.windows), fit, check, seed)
     promise = {"fidelity": fidelity, "rows": rows, "max_loss": max_loss}
     choice = {"per": "head" if per_head else "layer", "levels": list(levels), "seed": seed}
     with (
         alone_in(out, "calibrating"),
-        reserved(out / FILE_NAME, 1 << 20) as write,
         enough_memory("calibrating", ADVICE),
         _shown(progress) as show,
         finished(out / JOURNAL_NAME, subject, choice | {"fidelity": fidelity}) as done,
     ):
+        check_writable(out / FILE_NAME)
         work = Work(subject, fidelity, done, show)
         curves = work.curves(drawn[0], per_head, levels)
 
@@ -118,15 +124,17 @@ def calibrate(
             mean = float(np.mean([np.mean(dial) for dial in plan]))
             others = schedule_plans(subject.layers, mean, rows, on_fit)
             about["compare"] = [
-                {"schedule": name, "equal": equal, "dials": dials}
-                | ({} if dials is None else _checked(before, work.outcome(dials, drawn[1], "compare"), None))
+                {"schedule": name, "equal": equal, "dials": None, "why": dials}
+                if isinstance(dials, str)
+                else {"schedule": name, "equal": equal, "dials": dials}
+                | _checked(before, work.outcome(dials, drawn[1], "compare"), None)
                 for name, equal, dials in others
             ]
         about["curves"] = _plain(curves)
         reached = after.share >= rows and after.loss - before.loss <= max_loss
         about = {"schema": SCHEMA, "kind": "calibration", "run": subject.name, "reached": reached} | about
         about |= _manifest(subject)
-        write((json.dumps(about, indent=1, allow_nan=False) + "\n").encode("utf-8"))
+        write_text_atomically(out / FILE_NAME, json.dumps(about, indent=1, allow_nan=False) + "\n")
     (out / JOURNAL_NAME).unlink(missing_ok=True)
     return Calibration(plan, reached, about, out / FILE_NAME)
 
@@ -137,8 +145,8 @@ def _check(
     for name, value in (("fidelity", fidelity), ("rows", rows), ("confidence", confidence)):
         if not 0 < value < 1:
             raise DomainError(f"{name} {value:g} must lie in (0, 1)")
-    if not max_loss >= 0:
-        raise DomainError(f"max_loss {max_loss:g} must be at least 0")
+    if not 0 <= max_loss < math.inf:
+        raise DomainError(f"max_loss {max_loss:g} must be finite and at least 0")
     if list(levels) != sorted(set(levels)) or not levels or levels[0] != 0 or levels[-1] != 1:
         raise DomainError(f"levels {', '.join(f'{each:g}' for each in levels)} must rise from dial 0 to dial 1")
     if not 0 <= seed < 2**32:
@@ -178,6 +186,7 @@ def _on_fit(chosen: Outcome, plain: Outcome, windows: Sequence[int]) -> dict[str
     """What the windows that chose the dials say; beside `predicted`, `measured` says how far the curves add up."""
     return {
         "windows": list(windows),
+        # From dial 0 in all layers, as the curves are.
         "measured": chosen.loss - plain.loss,
         "shares": list(chosen.shares),
         "least_share": min(chosen.shares),
@@ -190,6 +199,7 @@ def _checked(before: Outcome, after: Outcome, windows: Sequence[int] | None) -> 
     found: dict[str, Any] = {"loss_before": before.loss, "loss_after": after.loss, "rise": after.loss - before.loss}
     found |= {"perplexity_before": float(np.exp(before.loss)), "perplexity_after": float(np.exp(after.loss))}
     found |= {"share_before": before.share, "share": after.share, "least_share": min(after.shares)}
+    found["windows_without_rows"] = after.empty
     if windows is not None:
         found |= {"windows": list(windows), "shares": list(after.shares), "least_window": windows[after.least]}
     return found
@@ -209,10 +219,12 @@ def _manifest(subject: Subject) -> dict[str, Any]:
             "layers": subject.layers,
             "heads": subject.heads,
             "context": subject.windows.shape[1],
-            "block": subject.block,
+            "blocks": subject.kind,
+            "block": subject.block if subject.kind in SIZED else None,
             "own_dials": subject.dials,
         },
         "windows_of_the_text": len(subject.windows),
+        "dtype": str(subject.model.dtype).removeprefix("torch."),
         **subject.about,
         "device": str(subject.model.device),
         "versions": environment(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +19,7 @@ def calibrate(
     ],
     text: Annotated[Path | None, typer.Option(help="Text file to calibrate a decoder on, instead of a run.")] = None,
     fidelity: Annotated[float, typer.Option(help="Fidelity that rows must reach.")] = 0.9,
-    rows: Annotated[float, typer.Option(help="Share of a window's rows that must reach it.")] = 0.95,
+    rows: Annotated[float, typer.Option(help="Share of a window's rows off their block that must reach it.")] = 0.95,
     max_loss: Annotated[
         float, typer.Option(help="Rise of the loss, in nats per token, up to which the answer is yes.")
     ] = 0.02,
@@ -28,13 +29,16 @@ def calibrate(
     confidence: Annotated[float, typer.Option(help="Confidence of what is said of unseen windows.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Seed of the draw of windows.")] = 0,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Also measure schedules at equal mean dial and equal fidelity.")
+        bool, typer.Option("--compare", help="Also measure schedules at equal mean dial and equal promise.")
     ] = False,
+    precision: Annotated[
+        str, typer.Option(help="float32, or float64, which decides rows whose scores are too large for float32.")
+    ] = "float32",
     block: Annotated[
         int | None, typer.Option(help="With --text: length of a block in tokens (the model's own, else 64).")
     ] = None,
     blocks: Annotated[
-        str | None, typer.Option(help="With --text: blocks that follow the text instead, as in measure.")
+        str | None, typer.Option(help="With --text: sentences, paragraphs, starting-at:ID,ID or ending-at:ID,ID.")
     ] = None,
     context: Annotated[
         int | None, typer.Option(help="With --text: tokens per window (1024, or what the model has room for).")
@@ -42,7 +46,7 @@ def calibrate(
     out: Annotated[Path | None, typer.Option(help="Folder of the result (MODEL/calibrated).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Find the dials that keep a fidelity at the least loss; exit status 1 if the checked windows do not keep it."""
+    """Find dials that keep a fidelity at little loss; exit status 1 if the windows that check them do not keep it."""
     from empirical.calibration.calibrate import calibrate as find_dials
 
     found = find_dials(
@@ -57,6 +61,7 @@ def calibrate(
         confidence=confidence,
         seed=seed,
         compare=compare,
+        precision=precision,
         block=block,
         blocks=blocks,
         context=context,
@@ -100,29 +105,31 @@ def _print(found: Calibration) -> None:
 
 def _share(items: list[dict[str, Any]], levels: list[int], rows: int) -> str:
     met = sum(each["met"][level] for each, level in zip(items, levels, strict=True))
-    return f"{met / rows:.3f}" if rows else ""
+    return _down(met / rows) if rows else ""
 
 
 def _lines(about: dict[str, Any]) -> list[str]:
     choice, check, unseen = about["choice"], about["check"], about["unseen"]
-    kept = "kept" if about["reached"] else "not kept"
-    limit = f"at least {about['rows']:g} of the rows, at most {about['max_loss']:g} nats"
-    sum_of_curves = "" if choice["predicted"] is None else f", {choice['predicted']:+.4f} by the sum of the curves"
+    promise = f"{about['rows']:g} of the rows with a key off their block"
+    predicted = "" if choice["predicted"] is None else f", {choice['predicted']:+.4f} by the sum of the curves"
+    empty = check["windows_without_rows"]
     lines = [
-        f"chosen on {len(choice['windows'])} windows: {choice['measured']:+.4f} nats per token{sum_of_curves}; "
-        f"the binding window {choice['least_window']} keeps {choice['least_share']:.3f} of its rows",
-        f"{kept} on {len(check['windows'])} other windows ({limit}): {check['share']:.3f} of the rows "
-        f"({check['share_before']:.3f} before), loss {check['rise']:+.4f}, "
-        f"perplexity {check['perplexity_before']:.2f} -> {check['perplexity_after']:.2f}",
-        f"{unseen['violations']} of these windows keep less than {about['rows']:g} of their rows; "
-        f"at confidence {unseen['confidence']:g}, at most {unseen['of_this_text']} of the text's other "
-        f"{unseen['population']} do (assumes the random draw alone), and of a source of independent windows "
-        f"at most a share of {unseen['share_at_most']:.3f}",
+        f"chosen by the {choice['from']} on {len(choice['windows'])} windows: {choice['measured']:+.4f} nats per token "
+        f"from dial 0{predicted}; the binding window {choice['least_window']} keeps "
+        f"{_down(choice['least_share'])} of its rows",
+        f"{'kept' if about['reached'] else 'not kept'} on {len(check['windows'])} other windows ({promise}, at most "
+        f"{about['max_loss']:g} nats): {_down(check['share'])} of the rows ({_down(check['share_before'])} with the "
+        f"model's own dials), loss {check['rise']:+.4f}, perplexity {check['perplexity_before']:.2f} -> "
+        f"{check['perplexity_after']:.2f}" + (f"; {empty} of them have no such row" if empty else ""),
+        f"{unseen['violations']} of these windows keep less; at confidence {unseen['confidence']!r}, at most "
+        f"{unseen['of_this_text']} of the text's {unseen['population']} windows that did not choose the dials, these "
+        "among them, do (assumes the random draw alone), and of a source of independent windows at most a share of "
+        f"{_up(unseen['share_at_most'])}",
     ]
     if (new := unseen["new_window"]) is not None:
         lines.append(
-            f"a new, exchangeable window keeps at least {new['share']:.3f} of its rows with probability "
-            f">= {new['probability']:.3f}"
+            f"a new, exchangeable window keeps at least {_down(new['share'])} of its rows with probability "
+            f">= {_down(new['probability'])}"
         )
     else:
         lines.append(f"nothing is said of one new window: {unseen['no_new_window']}")
@@ -132,5 +139,20 @@ def _lines(about: dict[str, Any]) -> list[str]:
 def _compared(each: dict[str, Any]) -> str:
     named = f"{each['schedule']} at equal {each['equal']}: "
     if each["dials"] is None:
-        return named + "not possible"
-    return named + f"largest dial {max(each['dials']):.4g}, {each['share']:.3f} of the rows, loss {each['rise']:+.4f}"
+        return f"{named}not possible, {each['why']}"
+    return (
+        named + f"largest dial {max(each['dials']):.5g}, {_down(each['share'])} of the rows, loss {each['rise']:+.4f}"
+    )
+
+
+def _down(value: float) -> str:
+    """Three decimals, rounded down, so that what is said to be kept is.
+
+    >>> _down(0.9999), _up(0.09501)
+    ('0.999', '0.096')
+    """
+    return str(Decimal(value).quantize(Decimal("0.001"), ROUND_FLOOR))
+
+
+def _up(value: float) -> str:
+    return str(Decimal(value).quantize(Decimal("0.001"), ROUND_CEILING))

@@ -22,7 +22,7 @@ from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import Blocks
 from empirical.attention.schedule import LayerDial, of_heads
 from empirical.measuring.passes import loss_of
-from empirical.measuring.rows import RowMeter, kept_rows
+from empirical.measuring.rows import RowMeter, Rows, kept_rows
 from theory.errors import DomainError
 
 Array = NDArray[np.float64]
@@ -83,7 +83,7 @@ class FixedInputs:
     def take(self, call: AttentionCall) -> None:
         """Measure a layer's call of the plain pass, or give the moved layer its output."""
         if self._moved is None:
-            self.leaks[call.layer] = self._meter(call).leak
+            self.leaks[call.layer] = decided(self._meter(call), call).leak
         elif self._moved[0] == call.layer:
             call.use(self._mixed(call, self._moved[1]))
 
@@ -108,6 +108,15 @@ def fixed_inputs(model: PreTrainedModel, tokens: Tensor, blocks: Blocks) -> Iter
         if not np.isfinite(found.loss):
             raise DomainError(f"the loss is {found.loss} nats per token: these weights diverged")
         yield found
+
+
+def decided(rows: Rows, call: AttentionCall) -> Rows:
+    """The rows. Raises DomainError if the scores of some are too large for their format."""
+    if count := int(rows.undecided.sum()):
+        form = str(rows.arithmetic.dtype).removeprefix("torch.")
+        advice = ": give --precision float64" if form == "float32" else ""
+        raise DomainError(f"{count} rows of layer {call.layer} have scores too large for {form}{advice}")
+    return rows
 
 
 def _decoder_layers(model: PreTrainedModel) -> list[torch.nn.Module]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import Blocks
 from empirical.attention.schedule import LayerDial, largest_for_mean, layer_dials
 from empirical.calibration.curves import Curves
+from empirical.calibration.fixed_inputs import decided
 from empirical.measuring.passes import loss_of
 from empirical.measuring.rows import RowMeter
 from theory.errors import DomainError
@@ -39,14 +41,14 @@ def window_outcome(
     model: PreTrainedModel, tokens: Tensor, blocks: Blocks, dials: Dials, fidelity: float
 ) -> dict[str, Array]:
     """Measured with these dials: `loss` (nats per token), and how many of the `rows` with a key off their block `met`
-    the fidelity; `tokens` is `(1, context)`. Raises DomainError for a loss that is not a number.
+    the fidelity; `tokens` is `(1, context)`. Raises DomainError for undecided rows and a loss that is not a number.
     """
     meter, met, rows = RowMeter(ranges=False), 0, 0
 
     def take(call: AttentionCall) -> None:
         nonlocal met, rows
-        found = meter(call).fidelity
-        met, rows = met + int(np.count_nonzero(found >= fidelity)), rows + found.size
+        found = decided(meter(call), call)
+        met, rows = met + int(np.count_nonzero(found.fidelity >= fidelity)), rows + found.fidelity.size
 
     tokens = tokens.to(model.device)
     with Attachment(model, blocks, dials, on_call=take).attached():
@@ -58,11 +60,15 @@ def window_outcome(
 
 @dataclass(frozen=True)
 class Outcome:
-    """What dials do on several windows: mean loss in nats per token, and each window's share of rows that meet."""
+    """What dials do on several windows: mean loss in nats per token, and each window's share of rows that meet.
+
+    A window without rows with a key off their block keeps every promise: its share is 1. `empty` counts these windows.
+    """
 
     loss: float
     shares: tuple[float, ...]
     share: float
+    empty: int = 0
 
     @property
     def least(self) -> int:
@@ -73,8 +79,9 @@ class Outcome:
     def of(cls, windows: Sequence[dict[str, Array]]) -> Outcome:
         """The outcome of several windows, each as `window_outcome` gives it."""
         met, rows = (np.array([float(each[name]) for each in windows]) for name in ("met", "rows"))
-        shares = tuple((met / rows).tolist())
-        return cls(float(np.mean([each["loss"] for each in windows])), shares, float(met.sum() / rows.sum()))
+        shares = tuple(np.divide(met, rows, out=np.ones_like(met), where=rows > 0).tolist())
+        loss, share = float(np.mean([each["loss"] for each in windows])), float(met.sum() / max(1.0, rows.sum()))
+        return cls(loss, shares, share if rows.any() else 1.0, int((rows == 0).sum()))
 
 
 Measure = Callable[[Dials], Outcome]
@@ -86,39 +93,62 @@ def least_cost_plan(
     """Dials of least summed cost with which every window that `measure` knows keeps `share` of its rows.
 
     The curves hold each item's inputs fixed. Where the measured share of some window falls short, more rows are asked
-    of the curves, up to `ROUNDS` times; then all dials are 1. Also returns, as plain JSON, how the choice was made.
+    of the curves, up to `ROUNDS` times; then all dials are 1. If the smallest sufficient level as a uniform dial costs
+    less, as measured, it is taken instead. Also returns, as plain JSON, how the choice was made. Raises DomainError if no row
+    has a key off its block.
     """
+    plan, about = _from_curves(curves, layers, share, measure)
+
+    def keeps(level: float) -> bool:
+        return min(measure([level] * layers).shares) >= share
+
+    # Dial 1 keeps every row.
+    place = bisect_left(curves.levels, True, key=keeps)
+    uniform: list[LayerDial] = [curves.levels[min(place, len(curves.levels) - 1)]] * layers
+    if measure(uniform).loss < measure(plan).loss:
+        return uniform, about | {"from": "uniform dial", "predicted": None, "no_choice_below": None}
+    return plan, about
+
+
+def _from_curves(curves: Curves, layers: int, share: float, measure: Measure) -> tuple[list[LayerDial], dict[str, Any]]:
     total = int(curves.rows.sum())
+    if not total:
+        raise DomainError("no row of the windows that choose the dials has keys off its block: give smaller blocks")
     needed = math.ceil(share * total)
     about: dict[str, Any] = {}
     for tried in range(1, ROUNDS + 1):
         choice = least_cost_on_grid(curves.losses, curves.met, needed)
         plan = curves.dials(choice.levels, layers)
-        about = {"rounds": tried, "rows_asked": needed / total}
+        about = {"from": "curves", "rounds": tried, "rows_asked": needed / total}
         missing = share - min(measure(plan).shares)
         if missing <= 0:
             return plan, about | {"predicted": choice.total, "no_choice_below": choice.lower_bound}
         if needed == total:
             break
         needed = min(total, needed + max(1, math.ceil(missing * total)))
-    return [1.0] * layers, about | {"predicted": None, "no_choice_below": None}
+    return [1.0] * layers, about | {"from": "hard mask", "predicted": None, "no_choice_below": None}
 
 
 def schedule_plans(
     layers: int, mean: float, share: float, measure: Measure
-) -> list[tuple[str, str, list[float] | None]]:
-    """Schedules beside the plan: name, at equal mean dial or equal fidelity, and their dials; None where impossible.
+) -> list[tuple[str, str, list[float] | str]]:
+    """Schedules beside the plan: name, at equal mean dial or equal promise, and their dials, or why there are none.
 
-    At equal fidelity the largest dial is the smallest, to `HALVINGS` halvings of its bias, with which every window that
+    At equal promise the largest dial is the smallest, to `HALVINGS` halvings of its bias, with which every window that
     `measure` knows keeps `share` of its rows.
     """
-    found: list[tuple[str, str, list[float] | None]] = []
+    found: list[tuple[str, str, list[float] | str]] = []
     for name, shape in SHAPES.items():
         try:
             found.append((name, "mean dial", layer_dials(shape, layers, largest_for_mean(shape, layers, mean))))
-        except DomainError:
-            found.append((name, "mean dial", None))
-        found.append((name, "fidelity", _sufficient(shape, layers, share, measure)))
+        except DomainError as error:
+            found.append((name, "mean dial", str(error)))
+        dials = _sufficient(shape, layers, share, measure)
+        if dials is None:
+            least = min(measure(layer_dials(shape, layers, 1.0)).shares)
+            found.append((name, "promise", f"with largest dial 1 a window keeps only {least:.4f} of its rows"))
+        else:
+            found.append((name, "promise", dials))
     return found
 
 

@@ -95,6 +95,7 @@ def _key(about: Mapping[str, Any]) -> str:
 def finished(path: Path, subject: Subject, choice: dict[str, Any]) -> Iterator[Finished]:
     """The finished windows kept at `path`, of the same subject under the same `choice`. Raises InputError."""
     stated = {**choice, "block": subject.block, "subject": digest_of(subject), "versions": environment()}
+    stated["dtype"] = str(subject.model.dtype)
     stated["weights"] = subject.about["weights_sha256"]
     journal = Journal(path, fingerprint_of(stated), "Free some space and run the same command again.")
     try:

@@ -155,7 +155,7 @@ def run_bench(
     with quiet(), enough_memory(what, ADVICE), Progress(console=console, disable=not progress) as bars:
         bar = bars.add_task("bench", total=2 * len(cases))
         costs = estimated(
-            cases, shape.block, bench_variants.timed, lambda kind: bars.update(bar, advance=1, description=kind)
+            cases, shape.block, bench_variants.timed, lambda kind: bars.update(bar, advance=1, description=kind), clock
         )
         expected, unfit = foreseen(cases, costs, clock.left)
         if progress:
@@ -182,7 +182,9 @@ def run_bench(
                     compared[-1]["memory"] = extra
     if not results:
         least = shown_seconds(min(cost["plain"] for cost in costs))
-        raise DomainError(f"max_seconds {max_seconds:g} is too short for any case: the shortest takes about {least}")
+        raise DomainError(
+            f"max_seconds {max_seconds:g} leaves no time after the trials: the shortest case takes about {least}"
+        )
     return {
         "shape": asdict(shape),
         "device": bench_variants.device_name(device),
@@ -270,7 +272,8 @@ def _announce(console: Console, expected: float, skipped: list[dict[str, Any]]) 
 
 def _skipped(each: dict[str, Any]) -> str:
     named = f"{each['task']} {each['tokens']} tokens, {each['variant']}"
-    return f"{named}: about {shown_seconds(each['estimated_seconds'])}"
+    seconds = each["estimated_seconds"]
+    return f"{named}: {'no time for a trial' if seconds is None else f'about {shown_seconds(seconds)}'}"
 
 
 def _print_bench(report: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Case:
     def skipped(self, variant: str, seconds: float) -> dict[str, Any]:
         """The report's entry for a variant that was left out."""
         entry = {"task": self.task, "tokens": self.tokens, "dropout": self.dropout, "variant": variant}
-        return entry | {"estimated_seconds": seconds}
+        return entry | {"estimated_seconds": seconds if math.isfinite(seconds) else None}
 
 
 Costs = dict[str, float]
@@ -50,18 +51,25 @@ def estimated(
     block: int,
     timed: Callable[[Variants, int], tuple[dict[str, list[float]], Any]],
     advance: Callable[[str], None],
+    clock: Clock,
 ) -> list[Costs]:
     """Seconds that each variant of each case will take, with its first turn and the measurement of memory.
 
-    `timed` times variants, and `advance` is told of each trial.
+    `timed` times variants, and `advance` is told of each trial. No trial begins when the `clock` is over: its cases
+    then take an infinite time.
     """
     trials: dict[tuple[str, float], tuple[dict[str, dict[int, float]], float]] = {}
     for kind in dict.fromkeys(case.kind for case in cases):
         alike = [case for case in cases if case.kind == kind]
         advance(f"estimate, {kind[0]}")
+        if clock.left <= 0:
+            continue
         trials[kind] = _trial(alike[0].make, max(case.tokens for case in alike), block, timed)
     found = []
     for case in cases:
+        if case.kind not in trials:
+            found.append({PLAIN: math.inf})
+            continue
         trial, build = trials[case.kind]
         passes = {name: predicted(times, case.tokens) for name, times in trial.items()}
         costs = {name: seconds * (case.turns + 1 + case.memory) for name, seconds in passes.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from empirical.attention.schedule import LayerDial, check_dials
@@ -30,4 +31,27 @@ def read_dials(path: Path | str) -> list[LayerDial]:
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DomainError(f"dial {value!r} must be a number in [0, 1]")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise DomainError("a dial of hundreds of digits must lie in [0, 1]") from error
+
+
+def blocks_for(path: Path | str, block: int | None, blocks: str | None) -> tuple[int | None, str | None]:
+    """The block length and the kind of blocks to use with a file's dials: those given, else what the file says.
+
+    Says on stderr if those given differ from those of the calibration. Raises InputError.
+    """
+    model = read_json(Path(path)).get("model")
+    stated = model if isinstance(model, dict) else {}
+    own_block, own_kind = stated.get("block"), stated.get("blocks")
+    own = own_block if own_kind == "windows" else own_kind
+    if block is None and blocks is None:
+        if own_kind == "windows" and isinstance(own_block, int):
+            return own_block, None
+        return None, own_kind if isinstance(own_kind, str) and own_kind not in ("windows", "segments", "file") else None
+    if own is not None and own != (block if blocks is None else blocks):
+        used = f"blocks of {block} tokens" if blocks is None else blocks
+        meant = f"blocks of {own} tokens" if own_kind == "windows" else own
+        print(f"note: the dials of {path} were chosen for {meant}, not for {used}", file=sys.stderr)
+    return block, blocks

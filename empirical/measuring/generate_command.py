@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -38,11 +39,17 @@ def generate(
         raise DomainError(f"shape {shape} spreads a dial over the layers: give --dial too")
     if dials is not None and dial is not None:
         raise DomainError(f"dial {dial} and the dials of {dials} were given: give one of them")
-    from empirical.measuring.dial_file import read_dials
+    from empirical.measuring.dial_file import blocks_for, read_dials
     from empirical.measuring.generate import generate as continue_prompt
     from empirical.measuring.measure import dial_values
 
     values = None if dial is None else dial_values(dial)
+    if dials is not None:
+        block, kind = blocks_for(dials, block, None)
+        if kind is not None:
+            print(
+                f"note: the dials of {dials} were chosen for {kind}; the model's own blocks are used", file=sys.stderr
+            )
     found = continue_prompt(
         model,
         prompt,

@@ -31,6 +31,7 @@ from theory.errors import DomainError
 # Names of the record folders inside a run.
 OWN_NAME = "measured"
 DIAL_NAME = "dial"
+DIALLED_NAME = "dialled"
 
 # Each takes a pass over the held-out text.
 MOST_DIALS = 10_000
@@ -59,12 +60,12 @@ def measure(
 ) -> Records:
     """Measure every attention row with the model's own dials; records go to `out_dir`, by default `MODEL/measured`.
 
-    `dials` replace the model's own: one per layer, or one per head of it. Without `text`, `model` is a finished run,
-    measured on its held-out sequences. With `text`, a file, it is the folder or the hub name of any transformers
-    decoder; `block`, `blocks` and `context` are as in `subject.open_decoder`. `sequences` limits the sequences (None:
-    all). `precision` float64 decides rows whose scores are too large for float32. `rows_file` receives every row
-    (`row_file`). A measurement that was killed is continued from the journal in `out_dir` (`kept_windows`); the
-    processes of torchrun share the sequences. Raises InputError, DomainError.
+    `dials` replace the model's own: one per layer, or one per head of it; records then go to `MODEL/dialled`. Without
+    `text`, `model` is a finished run, measured on its held-out sequences. With `text`, a file, it is the folder or the
+    hub name of any transformers decoder; `block`, `blocks` and `context` are as in `subject.open_decoder`. `sequences`
+    limits the sequences (None: all). `precision` float64 decides rows whose scores are too large for float32.
+    `rows_file` receives every row (`row_file`). A measurement that was killed is continued from the journal in
+    `out_dir` (`kept_windows`); the processes of torchrun share the sequences. Raises InputError, DomainError.
     """
     with together() as team:
         subject = open_subject(
@@ -72,7 +73,8 @@ def measure(
         )
         plan = subject.dials if dials is None else dials
         check_dials(plan, subject.layers)
-        work = Work(subject, record_folder(subject, out_dir, OWN_NAME), "rows", [plan], {}, rows_file, progress)
+        name, stated = (OWN_NAME, {}) if dials is None else (DIALLED_NAME, {"dials": list(plan)})
+        work = Work(subject, record_folder(subject, out_dir, name), "rows", [plan], stated, rows_file, progress)
         return _measured(work, team)
 
 

@@ -64,11 +64,13 @@ def measure(
         raise DomainError(f"shape {shape} spreads a moved dial over the layers: give --dial too")
     if dials is not None and dial is not None:
         raise DomainError(f"dial {dial} and the dials of {dials} were given: give one of them")
-    from empirical.measuring.dial_file import read_dials
+    from empirical.measuring.dial_file import blocks_for, read_dials
     from empirical.measuring.measure import dial_values, measure_dial
     from empirical.measuring.measure import measure as measure_model
     from empirical.training.callbacks import is_main
 
+    if dials is not None and text is not None:
+        block, blocks = blocks_for(dials, block, blocks)
     options: dict[str, Any] = {
         "text": text,
         "block": block,

@@ -106,7 +106,7 @@ def load_corpus(config: CorpusConfig) -> Corpus:
     if not held_out:
         raise InputError(
             f"{name}: the text has {sum(map(len, documents))} characters, too few to hold out a share of "
-            f"{config.held_out:g}. Give a longer text or a larger share."
+            f"{config.held_out:g}. Give a longer text, or a larger corpus.held_out in a --config file."
         )
     digest = hashlib.sha256("\0".join(documents).encode("utf-8")).hexdigest()
     return Corpus(name, digest, sum(map(len, documents)), config.held_out, training, held_out, packages)

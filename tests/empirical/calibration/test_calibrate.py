@@ -23,7 +23,7 @@ from empirical.attention.schedule import of_heads
 from empirical.calibration import windows
 from empirical.calibration.calibrate import FILE_NAME, JOURNAL_NAME, Calibration, calibrate
 from empirical.calibration.command import calibrate as command
-from empirical.measuring.dial_file import read_dials
+from empirical.measuring.dial_file import blocks_for, read_dials
 from empirical.model import load_decoder
 from empirical.training.corpus import load_tokenizer, python_topics, train_tokenizer
 from theory.errors import DomainError, InputError
@@ -79,15 +79,16 @@ def _eager(call: Any) -> Any:
 def test_the_promise_is_kept_where_it_was_made(folder: Path, found: Calibration) -> None:
     choice = found.about["choice"]
     expected = _share(folder, choice["windows"], found.dials, 0.9)
-    assert choice["shares"] == pytest.approx(expected, abs=0.01)
-    assert min(expected) >= 0.94
+    # A row at the border may be counted differently in float64.
+    assert choice["shares"] == pytest.approx(expected, abs=0.003)
+    assert min(choice["shares"]) >= 0.95
     assert choice["least_window"] == choice["windows"][int(np.argmin(choice["shares"]))]
 
 
 def test_the_check_uses_other_windows(folder: Path, found: Calibration) -> None:
     check = found.about["check"]
     assert not set(check["windows"]) & set(found.about["choice"]["windows"])
-    assert check["shares"] == pytest.approx(_share(folder, check["windows"], found.dials, 0.9), abs=0.01)
+    assert check["shares"] == pytest.approx(_share(folder, check["windows"], found.dials, 0.9), abs=0.003)
     assert check["perplexity_after"] == pytest.approx(check["perplexity_before"] * np.exp(check["rise"]))
     assert found.reached == (check["share"] >= 0.95 and check["rise"] <= 0.02)
 
@@ -100,6 +101,8 @@ def test_the_dials_are_read_again(found: Calibration) -> None:
 def test_cheaper_dials_of_the_grid_keep_fewer_rows(folder: Path, found: Calibration) -> None:
     """One level down in any layer falls short on the windows that chose, or costs no less."""
     levels, choice = found.about["levels"], found.about["choice"]
+    assert choice["from"] == "curves"
+    compared = 0
     for layer, dial in enumerate(found.dials):
         at = levels.index(dial)
         losses = found.about["curves"][layer]["losses"]
@@ -108,7 +111,9 @@ def test_cheaper_dials_of_the_grid_keep_fewer_rows(folder: Path, found: Calibrat
         fewer = list(found.dials)
         fewer[layer] = levels[at - 1]
         met = sum(each["met"][levels.index(dial)] for each, dial in zip(found.about["curves"], fewer, strict=True))
+        compared += 1
         assert met < choice["rows_asked"] * sum(each["rows"] for each in found.about["curves"])
+    assert compared
 
 
 def test_dials_per_head(folder: Path, tmp_path: Path) -> None:
@@ -164,8 +169,9 @@ def test_a_killed_calibration_is_taken_up_again(
     [
         ({"fidelity": 1.0}, r"fidelity 1 must lie in \(0, 1\)"),
         ({"rows": 0.0}, r"rows 0 must lie in \(0, 1\)"),
-        ({"max_loss": -0.1}, "max_loss -0.1 must be at least 0"),
-        ({"max_loss": float("nan")}, "max_loss nan must be at least 0"),
+        ({"max_loss": -0.1}, "max_loss -0.1 must be finite and at least 0"),
+        ({"max_loss": float("nan")}, "max_loss nan must be finite and at least 0"),
+        ({"max_loss": float("inf")}, "max_loss inf must be finite and at least 0"),
         ({"levels": (0.0, 0.5)}, "levels 0, 0.5 must rise from dial 0 to dial 1"),
         ({"fit": 0}, "fit 0 must be at least 1"),
         ({"check": 4000}, "are more than the text's"),
@@ -217,3 +223,33 @@ def test_the_command_prints_what_holds(folder: Path, tmp_path: Path, capsys: pyt
         command(model=str(folder / "llama"), text=text, max_loss=0, out=tmp_path, as_json=True, **options)
     assert ended.value.exit_code == 1
     assert json.loads(capsys.readouterr().out)["reached"] is False
+
+
+def test_sentences_are_recorded_and_windows_without_rows_are_counted(folder: Path, tmp_path: Path) -> None:
+    options = OPTIONS | {"block": None, "blocks": "sentences", "max_loss": 100.0}
+    found = calibrate(folder / "llama", text=folder / "text.txt", out_dir=tmp_path, **options)
+    assert found.about["model"]["blocks"] == "sentences"
+    assert found.about["model"]["block"] is None
+    assert blocks_for(found.path, None, None) == (None, "sentences")
+    (tmp_path / "none.txt").write_text("alpha beta gamma delta " * 300)
+    with pytest.raises(DomainError, match="no row has keys off its block"):
+        calibrate(folder / "llama", text=tmp_path / "none.txt", out_dir=tmp_path, **options)
+
+
+def test_blocks_of_the_calibration_are_used_or_named(found: Calibration, capsys: pytest.CaptureFixture[str]) -> None:
+    assert blocks_for(found.path, None, None) == (BLOCK, None)
+    assert blocks_for(found.path, BLOCK, None) == (BLOCK, None)
+    assert capsys.readouterr().err == ""
+    assert blocks_for(found.path, 64, None) == (64, None)
+    assert f"were chosen for blocks of {BLOCK} tokens, not for blocks of 64 tokens" in capsys.readouterr().err
+
+
+def test_rows_too_large_for_float32_are_refused(folder: Path, tmp_path: Path) -> None:
+    model = load_decoder(folder / "llama")
+    model.model.layers[1].self_attn.q_proj.weight.data *= 1e30
+    model.save_pretrained(tmp_path / "huge")
+    (tmp_path / "huge" / "tokenizer.json").write_bytes((folder / "llama" / "tokenizer.json").read_bytes())
+    with pytest.raises(
+        DomainError, match="rows of layer 1 have scores too large for float32: give --precision float64"
+    ):
+        calibrate(tmp_path / "huge", text=folder / "text.txt", out_dir=tmp_path / "out", **OPTIONS)

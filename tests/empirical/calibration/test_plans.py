@@ -11,6 +11,7 @@ from empirical.attention.schedule import LayerDial, largest_dial
 from empirical.calibration.curves import Curves, Item, items_of
 from empirical.calibration.plans import ROUNDS, Outcome, least_cost_plan, schedule_plans
 from empirical.calibration.unseen import unseen_windows
+from theory.errors import DomainError
 
 LEVELS = (0.0, 0.5, 0.9, 1.0)
 
@@ -41,7 +42,9 @@ def test_the_cheapest_choice_stands_where_it_is_kept() -> None:
     tried, measure = _keeping({0.0: 0.6})
     plan, about = least_cost_plan(_curves(), 2, 0.5, measure)
     assert plan == [0.0, 0.9]
-    assert len(tried) == about["rounds"] == 1
+    assert about["rounds"] == 1
+    assert about["from"] == "curves"
+    assert tried[0] == plan
     assert about["predicted"] == about["no_choice_below"] == pytest.approx(0.02)
 
 
@@ -58,7 +61,34 @@ def test_all_dials_are_1_where_no_choice_is_kept() -> None:
     plan, about = least_cost_plan(_curves(), 2, 0.5, measure)
     assert plan == [1.0, 1.0]
     assert about["predicted"] is None
-    assert len(tried) <= ROUNDS
+    assert about["from"] == "hard mask"
+    # Besides the rounds, uniform dials.
+    assert len(tried) <= ROUNDS + 2 * len(LEVELS)
+
+
+def test_a_uniform_dial_that_costs_less_is_taken() -> None:
+    def measure(plan: Sequence[LayerDial]) -> Outcome:
+        alike = len({np.mean(dial) for dial in plan}) == 1
+        share = 0.6 if np.mean([np.mean(dial) for dial in plan]) > 0.3 else 0.1
+        return Outcome(0.01 if alike else 0.02, (share,), share)
+
+    plan, about = least_cost_plan(_curves(), 2, 0.5, measure)
+    assert plan == [0.5, 0.5]
+    assert about["from"] == "uniform dial"
+    assert about["predicted"] is None
+
+
+def test_windows_without_rows_keep_every_promise() -> None:
+    numbers = [(1.0, 3, 4), (3.0, 0, 0)]
+    found = Outcome.of([{"loss": np.array(a), "met": np.array(b), "rows": np.array(c)} for a, b, c in numbers])
+    assert found == Outcome(2.0, (0.75, 1.0), 0.75, 1)
+    assert Outcome.of([{"loss": np.array(1.0), "met": np.array(0), "rows": np.array(0)}]).share == 1
+
+
+def test_curves_without_rows_are_refused() -> None:
+    curves = Curves((Item(0, 1),), LEVELS, np.zeros((1, 4)), np.zeros((1, 4), int), np.zeros(1, int))
+    with pytest.raises(DomainError, match="no row of the windows that choose the dials"):
+        least_cost_plan(curves, 1, 0.5, lambda plan: Outcome(0.0, (1.0,), 1.0))
 
 
 def test_heads_get_dials_of_their_own() -> None:
@@ -71,16 +101,19 @@ def test_schedules_at_equal_mean_and_equal_fidelity() -> None:
     _, measure = _keeping({0.0: 0.1, 0.2: 0.6})
     found = {(name, equal): dials for name, equal, dials in schedule_plans(4, 0.3, 0.5, measure)}
     for name in ("uniform", "linear"):
-        for equal, mean in (("mean dial", 0.3), ("fidelity", 0.2)):
+        for equal, mean in (("mean dial", 0.3), ("promise", 0.2)):
             dials = found[name, equal]
-            assert dials is not None
+            assert not isinstance(dials, str)
             assert np.mean(dials) == pytest.approx(mean, abs=0.02)
     # The largest mean dial of quintic on four layers is 0.28: no schedule has more.
-    assert found["quintic", "mean dial"] is None
+    assert "must be at most" in found["quintic", "mean dial"]
     _, never = _keeping({0.0: 0.1})
-    assert {dials for _, equal, dials in schedule_plans(4, 0.0, 0.5, never) if equal == "fidelity"} == {None}
+    refused = {dials for _, equal, dials in schedule_plans(4, 0.0, 0.5, never) if equal == "promise"}
+    assert refused == {"with largest dial 1 a window keeps only 0.1000 of its rows"}
     _, always = _keeping({0.0: 1.0})
-    assert all(largest_dial(dials or [1.0]) == 0 for _, _, dials in schedule_plans(4, 0.0, 0.5, always))
+    assert all(
+        not isinstance(dials, str) and largest_dial(dials) == 0 for _, _, dials in schedule_plans(4, 0.0, 0.5, always)
+    )
 
 
 def test_what_is_said_of_unseen_windows() -> None:
