@@ -94,8 +94,8 @@ def least_cost_plan(
 
     The curves hold each item's inputs fixed. Where the measured share of some window falls short, more rows are asked
     of the curves, up to `ROUNDS` times; then all dials are 1. If the smallest sufficient level as a uniform dial costs
-    less, as measured, it is taken instead. Also returns, as plain JSON, how the choice was made. Raises DomainError if no row
-    has a key off its block.
+    less, as measured, it is taken instead. Also returns, as plain JSON, how the choice was made. Raises DomainError if
+    no row has a key off its block.
     """
     plan, about = _from_curves(curves, layers, share, measure)
 
