@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import one_thread  # noqa: F401
 
-from empirical.attention import attention
+from empirical.attention import attention_call
 from empirical.attention.attention_call import AttentionCall
 from empirical.attention.blocks import fixed_windows
 
@@ -55,8 +55,8 @@ def test_a_larger_move_is_seen(monkeypatch, dtype, plant):
         found = pass_rows(query, key, value, sight, scale, bias, **options)
         return replace(found, output=found.output * 1.05) if plant == "a factor of 1.05" else found
 
-    pass_rows = attention.pass_rows
-    monkeypatch.setattr(attention, "pass_rows", wrong)
+    pass_rows = attention_call.pass_rows
+    monkeypatch.setattr(attention_call, "pass_rows", wrong)
     assert moved(0.7, dtype) > allowed(dtype)
 
 

@@ -81,7 +81,7 @@ def test_refuses_masks_other_than_causal_with_padding(mask, message):
 
 
 def test_refuses_objectives_of_padded_texts():
-    with pytest.raises(DomainError, match="on whole sequences only: pass no attention mask and no cache"):
+    with pytest.raises(DomainError, match="on whole sequences only: give no attention mask and no cache"):
         call(CAUSAL, row_sink=AttentionObjective(ObjectiveConfig(off_block_penalty=1.0)))
 
 
