@@ -268,7 +268,14 @@ PLANTED_FIRST_TOKEN = {
 }
 
 
-@pytest.mark.parametrize("name", PLANTED | PLANTED_FIRST_TOKEN)
+# Every fifth by `make test`, all by `make test-slow`: the interpreter takes a second for each.
+SOME = [
+    name if place % 5 == 0 else pytest.param(name, marks=pytest.mark.slow)
+    for place, name in enumerate(PLANTED | PLANTED_FIRST_TOKEN)
+]
+
+
+@pytest.mark.parametrize("name", SOME)
 def test_planted_errors_are_found(name, tmp_path):
     wrong = planted(*(PLANTED | PLANTED_FIRST_TOKEN)[name], tmp_path)
     sight, key_heads, options = CASES["everything" if name in PLANTED else "everything but sinks"]
@@ -306,7 +313,9 @@ def test_only_intervals_of_keys_are_for_the_kernel(monkeypatch):
     assert (empty[1][1, :20] == 0).all()
 
 
-@pytest.mark.parametrize("family", ["llama", "mistral", "gemma2", "gpt_oss"])
+@pytest.mark.parametrize(
+    "family", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("llama", "mistral", "gemma2")), "gpt_oss"]
+)
 def test_rows_of_decoders_come_from_the_kernel(family, monkeypatch):
     """Padded and then continued from a cache; tiles of 16 make far ones occur in short texts."""
     model = tiny_decoder(family).to(DEVICE)

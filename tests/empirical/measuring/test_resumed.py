@@ -100,7 +100,9 @@ def sizes(folders: Path, tmp_path: Path, mode: str, family: str) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize(("family", "mode"), [("llama", "rows"), ("llama", "dial"), ("gpt_oss", "dial")])
+@pytest.mark.parametrize(
+    ("family", "mode"), [("llama", "rows"), pytest.param("llama", "dial", marks=pytest.mark.slow), ("gpt_oss", "dial")]
+)
 def test_a_killed_measurement_loses_at_most_one_sequence(
     family: str,
     mode: str,
