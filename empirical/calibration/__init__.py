@@ -1,1 +1,1 @@
-"""Chooses dials that keep a promised fidelity at the least loss, and says what holds on text not yet seen."""
+"""Chooses dials that keep a promised fidelity at little loss, and says what holds on text not yet seen."""

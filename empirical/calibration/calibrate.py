@@ -1,4 +1,4 @@
-"""Finds the dials that keep a fidelity at the least loss, and says what holds on text not yet seen.
+"""Finds dials that keep a fidelity at little loss, and says what holds on text not yet seen.
 
 Some windows of the text, drawn at random, choose the dials: each layer's or head's loss is measured along its own
 dial, the least costly choice follows (theory.md F4), and is corrected until it keeps the promise on these windows as

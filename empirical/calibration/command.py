@@ -19,7 +19,9 @@ def calibrate(
     ],
     text: Annotated[Path | None, typer.Option(help="Text file to calibrate a decoder on, instead of a run.")] = None,
     fidelity: Annotated[float, typer.Option(help="Fidelity that rows must reach.")] = 0.9,
-    rows: Annotated[float, typer.Option(help="Share of a window's rows off their block that must reach it.")] = 0.95,
+    rows: Annotated[
+        float, typer.Option(help="Share of a window's rows that must reach it, of those with a key off their block.")
+    ] = 0.95,
     max_loss: Annotated[
         float, typer.Option(help="Rise of the loss, in nats per token, up to which the answer is yes.")
     ] = 0.02,
