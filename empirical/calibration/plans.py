@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from empirical.attention.attach import Attachment
 from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import Blocks
 from empirical.attention.schedule import LayerDial, largest_for_mean, layer_dials
 from empirical.calibration.curves import Curves
 from empirical.calibration.fixed_inputs import decided
-from empirical.measuring.passes import loss_of
+from empirical.measuring.passes import run_sequence
 from empirical.measuring.rows import RowMeter
 from theory.errors import DomainError
 from theory.numbers.dial_costs import least_cost_on_grid
@@ -36,7 +34,6 @@ LARGEST_BIAS = 16.0
 SHAPES = {"uniform": "localist", "linear": "linear", "cubic": "cubic", "quintic": "quintic"}
 
 
-@torch.no_grad()
 def window_outcome(
     model: PreTrainedModel, tokens: Tensor, blocks: Blocks, dials: Dials, fidelity: float
 ) -> dict[str, Array]:
@@ -50,9 +47,7 @@ def window_outcome(
         found = decided(meter(call), call)
         met, rows = met + int(np.count_nonzero(found.fidelity >= fidelity)), rows + found.fidelity.size
 
-    tokens = tokens.to(model.device)
-    with Attachment(model, blocks, dials, on_call=take).attached():
-        loss = loss_of(model(tokens, use_cache=False).logits, tokens).mean
+    loss = run_sequence(model, tokens, blocks, dials, take).mean
     if not math.isfinite(loss):
         raise DomainError(f"the loss is {loss} nats per token: these weights diverged")
     return {"loss": np.array(loss), "met": np.array(met), "rows": np.array(rows)}

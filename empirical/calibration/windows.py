@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from transformers import PreTrainedModel
 
-from empirical.attention.block_kinds import Blocks, GivenBlocks, WindowBlocks
+from empirical.attention.block_kinds import Blocks
 from empirical.calibration.curves import Curves, items_of, window_curves
 from empirical.calibration.plans import Dials, Outcome, window_outcome
 from empirical.environment import environment
@@ -63,11 +63,7 @@ class Work:
         return Outcome.of(found)
 
     def _given(self, window: int) -> tuple[PreTrainedModel, torch.Tensor, Blocks]:
-        subject, part = self._subject, slice(window, window + 1)
-        blocks: Blocks = WindowBlocks(subject.block)
-        if subject.blocks is not None:
-            blocks = GivenBlocks(subject.blocks[part].to(subject.model.device))
-        return subject.model, subject.windows[part], blocks
+        return self._subject.model, *self._subject.sequence(window)
 
 
 class Finished:

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 
 from empirical.attention.attach import Attachment
 from empirical.attention.attention_call import AttentionCall
-from empirical.attention.block_kinds import GivenBlocks, WindowBlocks
+from empirical.attention.block_kinds import Blocks, GivenBlocks, WindowBlocks
 from empirical.attention.blocks import fixed_windows, visible_counts
 from empirical.attention.schedule import LayerDial, of_heads
 from empirical.measuring.rows import RowMeter, Rows
@@ -206,14 +206,10 @@ class _Running:
         self.meter = meter
         self._model, self._windows = model, WindowBlocks(block_of(model, block))
 
-    @torch.no_grad()
     def run(self, window: Tensor, ids: Tensor | None, sink: Callable[[AttentionCall], None]) -> Loss:
         """Run one sequence `(1, context)` through the model."""
-        tokens = window.to(self._model.device)
         blocks = self._windows if ids is None else GivenBlocks(ids.to(self._model.device))
-        with Attachment(self._model, blocks, self.dials, sink).attached():
-            logits = self._model(tokens, use_cache=False).logits
-        return loss_of(logits, tokens)
+        return run_sequence(self._model, window, blocks, self.dials, sink)
 
     def rows(self, call: AttentionCall) -> Rows:
         """Rows of one layer. Raises DomainError if they are NaN."""
@@ -236,6 +232,21 @@ class _Running:
     def of_heads(self, layer: int, rows: Rows) -> NDArray[np.float64]:
         """The dial of each head of a layer."""
         return np.array(of_heads(self.dials[layer], len(rows.leak)))
+
+
+@torch.no_grad()
+def run_sequence(
+    model: PreTrainedModel,
+    window: Tensor,
+    blocks: Blocks,
+    dials: Sequence[LayerDial],
+    on_call: Callable[[AttentionCall], None] | None = None,
+) -> Loss:
+    """Loss of one sequence `(1, context)` with these dials; `on_call` receives each layer's call."""
+    tokens = window.to(model.device)
+    with Attachment(model, blocks, dials, on_call).attached():
+        logits = model(tokens, use_cache=False).logits
+    return loss_of(logits, tokens)
 
 
 def loss_of(logits: Tensor, tokens: Tensor) -> Loss:

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from empirical.attention.block_kinds import TokenBlocks
+from empirical.attention.block_kinds import Blocks, GivenBlocks, TokenBlocks, WindowBlocks
 from empirical.attention.schedule import LayerDial
 from empirical.config import load_config
 from empirical.measuring.passes import block_of
@@ -62,6 +62,13 @@ class Subject:
     def heads(self) -> int:
         """Number of query heads per layer."""
         return int(self.model.config.get_text_config().num_attention_heads)
+
+    def sequence(self, number: int) -> tuple[Tensor, Blocks]:
+        """One sequence `(1, context)` and its blocks."""
+        part = slice(number, number + 1)
+        if self.blocks is None:
+            return self.windows[part], WindowBlocks(self.block)
+        return self.windows[part], GivenBlocks(self.blocks[part].to(self.model.device))
 
 
 def open_subject(

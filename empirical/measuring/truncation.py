@@ -17,14 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from empirical.attention.attach import Attachment
 from empirical.attention.attention_call import AttentionCall
-from empirical.attention.block_kinds import GivenBlocks, WindowBlocks
 from empirical.attention.schedule import LayerDial, check_dials, largest_dial, layer_dials, of_heads
 from empirical.attention.truncation import check_level, value_distance
+from empirical.config import SIZED
 from empirical.environment import environment
 from empirical.locks import alone_in
-from empirical.measuring.passes import count_rows, loss_of
+from empirical.measuring.passes import count_rows, run_sequence
 from empirical.measuring.rows import RowMeter, kept_rows
 from empirical.measuring.subject import Subject, open_subject, record_folder
 from empirical.memory import enough_memory
@@ -37,9 +36,6 @@ Array = NDArray[np.float64]
 # Name of the folder inside a model's, and of the report in it.
 TRUNCATED_NAME = "truncated"
 REPORT_NAME = "truncation.json"
-
-# Sequences of one pass.
-BATCH = 4
 
 ADVICE = "Measure shorter sequences with --context."
 
@@ -109,7 +105,8 @@ def measure_truncation(
             "kind": "truncation",
             "run": subject.name,
             "level": level,
-            "block": subject.block,
+            "blocks": subject.kind,
+            "block": subject.block if subject.kind in SIZED else None,
             "sequences": len(subject.windows),
             "context": subject.windows.shape[1],
             **subject.about,
@@ -122,26 +119,18 @@ def measure_truncation(
     return report | {"path": str(folder / REPORT_NAME)}
 
 
-@torch.no_grad()
 def _loss(subject: Subject, dials: Sequence[LayerDial], found: Sequence[_Heads] = ()) -> float:
     """Nats per token with these dials; `found` are the layers' heads, which take every call."""
-    model, total, count = subject.model, 0.0, 0
     meter = RowMeter(ranges=False)
 
     def take(call: AttentionCall) -> None:
         found[call.layer].add(call, meter)
 
-    for start in range(0, len(subject.windows), BATCH):
-        tokens = subject.windows[start : start + BATCH].to(model.device)
-        ids = None if subject.blocks is None else subject.blocks[start : start + BATCH].to(model.device)
-        blocks = WindowBlocks(subject.block) if ids is None else GivenBlocks(ids)
-        with Attachment(model, blocks, dials, take if found else None).attached():
-            logits = model(tokens, use_cache=False).logits
-        # One sequence at a time: logits are large.
-        for scores, sequence in zip(logits, tokens, strict=True):
-            loss = loss_of(scores[None], sequence[None])
-            total, count = total + loss.total, count + loss.count
-    return total / count
+    losses = [
+        run_sequence(subject.model, *subject.sequence(number), dials, take if found else None)
+        for number in range(len(subject.windows))
+    ]
+    return sum(each.total for each in losses) / sum(each.count for each in losses)
 
 
 class _Heads:
