@@ -2,6 +2,8 @@
 
 import os
 
-# OpenMP reads this once, when torch loads it. By default threads spin at every barrier. If another program holds
-# a core, the last thread to arrive loses whole time slices, and a step takes ten times as long.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# OpenMP reads these once, when torch loads it. Threads spin at every barrier, by default so long (300,000 turns) that a
+# step takes five times as long if another program holds a core. Threads that sleep at once (the policy PASSIVE) take
+# twice as long over the short operations of a measured layer.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -4,7 +4,8 @@ Forward error analysis in the sense of Higham, with unit roundoff `u` and `gamma
 `n` visible keys, scores that are dot products of `w` entries, the bias counted as one, and
 `S = scale |q| max|k| + bias >= |s_j|` (Cauchy-Schwarz):
 
-1. A score, a dot product of width `w` times a rounded scale: `|s^ - s| <= eta = gamma_{w+2} S`.
+1. A score, a dot product of width `w` times a rounded scale: `|s^ - s| <= eta = gamma_{w+2} S`. The same holds, in
+   units of `log 2`, of a scale that is divided by `log 2` first.
 2. A weight `exp(s - max)`: the argument is within `eta + 2 u S` (difference of two scores), the softmax's
    exponential within 20 units in the last place, i.e. `40 u`. In total the logarithm of a weight is within
    `theta = eta + 2 u S + 41 u`.
@@ -14,10 +15,10 @@ Forward error analysis in the sense of Higham, with unit roundoff `u` and `gamma
 4. Entropy is measured as `log sum_j w_j - sum_j s_j w_j / sum_j w_j`, with one set of computed weights
    `w_j = exp(s_j + e_j)`, `|e_j| <= theta`. Apart from the sums' own rounding this is the entropy of the row that
    `w` defines plus the mean of `e`. That row's entropy is within `theta V` of the true one, since
-   `sum_i |dH/ds_i| = E|log a + H| <= sqrt(Var log a) <= V = sqrt(log(n-1)^2 / 4 + 1)` (Reeb and Wolf). The
-   logarithm of the sum is the largest score minus the logarithm of the largest normalised weight, which is
-   within `41 u + gamma_n + 2 u` of 1 over the sum. With the mean score's two sums and the last subtractions this
-   adds `gamma_n + (2 gamma_n + 2 u) S + 4 u (S + log n + 1) + 43 u`.
+   `sum_i |dH/ds_i| = E|log a + H| <= sqrt(Var log a) <= V = sqrt(log(n-1)^2 / 4 + 1)` (Reeb and Wolf). Weights are
+   relative to the largest score, which is added to the logarithm of their sum and to the mean of the scores relative
+   to it, which are at most `2 S`. The sums, their quotient, the logarithm, the products and these additions add at
+   most `gamma_n + (2 gamma_n + 2 u) S + 4 u (S + log n + 1) + 43 u`.
 5. Margins, ranges and spreads are differences of two scores of step 1, the block's mean adds `gamma_n S`. The bound
    of A8 is a sum of exponentials of such differences, so it holds with each of them enlarged by `2 eta`.
 

@@ -1,9 +1,12 @@
 """The pass over the scores in pieces, on any device.
 
 A piece holds the scores of some queries and heads against every key that they see. They are computed once, read for
-extremes if requested, put through the softmax, multiplied with the values, and reduced to each row's log-sum-exp,
-mean score and mass on and off its block. Entropy is log-sum-exp minus mean score. Pieces fit in the CPU's cache, and
-memory grows linearly with the tokens.
+extremes if requested, shifted by each row's largest, exponentiated, multiplied with the values, and reduced to each
+row's log-sum-exp, mean score and mass on and off its block. Entropy is log-sum-exp minus mean score. Pieces fit in the
+CPU's cache, and memory grows linearly with the tokens.
+
+Scores are multiples of log 2, because powers of 2 of very small scores cost no more than others; those of e cost seven
+times as much where a score is masked. Sums are turned into nats at the end, in float64.
 
 Keys that every query of the piece sees, before the first one that shares a block with any of them, need no mask; under
 causal attention with fixed windows these are all keys but those of the last few blocks.
@@ -15,7 +18,6 @@ value 0, which is merged into the finished sums in float64.
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 
@@ -28,13 +30,18 @@ from empirical.attention.rounding import Arithmetic
 from empirical.attention.row_numbers import Keep, RowNumbers, finished, gaps
 from empirical.attention.sight import Sight
 
-# Queries and scores of a piece: a core's cache holds two such pieces; an accelerator needs larger ones.
-QUERIES = 128
+# Queries of a piece, and scores per core; an accelerator needs larger pieces.
+QUERIES = 64
 CPU_SCORES = 1 << 19
 ACCELERATOR_SCORES = 1 << 25
 
 # A masked score, whose weight is an exact zero; finite, so that its product with that weight is 0 and not NaN.
 MASKED = -1e30
+
+LOG_2 = math.log(2)
+
+# Sums of a piece: the largest score, then sums of weights relative to it: all, on and off the block, times the score.
+_SUMS = ("top", "total", "block", "rest", "moment")
 
 # Extremes of the scores on and off the block, and what they are where there is no such key.
 _EXTREMES = {
@@ -64,11 +71,9 @@ def run_pieces(
     """`row_pass.pass_rows` for a finite bias, with ranges of whole rows only."""
     shape, device = query.shape[:3], query.device
     work = query.dtype if query.dtype in (torch.float32, torch.float64) else torch.float32
-    found = {name: torch.empty(shape, dtype=work, device=device) for name in ("log_sum", "mean_score", "fidelity")}
-    found["leak"] = torch.zeros(shape, dtype=work, device=device)
+    found = {name: torch.zeros(shape, dtype=work, device=device) for name in _SUMS}
     if ranges:
-        for name, value_of_none in _EXTREMES.items():
-            found[name] = torch.full(shape, value_of_none, dtype=work, device=device)
+        found |= {name: torch.full(shape, none, dtype=work, device=device) for name, none in _EXTREMES.items()}
     job = _Job(
         query,
         key,
@@ -76,37 +81,26 @@ def run_pieces(
         sight,
         first_keys(sight.ids).tolist() if sight.visible is None else [],
         sight.first_token(shape[0]).tolist() if ranges and sinks is None else [-1] * shape[0],
-        scale,
-        softcap,
-        bias,
+        scale / LOG_2,
+        None if softcap is None else softcap / LOG_2,
+        bias / LOG_2,
         keep,
         ranges,
         work,
         torch.empty(*shape, value.shape[-1], dtype=work, device=device),
         found,
     )
-    batch, heads, queries = shape
-    large = batch * heads * queries * key.shape[2] > CPU_SCORES
-    threads = torch.get_num_threads() if device.type == "cpu" and large else 1
-    parts = -(-threads // batch)
-    width = -(-heads // parts)
-    shares = [(index, start, min(heads, start + width)) for index in range(batch) for start in range(0, heads, width)]
-    if threads == 1:
-        for share in shares:
-            job.run(*share)
-    else:
-        # A piece takes about fifty small operations; threads on different heads need not synchronise after each.
-        try:
-            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                list(pool.map(job.run, *zip(*shares, strict=True)))
-        finally:
-            # Threads created later inherit the last number set.
-            torch.set_num_threads(threads)
-    extremes = {name: found.pop(name) for name in _EXTREMES if ranges}
+    for index in range(shape[0]):
+        job.run(index)
+    top, total, block, rest, moment = (found[name].double() for name in _SUMS)
+    extremes = {name: found[name].double() * LOG_2 for name in _EXTREMES if ranges}
     numbers = RowNumbers(
         output=job.output,
         arithmetic=Arithmetic(work, softcap=softcap is not None, sink=sinks is not None),
-        **found,
+        log_sum=(top + total.log2()) * LOG_2,
+        mean_score=(top + moment / total) * LOG_2,
+        fidelity=block / total,
+        leak=rest / total,
         **(gaps(**extremes, bias=bias, sinks=sinks) if ranges else {}),
     )
     return finished(numbers, sinks, keep, value.dtype)
@@ -116,8 +110,8 @@ def run_pieces(
 class _Piece:
     """Which keys the queries of a piece keep: keys `begin` to `end`, all of the first `split` of them, then by masks.
 
-    `steer` is added to the scores after the split; `inside` and `outside` are 1 at visible keys on and off the
-    query's block, `not_inside` and `not_outside` their complements. All `(queries, keys after the split)`. `sink` is
+    `steer` is added to the scores after the split; `inside` and `outside` are True at visible keys on and off the
+    query's block; `mixed` says whether there are any of the latter. All `(queries, keys after the split)`. `sink` is
     the place of the text's first token among the keys, None if it is not there.
     """
 
@@ -127,8 +121,6 @@ class _Piece:
     steer: Tensor
     inside: Tensor
     outside: Tensor
-    not_inside: Tensor
-    not_outside: Tensor
     mixed: bool
     sink: int | None
 
@@ -143,10 +135,10 @@ class _Piece:
         else:
             begin, end, near = _reach(visible[start:stop], own[start:stop], ids)
             seen = visible[start:stop, near:end]
-        same = own[start:stop, None] == ids[near:end]
-        inside, outside = same & seen, ~same & seen
+        inside = (own[start:stop, None] == ids[near:end]) & seen
+        outside = seen ^ inside
         if job.keep == "all":
-            steer = torch.where(seen, same.to(job.work) * job.bias, MASKED)
+            steer = torch.where(seen, inside.to(job.work) * job.bias, MASKED)
         else:
             steer = torch.where(inside if job.keep == "block" else outside, 0.0, MASKED)
         begin = near if job.keep == "block" else begin
@@ -156,10 +148,8 @@ class _Piece:
             end,
             near - begin,
             steer.to(job.work),
-            inside.to(job.work),
-            outside.to(job.work),
-            ~inside,
-            ~outside,
+            inside,
+            outside,
             bool(outside.any()),
             sink - begin if begin <= sink < end else None,
         )
@@ -196,74 +186,83 @@ class _Job:
     output: Tensor
     found: dict[str, Tensor]
 
-    def run(self, index: int, low: int, high: int) -> None:
-        """Run heads `low` to `high` of sequence `index`."""
-        # Both modes are thread-local.
-        with torch.inference_mode(self.output.is_inference()), torch.no_grad():
-            queries, keys = self.query.shape[2], self.key.shape[2]
-            share = self._key_heads(low, high)
-            key, value = (each[index, share].to(self.work) for each in (self.key, self.value))
-            step, group = self._sizes(high - low)
-            room = torch.empty(2, min(group, high - low) * step * keys, dtype=self.work, device=key.device)
-            for start in range(0, queries, step):
-                stop = min(queries, start + step)
-                piece = _Piece.of(self, index, start, stop)
-                for head in range(0, high - low, group):
-                    heads = slice(head, min(high - low, head + group))
-                    where = (index, slice(low + heads.start, low + heads.stop), slice(start, stop))
-                    query = self.query[where].to(self.work)
-                    kept = heads, slice(piece.begin, piece.end)
-                    self._piece(piece, query, key[kept], value[kept], where, room)
+    def run(self, index: int) -> None:
+        """Run one sequence of the batch."""
+        heads, queries, keys = self.query.shape[1], self.query.shape[2], self.key.shape[2]
+        key, value = (each[index].to(self.work) for each in (self.key, self.value))
+        shared = heads // len(key)
+        step = self._queries()
+        room = torch.empty(2, self._heads(step * keys) * step * keys, dtype=self.work, device=key.device)
+        for start in range(0, queries, step):
+            stop = min(queries, start + step)
+            piece = _Piece.of(self, index, start, stop)
+            group = self._heads((stop - start) * (piece.end - piece.begin))
+            for head in range(0, heads, group):
+                last = min(heads, head + group)
+                where = (index, slice(head, last), slice(start, stop))
+                # A piece holds whole groups of heads that share keys, or a part of one group.
+                kept = slice(head // shared, -(-last // shared)), slice(piece.begin, piece.end)
+                self._piece(piece, key[kept], value[kept], where, room)
 
-    def _key_heads(self, low: int, high: int) -> slice | Tensor:
-        """The key heads of query heads `low` to `high`; consecutive query heads share one."""
-        shared = self.query.shape[1] // self.key.shape[1]
-        # A slice copies nothing.
-        return slice(low, high) if shared == 1 else torch.arange(low, high, device=self.key.device) // shared
-
-    def _sizes(self, heads: int) -> tuple[int, int]:
-        """Queries and heads of a piece."""
-        keys = self.key.shape[2]
+    def _queries(self) -> int:
+        """Queries of a piece."""
         if self.query.device.type == "cpu":
-            return QUERIES, max(1, CPU_SCORES // (QUERIES * keys))
-        return max(16, ACCELERATOR_SCORES // (heads * keys)), heads
+            return QUERIES
+        return max(16, ACCELERATOR_SCORES // (self.query.shape[1] * self.key.shape[2]))
 
-    def _piece(self, piece: _Piece, query: Tensor, key: Tensor, value: Tensor, where: Where, room: Tensor) -> None:
+    def _heads(self, scores: int) -> int:
+        """Heads of a piece with so many scores per head: whole groups that share keys, or a divisor of one group."""
+        heads, shared = self.query.shape[1], self.query.shape[1] // self.key.shape[1]
+        if self.query.device.type != "cpu":
+            return heads
+        room = CPU_SCORES * torch.get_num_threads() // scores
+        if room >= shared:
+            return min(heads, room // shared * shared)
+        return max(each for each in range(1, max(2, room + 1)) if shared % each == 0)
+
+    def _piece(self, piece: _Piece, key: Tensor, value: Tensor, where: Where, room: Tensor) -> None:
+        query = self.query[where].to(self.work)
         shape = (query.shape[0], query.shape[1], key.shape[1])
         scores, weights = (each[: math.prod(shape)].view(shape) for each in room)
+        # One matrix per key head, whose rows are the queries of all heads that share it.
+        one = (len(key), -1, query.shape[2])
         scale = self.scale if self.softcap is None else self.scale / self.softcap
-        torch.baddbmm(scores, query, key.transpose(1, 2), beta=0, alpha=scale, out=scores)
+        product = scores.view(len(key), -1, key.shape[1])
+        torch.baddbmm(product, query.reshape(one), key.transpose(1, 2), beta=0, alpha=scale, out=product)
         if self.softcap is not None:
             scores.tanh_().mul_(self.softcap)
-        tail = scores[..., piece.split :]
-        top = None
         if self.ranges:
-            top = self._extremes(piece, scores, where)
-        tail += piece.steer
-        if top is None:
-            top = scores.amax(-1)
-        torch.softmax(scores, -1, out=weights)
-        # The weight of the largest score is 1 over the sum.
-        self.found["log_sum"][where] = top - weights.amax(-1).log()
-        torch.bmm(weights, value, out=self.output[where])
-        near = weights[..., piece.split :]
-        self.found["fidelity"][where] = (near * piece.inside).sum(-1)
+            self._extremes(piece, scores, where)
+        scores[..., piece.split :] += piece.steer
+        found = {name: self.found[name][where] for name in _SUMS}
+        if not self.ranges:
+            torch.amax(scores, -1, out=found["top"])
+        scores -= found["top"].unsqueeze(-1)
+        torch.exp2(scores, out=weights)
+        torch.sum(weights, -1, out=found["total"])
+        output = torch.bmm(weights.view(product.shape), value).view(*shape[:2], -1)
+        torch.div(output, found["total"].unsqueeze(-1), out=self.output[where])
+        far, near = weights[..., : piece.split], weights[..., piece.split :]
+        torch.sum(near * piece.inside if piece.mixed else near, -1, out=found["block"])
         if self.keep != "block":
-            self.found["leak"][where] = weights[..., : piece.split].sum(-1) + (near * piece.outside).sum(-1)
-        self.found["mean_score"][where] = scores.mul_(weights).sum(-1)
+            torch.sum(far, -1, out=found["rest"])
+            if piece.mixed:
+                found["rest"] += (near * piece.outside).sum(-1)
+        torch.sum(scores.mul_(weights), -1, out=found["moment"])
 
-    def _extremes(self, piece: _Piece, scores: Tensor, where: Where) -> Tensor:
-        """Store the extremes on and off the block; returns the largest score with the bias."""
+    def _extremes(self, piece: _Piece, scores: Tensor, where: Where) -> None:
+        """Store the extremes on and off the block, and the largest score with the bias."""
         far, near = scores[..., : piece.split], scores[..., piece.split :]
+        hidden = ~piece.inside
         found = {
-            "block_low": near.masked_fill(piece.not_inside, math.inf).amin(-1),
-            "block_high": near.masked_fill(piece.not_inside, -math.inf).amax(-1),
-            "block_mean": (near * piece.inside).sum(-1) / piece.inside.sum(-1),
+            "block_low": near.masked_fill(hidden, math.inf).amin(-1),
+            "block_high": near.masked_fill(hidden, -math.inf).amax(-1),
+            "block_mean": near.masked_fill(hidden, 0).sum(-1) / piece.inside.sum(-1),
         }
         tops = [found["block_high"] + self.bias]
         rest: list[tuple[Tensor, Tensor | None]] = []
         if piece.mixed:
-            rest.append((near, piece.not_outside))
+            rest.append((near, ~piece.outside))
         if piece.split:
             rest.append((far, None))
         if rest:
@@ -276,12 +275,13 @@ class _Job:
             column.copy_(held)
             tops.append(found["others_high"])
             if piece.sink is not None:
-                hidden = piece.not_outside[:, piece.sink - piece.split] if piece.sink >= piece.split else None
-                found["sink_score"] = _masked(held.squeeze(-1), hidden, -math.inf)
+                absent = ~piece.outside[:, piece.sink - piece.split] if piece.sink >= piece.split else None
+                found["sink_score"] = _masked(held.squeeze(-1), absent, -math.inf)
                 tops.append(found["sink_score"])
+        # A row at padding has no key: its weights must be finite.
+        found["top"] = reduce(torch.maximum, tops).clamp_(min=MASKED)
         for name, values in found.items():
             self.found[name][where] = values
-        return reduce(torch.maximum, tops)
 
 
 def _masked(values: Tensor, hidden: Tensor | None, value: float) -> Tensor:

@@ -58,7 +58,7 @@ def test_kernel_and_pieces_give_the_same_rows(keep, tokens, head):
     for name in names:
         found, right = getattr(kernel, name)[kept], getattr(pieces, name)[kept]
         assert not found.isnan().any()
-        torch.testing.assert_close(found, right, rtol=2e-5, atol=2e-5)
+        torch.testing.assert_close(found, right, rtol=2e-5, atol=2e-5, check_dtype=False)
     # A row that keeps no key attends to nothing.
     assert kernel.output.isfinite().all()
     if keep == "rest":
@@ -74,7 +74,7 @@ def test_rows_of_transposed_states_with_shared_blocks():
     assert kernel.arithmetic == Arithmetic(torch.float32, tile=row_kernel.KEYS)
     for name in ("entropy", "fidelity", "leak", "mean_margin"):
         found, right = getattr(kernel, name)[:, :, 16:].double(), getattr(truth, name)[:, :, 16:]
-        torch.testing.assert_close(found, right, rtol=0, atol=1e-5)
+        torch.testing.assert_close(found, right, rtol=0, atol=1e-5, check_dtype=False)
 
 
 def test_half_formats_match_the_reference():
@@ -178,7 +178,7 @@ def test_restricted_rows_of_decoders_equal_those_of_the_pieces(name, keep):
     kept = some[:, None].expand(-1, HEADS, -1)
     for field in ("output", "log_sum", "mean_score", "fidelity", "leak"):
         found, right = getattr(kernel, field)[kept], getattr(pieces, field)[kept]
-        torch.testing.assert_close(found, right, rtol=2e-5, atol=2e-5)
+        torch.testing.assert_close(found, right, rtol=2e-5, atol=2e-5, check_dtype=False)
 
 
 def test_a_half_format_is_rounded_once_beside_a_sink():
