@@ -18,7 +18,7 @@ value 0, which is merged into the finished sums in float64.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 
 import torch
@@ -107,21 +107,41 @@ def run_pieces(
 
 
 @dataclass(frozen=True)
+class _Masks:
+    """Masks `(queries, keys)` of the keys after a piece's split.
+
+    `steer` is added to the scores; `inside` and `outside` are True at visible keys on and off the query's block, and
+    `mixed` says whether there are any of the latter.
+    """
+
+    steer: Tensor
+    inside: Tensor
+    outside: Tensor
+    mixed: bool
+
+    @classmethod
+    def of(cls, job: _Job, own: Tensor, ids: Tensor, seen: Tensor) -> _Masks:
+        """The masks of queries and keys with these blocks, where `seen` keys are visible."""
+        inside = (own[:, None] == ids) & seen
+        outside = seen ^ inside
+        if job.keep == "all":
+            steer = torch.where(seen, inside.to(job.work) * job.bias, MASKED)
+        else:
+            steer = torch.where(inside if job.keep == "block" else outside, 0.0, MASKED)
+        return cls(steer.to(job.work), inside, outside, bool(outside.any()))
+
+
+@dataclass(frozen=True)
 class _Piece:
     """Which keys the queries of a piece keep: keys `begin` to `end`, all of the first `split` of them, then by masks.
 
-    `steer` is added to the scores after the split; `inside` and `outside` are True at visible keys on and off the
-    query's block; `mixed` says whether there are any of the latter. All `(queries, keys after the split)`. `sink` is
-    the place of the text's first token among the keys, None if it is not there.
+    `sink` is the place of the text's first token among the keys, None if it is not there.
     """
 
     begin: int
     end: int
     split: int
-    steer: Tensor
-    inside: Tensor
-    outside: Tensor
-    mixed: bool
+    masks: _Masks
     sink: int | None
 
     @classmethod
@@ -129,30 +149,21 @@ class _Piece:
         """The piece of queries `start` to `stop` of a sequence."""
         own, ids, visible = job.sight.of_sequence(sequence)
         if visible is None:
-            begin, end, near = 0, stop, min(job.first[min(sequence, len(job.first) - 1)][start:stop])
-            places = torch.arange(near, stop, device=ids.device)
-            seen = places <= places[start - near :, None]
+            first = job.first[min(sequence, len(job.first) - 1)]
+            begin, end, near = 0, stop, min(first[start:stop])
+            # Under causality, masks depend only on which keys share a block: with windows they repeat.
+            pattern = (start - near, *(key - near for key in first[near:stop]))
+            masks = job.masks.get(pattern)
+            if masks is None:
+                places = torch.arange(near, stop, device=ids.device)
+                seen = places <= places[start - near :, None]
+                masks = job.masks[pattern] = _Masks.of(job, own[start:stop], ids[near:end], seen)
         else:
             begin, end, near = _reach(visible[start:stop], own[start:stop], ids)
-            seen = visible[start:stop, near:end]
-        inside = (own[start:stop, None] == ids[near:end]) & seen
-        outside = seen ^ inside
-        if job.keep == "all":
-            steer = torch.where(seen, inside.to(job.work) * job.bias, MASKED)
-        else:
-            steer = torch.where(inside if job.keep == "block" else outside, 0.0, MASKED)
+            masks = _Masks.of(job, own[start:stop], ids[near:end], visible[start:stop, near:end])
         begin = near if job.keep == "block" else begin
         sink = job.sink_keys[sequence]
-        return cls(
-            begin,
-            end,
-            near - begin,
-            steer.to(job.work),
-            inside,
-            outside,
-            bool(outside.any()),
-            sink - begin if begin <= sink < end else None,
-        )
+        return cls(begin, end, near - begin, masks, sink - begin if begin <= sink < end else None)
 
 
 def _reach(visible: Tensor, own: Tensor, ids: Tensor) -> tuple[int, int, int]:
@@ -185,6 +196,7 @@ class _Job:
     work: torch.dtype
     output: Tensor
     found: dict[str, Tensor]
+    masks: dict[tuple[int, ...], _Masks] = field(default_factory=dict)
 
     def run(self, index: int) -> None:
         """Run one sequence of the batch."""
@@ -221,7 +233,7 @@ class _Job:
         return max(each for each in range(1, max(2, room + 1)) if shared % each == 0)
 
     def _piece(self, piece: _Piece, key: Tensor, value: Tensor, where: Where, room: Tensor) -> None:
-        query = self.query[where].to(self.work)
+        masks, query = piece.masks, self.query[where].to(self.work)
         shape = (query.shape[0], query.shape[1], key.shape[1])
         scores, weights = (each[: math.prod(shape)].view(shape) for each in room)
         # One matrix per key head, whose rows are the queries of all heads that share it.
@@ -233,36 +245,36 @@ class _Job:
             scores.tanh_().mul_(self.softcap)
         if self.ranges:
             self._extremes(piece, scores, where)
-        scores[..., piece.split :] += piece.steer
+        scores[..., piece.split :] += masks.steer
         found = {name: self.found[name][where] for name in _SUMS}
         if not self.ranges:
             torch.amax(scores, -1, out=found["top"])
         scores -= found["top"].unsqueeze(-1)
         torch.exp2(scores, out=weights)
-        torch.sum(weights, -1, out=found["total"])
+        far, near = weights[..., : piece.split], weights[..., piece.split :]
+        torch.sum(far, -1, out=found["rest"])
+        torch.add(found["rest"], near.sum(-1), out=found["total"])
         output = torch.bmm(weights.view(product.shape), value).view(*shape[:2], -1)
         torch.div(output, found["total"].unsqueeze(-1), out=self.output[where])
-        far, near = weights[..., : piece.split], weights[..., piece.split :]
-        torch.sum(near * piece.inside if piece.mixed else near, -1, out=found["block"])
-        if self.keep != "block":
-            torch.sum(far, -1, out=found["rest"])
-            if piece.mixed:
-                found["rest"] += (near * piece.outside).sum(-1)
+        torch.sum(near * masks.inside if masks.mixed else near, -1, out=found["block"])
+        if masks.mixed:
+            found["rest"] += (near * masks.outside).sum(-1)
         torch.sum(scores.mul_(weights), -1, out=found["moment"])
 
     def _extremes(self, piece: _Piece, scores: Tensor, where: Where) -> None:
         """Store the extremes on and off the block, and the largest score with the bias."""
         far, near = scores[..., : piece.split], scores[..., piece.split :]
-        hidden = ~piece.inside
+        masks = piece.masks
+        hidden = ~masks.inside
         found = {
             "block_low": near.masked_fill(hidden, math.inf).amin(-1),
             "block_high": near.masked_fill(hidden, -math.inf).amax(-1),
-            "block_mean": near.masked_fill(hidden, 0).sum(-1) / piece.inside.sum(-1),
+            "block_mean": near.masked_fill(hidden, 0).sum(-1) / masks.inside.sum(-1),
         }
         tops = [found["block_high"] + self.bias]
         rest: list[tuple[Tensor, Tensor | None]] = []
-        if piece.mixed:
-            rest.append((near, ~piece.outside))
+        if masks.mixed:
+            rest.append((near, ~masks.outside))
         if piece.split:
             rest.append((far, None))
         if rest:
@@ -275,7 +287,7 @@ class _Job:
             column.copy_(held)
             tops.append(found["others_high"])
             if piece.sink is not None:
-                absent = ~piece.outside[:, piece.sink - piece.split] if piece.sink >= piece.split else None
+                absent = ~masks.outside[:, piece.sink - piece.split] if piece.sink >= piece.split else None
                 found["sink_score"] = _masked(held.squeeze(-1), absent, -math.inf)
                 tops.append(found["sink_score"])
         # A row at padding has no key: its weights must be finite.

@@ -193,8 +193,9 @@ def _sink_share(call: AttentionCall, log_sum: Tensor) -> Tensor:
     batch, shared = len(call.query), call.query.shape[1] // call.key.shape[1]
     first, seen, own = call.sight.of_first(batch)
     key = call.key[torch.arange(batch, device=first.device), :, first].repeat_interleave(shared, dim=1)
+    work = torch.promote_types(key.dtype, torch.float32)
     with torch.autocast(key.device.type, enabled=False):
-        scores = (call.query.to(log_sum.dtype) @ key.unsqueeze(-1).to(log_sum.dtype)).squeeze(-1) * call.scale
+        scores = (call.query.to(work) @ key.unsqueeze(-1).to(work)).squeeze(-1).double() * call.scale
     if call.softcap is not None:
         scores = call.softcap * torch.tanh(scores / call.softcap)
     hard, seen, own = call.biases.isinf()[:, None], seen.unsqueeze(1), own.unsqueeze(1)
