@@ -200,11 +200,11 @@ class _Job:
 
     def run(self, index: int) -> None:
         """Run one sequence of the batch."""
-        heads, queries, keys = self.query.shape[1], self.query.shape[2], self.key.shape[2]
+        heads, queries = self.query.shape[1:3]
         key, value = (each[index].to(self.work) for each in (self.key, self.value))
         shared = heads // len(key)
-        step = self._queries()
-        room = torch.empty(2, self._heads(step * keys) * step * keys, dtype=self.work, device=key.device)
+        step = min(queries, self._queries())
+        room = torch.empty(2, self._most(step * key.shape[1]), dtype=self.work, device=key.device)
         for start in range(0, queries, step):
             stop = min(queries, start + step)
             piece = _Piece.of(self, index, start, stop)
@@ -225,12 +225,17 @@ class _Job:
     def _heads(self, scores: int) -> int:
         """Heads of a piece with so many scores per head: whole groups that share keys, or a divisor of one group."""
         heads, shared = self.query.shape[1], self.query.shape[1] // self.key.shape[1]
+        fit = self._most(scores) // scores
+        if fit >= shared:
+            return min(heads, fit // shared * shared)
+        return max(each for each in range(1, fit + 1) if shared % each == 0)
+
+    def _most(self, scores: int) -> int:
+        """Scores of the largest piece, of at least one head with so many scores."""
+        every = self.query.shape[1] * scores
         if self.query.device.type != "cpu":
-            return heads
-        room = CPU_SCORES * torch.get_num_threads() // scores
-        if room >= shared:
-            return min(heads, room // shared * shared)
-        return max(each for each in range(1, max(2, room + 1)) if shared % each == 0)
+            return every
+        return min(every, max(scores, CPU_SCORES * torch.get_num_threads()))
 
     def _piece(self, piece: _Piece, key: Tensor, value: Tensor, where: Where, room: Tensor) -> None:
         masks, query = piece.masks, self.query[where].to(self.work)
