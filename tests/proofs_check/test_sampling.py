@@ -28,6 +28,8 @@ ROW = KINDS["row"].definitions
 (RANDOM,) = (method for method in METHODS if method.name == "random")
 
 
+# By default, the page of claims samples each statement.
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", CATALOGUE, ids=lambda s: s.id)
 def test_every_statement_is_clean(statement):
     result = sample(statement, rows=40, random_seed=10)
