@@ -14,7 +14,7 @@ readably, and examples shrink towards few, simple parts.
 from __future__ import annotations
 
 from proofs_check.instances.adam_runs import adam_runs
-from proofs_check.instances.anchors import anchor_sets, anchored_heads
+from proofs_check.instances.anchors import anchor_sets, anchored_heads, copied_anchors
 from proofs_check.instances.chosen_keys import rows_with_chosen_keys
 from proofs_check.instances.contexts import contexts
 from proofs_check.instances.heads import heads
@@ -22,7 +22,7 @@ from proofs_check.instances.layer_stacks import layer_stacks
 from proofs_check.instances.pointers import pointer_channels
 from proofs_check.instances.priced_layers import priced_layers
 from proofs_check.instances.row_strategies import attention_rows, blocks, dials, probabilities, temperatures
-from proofs_check.instances.rules import checkers, rule_sets
+from proofs_check.instances.rules import checkers, reloaded_checkers, rule_sets
 from proofs_check.instances.schedules import schedules
 from proofs_check.instances.sparse_rows import sparse_rows
 from proofs_check.instances.stationary_heads import stationary_heads
@@ -39,6 +39,7 @@ __all__ = [
     "blocks",
     "checkers",
     "contexts",
+    "copied_anchors",
     "descents",
     "dials",
     "heads",
@@ -46,6 +47,7 @@ __all__ = [
     "pointer_channels",
     "priced_layers",
     "probabilities",
+    "reloaded_checkers",
     "rows_with_chosen_keys",
     "rule_sets",
     "schedules",

@@ -17,6 +17,16 @@ coherence_simplex = letter("mu_simplex", Interval(-1, 1), "coherence of the cent
 coherence_orthoplex = letter("mu_orthoplex", Interval(-1, 1), "coherence of the first M of e_1, -e_1, e_2, -e_2, ...")
 failure = letter("q_u", UNIT, "probability that random anchors may fail with")
 
+copies = letter("R_u", Naturals, "equal copies of an anchor, which are the block")
+few = letter("R_few", Naturals, "another number of copies, at most R_u")
+many = letter("R_many", Naturals, "another number of copies, at least R_u")
+eps_one = letter("epsilon_one", UNIT, "leak with one copy")
+eps_few = letter("epsilon_few", UNIT, "leak with R_few copies")
+eps_up = letter("epsilon_up", UNIT, "leak with one copy, its score higher by tau log(R_u)")
+H_up = letter("H_up", NONNEGATIVE, "entropy of that row, nats")
+H_few = letter("H_few", NONNEGATIVE, "entropy with R_few copies, nats")
+H_many = letter("H_many", NONNEGATIVE, "entropy with R_many copies, nats")
+
 blocks = letter("M", Naturals, "blocks that may be the target, at least 2")
 information = letter("I", NONNEGATIVE, "mutual information of the target and where the pointer points, nats")
 error = letter("epsilon_M", _CLOSED_UNIT, "probability that the pointer points at another block")
@@ -51,6 +61,23 @@ mean_fidelity = letter("E_F", _CLOSED_UNIT, "expected fidelity where the conditi
 mean_fired = letter("E_F_fired", _CLOSED_UNIT, "expected fidelity given that the rule fired")
 mean_missed = letter("E_F0_missed", _CLOSED_UNIT, "expected plain fidelity given that the checker missed")
 mean_plain = letter("E_F0", _CLOSED_UNIT, "expected plain fidelity where the condition holds")
+
+times = letter("T_q", Naturals, "times at which a checker is at work; its versions replace each other")
+early = letter("T_early", Naturals0, "times that are left out, the first ones; fewer than T_q")
+missed_mean = letter("q_mean", _CLOSED_UNIT, "mean over the times of q_t, the share that the checker of time t misses")
+missed_late = letter("q_late", _CLOSED_UNIT, "largest q_t after the first T_early times")
+missed_most = letter("q_most", _CLOSED_UNIT, "mean over the times of any number for each version, as a bound on q_t")
+spare = letter("g_q", REALS, "least over the times of that number less q_t")
+fidelity_mean = letter("E_T", _CLOSED_UNIT, "mean over the times of the expected fidelity where the condition holds")
+fidelity_least = letter("E_least", _CLOSED_UNIT, "the same, were the fidelity f where the rule fired, else 0")
+kept_mean = letter("E_kept", _CLOSED_UNIT, "mean over the times of 1 - q_t times the promise that the version keeps")
+errors = letter("alpha_sum", POSITIVE, "sum over the versions of the error of each one's binomial bound on q_t")
+error_all = letter("alpha_E", UNIT, "one minus the confidence in all versions' bounds at once")
+covered_all = letter(
+    "C_E",
+    _CLOSED_UNIT,
+    "probability that every version's binomial bound is at least its q_t, the samples as dependent as is worst",
+)
 
 layers = letter("L", Naturals, "layers, at least 2")
 layer = letter("l", Naturals0, "a layer, counted from 0")

@@ -1,8 +1,8 @@
-"""Anchored heads (D1) and sets of anchors (D2) as exact data: how to draw one, and the value of each letter on it."""
+"""Anchored heads (D1), sets of anchors (D2) and copied anchors (D4) as exact data: how to draw one, and each letter."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -12,11 +12,11 @@ from typing import Any
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Definition, exactly
+from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
 from proofs_check.instances.instance import Instance, InstanceKind
 from proofs_check.instances.quantities import Vector, inner, on_sphere
 from proofs_check.instances.row_strategies import draw_target, leak_in_floats, probabilities, temperatures
-from proofs_check.instances.rows import AttentionRow, of_row
+from proofs_check.instances.rows import DEFINITIONS, AttentionRow, of_row
 from theory import design_symbols as letters
 from theory import symbols as row_letters
 
@@ -228,4 +228,103 @@ SET_KIND = InstanceKind(
     },
     {"unit anchors": lambda drawn: len({inner(vector, vector) for vector in drawn.vectors}) == 1},
     _astray_sets,
+)
+
+
+@dataclass(frozen=True)
+class CopiedAnchor(Instance):
+    """A row whose block is copies of one anchor, all at one score, and two other numbers of copies.
+
+    `stray` makes rows outside D4: the score of the last copy is off by so much.
+    """
+
+    score: Fraction
+    outside: tuple[Fraction, ...]
+    copies: int
+    few: int
+    many: int
+    temperature: Fraction
+    leak_target: Fraction
+    stray: Fraction = Fraction(0)
+
+    @cached_property
+    def row(self) -> AttentionRow:
+        """The attention row, copies first."""
+        return self.with_copies(self.copies)
+
+    @property
+    def levels(self) -> int:
+        """How many different scores the row has."""
+        return self.row.levels
+
+    def with_copies(self, number: int, raised: int = 1) -> AttentionRow:
+        """The row with another number of copies; the dial raises their scores by the temperature times log(raised)."""
+        copies = (*(self.score,) * (number - 1), self.score + self.stray)
+        dial = 1 - Fraction(1, raised)
+        return AttentionRow((*copies, *self.outside), number, self.temperature, dial, leak_target=self.leak_target)
+
+
+def _of(letter: Symbol, row: Callable[[CopiedAnchor], AttentionRow]) -> Definition:
+    def value(drawn: CopiedAnchor, by: Arithmetic) -> Any:
+        # Rows share no memo, which keeps masses without saying whose.
+        return DEFINITIONS[letter](row(drawn), type(by)())
+
+    return value
+
+
+def _few(drawn: CopiedAnchor) -> AttentionRow:
+    return drawn.with_copies(drawn.few)
+
+
+def _raised(drawn: CopiedAnchor) -> AttentionRow:
+    return drawn.with_copies(1, raised=drawn.copies)
+
+
+@st.composite
+def copied_anchors(draw: st.DrawFn) -> CopiedAnchor:
+    """Copies of an anchor above or below up to three levels of other keys; targets near the leaks.
+
+    >>> from hypothesis import find
+    >>> print(find(copied_anchors(), lambda drawn: drawn.copies > 1))
+    score 0, outside (0), copies 2, few 1, many 2, temperature 1, leak target 0.984375
+    """
+    temperature = draw(temperatures())
+    # Half of the rows have few copies, a few nats above many keys: there the entropy falls as copies are added.
+    low, high, most, extra = draw(st.sampled_from(((-64, 32, 60, 60), (-32, -12, 90, 3))))
+    groups = st.lists(st.tuples(st.integers(low, high), st.integers(1, most)), min_size=1, max_size=3)
+    outside = tuple(Fraction(i, 8) * temperature for i, count in draw(groups) for _ in range(count))
+    more = st.integers(0, extra)
+    few = 1 + draw(more)
+    copies = few + draw(more)
+    drawn = CopiedAnchor(Fraction(0), outside, copies, few, copies + draw(more), temperature, _ANY_TARGET)
+    leaks = [leak_in_floats(list(map(float, row.scores)), row.block, temperature) for row in (drawn.row, _few(drawn))]
+    return replace(drawn, leak_target=draw_target(draw, leaks))
+
+
+@st.composite
+def _astray_copies(draw: st.DrawFn) -> CopiedAnchor:
+    """Rows in which a copy's score is off, or the fewer copies are the more."""
+    drawn = draw(copied_anchors().filter(lambda drawn: drawn.few < drawn.copies))
+    if draw(st.booleans()):
+        return replace(drawn, stray=draw(st.sampled_from((-2, 2))) * drawn.temperature)
+    return replace(drawn, copies=drawn.few, few=drawn.copies)
+
+
+COPIES_KIND = InstanceKind(
+    copied_anchors,
+    {
+        **of_row(row_letters.k, row_letters.tau, row_letters.Delta, row_letters.eps, row_letters.eps_target),
+        **of_row(row_letters.H, row_letters.H_mask, row_letters.sbar_B, row_letters.sbar_C),
+        letters.copies: exactly(lambda drawn: drawn.copies),
+        letters.few: exactly(lambda drawn: drawn.few),
+        letters.many: exactly(lambda drawn: drawn.many),
+        letters.eps_one: _of(row_letters.eps, lambda drawn: drawn.with_copies(1)),
+        letters.eps_few: _of(row_letters.eps, _few),
+        letters.eps_up: _of(row_letters.eps_lam, _raised),
+        letters.H_up: _of(row_letters.H_lam, _raised),
+        letters.H_few: _of(row_letters.H, _few),
+        letters.H_many: _of(row_letters.H, lambda drawn: drawn.with_copies(drawn.many)),
+    },
+    {"equal copies": lambda drawn: drawn.stray == 0},
+    _astray_copies,
 )

@@ -6,10 +6,11 @@ mass is rational too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -20,6 +21,7 @@ from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly, s
 from proofs_check.instances.games import Matrix, highest_floor, lowest_ceiling
 from proofs_check.instances.instance import Instance, InstanceKind
 from proofs_check.instances.row_strategies import probabilities, temperatures
+from proofs_check.instances.window_samples import beta_chance, violations
 from theory import design_symbols as letters
 from theory import symbols as row_letters
 
@@ -208,10 +210,24 @@ class Checker(Instance):
 
     situations: tuple[Situation, ...]
 
+    @property
+    def missed(self) -> Fraction:
+        """Probability that the condition is missed."""
+        return 1 - self.mean("fired")
+
+    @property
+    def promise(self) -> Fraction:
+        """Least fidelity that the rule gives where it fires."""
+        return min(s.ruled for s in self.situations if s.fired)
+
     def mean(self, of: str, fired: bool | None = None) -> Fraction:
         """Weighted mean of an entry of the situations, or of those that fired or were missed."""
         chosen = [s for s in self.situations if fired in (None, s.fired)]
         return sum((s.weight * Fraction(getattr(s, of)) for s in chosen), Fraction(0)) / sum(s.weight for s in chosen)
+
+    def at_least(self, promise: Fraction) -> Checker:
+        """The checker, were the fidelity the promise where the rule fires and 0 where the condition is missed."""
+        return Checker(tuple(replace(s, plain=Fraction(0), ruled=promise) for s in self.situations))
 
 
 @st.composite
@@ -229,11 +245,106 @@ def checkers(draw: st.DrawFn) -> Checker:
 CHECKER_KIND = InstanceKind(
     checkers,
     {
-        letters.missed: exactly(lambda drawn: 1 - drawn.mean("fired")),
+        letters.missed: exactly(lambda drawn: drawn.missed),
         letters.mean_fidelity: exactly(lambda drawn: drawn.mean("got")),
         letters.mean_fired: exactly(lambda drawn: drawn.mean("got", fired=True)),
         letters.mean_missed: exactly(lambda drawn: drawn.mean("plain", fired=False)),
         letters.mean_plain: exactly(lambda drawn: drawn.mean("plain")),
-        letters.promise: exactly(lambda drawn: min(s.ruled for s in drawn.situations if s.fired)),
+        letters.promise: exactly(lambda drawn: drawn.promise),
     },
+)
+
+
+@dataclass(frozen=True)
+class Version(Instance):
+    """A version of a checker, for how many times it is at work, and what is said of its misses.
+
+    Misses are counted in `measured` independent cases, for a binomial bound that fails with at most `error`. `claimed`
+    is any other number.
+    """
+
+    checker: Checker
+    times: int
+    measured: int
+    error: Fraction
+    claimed: Fraction
+
+    def uncovered(self) -> Fraction:
+        """Probability that the Beta bound at the misses counted is below the probability of a miss."""
+        missed = self.checker.missed
+        chances = violations([1] * self.measured, missed)
+        # Where every case is missed, the bound is 1.
+        tails = (beta_chance(hits + 1, self.measured - hits, missed) for hits in range(self.measured))
+        return sum((p for p, tail in zip(chances, tails, strict=False) if tail > 1 - self.error), Fraction(0))
+
+
+@dataclass(frozen=True)
+class ReloadedChecker(Instance):
+    """Versions of a checker, one after the other; the first `early` times are left out of some letters."""
+
+    versions: tuple[Version, ...]
+    early: int
+    error: Fraction
+
+    @property
+    def at_work(self) -> list[Version]:
+        """The version at work at each time."""
+        return [version for version in self.versions for _ in range(version.times)]
+
+    @property
+    def promise(self) -> Fraction:
+        """Least promise of a version."""
+        return min(version.checker.promise for version in self.versions)
+
+    def mean(self, of: Callable[[Version], Fraction]) -> Fraction:
+        """Mean over the times."""
+        return sum(map(of, self.at_work), Fraction(0)) / len(self.at_work)
+
+
+@st.composite
+def reloaded_checkers(draw: st.DrawFn) -> ReloadedChecker:
+    """Up to three versions, some with the least fidelity or no misses; errors at which the bounds of misses turn."""
+    count, level = draw(st.integers(1, 3)), draw(st.sampled_from((None, Fraction(1, 2), Fraction(15, 16))))
+    versions = []
+    for _ in range(count):
+        checker = draw(checkers() if level is None else checkers().map(lambda drawn: drawn.at_least(level)))
+        if draw(st.integers(0, 3)) == 3:
+            checker = Checker(tuple(s for s in checker.situations if s.fired))
+        measured = draw(st.integers(1, 6))
+        few = accumulate(violations([1] * measured, checker.missed))
+        turning = [chance * Fraction(65, 64) for chance in few if chance * Fraction(65, 64) < Fraction(1, count)]
+        error = draw(st.sampled_from([chance for chance in turning if chance] or [Fraction(1, 9)]))
+        claimed = min(Fraction(1), checker.missed + draw(st.integers(-8, 6).map(lambda i: Fraction(i, 8))))
+        versions.append(Version(checker, draw(st.integers(1, 5)), measured, error, max(Fraction(0), claimed)))
+    errors = sum((version.error for version in versions), Fraction(0))
+    early = draw(st.integers(0, sum(version.times for version in versions) - 1))
+    return ReloadedChecker(tuple(versions), early, errors + (1 - errors) * draw(st.sampled_from((0, Fraction(1, 4)))))
+
+
+@st.composite
+def _astray_reloaded_checkers(draw: st.DrawFn) -> ReloadedChecker:
+    """Checkers of which every version takes the whole error, or more than a half."""
+    drawn = draw(reloaded_checkers().filter(lambda drawn: len(drawn.versions) > 1))
+    return replace(drawn, error=max(version.error for version in drawn.versions))
+
+
+RELOADED_KIND = InstanceKind(
+    reloaded_checkers,
+    {
+        letters.promise: exactly(lambda drawn: drawn.promise),
+        letters.times: exactly(lambda drawn: len(drawn.at_work)),
+        letters.early: exactly(lambda drawn: drawn.early),
+        letters.missed_mean: exactly(lambda drawn: drawn.mean(lambda v: v.checker.missed)),
+        letters.missed_late: exactly(lambda drawn: max(each.checker.missed for each in drawn.at_work[drawn.early :])),
+        letters.missed_most: exactly(lambda drawn: drawn.mean(lambda v: v.claimed)),
+        letters.spare: exactly(lambda drawn: min(each.claimed - each.checker.missed for each in drawn.versions)),
+        letters.fidelity_mean: exactly(lambda drawn: drawn.mean(lambda v: v.checker.mean("got"))),
+        letters.fidelity_least: exactly(lambda each: each.mean(lambda v: v.checker.at_least(each.promise).mean("got"))),
+        letters.kept_mean: exactly(lambda each: each.mean(lambda v: v.checker.at_least(v.checker.promise).mean("got"))),
+        letters.errors: exactly(lambda drawn: sum(version.error for version in drawn.versions)),
+        letters.error_all: exactly(lambda drawn: drawn.error),
+        # At the worst the bounds fail in turn, never two at once.
+        letters.covered_all: exactly(lambda drawn: max(0, 1 - sum(version.uncovered() for version in drawn.versions))),
+    },
+    astray=_astray_reloaded_checkers,
 )

@@ -9,11 +9,22 @@ from proofs_check.mutants.mutations import Given, Mutation, scaled_down, sizes_s
 from theory import design_symbols as letters
 from theory.design_symbols import TV_any, alpha, coherence, dial_here, distance, error, layers, missed, promise
 from theory.functions import BinaryEntropy, CapShare, Logit
-from theory.statements.anchors import ANCHOR_ANGLE, BRACKET, KEY_ANGLE, PAIRS, RANDOM_COHERENCE, SCALE_NEEDED
+from theory.statements.anchors import (
+    ABOVE_MEAN,
+    ANCHOR_ANGLE,
+    BRACKET,
+    COPIES_FOR_LEAK,
+    KEY_ANGLE,
+    OUTSIDE,
+    PAIRS,
+    RANDOM_COHERENCE,
+    SCALE_NEEDED,
+    SEPARATION_WITH_COPIES,
+)
 from theory.statements.least_cost import INNER_DIAL
 from theory.statements.rules import STRENGTH_NEEDED
 from theory.statements.schedules import EDGE
-from theory.symbols import F, eps, eps_target, k, m, tau
+from theory.symbols import Delta, F, eps, eps_target, k, m, tau
 
 _OTHER_BLOCKS, _OTHER_KEYS = log(letters.blocks - 1), log(m + k - 1)
 
@@ -28,6 +39,10 @@ def _localised_from(power: Expr) -> Equivalent:
 
 def _scale(needed: Expr) -> Implies:
     return Implies(Ge(alpha, needed), Le(eps, eps_target))
+
+
+def _keeps_the_leak(condition: Boolean) -> Equivalent:
+    return Equivalent(Le(eps, eps_target), condition)
 
 
 def _strength(needed: Expr) -> Equivalent:
@@ -72,6 +87,49 @@ _ANCHORS: tuple[Mutation, ...] = (
     ("D3", "error allowed", "no better than guessing allowed", Given(true)),
 )
 
+_LOG_COPIES = log(letters.copies)
+_MORE_FOR_LEAK = Ge(letters.copies, COPIES_FOR_LEAK)
+
+_REDUNDANCY: tuple[Mutation, ...] = (
+    ("D4", "score saved", "half saved", (letters.eps_up, (letters.eps_up + letters.eps_one) / 2)),
+    (
+        "D4",
+        "separation saved",
+        "half of log R saved",
+        _keeps_the_leak(Ge(Delta, SEPARATION_WITH_COPIES + _LOG_COPIES / 2)),
+    ),
+    ("D4", "separation saved", "log R lost", _keeps_the_leak(Ge(Delta, SEPARATION_WITH_COPIES + 2 * _LOG_COPIES))),
+    (
+        "D4",
+        "separation saved",
+        "R for log R",
+        _keeps_the_leak(Ge(Delta, SEPARATION_WITH_COPIES + _LOG_COPIES - letters.copies)),
+    ),
+    ("D4", "floor", "rises by less than log R", log(letters.copies + 1) / 2),
+    ("D4", "floor", "in bits", _LOG_COPIES / log(2)),
+    ("D4", "floor", "all keys", log(letters.copies + k)),
+    ("D4", "entropy paid", "nat for nat", letters.H_up + _LOG_COPIES),
+    ("D4", "entropy paid", "leak for fidelity", letters.H_up + eps * _LOG_COPIES),
+    ("D4", "at least the floor", "copies below the mean outside too", Given(true)),
+    ("D4", "copies for the leak", "ends exchanged", _keeps_the_leak(Le(letters.copies, COPIES_FOR_LEAK))),
+    (
+        "D4",
+        "copies for the leak",
+        "odds of the target inverted",
+        (_keeps_the_leak(Ge(letters.copies, OUTSIDE * eps_target / (1 - eps_target)))),
+    ),
+    ("D4", "copies for the leak", "leak for its odds", _keeps_the_leak(Ge(letters.copies, OUTSIDE / eps_target))),
+    ("D4", "one interval", "the smaller entropy", Min(letters.H_few, letters.H_many)),
+    ("D4", "one interval", "bounded from above only", letters.H_many),
+    ("D4", "one interval", "bounded from below only", letters.H_few),
+    ("D4", "entropy falls first", "g for g - 1", Given(Le(letters.copies, ABOVE_MEAN * OUTSIDE))),
+    ("D4", "entropy falls first", "ends exchanged", Given(Ge(letters.copies, (ABOVE_MEAN - 1) * OUTSIDE))),
+    ("D4", "entropy rises", "g - 2 for g - 1", Given(Ge(letters.few, (ABOVE_MEAN - 2) * OUTSIDE))),
+    # The leak bounds the copies from below and the entropy from above only: false for a lax leak far above the rest.
+    ("D4", "rises where the leak is kept", "whatever the separation", Given(Le(letters.eps_few, eps_target))),
+    ("D4", "rises where the leak is kept", "any leak", Given(Le(ABOVE_MEAN * eps_target, 1))),
+)
+
 _RULES: tuple[Mutation, ...] = (
     ("E1", "composition", "strengths subtracted", (letters.boost_other, -letters.boost_other)),
     ("E1", "composition", "temperature inverted", (tau, 1 / tau)),
@@ -102,6 +160,15 @@ _RULES: tuple[Mutation, ...] = (
     ("E3", "expectation", "fidelity after a miss thought 0", (letters.mean_missed, S.Zero)),
     ("E3", "at least", "misses forgotten", promise),
     ("E3", "independent misses", "not independent", Given(true)),
+    ("E4", "attained", "misses subtracted", promise - letters.missed_mean),
+    ("E4", "attained", "late misses for the mean", (letters.missed_mean, letters.missed_late)),
+    ("E4", "at least", "misses forgotten", promise),
+    ("E4", "own promises", "misses forgotten", lambda bound: bound / (1 - letters.missed_mean)),
+    ("E4", "late misses", "last q for the mean", promise * (1 - letters.missed_late)),
+    ("E4", "late misses", "one time fewer", promise * (1 - (letters.early - 1) / letters.times - letters.missed_late)),
+    ("E4", "from bounds", "numbers below the misses too", Given(true)),
+    ("E4", "from bounds", "some number below its misses", Given(Ge(letters.spare, -Rational(1, 4)))),
+    ("E4", "all bounds covered", "half the error", 1 - letters.error_all / 2),
 )
 
 _SCHEDULES: tuple[Mutation, ...] = (
@@ -159,4 +226,4 @@ _KNOWN: tuple[Mutation, ...] = (
     ("G4", "variance", "half of it", lambda bound: bound / 2),
 )
 
-MUTATIONS: tuple[Mutation, ...] = (*_ANCHORS, *_RULES, *_SCHEDULES, *_LEAST_COST, *_KNOWN)
+MUTATIONS: tuple[Mutation, ...] = (*_ANCHORS, *_REDUNDANCY, *_RULES, *_SCHEDULES, *_LEAST_COST, *_KNOWN)

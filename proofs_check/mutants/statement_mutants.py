@@ -35,6 +35,9 @@ class Mutant:
 _FLIPPED = (
     "A1 mean margin, A1 top, A2 margin, A4 floor, A5 finite, A5 law below quadratic, A7 every query, A7 entropy, "
     "A8 quantiles, B3 output bound, B4 maximiser, B5 maximiser, C6 margin, D1 margin, D2 simplex least, D3 error, "
+    "D4 at least the floor, D4 leak falls, D4 one interval, D4 entropy falls first, D4 entropy rises, "
+    "D4 rises where the leak is kept, E4 at least, E4 own promises, E4 late misses, E4 from bounds, "
+    "E4 all bounds covered, "
     "E1 least change, E2 every row, E2 cover, E3 at least, F3 steeper, F3 equal mean dial, G1 norm, G2 entropies, "
     "F4 tangent, F4 least, F4 uniform dial, F4 other layers, "
     "H5 new window, H5 share covered, H5 corpus, H5 corpus covered, "
@@ -82,7 +85,10 @@ DROPPED: tuple[tuple[str, str, str], ...] = (
     ("D1", "margin", "equal keys"),
     ("D2", "simplex least", "unit anchors"),
     ("D3", "error", "uniform target"),
+    ("D4", "score saved", "equal copies"),
+    ("D4", "leak falls", "few and many"),
     ("E2", "disjoint targets", "no empty target"),
+    ("E4", "all bounds covered", "error split"),
     ("F3", "inner dial", "steeper"),
     ("F3", "steeper", "positive weights"),
     ("F4", "cheapest", "positive weights"),

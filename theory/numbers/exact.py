@@ -51,13 +51,13 @@ from theory.numbers.exact_arguments import (
     start_norms,
 )
 from theory.stable import best_share
-from theory.statements.anchors import BRACKET, INFORMATION_NEEDED, RANDOM_COHERENCE
+from theory.statements.anchors import BRACKET, RANDOM_COHERENCE
 from theory.statements.dial import DIAL_NEEDED, DIALLED_LEAK
 from theory.statements.entropy import ENTROPY_MAX
 from theory.statements.extinction import LIMIT_SQUARE, UPDATE_SQUARE
 from theory.statements.gradient_bound import GRADIENT_MAX, PER_KEY_NORM
 from theory.statements.group_lasso import uniform_threshold
-from theory.statements.known import ENTROPY_MIN_ZHAI
+from theory.statements.known import ENTROPY_MIN_ZHAI, INFORMATION_NEEDED
 from theory.statements.leak import LEAK_MAX, MARGIN_THRESHOLD
 from theory.statements.local_layers import TRUNCATION_SHIFT_MAX
 from theory.statements.penalty import PENALTY_NEEDED

@@ -52,12 +52,19 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
     "surviving block": (BLOCK_AND_COMPLEMENT, WIDTH_POSITIVE, "scores are <W_K x, q> / sqrt(d_k)"),
     "anchored head": (BLOCK_AND_COMPLEMENT, "each key has an anchor; those of the query's own anchor are the block"),
     "anchor set": ("distinct or equal anchors in R^p_u", "random anchors are independent and uniform on the sphere"),
+    "copied anchor": ("the block holds copies of one anchor, at least one, and its complement at least one key",),
     "pointer channel": (WEIGHTS_OF_POINTER,),
     "rule set": (
         "every key has a positive mass before any rule",
         "every rule is active; its strength is added to the scores of its target",
     ),
     "checker": (SITUATIONS, PROMISE_IS_LEAST),
+    "reloaded checker": (
+        SITUATIONS,
+        "versions of a checker, each at work for a number of times; every version fires somewhere",
+        "a version keeps the least fidelity that the rule gives where it fires; the promise f is the least of them",
+        "each version's misses are counted in independent cases; the error of its bound is chosen before",
+    ),
     "truncated layer": (
         BLOCK_AND_COMPLEMENT,
         "one query's rows in the heads of a layer, over the same keys; a clause on one head is of any of them",

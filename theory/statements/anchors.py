@@ -1,4 +1,4 @@
-"""D1-D3: what designed anchors promise: a margin, how many fit, and the information a pointer must carry."""
+"""D1, D2 and D4: what designed anchors promise, how many fit, and what copies of one save and cost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from sympy import (
     And,
     Eq,
     Equivalent,
-    Expr,
     Ge,
     Gt,
     Implies,
@@ -25,26 +24,31 @@ from sympy import (
     symbols,
 )
 
-from theory.derivation import AboveTangent, Equal, Positive, RisesFromZero, Step
+from theory.derivation import Equal, Limit, Positive, RisesFromZero, Step
 from theory.design_symbols import (
+    H_few,
+    H_many,
+    H_up,
     alpha,
     anchors,
-    blocks,
     coherence,
     coherence_orthoplex,
     coherence_simplex,
+    copies,
     dimension,
     distance,
-    error,
-    error_allowed,
+    eps_few,
+    eps_one,
+    eps_up,
     failure,
-    information,
+    few,
+    many,
 )
-from theory.functions import BinaryEntropy, CapShare
+from theory.functions import CapShare
 from theory.statement import Assumption, Clause, Kind, Statement, Witness
-from theory.statements.entropy import chain_rule_step
-from theory.statements.leak import MARGIN_THRESHOLD
-from theory.symbols import delta, eps, eps_target, k, m, tau
+from theory.statements.entropy import mixture_entropy
+from theory.statements.leak import MARGIN_THRESHOLD, two_level_entropy
+from theory.symbols import Delta, H, H_mask, d, delta, eps, eps_target, k, m, sbar_B, sbar_C, tau
 
 ANCHOR_ANGLE = acos(coherence)
 KEY_ANGLE = 2 * asin(distance / 2)
@@ -56,7 +60,12 @@ SIMPLEX = -1 / (anchors - 1)
 PAIRS = anchors * (anchors - 1) / 2
 RANDOM_COHERENCE = sqrt(2 * log(PAIRS / failure) / dimension)
 
-INFORMATION_NEEDED = log(blocks) - BinaryEntropy(error) - error * log(blocks - 1)
+SEPARATION_WITH_COPIES = MARGIN_THRESHOLD.subs(m, 1) - log(copies)
+# Mass outside over that of one copy, and how far a copy's score is above the mean outside, in nats.
+OUTSIDE = eps_one / (1 - eps_one)
+ABOVE_MEAN = (sbar_B - sbar_C) / tau
+COPIES_FOR_LEAK = OUTSIDE * (1 - eps_target) / eps_target
+COPIES_OF_LEAST_ENTROPY = (ABOVE_MEAN - 1) * OUTSIDE
 
 
 def _derive_margin() -> tuple[Step, ...]:
@@ -207,61 +216,105 @@ ANCHOR_CAPACITY = Statement(
 )
 
 
-def fano_slope() -> Expr:
-    """Derivative in the error of Fano's bound on the conditional entropy, `h(e) + e log(M-1)`."""
-    return (BinaryEntropy(error) + error * log(blocks - 1)).diff(error).expand(func=True)
-
-
-def _derive_information() -> tuple[Step, ...]:
-    mass, part, ratio = symbols("mass part x", positive=True)
-    others = symbols("N", positive=True)
-    surplus = symbols("v", nonnegative=True)
-    # At or below guessing, 1 - e = (1 + v)/(M + v) and e = (M - 1)/(M + v).
-    below_guessing = others / (others + 1 + surplus)
+def _derive_redundancy() -> tuple[Step, ...]:
+    number, rest, leak = symbols("R W e", positive=True)
+    level, above, outside = symbols("s g H_C", real=True)
+    beyond, short, small = symbols("v w x", nonnegative=True)
+    entropy = log(number + rest) + above * rest / (number + rest)
+    slope = (number - (above - 1) * rest) / (number + rest) ** 2
+    share, needed = number / (number + rest), rest * (1 - leak) / leak
     return (
-        chain_rule_step(mass, part),
-        AboveTangent(
-            "log x <= x - 1: the target given the pointer is no more uncertain than a row with mass e spread evenly "
-            "over the M - 1 other blocks",
-            ratio - 1 - log(ratio),
-            ratio,
-            S.One,
+        Equal(
+            "R copies weigh as much as one whose score is higher by tau log R",
+            number * exp(level / tau),
+            exp((level + tau * log(number)) / tau),
         ),
         Equal(
-            "entropy of that row",
-            -(1 - mass) * log(1 - mass) - others * (mass / others) * log(mass / others),
-            BinaryEntropy(mass).expand(func=True) + mass * log(others),
+            "so the separation needed (A3 with m = R) is lower by log R",
+            MARGIN_THRESHOLD.subs(m, copies),
+            SEPARATION_WITH_COPIES,
+        ),
+        Limit(
+            "and the floor of the entropy bound (A4) higher by log R: it was log 1 = 0",
+            two_level_entropy(upper=copies),
+            d,
+            S.Infinity,
+            log(copies),
+        ),
+        Equal(
+            "at one leak the entropy rises by less: by the chain rule (A4) only the mass on the copies is spread",
+            mixture_entropy(share, log(number), outside) - mixture_entropy(share, S.Zero, outside),
+            share * log(number),
+        ),
+        Equal(
+            "R = W (1-e)/e copies leak e, for W the mass outside over that of one copy",
+            rest / (needed + rest),
+            leak,
+        ),
+        Positive("and the leak falls in R", -(rest / (number + rest)).diff(number)),
+        Equal(
+            "for copies g nats above the mean score outside, the entropy outside is g + log W (B2 with one copy)",
+            mixture_entropy(share, log(number), above + log(rest)),
+            entropy,
+        ),
+        Equal("slope of the entropy in R", entropy.diff(number), slope),
+        Positive(
+            "it is not negative from R = (g - 1) W on",
+            slope.subs(above, 1 + (number - beyond) / rest),
+            strict=False,
         ),
         Positive(
-            "what is left unknown rises in the error as long as the pointer does no worse than guessing",
-            fano_slope().subs(blocks, others + 1).subs(error, below_guessing),
+            "and not positive up to there: the entropy falls, then rises, and the copies that keep it below a target "
+            "are an interval",
+            -slope.subs(above, 1 + (number + beyond) / rest),
+            strict=False,
+        ),
+        Positive(
+            "where the leak is at most e and g at most 1/e, it only rises",
+            slope.subs({number: needed + beyond, above: 1 / leak - short}, simultaneous=True),
             strict=False,
         ),
         Equal(
-            "guessing needs no information",
-            INFORMATION_NEEDED.expand(func=True).subs(blocks, others + 1).subs(error, others / (others + 1)),
-            S.Zero,
+            "what the entropy has over log R, for W = R x",
+            (entropy - log(number)).subs(rest, number * small),
+            log(1 + small) + above * small / (1 + small),
+        ),
+        Positive(
+            "is not negative where g is not",
+            log(1 + small) + beyond * small / (1 + small),
+            strict=False,
         ),
     )
 
 
-UNIFORM_TARGET = Assumption("uniform target", "every block is the target equally often")
-
-POINTER_INFORMATION = Statement(
-    id="D3",
-    name="pointer-information",
-    title="A pointer that rarely errs carries almost all the information about its target",
-    kind=Kind.KNOWN,
-    source="Fano 1961, Transmission of Information; equality at symmetric errors",
-    about="pointer channel",
-    assumptions=(UNIFORM_TARGET, Assumption("two blocks", "there are at least 2 blocks", Ge(blocks, 2))),
+REDUNDANCY = Statement(
+    id="D4",
+    name="anchor-redundancy",
+    title="Copies of an anchor save log R of separation and cost at most log R of entropy",
+    kind=Kind.IDENTITY,
+    source="own, after seed claim that anchors are designed information-theoretically (arXiv 2510.09338)",
+    uses=("A3", "A4", "B2"),
+    about="copied anchor",
+    assumptions=(
+        Assumption("equal copies", "the copies have one score"),
+        Assumption("few and many", "R_u lies between the other two numbers", And(Le(few, copies), Le(copies, many))),
+    ),
     claim=(
-        Clause("error", Ge(information, INFORMATION_NEEDED)),
+        Clause("score saved", Eq(eps, eps_up)),
+        Clause("separation saved", Equivalent(Le(eps, eps_target), Ge(Delta, SEPARATION_WITH_COPIES))),
+        Clause("floor", Eq(H_mask, log(copies))),
+        Clause("entropy paid", Eq(H, H_up + (1 - eps) * log(copies))),
+        Clause("at least the floor", Ge(H, log(copies)), Ge(ABOVE_MEAN, 0)),
+        Clause("copies for the leak", Equivalent(Le(eps, eps_target), Ge(copies, COPIES_FOR_LEAK))),
+        Clause("leak falls", Le(eps, eps_few)),
+        Clause("one interval", Le(H, Max(H_few, H_many))),
+        Clause("entropy falls first", Le(H, H_few), Le(copies, COPIES_OF_LEAST_ENTROPY)),
+        Clause("entropy rises", Ge(H, H_few), Ge(few, COPIES_OF_LEAST_ENTROPY)),
         Clause(
-            "error allowed",
-            Ge(information, INFORMATION_NEEDED.subs(error, error_allowed)),
-            And(Le(error, error_allowed), Le(error_allowed, 1 - 1 / blocks)),
+            "rises where the leak is kept",
+            Ge(H, H_few),
+            And(Le(eps_few, eps_target), Le(ABOVE_MEAN * eps_target, 1)),
         ),
     ),
-    derive=_derive_information,
+    derive=_derive_redundancy,
 )

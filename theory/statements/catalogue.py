@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from theory.errors import DomainError
 from theory.statement import Statement
-from theory.statements.anchors import ANCHOR_CAPACITY, ANCHOR_MARGIN, POINTER_INFORMATION
+from theory.statements.anchors import ANCHOR_CAPACITY, ANCHOR_MARGIN, REDUNDANCY
 from theory.statements.context import WHOLE_CONTEXT
 from theory.statements.dial import DIAL_COST, DIAL_GATE, ENTROPY_ALONG_DIAL, ODDS_LAW
 from theory.statements.entropy import ENTROPY_BOUND
 from theory.statements.extinction import EXTINCTION_BY_ADAM, EXTINCTION_BY_DESCENT
 from theory.statements.gradient_bound import GRADIENT_BOUND
 from theory.statements.group_lasso import SELF_CONSISTENT_THRESHOLD, STATIONARITY
-from theory.statements.known import ENTROPY_CONTINUITY, SOFTMAX_LIPSCHITZ, SURPRISE_VARIANCE, ZHAI_ENTROPY
+from theory.statements.known import (
+    ENTROPY_CONTINUITY,
+    POINTER_INFORMATION,
+    SOFTMAX_LIPSCHITZ,
+    SURPRISE_VARIANCE,
+    ZHAI_ENTROPY,
+)
 from theory.statements.leak import LEAK_BOUND, MARGIN_THRESHOLD_STATEMENT, ROBUSTNESS, SOFTMAX_IDENTITY
 from theory.statements.least_cost import LEAST_COST
 from theory.statements.local_layers import ISOLATION, TRUNCATION
 from theory.statements.penalty import PENALTY_DUALITY
 from theory.statements.quantile_leak import QUANTILE_LEAK
 from theory.statements.range_deficit import RANGE_DEFICIT_LAW
-from theory.statements.rules import IMPERFECT_CHECKER, ODDS_COMPOSITION, RULE_SET_PROMISE
+from theory.statements.rules import IMPERFECT_CHECKER, ODDS_COMPOSITION, RELOADED_CHECKER, RULE_SET_PROMISE
 from theory.statements.schedules import LOCALISED_DEPTH, SCHEDULE_BUDGET, SCHEDULE_COST
 from theory.statements.sparse_attention import SPARSE_ATTENTION
 from theory.statements.unseen import UNSEEN_WINDOWS
@@ -48,9 +54,11 @@ CATALOGUE: tuple[Statement, ...] = (
     ANCHOR_MARGIN,
     ANCHOR_CAPACITY,
     POINTER_INFORMATION,
+    REDUNDANCY,
     ODDS_COMPOSITION,
     RULE_SET_PROMISE,
     IMPERFECT_CHECKER,
+    RELOADED_CHECKER,
     SCHEDULE_BUDGET,
     LOCALISED_DEPTH,
     SCHEDULE_COST,

@@ -1,22 +1,36 @@
-"""G1-G4: results of others on one row, stated beside ours so that the same methods check both.
+"""D3 and G1-G4: results of others on a pointer and on one row, stated beside ours so that the same methods check both.
 
 A statement without steps cites its proof; G3's is short enough to derive.
 """
 
 from __future__ import annotations
 
-from sympy import Abs, Ge, Gt, Le, Rational, S, exp, log, sqrt, symbols
+from sympy import Abs, And, Expr, Ge, Gt, Le, Rational, S, exp, log, sqrt, symbols
 
-from theory.derivation import Equal, Positive, Step
-from theory.design_symbols import H_any, TV_any, moved_row, moved_scores, norm, surprise_variance
+from theory.derivation import AboveTangent, Equal, Positive, Step
+from theory.design_symbols import (
+    H_any,
+    TV_any,
+    blocks,
+    error,
+    error_allowed,
+    information,
+    moved_row,
+    moved_scores,
+    norm,
+    surprise_variance,
+)
 from theory.functions import BinaryEntropy
-from theory.statement import Clause, Kind, Statement, Witness
+from theory.statement import Assumption, Clause, Kind, Statement, Witness
+from theory.statements.entropy import chain_rule_step
 from theory.symbols import H, k, m, tau
 
 _n = m + k
 _STRETCHED = norm * sqrt(_n / (_n - 1))
 _REST = (_n - 1) * exp(-_STRETCHED)
 ENTROPY_MIN_ZHAI = log(1 + _REST) + _STRETCHED * _REST / (1 + _REST)
+
+INFORMATION_NEEDED = log(blocks) - BinaryEntropy(error) - error * log(blocks - 1)
 
 
 def _cited() -> tuple[Step, ...]:
@@ -106,4 +120,64 @@ SURPRISE_VARIANCE = Statement(
     about="row beside another",
     claim=(Clause("variance", Le(surprise_variance, log(_n - 1) ** 2 / 4 + 1)),),
     derive=_cited,
+)
+
+
+def fano_slope() -> Expr:
+    """Derivative in the error of Fano's bound on the conditional entropy, `h(e) + e log(M-1)`."""
+    return (BinaryEntropy(error) + error * log(blocks - 1)).diff(error).expand(func=True)
+
+
+def _derive_information() -> tuple[Step, ...]:
+    mass, part, ratio = symbols("mass part x", positive=True)
+    others = symbols("N", positive=True)
+    surplus = symbols("v", nonnegative=True)
+    # At or below guessing, 1 - e = (1 + v)/(M + v) and e = (M - 1)/(M + v).
+    below_guessing = others / (others + 1 + surplus)
+    return (
+        chain_rule_step(mass, part),
+        AboveTangent(
+            "log x <= x - 1: the target given the pointer is no more uncertain than a row with mass e spread evenly "
+            "over the M - 1 other blocks",
+            ratio - 1 - log(ratio),
+            ratio,
+            S.One,
+        ),
+        Equal(
+            "entropy of that row",
+            -(1 - mass) * log(1 - mass) - others * (mass / others) * log(mass / others),
+            BinaryEntropy(mass).expand(func=True) + mass * log(others),
+        ),
+        Positive(
+            "what is left unknown rises in the error as long as the pointer does no worse than guessing",
+            fano_slope().subs(blocks, others + 1).subs(error, below_guessing),
+            strict=False,
+        ),
+        Equal(
+            "guessing needs no information",
+            INFORMATION_NEEDED.expand(func=True).subs(blocks, others + 1).subs(error, others / (others + 1)),
+            S.Zero,
+        ),
+    )
+
+
+UNIFORM_TARGET = Assumption("uniform target", "every block is the target equally often")
+
+POINTER_INFORMATION = Statement(
+    id="D3",
+    name="pointer-information",
+    title="A pointer that rarely errs carries almost all the information about its target",
+    kind=Kind.KNOWN,
+    source="Fano 1961, Transmission of Information; equality at symmetric errors",
+    about="pointer channel",
+    assumptions=(UNIFORM_TARGET, Assumption("two blocks", "there are at least 2 blocks", Ge(blocks, 2))),
+    claim=(
+        Clause("error", Ge(information, INFORMATION_NEEDED)),
+        Clause(
+            "error allowed",
+            Ge(information, INFORMATION_NEEDED.subs(error, error_allowed)),
+            And(Le(error, error_allowed), Le(error_allowed, 1 - 1 / blocks)),
+        ),
+    ),
+    derive=_derive_information,
 )

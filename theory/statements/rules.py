@@ -1,4 +1,4 @@
-"""E1-E3: what rules injected at run time do to a row, what a set of them can promise, and what a checker's misses cost.
+"""E1-E4: what rules injected at run time do to a row, what a set of them can promise, and what a checker's misses cost.
 
 A rule adds its strength to the scores of its target while its condition holds.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sympy import And, Eq, Equivalent, Expr, Ge, Gt, Le, Lt, Max, S, Symbol, exp, log, solve, symbols
 
-from theory.derivation import AboveTangent, Equal, Positive, Step
+from theory.derivation import AboveTangent, Equal, Limit, Positive, Step
 from theory.design_symbols import (
     F_ruled,
     KL_any,
@@ -15,6 +15,13 @@ from theory.design_symbols import (
     boost,
     boost_other,
     cover,
+    covered_all,
+    early,
+    error_all,
+    errors,
+    fidelity_least,
+    fidelity_mean,
+    kept_mean,
     kept_strength,
     least_mass,
     mean_fidelity,
@@ -22,6 +29,9 @@ from theory.design_symbols import (
     mean_missed,
     mean_plain,
     missed,
+    missed_late,
+    missed_mean,
+    missed_most,
     odds,
     odds_ruled,
     promise,
@@ -33,9 +43,11 @@ from theory.design_symbols import (
     shared_ruled,
     slack,
     slack_dual,
+    spare,
     strength,
     strengths,
     tilt,
+    times,
 )
 from theory.functions import Logit
 from theory.statement import Assumption, Clause, Kind, Statement
@@ -201,4 +213,76 @@ IMPERFECT_CHECKER = Statement(
         ),
     ),
     derive=_derive_checker,
+)
+
+
+def _derive_reloading() -> tuple[Step, ...]:
+    first, second, fired, lost = symbols("n_1 n_2 w_1 w_2", positive=True)
+    floor, share, other, above = symbols("f q_1 q_2 v", nonnegative=True)
+    outside, more = symbols("F_2 u", nonnegative=True)
+    horizon, start = symbols("T T_0", positive=True)
+    caught = fired / (fired + lost)
+
+    def mean(one: Expr, two: Expr) -> Expr:
+        return (first * one + second * two) / (first + second)
+
+    return (
+        Positive(
+            "at one time (E3): fidelity after a miss is not negative, and at least the promise where the rule fired",
+            caught * (floor + above) + (1 - caught) * outside - caught * floor,
+            strict=False,
+        ),
+        Positive(
+            "every version's promise is at least f",
+            caught * (floor + above) - caught * floor,
+            strict=False,
+        ),
+        Equal(
+            "the mean over the times, here of two versions, is linear in their misses",
+            mean(floor * (1 - share), floor * (1 - other)),
+            floor * (1 - mean(share, other)),
+        ),
+        Positive(
+            "so larger numbers in the place of the misses give a lower bound",
+            mean(share + above, other + more) - mean(share, other),
+            strict=False,
+        ),
+        Positive(
+            "at most every case is missed at the first times, and at most q_late at the others",
+            first / (first + second) + other - mean(caught, other),
+            strict=False,
+        ),
+        Limit(
+            "the first times count less and less: if q_t tends to 0, no number below f is a limit of the means",
+            floor * (1 - start / horizon - other),
+            horizon,
+            S.Infinity,
+            floor * (1 - other),
+        ),
+        Positive(
+            "each version's bound fails with at most the version's error (H5): some bound fails with at most their sum",
+            (1 - (share + other)) - (1 - (share + above) - (other + more)),
+            strict=False,
+        ),
+    )
+
+
+RELOADED_CHECKER = Statement(
+    id="E4",
+    name="reloaded-checker",
+    title="A checker replaced while running keeps its promise but for the mean of its misses over time",
+    kind=Kind.ONE_SIDED,
+    source="own; total expectation, and the union bound over the versions' exact binomial bounds",
+    uses=("E3", "H5"),
+    about="reloaded checker",
+    assumptions=(Assumption("error split", "the versions share the error", Le(errors, error_all)),),
+    claim=(
+        Clause("attained", Eq(fidelity_least, promise * (1 - missed_mean))),
+        Clause("at least", Ge(fidelity_mean, promise * (1 - missed_mean))),
+        Clause("own promises", Ge(fidelity_mean, kept_mean)),
+        Clause("late misses", Ge(fidelity_mean, promise * (1 - early / times - missed_late))),
+        Clause("from bounds", Ge(fidelity_mean, promise * (1 - missed_most)), Ge(spare, 0)),
+        Clause("all bounds covered", Ge(covered_all, 1 - error_all)),
+    ),
+    derive=_derive_reloading,
 )

@@ -27,7 +27,8 @@ from theory.design_symbols import alpha, information
 from theory.errors import DomainError
 from theory.numbers import anchor_bounds as bounds
 from theory.numbers.bounds import leak_max, margin_needed
-from theory.statements.anchors import ANCHOR_CAPACITY, ANCHOR_MARGIN, BRACKET, INFORMATION_NEEDED, POINTER_INFORMATION
+from theory.statements.anchors import ANCHOR_CAPACITY, ANCHOR_MARGIN, BRACKET
+from theory.statements.known import INFORMATION_NEEDED, POINTER_INFORMATION
 from theory.symbols import delta
 
 ALLOWED = 1e-12

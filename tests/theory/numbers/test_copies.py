@@ -116,7 +116,7 @@ COPIES = {
     ),
     "D3 anchor_bounds.information_needed": (
         lambda number, error: anchor_bounds.information_needed(number, error * (1 - 1 / number)),
-        lambda number, error: anchors.INFORMATION_NEEDED.subs(
+        lambda number, error: known.INFORMATION_NEEDED.subs(
             {design.blocks: number, design.error: error * (1 - Rational(1, number))}
         ),
         {None: lambda draw: draw.randint(3, 500), 1: lambda draw: Fraction(draw.randint(1, 900), 1000)},
