@@ -15,14 +15,14 @@ from proofs_check.deciding.deciding import Letters, decide_assumptions, decide_c
 from proofs_check.evidence import statement_hash
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.adam_runs import AdamRun
-from proofs_check.instances.anchors import AnchorSet, planar_head
+from proofs_check.instances.anchors import AnchorSet, CopiedAnchor, planar_head
 from proofs_check.instances.contexts import Context
 from proofs_check.instances.heads import Head, Sequence, opposed
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.layer_stacks import Layer, LayerStack
 from proofs_check.instances.pointers import PointerChannel
 from proofs_check.instances.priced_layers import PricedLayers
-from proofs_check.instances.rules import Checker, RuleSet, Situation
+from proofs_check.instances.rules import Checker, ReloadedChecker, RuleSet, Situation, Version
 from proofs_check.instances.schedules import ScheduleInstance
 from proofs_check.instances.sparse_rows import SparseRow
 from proofs_check.instances.stationary_heads import StationaryHead
@@ -91,6 +91,8 @@ FIRED, MISSED = (Situation(1, fired, Fraction(1, 2), Fraction(1, 2)) for fired i
 HALF = Fraction(1, 2)
 PRICED = PricedLayers((Fraction(4),) * 2, (HALF,) * 2, Fraction(1), Fraction(1), (HALF,) * 2, 0, HALF, (0,))
 STACK = LayerStack((Layer(1, 1, 1, Fraction(1), 0),) * 2, (0, 1, 2, 3), (0, 2, 2, 3), 2, 3)
+COPIED = CopiedAnchor(Fraction(0), (Fraction(-1),), 2, 1, 3, Fraction(1), HALF)
+RELOADED = ReloadedChecker((Version(Checker((FIRED, MISSED)), 1, 2, Fraction(1, 4), HALF),) * 2, 0, HALF)
 SAMPLE = WindowSample((ONE,) * 3, (1,) * 3, 2, HALF, HALF, 2, 2, 1)
 
 # Statement, an instance that keeps its assumptions, and one that breaks one of them.
@@ -114,6 +116,10 @@ BROKEN = {
         PointerChannel(((4, 2), (1, 2)), Fraction(1, 2)),
     ),
     "one block": ("D3", PointerChannel(((1, 0), (0, 1)), Fraction(1, 2)), PointerChannel(((1,),), Fraction(1, 2))),
+    "a copy with another score": ("D4", COPIED, replace(COPIED, stray=Fraction(1))),
+    "few copies that are many": ("D4", COPIED, replace(COPIED, few=3)),
+    "many copies that are few": ("D4", COPIED, replace(COPIED, many=1)),
+    "each version with the whole error": ("E4", RELOADED, replace(RELOADED, error=Fraction(1, 4))),
     "one layer, steeper": ("F3", SCHEDULE, replace(SCHEDULE, layers=1)),
     "one layer": ("F1", SCHEDULE, replace(SCHEDULE, layers=1)),
     "one layer, deep": ("F2", SCHEDULE, replace(SCHEDULE, layers=1)),

@@ -1,7 +1,8 @@
-"""Numeric functions of D1-D3, on anchors.
+"""Numeric functions of D1-D4, on anchors.
 
 Every function broadcasts over numpy arrays, works in float64 and is accurate to a relative error of 1e-12. Sympy
-numbers give exact answers instead. Information is in nats.
+numbers give exact answers instead. Information is in nats. `copies_allowed` takes single numbers, and its answer is
+exact: floats are taken as the decimals that they print as.
 
 Symbols: anchors are unit vectors; `coherence` is the largest inner product of two of them, `distance` the largest
 distance of a unit key direction from its anchor, `scale` is `|q| |key| / sqrt(d_k)`.
@@ -9,16 +10,64 @@ distance of a unit key direction from its anchor, `scale` is `|q| |key| / sqrt(d
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.numbers.checked import Array, Number, between, count, open_unit, positive, real, require, scalar
+from theory.errors import DomainError
+from theory.numbers.checked import (
+    MOST_KEYS,
+    Array,
+    Number,
+    abbreviated,
+    as_written,
+    between,
+    count,
+    open_unit,
+    positive,
+    real,
+    require,
+    scalar,
+    single_count,
+)
 from theory.numbers.numeric import Answer, exactly, is_exact, numeric
 
 # A difference smaller than this share of its terms has lost more digits than the promised error allows.
 _CANCELLED = 1e-2
+# Keeps numbers of copies below e^700 or so, which float64 can nearly hold.
+_MOST_NATS = 700.0
+_PRECISIONS = (128, 2048, 32768)
+
+
+@dataclass(frozen=True)
+class CopyInterval:
+    """Which numbers of copies of an anchor keep a leak and an entropy (D4); exact.
+
+    `for_leak` copies or more keep the leak. `for_entropy` holds the fewest and the most that keep the entropy, as do
+    all between; None if no number does. Print it for the answer in words.
+    """
+
+    for_leak: int
+    for_entropy: tuple[int, int] | None
+
+    @property
+    def both(self) -> tuple[int, int] | None:
+        """The fewest and the most copies that keep both, as do all between; None if no number does."""
+        if self.for_entropy is None or self.for_leak > self.for_entropy[1]:
+            return None
+        return max(self.for_leak, self.for_entropy[0]), self.for_entropy[1]
+
+    def __str__(self) -> str:
+        if self.both is not None:
+            return f"{self.both[0]} to {self.both[1]} copies"
+        entropy = "no number keeps the entropy"
+        if self.for_entropy is not None:
+            entropy = f"the entropy allows {self.for_entropy[0]} to {self.for_entropy[1]}"
+        return f"no number of copies: the leak needs at least {self.for_leak}, and {entropy}"
 
 
 @numeric
@@ -154,6 +203,97 @@ def information_needed(blocks: Number, error: Number) -> Answer:
             float(np.atleast_1d(number)[index]), float(np.atleast_1d(wrong)[index])
         )
     return scalar(needed)
+
+
+def copies_allowed(
+    others: int, separation: float | Fraction, leak: float | Fraction, entropy: float | Fraction
+) -> CopyInterval:
+    """Numbers of equal copies of an anchor with which every row of at least the separation keeps both targets (D4).
+
+    `others` counts the keys outside, `entropy` is in nats. Every number outside the answer lets a two-level row break a
+    target. Copies lower the leak always, but the entropy only up to a number: from then on they raise it, and it may
+    bound them from both sides.
+
+    >>> print(copies_allowed(others=1000, separation=8, leak=0.1, entropy=2.5))
+    4 to 8 copies
+    >>> print(copies_allowed(others=1000, separation=8, leak=0.1, entropy=2))
+    no number of copies: the leak needs at least 4, and the entropy allows 2 to 2
+    """
+    number = single_count("others", others, at_least=1)
+    if number > MOST_KEYS:
+        raise DomainError(f"others={number} must be at most {MOST_KEYS}")
+    gap, target, most = _single("separation", separation), _single("leak", leak), _single("entropy", entropy)
+    open_unit("leak", float(target))
+    between("entropy", float(most), 0, _MOST_NATS)
+    require(float(gap) >= -_MOST_NATS, "separation", np.float64(gap), f"be at least {-_MOST_NATS:g}")
+    # Of rows known to have at least a separation below 0, all that holds is A4 at 0: the uniform row is among them.
+    return CopyInterval(_copies_for_leak(number, gap, target), _copies_for_entropy(number, max(gap, Fraction(0)), most))
+
+
+def _single(name: str, value: float | Fraction) -> Fraction:
+    if real(name, value).ndim:
+        raise DomainError(f"{name}={abbreviated(value)} must be a single number")
+    return as_written(value)
+
+
+def _copies_for_leak(others: int, gap: Fraction, leak: Fraction) -> int:
+    """The integer from `others e^-gap (1 - leak)/leak` on, at least 1."""
+    from flint import ctx
+
+    scale = others * (1 - leak) / leak
+    if gap == 0:
+        return max(1, -(-scale.numerator // scale.denominator))
+    precision = _PRECISIONS[0]
+    while True:
+        # A rational times e to a rational power is irrational: some precision separates it from all integers.
+        with ctx.workprec(precision):
+            needed = _arb(scale) * (-_arb(gap)).exp()
+            if needed <= 1:
+                return 1
+            above = needed.ceil().unique_fmpz()
+        if above is not None:
+            return int(above)
+        precision *= 2
+
+
+def _copies_for_entropy(others: int, gap: Fraction, entropy: Fraction) -> tuple[int, int] | None:
+    """The fewest and the most copies whose entropy bound (A4) is at most the target; it falls, then rises with them."""
+
+    from flint import arb, ctx
+
+    def keeps(copies: int) -> bool:
+        for precision in _PRECISIONS:
+            with ctx.workprec(precision):
+                outside = others * (-_arb(gap)).exp()
+                total = arb(copies) + outside
+                room = _arb(entropy) - total.log() - _arb(gap) * outside / total
+                if room > 0 or room < 0:
+                    return bool(room > 0)
+        # What no precision decides is not promised.
+        return False
+
+    # The integers beside (gap - 1) others e^-gap, at which the bound is least; floats are off by less than 1.
+    about = int((float(gap) - 1) * others * np.exp(-float(gap))) if gap < 100 else 0
+    lowest = next((copies for i in (-1, 0, 1, 2) if keeps(copies := max(1, about + i))), None)
+    if lowest is None:
+        return None
+    # The bound is above the logarithm of the copies.
+    too_many = int(np.exp(float(entropy))) * 2
+    return _first(keeps, 1, lowest), _first(lambda copies: not keeps(copies), lowest, too_many) - 1
+
+
+def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """The first integer in `[low, high]` from which on it holds, as it does at `high`."""
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
+
+
+def _arb(value: Fraction) -> Any:
+    from flint import arb, fmpq
+
+    return arb(fmpq(value.numerator, value.denominator))
 
 
 def presence_information(present: ArrayLike, tokens: ArrayLike) -> float | Array:

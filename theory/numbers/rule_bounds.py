@@ -1,4 +1,4 @@
-"""Numeric functions of E1-E3, on rules at run time.
+"""Numeric functions of E1-E4, on rules at run time.
 
 A rule has a target, a set of keys given as a row of 0s and 1s in `memberships`; a promise, the fidelity that its target
 must have; and a strength, in score units, that is added to its target's scores.
@@ -16,9 +16,22 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
 from theory.errors import DomainError
-from theory.numbers.checked import Array, Number, as_written, between, open_unit, positive, real, require, scalar
+from theory.numbers.checked import (
+    Array,
+    Number,
+    as_written,
+    between,
+    broadcast,
+    count,
+    open_unit,
+    positive,
+    real,
+    require,
+    scalar,
+)
 from theory.numbers.exact_game import GameValue, float_game, solve_game
 from theory.numbers.numeric import Answer, exactly, is_exact, numeric
+from theory.numbers.unseen import violation_share_max
 
 # Above this ratio of odds the difference of logarithms is accurate, and the quotient may overflow.
 _LARGE_ODDS = 1e3
@@ -58,6 +71,18 @@ class PromiseVerdict:
     slack: Fraction
     masses: tuple[Fraction, ...]
     certificate: tuple[Fraction, ...] | None
+
+
+@dataclass(frozen=True)
+class MeasuredFidelity:
+    """Lower bound on the mean fidelity over time from measured misses, at a confidence in all versions at once (E4).
+
+    `missed` bounds each version's share of misses, each at the confidence `each`.
+    """
+
+    at_least: float
+    missed: Array
+    each: Fraction
 
 
 @numeric
@@ -216,6 +241,43 @@ def expected_fidelity(miss: Number, fired: Number, missed: Number = 0.0) -> Answ
         return exactly("expected_fidelity", miss, fired, missed)
     q = between("miss", miss, 0, 1)
     return scalar((1 - q) * between("fired", fired, 0, 1) + q * between("missed", missed, 0, 1))
+
+
+def mean_fidelity_min(promise: ArrayLike, missed: ArrayLike, times: ArrayLike = 1.0) -> float:
+    """Lower bound on the mean fidelity over time of a checker replaced while running (E4; attained).
+
+    Entry by entry, a version promises `promise`, misses the share `missed` of the cases and is at work for `times`.
+
+    >>> mean_fidelity_min(0.5, [0.5, 0.0], times=[1, 3])
+    0.4375
+    """
+    f, q, n = broadcast(
+        promise=between("promise", promise, 0, 1),
+        missed=between("missed", missed, 0, 1),
+        times=positive("times", times),
+    )
+    return float(np.average(f * (1 - q), weights=n / n.max()))
+
+
+def measured_fidelity_min(
+    promise: ArrayLike, misses: ArrayLike, cases: ArrayLike, confidence: float | Fraction, times: ArrayLike = 1.0
+) -> MeasuredFidelity:
+    """`mean_fidelity_min` from the misses counted in `cases` of each version, at this confidence for all of them (E4).
+
+    A version's cases are independent of each other, as rows of one text are not (H5), and the number of versions is
+    fixed before they are counted. Each version gets an equal share of the error, for its exact binomial bound.
+
+    >>> measured_fidelity_min(0.9, [0, 0], [59, 590], 0.95).missed.round(4).tolist()
+    [0.0606, 0.0062]
+    """
+    seen, number = broadcast(misses=count("misses", misses, 0), cases=count("cases", cases, 1))
+    require(seen <= number, "misses", seen, "be at most the number of cases")
+    open_unit("confidence", float(confidence))
+    each = 1 - (1 - as_written(confidence)) / seen.size
+    if float(each) == 1:
+        raise DomainError(f"confidence={confidence} must leave an error above 1e-16 for each of {seen.size} versions")
+    missed = np.asarray(violation_share_max(seen, number, each))
+    return MeasuredFidelity(mean_fidelity_min(promise, missed, times), missed, each)
 
 
 def _targets(memberships: ArrayLike) -> NDArray[np.float64]:
