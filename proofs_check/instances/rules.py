@@ -318,7 +318,7 @@ def reloaded_checkers(draw: st.DrawFn) -> ReloadedChecker:
         versions.append(Version(checker, draw(st.integers(1, 5)), measured, error, max(Fraction(0), claimed)))
     errors = sum((version.error for version in versions), Fraction(0))
     early = draw(st.integers(0, sum(version.times for version in versions) - 1))
-    return ReloadedChecker(tuple(versions), early, errors + (1 - errors) * draw(st.sampled_from((0, Fraction(1, 4)))))
+    return ReloadedChecker(tuple(versions), early, errors + (1 - errors) * Fraction(draw(st.integers(0, 1)), 4))
 
 
 @st.composite

@@ -225,7 +225,7 @@ def copies_allowed(
     gap, target, most = _single("separation", separation), _single("leak", leak), _single("entropy", entropy)
     open_unit("leak", float(target))
     between("entropy", float(most), 0, _MOST_NATS)
-    require(float(gap) >= -_MOST_NATS, "separation", np.float64(gap), f"be at least {-_MOST_NATS:g}")
+    require(float(gap) >= -_MOST_NATS, "separation", np.asarray(float(gap)), f"be at least {-_MOST_NATS:g}")
     # Of rows known to have at least a separation below 0, all that holds is A4 at 0: the uniform row is among them.
     return CopyInterval(_copies_for_leak(number, gap, target), _copies_for_entropy(number, max(gap, Fraction(0)), most))
 

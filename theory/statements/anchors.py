@@ -290,7 +290,7 @@ def _derive_redundancy() -> tuple[Step, ...]:
 REDUNDANCY = Statement(
     id="D4",
     name="anchor-redundancy",
-    title="Copies of an anchor save log R of separation and cost at most log R of entropy",
+    title="At one leak, R copies of an anchor save log R of separation and cost (1 - leak) log R of entropy",
     kind=Kind.IDENTITY,
     source="own, after seed claim that anchors are designed information-theoretically (arXiv 2510.09338)",
     uses=("A3", "A4", "B2"),

@@ -275,7 +275,9 @@ RELOADED_CHECKER = Statement(
     source="own; total expectation, and the union bound over the versions' exact binomial bounds",
     uses=("E3", "H5"),
     about="reloaded checker",
-    assumptions=(Assumption("error split", "the versions share the error", Le(errors, error_all)),),
+    assumptions=(
+        Assumption("error split", "the errors of the versions' bounds sum to at most alpha_E", Le(errors, error_all)),
+    ),
     claim=(
         Clause("attained", Eq(fidelity_least, promise * (1 - missed_mean))),
         Clause("at least", Ge(fidelity_mean, promise * (1 - missed_mean))),
