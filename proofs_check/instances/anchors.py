@@ -285,8 +285,9 @@ def copied_anchors(draw: st.DrawFn) -> CopiedAnchor:
     """Copies of an anchor above or below up to three levels of other keys; targets near the leaks.
 
     >>> from hypothesis import find
-    >>> print(find(copied_anchors(), lambda drawn: drawn.copies > 1))
-    score 0, outside (0), copies 2, few 1, many 2, temperature 1, leak target 0.984375
+    >>> drawn = find(copied_anchors(), lambda drawn: drawn.copies > 1)
+    >>> drawn.copies, drawn.few, drawn.many, drawn.outside
+    (2, 1, 2, (Fraction(0, 1),))
     """
     temperature = draw(temperatures())
     # Half of the rows have few copies, a few nats above many keys: there the entropy falls as copies are added.

@@ -256,7 +256,8 @@ def mean_fidelity_min(promise: ArrayLike, missed: ArrayLike, times: ArrayLike = 
         missed=between("missed", missed, 0, 1),
         times=positive("times", times),
     )
-    return float(np.average(f * (1 - q), weights=n / n.max()))
+    # Scaled by a power of 2, which is exact, so that no sum of times overflows.
+    return float(np.average(f * (1 - q), weights=np.ldexp(n, -np.frexp(n.max())[1] - n.size.bit_length())))
 
 
 def measured_fidelity_min(
