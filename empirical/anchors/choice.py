@@ -27,6 +27,11 @@ from theory.numbers.anchor_bounds import presence_information
 Whole = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+# Below it the permutations needed are too many to make.
+LEAST_LEVEL = 1e-9
+# Permutations made unasked; more are made only if the user names their number.
+MOST_PERMUTATIONS = 10**7
+
 
 @dataclass(frozen=True)
 class HalfTest:
@@ -86,6 +91,11 @@ def choose(
     if not tested.size:
         raise DomainError(f"no token occurs in {least} of the {len(one)} blocks that choose: give a smaller --least")
     drawn = permutations_needed(len(tested), level) if permutations is None else permutations
+    if permutations is None and drawn > MOST_PERMUTATIONS:
+        raise DomainError(
+            f"level {level:g} for {len(tested)} tested tokens takes {drawn} permutations to choose a single one: give "
+            "a larger --level or --least, or say how many with --permutations"
+        )
     check_permutations(drawn, level)
     everywhere = half_test(blocks, one, tested, drawn, first_draws)
     ranked = _ranked(everywhere, level, most)
@@ -125,8 +135,8 @@ def half_test(
 
 
 def _check(level: float, least: int, most: int, seed: int) -> None:
-    if not 0 < level < 1:
-        raise DomainError(f"level {level:g} must lie in (0, 1)")
+    if not LEAST_LEVEL <= level < 1:
+        raise DomainError(f"level {level:g} must lie in [{LEAST_LEVEL:g}, 1)")
     for name, value in (("least", least), ("most", most)):
         if value < 1:
             raise DomainError(f"{name} {value} must be at least 1")

@@ -7,10 +7,10 @@ each block is the block's number in other words, and every token that occurs onc
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -108,21 +108,20 @@ def _marking_tokens(text: TextTokens, ids: Whole, blocks: str, marks: Sequence[i
 
 
 def _recurring(text: TextTokens, ids: Whole, labels: Sequence[str | None]) -> LabelledBlocks:
-    names, codes = np.unique([name or "" for name in labels], return_inverse=True)
-    known = np.array([name is not None for name in labels])
-    times = np.bincount(codes[known], minlength=len(names))
-    recur = times >= 2
-    if recur.sum() < 2:
+    times = Counter(label for label in labels if label is not None)
+    # Not numpy's arrays of text, which drop NULs at the end of a label.
+    names = tuple(sorted(label for label, count in times.items() if count >= 2))
+    if len(names) < 2:
         raise DomainError(
-            f"{recur.sum()} labels occur in two or more of the text's {len(labels)} blocks: at least 2 must, or no "
-            "token can tell one label from another"
+            f"labels that occur in two or more of the text's {len(labels)} blocks: {len(names)}. There must be at "
+            "least 2, or no token can tell one label from another"
         )
-    chosen = known & recur[codes]
-    number: Any = np.cumsum(recur) - 1
+    number = {name: index for index, name in enumerate(names)}
+    codes = np.array([number.get(label, -1) if label is not None else -1 for label in labels], dtype=np.int64)
+    chosen = codes >= 0
     inside = text.candidates >= 0
     shape = (len(labels), len(text.spelled))
     # Converting adds up a token's occurrences in a block.
     presence = csr_array(coo_array((np.ones(inside.sum(), np.int64), (ids[inside], text.candidates[inside])), shape))
     presence.data[:] = 1
-    kept = tuple(str(name) for name in names[recur])
-    return LabelledBlocks(presence[chosen], number[codes[chosen]], kept, len(labels))
+    return LabelledBlocks(presence[chosen], codes[chosen], names, len(labels))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,7 @@ class TextTokens:
 
     def without(self, tokens: Sequence[int]) -> TextTokens:
         """The same text, in which these tokens are no candidates."""
-        candidates = np.where(np.isin(self.sequence, tokens), -1, self.candidates)
-        return TextTokens(self.tokenizer, self.sequence, candidates, self.spelled, self.ids)
+        return replace(self, candidates=np.where(np.isin(self.sequence, tokens), -1, self.candidates))
 
 
 def model_tokens(tokenizer: Tokenizer, content: str) -> TextTokens:
