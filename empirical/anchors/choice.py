@@ -48,6 +48,10 @@ class HalfTest:
         """For each token the label whose blocks contain it most often, as a share of them."""
         return np.asarray((self.counts / self.totals).argmax(1))
 
+    def of(self, rows: Whole) -> HalfTest:
+        """The same test of some of the tokens."""
+        return HalfTest(self.counts[rows], self.totals, self.information[rows], self.p[rows], self.corrected[rows])
+
 
 @dataclass(frozen=True)
 class Pointer:
@@ -99,13 +103,7 @@ def choose(
     check_permutations(drawn, level)
     everywhere = half_test(blocks, one, tested, drawn, first_draws)
     ranked = _ranked(everywhere, level, most)
-    first = HalfTest(
-        everywhere.counts[ranked],
-        everywhere.totals,
-        everywhere.information[ranked],
-        everywhere.p[ranked],
-        everywhere.corrected[ranked],
-    )
+    first = everywhere.of(ranked)
     tokens = tested[ranked]
     second = half_test(blocks, two, tokens, drawn, second_draws)
     confirmed = (second.corrected <= level) & (second.labels == first.labels)

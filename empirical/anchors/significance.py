@@ -33,7 +33,11 @@ def permutations_needed(tests: int, level: float) -> int:
     >>> permutations_needed(tests=100, level=0.05)
     1999
     """
-    return max(1, int(np.ceil(tests / level)) - 1)
+    found = max(1, int(np.ceil(tests / level)) - 1)
+    # Rounding can put the corrected p-value above a level that it equals.
+    while tests * (1 / (found + 1)) > level:
+        found += 1
+    return found
 
 
 def check_permutations(permutations: int, level: float) -> None:

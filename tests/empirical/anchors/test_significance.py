@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from scipy.stats import binom, entropy
+from scipy.stats import binom, entropy, false_discovery_control
 from scipy.stats.contingency import crosstab
 
 from empirical.anchors import significance
@@ -133,9 +133,14 @@ def test_smallest_p_value_is_one_over_the_draws_and_one():
 
 
 def test_permutations_needed_lets_a_single_token_reach_the_level():
-    for tests in (1, 7, 1000):
-        needed = permutations_needed(tests, 0.05)
-        assert tests / (needed + 1) <= 0.05 < tests / needed
+    # At 0.3 and 3 tests, and at 0.01 and 1307, the fewest of exact arithmetic round to a p-value above the level.
+    for level, tests in [(0.05, 1), (0.05, 7), (0.05, 1000), (0.3, 3), (0.01, 1307), (0.9, 1)]:
+        needed = permutations_needed(tests, level)
+        p = np.ones(tests)
+        p[0] = 1 / (needed + 1)
+        assert false_discovery_control(p)[0] <= level
+        p[0] = 1 / (needed - 1) if needed > 1 else 1
+        assert tests * p[0] > level
 
 
 @pytest.mark.parametrize("permutations", [0, -1, 18])
