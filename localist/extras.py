@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from importlib.metadata import PackageNotFoundError, requires
 
+# Libraries whose modules have another name.
+_DISTRIBUTIONS = {"re2": "google-re2", "z3": "z3-solver"}
+
 
 def advice(module: str) -> str | None:
     """One line on how to install a library of an optional feature; None for any other module."""
@@ -12,7 +15,8 @@ def advice(module: str) -> str | None:
         declared = requires("localist") or []
     except PackageNotFoundError:
         return None
-    wanted = module.partition(".")[0].replace("_", "-").lower()
+    top = module.partition(".")[0]
+    wanted = _DISTRIBUTIONS.get(top, top).replace("_", "-").lower()
     for line in declared:
         extra = re.search(r"extra == ['\"]([\w-]+)['\"]", line)
         name = re.split(r"[^\w.-]", line, maxsplit=1)[0]

@@ -82,10 +82,9 @@ class Rules:
         formulas = [rule.when for rule in rules] + [each for each in chosen if each is not None]
         self.predicates = list(dict.fromkeys(each for formula in formulas for each in formula.predicates.values()))
         self._of_text = [each for each in self.predicates if isinstance(each, OfText)]
-        everywhere: Evaluator = lambda values: np.ones_like(values[SeenBefore()])  # noqa: E731
         self.evaluators: tuple[list[Evaluator], list[Evaluator]] = (
             [_evaluator(rule.when) for rule in rules],
-            [everywhere if each is None else _evaluator(each) for each in chosen],
+            [_everywhere if each is None else _evaluator(each) for each in chosen],
         )
         # Grows by one entry per different token text.
         self._index: dict[str, int] = {}
@@ -187,6 +186,8 @@ def _evaluator(formula: Formula) -> Evaluator:
     def built(logic: Boolean) -> Evaluator:
         if isinstance(logic, sympy.Symbol):
             return itemgetter(formula.predicates[logic])
+        if logic == sympy.true:
+            return _everywhere
         # sympy sorts `args` at each access, so they are read only here.
         parts = [built(part) for part in logic.args]
         if logic.func is sympy.Not:
@@ -195,3 +196,7 @@ def _evaluator(formula: Formula) -> Evaluator:
         return lambda values: join.reduce([part(values) for part in parts])
 
     return built(formula.logic)
+
+
+def _everywhere(values: Mapping[Predicate, Bools]) -> Bools:
+    return np.ones_like(values[SeenBefore()])

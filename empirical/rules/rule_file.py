@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ _MOST_INDEX = 10**4
 Index = Annotated[int, Field(ge=0, le=_MOST_INDEX, strict=True)]
 # What pydantic adds to a place for each member of a union.
 _UNIONS = {"constrained-str", "list[constrained-int]"}
+Texts = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 Chosen = Annotated[str, Field(pattern=r"^(all|[0-9]{1,5}(-[0-9]{1,5})?)$")] | list[Index]
 
 
@@ -71,8 +73,10 @@ class RuleTable(Table):
 class RuleFile(Table):
     """Rules in order, and lists of token texts that `anchors("NAME")` refers to."""
 
-    rule: Annotated[list[RuleTable], Field(min_length=1, max_length=MOST_RULES)]
-    anchors: dict[str, Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]] = {}
+    rule: Annotated[list[RuleTable], Field(min_length=1, max_length=MOST_RULES, description="Rules, as `[[rule]]`")]
+    anchors: Annotated[dict[str, Texts], Field(description="Lists of token texts, by name")] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _names_differ(self) -> RuleFile:
@@ -84,13 +88,17 @@ class RuleFile(Table):
         return self
 
 
+@dataclass(frozen=True)
 class Rule:
-    """One rule, read: its formulas, its promise or strength, and its layers and heads (None: all)."""
+    """One rule, read: its formulas, its promise or its strength in nats, and its layers and heads (None: all)."""
 
-    def __init__(self, table: RuleTable, when: Formula, target: Target) -> None:
-        self.name, self.when, self.target = table.name, when, target
-        self.fidelity, self.strength = table.fidelity, table.strength
-        self.layers, self.heads = indices(table.layers), indices(table.heads)
+    name: str
+    when: Formula
+    target: Target
+    fidelity: float | None = None
+    strength: float | None = None
+    layers: frozenset[int] | None = None
+    heads: frozenset[int] | None = None
 
 
 def indices(chosen: str | list[int]) -> frozenset[int] | None:
@@ -145,7 +153,8 @@ class _Formulas:
         except FormulaError as error:
             raise self._error(index, "target", error) from None
         self._check(index, when, target)
-        return Rule(table, when, target)
+        layers, heads = indices(table.layers), indices(table.heads)
+        return Rule(table.name, when, target, table.fidelity, table.strength, layers, heads)
 
     def _check(self, index: int, when: Formula, target: Target) -> None:
         chosen = target.formula

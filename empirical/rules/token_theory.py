@@ -117,9 +117,7 @@ class TokenTheory:
         blocks = place["block"] - before["block"]
         earlier = [before["position"] < place["position"], blocks >= 0]
         earlier.append(z3.Implies(blocks == 0, query.start == key.start))
-        earlier.append(
-            z3.Implies(blocks > 0, query.start > before["position"] + self.shape.least * (blocks - 1))
-        )
+        earlier.append(z3.Implies(blocks > 0, query.start > before["position"] + self.shape.least * (blocks - 1)))
         earlier.append(query.start >= key.start + self.shape.least * blocks)
         if self.shape.most is not None:
             earlier.append(query.start <= key.start + self.shape.most * blocks)

@@ -84,13 +84,15 @@ def _solve(columns: list[Column]) -> tuple[Fraction, list[Fraction], list[Fracti
     # feasible, and the value is the inverse of that sum over the scale, less the shift.
     table = [[int((x + shift) * scale) for x in column] + [1] for column in columns]
     table.append([-1] * len(columns[0]) + [0])
-    solution, prices = _simplex(table)
+    solution, prices = simplex(table)
     total = sum(solution, Fraction(0))
     return 1 / (scale * total) - shift, [x / total for x in prices], [x / total for x in solution]
 
 
-def _simplex(table: list[list[int]]) -> tuple[list[Fraction], list[Fraction]]:
+def simplex(table: list[list[int]]) -> tuple[list[Fraction], list[Fraction]]:
     """Optimum and dual prices of a condensed tableau: constraints over the objective's row, right-hand sides last.
+
+    All entries are integers and the right-hand sides at least 0; the objective's row holds the costs, negated.
 
     Bland's rule, smallest label first for entering and leaving, so that no basis recurs. The entries stay integers over
     one denominator, the last pivot (Edmonds 1967), which is faster than one rational per entry.
