@@ -106,7 +106,8 @@ class Rules:
         """The keys of each rule's target that each query of a whole text sees, `(rules, queries, keys)`."""
         own = text.blocks[:, None] == text.blocks[None, :]
         keys = self.targets(text)[:, None, :] & (~self.own_block[:, None, None] | own)
-        return keys & np.tri(len(text), dtype=bool)
+        visible: Bools = keys & np.tri(len(text), dtype=bool)
+        return visible
 
     def indices(self, tokens: Sequence[str]) -> Ints:
         """The entry of each token's text in the table of decided predicates."""

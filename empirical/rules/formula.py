@@ -260,7 +260,7 @@ class _Reader(Transformer[Any, Any]):
         """`block 3`."""
         name, given = parts
         if name != "block":
-            raise _no_target(name, f"{name} {abbreviated(str(given))}")
+            raise _no_target(name, f"{name} {given}")
         return self.symbol(Number("block", _number(given), below=False))
 
     def named(self, parts: list[Token]) -> Boolean:

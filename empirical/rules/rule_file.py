@@ -78,15 +78,6 @@ class RuleFile(Table):
         default_factory=dict
     )
 
-    @model_validator(mode="after")
-    def _names_differ(self) -> RuleFile:
-        seen = set()
-        for rule in self.rule:
-            if rule.name in seen:
-                raise ValueError(f"rule name {rule.name!r} must be unique")
-            seen.add(rule.name)
-        return self
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -131,7 +122,10 @@ def parse_rules(text: str, name: str = "rules") -> list[Rule]:
         raise InputError(f"{name}{_complaint(error, text)}") from None
     except RecursionError:
         raise InputError(f"{name} is nested too deeply") from None
-    reader = _Formulas(name, text, file)
+    reader, names = _Formulas(name, text, file), [rule.name for rule in file.rule]
+    for index, each in enumerate(names):
+        if each in names[:index]:
+            raise InputError(f"{name}{place_of(text, ['rule', index, 'name'])}: rule name {each!r} must be unique")
     return [reader.rule(index) for index in range(len(file.rule))]
 
 

@@ -127,7 +127,7 @@ def read(drawn):
 RULES = st.lists(st.tuples(FORMULAS, TARGETS, st.sampled_from([0.3, 0.45, 0.5, 0.6, 0.9])), min_size=2, max_size=4)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(RULES, st.lists(texts(size=14), min_size=1, max_size=6))
 def test_possible_rules_can_be_kept_in_every_row(drawn, several):
     rules = read(drawn)
