@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from empirical.rules.rule_file import RuleFile
 from empirical.sweep.plan import SweepConfig
 from theory.design.run_file import Run
 from theory.statements.catalogue import CATALOGUE
@@ -24,6 +25,7 @@ def pages() -> dict[str, str]:
         "theory.md": page(CATALOGUE),
         "run-file.md": _fields("RUN.toml", "`localist check` and `localist design` read it.", Run),
         "sweep-file.md": _fields("SWEEP.toml", "`localist sweep` reads it.", SweepConfig),
+        "rule-file.md": _fields("RULES.toml", "`localist rules check` reads it; see `docs/rules.md`.", RuleFile),
     }
 
 
@@ -82,7 +84,7 @@ def _value(schema: dict[str, Any]) -> str:
         return ", ".join(f'`"{each}"`' for each in schema["enum"])
     if "const" in schema:
         return f'`"{schema["const"]}"`'
-    kind = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
+    kind = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false", "object": "table"}
     words = kind.get(schema.get("type", ""), "list")
     if "prefixItems" in schema:
         return f"list of: {'; '.join(_value(each) for each in schema['prefixItems'])}"
