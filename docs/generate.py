@@ -84,7 +84,8 @@ def _value(schema: dict[str, Any]) -> str:
         return ", ".join(f'`"{each}"`' for each in schema["enum"])
     if "const" in schema:
         return f'`"{schema["const"]}"`'
-    kind = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false", "object": "table"}
+    kind = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
+    kind["object"] = "table"
     words = kind.get(schema.get("type", ""), "list")
     if "prefixItems" in schema:
         return f"list of: {'; '.join(_value(each) for each in schema['prefixItems'])}"

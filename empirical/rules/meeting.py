@@ -37,8 +37,9 @@ class Meeting:
         self.layer, self.head = z3.Ints("layer head")
         self.solver = self.theory.solver(self.query.laws)
         self._shown: dict[tuple[int, int], bool] = {}
-        for index, acts in enumerate(self.acts):
-            self.solver.add(z3.Implies(acts, self._acting(index)))
+        self._laws = [self._acting(index) for index in range(len(rules))]
+        for acts, laws in zip(self.acts, self._laws, strict=True):
+            self.solver.add(z3.Implies(acts, laws))
 
     def _acting(self, index: int) -> Any:
         rule, key = self.rules[index], self.keys[index]
@@ -101,18 +102,19 @@ class Meeting:
     def _places(self) -> list[frozenset[int]]:
         """For the query and for each named position, the rules that act only where such a key is in their target."""
         everything = range(len(self.rules))
-        query = frozenset(i for i in everything if self._never(self.acts[i], z3.Not(self._holds(i, self.query))))
+        query = frozenset(i for i in everything if self._never(self._laws[i], z3.Not(self._holds(i, self.query))))
         found = [query]
         for position in self._positions():
             late = self.query.places["position"] >= position
-            reached = [i for i in everything if self._never(self.acts[i], z3.Not(late))]
+            reached = [i for i in everything if self._never(self._laws[i], z3.Not(late))]
             key = self.theory.token("certain")
             laws = z3.And(key.laws, key.places["position"] == position, self.theory.sees(self.query, key))
-            found.append(frozenset(i for i in reached if self._never(self.acts[i], laws, z3.Not(self._holds(i, key)))))
+            found.append(frozenset(i for i in reached if self._never(self._laws[i], laws, z3.Not(self._holds(i, key)))))
         return found
 
     def _chains(self, acting: Sequence[int]) -> Iterator[frozenset[int]]:
         """Sets of targets that contain one another, at least one with each target; not all of them if they are many."""
+        self._refute(acting)
         groups: list[list[int]] = []
         for index in acting:
             # Equal targets are one link of a chain.
@@ -135,15 +137,30 @@ class Meeting:
                 left &= above[link]
             yield frozenset(index for link in chain for index in groups[link])
 
+    def _refute(self, acting: Sequence[int]) -> None:
+        """Finds, many at once, pairs of targets of which one is not within the other, so that few are asked singly."""
+        acts = [self.acts[index] for index in acting]
+        for inner in acting:
+            left = [outer for outer in acting if (inner, outer) not in self._shown]
+            while left:
+                outside = [z3.Not(self._holds(outer, self.keys[inner])) for outer in left]
+                if not possible(self.solver, *acts, z3.Or(*outside)):
+                    break
+                model = self.solver.model()
+                refuted = {outer for outer, law in zip(left, outside, strict=True) if z3.is_true(model.eval(law, True))}
+                self._shown |= {(inner, outer): False for outer in refuted}
+                left = [outer for outer in left if outer not in refuted]
+
     def _within(self, inner: int, outer: int) -> bool:
         """Whether, where both rules act, each key of one's target is in the other's; False if this is not shown."""
         if (inner, outer) not in self._shown:
-            acts = self.acts[inner], self.acts[outer]
-            self._shown[inner, outer] = self._never(*acts, z3.Not(self._holds(outer, self.keys[inner])))
+            acting = self._laws[inner], self._laws[outer]
+            self._shown[inner, outer] = self._never(*acting, z3.Not(self._holds(outer, self.keys[inner])))
         return self._shown[inner, outer]
 
-    def _never(self, *assumptions: Any) -> bool:
-        return possible(self.solver, *assumptions) is False
+    def _never(self, *laws: Any) -> bool:
+        """Whether these laws contradict one another; a solver of its own has far fewer laws than the common one."""
+        return possible(self.theory.solver(self.query.laws, *laws)) is False
 
     def _positions(self) -> list[int]:
         named = {each.value for each in self.theory.predicates if isinstance(each, Number) and each.place == "position"}

@@ -67,7 +67,13 @@ def test_json(call):
     assert status == 1
     assert (answer["schema"], answer["possible"], answer["complete"]) == (1, False, True)
     assert answer["sets"] == [
-        {"rules": ["r0", "r1"], "shared_sup": 0.5, "asked": 1.3, "certificate": {"r0": 1.0, "r1": 1.0}, "possible": False}
+        {
+            "rules": ["r0", "r1"],
+            "shared_sup": 0.5,
+            "asked": 1.3,
+            "certificate": {"r0": 1.0, "r1": 1.0},
+            "possible": False,
+        }
     ]
     assert answer["total_change"] == 0.3
     assert answer["conflicts"] == ["rules r0 and r1 ask for 1.3 of a row that has 1"]
