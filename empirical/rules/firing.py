@@ -69,13 +69,15 @@ class Fired:
 
 
 class Rules:
-    """Rules that can be asked about texts.
+    """Rules that can be asked about texts, at least one. Raises DomainError.
 
     `own_block` `(rules,)` is True where a target is the query's own block: the keys of rule `r` for query `q` are
     `targets[r] & (~own_block[r] | (blocks == blocks[q]))`, up to `q`.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
+        if not rules:
+            raise DomainError("rules must hold at least one rule")
         self.rules = tuple(rules)
         self.own_block: Bools = np.array([rule.target.formula is None for rule in rules], dtype=bool)
         chosen = [rule.target.formula for rule in rules]

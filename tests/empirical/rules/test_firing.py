@@ -103,6 +103,11 @@ def test_texts_that_are_refused(tokens, blocks, positions, law):
         )
 
 
+def test_no_rules_are_refused():
+    with pytest.raises(DomainError, match="at least one rule"):
+        Rules([])
+
+
 def test_piece_must_follow_the_one_before():
     reader = one("seen_before").start()
     reader.append(TokenText(["a"], np.array([4])))

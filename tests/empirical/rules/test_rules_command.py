@@ -9,7 +9,7 @@ import pytest
 from repository import ROOT
 from ruled_texts import rule_file
 
-from localist import cli
+from localist import cli, extras
 
 RUN = """
 [model]
@@ -154,3 +154,10 @@ def test_rules_that_do_not_fit_the_run(call, extra, when, said):
 @pytest.mark.parametrize("words", [["--runs", "x"], ["extra"]])
 def test_what_is_not_understood_is_refused(call, words):
     assert call(rule_file(CONFLICT), *words)[0] == 2
+
+
+@pytest.mark.parametrize(("module", "library"), [("z3", "z3-solver"), ("re2", "google-re2"), ("lark", "lark")])
+def test_missing_library_is_named_with_its_extra(monkeypatch, module, library):
+    declared = [f"{name}>=1; extra == 'rules'" for name in ("google-re2", "lark", "z3-solver")]
+    monkeypatch.setattr(extras, "requires", lambda name: declared)
+    assert extras.advice(module) == f"{library} is not installed. Install it with pip install 'localist[rules]'"
