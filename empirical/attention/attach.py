@@ -38,7 +38,7 @@ class Attachment:
 
     `dials` is one dial per layer or one for all, by default the model's own, else 0; a layer may have one per head.
     `on_begin` and `on_end` are called before and after each forward pass, the latter only if it came to its end, and
-    `on_call` with each layer's call. `truncate` is as in `dial`.
+    `on_call` with each layer's call. `truncate` is as in `dial`. `steer` gives a layer's output in place of the call's.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Attachment:
         on_begin: Callable[[], None] | None = None,
         on_end: Callable[[], None] | None = None,
         truncate: float | None = None,
+        steer: Callable[[AttentionCall, Text], Tensor] | None = None,
     ) -> None:
         if not isinstance(model, PreTrainedModel):
             raise DomainError(f"{type(model).__name__} is not a transformers model")
@@ -57,7 +58,7 @@ class Attachment:
         self._reader, self._window = TextReader(blocks), blocks.window
         if truncate is not None:
             check_level(truncate)
-        self._truncate = truncate
+        self._truncate, self._steer = truncate, steer
         self._name = f"{_PREFIX}{next(_NUMBERS)}"
         settings = _own_settings(model)
         self._temperature = float(settings.get("temperature", 1.0))
@@ -99,14 +100,14 @@ class Attachment:
     def _before(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         given = inspect.signature(self._model.forward).bind_partial(*args, **kwargs).arguments
         given |= given.pop("kwargs", {})
-        repeated = any(getattr(part, "gradient_checkpointing", False) for part in module.modules())
-        if repeated and module.training and torch.is_grad_enabled():
+        repeats = module.training and torch.is_grad_enabled()
+        if repeats and any(getattr(part, "gradient_checkpointing", False) for part in module.modules()):
             raise DomainError("gradient checkpointing calls attention twice per layer: switch it off while watching")
         self._called, self._cache = set(), given.get("past_key_values")
         self._text = self._reader.read(given, self._named)
         if isinstance(self._cache, BlockCache):
-            if self._on_call is not None:
-                raise DomainError("rows count every key, of which a BlockCache drops some: watch with another cache")
+            if self._on_call is not None or self._steer is not None:
+                raise DomainError("rows count every key, of which a BlockCache drops some: steer or watch with another cache")
             self._cache.begin(self._text, [dial == 1 for dial in self.dials], self._window)
         if self._on_begin is not None:
             self._on_begin()
@@ -159,7 +160,8 @@ class Attachment:
             call = truncated(call, self._truncate)
         if self._on_call is not None:
             self._on_call(call)
-        return call.output.transpose(1, 2).contiguous(), None
+        output = call.output if self._steer is None else self._steer(call, text)
+        return output.transpose(1, 2).contiguous(), None
 
     def _layer(self, module: torch.nn.Module) -> int:
         """The number of the layer that calls. Raises DomainError if it has none, or called before in this pass."""

@@ -1,0 +1,168 @@
+"""Steers a transformers decoder by rules inside a `with` statement, in whole passes and in generation with a cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from empirical.attention.attach import Attachment
+from empirical.attention.attention_call import AttentionCall
+from empirical.attention.block_kinds import Blocks, WindowBlocks, chosen_blocks
+from empirical.attention.schedule import LayerDial
+from empirical.attention.text import Text
+from empirical.steering.firings import Firings, Plan, SteeringRule
+from empirical.steering.steered_call import SteeredRows, steer
+from empirical.steering.strengths import Status
+from theory.errors import DomainError
+
+
+@dataclass(frozen=True)
+class Firing:
+    """What a rule did in one row: the row, the fidelity of its target before and after, and its strength in nats.
+
+    `text` numbers the texts of the pass, and `position` is that of the query in its text. `status` says whether a
+    promise is met, as measured.
+    """
+
+    text: int
+    position: int
+    layer: int
+    head: int
+    rule: str
+    promise: float | None
+    before: float
+    after: float
+    strength: float
+    status: Status
+
+
+@dataclass(frozen=True)
+class SteeredPass:
+    """What the rules did in one forward pass, layer by layer."""
+
+    rules: Sequence[SteeringRule]
+    positions: Tensor
+    layers: list[SteeredRows]
+
+    def __iter__(self) -> Iterator[Firing]:
+        """Every firing of every layer."""
+        for rows in self.layers:
+            texts = rows.text if len(self.positions) > 1 else torch.zeros_like(rows.text)
+            places = self.positions[texts, rows.query].tolist()
+            columns = (rows.text, rows.head, rows.rule, rows.before, rows.after, rows.strength, rows.status)
+            for place, (text, head, rule, before, after, strength, status) in zip(
+                places, zip(*(each.tolist() for each in columns), strict=True), strict=True
+            ):
+                what = self.rules[rule]
+                yield Firing(
+                    text, place, rows.layer, head, what.name, what.promise, before, after, strength, Status(status)
+                )
+
+    @property
+    def broken(self) -> int:
+        """Number of firings whose promise is not met."""
+        return sum(int((~rows.met).sum()) for rows in self.layers)
+
+
+class SteeringLog:
+    """The passes in which a rule fired, each added when it has come to its end; memory grows with the firings."""
+
+    def __init__(self) -> None:
+        self.passes: list[SteeredPass] = []
+
+    def __iter__(self) -> Iterator[Firing]:
+        """Every firing so far."""
+        for each in self.passes:
+            yield from each
+
+
+class _Steering:
+    """Asks the plan once per pass, and steers each layer by its answer."""
+
+    def __init__(self, plan: Plan, log: SteeringLog, layers: int) -> None:
+        self._plan, self._log, self._layers = plan, log, layers
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget a pass that was broken off."""
+        self._text: Text | None = None
+        self._firings: Firings | None = None
+        self._found: list[SteeredRows] = []
+
+    def __call__(self, call: AttentionCall, text: Text) -> Tensor:
+        """The steered output of one layer."""
+        if self._text is None:
+            self._text, self._firings = text, self._plan.firings(text)
+            self._check()
+        if self._firings is None:
+            return call.output
+        output, rows = steer(call, self._firings)
+        if rows is not None:
+            self._found.append(rows)
+        return output
+
+    def end(self) -> None:
+        """Log a pass that has come to its end."""
+        if self._found and self._text is not None and self._firings is not None:
+            positions = self._text.positions[:, -self._text.queries :]
+            self._log.passes.append(SteeredPass(self._firings.rules, positions, self._found))
+        self.begin()
+
+    def _check(self) -> None:
+        for rule in () if self._firings is None else self._firings.rules:
+            if rule.layers and max(rule.layers) >= self._layers:
+                raise DomainError(f"rule {rule.name!r} names layer {max(rule.layers)} of {self._layers}")
+
+
+@dataclass(frozen=True)
+class _WithTokens:
+    """Blocks of a text whose tokens are kept, because a plan reads them."""
+
+    blocks: Blocks
+    needs_tokens = True
+
+    @property
+    def window(self) -> int | None:
+        return self.blocks.window
+
+    def of(self, tokens: Tensor | None, positions: Tensor) -> Tensor:
+        return self.blocks.of(tokens, positions)
+
+
+@contextmanager
+def steered(
+    model: PreTrainedModel,
+    plan: Plan,
+    block: int | None = None,
+    *,
+    blocks: Blocks | Tensor | None = None,
+    dials: float | Sequence[LayerDial] | None = None,
+) -> Iterator[SteeringLog]:
+    """Steer a decoder by the rules of `plan` inside a `with` statement; yields the `SteeringLog`.
+
+    In every row where rules fire they get the least strengths that meet their promises; where this is impossible the
+    log says so, and rules with a promise leave the row as it is. Rows without a firing rule are those of the attached
+    model bit for bit. `block`, `blocks` and `dials` are as in `watch`; without blocks a text is one block, and dials
+    must be 0. The model gets its own attention back on exit. Raises DomainError as `watch`, for rules that name layers
+    or heads which the model lacks, and under gradients or dropout.
+    """
+    if block is None and blocks is None:
+        settings = getattr(model.config, "localist", None)
+        if dials is not None or settings:
+            raise DomainError("dials move attention towards blocks: say what a block is, by block or blocks")
+        chosen: Blocks = WindowBlocks(2**31 - 1)
+    else:
+        chosen = chosen_blocks(block, blocks)
+    log = SteeringLog()
+    layers = int(model.config.get_text_config().num_hidden_layers)
+    steering = _Steering(plan, log, layers)
+    attachment = Attachment(
+        model, _WithTokens(chosen), dials, on_begin=steering.begin, on_end=steering.end, steer=steering
+    )
+    with attachment.attached():
+        yield log
