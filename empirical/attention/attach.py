@@ -107,7 +107,9 @@ class Attachment:
         self._text = self._reader.read(given, self._named)
         if isinstance(self._cache, BlockCache):
             if self._on_call is not None or self._steer is not None:
-                raise DomainError("rows count every key, of which a BlockCache drops some: steer or watch with another cache")
+                raise DomainError(
+                    "rows count every key, of which a BlockCache drops some: steer or watch with another cache"
+                )
             self._cache.begin(self._text, [dial == 1 for dial in self.dials], self._window)
         if self._on_begin is not None:
             self._on_begin()

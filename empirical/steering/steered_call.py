@@ -190,7 +190,9 @@ class _Piece:
         if call.sinks is None:
             return None
         # A sink is off every block, of which dial 1 keeps nothing.
-        sinks = call.sinks.double() if call.bias == 0 else call.sinks.double().masked_fill(call.biases.isinf(), -math.inf)
+        sinks = (
+            call.sinks.double() if call.bias == 0 else call.sinks.double().masked_fill(call.biases.isinf(), -math.inf)
+        )
         return sinks[:, None, None].expand(*scores.shape[:3], 1)
 
     def _output(self, weights: Tensor) -> Tensor:

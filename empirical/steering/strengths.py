@@ -124,7 +124,9 @@ class _Rows:
         sound = total.squeeze(1) < math.inf
         values, solved, refuted = torch.zeros_like(self.goals), torch.zeros_like(sound), torch.zeros_like(sound)
         left = (live.any(-1) & sound).nonzero().squeeze(1)
-        problem = _Problem(masses[left], self.targets[left].double() * live[left, :, None], live[left], self.goals[left])
+        problem = _Problem(
+            masses[left], self.targets[left].double() * live[left, :, None], live[left], self.goals[left]
+        )
         former = torch.zeros_like(self.goals[left])
         strengths = problem.swept(former)
         for step in range(_MOST_STEPS):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
+from scipy.optimize import linprog
 
 from empirical.steering.firings import Firings, SteeringRule
 from empirical.steering.strengths import Status
@@ -44,6 +47,16 @@ def dense_scores(call):
     sinks = torch.full((scores.shape[1],), -torch.inf) if call.sinks is None else call.sinks.double()
     sinks = sinks[:, None, None].masked_fill(hard, -torch.inf).expand(*scores.shape[:3], 1)
     return torch.cat((scores, sinks.double()), -1)
+
+
+def slack(masses, members, promises):
+    """The most by which a row on the visible atoms can exceed every promise at once: E2, by linear programming."""
+    held = np.asarray(members, dtype=float)[:, np.isfinite(masses)]
+    rules, atoms = held.shape
+    bound = np.hstack((-held, np.ones((rules, 1))))
+    total = [[*np.ones(atoms), 0.0]]
+    found = linprog([*np.zeros(atoms), -1.0], bound, -np.asarray(promises), total, [1.0], [*[(0, 1)] * atoms, (-2, 2)])
+    return -found.fun
 
 
 def check_rows(call, firings, output, rows, near=NEAR):
@@ -87,7 +100,11 @@ def check_rows(call, firings, output, rows, near=NEAR):
             elif status == Status.NO_KEY:
                 assert before == after == strength == 0
             else:
+                assert status == Status.IMPOSSIBLE
                 assert strength == 0
+                live = [each for each, (*_, state) in here.items() if state == Status.IMPOSSIBLE]
+                wanted = [firings.rules[each].promise for each in live]
+                assert slack(row.numpy(), targets[live].numpy(), wanted) < 1e-9
     return len(rows.rule)
 
 
@@ -97,3 +114,5 @@ RULES = [
     SteeringRule("third", strength=1.5),
     SteeringRule("fourth", promise=0.4, layers=frozenset({1})),
 ]
+# Met by every row in which each target has a key, because they sum to less than 1.
+POSSIBLE = [replace(rule, promise=rule.promise and rule.promise / 1.8) for rule in RULES]

@@ -8,8 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import linprog, minimize
+from scipy.optimize import minimize
 from scipy.special import logit, logsumexp
+from steering import slack
 from tiny import one_thread  # noqa: F401
 
 from empirical.steering import strengths as module
@@ -41,21 +42,13 @@ def kkt(masses, members, promises, strengths):
     return max(float((-excess).max()), float(np.minimum(strengths, np.abs(excess)).max()))
 
 
-def slack(masses, members, promises):
-    """The most by which a row on the visible atoms can exceed every promise at once: E2, by linear programming."""
-    held = np.asarray(members, dtype=float)[:, np.isfinite(masses)]
-    rules, atoms = held.shape
-    bound = np.hstack((-held, np.ones((rules, 1))))
-    total = [[*np.ones(atoms), 0.0]]
-    found = linprog([*np.zeros(atoms), -1.0], bound, -np.asarray(promises), total, [1.0], [*[(0, 1)] * atoms, (-2, 2)])
-    return -found.fun
-
-
 @st.composite
 def problems(draw, rules=4, scale=30.0):
     """Log masses, members and promises, some of them impossible."""
     count, atoms = draw(st.integers(1, rules)), draw(st.integers(2, 7))
-    members = np.array(draw(st.lists(st.lists(st.booleans(), min_size=atoms, max_size=atoms), min_size=count, max_size=count)))
+    members = np.array(
+        draw(st.lists(st.lists(st.booleans(), min_size=atoms, max_size=atoms), min_size=count, max_size=count))
+    )
     finite = st.floats(-scale, scale)
     masses = np.array(draw(st.lists(finite | st.just(-np.inf), min_size=atoms, max_size=atoms)))
     promises = np.array(draw(st.lists(st.floats(0.01, 0.99), min_size=count, max_size=count)))
@@ -218,7 +211,11 @@ def test_a_row_that_runs_out_of_steps_is_unsolved(monkeypatch):
 
 @pytest.mark.parametrize("factor", [0.999999, 1.000001])
 def test_planted_strengths_off_by_a_factor_are_found(factor):
-    masses, members, promises = np.log([0.2, 0.3, 0.1, 0.4]), np.array([[1, 1, 0, 0], [0, 1, 1, 0]]), np.array([0.8, 0.7])
+    masses, members, promises = (
+        np.log([0.2, 0.3, 0.1, 0.4]),
+        np.array([[1, 1, 0, 0], [0, 1, 1, 0]]),
+        np.array([0.8, 0.7]),
+    )
     found = solve(masses, members, promises)
     assert (found.status == Status.MET).all()
     assert kkt(masses, members, promises, found.values.numpy()) <= NEAR
