@@ -7,21 +7,27 @@ minimise the convex `log sum_j a_j e^(sum_r b_r 1[j in T_r]) - sum_r b_r f_r` ov
 With one rule the minimiser has a closed form (B1). With several, each step is a projected Newton step whose length
 halves until the objective falls. Where no length does, one sweep minimises over each strength in turn, in closed form;
 a sweep also begins, because it crosses hundreds of nats at once. A row counts as solved by its residual, never by the
-number of steps. Weights that prove the promises impossible (E2) are sought among the strengths and their last change: where the
-promises cannot be met, strengths grow along such weights.
+number of steps. Weights that prove the promises impossible (E2) are sought among the strengths and their last change:
+where the promises cannot be met, strengths grow along such weights.
+
+The masses of the atoms are few numbers, for which numpy takes half the time of torch or less.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import IntEnum
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int8
+from numpy.typing import NDArray
 from torch import Tensor
 
 from theory.errors import DomainError
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 # Largest distance of a kept promise below its fidelity, and of a strength from complementary slackness.
 TOLERANCE = 1e-9
@@ -32,6 +38,8 @@ _MOST_STEPS = 100
 _LONGEST_STEP = 8.0
 _HALVINGS = 10
 _RIDGE = 1e-3
+# Steps between two searches for a proof that promises are impossible.
+_PROOFS = 4
 
 
 class Status(IntEnum):
@@ -79,165 +87,189 @@ def least_change(
     if log_masses.shape != (*active.shape[:-1], atoms) or active.shape[-1:] != (rules,) or promises.shape != (rules,):
         shapes = ", ".join(str(tuple(each.shape)) for each in (log_masses, members, active, promises))
         raise DomainError(f"log masses, members, active rules and promises do not fit: {shapes}")
-    masses, acts = log_masses.reshape(-1, atoms).double(), active.reshape(-1, rules)
-    values = torch.zeros(acts.shape, dtype=torch.float64, device=masses.device)
-    status = torch.zeros(acts.shape, dtype=torch.int8, device=masses.device)
-    most = int(acts.sum(-1).max()) if acts.numel() else 0
+    acts = active.reshape(-1, rules).cpu().numpy()
+    values, status = np.zeros(acts.shape), np.full(acts.shape, Status.MET, dtype=np.int8)
+    most = int(acts.sum(-1).max()) if acts.size else 0
     if most:
         # A row's rules take its first places, so that the work grows with the rules that act and not with all.
-        places = acts.int().topk(most).indices
-        goals = promises.double()[places]
-        goals, taken = promises.double()[places], acts.gather(1, places)
+        places = np.argsort(~acts, axis=-1, kind="stable")[:, :most]
+        goals, taken = promises.double().cpu().numpy()[places], np.take_along_axis(acts, places, 1)
         wrong = taken & ~((goals > 0) & (goals < 1))
-        if bool(wrong.any()):
-            raise DomainError(f"promise {float(goals[wrong][0])} must lie in (0, 1)")
-        rows = _Rows(masses, members[places], taken, goals.where(taken, 0.5))
-        found = rows.closed() if most == 1 else rows.solved()
-        values.scatter_(1, places, found.values)
-        status.scatter_(1, places, found.status)
-    return Strengths(values.view(active.shape), status.view(active.shape))
+        if wrong.any():
+            raise DomainError(f"promise {goals[wrong][0]} must lie in (0, 1)")
+        masses = log_masses.reshape(-1, atoms).double().cpu().numpy()
+        rows = _Rows(masses, members.cpu().numpy()[places], taken, np.where(taken, goals, 0.5))
+        # Masses of 0 have the logarithm -inf; rows with other such numbers end as unsolved.
+        with np.errstate(all="ignore"):
+            found = rows.closed() if most == 1 else rows.solved()
+        for whole, part in zip((values, status), found, strict=True):
+            np.put_along_axis(whole, places, part, 1)
+    return Strengths(*(torch.from_numpy(each).to(active.device).view(active.shape) for each in (values, status)))
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows with as many places for rules each: log masses, targets, which places are taken, and promises."""
+    """Rows with as many places for rules each: log masses `(rows, atoms)` and targets `(rows, places, atoms)`.
 
-    masses: Float64[Tensor, "rows atoms"]
-    targets: Bool[Tensor, "rows places atoms"]
-    active: Bool[Tensor, "rows places"]
-    goals: Float64[Tensor, "rows places"]
+    `active` and `goals` `(rows, places)` say which places are taken, and their promises.
+    """
 
-    def closed(self) -> Strengths:
-        """Strengths of rows with one place."""
-        inside, outside = (each.unsqueeze(1) for each in _parted(self.masses, self.targets[:, 0]))
-        live = self.active & (inside != -math.inf)
-        sound = torch.maximum(inside, outside) < math.inf
-        values = torch.where(live & sound, (self.goals.logit() - (inside - outside)).clamp(min=0), 0.0)
-        return Strengths(values, self._status(live, sound, torch.zeros_like(sound)))
+    masses: Array
+    targets: Mask
+    active: Mask
+    goals: Array
 
-    def solved(self) -> Strengths:
-        """Strengths of rows with several places."""
-        total = self.masses.logsumexp(-1, keepdim=True)
-        masses = self.masses - total.where(total > -math.inf, 0.0)
-        live = self.active & (self.targets & (self.masses != -math.inf).unsqueeze(1)).any(-1)
+    def closed(self) -> tuple[Array, NDArray[np.int8]]:
+        """Strengths and status of rows with one place."""
+        inside, outside = (each[:, None] for each in _parted(self.masses, self.targets[:, 0]))
+        live = self.active & (inside != -np.inf)
+        sound = np.maximum(inside, outside) < np.inf
+        values = np.where(live & sound, np.maximum(_logit(self.goals) - (inside - outside), 0), 0.0)
+        return values, self._status(live, sound, np.zeros_like(sound))
+
+    def solved(self) -> tuple[Array, NDArray[np.int8]]:
+        """Strengths and status of rows with several places."""
+        total = _log_sum(self.masses)[:, None]
+        masses = self.masses - np.where(total > -np.inf, total, 0.0)
+        live = self.active & (self.targets & (self.masses != -np.inf)[:, None]).any(-1)
         # A score that is not a number, or infinite, leaves the row unsolved.
-        sound = total.squeeze(1) < math.inf
-        values, solved, refuted = torch.zeros_like(self.goals), torch.zeros_like(sound), torch.zeros_like(sound)
-        left = (live.any(-1) & sound).nonzero().squeeze(1)
-        problem = _Problem(
-            masses[left], self.targets[left].double() * live[left, :, None], live[left], self.goals[left]
-        )
-        former = torch.zeros_like(self.goals[left])
+        sound = total[:, 0] < np.inf
+        values, solved, refuted = np.zeros_like(self.goals), np.zeros_like(sound), np.zeros_like(sound)
+        left = (live.any(-1) & sound).nonzero()[0]
+        problem = _Problem(masses[left], self.targets[left] * live[left, :, None] * 1.0, live[left], self.goals[left])
+        former = np.zeros_like(self.goals[left])
         strengths = problem.swept(former)
         for step in range(_MOST_STEPS):
-            state = problem.state(strengths)
-            impossible = problem.impossible(strengths) | problem.impossible((strengths - former).clamp(min=0))
-            last = step == _MOST_STEPS - 1
+            state, last = problem.state(strengths), step == _MOST_STEPS - 1
             done = state.residual <= (TOLERANCE if last else _RESIDUAL)
-            refuted[left[impossible & ~done]] = True
             values[left[done]], solved[left[done]] = strengths[done], True
-            stay = ~(done | impossible)
-            if last or not bool(stay.any()):
+            stay = ~done
+            if last or step % _PROOFS == _PROOFS - 1:
+                impossible = problem.impossible(strengths) | problem.impossible(np.maximum(strengths - former, 0))
+                refuted[left[impossible & stay]] = True
+                stay &= ~impossible
+            if last or not stay.any():
                 break
-            left, problem, former = left[stay], problem.at(stay), strengths[stay]
-            strengths = problem.stepped(former, state.at(stay))
-        return Strengths(values, self._status(live, solved.unsqueeze(1), refuted.unsqueeze(1)))
+            if not stay.all():
+                left, problem, state, strengths = left[stay], problem.at(stay), state.at(stay), strengths[stay]
+            former, strengths = strengths, problem.stepped(strengths, state)
+        return values, self._status(live, solved[:, None], refuted[:, None])
 
-    def _status(self, live: Tensor, solved: Tensor, refuted: Tensor) -> Tensor:
-        status = torch.where(solved, Status.MET, torch.where(refuted, Status.IMPOSSIBLE, Status.UNSOLVED))
-        return torch.where(live, status, torch.where(self.active, Status.NO_KEY, Status.MET)).to(torch.int8)
+    def _status(self, live: Mask, solved: Mask, refuted: Mask) -> NDArray[np.int8]:
+        status = np.where(solved, Status.MET, np.where(refuted, Status.IMPOSSIBLE, Status.UNSOLVED))
+        return np.where(live, status, np.where(self.active, Status.NO_KEY, Status.MET)).astype(np.int8)
 
 
 @dataclass(frozen=True)
 class _State:
-    """What strengths make of rows: masses, fidelities, gradient of the objective, distance from its minimum."""
+    """What strengths make of rows: masses `(rows, atoms)`, fidelities and gradient of the objective `(rows, places)`.
 
-    masses: Float64[Tensor, "rows atoms"]
-    fidelities: Float64[Tensor, "rows places"]
-    gradient: Float64[Tensor, "rows places"]
-    residual: Float64[Tensor, " rows"]
+    `residual` `(rows,)` is the distance from the minimum: of promises and of complementary slackness.
+    """
 
-    def at(self, rows: Tensor) -> _State:
+    masses: Array
+    fidelities: Array
+    gradient: Array
+    residual: Array
+
+    def at(self, rows: Mask) -> _State:
         return _State(self.masses[rows], self.fidelities[rows], self.gradient[rows], self.residual[rows])
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """Rows that are not solved yet, with normalised masses; targets of places that are not live are empty."""
+    """Rows that are not solved yet, as in `_Rows`, with normalised masses; targets of places not live are empty."""
 
-    masses: Float64[Tensor, "rows atoms"]
-    targets: Float64[Tensor, "rows places atoms"]
-    live: Bool[Tensor, "rows places"]
-    goals: Float64[Tensor, "rows places"]
+    masses: Array
+    targets: Array
+    live: Mask
+    goals: Array
 
-    def at(self, rows: Tensor) -> _Problem:
+    def at(self, rows: Mask) -> _Problem:
         return _Problem(self.masses[rows], self.targets[rows], self.live[rows], self.goals[rows])
 
-    def boost(self, strengths: Tensor) -> Tensor:
+    def boost(self, strengths: Array) -> Array:
         """Nats added to each atom."""
-        return (strengths.unsqueeze(1) @ self.targets).squeeze(1)
+        return (strengths[:, None] @ self.targets)[:, 0]
 
-    def state(self, strengths: Tensor) -> _State:
-        masses = (self.masses + self.boost(strengths)).softmax(-1)
-        fidelities = (self.targets @ masses.unsqueeze(-1)).squeeze(-1)
-        gradient = torch.where(self.live, fidelities - self.goals, 0.0)
-        residual = (strengths - (strengths - gradient).clamp(min=0)).abs().amax(-1)
+    def state(self, strengths: Array) -> _State:
+        tilted = self.masses + self.boost(strengths)
+        masses = np.exp(tilted - tilted.max(-1, keepdims=True))
+        masses /= masses.sum(-1, keepdims=True)
+        fidelities = (self.targets @ masses[..., None])[..., 0]
+        gradient = np.where(self.live, fidelities - self.goals, 0.0)
+        residual = np.abs(strengths - np.maximum(strengths - gradient, 0)).max(-1)
         return _State(masses, fidelities, gradient, residual)
 
-    def impossible(self, weights: Tensor) -> Tensor:
+    def impossible(self, weights: Array) -> Mask:
         """Whether these weights on the rules prove that no row meets the promises (E2)."""
         asked = (weights * self.goals).sum(-1)
-        given = self.boost(weights).masked_fill(self.masses == -math.inf, -math.inf).amax(-1)
+        given = np.where(self.masses == -np.inf, -np.inf, self.boost(weights)).max(-1)
         # Rounding errors of both sums are far smaller.
-        return asked * (1 - 1e-12) > given
+        found: Mask = asked * (1 - 1e-12) > given
+        return found
 
-    def swept(self, strengths: Tensor) -> Tensor:
+    def swept(self, strengths: Array) -> Array:
         """Minimise over each strength in turn, the others held fixed."""
-        strengths = strengths.clone()
+        strengths = strengths.copy()
         for place in range(strengths.shape[1]):
             strengths[:, place] = 0
             inside, outside = _parted(self.masses + self.boost(strengths), self.targets[:, place] > 0)
-            needed = (self.goals[:, place].logit() - (inside - outside)).clamp(min=0)
-            strengths[:, place] = torch.where(self.live[:, place], needed, 0.0)
+            needed = np.maximum(_logit(self.goals[:, place]) - (inside - outside), 0)
+            strengths[:, place] = np.where(self.live[:, place], needed, 0.0)
         return strengths
 
-    def stepped(self, strengths: Tensor, state: _State) -> Tensor:
+    def stepped(self, strengths: Array, state: _State) -> Array:
         """One Newton step of each row, or a sweep where no length of it lowers the objective."""
         step = self._newton(strengths, state)
-        steps = (_LONGEST_STEP / step.abs().amax(-1)).clamp(max=1)[:, None] * step
-        sizes = 0.5 ** torch.arange(_HALVINGS, dtype=torch.float64, device=step.device)
-        tried = (strengths[:, None] + sizes[:, None] * steps[:, None]).clamp(min=0)
+        step = np.minimum(_LONGEST_STEP / np.abs(step).max(-1, keepdims=True), 1) * step
+        sizes = 0.5 ** np.arange(_HALVINGS)[:, None]
+        tried = np.maximum(strengths[:, None] + sizes * step[:, None], 0)
         fall = ((tried - strengths[:, None]) * state.gradient[:, None]).sum(-1)
         # Rounding error of the objective, whose two terms nearly cancel.
-        noise = 1e-14 * (1 + (strengths * self.goals).sum(-1, keepdim=True))
+        noise = 1e-14 * (1 + (strengths * self.goals).sum(-1, keepdims=True))
         fine = self._objective(tried) <= self._objective(strengths[:, None]) + 1e-4 * fall + noise
-        first = fine.to(torch.uint8).argmax(-1)
-        moved = tried[torch.arange(len(tried), device=step.device), first]
+        moved: Array = tried[np.arange(len(tried)), fine.argmax(-1)]
         stuck = ~fine.any(-1)
-        if bool(stuck.any()):
+        if stuck.any():
             moved[stuck] = self.at(stuck).swept(strengths[stuck])
         return moved
 
-    def _newton(self, strengths: Tensor, state: _State) -> Tensor:
-        near = state.residual.clamp(max=1e-3).unsqueeze(1)
+    def _newton(self, strengths: Array, state: _State) -> Array:
+        near = np.minimum(state.residual, 1e-3)[:, None]
         # Strengths about to reach 0 take a gradient step: a Newton step that is then clipped need not lead downhill.
         free = ((strengths > near) | (state.gradient < 0)) & self.live
-        weighted = self.targets * state.masses.unsqueeze(1)
-        covariance = weighted @ self.targets.mT - state.fidelities.unsqueeze(2) * state.fidelities.unsqueeze(1)
-        covariance = torch.where(free.unsqueeze(2) & free.unsqueeze(1), covariance, 0.0)
+        weighted = self.targets * state.masses[:, None]
+        covariance = weighted @ self.targets.swapaxes(1, 2) - state.fidelities[:, :, None] * state.fidelities[:, None]
+        covariance = np.where(free[:, :, None] & free[:, None], covariance, 0.0)
         # Targets that together cover every key leave a flat direction, along which the ridge still moves.
-        ridge = torch.where(free, _RIDGE * state.residual.unsqueeze(1), 1.0)
-        newton = torch.linalg.solve_ex(covariance + torch.diag_embed(ridge), -state.gradient.unsqueeze(-1)).result
-        step = torch.where(free, newton.squeeze(-1), -state.gradient)
-        downhill = step.isfinite().all(-1) & ((step * state.gradient).sum(-1) < 0)
-        return torch.where(downhill.unsqueeze(1), step, -state.gradient)
+        places = np.arange(free.shape[1])
+        covariance[:, places, places] += np.where(free, _RIDGE * state.residual[:, None], 1.0)
+        try:
+            newton = np.linalg.solve(covariance, -state.gradient[..., None])[..., 0]
+        except np.linalg.LinAlgError:
+            return -state.gradient
+        step = np.where(free, newton, -state.gradient)
+        downhill = np.isfinite(step).all(-1) & ((step * state.gradient).sum(-1) < 0)
+        return np.where(downhill[:, None], step, -state.gradient)
 
-    def _objective(self, strengths: Float64[Tensor, "rows tries places"]) -> Float64[Tensor, "rows tries"]:
-        tilted = self.masses.unsqueeze(1) + strengths @ self.targets
-        return tilted.logsumexp(-1) - (strengths * self.goals.unsqueeze(1)).sum(-1)
+    def _objective(self, strengths: Array) -> Array:
+        """The objective of several tries `(rows, tries, places)` for each row."""
+        return _log_sum(self.masses[:, None] + strengths @ self.targets) - (strengths * self.goals[:, None]).sum(-1)
 
 
-def _parted(masses: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def _parted(masses: Array, target: Mask) -> tuple[Array, Array]:
     """Log mass on and off a target `(rows, atoms)`, both `(rows,)`."""
-    inside = masses.masked_fill(~target, -math.inf).logsumexp(-1)
-    return inside, masses.masked_fill(target, -math.inf).logsumexp(-1)
+    return _log_sum(np.where(target, masses, -np.inf)), _log_sum(np.where(target, -np.inf, masses))
+
+
+def _log_sum(masses: Array) -> Array:
+    top = masses.max(-1, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    total: Array = np.log(np.exp(masses - top).sum(-1)) + top[..., 0]
+    return total
+
+
+def _logit(promises: Array) -> Array:
+    odds: Array = np.log(promises) - np.log1p(-promises)
+    return odds

@@ -60,7 +60,7 @@ def slack(masses, members, promises):
 
 
 def check_rows(call, firings, output, rows, near=NEAR):
-    """Number of firings whose numbers, output, promises and slackness agree with the definition; asserts that all do."""
+    """Number of firings; asserts that numbers, outputs, promises and slackness are those of the definition."""
     scores, keys = dense_scores(call), call.key.shape[2]
     value = call.value.double().repeat_interleave(call.query.shape[1] // call.key.shape[1], dim=1)
     columns = (rows.text, rows.head, rows.query, rows.rule, rows.before, rows.after, rows.strength, rows.status)

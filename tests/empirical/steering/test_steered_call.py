@@ -151,7 +151,7 @@ def _planted(change):
 def test_planted_strengths_too_small_are_measured_as_not_met(change, monkeypatch):
     assert steer(call(), firings())[1].met.sum() > 100
     monkeypatch.setattr(steered_call, "least_change", _planted(change))
-    output, rows = steer(call(), firings())
+    _, rows = steer(call(), firings())
     assert (rows.status == Status.UNSOLVED).sum() > 20
     promised = torch.tensor([rule.promise or 0.0 for rule in RULES], dtype=torch.float64)[rows.rule]
     assert (rows.after[rows.met] >= promised[rows.met] - 1e-9).all()

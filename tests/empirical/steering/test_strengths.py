@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cvxpy
 import numpy as np
 import pytest
@@ -227,7 +229,7 @@ def test_a_planted_error_of_the_gradient_is_unsolved_and_not_met(monkeypatch):
 
     def wrong(self, strengths):
         state = right(self, strengths)
-        return module._State(state.masses, state.fidelities, state.gradient + 1e-3, state.residual + 1e-3)
+        return replace(state, gradient=state.gradient + 1e-3, residual=state.residual + 1e-3)
 
     monkeypatch.setattr(module._Problem, "state", wrong)
     found = solve(np.log([0.2, 0.3, 0.1, 0.4]), [[1, 1, 0, 0], [0, 1, 1, 0]], [0.8, 0.7])
