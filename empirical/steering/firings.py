@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Bool, Float64, Int
@@ -109,7 +109,7 @@ class Acting:
     `heads` `(rules, heads)` says where each acts, and `everywhere` whether all act in all heads. `promises` is 0 for a
     rule with a strength and `strengths` 0 for one with a promise; `fixed` says whether some rule has a strength.
     `atoms` `(batch, keys)` numbers the sets of keys in the same targets, and `members` `(rules, atoms)` says which
-    targets hold them.
+    targets hold them. `known` is what layers share.
     """
 
     index: Int[Tensor, " rules"]
@@ -122,6 +122,7 @@ class Acting:
     everywhere: bool
     atoms: Int[Tensor, "batch keys"]
     members: Bool[Tensor, "rules atoms"]
+    known: dict[Any, Any] = field(default_factory=dict)
 
 
 class Plan(Protocol):
@@ -145,7 +146,7 @@ def _atoms(targets: Bool[Tensor, "rules batch keys"]) -> tuple[Int[Tensor, "batc
     flat = targets.flatten(1)
     ids = torch.zeros(flat.shape[1], dtype=torch.long, device=flat.device)
     # Sorting words is far cheaper than sorting columns.
-    for part in flat.split(_WORD):
+    for part in torch.split(flat, _WORD):
         word = (part.long() << torch.arange(len(part), device=flat.device).unsqueeze(1)).sum(0)
         low, names = (torch.unique(each, return_inverse=True)[1] for each in (ids, word))
         ids = torch.unique(low * flat.shape[1] + names, return_inverse=True)[1]

@@ -10,7 +10,6 @@ weights and shares nothing with the solver. A sink is a key off every target wit
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -18,12 +17,13 @@ from jaxtyping import Bool, Float, Float64, Int, Int8
 from torch import Tensor
 
 from empirical.attention.attention_call import AttentionCall
-from empirical.steering.firings import Acting, Firings
-from empirical.steering.strengths import TOLERANCE, Status, least_change
+from empirical.steering.firings import Firings
+from empirical.steering.pieces import Piece, pieces
+from empirical.steering.strengths import Status, least_change
 from theory.errors import DomainError
 
-# Scores of a piece, and the atoms' masses times rules.
-_SCORES = 1 << 19
+# Largest number of scores times atoms that are compared with each other at once.
+_DENSE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -72,141 +72,96 @@ def steer(
         raise DomainError("rules take no dropout: put the model in evaluation mode")
     if call.query.requires_grad:
         raise DomainError("rules have no gradients: run the model under torch.no_grad()")
-    fires = acting.fires if call.real is None else acting.fires & call.real
-    where = fires.any(0)
-    alone = acting.everywhere and bool(where.all())
-    output = call.value.new_empty(batch, heads, queries, call.value.shape[-1]) if alone else call.output.clone()
-    found = []
-    for texts, places in _pieces(where, heads * max(keys, acting.members.numel())):
-        piece = _Piece(call, acting, fires[:, texts][:, :, places].permute(1, 2, 0), texts, places)
-        steered, rows = piece.run()
-        if not acting.everywhere:
-            kept = output[texts[:, None], :, places].transpose(1, 2)
-            steered = torch.where(piece.active.any(-1, keepdim=True), steered, kept)
-        output[texts[:, None], :, places] = steered.transpose(1, 2)
+    output, found = None, []
+    for piece in pieces(call, acting):
+        steered, rows = _steered(call, piece)
         found.append(rows)
-    if not found:
+        if piece.whole and acting.everywhere:
+            output = steered
+            break
+        output = call.output.clone() if output is None else output
+        where = piece.texts[:, None], slice(None), piece.queries
+        if not acting.everywhere:
+            steered = torch.where(piece.active.any(-1, keepdim=True), steered, output[where].transpose(1, 2))
+        output[where] = steered.transpose(1, 2)
+    if output is None:
         return call.output, None
-    return output, SteeredRows(call.layer, *(torch.cat(each) for each in zip(*found, strict=True)))
+    columns = found[0] if len(found) == 1 else map(torch.cat, zip(*found, strict=True))
+    return output, SteeredRows(call.layer, *columns)
 
 
-def _pieces(where: Bool[Tensor, "batch queries"], each: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Texts and queries of each piece, at all pairs of which a rule fires; `each` numbers belong to such a pair."""
-    most = max(1, _SCORES // each)
-    if where.shape[1] == 1:
-        for texts in where.squeeze(1).nonzero().squeeze(1).split(most):
-            if len(texts):
-                yield texts, torch.zeros_like(texts[:1])
-        return
-    for text in where.any(1).nonzero().squeeze(1):
-        for places in where[text].nonzero().squeeze(1).split(most):
-            yield text.unsqueeze(0), places
+def _steered(call: AttentionCall, piece: Piece) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The output `(texts, heads, queries, value)`, and the fields of `SteeredRows` after the layer."""
+    acting = piece.acting
+    scores = _scores(call, piece)
+    masses, members = _masses(scores, piece), acting.members
+    sinks = _sinks(call, scores)
+    if sinks is not None:
+        # One more atom, off every target.
+        members = torch.cat((members, members.new_zeros(len(members), 1)), 1)
+        masses = torch.cat((masses, sinks), -1)
+    inside = members.double()
+    held = masses if piece.added is None else masses + piece.added @ inside
+    solved = least_change(held, members, piece.promised, acting.promises)
+    strengths = solved.values if piece.added is None else solved.values + piece.added
+    tilted = scores + (strengths.flatten(1, 2) @ piece.targets.mT).view(scores.shape)
+    weights = (tilted if sinks is None else torch.cat((tilted, sinks), -1)).softmax(-1)[..., : piece.keys]
+    before = masses.softmax(-1) @ inside.mT
+    after = (weights.flatten(1, 2) @ piece.targets).view(before.shape)
+    # A promise counts as met only if the weights show it.
+    broken = (after < piece.least) & (solved.status == Status.MET)
+    columns = before, after, strengths, solved.status.masked_fill(broken, Status.UNSOLVED)
+    kept = (each.flatten() if piece.all_active else each[piece.place] for each in columns)
+    return _output(call, piece, weights), (*piece.rows, *kept)
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """Some queries of some texts, at all of which a rule fires: `fires` is `(texts, queries, rules)`."""
+def _scores(call: AttentionCall, piece: Piece) -> Float64[Tensor, "texts heads queries keys"]:
+    """The scores with the dial's bias; -inf at keys that a query does not see."""
+    key, query = piece.of_texts(call.key), piece.of_texts(call.query)
+    if call.query.shape[2] > 1:
+        query = query[:, :, piece.queries]
+    shape = query.shape[:3]
+    # One matrix per key head, whose rows are the queries of all heads that share it.
+    query = query.reshape(shape[0], key.shape[1], -1, query.shape[-1])
+    with torch.autocast(key.device.type, enabled=False):
+        scores = (query.to(call._work) @ key.to(call._work).mT).view(*shape, -1) * call.scale
+    if call.softcap is not None:
+        scores = call.softcap * torch.tanh(scores / call.softcap)
+    scores, hidden = scores.double(), piece.hidden
+    if call.bias != 0:
+        own = piece.of_texts(call.own)[:, piece.queries]
+        same = (own[..., None] == piece.of_texts(call.ids)[:, None]).unsqueeze(1)
+        biases = call.biases[:, None, None]
+        scores = scores + torch.where(same & biases.isfinite(), biases, 0.0)
+        # Dial 1 keeps the block alone.
+        hidden = hidden | (biases.isinf() & ~same)
+    return scores.masked_fill(hidden, -math.inf)
 
-    call: AttentionCall
-    acting: Acting
-    fires: Bool[Tensor, "texts queries rules"]
-    texts: Int[Tensor, " texts"]
-    queries: Int[Tensor, " queries"]
 
-    @property
-    def active(self) -> Bool[Tensor, "texts heads queries rules"]:
-        """Which rules fire and act in which rows."""
-        return self.fires.unsqueeze(1) & self.acting.heads.T[:, None]
-
-    def run(self) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The output `(texts, heads, queries, value)`, and the fields of `SteeredRows` after the layer."""
-        call, acting = self.call, self.acting
-        scores = self._scores()
-        keys = call.key.shape[2]
-        atoms = self._of_texts(acting.atoms)[:, -keys:]
-        targets = acting.targets[:, self.texts, -keys:].permute(1, 2, 0).double()
-        members, active = acting.members, self.active
-        spread = atoms[:, None, None].expand_as(scores)
-        masses = _sums(scores, spread, members.shape[1])
-        sinks = self._sinks(scores)
-        if sinks is not None:
-            # One more atom, off every target.
-            members = torch.cat((members, members.new_zeros(len(members), 1)), 1)
-            masses = torch.cat((masses, sinks), -1)
-            spread = torch.cat((spread, torch.full_like(spread[..., :1], members.shape[1] - 1)), -1)
-            scores = torch.cat((scores, sinks), -1)
-        inside = members.double()
-        promised = active & (acting.promises > 0)
-        fixed = acting.strengths * active
-        solved = least_change(masses + fixed @ inside if acting.fixed else masses, members, promised, acting.promises)
-        strengths = solved.values + fixed if acting.fixed else solved.values
-        boosts = (strengths @ inside).gather(-1, spread)
-        weights = (scores + boosts).softmax(-1)[..., :keys]
-        before = masses.softmax(-1) @ inside.T
-        after = (weights.flatten(1, 2) @ targets).view(before.shape)
-        kept = ~promised | (after >= acting.promises - TOLERANCE)
-        # A promise counts as met only if the weights show it.
-        status = torch.where(kept | (solved.status != Status.MET), solved.status, Status.UNSOLVED)
-        place = active.nonzero(as_tuple=True)
-        rows = self.texts[place[0]], self.queries[place[2]], place[1], acting.index[place[3]]
-        return self._output(weights), (*rows, *(each[place] for each in (before, after, strengths, status)))
-
-    def _of_texts(self, values: Tensor) -> Tensor:
-        """Values `(batch or 1, ...)` of this piece's texts."""
-        if len(values) == 1:
-            return values
-        return values if len(values) == len(self.texts) else values[self.texts]
-
-    def _scores(self) -> Float64[Tensor, "texts heads queries keys"]:
-        """The scores with the dial's bias; -inf at keys that a query does not see."""
-        call, work = self.call, self.call._work
-        key = self._of_texts(call.key).to(work)
-        query = self._of_texts(call.query)
-        if call.query.shape[2] > 1:
-            query = query[:, :, self.queries]
-        shape = query.shape[:3]
-        # One matrix per key head, whose rows are the queries of all heads that share it.
-        query = query.reshape(shape[0], key.shape[1], -1, query.shape[-1]).to(work)
-        with torch.autocast(key.device.type, enabled=False):
-            scores = (query @ key.mT).view(*shape, -1) * call.scale
-        if call.softcap is not None:
-            scores = call.softcap * torch.tanh(scores / call.softcap)
-        scores = scores.double()
-        if call.visible is None:
-            hidden = (torch.arange(scores.shape[-1], device=key.device) > self.queries.unsqueeze(1))[None, None]
-        else:
-            hidden = ~self._of_texts(call.visible)[:, self.queries].unsqueeze(1)
-        if call.bias != 0:
-            own = self._of_texts(call.own)[:, self.queries]
-            same = (own[..., None] == self._of_texts(call.ids)[:, None]).unsqueeze(1)
-            biases = call.biases[:, None, None]
-            scores = scores + torch.where(same & biases.isfinite(), biases, 0.0)
-            # Dial 1 keeps the block alone.
-            hidden = hidden | (biases.isinf() & ~same)
-        return scores.masked_fill(hidden, -math.inf)
-
-    def _sinks(self, scores: Tensor) -> Float64[Tensor, "texts heads queries 1"] | None:
-        call = self.call
-        if call.sinks is None:
-            return None
+def _sinks(call: AttentionCall, scores: Tensor) -> Float64[Tensor, "texts heads queries 1"] | None:
+    if call.sinks is None:
+        return None
+    sinks = call.sinks.double()
+    if call.bias != 0:
         # A sink is off every block, of which dial 1 keeps nothing.
-        sinks = (
-            call.sinks.double() if call.bias == 0 else call.sinks.double().masked_fill(call.biases.isinf(), -math.inf)
-        )
-        return sinks[:, None, None].expand(*scores.shape[:3], 1)
-
-    def _output(self, weights: Tensor) -> Tensor:
-        call = self.call
-        value = self._of_texts(call.value)
-        flat = weights.reshape(weights.shape[0], value.shape[1], -1, weights.shape[-1]).to(call._work)
-        with torch.autocast(value.device.type, enabled=False):
-            output = flat @ value.to(call._work)
-        return output.view(*weights.shape[:3], -1).to(value.dtype)
+        sinks = sinks.masked_fill(call.biases.isinf(), -math.inf)
+    return sinks[:, None, None].expand(*scores.shape[:3], 1)
 
 
-def _sums(scores: Tensor, atoms: Tensor, count: int) -> Float64[Tensor, "texts heads queries atoms"]:
+def _output(call: AttentionCall, piece: Piece, weights: Tensor) -> Tensor:
+    value = piece.of_texts(call.value)
+    flat = weights.reshape(weights.shape[0], value.shape[1], -1, weights.shape[-1])
+    with torch.autocast(value.device.type, enabled=False):
+        output = flat.to(call._work) @ value.to(call._work)
+    return output.view(*weights.shape[:3], -1).to(value.dtype)
+
+
+def _masses(scores: Tensor, piece: Piece) -> Float64[Tensor, "texts heads queries atoms"]:
     """Log mass of each atom; -inf where no key of it is visible."""
-    shape = (*scores.shape[:-1], count)
+    count = piece.acting.members.shape[1]
+    if scores.numel() * count <= _DENSE:
+        return scores.unsqueeze(-2).masked_fill(piece.apart, -math.inf).logsumexp(-1)
+    shape, atoms = (*scores.shape[:-1], count), piece.atoms.expand_as(scores)
     tops = scores.new_full(shape, -math.inf).scatter_reduce(-1, atoms, scores, "amax")
     # Relative to the atom's own largest score: one far below another atom's does not vanish.
     tops = tops.masked_fill(tops == -math.inf, 0.0)

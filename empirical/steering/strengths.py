@@ -15,7 +15,7 @@ The masses of the atoms are few numbers, for which numpy takes half the time of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 
 import numpy as np
@@ -32,7 +32,7 @@ Mask = NDArray[np.bool_]
 # Largest distance of a kept promise below its fidelity, and of a strength from complementary slackness.
 TOLERANCE = 1e-9
 
-_RESIDUAL = 1e-12
+_RESIDUAL = 1e-10
 _MOST_STEPS = 100
 # Nats that one Newton step may add to a strength, and how often its length halves.
 _LONGEST_STEP = 8.0
@@ -139,8 +139,9 @@ class _Rows:
         problem = _Problem(masses[left], self.targets[left] * live[left, :, None] * 1.0, live[left], self.goals[left])
         former = np.zeros_like(self.goals[left])
         strengths = problem.swept(former)
+        state = problem.state(strengths)
         for step in range(_MOST_STEPS):
-            state, last = problem.state(strengths), step == _MOST_STEPS - 1
+            last = step == _MOST_STEPS - 1
             done = state.residual <= (TOLERANCE if last else _RESIDUAL)
             values[left[done]], solved[left[done]] = strengths[done], True
             stay = ~done
@@ -152,7 +153,8 @@ class _Rows:
                 break
             if not stay.all():
                 left, problem, state, strengths = left[stay], problem.at(stay), state.at(stay), strengths[stay]
-            former, strengths = strengths, problem.stepped(strengths, state)
+            former = strengths
+            strengths, state = problem.stepped(strengths, state)
         return values, self._status(live, solved[:, None], refuted[:, None])
 
     def _status(self, live: Mask, solved: Mask, refuted: Mask) -> NDArray[np.int8]:
@@ -164,16 +166,19 @@ class _Rows:
 class _State:
     """What strengths make of rows: masses `(rows, atoms)`, fidelities and gradient of the objective `(rows, places)`.
 
-    `residual` `(rows,)` is the distance from the minimum: of promises and of complementary slackness.
+    `residual` `(rows,)` is the distance from the minimum: of promises and of complementary slackness. `objective`
+    `(rows,)` is that of E1, and `noise` its rounding error: its two terms nearly cancel.
     """
 
     masses: Array
     fidelities: Array
     gradient: Array
     residual: Array
+    objective: Array
+    noise: Array
 
     def at(self, rows: Mask) -> _State:
-        return _State(self.masses[rows], self.fidelities[rows], self.gradient[rows], self.residual[rows])
+        return _State(*(getattr(self, each.name)[rows] for each in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -194,12 +199,16 @@ class _Problem:
 
     def state(self, strengths: Array) -> _State:
         tilted = self.masses + self.boost(strengths)
-        masses = np.exp(tilted - tilted.max(-1, keepdims=True))
-        masses /= masses.sum(-1, keepdims=True)
+        top = tilted.max(-1, keepdims=True)
+        masses = np.exp(tilted - top)
+        total = masses.sum(-1, keepdims=True)
+        masses /= total
         fidelities = (self.targets @ masses[..., None])[..., 0]
         gradient = np.where(self.live, fidelities - self.goals, 0.0)
         residual = np.abs(strengths - np.maximum(strengths - gradient, 0)).max(-1)
-        return _State(masses, fidelities, gradient, residual)
+        kept = (strengths * self.goals).sum(-1)
+        objective = top[:, 0] + np.log(total[:, 0]) - kept
+        return _State(masses, fidelities, gradient, residual, objective, 1e-14 * (1 + kept))
 
     def impossible(self, weights: Array) -> Mask:
         """Whether these weights on the rules prove that no row meets the promises (E2)."""
@@ -219,20 +228,28 @@ class _Problem:
             strengths[:, place] = np.where(self.live[:, place], needed, 0.0)
         return strengths
 
-    def stepped(self, strengths: Array, state: _State) -> Array:
-        """One Newton step of each row, or a sweep where no length of it lowers the objective."""
+    def stepped(self, strengths: Array, state: _State) -> tuple[Array, _State]:
+        """One Newton step of each row, or a sweep where no length of it lowers the objective, and the new state."""
         step = self._newton(strengths, state)
         step = np.minimum(_LONGEST_STEP / np.abs(step).max(-1, keepdims=True), 1) * step
-        sizes = 0.5 ** np.arange(_HALVINGS)[:, None]
-        tried = np.maximum(strengths[:, None] + sizes * step[:, None], 0)
-        fall = ((tried - strengths[:, None]) * state.gradient[:, None]).sum(-1)
-        # Rounding error of the objective, whose two terms nearly cancel.
-        noise = 1e-14 * (1 + (strengths * self.goals).sum(-1, keepdims=True))
-        fine = self._objective(tried) <= self._objective(strengths[:, None]) + 1e-4 * fall + noise
-        moved: Array = tried[np.arange(len(tried)), fine.argmax(-1)]
-        stuck = ~fine.any(-1)
-        if stuck.any():
-            moved[stuck] = self.at(stuck).swept(strengths[stuck])
+        moved = np.maximum(strengths + step, 0)
+        after = self.state(moved)
+        long = ~_lower(state, strengths, moved, after.objective)
+        if long.any():
+            moved[long] = self.at(long)._shortened(strengths[long], state.at(long), step[long])
+            after = self.state(moved)
+        return moved, after
+
+    def _shortened(self, strengths: Array, state: _State, step: Array) -> Array:
+        """A shorter step that lowers the objective, or a sweep."""
+        moved, left = self.swept(strengths), np.ones(len(strengths), dtype=bool)
+        for halving in range(1, _HALVINGS):
+            tried = np.maximum(strengths + 0.5**halving * step, 0)
+            fine = left & _lower(state, strengths, tried, self.state(tried).objective)
+            moved[fine] = tried[fine]
+            left &= ~fine
+            if not left.any():
+                break
         return moved
 
     def _newton(self, strengths: Array, state: _State) -> Array:
@@ -253,9 +270,12 @@ class _Problem:
         downhill = np.isfinite(step).all(-1) & ((step * state.gradient).sum(-1) < 0)
         return np.where(downhill[:, None], step, -state.gradient)
 
-    def _objective(self, strengths: Array) -> Array:
-        """The objective of several tries `(rows, tries, places)` for each row."""
-        return _log_sum(self.masses[:, None] + strengths @ self.targets) - (strengths * self.goals[:, None]).sum(-1)
+
+def _lower(state: _State, strengths: Array, moved: Array, objective: Array) -> Mask:
+    """Whether a move lowers the objective by enough, up to rounding."""
+    fall = ((moved - strengths) * state.gradient).sum(-1)
+    found: Mask = objective <= state.objective + 1e-4 * fall + state.noise
+    return found
 
 
 def _parted(masses: Array, target: Mask) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from steering import RULES, check_rows
 from tiny import one_thread  # noqa: F401
 
 from empirical.attention.attention_call import AttentionCall
-from empirical.steering import steered_call
+from empirical.steering import pieces, steered_call
 from empirical.steering.firings import Firings, SteeringRule
 from empirical.steering.steered_call import steer
 from empirical.steering.strengths import Status, Strengths, least_change
@@ -88,7 +88,8 @@ def test_pieces_change_nothing(queries, monkeypatch):
     one, which = call(queries, sinks=SINKS), firings(queries, share=0.8)
     found = []
     for scores in (1 << 19, 1):
-        monkeypatch.setattr(steered_call, "_SCORES", scores)
+        monkeypatch.setattr(pieces, "SCORES", scores)
+        monkeypatch.setattr(steered_call, "_DENSE", scores)
         output, rows = steer(one, which)
         order = (((rows.text * KEYS + rows.query) * HEADS + rows.head) * len(RULES) + rows.rule).argsort()
         found.append((output, rows.strength[order], rows.after[order]))
