@@ -74,7 +74,9 @@ def steer(
         raise DomainError("rules have no gradients: run the model under torch.no_grad()")
     output, found = None, []
     for piece in pieces(call, acting):
-        steered, rows = _steered(call, piece)
+        # Autocast would compute scores and outputs in a half format.
+        with torch.autocast(call.query.device.type, enabled=False):
+            steered, rows = _steered(call, piece)
         found.append(rows)
         if piece.whole and acting.everywhere:
             output = steered
@@ -123,8 +125,7 @@ def _scores(call: AttentionCall, piece: Piece) -> Float64[Tensor, "texts heads q
     shape = query.shape[:3]
     # One matrix per key head, whose rows are the queries of all heads that share it.
     query = query.reshape(shape[0], key.shape[1], -1, query.shape[-1])
-    with torch.autocast(key.device.type, enabled=False):
-        scores = (query.to(call._work) @ key.to(call._work).mT).view(*shape, -1) * call.scale
+    scores = (query.to(call._work) @ key.to(call._work).mT).view(*shape, -1) * call.scale
     if call.softcap is not None:
         scores = call.softcap * torch.tanh(scores / call.softcap)
     scores, hidden = scores.double(), piece.hidden
@@ -151,8 +152,7 @@ def _sinks(call: AttentionCall, scores: Tensor) -> Float64[Tensor, "texts heads 
 def _output(call: AttentionCall, piece: Piece, weights: Tensor) -> Tensor:
     value = piece.of_texts(call.value)
     flat = weights.reshape(weights.shape[0], value.shape[1], -1, weights.shape[-1])
-    with torch.autocast(value.device.type, enabled=False):
-        output = flat.to(call._work) @ value.to(call._work)
+    output = flat.to(call._work) @ value.to(call._work)
     return output.view(*weights.shape[:3], -1).to(value.dtype)
 
 

@@ -92,18 +92,19 @@ def least_change(
     most = int(acts.sum(-1).max()) if acts.size else 0
     if most:
         # A row's rules take its first places, so that the work grows with the rules that act and not with all.
-        places = np.argsort(~acts, axis=-1, kind="stable")[:, :most]
-        goals, taken = promises.double().cpu().numpy()[places], np.take_along_axis(acts, places, 1)
+        places = np.arange(rules)[None] if most == rules else np.argsort(~acts, axis=-1, kind="stable")[:, :most]
+        where = np.arange(len(acts))[:, None], places
+        taken = acts[where]
+        goals = np.broadcast_to(promises.double().cpu().numpy()[places], taken.shape)
         wrong = taken & ~((goals > 0) & (goals < 1))
         if wrong.any():
             raise DomainError(f"promise {goals[wrong][0]} must lie in (0, 1)")
         masses = log_masses.reshape(-1, atoms).double().cpu().numpy()
-        rows = _Rows(masses, members.cpu().numpy()[places], taken, np.where(taken, goals, 0.5))
+        targets = np.broadcast_to(members.cpu().numpy()[places], (*taken.shape, atoms))
+        rows = _Rows(masses, targets, taken, np.where(taken, goals, 0.5))
         # Masses of 0 have the logarithm -inf; rows with other such numbers end as unsolved.
         with np.errstate(all="ignore"):
-            found = rows.closed() if most == 1 else rows.solved()
-        for whole, part in zip((values, status), found, strict=True):
-            np.put_along_axis(whole, places, part, 1)
+            values[where], status[where] = rows.closed() if most == 1 else rows.solved()
     return Strengths(*(torch.from_numpy(each).to(active.device).view(active.shape) for each in (values, status)))
 
 

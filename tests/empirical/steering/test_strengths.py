@@ -238,7 +238,7 @@ def test_a_planted_error_of_the_gradient_is_unsolved_and_not_met(monkeypatch):
 
 def test_refusals():
     with pytest.raises(DomainError, match=r"promise 1.0 must lie in \(0, 1\)"):
-        solve([0.0, 0.0], [[1, 0]], [1.0])
+        solve([[0.0, 0.0]] * 3, [[1, 0], [0, 1]], [0.5, 1.0])
     with pytest.raises(DomainError, match="promise nan"):
         solve([0.0, 0.0], [[1, 0]], [np.nan])
     with pytest.raises(DomainError, match="do not fit"):
