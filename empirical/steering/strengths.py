@@ -89,22 +89,23 @@ def least_change(
         raise DomainError(f"log masses, members, active rules and promises do not fit: {shapes}")
     acts = active.reshape(-1, rules).cpu().numpy()
     values, status = np.zeros(acts.shape), np.full(acts.shape, Status.MET, dtype=np.int8)
-    most = int(acts.sum(-1).max()) if acts.size else 0
-    if most:
+    counts = acts.sum(-1)
+    for chosen in (counts == 1, counts > 1):
+        rows = chosen.nonzero()[0]
+        if not len(rows):
+            continue
         # A row's rules take its first places, so that the work grows with the rules that act and not with all.
-        places = np.arange(rules)[None] if most == rules else np.argsort(~acts, axis=-1, kind="stable")[:, :most]
-        where = np.arange(len(acts))[:, None], places
-        taken = acts[where]
-        goals = np.broadcast_to(promises.double().cpu().numpy()[places], taken.shape)
+        places = np.argsort(~acts[rows], axis=-1, kind="stable")[:, : counts[rows].max()]
+        where = rows[:, None], places
+        goals, taken = promises.double().cpu().numpy()[places], acts[where]
         wrong = taken & ~((goals > 0) & (goals < 1))
         if wrong.any():
             raise DomainError(f"promise {goals[wrong][0]} must lie in (0, 1)")
-        masses = log_masses.reshape(-1, atoms).double().cpu().numpy()
-        targets = np.broadcast_to(members.cpu().numpy()[places], (*taken.shape, atoms))
-        rows = _Rows(masses, targets, taken, np.where(taken, goals, 0.5))
+        masses = log_masses.reshape(-1, atoms).double().cpu().numpy()[rows]
+        problem = _Rows(masses, members.cpu().numpy()[places], taken, np.where(taken, goals, 0.5))
         # Masses of 0 have the logarithm -inf; rows with other such numbers end as unsolved.
         with np.errstate(all="ignore"):
-            values[where], status[where] = rows.closed() if most == 1 else rows.solved()
+            values[where], status[where] = problem.closed() if places.shape[1] == 1 else problem.solved()
     return Strengths(*(torch.from_numpy(each).to(active.device).view(active.shape) for each in (values, status)))
 
 

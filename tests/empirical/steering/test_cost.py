@@ -7,8 +7,8 @@ import time
 
 import pytest
 import torch
-from families import tiny_decoder
 from tiny import one_thread  # noqa: F401
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from empirical.attention.attach import Attachment
 from empirical.attention.block_kinds import WindowBlocks
@@ -34,8 +34,8 @@ class RandomPlan:
 
 def ratios(rounds=ROUNDS):
     """CPU time relative to the same attention without rules, by number of rules and of those that fire at a token."""
-    size = {"n_embd": 384, "n_layer": 6, "n_head": 6, "n_positions": 512, "max_position_embeddings": 512}
-    model = tiny_decoder("gpt2", vocabulary=VOCABULARY, attention="sdpa", **size)
+    sizes = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 6, "max_position_embeddings": 512}
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, eos_token_id=0, bos_token_id=0, **sizes)).eval()
     prompt = torch.randint(3, VOCABULARY, (1, PROMPT), generator=torch.Generator().manual_seed(1))
     cases = [(10, 0.0), (10, 0.2), (10, 1.0), (100, 0.0), (100, 0.2), (100, 1.0)]
     plans = {case: RandomPlan(*case) for case in cases}
@@ -49,7 +49,7 @@ def ratios(rounds=ROUNDS):
         for way, attached in ways.items():
             with attached():
                 start = time.process_time()
-                model.generate(prompt, max_new_tokens=NEW, min_new_tokens=NEW, do_sample=True, top_k=0)
+                model.generate(prompt, max_new_tokens=NEW, min_new_tokens=NEW, do_sample=True, top_k=0, pad_token_id=0)
                 seconds[way].append(time.process_time() - start)
     return {
         case: statistics.median(each / none for each, none in zip(seconds[case], seconds["none"], strict=True))
