@@ -10,7 +10,7 @@ a sweep also begins, because it crosses hundreds of nats at once. A row counts a
 number of steps. Weights that prove the promises impossible (E2) are sought among the strengths and their last change:
 where the promises cannot be met, strengths grow along such weights.
 
-The masses of the atoms are few numbers, for which numpy takes half the time of torch or less.
+The masses of the atoms are few numbers, and numpy's small operations cost less than torch's.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ TOLERANCE = 1e-9
 
 _RESIDUAL = 1e-10
 _MOST_STEPS = 100
-# Nats that one Newton step may add to a strength, and how often its length halves.
+# Nats that the first Newton step may add to a strength, by which factor each may be longer than the one before, and how
+# often its length halves.
 _LONGEST_STEP = 8.0
+_LONGER = 1.2
 _HALVINGS = 10
 _RIDGE = 1e-3
 # Steps between two searches for a proof that promises are impossible.
@@ -45,8 +47,8 @@ _PROOFS = 4
 class Status(IntEnum):
     """What became of a rule in a row: its promise is met, its target has no visible key, or it is not met.
 
-    `IMPOSSIBLE` is proved by weights on the row's rules; `UNSOLVED` means that the solver found neither strengths nor
-    such weights. A rule without a promise has `MET`.
+    `IMPOSSIBLE`: weights on the row's rules show, by more than rounding, that no row meets all its promises.
+    `UNSOLVED`: the solver found neither strengths nor such weights. A rule without a promise has `MET`.
     """
 
     MET = 0
@@ -156,7 +158,7 @@ class _Rows:
             if not stay.all():
                 left, problem, state, strengths = left[stay], problem.at(stay), state.at(stay), strengths[stay]
             former = strengths
-            strengths, state = problem.stepped(strengths, state)
+            strengths, state = problem.stepped(strengths, state, _LONGEST_STEP * _LONGER**step)
         return values, self._status(live, solved[:, None], refuted[:, None])
 
     def _status(self, live: Mask, solved: Mask, refuted: Mask) -> NDArray[np.int8]:
@@ -230,10 +232,10 @@ class _Problem:
             strengths[:, place] = np.where(self.live[:, place], needed, 0.0)
         return strengths
 
-    def stepped(self, strengths: Array, state: _State) -> tuple[Array, _State]:
+    def stepped(self, strengths: Array, state: _State, longest: float) -> tuple[Array, _State]:
         """One Newton step of each row, or a sweep where no length of it lowers the objective, and the new state."""
         step = self._newton(strengths, state)
-        step = np.minimum(_LONGEST_STEP / np.abs(step).max(-1, keepdims=True), 1) * step
+        step = np.minimum(longest / np.abs(step).max(-1, keepdims=True), 1) * step
         moved = np.maximum(strengths + step, 0)
         after = self.state(moved)
         long = ~_lower(state, strengths, moved, after.objective)
@@ -245,8 +247,10 @@ class _Problem:
     def _shortened(self, strengths: Array, state: _State, step: Array) -> Array:
         """A shorter step that lowers the objective, or a sweep."""
         moved, left = self.swept(strengths), np.ones(len(strengths), dtype=bool)
-        for halving in range(1, _HALVINGS):
-            tried = np.maximum(strengths + 0.5**halving * step, 0)
+        # Past the first strength that reaches 0 the others would move on without it, no longer downhill.
+        edge = np.where((step < 0) & (strengths > 0), strengths / -step, 1).min(-1, keepdims=True).clip(max=1)
+        for halving in range(_HALVINGS):
+            tried = np.maximum(strengths + 0.5**halving * edge * step, 0)
             fine = left & _lower(state, strengths, tried, self.state(tried).objective)
             moved[fine] = tried[fine]
             left &= ~fine

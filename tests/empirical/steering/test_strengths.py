@@ -189,6 +189,19 @@ def test_hand_made_rows(members, promises, status):
         assert kkt(np.log([0.2, 0.3, 0.5]), np.array(members), np.array(promises), found.values.numpy()) <= NEAR
 
 
+@pytest.mark.parametrize(
+    ("masses", "members", "promises"),
+    [
+        # The first strength returns to 0 along a nearly flat direction.
+        ([-2.6, 9.3, -26.0, 22.6, 24.6], [[1, 1, 1, 0, 1], [0, 0, 1, 0, 1]], [0.9, 0.9]),
+        # Strengths of hundreds of nats trade places.
+        ([-514.9, -122.3, 389.7], [[1, 0, 1], [1, 1, 0], [1, 0, 1], [1, 1, 0]], [0.737, 0.244, 0.845, 0.434]),
+    ],
+)
+def test_rows_that_need_long_or_clipped_steps(masses, members, promises):
+    check(np.array(masses), np.array(members, dtype=bool), np.array(promises))
+
+
 def test_a_rule_without_a_visible_key_is_marked_and_the_others_are_solved():
     found = solve([0.0, -np.inf, 0.0], [[1, 0, 0], [0, 1, 0]], [0.9, 0.5])
     assert found.status.tolist() == [Status.MET, Status.NO_KEY]
