@@ -4,11 +4,11 @@ A row is given by the log masses of its atoms: the sets of keys that lie in the 
 multiplies the mass of each atom of its target by `e^b`. The strengths that meet every promise with the least change
 minimise the convex `log sum_j a_j e^(sum_r b_r 1[j in T_r]) - sum_r b_r f_r` over `b >= 0`.
 
-With one rule the minimiser has a closed form (B1). With several, each step is a projected Newton step whose length
-halves until the objective falls. Where no length does, one sweep minimises over each strength in turn, in closed form;
-a sweep also begins, because it crosses hundreds of nats at once. A row counts as solved by its residual, never by the
-number of steps. Weights that prove the promises impossible (E2) are sought among the strengths and their last change:
-where the promises cannot be met, strengths grow along such weights.
+With one rule the minimiser has a closed form (B1); so it has where targets share no visible key. Otherwise each step
+is a projected Newton step whose length halves until the objective falls. Where no length does, one sweep minimises over
+each strength in turn, in closed form; a sweep also begins, because it crosses hundreds of nats at once. A row counts as
+solved by its residual, never by the number of steps. Weights that prove the promises impossible (E2) are sought among
+the strengths and their last change: where the promises cannot be met, strengths grow along such weights.
 
 The masses of the atoms are few numbers, and numpy's small operations cost less than torch's.
 """
@@ -142,7 +142,7 @@ class _Rows:
         left = (live.any(-1) & sound).nonzero()[0]
         problem = _Problem(masses[left], self.targets[left] * live[left, :, None] * 1.0, live[left], self.goals[left])
         former = np.zeros_like(self.goals[left])
-        strengths = problem.swept(former)
+        strengths = problem.begun()
         state = problem.state(strengths)
         for step in range(_MOST_STEPS):
             last = step == _MOST_STEPS - 1
@@ -221,6 +221,32 @@ class _Problem:
         # Rounding errors of both sums are far smaller.
         found: Mask = asked * (1 - 1e-12) > given
         return found
+
+    def begun(self) -> Array:
+        """Strengths to begin with: a sweep, or the minimiser itself in rows whose targets share no visible key."""
+        strengths = self._filled()
+        alone = ((self.targets.sum(1) <= 1) | (self.masses == -np.inf)).all(-1) & np.isfinite(strengths).all(-1)
+        if not alone.all():
+            others = ~alone
+            strengths[others] = self.at(others).swept(np.zeros_like(strengths[others]))
+        return strengths
+
+    def _filled(self) -> Array:
+        """Strengths that meet the promises if no atom lies in two targets.
+
+        The promises furthest above their targets' masses are met exactly, and what they leave is shared by the other
+        atoms in proportion; a promise that its share meets needs no strength.
+        """
+        held = _log_sum(np.where(self.targets > 0, self.masses[:, None], -np.inf))
+        rest = _log_sum(np.where(self.targets.any(1), -np.inf, self.masses))
+        ratios = np.where(self.live, np.log(self.goals) - held, -np.inf)
+        order = np.argsort(-ratios, axis=-1)
+        first, kept, goals = (np.take_along_axis(each, order, 1) for each in (ratios, held, self.goals * self.live))
+        left = np.logaddexp.accumulate(np.concatenate((rest[:, None], kept[:, ::-1]), 1), axis=1)[:, ::-1]
+        levels = np.log1p(-np.concatenate((np.zeros_like(rest)[:, None], goals.cumsum(1)), 1)) - left
+        count = (first > levels[:, :-1]).cumprod(1).sum(1, keepdims=True)
+        needed = np.maximum(ratios - np.take_along_axis(levels, count, 1), 0)
+        return np.where(self.live, needed, 0.0)
 
     def swept(self, strengths: Array) -> Array:
         """Minimise over each strength in turn, the others held fixed."""

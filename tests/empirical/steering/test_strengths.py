@@ -138,6 +138,18 @@ def test_disjoint_targets_have_the_closed_form_of_shares():
     assert np.allclose(found, [np.log(5) - rest, np.log(1.5) - rest], atol=1e-9)
 
 
+def test_targets_without_a_common_key_need_no_step(monkeypatch):
+    monkeypatch.setattr(module, "_MOST_STEPS", 1)
+    generator = np.random.default_rng(2)
+    for scale in (1.0, 30.0, 300.0):
+        masses, members = scale * generator.standard_normal((50, 5)), np.eye(4, 5)
+        promises = np.array([0.4, 0.3, 0.05, 0.2])
+        found = solve(masses, members, promises)
+        assert (found.status == Status.MET).all()
+        for row, strengths in zip(masses, found.values.numpy(), strict=True):
+            assert kkt(row, members, promises, strengths) <= NEAR
+
+
 def test_a_rule_whose_promise_another_one_keeps_stays_at_zero():
     found = solve(np.log([0.1, 0.2, 0.7]), [[True, False, False], [True, True, False]], [0.8, 0.5])
     assert found.values[1] == 0
