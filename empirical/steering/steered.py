@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -84,8 +84,10 @@ class SteeringLog:
 class _Steering:
     """Asks the plan once per pass, and steers each layer by its answer."""
 
-    def __init__(self, plan: Plan, log: SteeringLog, layers: int) -> None:
-        self._plan, self._log, self._layers = plan, log, layers
+    def __init__(
+        self, plan: Plan, log: SteeringLog, layers: int, on_pass: Callable[[SteeredPass], None] | None
+    ) -> None:
+        self._plan, self._log, self._layers, self._on_pass = plan, log, layers, on_pass
         self.begin()
 
     def begin(self) -> None:
@@ -110,7 +112,10 @@ class _Steering:
         """Log a pass that has come to its end."""
         if self._found and self._text is not None and self._firings is not None:
             positions = self._text.positions[:, -self._text.queries :]
-            self._log.passes.append(SteeredPass(self._firings.rules, positions, self._found))
+            done = SteeredPass(self._firings.rules, positions, self._found)
+            self._log.passes.append(done)
+            if self._on_pass is not None:
+                self._on_pass(done)
         self.begin()
 
     def _check(self) -> None:
@@ -142,13 +147,14 @@ def steered(
     *,
     blocks: Blocks | Tensor | None = None,
     dials: float | Sequence[LayerDial] | None = None,
+    on_pass: Callable[[SteeredPass], None] | None = None,
 ) -> Iterator[SteeringLog]:
     """Steer a decoder by the rules of `plan` inside a `with` statement; yields the `SteeringLog`.
 
     In every row where rules fire they get the least strengths that meet their promises; where this is impossible the
     log says so, and rules with a promise leave the row as it is. Rows without a firing rule are those of the attached
     model bit for bit. `block`, `blocks` and `dials` are as in `watch`; without blocks a text is one block, and dials
-    must be 0. The model gets its own attention back on exit. Raises DomainError as `watch`, for rules that name layers
+    must be 0. `on_pass` receives each pass in which a rule fired. The model gets its own attention back on exit. Raises DomainError as `watch`, for rules that name layers
     or heads which the model lacks, and under gradients or dropout.
     """
     if block is None and blocks is None:
@@ -160,7 +166,7 @@ def steered(
         chosen = chosen_blocks(block, blocks)
     log = SteeringLog()
     layers = int(model.config.get_text_config().num_hidden_layers)
-    steering = _Steering(plan, log, layers)
+    steering = _Steering(plan, log, layers, on_pass)
     attachment = Attachment(
         model, _WithTokens(chosen), dials, on_begin=steering.begin, on_end=steering.end, steer=steering
     )
