@@ -5,7 +5,7 @@ Bounds of one attention row, in nats: `leak_max`, `fidelity_min`, `entropy_max`,
 `parse_run`, `check_run`, `design_run`. Statements: `CATALOGUE`. Claims of your own: `certify`, `attack`, `attack_row`,
 `Verdict`, and `strategies` for property tests. Models: `watch`, `dial`, `measure` and `calibrate` a transformers
 decoder, `read_dials` of a calibration, `BlockCache` keeps only the current block of layers at dial 1,
-`LocalistCallback` logs rows in training; `load_model` loads a trained run.
+`LocalistCallback` logs rows in training, `ruled` steers by the rules of a file; `load_model` loads a trained run.
 
 Each name is loaded when it is first used: `import localist` loads neither numpy nor torch.
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from empirical.measuring.row_callback import LocalistCallback
     from empirical.measuring.watch import watch
     from empirical.model import load_model
+    from empirical.steering.rule_plan import ruled
     from proofs_check import Verdict, attack, attack_row, certify, strategies
     from theory.design.run_check import check_run
     from theory.design.run_design import design_run
@@ -74,6 +75,7 @@ __all__ = [
     "penalty_needed",
     "read_dials",
     "read_run",
+    "ruled",
     "strategies",
     "watch",
 ]
@@ -91,6 +93,7 @@ _HOMES = {
     "read_dials": "empirical.measuring.dial_file",
     "parse_run": "theory.design.run_file",
     "read_run": "theory.design.run_file",
+    "ruled": "empirical.steering.rule_plan",
     "watch": "empirical.measuring.watch",
 }
 _HOMES |= dict.fromkeys(("Verdict", "attack", "attack_row", "certify", "strategies"), "proofs_check")

@@ -3,15 +3,17 @@
 Keys and values are cached; layers at dial 1 keep those of the current window. Blocks follow absolute positions, or the
 sentences or paragraphs of the text so far, so a generated token sees the same blocks as in a pass over the whole text.
 Segments are found as tokens arrive (`growing_segments`); a pass over the whole text would begin them earlier.
+Rules of a file steer attention while the text grows (`empirical/steering`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from tokenizers import Tokenizer
@@ -30,6 +32,9 @@ from empirical.training.held_out import load_held_out
 from empirical.training.segments import GrowingBlocks
 from theory.errors import DomainError
 
+if TYPE_CHECKING:
+    from empirical.steering.steered import SteeredPass
+
 # Kinds of blocks that a growing text has.
 FOLLOWED = ("windows", "sentences", "paragraphs", "segments")
 # Held-out sequences whose segments set how readily a block of a growing text ends.
@@ -38,11 +43,16 @@ SAMPLE = 4
 
 @dataclass(frozen=True)
 class Continuation:
-    """Continuation of a prompt: the dial of each layer, the text after the prompt, its nats per token."""
+    """Continuation of a prompt: the dial of each layer, the text after the prompt, its nats per token.
+
+    `firings` counts the rows in which a rule fired, once per rule, and `broken` those whose promise was not met.
+    """
 
     dials: tuple[LayerDial, ...]
     text: str
     loss: float
+    firings: int = 0
+    broken: int = 0
 
 
 def generate(
@@ -56,14 +66,16 @@ def generate(
     tokens: int = 60,
     temperature: float = 1.0,
     seed: int = 0,
+    rules: Path | None = None,
+    log: Path | None = None,
 ) -> list[Continuation]:
     """Continue the prompt once for each of `dials`, or once with `plan`, or once with the model's own dials.
 
     `source` is a finished run, or the folder or hub name of a decoder. Blocks are the model's own, or windows of
     `block` tokens, 64 for a model without localist settings. `shape` is the schedule that spreads a dial over the
     layers; `plan` has a dial for each layer, or for each head of it. Every dial samples with the same `seed`;
-    `temperature` 0 takes the likeliest token. An empty prompt starts a new text. Raises InputError (folder),
-    DomainError (a value).
+    `temperature` 0 takes the likeliest token. An empty prompt starts a new text. `rules` is a rule file, and `log` a
+    new file for its firings as JSON Lines. Raises InputError (folder, file), DomainError (a value).
     """
     if tokens < 1:
         raise DomainError(f"tokens {tokens} must be at least 1")
@@ -90,15 +102,58 @@ def generate(
         plans = [layer_dials(shape, layers, dial) for dial in dials]
     if torch.accelerator.is_available():
         model.to(torch.accelerator.current_accelerator())  # type: ignore[arg-type]
+    if log is not None and rules is None:
+        raise DomainError(f"log {log} is for the firings of rules: give rules too")
     found = []
-    for each in plans:
-        # Layers at dial 1 need their current window only.
-        cache = BlockCache(model) if 1 in each and blocks.window is not None else None
-        with Attachment(model, blocks, each).attached():
-            ids, loss = continued(model, start.to(model.device), tokens, temperature, seed, cache)
-        text = tokenizer.decode(ids[0, start.shape[1] :].tolist(), skip_special_tokens=False)
-        found.append(Continuation(tuple(each), text, loss))
+    with ExitStack() as stack:
+        write = None
+        if log is not None:
+            from empirical.steering.firing_log import firing_log
+
+            write = stack.enter_context(firing_log(log))
+        for each in plans:
+            counts = Counts(write)
+            with _moved(model, tokenizer, blocks, each, rules, counts) as cache:
+                ids, loss = continued(model, start.to(model.device), tokens, temperature, seed, cache)
+            text = tokenizer.decode(ids[0, start.shape[1] :].tolist(), skip_special_tokens=False)
+            found.append(Continuation(tuple(each), text, loss, counts.firings, counts.broken))
     return found
+
+
+class Counts:
+    """Counts the firings of passes and passes them on."""
+
+    def __init__(self, write: Callable[[SteeredPass], None] | None) -> None:
+        self.firings = self.broken = 0
+        self._write = write
+
+    def __call__(self, done: SteeredPass) -> None:
+        """Count one pass."""
+        self.firings += sum(len(rows.rule) for rows in done.layers)
+        self.broken += done.broken
+        if self._write is not None:
+            self._write(done)
+
+
+@contextmanager
+def _moved(
+    model: PreTrainedModel,
+    tokenizer: Tokenizer,
+    blocks: Blocks,
+    dials: Sequence[LayerDial],
+    rules: Path | None,
+    counts: Counts,
+) -> Iterator[Cache | None]:
+    """The model with these dials, steered by rules if there are some; yields the cache that it needs."""
+    if rules is None:
+        with Attachment(model, blocks, dials).attached():
+            # Layers at dial 1 need their current window only.
+            yield BlockCache(model) if 1 in dials and blocks.window is not None else None
+        return
+    from empirical.steering.rule_plan import ruled
+
+    with ruled(model, rules, tokenizer, blocks=blocks, dials=dials, on_pass=counts):
+        yield None
 
 
 class Grower(Protocol):

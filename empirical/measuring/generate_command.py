@@ -32,9 +32,11 @@ def generate(
     tokens: Annotated[int, typer.Option(help="Tokens to add.")] = 60,
     temperature: Annotated[float, typer.Option(help="Sampling temperature; 0: the likeliest token.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Sampling seed, the same for every dial.")] = 0,
+    rules: Annotated[Path | None, typer.Option(help="Rule file whose promises are kept while the text grows.")] = None,
+    log: Annotated[Path | None, typer.Option(help="New file for each firing of a rule, as JSON Lines.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Continue a prompt, with the locality dial moved at inference."""
+    """Continue a prompt, with the dial moved or rules at inference; exit status 1 if a rule's promise was broken."""
     if shape is not None and dial is None:
         raise DomainError(f"shape {shape} spreads a dial over the layers: give --dial too")
     if dials is not None and dial is not None:
@@ -60,10 +62,18 @@ def generate(
         tokens=tokens,
         temperature=temperature,
         seed=seed,
+        rules=rules,
+        log=log,
     )
+    broken = any(each.broken for each in found)
     if as_json:
         plain = [{"dials": each.dials, "text": each.text, "nats_per_token": each.loss} for each in found]
+        if rules is not None:
+            counted = ({"firings": each.firings, "broken": each.broken} for each in found)
+            plain = [each | counts for each, counts in zip(plain, counted, strict=True)]
         typer.echo(json.dumps({"run": str(model), "prompt": prompt, "seed": seed, "continuations": plain}))
+        if broken:
+            raise typer.Exit(1)
         return
     from rich.console import Console
 
@@ -73,6 +83,10 @@ def generate(
         console.print(f"dials {named}, {each.loss:.2f} nats per token", style="bold")
         console.print(prompt, style="dim", markup=False, end="")
         console.print(each.text, markup=False)
+        if rules is not None:
+            console.print(f"rules fired {each.firings:,} times; {each.broken:,} promises broken", style="bold")
+    if broken:
+        raise typer.Exit(1)
 
 
 def named_dial(dial: float | Sequence[float]) -> str:

@@ -154,8 +154,8 @@ def steered(
     In every row where rules fire they get the least strengths that meet their promises; where this is impossible the
     log says so, and rules with a promise leave the row as it is. Rows without a firing rule are those of the attached
     model bit for bit. `block`, `blocks` and `dials` are as in `watch`; without blocks a text is one block, and dials
-    must be 0. `on_pass` receives each pass in which a rule fired. The model gets its own attention back on exit. Raises DomainError as `watch`, for rules that name layers
-    or heads which the model lacks, and under gradients or dropout.
+    must be 0. `on_pass` receives each pass in which a rule fired. The model gets its own attention back on exit. Raises
+    DomainError as `watch`, for rules that name layers or heads which the model lacks, and under gradients or dropout.
     """
     if block is None and blocks is None:
         settings = getattr(model.config, "localist", None)
