@@ -29,10 +29,9 @@ def states(size=1.0, dtype=torch.float32, seed=0, tokens=48):
     return [size * torch.randn(2, 2, tokens, 16, generator=generator, dtype=dtype) for _ in range(3)]
 
 
-@pytest.fixture(params=["one piece", "many pieces", "many threads", "kernel"])
+@pytest.fixture(params=["one piece", "many pieces", "kernel"])
 def way(request, monkeypatch):
-    """The pass in one piece, in pieces that end inside blocks, in threads, and by the GPU kernel."""
-    before = torch.get_num_threads()
+    """The pass in one piece, in pieces that end inside blocks, and by the GPU kernel."""
     if request.param == "kernel":
         if torch.cuda.is_available():
             pytest.skip("the kernel runs on the GPU here; it is interpreted only without one")
@@ -43,10 +42,6 @@ def way(request, monkeypatch):
     elif request.param != "one piece":
         monkeypatch.setattr(row_pieces, "QUERIES", 7)
         monkeypatch.setattr(row_pieces, "CPU_SCORES", 7 * 48)
-    if request.param == "many threads":
-        torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("way")
