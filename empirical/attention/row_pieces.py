@@ -5,8 +5,8 @@ extremes if requested, shifted by each row's largest, exponentiated, multiplied 
 row's log-sum-exp, mean score and mass on and off its block. Entropy is log-sum-exp minus mean score. Pieces fit in the
 CPU's cache, and memory grows linearly with the tokens.
 
-Scores are multiples of log 2, because powers of 2 of very small scores cost no more than others; those of e cost seven
-times as much where a score is masked. Sums are turned into nats at the end, in float64.
+Scores are in units of log 2: MKL's powers of e are slow where a score is masked, torch's powers of 2 are not. Sums are
+turned into nats at the end, in float64.
 
 Keys that every query of the piece sees, before the first one that shares a block with any of them, need no mask; under
 causal attention with fixed windows these are all keys but those of the last few blocks.

@@ -32,7 +32,7 @@ def generate(
     tokens: Annotated[int, typer.Option(help="Tokens to add.")] = 60,
     temperature: Annotated[float, typer.Option(help="Sampling temperature; 0: the likeliest token.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Sampling seed, the same for every dial.")] = 0,
-    rules: Annotated[Path | None, typer.Option(help="Rule file whose promises are kept while the text grows.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="Rule file; broken promises are counted.")] = None,
     log: Annotated[Path | None, typer.Option(help="New file for each firing of a rule, as JSON Lines.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
