@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int
+from jaxtyping import Bool, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from empirical.attention.text import Text
 from theory.errors import DomainError
+
+Mask = NDArray[np.bool_]
 
 # Targets of a 64-bit word, whose sign is not used.
 _WORD = 62
@@ -85,44 +89,44 @@ class Firings:
             if rule.heads and max(rule.heads) >= heads:
                 raise DomainError(f"rule {rule.name!r} names head {max(rule.heads)} of layers that have {heads}")
         where = [[_within(head, rule.heads) for head in range(heads)] for rule in rules]
-        device, index = self.fires.device, torch.tensor(chosen, device=self.fires.device)
-        fires, targets = self.fires[index], self.targets[index]
+        fires, targets = (each[torch.tensor(chosen, device=each.device)] for each in (self.fires, self.targets))
         ids, members = _atoms(targets)
         return Acting(
-            index,
-            fires,
-            targets,
-            torch.tensor(where, device=device),
-            torch.tensor([rule.promise or 0.0 for rule in rules], dtype=torch.float64, device=device),
-            torch.tensor([rule.strength or 0.0 for rule in rules], dtype=torch.float64, device=device),
-            any(rule.strength for rule in rules),
-            all(map(all, where)),
-            ids,
-            members,
+            np.array(chosen),
+            fires.cpu().numpy(),
+            targets.cpu().numpy(),
+            np.array(where),
+            np.array([rule.promise or 0.0 for rule in rules]),
+            np.array([rule.strength or 0.0 for rule in rules]),
+            ids.cpu().numpy(),
+            members.cpu().numpy(),
         )
 
 
 @dataclass(frozen=True)
 class Acting:
-    """The rules that act in a layer, numbered by `index`.
+    """The rules that act in a layer, numbered by `index`, as arrays.
 
-    `heads` `(rules, heads)` says where each acts, and `everywhere` whether all act in all heads. `promises` is 0 for a
-    rule with a strength and `strengths` 0 for one with a promise; `fixed` says whether some rule has a strength.
-    `atoms` `(batch, keys)` numbers the sets of keys in the same targets, and `members` `(rules, atoms)` says which
-    targets hold them. `known` is what layers share.
+    `fires` is `(rules, batch, queries)` and `targets` `(rules, batch, keys)`. `heads` `(rules, heads)` says where each
+    acts. `promises` is 0 for a rule with a strength and `strengths` 0 for one with a promise. `atoms` `(batch, keys)`
+    numbers the sets of keys in the same targets, and `members` `(rules, atoms)` says which targets hold them. `known`
+    is what layers share.
     """
 
-    index: Int[Tensor, " rules"]
-    fires: Bool[Tensor, "rules batch queries"]
-    targets: Bool[Tensor, "rules batch keys"]
-    heads: Bool[Tensor, "rules heads"]
-    promises: Float64[Tensor, " rules"]
-    strengths: Float64[Tensor, " rules"]
-    fixed: bool
-    everywhere: bool
-    atoms: Int[Tensor, "batch keys"]
-    members: Bool[Tensor, "rules atoms"]
+    index: NDArray[np.int64]
+    fires: Mask
+    targets: Mask
+    heads: Mask
+    promises: NDArray[np.float64]
+    strengths: NDArray[np.float64]
+    atoms: NDArray[np.int64]
+    members: Mask
     known: dict[Any, Any] = field(default_factory=dict)
+
+    @cached_property
+    def everywhere(self) -> bool:
+        """Whether every rule acts in every head."""
+        return bool(self.heads.all())
 
 
 class Plan(Protocol):

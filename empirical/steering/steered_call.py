@@ -9,21 +9,24 @@ weights and shares nothing with the solver. A sink is a key off every target wit
 
 from __future__ import annotations
 
-import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int, Int8
 from torch import Tensor
 
 from empirical.attention.attention_call import AttentionCall
+from empirical.attention.schedule import of_heads
 from empirical.steering.firings import Firings
+from empirical.steering.newton import Array
 from empirical.steering.pieces import Piece, pieces
-from empirical.steering.strengths import Status, least_change
+from empirical.steering.strengths import Status
 from theory.errors import DomainError
 
-# Largest number of scores times atoms that are compared with each other at once.
-_DENSE = 1 << 16
+_MET, _UNSOLVED = np.int8(Status.MET), np.int8(Status.UNSOLVED)
 
 
 @dataclass(frozen=True)
@@ -73,19 +76,20 @@ def steer(
     if call.query.requires_grad:
         raise DomainError("rules have no gradients: run the model under torch.no_grad()")
     output, found = None, []
-    for piece in pieces(call, acting):
-        # Autocast would compute scores and outputs in a half format.
-        with torch.autocast(call.query.device.type, enabled=False):
+    # Masses of 0 have the logarithm -inf.
+    with np.errstate(all="ignore"):
+        for piece in pieces(call, acting):
             steered, rows = _steered(call, piece)
-        found.append(rows)
-        if piece.whole and acting.everywhere:
-            output = steered
-            break
-        output = call.output.clone() if output is None else output
-        where = piece.texts[:, None], slice(None), piece.queries
-        if not acting.everywhere:
-            steered = torch.where(piece.active.any(-1, keepdim=True), steered, output[where].transpose(1, 2))
-        output[where] = steered.transpose(1, 2)
+            found.append(rows)
+            if piece.whole and acting.everywhere:
+                output = steered
+                break
+            output = call.output.clone() if output is None else output
+            where = piece.texts[:, None], slice(None), piece.queries
+            if not acting.everywhere:
+                acts = torch.from_numpy(piece.active.any(-1, keepdims=True)).to(steered.device)
+                steered = torch.where(acts, steered, output[where].transpose(1, 2))
+            output[where] = steered.transpose(1, 2)
     if output is None:
         return call.output, None
     columns = found[0] if len(found) == 1 else map(torch.cat, zip(*found, strict=True))
@@ -94,75 +98,88 @@ def steer(
 
 def _steered(call: AttentionCall, piece: Piece) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The output `(texts, heads, queries, value)`, and the fields of `SteeredRows` after the layer."""
-    acting = piece.acting
     scores = _scores(call, piece)
-    masses, members = _masses(scores, piece), acting.members
+    seen = held = piece.masses(scores)
+    if piece.added is not None:
+        held = seen + _product(piece.added, piece.members)
     sinks = _sinks(call, scores)
     if sinks is not None:
-        # One more atom, off every target.
-        members = torch.cat((members, members.new_zeros(len(members), 1)), 1)
-        masses = torch.cat((masses, sinks), -1)
-    inside = members.double()
-    held = masses if piece.added is None else masses + piece.added @ inside
-    solved = least_change(held, members, piece.promised, acting.promises)
+        # A sink is one more atom, off every target.
+        seen, held = (np.concatenate((each, sinks), -1) for each in (seen, held))
+    solved = piece.promises(sinks is not None).least_change(held)
     strengths = solved.values if piece.added is None else solved.values + piece.added
-    tilted = scores + (strengths.flatten(1, 2) @ piece.targets.mT).view(scores.shape)
-    weights = (tilted if sinks is None else torch.cat((tilted, sinks), -1)).softmax(-1)[..., : piece.keys]
-    before = masses.softmax(-1) @ inside.mT
-    after = (weights.flatten(1, 2) @ piece.targets).view(before.shape)
+    flat = len(scores), scores.shape[1] * scores.shape[2]
+    tilted = scores + _product(strengths.reshape(*flat, -1), piece.targets).reshape(scores.shape)
+    weights = _softmax(tilted if sinks is None else np.concatenate((tilted, sinks), -1))[..., : piece.keys]
+    before = _product(_softmax(seen)[..., : piece.members.shape[1]], piece.members.T)
+    after = _product(weights.reshape(*flat, -1), piece.targets.transpose(0, 2, 1)).reshape(before.shape)
     # A promise counts as met only if the weights show it.
-    broken = (after < piece.least) & (solved.status == Status.MET)
-    columns = before, after, strengths, solved.status.masked_fill(broken, Status.UNSOLVED)
-    kept = (each.flatten() if piece.all_active else each[piece.place] for each in columns)
+    broken = (after < piece.least) & (solved.status == _MET)
+    status = np.where(broken, _UNSOLVED, solved.status)
+    kept = (torch.from_numpy(each[piece.place]) for each in (before, after, strengths, status))
     return _output(call, piece, weights), (*piece.rows, *kept)
 
 
-def _scores(call: AttentionCall, piece: Piece) -> Float64[Tensor, "texts heads queries keys"]:
-    """The scores with the dial's bias; -inf at keys that a query does not see."""
+def _scores(call: AttentionCall, piece: Piece) -> Array:
+    """The scores with the dial's bias `(texts, heads, queries, keys)`; -inf at keys that a query does not see."""
     key, query = piece.of_texts(call.key), piece.of_texts(call.query)
     if call.query.shape[2] > 1:
         query = query[:, :, piece.queries]
     shape = query.shape[:3]
     # One matrix per key head, whose rows are the queries of all heads that share it.
     query = query.reshape(shape[0], key.shape[1], -1, query.shape[-1])
-    scores = (query.to(call._work) @ key.to(call._work).mT).view(*shape, -1) * call.scale
-    if call.softcap is not None:
-        scores = call.softcap * torch.tanh(scores / call.softcap)
-    scores, hidden = scores.double(), piece.hidden
+    with _in_full(call):
+        product = (query.to(call._work) @ key.to(call._work).mT).view(*shape, -1) * call.scale
+        if call.softcap is not None:
+            product = call.softcap * torch.tanh(product / call.softcap)
+    scores: Array = product.double().cpu().numpy()
+    hidden = piece.hidden
     if call.bias != 0:
         own = piece.of_texts(call.own)[:, piece.queries]
-        same = (own[..., None] == piece.of_texts(call.ids)[:, None]).unsqueeze(1)
-        biases = call.biases[:, None, None]
-        scores = scores + torch.where(same & biases.isfinite(), biases, 0.0)
+        same = (own[..., None] == piece.of_texts(call.ids)[:, None]).unsqueeze(1).cpu().numpy()
+        biases = _biases(call)
+        scores = scores + np.where(same & np.isfinite(biases), biases, 0.0)
         # Dial 1 keeps the block alone.
-        hidden = hidden | (biases.isinf() & ~same)
-    return scores.masked_fill(hidden, -math.inf)
+        off = np.isinf(biases) & ~same
+        hidden = off if hidden is None else hidden | off
+    return scores if hidden is None else np.where(hidden, -np.inf, scores)
 
 
-def _sinks(call: AttentionCall, scores: Tensor) -> Float64[Tensor, "texts heads queries 1"] | None:
+def _sinks(call: AttentionCall, scores: Array) -> Array | None:
+    """The score of the sink in each row `(texts, heads, queries, 1)`; None without sinks."""
     if call.sinks is None:
         return None
-    sinks = call.sinks.double()
-    if call.bias != 0:
-        # A sink is off every block, of which dial 1 keeps nothing.
-        sinks = sinks.masked_fill(call.biases.isinf(), -math.inf)
-    return sinks[:, None, None].expand(*scores.shape[:3], 1)
+    sinks = call.sinks.double().cpu().numpy()[:, None, None]
+    # A sink is off every block, of which dial 1 keeps nothing.
+    sinks = np.where(np.isinf(_biases(call)), -np.inf, sinks)
+    return np.broadcast_to(sinks, (*scores.shape[:3], 1))
 
 
-def _output(call: AttentionCall, piece: Piece, weights: Tensor) -> Tensor:
+def _biases(call: AttentionCall) -> Array:
+    return np.array(of_heads(call.bias, call.query.shape[1]))[:, None, None]
+
+
+def _output(call: AttentionCall, piece: Piece, weights: Array) -> Tensor:
     value = piece.of_texts(call.value)
-    flat = weights.reshape(weights.shape[0], value.shape[1], -1, weights.shape[-1])
-    output = flat.to(call._work) @ value.to(call._work)
+    flat = torch.from_numpy(weights.reshape(len(weights), value.shape[1], -1, piece.keys))
+    with _in_full(call):
+        output = flat.to(value.device, call._work) @ value.to(call._work)
     return output.view(*weights.shape[:3], -1).to(value.dtype)
 
 
-def _masses(scores: Tensor, piece: Piece) -> Float64[Tensor, "texts heads queries atoms"]:
-    """Log mass of each atom; -inf where no key of it is visible."""
-    count = piece.acting.members.shape[1]
-    if scores.numel() * count <= _DENSE:
-        return scores.unsqueeze(-2).masked_fill(piece.apart, -math.inf).logsumexp(-1)
-    shape, atoms = (*scores.shape[:-1], count), piece.atoms.expand_as(scores)
-    tops = scores.new_full(shape, -math.inf).scatter_reduce(-1, atoms, scores, "amax")
-    # Relative to the atom's own largest score: one far below another atom's does not vanish.
-    tops = tops.masked_fill(tops == -math.inf, 0.0)
-    return scores.new_zeros(shape).scatter_add(-1, atoms, (scores - tops.gather(-1, atoms)).exp()).log() + tops
+def _in_full(call: AttentionCall) -> AbstractContextManager[Any]:
+    """Switches autocast off, which would compute in a half format."""
+    kind = call.query.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+
+
+def _product(left: Array, right: Array) -> Array:
+    """Their matrix product, by torch: numpy's has threads of its own, which wait busily beside those of torch."""
+    product: Array = (torch.from_numpy(left) @ torch.from_numpy(right)).numpy()
+    return product
+
+
+def _softmax(scores: Array) -> Array:
+    weights: Array = np.exp(scores - np.maximum.reduce(scores, -1, keepdims=True))
+    weights /= np.add.reduce(weights, -1, keepdims=True)
+    return weights

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from steering import RULES, check_rows
 from tiny import one_thread  # noqa: F401
 
 from empirical.attention.attention_call import AttentionCall
-from empirical.steering import pieces, steered_call
+from empirical.steering import pieces
 from empirical.steering.firings import Firings, SteeringRule
 from empirical.steering.steered_call import steer
-from empirical.steering.strengths import Status, Strengths, least_change
+from empirical.steering.strengths import Promises, Status, Strengths
 from theory.errors import DomainError
 
 BATCH, HEADS, KEYS, WIDTH = 2, 4, 24, 8
@@ -89,7 +90,6 @@ def test_pieces_change_nothing(queries, monkeypatch):
     found = []
     for scores in (1 << 19, 1):
         monkeypatch.setattr(pieces, "SCORES", scores)
-        monkeypatch.setattr(steered_call, "_DENSE", scores)
         output, rows = steer(one, which)
         order = (((rows.text * KEYS + rows.query) * HEADS + rows.head) * len(RULES) + rows.rule).argsort()
         found.append((output, rows.strength[order], rows.after[order]))
@@ -133,8 +133,10 @@ def test_a_layer_or_pass_without_rules_keeps_its_output():
 
 
 def _planted(change):
-    def wrong(*args):
-        found = least_change(*args)
+    right = Promises.least_change
+
+    def wrong(self, masses):
+        found = right(self, masses)
         return Strengths(*change(found.values, found.status))
 
     return wrong
@@ -144,14 +146,14 @@ def _planted(change):
     "change",
     [
         lambda values, status: (0.99 * values, status),
-        lambda values, status: (torch.zeros_like(values), status),
-        lambda values, status: (values * (torch.arange(values.shape[-1]) > 0), status),
+        lambda values, status: (0.0 * values, status),
+        lambda values, status: (values * (np.arange(values.shape[-1]) > 0), status),
     ],
     ids=["a factor", "promises ignored", "one promise ignored"],
 )
 def test_planted_strengths_too_small_are_measured_as_not_met(change, monkeypatch):
     assert steer(call(), firings())[1].met.sum() > 100
-    monkeypatch.setattr(steered_call, "least_change", _planted(change))
+    monkeypatch.setattr(Promises, "least_change", _planted(change))
     _, rows = steer(call(), firings())
     assert (rows.status == Status.UNSOLVED).sum() > 20
     promised = torch.tensor([rule.promise or 0.0 for rule in RULES], dtype=torch.float64)[rows.rule]
@@ -159,7 +161,7 @@ def test_planted_strengths_too_small_are_measured_as_not_met(change, monkeypatch
 
 
 def test_planted_strengths_too_large_are_no_least_change(monkeypatch):
-    monkeypatch.setattr(steered_call, "least_change", _planted(lambda values, status: (1.01 * values, status)))
+    monkeypatch.setattr(Promises, "least_change", _planted(lambda values, status: (1.01 * values, status)))
     output, rows = steer(call(), firings())
     with pytest.raises(AssertionError):
         check_rows(call(), firings(), output, rows)

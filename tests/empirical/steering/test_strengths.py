@@ -7,7 +7,6 @@ from dataclasses import replace
 import cvxpy
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -15,8 +14,9 @@ from scipy.special import logit, logsumexp
 from steering import slack
 from tiny import one_thread  # noqa: F401
 
-from empirical.steering import strengths as module
-from empirical.steering.strengths import TOLERANCE, Status, least_change
+from empirical.steering import newton
+from empirical.steering.newton import TOLERANCE
+from empirical.steering.strengths import Promises, Status
 from theory.errors import DomainError
 from theory.numbers.rule_bounds import rule_strength
 
@@ -25,9 +25,9 @@ NEAR = 2 * TOLERANCE
 
 
 def solve(masses, members, promises, active=None):
-    masses, members = torch.as_tensor(np.asarray(masses, dtype=float)), torch.as_tensor(np.asarray(members, dtype=bool))
-    active = torch.ones(*masses.shape[:-1], len(members), dtype=torch.bool) if active is None else active
-    return least_change(masses, members, active, torch.as_tensor(np.asarray(promises, dtype=float)))
+    masses, members = np.asarray(masses, dtype=float), np.asarray(members, dtype=bool)
+    active = np.ones((*masses.shape[:-1], len(members)), dtype=bool) if active is None else active
+    return Promises(members, active, np.asarray(promises, dtype=float)).least_change(masses)
 
 
 def fidelities(masses, members, strengths):
@@ -59,7 +59,7 @@ def problems(draw, rules=4, scale=30.0):
 
 def check(masses, members, promises):
     found = solve(masses, members, promises)
-    values, status = found.values.numpy(), found.status.numpy()
+    values, status = found.values, found.status
     seen = members[:, np.isfinite(masses)].any(1)
     assert (status[~seen] == Status.NO_KEY).all()
     assert (values[~seen] == 0).all()
@@ -97,7 +97,7 @@ def test_no_other_strengths_have_a_smaller_objective(problem):
         def objective(b):
             return float(logsumexp(masses + b @ members) - b @ promises)
 
-        values = found.values.numpy()
+        values = found.values
         bounds = [(0, None)] * len(promises)
         other = minimize(objective, values + 0.3, method="L-BFGS-B", bounds=bounds, options={"gtol": 1e-10})
         assert objective(values) <= other.fun + 1e-9 * (1 + abs(other.fun))
@@ -117,7 +117,7 @@ def test_the_row_is_the_nearest_in_relative_entropy():
             [members.astype(float) @ row >= promises, cvxpy.sum(row) == 1],
         )
         closest.solve(solver="CLARABEL")
-        tilted = np.log(masses) + solve(np.log(masses), members, promises).values.numpy() @ members
+        tilted = np.log(masses) + solve(np.log(masses), members, promises).values @ members
         assert np.allclose(np.exp(tilted - logsumexp(tilted)), row.value, atol=1e-5)
 
 
@@ -133,20 +133,20 @@ def test_one_rule_multiplies_the_odds(odds, promise):
 def test_disjoint_targets_have_the_closed_form_of_shares():
     # With shares f_r and the rest 1 - sum f, strengths are the logarithms of share over mass.
     masses, promises = np.log([0.1, 0.2, 0.7]), np.array([0.5, 0.3])
-    found = solve(masses, [[True, False, False], [False, True, False]], promises).values.numpy()
+    found = solve(masses, [[True, False, False], [False, True, False]], promises).values
     rest = np.log(0.2 / 0.7)
     assert np.allclose(found, [np.log(5) - rest, np.log(1.5) - rest], atol=1e-9)
 
 
 def test_targets_without_a_common_key_need_no_step(monkeypatch):
-    monkeypatch.setattr(module, "_MOST_STEPS", 1)
+    monkeypatch.setattr(newton, "_MOST_STEPS", 1)
     generator = np.random.default_rng(2)
     for scale in (1.0, 30.0, 300.0):
         masses, members = scale * generator.standard_normal((50, 5)), np.eye(4, 5)
         promises = np.array([0.4, 0.3, 0.05, 0.2])
         found = solve(masses, members, promises)
         assert (found.status == Status.MET).all()
-        for row, strengths in zip(masses, found.values.numpy(), strict=True):
+        for row, strengths in zip(masses, found.values, strict=True):
             assert kkt(row, members, promises, strengths) <= NEAR
 
 
@@ -157,18 +157,17 @@ def test_a_rule_whose_promise_another_one_keeps_stays_at_zero():
 
 
 def test_rows_of_a_batch_are_those_solved_alone():
-    generator = torch.Generator().manual_seed(3)
-    masses = 4 * torch.randn(5, 3, 8, generator=generator, dtype=torch.float64)
-    masses[0, 0, :3] = -torch.inf
-    members = torch.rand(6, 8, generator=generator) < 0.5
-    active = torch.rand(5, 3, 6, generator=generator) < 0.4
-    promises = torch.linspace(0.4, 0.9, 6, dtype=torch.float64)
-    together = least_change(masses, members, active, promises)
+    generator = np.random.default_rng(3)
+    masses = 4 * generator.standard_normal((5, 3, 8))
+    masses[0, 0, :3] = -np.inf
+    members, active = generator.random((6, 8)) < 0.3, generator.random((5, 3, 6)) < 0.4
+    promises = np.linspace(0.4, 0.9, 6)
+    together = solve(masses, members, promises, active)
     assert {Status.MET, Status.IMPOSSIBLE} <= set(together.status[active].tolist())
     for place in np.ndindex(5, 3):
-        alone = least_change(masses[place], members, active[place], promises)
-        assert torch.allclose(alone.values, together.values[place], atol=1e-8)
-        assert torch.equal(alone.status, together.status[place])
+        alone = solve(masses[place], members, promises, active[place])
+        assert np.allclose(alone.values, together.values[place], atol=1e-8)
+        assert np.array_equal(alone.status, together.status[place])
         assert (together.values[place][~active[place]] == 0).all()
 
 
@@ -179,7 +178,7 @@ def test_many_overlapping_rules():
     assert slack(masses[0], members, promises) > 0
     found = solve(masses, members, promises)
     assert (found.status == Status.MET).all()
-    for row, strengths in zip(masses, found.values.numpy(), strict=True):
+    for row, strengths in zip(masses, found.values, strict=True):
         assert kkt(row, members, promises, strengths) <= NEAR
 
 
@@ -198,7 +197,7 @@ def test_hand_made_rows(members, promises, status):
     found = solve(np.log([0.2, 0.3, 0.5]), members, promises)
     assert found.status.tolist() == [status, status]
     if status is Status.MET:
-        assert kkt(np.log([0.2, 0.3, 0.5]), np.array(members), np.array(promises), found.values.numpy()) <= NEAR
+        assert kkt(np.log([0.2, 0.3, 0.5]), np.array(members), np.array(promises), found.values) <= NEAR
 
 
 @pytest.mark.parametrize(
@@ -230,7 +229,7 @@ def test_scores_that_are_no_numbers_are_unsolved(wrong, rules):
 
 
 def test_a_row_that_runs_out_of_steps_is_unsolved(monkeypatch):
-    monkeypatch.setattr(module, "_MOST_STEPS", 1)
+    monkeypatch.setattr(newton, "_MOST_STEPS", 1)
     found = solve(np.log([0.2, 0.3, 0.1, 0.4]), [[1, 1, 0, 0], [0, 1, 1, 0]], [0.8, 0.7])
     assert found.status.tolist() == [Status.UNSOLVED] * 2
     assert (found.values == 0).all()
@@ -245,18 +244,18 @@ def test_planted_strengths_off_by_a_factor_are_found(factor):
     )
     found = solve(masses, members, promises)
     assert (found.status == Status.MET).all()
-    assert kkt(masses, members, promises, found.values.numpy()) <= NEAR
-    assert kkt(masses, members, promises, found.values.numpy() * factor) > NEAR
+    assert kkt(masses, members, promises, found.values) <= NEAR
+    assert kkt(masses, members, promises, found.values * factor) > NEAR
 
 
 def test_a_planted_error_of_the_gradient_is_unsolved_and_not_met(monkeypatch):
-    right = module._Problem.state
+    right = newton._Problem.state
 
     def wrong(self, strengths):
         state = right(self, strengths)
         return replace(state, gradient=state.gradient + 1e-3, residual=state.residual + 1e-3)
 
-    monkeypatch.setattr(module._Problem, "state", wrong)
+    monkeypatch.setattr(newton._Problem, "state", wrong)
     found = solve(np.log([0.2, 0.3, 0.1, 0.4]), [[1, 1, 0, 0], [0, 1, 1, 0]], [0.8, 0.7])
     assert found.status.tolist() == [Status.UNSOLVED] * 2
 
@@ -266,5 +265,7 @@ def test_refusals():
         solve([[0.0, 0.0]] * 3, [[1, 0], [0, 1]], [0.5, 1.0])
     with pytest.raises(DomainError, match="promise nan"):
         solve([0.0, 0.0], [[1, 0]], [np.nan])
-    with pytest.raises(DomainError, match="do not fit"):
+    with pytest.raises(DomainError, match="log masses do not fit"):
         solve([0.0, 0.0, 0.0], [[1, 0]], [0.5])
+    with pytest.raises(DomainError, match="members, active rules and promises do not fit"):
+        solve([0.0, 0.0], [[1, 0]], [0.5, 0.4])
