@@ -91,6 +91,6 @@ def test_ctrl_c_ends_the_processes_and_keeps_what_is_finished(tmp_path, wait):
         time.sleep(0.002)
     time.sleep(wait)
     os.killpg(run.pid, signal.SIGINT)
-    out, err = run.communicate(timeout=30)
+    out, err = run.communicate(timeout=120)
     assert out.strip() in ("['quick', 'never'] True", "['quick'] True", "[] True")
     assert "Traceback" not in err

@@ -186,6 +186,9 @@ def test_entropy_max_at_least_bounds_every_larger_separation(block, d, more):
     n, m = block
     assert bounds.entropy_max_at_least(n, m, d) >= bounds.entropy_max(n, m, d + more) * (1 - ALLOWED)
     assert bounds.entropy_max_at_least(n, m, d) == bounds.entropy_max(n, m, max(d, 0.0))
+
+
+def test_entropy_max_at_least_is_exact_for_exact_numbers():
     assert bounds.entropy_max_at_least(16, 8, Integer(-7)) == sympy.log(16)
 
 
