@@ -170,27 +170,31 @@ class CorpusConfig(Settings):
 class ObjectiveConfig(Settings):
     """Terms added to the language modelling loss, and the group penalty of the proximal step; 0 turns each off.
 
-    `off_block_penalty` is in nats per unit of off-block mass. `group_penalty` multiplies the groups' norms;
-    under AdamW it is dimensionless and not comparable with a gradient.
+    `off_block_penalty` is in nats per unit of off-block mass. `group_penalty` multiplies the groups' norms; under AdamW
+    it is dimensionless and not comparable with a gradient. docs/anchors.md says which rows `anchor_fidelity` is about.
     """
 
     off_block_penalty: float = Field(default=0.0, ge=0, description="Loss per unit of attention off the block, nats")
     fidelity_floor: float | None = Field(default=None, gt=0, lt=1, description="Penalise rows of fidelity below this")
     floor_weight: float = Field(default=1.0, gt=0, description="Weight of the fidelity floor")
+    anchors: str | None = Field(default=None, description="File of `localist anchors`: draw attention to its tokens")
+    anchor_fidelity: float = Field(default=0.5, gt=0, lt=1, description="Penalise rows with less mass on own anchors")
+    anchor_weight: float = Field(default=1.0, gt=0, description="Weight of the anchor fidelity")
     group_penalty: float = Field(default=0.0, ge=0, description="Group penalty on W_Q and W_K, by proximal steps")
     feature_blocks: int = Field(default=8, ge=1, description="Feature blocks of the group penalty")
 
     @property
     def watches_rows(self) -> bool:
         """Whether the loss needs the rows' masses."""
-        return self.off_block_penalty > 0 or self.fidelity_floor is not None
+        return self.off_block_penalty > 0 or self.fidelity_floor is not None or self.anchors is not None
 
     @model_validator(mode="after")
     def _nothing_is_ignored(self, info: ValidationInfo) -> ObjectiveConfig:
-        if self._chosen(info, "floor_weight") and self.fidelity_floor is None:
-            raise ValueError("{floor_weight} has no effect without {fidelity_floor}: give that too")
-        if self._chosen(info, "feature_blocks") and not self.group_penalty:
-            raise ValueError("{feature_blocks} has no effect without {group_penalty} above 0: give that too")
+        needs = {"floor_weight": "fidelity_floor", "anchor_fidelity": "anchors", "anchor_weight": "anchors"}
+        for name, other in (needs | {"feature_blocks": "group_penalty"}).items():
+            if self._chosen(info, name) and not getattr(self, other):
+                least = " above 0" if other == "group_penalty" else ""
+                raise ValueError(f"{{{name}}} has no effect without {{{other}}}{least}: give that too")
         return self
 
     def check_width(self, width: int) -> None:
@@ -221,7 +225,6 @@ class TrainingConfig(Settings):
     checkpoint_steps: int | None = Field(
         default=None, ge=1, description="Also write a checkpoint every this many steps"
     )
-
     evaluate_every: int | None = Field(
         default=None, ge=1, description="Log held-out loss, entropy and fidelity every this many steps"
     )
@@ -321,6 +324,7 @@ def anchored(config: Anchored) -> Anchored:
         ("corpus", "dataset", False),
         ("corpus", "text", True),
         ("locality", "block_file", True),
+        ("objective", "anchors", True),
     ):
         settings = changed.get(part, getattr(config, part))
         value = getattr(settings, name)

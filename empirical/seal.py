@@ -29,6 +29,7 @@ _READ = (
     "corpus.json",
     "groups.json",
     "lora.json",
+    "anchors.json",
     "training.json",
 )
 

@@ -106,7 +106,11 @@ def read_text(path: Path) -> str:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file. Raises InputError if the file is missing or holds something else."""
-    text = read_text(path)
+    return parse_json(read_text(path), path)
+
+
+def parse_json(text: str, path: Path) -> dict[str, Any]:
+    """The JSON object in the text of a file. Raises InputError, which names `path`."""
     try:
         value = json.loads(text)
     except RecursionError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import entropy
 
+from empirical.anchor_file import KIND, SCHEMA
 from empirical.anchors.choice import Choice, HalfTest, choose
 from empirical.anchors.geometry import geometry, input_embeddings
 from empirical.anchors.labelled import LabelledBlocks, labelled_blocks
@@ -18,8 +19,6 @@ from empirical.environment import environment
 from empirical.training.corpus import load_tokenizer, read_text
 from theory.files import check_writable, write_text_atomically
 from theory.numbers.anchor_bounds import information_needed
-
-SCHEMA = 1
 
 
 def find_anchors(
@@ -52,7 +51,7 @@ def find_anchors(
     choice = choose(labelled, level=level, least=least, most=most, permutations=permutations, seed=seed)
     about: dict[str, Any] = {
         "schema": SCHEMA,
-        "kind": "anchors",
+        "kind": KIND,
         "text": {"name": Path(text).name, "sha256": hashlib.sha256(content.encode("utf-8")).hexdigest()},
         "model": None if model is None else str(model),
         "blocks": blocks if blocks is not None else "windows",

@@ -86,6 +86,26 @@ class AttentionCall:
         self._check_whole()
         return self._gated[2]
 
+    def mass(self, keys: Bool[Tensor, "#batch keys"]) -> Float[Tensor, "batch heads tokens"]:
+        """Attention on those of `keys` that are in the own block, differentiable, without dropout.
+
+        It is the fidelity times their share of the block, which no dial changes: attention in the block alone, with
+        1 as the value of these keys and 0 as that of the others.
+        """
+        work = self._work
+        key = self._per_head[0].to(work)
+        # As wide as the keys, and not expanded, so that fused attention takes it.
+        held = torch.zeros_like(key)
+        held[..., 0] = keys[:, None]
+
+        def inside(query: Tensor, key: Tensor, held: Tensor) -> tuple[Tensor]:
+            return (scaled_dot_product_attention(query, key, held, is_causal=True, scale=self.scale),)
+
+        fidelity = self.fidelity
+        with torch.autocast(key.device.type, enabled=False):
+            (found,) = self._layout().each(inside, self.query.to(work), key, held)
+        return fidelity * found[..., 0]
+
     @cached_property
     def output(self) -> Float[Tensor, "batch heads queries value"]:
         """Attended values, differentiable."""

@@ -16,6 +16,7 @@ from empirical.attention.attention_call import AttentionCall
 from empirical.attention.block_kinds import WindowBlocks
 from empirical.config import ObjectiveConfig, RunConfig
 from empirical.model import dropouts, load_model, positions, text_config
+from empirical.training.anchors import RunAnchors
 from empirical.training.objective import AttentionObjective
 from theory.errors import DomainError, InputError
 
@@ -42,6 +43,7 @@ def check_base(
     objective: ObjectiveConfig,
     windows: Int[Tensor, "sequences context"],
     blocks: Int[Tensor, "sequences context"] | None,
+    anchors: RunAnchors | None = None,
 ) -> None:
     """Run one sequence through the model as training will, without a step.
 
@@ -51,7 +53,7 @@ def check_base(
     model.eval()  # type: ignore[no-untyped-call]
     with torch.no_grad(), Attachment(model, WindowBlocks(1)).attached():
         model(windows[:1, :2], use_cache=False)
-    rows = AttentionObjective(objective)
+    rows = AttentionObjective(objective, None if anchors is None else anchors.keys(windows[:1]))
     layers: list[int] = []
 
     def note(call: AttentionCall) -> None:

@@ -170,7 +170,9 @@ class Progress(TrainerCallback):
         logs: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Store the latest losses."""
+        """Store the latest losses; one from before the first step says nothing of the training."""
+        if not state.global_step:
+            return
         self._losses |= {name: logs[name] for name in ("loss", HELD_OUT_LOSS) if name in (logs or {})}
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from inspect import Parameter, isclass, signature
 from pathlib import Path
+from statistics import fmean
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
@@ -116,10 +117,25 @@ def train(
     }
     if summary.get("evaluations"):
         shown["held_out_loss"] = summary["evaluations"][-1]["held_out_loss"]
+    if chosen_run.objective.anchors is not None:
+        shown |= _anchors_shown(read_json(folder / "anchors.json"), summary["evaluations"])
     if as_json:
         typer.echo(json.dumps(shown))
     else:
         _print_table("trained", shown)
+
+
+def _anchors_shown(about: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the run did about its anchors: rows of the training text, mean mass on held-out rows before and after."""
+    means = [fmean(each["anchor_fidelity"]) if "anchor_fidelity" in each else None for each in (found[0], found[-1])]
+    return {
+        "anchor_tokens": len(about["tokens"]),
+        "anchors_without_token": about["without_token"],
+        "anchor_rows": about["rows"],
+        "rows_without_anchor": about["rows_left_out"],
+        "anchor_fidelity_before": means[0],
+        "anchor_fidelity": means[1],
+    }
 
 
 def _with_options(function: Callable[..., None]) -> None:

@@ -25,6 +25,7 @@ from empirical.locks import alone_in
 from empirical.memory import check_training_memory, enough_memory
 from empirical.model import build_model, parameter_count, quiet, save_model
 from empirical.seal import SEAL_NAME, check_seal, finish_run
+from empirical.training.anchors import ANCHORS_NAME, check_same_anchors, run_anchors
 from empirical.training.base import check_base, load_base
 from empirical.training.callbacks import Limits, Progress, StopOnSignal, is_main, stored_attributes
 from empirical.training.checkpoints import CHECKPOINTS_NAME, newest_checkpoint
@@ -56,6 +57,7 @@ RUN_FILES = (
     "model.safetensors",
     GROUPS_NAME,
     ADAPTERS_NAME,
+    ANCHORS_NAME,
     SEAL_NAME,
     TRAINING_NAME,
 )
@@ -105,12 +107,17 @@ def _train(folder: Path, config: RunConfig, resume: bool, progress: bool, watche
     tokenizer = _tokenizer(config, corpus)
     windows = token_windows(tokenizer, corpus.training, config.model.context, corpus.name)
     held_out = token_windows(tokenizer, corpus.held_out, config.model.context, f"held-out part of {corpus.name}")
+    anchors = run_anchors(config, tokenizer)
     model = _model(config, tokenizer)
     embedding: Any = model.get_input_embeddings().weight
     blocks = window_blocks(config.locality, tokenizer, corpus.training_pieces, windows, embedding)
     held_out_blocks = window_blocks(config.locality, tokenizer, corpus.held_out_pieces, held_out, embedding)
+    about_anchors = None
+    if anchors is not None:
+        check_same_anchors(folder, anchors)
+        about_anchors = anchors.describe(windows, blocks)
     if config.model.pretrained is not None:
-        check_base(model, config.objective, windows, blocks)
+        check_base(model, config.objective, windows, blocks, anchors)
     arguments = _arguments(config, folder)
 
     start = newest_checkpoint(folder) if resume else None
@@ -129,8 +136,8 @@ def _train(folder: Path, config: RunConfig, resume: bool, progress: bool, watche
         from empirical.training.lora import Adapters
 
         adapters = Adapters(model, config.training.lora_rank, config.seed)
-    if config.training.evaluate_every is not None:
-        evaluation = Evaluation(Windows(held_out, held_out_blocks), config.training.evaluate_every)
+    if config.training.evaluate_every is not None or anchors is not None:
+        evaluation = Evaluation(Windows(held_out, held_out_blocks), config.training.evaluate_every, anchors)
         callbacks.append(evaluation)
     model.train()
     if start:
@@ -143,6 +150,8 @@ def _train(folder: Path, config: RunConfig, resume: bool, progress: bool, watche
         write_text_atomically(folder / CORPUS_NAME, json.dumps(corpus.describe(), indent=2) + "\n")
         write_text_atomically(folder / TOKENIZER_NAME, tokenizer.to_str())
         save_held_out(folder, held_out, held_out_blocks)
+        if about_anchors is not None:
+            write_text_atomically(folder / ANCHORS_NAME, json.dumps(about_anchors, indent=2) + "\n")
     with ExitStack() as stack:
         stack.enter_context(enough_memory(f"{config.training.batch} sequences per step", "Try a smaller --batch."))
         stack.enter_context(quiet())
@@ -152,7 +161,7 @@ def _train(folder: Path, config: RunConfig, resume: bool, progress: bool, watche
         trainer = LocalistTrainer(
             model=model, args=arguments, train_dataset=Windows(windows, blocks), callbacks=callbacks
         )
-        trainer.objective = objective
+        trainer.objective, trainer.anchors = objective, anchors
         if evaluation:
             evaluation.trainer = trainer
         trainer.remove_callback(PrinterCallback)
@@ -274,17 +283,18 @@ def _write_summary(
     folder: Path, config: RunConfig, corpus: Corpus, trainer: Trainer, model: PreTrainedModel, limits: Limits
 ) -> None:
     losses = [
-        {name: entry[name] for name in ("step", "loss", "learning_rate", "leak") if name in entry}
+        {name: entry[name] for name in ("step", "loss", "learning_rate", "leak", "anchor_fidelity") if name in entry}
         for entry in trainer.state.log_history
         if "loss" in entry
     ]
+    evaluated = evaluations(trainer.state.log_history)
     summary = {
         "steps": trainer.state.global_step,
         "seconds": round(limits.elapsed, 3),
         "parameters": parameter_count(model),
         "final_loss": losses[-1]["loss"] if losses and math.isfinite(losses[-1]["loss"]) else None,
         "losses": losses,
-        **({"evaluations": evaluations(trainer.state.log_history)} if config.training.evaluate_every else {}),
+        **({"evaluations": evaluated} if evaluated or config.training.evaluate_every else {}),
         "corpus": corpus.describe(),
         "device": str(trainer.args.device),
         "seed": config.seed,

@@ -13,6 +13,7 @@ from transformers import Trainer
 
 from empirical.attention.blocks import visible_counts
 from empirical.config import ObjectiveConfig
+from empirical.training.anchors import RunAnchors
 from empirical.training.callbacks import is_main
 from empirical.training.checkpoints import checkpoint_folder, seal
 from empirical.training.objective import AttentionObjective
@@ -50,6 +51,10 @@ class LocalistTrainer(Trainer):
     leaks: Tensor | None = None
     # Rows of the batches of one step, in all processes.
     step_rows: float = 1.0
+    # The same three of the rows that see an anchor.
+    anchors: RunAnchors | None = None
+    masses: Tensor | None = None
+    step_anchored: float = 1.0
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """The batches of one step; counts their rows, since the objective is a mean over all of them."""
@@ -62,9 +67,18 @@ class LocalistTrainer(Trainer):
             samples[-1] = _first(samples[-1], own)
             items = self._get_num_items_in_batch(samples, self.args.device)
         if self.objective.watches_rows:
-            count = torch.tensor(float(sum(map(_rows, samples))), device=self.args.device)
-            self.step_rows = max(1.0, float(self.accelerator.reduce(count, reduction="sum")))
+            counts = [sum(map(_rows, samples)), sum(map(self._anchored, samples))]
+            found = torch.tensor(counts, dtype=torch.float32, device=self.args.device)
+            found = self.accelerator.reduce(found, reduction="sum")
+            self.step_rows, self.step_anchored = found.clamp_min(1).tolist()
         return samples, items
+
+    def _anchored(self, batch: dict[str, Tensor]) -> int:
+        """The batch's rows that see an anchor of their block."""
+        if self.anchors is None:
+            return 0
+        rows = self.anchors.rows(batch["input_ids"], batch.get("block_ids"))
+        return int(rows[(batch["labels"] != NO_LOSS).any(-1)].sum())
 
     def compute_loss(  # type: ignore[override]
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **kwargs: Any
@@ -72,31 +86,41 @@ class LocalistTrainer(Trainer):
         """The model's loss plus the attention objective."""
         if not (self.objective.watches_rows and model.training):
             return super().compute_loss(model, inputs, return_outputs=return_outputs, **kwargs)
-        rows = AttentionObjective(self.objective)
+        anchors = None if self.anchors is None else self.anchors.keys(inputs["input_ids"])
+        rows = AttentionObjective(self.objective, anchors)
         loss, outputs = super().compute_loss(model, {**inputs, "row_sink": rows}, return_outputs=True, **kwargs)
         # The mean over the step's rows: gradients of its batches are added up, those of processes averaged.
-        share = _rows(inputs) * self.accelerator.num_processes / self.step_rows
+        times = self.accelerator.num_processes
         if not self.model_accepts_loss_kwargs:
             # Trainer divides the loss of such a model by this number.
-            share *= self.current_gradient_accumulation_steps
+            times *= self.current_gradient_accumulation_steps
+        share = _rows(inputs) * times / self.step_rows
         loss = loss + rows.loss() * share
         leaks = torch.stack([rows.mean_leak() * rows.rows, rows.rows]).float() * (share > 0)
         self.leaks = leaks if self.leaks is None else self.leaks + leaks
+        if anchors is not None:
+            share = self._anchored(inputs) * times / self.step_anchored
+            loss = loss + rows.anchor_loss() * share
+            masses = torch.stack([rows.mean_mass() * rows.anchored, rows.anchored]).float() * (share > 0)
+            self.masses = masses if self.masses is None else self.masses + masses
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Log the mean off-block mass together with the loss."""
+        """Log the mean off-block mass, and that on anchors, together with the loss."""
         self.add_leak(logs)
         super().log(logs, *args, **kwargs)
 
     def add_leak(self, logs: dict[str, float]) -> None:
-        """If a loss is logged, add the mean off-block mass since the last log, over the rows of all processes."""
-        if self.leaks is None or "loss" not in logs:
+        """If a loss is logged, add the mean masses since the last log, over the rows of all processes."""
+        if "loss" not in logs:
             return
-        total, rows = self.accelerator.reduce(self.leaks, reduction="sum").tolist()
-        if rows:
-            logs["leak"] = total / rows
-        self.leaks = None
+        for name, sums in (("leak", self.leaks), ("anchor_fidelity", self.masses)):
+            if sums is None:
+                continue
+            total, rows = self.accelerator.reduce(sums, reduction="sum").tolist()
+            if rows:
+                logs[name] = total / rows
+        self.leaks = self.masses = None
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """The loss of one step. Raises DivergedError."""
