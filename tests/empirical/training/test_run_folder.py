@@ -82,9 +82,10 @@ def test_run_lists_every_file_it_writes(tmp_path, text):
         objective={"group_penalty": 0.1, "feature_blocks": 2},
     )
     folder = train(config, tmp_path / "run", progress=False)
-    # Adapters exclude groups; `test_lora` has the files of their runs.
-    assert {each.name for each in folder.iterdir()} == set(RUN_FILES) - {"lora.json"}
-    (folder / "lora.json").write_text("{}")
+    # Adapters exclude groups; `test_lora` has the files of their runs, `test_train_anchors` that of anchors.
+    assert {each.name for each in folder.iterdir()} == set(RUN_FILES) - {"lora.json", "anchors.json"}
+    for name in ("lora.json", "anchors.json"):
+        (folder / name).write_text("{}")
     for name in RUN_FILES:
         with pytest.raises(InputError, match="already holds"):
             check_free(folder)
