@@ -80,6 +80,9 @@ class AnchorFile:
 
 def read_anchors(path: Path) -> AnchorFile:
     """The confirmed anchors of a file of `localist anchors`. Raises InputError: one line."""
+    if path.exists() and not path.is_file():
+        # A pipe or a device may have no end.
+        raise InputError(f"{path} must be a file")
     text = read_text(path)
     found = parse_json(text, path)
     if found.get("kind") != KIND:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import z3
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
+from empirical.anchor_file import read_anchors
 from empirical.rules.formula import Formula, FormulaError, Target, parse_formula, parse_target
 from empirical.rules.source import place_of
 from empirical.rules.token_theory import Shape, TokenTheory, possible
@@ -24,7 +26,7 @@ MOST_RULES = 1000
 _MOST_INDEX = 10**4
 Index = Annotated[int, Field(ge=0, le=_MOST_INDEX, strict=True)]
 # What pydantic adds to a place for each member of a union.
-_UNIONS = {"constrained-str", "list[constrained-int]"}
+_UNIONS = {"constrained-str", "list[constrained-int]", "list[text]", "table[file]"}
 Texts = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 Chosen = Annotated[str, Field(pattern=r"^(all|[0-9]{1,5}(-[0-9]{1,5})?)$")] | list[Index]
 
@@ -70,13 +72,38 @@ class RuleTable(Table):
         return self
 
 
+class AnchorTable(Table):
+    """Anchors that `localist anchors` found and confirmed.
+
+    A word matches a token with or without one space before it, a model's token exactly its text.
+    """
+
+    file: Annotated[str, Field(min_length=1, description="File of `localist anchors --out`, beside the rules")]
+    label: Annotated[str | None, Field(min_length=1, description="Anchors of this label alone; left out: of all")] = (
+        None
+    )
+
+
+def _list_or_table(value: Any) -> Any:
+    if not isinstance(value, list | dict):
+        raise ValueError('must be a list of texts, or a table such as { file = "ANCHORS.json" }')
+    return value
+
+
+Anchors = Annotated[
+    Annotated[Texts, Tag("list[text]")] | Annotated[AnchorTable, Tag("table[file]")],
+    Discriminator(lambda value: "list[text]" if isinstance(value, list) else "table[file]"),
+    BeforeValidator(_list_or_table),
+]
+
+
 class RuleFile(Table):
-    """Rules in order, and lists of token texts that `anchors("NAME")` refers to."""
+    """Rules in order, and the token texts that `anchors("NAME")` refers to."""
 
     rule: Annotated[list[RuleTable], Field(min_length=1, max_length=MOST_RULES, description="Rules, as `[[rule]]`")]
-    anchors: Annotated[dict[str, Texts], Field(description="Lists of token texts, by name")] = Field(
-        default_factory=dict
-    )
+    anchors: Annotated[
+        dict[str, Anchors], Field(description="By name: lists of token texts, or files of `localist anchors`")
+    ] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,7 +139,7 @@ def read_rules(path: Path) -> list[Rule]:
 
 
 def parse_rules(text: str, name: str = "rules") -> list[Rule]:
-    """The rules in the text of a file called `name`. Raises InputError."""
+    """The rules in the text of a file called `name`; files of anchors are relative to its folder. Raises InputError."""
     # TOML reads both line ends alike.
     text = text.replace("\r\n", "\n")
     tables = parse_toml(text, Path(name))
@@ -134,6 +161,24 @@ class _Formulas:
 
     def __init__(self, name: str, text: str, file: RuleFile) -> None:
         self.name, self.text, self.file = name, text, file
+        self.anchors = {each: self._texts(each, given) for each, given in file.anchors.items()}
+
+    def _texts(self, name: str, given: Sequence[str] | AnchorTable) -> Sequence[str]:
+        """The token texts of an entry of `[anchors]`. Raises InputError with its place."""
+        if not isinstance(given, AnchorTable):
+            return given
+        key = "file"
+        try:
+            found = read_anchors(Path(self.name).parent / given.file)
+            if given.label is not None:
+                key = "label"
+                found = found.of_label(given.label)
+        except InputError as error:
+            place = place_of(self.text, ["anchors", name, key])
+            # A path can hold line ends.
+            said = " ".join(str(error).split())
+            raise InputError(f"{self.name}{place}: anchors.{toml_key(name)}: {said}") from None
+        return list(found.token_texts)
 
     def rule(self, index: int) -> Rule:
         """One rule of the file. Raises InputError."""
@@ -143,7 +188,7 @@ class _Formulas:
         except FormulaError as error:
             raise self._error(index, "when", error) from None
         try:
-            target = parse_target(table.target, self.file.anchors)
+            target = parse_target(table.target, self.anchors)
         except FormulaError as error:
             raise self._error(index, "target", error) from None
         self._check(index, when, target)
