@@ -35,4 +35,4 @@ def random_blocks(rng, blocks=80, tokens=40, labels=4):
     rates = rng.uniform(0.1, 0.5, size=tokens)
     presence = csr_array((rng.random((blocks, tokens)) < rates).astype(np.int64))
     drawn = rng.permutation(np.arange(blocks) % labels)
-    return LabelledBlocks(presence, drawn, tuple(f"label {index}" for index in range(labels)), blocks)
+    return LabelledBlocks(presence, drawn, tuple(f"label {index}" for index in range(labels)), blocks, presence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,13 @@ def anchors(
         int | None, typer.Option(help="Permutations of the labels (the fewest that can choose a single token).")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the halves and the permutations.")] = 0,
+    leak: Annotated[float | None, typer.Option(help="Leak that D4's copies of an anchor are to keep.")] = None,
+    entropy: Annotated[float | None, typer.Option(help="Entropy in nats that they are to keep.")] = None,
+    others: Annotated[int | None, typer.Option(help="Keys of a row besides its anchors, for D4.")] = None,
+    separation: Annotated[float | None, typer.Option(help="Separation in nats, for D4.")] = None,
+    scale: Annotated[
+        float | None, typer.Option(help="Or: |q||key|/sqrt(d_k), by which D1's margin is multiplied (with --model).")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the result to this JSON file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -48,6 +56,11 @@ def anchors(
         error=error,
         permutations=permutations,
         seed=seed,
+        leak=leak,
+        entropy=entropy,
+        others=others,
+        separation=separation,
+        scale=scale,
         out=out,
     )
     if as_json:
@@ -114,7 +127,49 @@ def _lines(about: dict[str, Any]) -> list[str]:
         )
     for name, each in about.get("geometry", {}).items():
         lines.append(f"input embeddings, {name.replace('_', ' ')}: {_geometry(each)}")
+    return lines + (_copies(about["copies"]) if "copies" in about else [])
+
+
+def _copies(about: dict[str, Any]) -> list[str]:
+    """D4's interval in words, the measured copies, and what is assumed."""
+    wanted = (
+        f"a leak of {about['leak']:g} and an entropy of {about['entropy']:g} nats, with {about['others']} other keys"
+    )
+    measured = about["measured"]
+    lines = []
+    if about["separation"] is None:
+        lines.append("D4: no interval: fewer than two labels have an anchor, so D1 gives no margin")
+    else:
+        both = "none" if about["both"] is None else _range(about["both"])
+        entropy = "no number keeps the entropy"
+        if about["for_entropy"] is not None:
+            entropy = f"the entropy allows {_range(about['for_entropy'])}"
+        lines.append(
+            f"D4: copies of an anchor that keep {wanted} against {about['others']} other keys at a separation of "
+            f"{about['separation']:.6g} nats: {both} (the leak needs {Decimal(about['for_leak']):.6g} or more, "
+            f"{entropy})"
+        )
+    inside = "" if measured["inside"] is None else f"; inside the interval in {measured['inside']} blocks"
+    lines.append(
+        f"confirmed anchors of its label in a block: {measured['mean']:.2f} on average, {measured['least']} to "
+        f"{measured['most']}, in {measured['blocks']} blocks{inside}"
+    )
+    for each in about["labels"]:
+        inside = "" if each["inside"] is None else f", {each['inside']} inside"
+        lines.append(
+            f"  {each['label']!r}: {each['mean']:.2f}, {each['least']} to {each['most']}, in {each['blocks']}{inside}"
+        )
+    lines.append(
+        "assumed: the anchors of a block are equal copies, whose scores are at least the separation above those of all "
+        "other keys, in the block and outside"
+        + ("" if about["scale"] is None else "; D1's margin has keys along their anchors")
+    )
     return lines
+
+
+def _range(ends: list[int]) -> str:
+    # Not floats, which are too small for the largest.
+    return " to ".join(f"{Decimal(end):.6g}" for end in ends)
 
 
 def _geometry(found: dict[str, Any] | None) -> str:

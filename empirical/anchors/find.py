@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import entropy
+from scipy import stats
 
 from empirical.anchor_file import KIND, SCHEMA
 from empirical.anchors.choice import Choice, HalfTest, choose
+from empirical.anchors.copies import copies, copy_targets
 from empirical.anchors.geometry import geometry, input_embeddings
 from empirical.anchors.labelled import LabelledBlocks, labelled_blocks
 from empirical.anchors.tokens import TextTokens, model_tokens, word_tokens
@@ -34,14 +35,21 @@ def find_anchors(
     error: float = 0.1,
     permutations: int | None = None,
     seed: int = 0,
+    leak: float | None = None,
+    entropy: float | None = None,
+    others: int | None = None,
+    separation: float | None = None,
+    scale: float | None = None,
     out: Path | str | None = None,
 ) -> dict[str, Any]:
     """The anchor tokens of a text's labelled blocks, as plain JSON, also written to `out`.
 
     `level` is the corrected p-value up to which a token is chosen and confirmed, `least` the blocks that a tested token
     is in, `most` the number of anchors per label, and `error` the error rate for which D3 states the information that a
-    pointer needs. Raises InputError, DomainError.
+    pointer needs. `leak`, `entropy`, `others` and one of `separation` and `scale`, or none of them, are the question to
+    D4 of `CopyTargets`. Raises InputError, DomainError.
     """
+    targets = copy_targets(leak, entropy, others, separation, scale, model is not None)
     if out is not None:
         check_writable(Path(out))
     content = read_text(Path(text))
@@ -70,17 +78,22 @@ def find_anchors(
         "pointer": {
             "error": error,
             "information_needed": needed,
-            "label_entropy": float(entropy(np.bincount(labelled.labels))),
+            "label_entropy": float(stats.entropy(np.bincount(labelled.labels))),
             "measured_error": None if choice.pointer is None else choice.pointer.error,
             "measured_information": None if choice.pointer is None else choice.pointer.information,
         },
         "confirmed": int(choice.confirmed.sum()),
     }
+    margin = None
     if tokens.ids is not None and model is not None:
         vectors = input_embeddings(model, tokens.ids[choice.tokens])
         # The first of each label: D1 has one anchor per block.
         leading = np.unique(choice.first.labels, return_index=True)[1]
-        about["geometry"] = {"all": geometry(vectors), "one_per_label": geometry(vectors[leading])}
+        single = geometry(vectors[leading])
+        about["geometry"] = {"all": geometry(vectors), "one_per_label": single}
+        margin = None if single is None else single["margin"]
+    if targets is not None:
+        about["copies"] = copies(labelled, choice, targets, margin)
     about["versions"] = environment()
     if out is not None:
         write_text_atomically(Path(out), json.dumps(about, indent=1, allow_nan=False) + "\n")

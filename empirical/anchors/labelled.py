@@ -30,13 +30,15 @@ Whole = NDArray[np.int64]
 class LabelledBlocks:
     """Blocks whose label recurs: `presence` `(blocks, candidates)` is 1 where a token occurs, `labels` index `names`.
 
-    `blocks` counts all blocks of the text; those without a label, or whose label occurs once, are left out.
+    `counts` `(blocks, candidates)` says how often it occurs. `blocks` counts all blocks of the text; those without a
+    label, or whose label occurs once, are left out.
     """
 
     presence: csr_array
     labels: Whole
     names: tuple[str, ...]
     blocks: int
+    counts: csr_array
 
 
 def labelled_blocks(
@@ -122,6 +124,7 @@ def _recurring(text: TextTokens, ids: Whole, labels: Sequence[str | None]) -> La
     inside = text.candidates >= 0
     shape = (len(labels), len(text.spelled))
     # Converting adds up a token's occurrences in a block.
-    presence = csr_array(coo_array((np.ones(inside.sum(), np.int64), (ids[inside], text.candidates[inside])), shape))
+    counts = csr_array(coo_array((np.ones(inside.sum(), np.int64), (ids[inside], text.candidates[inside])), shape))
+    presence = counts.copy()
     presence.data[:] = 1
-    return LabelledBlocks(presence[chosen], codes[chosen], names, len(labels))
+    return LabelledBlocks(presence[chosen], codes[chosen], names, len(labels), counts[chosen])
