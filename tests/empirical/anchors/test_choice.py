@@ -12,6 +12,7 @@ from scipy.stats import binom
 
 from empirical.anchors import choice
 from empirical.anchors.choice import choose, halves
+from empirical.anchors.find import find_anchors
 from empirical.anchors.labelled import labelled_blocks
 from empirical.anchors.tokens import word_tokens
 from empirical.training.corpus import python_topics
@@ -29,7 +30,11 @@ def with_anchors(blocks, rng, share=0.8):
 
 
 def shuffles_with_discoveries(blocks, shuffles=200):
-    """On how many of the shuffled labels any token is chosen: each such token is a false discovery."""
+    """On how many of the shuffled labels any token is chosen.
+
+    All of them are false, so the share of false ones is 1 on these and 0 on the others: its mean is this count over
+    that of the shuffles.
+    """
     rng = np.random.default_rng(11)
     found = 0
     for index in range(shuffles):
@@ -56,6 +61,37 @@ def test_planted_anchors_are_recovered():
     assert 0.8 < found.pointer.information < np.log(4)
 
 
+# Blocks and anchors of each label: labels and anchors of unequal frequency, and a rare label.
+UNEQUAL = {"city": (600, (0.9, 0.5, 0.15)), "fruit": (240, (0.8, 0.3)), "sea": (40, (0.9, 0.7)), "sky": (120, (0.4,))}
+
+
+def unequal_text(folder, rng):
+    """A text with the anchors of UNEQUAL, named by label and number, among words that say nothing; and its labels."""
+    labels = rng.permutation([label for label, (blocks, _) in UNEQUAL.items() for _ in range(blocks)]).tolist()
+    paragraphs = []
+    for label in labels:
+        words = [f"{chr(97 + one)}{chr(97 + two)}" for one, two in rng.integers(8, size=(6, 2))]
+        words += [f"{label}x{'i' * each}" for each, share in enumerate(UNEQUAL[label][1], 1) if rng.random() < share]
+        paragraphs.append(" ".join(rng.permutation(words)))
+    text, labels_file = folder / "text.txt", folder / "labels.json"
+    text.write_text("\n\n".join(paragraphs))
+    labels_file.write_text(json.dumps({"labels": labels}))
+    return text, labels_file
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_planted_anchor_of_a_text_is_recovered(tmp_path, seed):
+    text, labels = unequal_text(tmp_path, np.random.default_rng(seed))
+    about = find_anchors(text, blocks="paragraphs", labels=labels, seed=seed)
+    found = {
+        label["label"]: {each["text"] for each in label["anchors"] if each["confirmed"]} for label in about["labels"]
+    }
+    planted = {
+        label: {f"{label}x{'i' * each}" for each in range(1, len(rates) + 1)} for label, (_, rates) in UNEQUAL.items()
+    }
+    assert {label: found[label] & planted[label] for label in planted} == planted
+
+
 def test_anchors_of_one_half_are_not_confirmed():
     rng = np.random.default_rng(0)
     blocks = random_blocks(rng, blocks=240)
@@ -72,7 +108,37 @@ def test_anchors_of_one_half_are_not_confirmed():
 
 
 def test_shuffled_labels_keep_the_false_discovery_rate():
-    assert keeps_level(shuffles_with_discoveries(random_blocks(np.random.default_rng(3))))
+    found = shuffles_with_discoveries(random_blocks(np.random.default_rng(3)))
+    print(f"shuffles with a false anchor: {found} of 200")
+    assert keeps_level(found)
+
+
+def false_shares(texts=200):
+    """For each of these texts with four planted anchors, the share of false ones among the chosen; 0 if none is."""
+    rng, shares = np.random.default_rng(5), []
+    for index in range(texts):
+        blocks = with_anchors(random_blocks(rng), rng)
+        found = choose(blocks, **OPTIONS | {"seed": index}).tokens
+        shares.append(np.mean(found < 40) if found.size else 0.0)
+    return np.array(shares)
+
+
+def rate_exceeds_level(shares):
+    """Whether the mean share is above the level by more than its sampling error allows."""
+    return shares.mean() - 4 * shares.std() / len(shares) ** 0.5 > LEVEL
+
+
+def test_false_discovery_rate_beside_true_anchors():
+    """The expected share of false anchors among those chosen, where some are true."""
+    shares = false_shares()
+    assert not rate_exceeds_level(shares)
+    assert (shares > 0).any(), "the test needs texts with false anchors"
+    print(f"mean share of false anchors: {shares.mean():.4f} +- {shares.std() / len(shares) ** 0.5:.4f}")
+
+
+def test_false_discovery_rate_without_a_correction_is_noticed(monkeypatch):
+    monkeypatch.setattr(choice, "false_discovery_control", lambda p: p)
+    assert rate_exceeds_level(false_shares())
 
 
 @pytest.mark.parametrize("planted", ["uncorrected", "too small"])
@@ -96,7 +162,9 @@ def test_real_text_with_shuffled_labels_keeps_the_false_discovery_rate(tmp_path)
         labelled_blocks(tokens, None, "paragraphs", labels)
     count = int(re.search(r"must be (\d+)", str(refused.value))[1])
     labels.write_text(json.dumps({"labels": [f"label {index % 4}" for index in range(count)]}))
-    assert keeps_level(shuffles_with_discoveries(labelled_blocks(tokens, None, "paragraphs", labels)))
+    found = shuffles_with_discoveries(labelled_blocks(tokens, None, "paragraphs", labels))
+    print(f"shuffles with a false anchor: {found} of 200")
+    assert keeps_level(found)
 
 
 def test_halves_divide_every_label_evenly():
