@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from empirical.anchor_file import read_anchors
 from empirical.config import SWEEP_NAME, RunConfig, anchored, load_config, run_config, save_config
 from empirical.locks import alone_in
 from empirical.measuring.measure import OWN_NAME, measure
@@ -37,6 +38,7 @@ from empirical.seal import check_seal, reseal
 from empirical.sweep.cluster import RunThere
 from empirical.sweep.plan import SweepConfig, Task, base_run, check_same_sweep, plain, plan, task_run
 from empirical.sweep.summary import ROWS_NAME, SUMMARY_NAME, Finished, Sweep, write_summary
+from empirical.training.anchors import check_same_anchors
 from empirical.training.checkpoints import CHECKPOINTS_NAME
 from empirical.training.corpus import load_corpus
 from empirical.training.train import CONFIG_NAME, RUN_FILES, check_same_text, is_finished, train
@@ -132,6 +134,11 @@ def _check_own(folder: Path, config: SweepConfig) -> None:
             raise InputError(f"{folder} already holds {name}, which is not of this sweep: choose another folder")
     if begun:
         check_same_sweep(folder / SWEEP_NAME, config)
+    if config.objective.anchors is not None:
+        # Also refuses a bad file before the base is trained.
+        anchors = read_anchors(Path(config.objective.anchors))
+        for task in sorted((folder / TASKS_NAME).glob("*")):
+            check_same_anchors(task, anchors)
 
 
 def _base(config: SweepConfig, folder: Path, progress: bool) -> str:

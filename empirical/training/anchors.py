@@ -111,11 +111,10 @@ def run_anchors(config: RunConfig, tokenizer: Tokenizer) -> RunAnchors | None:
     return RunAnchors(file, tokens, missing, window)
 
 
-def check_same_anchors(folder: Path, anchors: RunAnchors) -> None:
+def check_same_anchors(folder: Path, file: AnchorFile) -> None:
     """Raise InputError if the run in this folder was started with other anchors."""
     path = folder / ANCHORS_NAME
-    if path.exists() and read_json(path).get("sha256") != anchors.file.sha256:
+    if path.exists() and read_json(path).get("sha256") != file.sha256:
         raise InputError(
-            f"{folder} was started with other anchors: {anchors.file.path} has changed since. Restore it, or start a "
-            "new run."
+            f"{folder} was started with other anchors: {file.path} has changed since. Restore it, or start a new run."
         )

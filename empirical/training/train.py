@@ -114,7 +114,7 @@ def _train(folder: Path, config: RunConfig, resume: bool, progress: bool, watche
     held_out_blocks = window_blocks(config.locality, tokenizer, corpus.held_out_pieces, held_out, embedding)
     about_anchors = None
     if anchors is not None:
-        check_same_anchors(folder, anchors)
+        check_same_anchors(folder, anchors.file)
         about_anchors = anchors.describe(windows, blocks)
     if config.model.pretrained is not None:
         check_base(model, config.objective, windows, blocks, anchors)
