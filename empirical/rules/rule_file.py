@@ -78,10 +78,8 @@ class AnchorTable(Table):
     A word matches a token with or without one space before it, a model's token exactly its text.
     """
 
-    file: Annotated[str, Field(min_length=1, description="File of `localist anchors --out`, beside the rules")]
-    label: Annotated[str | None, Field(min_length=1, description="Anchors of this label alone; left out: of all")] = (
-        None
-    )
+    file: Annotated[str, Field(min_length=1, description="File of `localist anchors --out`, relative to the rule file")]
+    label: Annotated[str | None, Field(min_length=1, description="Anchors of this label alone, else of all")] = None
 
 
 def _list_or_table(value: Any) -> Any:
