@@ -18,7 +18,9 @@ PIECES = st.one_of(
         "'", '"', "'''", '"""', "\\", "\n", "\r\n", "\r", "[", "]", "[[rule]]", "rule", "=", "(", ")", "not ", " and ",
         " or ", "== 3", "< 0", "text", "block ", "own block", "tokens(", "anchors(", 'matches("', "class(", "(a+)+$",
         "1e999", "-1", "nan", "true", "9" * 30, "\\u0000", "\\ud800", "\u2063", "\ufeff", "\x00", "é", "🙂", "#", ",",
-        "{", "}", ".", '"0-3"', "all", "strength = 0.0\n", "fidelity = 0.9\n", "layers = [0]\n", "(" * 50, "not " * 300,
+        "{", "}", ".", '"0-3"', "all", "strength = 0.0\n", "fidelity = 0.9\n", "layers = [0]\n",
+        "[anchors]\nx = ", '{ file = "no.json" }', '{ file = "no.json", label = "a" }', "anchors.x.file = '.'\n",
+        "(" * 50, "not " * 300,
     ]),
     st.text(max_size=5),
 )  # fmt: skip

@@ -11,6 +11,7 @@ from pretrained import stock, trained
 from safetensors.torch import load_file
 from test_accumulation import distance, run, run_by_two
 from tiny import Layer, one_thread, tiny  # noqa: F401
+from tokenizers import Tokenizer, decoders, models
 from transformers import TrainerCallback
 
 from empirical.attention.attention import localist_attention
@@ -161,6 +162,17 @@ def test_training_moves_attention_onto_anchors(tmp_path, words):
     assert "anchor_fidelity" not in training_summary(plain)["losses"][0]
 
 
+def test_half_precision_trains_with_the_mass_of_full(tmp_path, words):
+    """The first logged mass, of the same weights up to ten steps, agrees to the rounding of the format."""
+    objective = {"anchors": str(words)}
+    training = {"steps": 10, "learning_rate": 1e-6, "warmup_steps": 0}
+    full, half = (
+        train(tiny(objective=objective, training=training | kind), tmp_path / name, progress=False)
+        for name, kind in (("full", {}), ("half", {"precision": "bfloat16"}))
+    )
+    assert masses(half) == pytest.approx(masses(full), rel=1e-2)
+
+
 def test_evaluated_mass_is_that_of_the_weights(tmp_path, words):
     """Against the attention maps that transformers stores."""
     folder = train(
@@ -201,6 +213,24 @@ def test_counted_rows_are_those_of_the_training_text(tmp_path, words):
     counted = int(brute_rows(anchors.keys(windows), fixed_windows(50, 8)).sum())
     assert anchors.describe(windows, None)["rows"] == counted > 0
     assert anchors.describe(windows, None)["rows_left_out"] == 3000 - counted
+
+
+@pytest.mark.parametrize(
+    ("decoder", "spelled"),
+    [
+        # Llama's drops a leading space, so that both tokens have the word's text.
+        (decoders.Sequence([decoders.Replace("\u2581", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)]), "the"),
+        (decoders.Replace("\u2581", " "), " the"),
+    ],
+)
+def test_words_are_tokens_with_and_without_the_mark_of_a_word(words, decoder, spelled):
+    tokenizer = Tokenizer(models.WordLevel({"\u2581the": 3, "the": 5, "\u2581\u2581the": 6, "x": 7}, unk_token="x"))
+    tokenizer.decoder = decoder
+    assert tokenizer.decode([3]) == spelled
+    found = run_anchors(tiny(objective={"anchors": str(words)}), tokenizer).tokens
+    texts = {token: tokenizer.decode([token]) for token in (3, 5, 6)}
+    assert found == tuple(token for token, text in texts.items() if text in ("the", " the"))
+    assert {3, 5} <= set(found)
 
 
 class Cut(TrainerCallback):
