@@ -29,7 +29,7 @@ _READ = (
     "corpus.json",
     "groups.json",
     "lora.json",
-    "anchors.json",
+    "anchor_tokens.json",
     "training.json",
 )
 

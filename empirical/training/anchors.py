@@ -21,7 +21,7 @@ from empirical.config import RunConfig
 from theory.errors import InputError
 from theory.files import read_json
 
-ANCHORS_NAME = "anchors.json"
+ANCHORS_NAME = "anchor_tokens.json"
 
 # Sequences whose rows are counted at a time.
 _CHUNK = 1024

@@ -118,7 +118,7 @@ def train(
     if summary.get("evaluations"):
         shown["held_out_loss"] = summary["evaluations"][-1]["held_out_loss"]
     if chosen_run.objective.anchors is not None:
-        shown |= _anchors_shown(read_json(folder / "anchors.json"), summary["evaluations"])
+        shown |= _anchors_shown(read_json(folder / "anchor_tokens.json"), summary["evaluations"])
     if as_json:
         typer.echo(json.dumps(shown))
     else:

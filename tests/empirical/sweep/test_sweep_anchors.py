@@ -25,9 +25,9 @@ def test_tasks_of_a_sweep_keep_one_file_of_anchors(tmp_path):
     }
     folder = tmp_path / "sweep"
     sweep(sweep_config(values), folder, progress=False)
-    about = json.loads((folder / "tasks" / "distributed-0-0" / "anchors.json").read_text())
+    about = json.loads((folder / "tasks" / "distributed-0-0" / "anchor_tokens.json").read_text())
     assert about["file"] == str(path)
-    assert not (folder / "base" / "anchors.json").exists()
+    assert not (folder / "base" / "anchor_tokens.json").exists()
     sweep(sweep_config(values), folder, progress=False)
     anchor_file(path, {"other": ["of"]})
     more = sweep_config(values | {"seeds": [0, 1]})

@@ -38,7 +38,7 @@ def test_adapters_train_and_are_merged(tmp_path, family):
     weights = stock(tmp_path / "stock", family, tokenizer)
     folder = trained(tmp_path / "run", weights, training=LORA)
     written = {each.name for each in folder.iterdir()}
-    assert written | {"groups.json", "anchors.json", "checkpoints", "generation_config.json"} == set(RUN_FILES)
+    assert written | {"groups.json", "anchor_tokens.json", "checkpoints", "generation_config.json"} == set(RUN_FILES)
     adapters = json.loads((folder / "lora.json").read_text())
     assert (adapters["rank"], adapters["alpha"], adapters["dropout"]) == (2, 2, 0.0)
     assert [name for name in adapters["modules"] if ".0." in name] == ADAPTED[family]

@@ -83,8 +83,8 @@ def test_run_lists_every_file_it_writes(tmp_path, text):
     )
     folder = train(config, tmp_path / "run", progress=False)
     # Adapters exclude groups; `test_lora` has the files of their runs, `test_train_anchors` that of anchors.
-    assert {each.name for each in folder.iterdir()} == set(RUN_FILES) - {"lora.json", "anchors.json"}
-    for name in ("lora.json", "anchors.json"):
+    assert {each.name for each in folder.iterdir()} == set(RUN_FILES) - {"lora.json", "anchor_tokens.json"}
+    for name in ("lora.json", "anchor_tokens.json"):
         (folder / name).write_text("{}")
     for name in RUN_FILES:
         with pytest.raises(InputError, match="already holds"):

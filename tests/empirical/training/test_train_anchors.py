@@ -193,7 +193,7 @@ def test_evaluated_mass_is_that_of_the_weights(tmp_path, words):
 
 def test_run_records_its_anchors(tmp_path, words):
     folder = train(tiny(objective={"anchors": str(words)}, training={"steps": 2}), tmp_path / "run", progress=False)
-    about = json.loads((folder / "anchors.json").read_text())
+    about = json.loads((folder / "anchor_tokens.json").read_text())
     tokenizer = load_tokenizer(str(folder))
     spelled = [tokenizer.decode([token]) for token in about["tokens"]]
     assert sorted(spelled) == sorted(text for text in (" of", " the", "of", "the") if text in spelled)
@@ -201,8 +201,8 @@ def test_run_records_its_anchors(tmp_path, words):
     assert about["without_token"] == ["unheardof"]
     assert 0 < about["rows"] < about["rows"] + about["rows_left_out"]
     check_seal(folder)
-    (folder / "anchors.json").write_text("{}")
-    with pytest.raises(InputError, match=r"anchors.json was changed: SHA-256"):
+    (folder / "anchor_tokens.json").write_text("{}")
+    with pytest.raises(InputError, match=r"anchor_tokens\.json was changed: SHA-256"):
         check_seal(folder)
 
 
@@ -293,7 +293,7 @@ def test_another_decoder_trains_from_its_weights(tmp_path):
     weights = stock(tmp_path / "stock", "llama", tokenizer)
     training = {"steps": 30, "learning_rate": 5e-3}
     folder = trained(tmp_path / "run", weights, objective=objective, training=training)
-    assert json.loads((folder / "anchors.json").read_text())["tokens"] == [290]
+    assert json.loads((folder / "anchor_tokens.json").read_text())["tokens"] == [290]
     before, after = (each["anchor_fidelity"] for each in training_summary(folder)["evaluations"])
     assert sum(after) > sum(before) + 0.1
     assert load_file(folder / "model.safetensors")
@@ -343,7 +343,7 @@ def test_command_shows_what_the_anchors_did(tmp_path, words, capsys):
     shape = {"layers": 1, "heads": 2, "width": 16, "context": 32, "vocabulary": 400, "block": 8, "steps": 2}
     command(run=tmp_path / "run", anchors=str(words), anchor_fidelity=0.7, as_json=True, **shape)
     shown = json.loads(capsys.readouterr().out.splitlines()[-1])
-    about = json.loads((tmp_path / "run" / "anchors.json").read_text())
+    about = json.loads((tmp_path / "run" / "anchor_tokens.json").read_text())
     assert shown["anchors_without_token"] == ["unheardof"]
     assert (shown["anchor_rows"], shown["rows_without_anchor"]) == (about["rows"], about["rows_left_out"])
     evaluated = training_summary(tmp_path / "run")["evaluations"]
