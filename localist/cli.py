@@ -11,6 +11,7 @@ import os
 import select
 import sys
 import traceback
+from collections.abc import Mapping
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -21,7 +22,8 @@ from localist.extras import advice
 from localist.plain_words import as_typed, plain_law
 from theory.errors import LocalistError, first_line
 
-COMMANDS = {
+# A command's module, or the commands of a group.
+COMMANDS: dict[str, str | dict[str, str]] = {
     "check": "theory.design.commands",
     "design": "theory.design.commands",
     "theorems": "theory.design.commands",
@@ -32,11 +34,12 @@ COMMANDS = {
     "calibrate": "empirical.calibration.command",
     "anchors": "empirical.anchors.command",
     "generate": "empirical.measuring.generate_command",
-    "rules": "empirical.rules.command",
+    "rules": {"check": "empirical.rules.command", "simulate": "empirical.checkers.command"},
     "bench": "empirical.measuring.bench",
     "figures": "figures.commands",
     "demo": "localist.demo",
 }
+GROUPS = {"rules": "What the rules of a file can promise together, and what they keep under an imperfect checker."}
 # Shown at the end of each command's help.
 EXAMPLES = {
     "check": "localist check --keys 1024 --block 64 --margin 6 --target-fidelity 0.99",
@@ -49,7 +52,8 @@ EXAMPLES = {
     "calibrate": "localist calibrate runs/quintic --fidelity 0.9 --rows 0.95 --max-loss 0.02",
     "anchors": "localist anchors --text FILE --blocks paragraphs --labels LABELS.json",
     "generate": 'localist generate runs/quintic --prompt "The import statement" --dial 0,0.9',
-    "rules": "localist rules check examples/RULES.toml --run examples/RUN.toml",
+    "rules check": "localist rules check examples/RULES.toml --run examples/RUN.toml",
+    "rules simulate": "localist rules simulate RULES.toml MODEL --text FILE --missed 0.3,0.1 --false-firings 0.02",
     "bench": "localist bench --tokens 256",
     "figures": "localist figures --records runs/quintic",
     "demo": "localist demo --seconds 20",
@@ -85,15 +89,24 @@ _PLAIN = {"≤": "<=", "≥": ">=", "±": "+-", "−": "-", "…": "...", "–":
 class LazyCommands(TyperGroup):
     """Sub-commands by name; a command's module is imported when the command is requested."""
 
+    # Name of the group and its commands; the top level has no name.
+    group = ""
+    commands_of: Mapping[str, str | dict[str, str]] = COMMANDS
+
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
+        return list(self.commands_of)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
+        place = self.commands_of.get(cmd_name)
+        if place is None:
             return None
-        function = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        if isinstance(place, dict):
+            group = LazyCommands(name=cmd_name, help=GROUPS[cmd_name], no_args_is_help=True, context_settings=_HELP)
+            group.group, group.commands_of = cmd_name, place
+            return group
+        function = getattr(importlib.import_module(place), cmd_name)
         single = typer.Typer(add_completion=False)
-        example = f"Example: {EXAMPLES[cmd_name]}"
+        example = f"Example: {EXAMPLES[f'{self.group} {cmd_name}'.strip()]}"
         single.command(cmd_name, help=function.__doc__, epilog=example, context_settings=_HELP)(function)
         command: Any = typer.main.get_command(single)
         for parameter in command.params:

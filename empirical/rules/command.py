@@ -1,9 +1,8 @@
-"""`localist rules`."""
+"""`localist rules check`."""
 
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,14 +12,7 @@ if TYPE_CHECKING:
     from empirical.rules.check import RulesCheck
 
 
-class Action(StrEnum):
-    """What to do with a file of rules."""
-
-    check = "check"
-
-
-def rules(
-    action: Annotated[Action, typer.Argument(metavar="check", help="check: what the rules can promise together.")],
+def check(
     file: Annotated[Path, typer.Argument(metavar="RULES.toml", help="The rules.")],
     run: Annotated[
         Path | None, typer.Option(metavar="RUN.toml", help="Check beside the fidelity and the rules of this run.")

@@ -60,6 +60,13 @@ def test_every_command_has_a_short_help(run, name):
     assert f"Usage: localist {name}" in out
 
 
+def test_a_group_without_a_command_prints_its_help(run):
+    status, out, err = run("rules")
+    assert (status, err) == (BAD_INPUT, "")
+    assert "Usage: localist rules" in out
+    assert "check" in out
+
+
 @pytest.mark.parametrize("flag", ["-V", "--version"])
 def test_version(run, flag):
     declared = (ROOT / "pyproject.toml").read_text()
@@ -90,7 +97,17 @@ def test_bad_value_is_one_line_that_names_the_option(run, words, line):
     assert json.loads(err) == {"error": line, "status": BAD_INPUT}
 
 
-@pytest.mark.parametrize("words", [["nosuch"], ["check", "--nosuch"], ["check", "a.toml", "b.toml"], ["check", "-x"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nosuch"],
+        ["check", "--nosuch"],
+        ["check", "a.toml", "b.toml"],
+        ["check", "-x"],
+        ["rules", "nosuch"],
+        ["rules", "check", "a.toml", "--nosuch"],
+    ],
+)
 def test_unknown_arguments_are_one_line(run, words):
     status, out, err = run(*words)
     assert (status, out, err.count("\n")) == (BAD_INPUT, "", 1)

@@ -1,0 +1,182 @@
+"""`localist rules simulate`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+# More than a text has sequences.
+MOST_VERSIONS = 10_000
+
+
+def simulate(
+    file: Annotated[Path, typer.Argument(metavar="RULES.toml", help="The rules.")],
+    model: Annotated[
+        str, typer.Argument(help="Folder of a finished run; with --text, folder or hub name of a decoder.")
+    ],
+    missed: Annotated[
+        str,
+        typer.Option(
+            metavar="Q[,Q...]",
+            help="Probability that a due firing is missed; several: versions of the checker, one after the other.",
+        ),
+    ],
+    false_firings: Annotated[
+        float, typer.Option(help="Probability of firing at a query that is not due and sees a key of the target.")
+    ] = 0.0,
+    miss_kind: Annotated[
+        str,
+        typer.Option(help="independent; or hardest: the due queries whose fidelity without rules is least are missed."),
+    ] = "independent",
+    seed: Annotated[int, typer.Option(help="Seed of misses and false firings.")] = 0,
+    confidence: Annotated[
+        float | None,
+        typer.Option(help="Confidence of E4's bound from measured misses, for all versions at once (0.95)."),
+    ] = None,
+    text: Annotated[Path | None, typer.Option(help="Text file to run a decoder on, instead of a run's own.")] = None,
+    block: Annotated[
+        int | None, typer.Option(help="With --text: length of a block in tokens (the model's own, else 64).")
+    ] = None,
+    blocks: Annotated[
+        str | None, typer.Option(help="With --text: sentences, paragraphs, starting-at:ID,ID or ending-at:ID,ID.")
+    ] = None,
+    context: Annotated[
+        int | None, typer.Option(help="With --text: tokens per sequence (1024, or what the model has room for).")
+    ] = None,
+    sequences: Annotated[int | None, typer.Option(help="Sequences of the text to run (all).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the result to this JSON file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Steer a model by rules whose checker misses firings or fires falsely; the mean fidelity is set beside E3 and E4.
+
+    Exit status: 0 every mean reaches its bound, 1 one does not or a promise was broken, 2 bad input.
+    """
+    from empirical.checkers.simulate import simulate as measured
+    from theory.design.value_range import parse_values
+    from theory.files import check_writable, write_text_atomically
+
+    if out is not None:
+        check_writable(out)
+    found = measured(
+        file,
+        model,
+        missed=parse_values(missed, f"missed {missed!r}", MOST_VERSIONS).tolist(),
+        false_firings=false_firings,
+        kind=miss_kind,
+        seed=seed,
+        confidence=confidence,
+        text=text,
+        block=block,
+        blocks=blocks,
+        context=context,
+        sequences=sequences,
+    )
+    shown = json.dumps(found, allow_nan=False)
+    if out is not None:
+        write_text_atomically(out, shown + "\n")
+    if as_json:
+        typer.echo(shown)
+    else:
+        _print(found)
+    if found["holds"] is not True:
+        raise typer.Exit(1)
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from theory.design.rounded import at_least
+
+    console = Console(highlight=False, soft_wrap=True)
+    entries = [*found["rules"], *([found["total"]] if len(found["rules"]) > 1 else [])]
+    names = [Text("all promises" if each["name"] is None else each["name"]) for each in entries]
+
+    def count(value: int) -> str:
+        return f"{value:,}"
+
+    def share(value: float) -> str:
+        return f"{value:.6f}"
+
+    def bound(value: float) -> str:
+        return at_least(value, 6)
+
+    tables: dict[str, dict[str, tuple[str, Callable[[Any], str]]]] = {
+        "mean fidelity of due rows, after all rules": {
+            "due_rows": ("rows", count),
+            "missed": ("missed", share),
+            "broken_rows": ("broken", count),
+            "promise": ("promise", bound),
+            "mean": ("mean", share),
+            "bound": ("≥ E3, measured", bound),
+            "nominal_bound": ("≥ E4, nominal", bound),
+            "confident_bound": ("≥ E4, confident", bound),
+        },
+        "E3's identity, and false firings": {
+            "fired_mean": ("fired", share),
+            "missed_mean": ("missed", share),
+            "plain_mean": ("without rules", share),
+            "identity": ("identity", share),
+            "if_independent": ("if independent", share),
+            "false_rows": ("false rows", count),
+            "false_before": ("before", share),
+            "false_after": ("after", share),
+        },
+    }
+    for title, columns in tables.items():
+        table = Table(title=title, box=SIMPLE)
+        table.pad_edge, table.collapse_padding = False, True
+        table.add_column("rule", overflow="fold")
+        for heading, _ in columns.values():
+            table.add_column(heading, justify="right", overflow="fold")
+        for name, each in zip(names, entries, strict=True):
+            cells = ("" if each[key] is None else shown(each[key]) for key, (_, shown) in columns.items())
+            table.add_row(name, *cells)
+        console.print(table)
+    for line in _lines(found, entries):
+        console.print(Text(line))
+    said = {True: "[bold green]holds[/]", False: "[bold red]fails[/]", None: "[bold yellow]undecided[/]"}
+    console.print(said[found["holds"]])
+
+
+def _lines(found: dict[str, Any], entries: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "row: a layer, head and query where the rule acts; a rule is missed at all rows of a query or at none, and "
+        "queries are the cases of E4",
+        "measured: (1 - missed share) promise; nominal: from the probabilities given, a bound on the expected mean, "
+        "below which a measured one may fall by chance",
+    ]
+    if found["confidence"] is None:
+        lines.append("misses are not drawn independently: E4 has no bound from measured ones")
+    else:
+        lines.append(
+            f"confident: from the misses counted in each version, at confidence {found['confidence']:g} for all "
+            "versions of a rule at once, and of all rules at once in the last line"
+        )
+    for each in entries:
+        if each["name"] is None:
+            continue
+        name = f"rule {each['name']!r}"
+        if not each["due_rows"]:
+            lines.append(f"{name} is due nowhere")
+        elif each["broken_rows"]:
+            lines.append(
+                f"{name}: {each['broken_rows']:,} of its due rows did not keep the promise, so E3 and E4 do not apply"
+            )
+        elif each["promise"] is None:
+            lines.append(f"{name} has a strength and promises nothing")
+        elif not each["holds"]:
+            lines.append(f"{name}: the mean is below its bound")
+        if each["due_rows"] and not each["identity_holds"]:
+            lines.append(f"{name}: E3's identity fails: decisions and rows do not fit")
+    change = found["loss"] - found["loss_without_rules"]
+    lines.append(
+        f"loss {found['loss']:.6f} nats per token, {found['loss_without_rules']:.6f} without rules: {change:+.6f}"
+    )
+    return lines
