@@ -102,28 +102,28 @@ def _print(found: dict[str, Any]) -> None:
         return f"{value:,}"
 
     def share(value: float) -> str:
-        return f"{value:.6f}"
+        return f"{value:.4f}"
 
     def bound(value: float) -> str:
-        return at_least(value, 6)
+        return at_least(value, 4)
 
     tables: dict[str, dict[str, tuple[str, Callable[[Any], str]]]] = {
-        "mean fidelity of due rows, after all rules": {
+        "mean fidelity of due rows, and lower bounds": {
             "due_rows": ("rows", count),
             "missed": ("missed", share),
             "broken_rows": ("broken", count),
-            "promise": ("promise", bound),
+            "promise": ("promise", "{:.4g}".format),
             "mean": ("mean", share),
-            "bound": ("≥ E3, measured", bound),
-            "nominal_bound": ("≥ E4, nominal", bound),
-            "confident_bound": ("≥ E4, confident", bound),
+            "bound": ("E3", bound),
+            "nominal_bound": ("E4", bound),
+            "confident_bound": ("E4 measured", bound),
         },
         "E3's identity, and false firings": {
             "fired_mean": ("fired", share),
             "missed_mean": ("missed", share),
-            "plain_mean": ("without rules", share),
+            "plain_mean": ("no rules", share),
             "identity": ("identity", share),
-            "if_independent": ("if independent", share),
+            "if_independent": ("if indep.", share),
             "false_rows": ("false rows", count),
             "false_before": ("before", share),
             "false_after": ("after", share),
@@ -147,17 +147,16 @@ def _print(found: dict[str, Any]) -> None:
 
 def _lines(found: dict[str, Any], entries: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "row: a layer, head and query where the rule acts; a rule is missed at all rows of a query or at none, and "
-        "queries are the cases of E4",
-        "measured: (1 - missed share) promise; nominal: from the probabilities given, a bound on the expected mean, "
-        "below which a measured one may fall by chance",
+        "row: a layer, head and query where the rule acts; all rows of a query are missed together: E4 counts queries",
+        "E3: (1 - missed) promise, a bound on the measured mean",
+        "E4: the same from the given probabilities, a bound on the expected mean; a measured one may be less by chance",
     ]
     if found["confidence"] is None:
-        lines.append("misses are not drawn independently: E4 has no bound from measured ones")
+        lines.append("E4 has no bound from measured misses: these are not drawn independently")
     else:
         lines.append(
-            f"confident: from the misses counted in each version, at confidence {found['confidence']:g} for all "
-            "versions of a rule at once, and of all rules at once in the last line"
+            f"E4 measured: the same from each version's measured misses, at confidence {found['confidence']:g} for a "
+            "rule's versions at once; in the last line, for all rules at once"
         )
     for each in entries:
         if each["name"] is None:
