@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import z3
 
@@ -21,6 +21,10 @@ MOST_RULES = 100
 MOST_SETS = 200
 # Positions named by the formulas whose keys are considered.
 _MOST_POSITIONS = 32
+# Answers that a question about many rules must give: it takes as long as several about one or two.
+_WORTH = 10
+
+K = TypeVar("K")
 
 
 class Meeting:
@@ -37,6 +41,8 @@ class Meeting:
         self.layer, self.head = z3.Ints("layer head")
         self.solver = self.theory.solver(self.query.laws)
         self._shown: dict[tuple[int, int], bool] = {}
+        self._targets_shown: dict[tuple[int, int], bool] = {}
+        self._in_target: dict[tuple[int, int], bool] = {}
         self._laws = [self._acting(index) for index in range(len(rules))]
         for acts, laws in zip(self.acts, self._laws, strict=True):
             self.solver.add(z3.Implies(acts, laws))
@@ -64,6 +70,8 @@ class Meeting:
         """The maximal sets of rules that can act in one row, and whether these are all of them."""
         if len(self.rules) > MOST_RULES:
             return [], False
+        if possible(self.solver, *self.acts):
+            return [tuple(range(len(self.rules)))], True
         found: list[tuple[int, ...]] = []
         self.solver.push()
         try:
@@ -94,23 +102,40 @@ class Meeting:
         that the formulas name, or the key that is certain of the smallest of targets that contain one another.
         Targets overlap where this is shown here; elsewhere they count as disjoint, which is the worst case.
         """
-        within = frozenset(acting)
-        kinds = {kind & within for kind in self._places} | set(self._chains(sorted(acting)))
+        kinds = {self._held(place, acting) for place in range(len(self._places))} | set(self._chains(sorted(acting)))
         return {kind for kind in kinds if kind and not any(kind < other for other in kinds)}
 
     @cached_property
-    def _places(self) -> list[frozenset[int]]:
-        """For the query and for each named position, the rules that act only where such a key is in their target."""
-        everything = range(len(self.rules))
-        query = frozenset(i for i in everything if self._never(self._laws[i], z3.Not(self._holds(i, self.query))))
-        found = [query]
-        for position in self._positions():
-            late = self.query.places["position"] >= position
-            reached = [i for i in everything if self._never(self._laws[i], z3.Not(late))]
+    def _places(self) -> list[tuple[Token, Any, frozenset[int]]]:
+        """The query and the key at each named position: token, laws, and the rules whose rows all have it."""
+        found = [(self.query, z3.BoolVal(True), frozenset(range(len(self.rules))))]
+        positions = self._positions()
+        reached = [self._reached(index, positions) for index in range(len(self.rules))]
+        for position in positions:
             key = self.theory.token("certain")
             laws = z3.And(key.laws, key.places["position"] == position, self.theory.sees(self.query, key))
-            found.append(frozenset(i for i in reached if self._never(self._laws[i], laws, z3.Not(self._holds(i, key)))))
+            found.append((key, laws, frozenset(i for i, certain in enumerate(reached) if position in certain)))
         return found
+
+    def _reached(self, index: int, positions: Sequence[int]) -> list[int]:
+        """Those of the positions, which rise, that every query of a rule has reached."""
+        left, at = list(positions), self.query.places["position"]
+        solver = self.theory.solver(self.query.laws, self._laws[index])
+        while left and (answer := possible(solver, at < left[-1])) is not False:
+            # A query before one position is before all later ones.
+            before = solver.model().eval(at, True).as_long() if answer else left[-1] - 1
+            left = [position for position in left if position <= before]
+        return left
+
+    def _held(self, place: int, acting: Sequence[int]) -> frozenset[int]:
+        """Those of the acting rules in whose target a key of `_places` is, wherever they act."""
+        key, laws, reached = self._places[place]
+        fresh = [i for i in acting if i in reached and (place, i) not in self._in_target]
+        outside = {i: z3.Not(self._holds(i, key)) for i in fresh}
+        refuted = self._refuted(acting, outside, laws)
+        for i in fresh:
+            self._in_target[place, i] = i not in refuted and self._never(self._laws[i], laws, outside[i])
+        return frozenset(i for i in acting if i in reached and self._in_target[place, i])
 
     def _chains(self, acting: Sequence[int]) -> Iterator[frozenset[int]]:
         """Sets of targets that contain one another, at least one with each target; not all of them if they are many."""
@@ -139,23 +164,46 @@ class Meeting:
 
     def _refute(self, acting: Sequence[int]) -> None:
         """Finds, many at once, pairs of targets of which one is not within the other, so that few are asked singly."""
-        acts = [self.acts[index] for index in acting]
-        for inner in acting:
-            left = [outer for outer in acting if (inner, outer) not in self._shown]
-            while left:
-                outside = [z3.Not(self._holds(outer, self.keys[inner])) for outer in left]
-                if not possible(self.solver, *acts, z3.Or(*outside)):
-                    break
-                model = self.solver.model()
-                refuted = {outer for outer, law in zip(left, outside, strict=True) if z3.is_true(model.eval(law, True))}
-                self._shown |= {(inner, outer): False for outer in refuted}
-                left = [outer for outer in left if outer not in refuted]
+        outside = {
+            (inner, outer): z3.Not(self._holds(outer, self.keys[inner]))
+            for inner in acting
+            for outer in acting
+            if (inner, outer) not in self._shown and self._targets[inner] != self._targets[outer]
+        }
+        self._shown |= dict.fromkeys(self._refuted(acting, outside), False)
+
+    def _refuted(self, acting: Sequence[int], laws: dict[K, Any], *others: Any) -> set[K]:
+        """Laws that some row in which all these rules act obeys, together with the others; not all of them."""
+        acts, left, fell = [self.acts[index] for index in acting], dict(laws), _WORTH
+        while len(left) >= _WORTH and fell >= _WORTH and possible(self.solver, *acts, *others, z3.Or(*left.values())):
+            model, before = self.solver.model(), len(left)
+            left = {name: law for name, law in left.items() if not z3.is_true(model.eval(law, True))}
+            fell = before - len(left)
+        return laws.keys() - left.keys()
+
+    @cached_property
+    def _targets(self) -> list[int]:
+        """For each rule the first one with the same target."""
+        key, first = self.theory.token("key"), dict[int, int]()
+        # Equal expressions have one id while they are kept.
+        held = [self._holds(index, key) for index in range(len(self.rules))]
+        return [first.setdefault(each.get_id(), index) for index, each in enumerate(held)]
+
+    def _contained(self, inner: int, outer: int) -> bool:
+        """Whether each visible key of one rule's target is in the other's, wherever the query is."""
+        pair = self._targets[inner], self._targets[outer]
+        if pair not in self._targets_shown:
+            key = self.keys[inner]
+            laws = key.laws, self.theory.sees(self.query, key), self._holds(inner, key), z3.Not(self._holds(outer, key))
+            self._targets_shown[pair] = pair[0] == pair[1] or self._never(*laws)
+        return self._targets_shown[pair]
 
     def _within(self, inner: int, outer: int) -> bool:
         """Whether, where both rules act, each key of one's target is in the other's; False if this is not shown."""
         if (inner, outer) not in self._shown:
-            acting = self._laws[inner], self._laws[outer]
-            self._shown[inner, outer] = self._never(*acting, z3.Not(self._holds(outer, self.keys[inner])))
+            outside = z3.Not(self._holds(outer, self.keys[inner]))
+            shown = self._contained(inner, outer) or self._never(self._laws[inner], self._laws[outer], outside)
+            self._shown[inner, outer] = shown
         return self._shown[inner, outer]
 
     def _never(self, *laws: Any) -> bool:

@@ -16,6 +16,7 @@ from empirical.rules.check import check, in_words
 from empirical.rules.firing import Rules
 from empirical.rules.promises import judge, least_reduction
 from empirical.rules.rule_file import parse_rules
+from empirical.rules.token_theory import Shape
 from theory.errors import InputError
 
 EPS = 1e-9
@@ -142,6 +143,30 @@ def test_possible_rules_can_be_kept_in_every_row(drawn, several):
             assert not acting or any(acting <= set(each.rules) for each in answer.sets)
         if answer.possible:
             assert not list(broken_rows(rules, text))
+
+
+def kinds_of(rules, worth):
+    """The sets and their kinds, where a question about many rules must give this many answers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(meeting, "_WORTH", worth)
+        asked = meeting.Meeting(rules, Shape())
+        return {acting: asked.kinds(acting) for acting in asked.maximal_sets()[0]}
+
+
+@settings(max_examples=15)
+@given(st.lists(st.tuples(FORMULAS, TARGETS, st.just(0.1)), min_size=3, max_size=7))
+def test_kinds_asked_for_many_rules_at_once_are_those_asked_singly(drawn):
+    rules = read(drawn)
+    if rules:
+        assert kinds_of(rules, 1) == kinds_of(rules, 10**9)
+
+
+def test_a_refutation_without_a_row_would_be_seen(monkeypatch):
+    rules = parse_rules(rule_file([("block > 2", "first token", 0.1), ("block > 1", "tokens(position < 3)", 0.1)]))
+    singly = kinds_of(rules, 10**9)
+    assert singly == {(0, 1): {frozenset({0, 1})}} == kinds_of(rules, 1)
+    monkeypatch.setattr(meeting.Meeting, "_refuted", lambda self, acting, laws, *others: set(laws))
+    assert kinds_of(rules, 1) == {(0, 1): {frozenset({0}), frozenset({1})}}
 
 
 OVERLAP = [('text == "a"', "block 0", 0.7), ('matches("^a$")', "tokens(seen_before)", 0.6)]
