@@ -126,14 +126,15 @@ class _Checked:
 
     @torch.no_grad()
     def run(self, number: int, said: CheckedText, missed: Bools, false: Bools) -> tuple[Loss, list[SteeredPass]]:
-        """Loss and rows of one sequence with these decisions. Raises DomainError for a loss that is not a number."""
+        """Loss and rows of one sequence with these decisions. Raises DomainError if they are not numbers."""
         subject, (window, blocks) = self.subject, self.subject.sequence(number)
         model, tokens = subject.model, window.to(subject.model.device)
         plan = Decided(said.firings(missed, false, model.device), window)
         with steered(model, plan, blocks=blocks, dials=subject.dials) as log:
             loss = loss_of(model(tokens, use_cache=False).logits, tokens)
-        if not isfinite(loss.total):
-            raise DomainError(f"the loss of sequence {number} is {loss.total:g}: these weights diverged")
+        rows = (each.after for done in log.passes for each in done.layers)
+        if not isfinite(loss.total) or not all(bool(each.isfinite().all()) for each in rows):
+            raise DomainError(f"the loss or a row of sequence {number} is not a number: these weights diverged")
         return loss, log.passes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from empirical.checkers import simulate as module
 from empirical.checkers.checker import CheckedText
 from empirical.checkers.simulate import simulate
 from empirical.rules.rule_file import parse_rules
+from empirical.steering import steered as steered_module
 from empirical.steering.steered_call import SteeredRows
 from empirical.training.corpus import load_corpus, load_tokenizer, train_tokenizer
 from localist import cli
@@ -388,6 +390,23 @@ def test_rules_that_do_not_fit_are_refused(call, rules, reason):
     status, out, err = call(rules, "--missed", "0.1")
     assert (status, out) == (2, "")
     assert reason in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("part", ["loss", "rows"])
+def test_weights_that_diverged_are_refused(call, monkeypatch, part):
+    if part == "loss":
+        monkeypatch.setattr(module, "loss_of", lambda *args: module.Loss(float("nan"), 1))
+    else:
+        steer = steered_module.steer
+
+        def broken(*args):
+            output, rows = steer(*args)
+            return output, replace(rows, after=rows.after * torch.nan)
+
+        monkeypatch.setattr(steered_module, "steer", broken)
+    status, out, err = call(OWN, "--missed", "0.1", "--json")
+    assert (status, out) == (2, "")
+    assert "of sequence 0 is not a number: these weights diverged" in err
 
 
 def test_no_version_is_refused(simulated):
