@@ -18,7 +18,7 @@ import numpy as np
 from empirical.checkers.checker import Decision
 from empirical.checkers.tally import Array, Ints, Tally
 from empirical.rules.rule_file import Rule
-from empirical.steering.strengths import TOLERANCE
+from empirical.steering.newton import TOLERANCE
 from theory.numbers.rule_bounds import expected_fidelity, mean_fidelity_min, measured_fidelity_min
 
 SCHEMA = 1
