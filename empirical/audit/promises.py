@@ -1,8 +1,8 @@
 """Promises as text, such as `fidelity>=0.9 in layers 8-11`: one strict grammar, errors with their column.
 
-    PROMISE = ("fidelity" ">=" NUMBER | "entropy" "<=" NUMBER) { CLAUSE }
-    CLAUSE  = "in" ( "layers" LIST | "heads" LIST | NUMBER "%" "of" "rows" )
-    LIST    = RANGE { "," RANGE },  RANGE = INTEGER [ "-" INTEGER ]
+PROMISE = ("fidelity" ">=" NUMBER | "entropy" "<=" NUMBER) { CLAUSE }
+CLAUSE  = "in" ( "layers" LIST | "heads" LIST | NUMBER "%" "of" "rows" )
+LIST    = RANGE { "," RANGE },  RANGE = INTEGER [ "-" INTEGER ]
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ class _Reader:
                 percent = self._percent()
             else:
                 self._fail(self._at, "must be layers, heads or N % of rows")
-        return Promise(quantity, value, chosen.get("layers"), chosen.get("heads"), 100.0 if percent is None else percent)
+        return Promise(
+            quantity, value, chosen.get("layers"), chosen.get("heads"), 100.0 if percent is None else percent
+        )
 
     def _value(self, quantity: str) -> float:
         start = self._at

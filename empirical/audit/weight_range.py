@@ -6,10 +6,10 @@ the standard deviation, RMS norm by the root mean square, each with an epsilon t
 turn both and keep their length. Where a norm of the head's own follows, `|q| <= sqrt(d) max|gamma|` instead. Then every
 score is at most `scale |q| |k|` in size, or at most the soft cap.
 
-Two margins are added. Float64 computes each norm here with a relative error below `(p d + 64) 2^-52`, which is added to
-it. The model computes in a format of precision `eps`, norms and rotary positions in float32 at best: products and sums of `p` terms, rotations, and the dot product of
-`d` terms err by at most `2 (p + 64) eps |W|_F |n|` and `(d + 64) eps` relative, which are added too. One thing is
-assumed: that the rounding inside the norm lengthens its output by no more than a share of `(p + 64) eps`.
+Two margins are added. Float64 computes each norm here with a relative error below `(p d + 64) 2^-52`. The model
+computes in a format of precision `eps`, norms and rotary positions in float32 at best: products and sums of `p` terms and
+rotations err by at most `2 (p + 64) eps |W|_F |n|`, and the dot product of `d` terms by at most `(d + 64) eps` of
+itself. One thing is assumed: the rounding inside a norm lengthens its output by no more than `(p + 64) eps` of itself.
 
 That a head is computed like this is not taken for granted. Only attention of known classes is accepted, and a pass over
 a few tokens compares the norm's output, the projection and each query and key with the formulas; else the answer is
@@ -115,15 +115,16 @@ def head_ranges(model: PreTrainedModel) -> list[list[HeadRange]]:
         why = "the heads' queries and keys are not outputs of one linear module that no other head shares"
         return [[HeadRange(None, reason=why)] * heads for _ in range(layers)]
     modules = dict(model.named_modules())
-    found = []
-    for layer, pair in enumerate(projections):
+    found = [[HeadRange(None, reason="the layer calls no attention")] * heads for _ in range(layers)]
+    # Some models have layers without attention.
+    for layer, pair in zip(sorted(seen.calls), projections, strict=True):
         call = seen.calls[layer]
         try:
             longest = [_lengths(part, pair[index], call, seen, modules) for index, part in enumerate(_OWN_NORMS)]
         except ValueError as error:
-            found.append([HeadRange(None, reason=str(error))] * call.query.shape[1])
+            found[layer] = [HeadRange(None, reason=str(error))] * call.query.shape[1]
             continue
-        found.append([_of_head(head, longest[0], longest[1], call) for head in range(call.query.shape[1])])
+        found[layer] = [_of_head(head, longest[0], longest[1], call) for head in range(call.query.shape[1])]
     return found
 
 
@@ -260,4 +261,3 @@ def _of_head(head: int, queries: Sequence[float], keys: Sequence[float], call: A
     if call.softcap is not None:
         score = min(score, float(call.softcap))
     return HeadRange(score, None if call.sinks is None else float(call.sinks.detach()[head]))
-
