@@ -88,8 +88,10 @@ class HeadGuarantee:
         if self.range.deficit is None or promise.quantity == "entropy" or promise.value == 1:
             return None
         row = self.rows.farthest
-        found = bounds.penalty_needed(row.keys + self._sinks, row.own, 1 - promise.value, -self.range.deficit)
-        return float(found) * (1 + _OUTWARD)
+        # The threshold of A3 in nats, beyond the deficit.
+        others = math.log((row.others + self._sinks) / row.own)
+        threshold = others + math.log(promise.value) - math.log1p(-promise.value)
+        return max(0.0, threshold + self.range.deficit) * (1 + _OUTWARD)
 
     @property
     def _sinks(self) -> int:

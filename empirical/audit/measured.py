@@ -115,14 +115,16 @@ def standing(promise: Promise, rows: Rows, dials: Array) -> tuple[Array, Mask, M
         error = np.where(undecided, np.inf, rows.errors.entropy)
         limit = promise.value * (1 + _NEAR)
         return rows.entropy, rows.entropy + error <= limit, rows.entropy - error > limit
+    # Fidelity and leak are summed apart, so each decides where it is the smaller.
     allowed = float(1 - as_written(promise.value))
-    spread = np.where(undecided, 0.0, rows.errors.mass)
-    most = rows.leak * np.exp(spread) + rows.leak_floor
+    spread = np.exp(np.where(undecided, 0.0, rows.errors.mass))
+    most = rows.leak * spread + rows.leak_floor
     # The mask of dial 1 leaves nothing off the block.
     most = np.where((dials[:, None] == 1) & (rows.leak == 0), 0.0, most)
-    kept = ~undecided & (most <= allowed * (1 + _NEAR))
-    broken = ~undecided & (rows.leak * np.exp(-spread) > allowed * (1 + _NEAR))
-    return rows.fidelity, kept, broken & ~kept
+    kept = (most <= allowed * (1 + _NEAR)) | (rows.fidelity / spread >= promise.value * (1 - _NEAR))
+    broken = rows.leak / spread > allowed * (1 + _NEAR)
+    broken |= rows.fidelity * spread + rows.leak_floor < promise.value * (1 - _NEAR)
+    return rows.fidelity, kept & ~undecided, broken & ~kept & ~undecided
 
 
 def beyond_weights(batch: Batch, ranges: Sequence[HeadRange]) -> Mask:

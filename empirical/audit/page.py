@@ -10,6 +10,7 @@ from empirical.audit.sentences import LIMITS
 from empirical.audit.wording import (
     EXCEPTION_COLUMNS,
     LAYER_COLUMNS,
+    bound_lines,
     cells,
     check_line,
     exception_rows,
@@ -18,7 +19,6 @@ from empirical.audit.wording import (
     more_exceptions,
     promise_lines,
     rule_lines,
-    undecided_heads,
     verdict,
 )
 
@@ -44,10 +44,10 @@ h3 { font-size: 1rem; margin: 0; }
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .2rem .9rem; margin: 0; }
 dt { color: var(--faint); } dd { margin: 0; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; }
-table { border-collapse: collapse; width: 100%; font-size: .86rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .6rem; text-align: right; border-top: 1px solid var(--line); vertical-align: top;
+table { border-collapse: collapse; width: 100%; font-size: .84rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .5rem; text-align: right; border-top: 1px solid var(--line); vertical-align: top;
   white-space: nowrap; }
-thead th { border-top: 0; background: var(--card); }
+thead th { border-top: 0; background: var(--card); white-space: normal; vertical-align: bottom; }
 .left th, .left td { text-align: left; }
 td.wrap { white-space: normal; min-width: 10rem; max-width: 26rem; text-align: left; }
 details { margin: .4rem 0; } summary { cursor: pointer; padding: .2rem 0; }
@@ -114,7 +114,7 @@ def _layers(about: dict[str, Any]) -> Iterable[str]:
         "every text; the rest was measured. A2 and A8 bound the fidelity from below, A4 the entropy from above, and A5 "
         "from below.</p>"
     )
-    yield _list(undecided_heads(about))
+    yield _list(bound_lines(about))
     yield _table(LAYER_COLUMNS, layer_rows(about))
     for layer in sorted({line["layer"] for line in about["heads"]}):
         heads = [line for line in about["heads"] if line["layer"] == layer]

@@ -14,6 +14,7 @@ from empirical.audit.files import PAGE_NAME, REPORT_NAME
 from empirical.audit.wording import (
     EXCEPTION_COLUMNS,
     LAYER_COLUMNS,
+    bound_lines,
     check_line,
     exception_rows,
     headline,
@@ -21,18 +22,19 @@ from empirical.audit.wording import (
     more_exceptions,
     promise_lines,
     rule_lines,
-    undecided_heads,
     verdict,
 )
 
 _COLOURS = {"guaranteed": "green", "kept": "yellow", "broken": "red", "undecided": "yellow"}
+# Exceptions shown of each kind.
+_WORST = 3
 # Columns of the layers that fit into 80 characters, with short names; the page and the JSON have all.
 _SHOWN = {
     "layer": "layer",
     "dial": "dial",
     "weights: fidelity": "weights",
     "measured: fidelity": "least",
-    "mean": "fidelity",
+    "mean": "mean",
     "A2 mean": "≥ A2",
     "entropy mean": "entropy",
     "A4 mean": "≤ A4",
@@ -69,16 +71,18 @@ def show(about: dict[str, Any], folder: Path) -> None:
         "weights, least: least fidelity of any head for every text, and measured; bad, open: rows that violate a bound "
         "or leave it undecided"
     )
-    for line in undecided_heads(about):
-        console.print(Text(line, style="yellow"))
+    for line in bound_lines(about):
+        console.print(Text(line, style="yellow" if "NOT" in line else ""))
     console.print(Text(f"exceptions: {more_exceptions(about)}"))
     if about["exceptions"]["count"]:
         worst = Table(box=SIMPLE)
         worst.pad_edge, worst.collapse_padding = False, True
         for name in EXCEPTION_COLUMNS:
             worst.add_column(name, overflow="fold")
-        for row in exception_rows(about)[:10]:
-            worst.add_row(*map(Text, row))
+        rows = exception_rows(about)
+        for what in dict.fromkeys(row[0] for row in rows):
+            for row in [each for each in rows if each[0] == what][:_WORST]:
+                worst.add_row(*map(Text, row))
         console.print(worst)
     for method, sentence in about["methods"].items():
         console.print(Text(f"{method}: {sentence}", style="dim"))

@@ -6,10 +6,10 @@ the standard deviation, RMS norm by the root mean square, each with an epsilon t
 turn both and keep their length. Where a norm of the head's own follows, `|q| <= sqrt(d) max|gamma|` instead. Then every
 score is at most `scale |q| |k|` in size, or at most the soft cap.
 
-Two margins are added. Float64 computes each norm here with a relative error below `(p d + 64) 2^-52`. The model
-computes in a format of precision `eps`, norms and rotary positions in float32 at best: products and sums of `p` terms and
-rotations err by at most `2 (p + 64) eps |W|_F |n|`, and the dot product of `d` terms by at most `(d + 64) eps` of
-itself. One thing is assumed: the rounding inside a norm lengthens its output by no more than `(p + 64) eps` of itself.
+Two margins are added. Float64 computes each norm here with an error below `(p d + 64) 2^-52` of it. The model computes
+in a format of precision `eps`, norms and rotary positions in float32 at best: products and sums of `p` terms err by at
+most `2 (p + 64) eps |W|_F |n|`, rotations and the dot product of `d` terms by at most `(d + 64) eps` of themselves. One
+thing is assumed: the rounding inside a norm lengthens its output by no more than `(p + 64) eps` of itself.
 
 That a head is computed like this is not taken for granted. Only attention of known classes is accepted, and a pass over
 a few tokens compares the norm's output, the projection and each query and key with the formulas; else the answer is

@@ -58,7 +58,7 @@ def rule_lines(each: dict[str, Any], about: dict[str, Any]) -> list[tuple[str, s
         said += f"; least fidelity {each['fidelity_least']:.7g} for a promise of {each['promise']:g}"
     if not each["firings"]:
         return [("rules", f"never fired {where}: nothing was measured of it")]
-    return [("rules", said), *_unseen(each["unseen"], about)]
+    return [("rules", said), *_unseen(each["unseen"], about, "firings")]
 
 
 def check_line(check: dict[str, Any]) -> str:
@@ -90,8 +90,8 @@ def cells(heads: Sequence[dict[str, Any]], name: str) -> list[str]:
         name,
         " to ".join(f"{dial:.4g}" for dial in dict.fromkeys((dials[0], dials[-1]))),
         " ".join(dict.fromkeys(name for each in heads for name in each["statements"])),
-        _worst([each["fidelity_min"] for each in weights], min, "≥ ", at_least),
-        _worst([each["entropy_max"] for each in weights], max, "≤ ", at_most),
+        _worst([each["fidelity_min"] for each in weights], min, "≥", at_least),
+        _worst([each["entropy_max"] for each in weights], max, "≤", at_most),
         _worst([each["fidelity_least"] for each in measured], min, "", at_least),
         _mean(each["fidelity_mean"] for each in measured),
         *(_mean(each[name] for each in bounds) for name in ("A2", "A8")),
@@ -108,7 +108,7 @@ def exception_rows(about: dict[str, Any]) -> list[list[str]]:
             f"{each['kind']}: {each['what']}",
             each["status"],
             *(f"{each[name]}" for name in ("sequence", "position")),
-            ascii(each["token"])[1:-1],
+            ascii(each["token"]),
             *(f"{each[name]}" for name in ("layer", "head")),
             "" if each["value"] is None else f"{each['value']:.6g}",
         ]
@@ -126,7 +126,19 @@ def more_exceptions(about: dict[str, Any]) -> str:
     return f"{found['count']:,} exceptions, the worst of each kind below{more}"
 
 
-def undecided_heads(about: dict[str, Any]) -> list[str]:
+def bound_lines(about: dict[str, Any]) -> list[str]:
+    """What the measured rows say of the bounds, whether the model is isolated, and where weights decide nothing."""
+    found = about["measured"]
+    lines = [
+        f"{found['violations']:,} violations of a bound in {found['rows']:,} measured rows, "
+        f"{found['undecided']:,} rows undecided"
+    ]
+    if "isolation" in about["methods"]:
+        lines.append(about["methods"]["isolation"])
+    return lines + _undecided_heads(about)
+
+
+def _undecided_heads(about: dict[str, Any]) -> list[str]:
     """Why the weights of some heads decide nothing: one sentence per reason."""
     reasons: dict[str, list[str]] = {}
     for each in about["heads"]:
@@ -148,14 +160,16 @@ def _weights(each: dict[str, Any]) -> str:
     )
     if each["weights"] == "not decided":
         return said
-    bias = "" if each["bias_needed"] is None else f"a bias of {at_most(each['bias_needed'], 4)} nats would be enough"
+    bias = ""
+    if each["bias_needed"] is not None:
+        bias = f"a bias of {at_most(each['bias_needed'], 4)} nats would be enough, and so would dial 1"
     if each["dial_needed"] is not None:
         dial = f"a dial of {each['dial_needed']!r} in every head that it names would be enough for the promise"
         return f"{said}; {dial}"
     return "; ".join([said, *filter(None, [bias]), "no one dial below 1 in float64 is known to be enough"])
 
 
-def _unseen(unseen: dict[str, Any], about: dict[str, Any]) -> list[tuple[str, str]]:
+def _unseen(unseen: dict[str, Any], about: dict[str, Any], what: str = "rows") -> list[tuple[str, str]]:
     seen = f"{unseen['violations']:,} of {unseen['windows']:,} windows violate it"
     if "whole" in about["methods"]:
         found = [("whole", f"{seen}: these are all windows of the text")]
@@ -166,14 +180,14 @@ def _unseen(unseen: dict[str, Any], about: dict[str, Any]) -> list[tuple[str, st
     found.append(("share", f"{share}{unseen['confidence']!r}, IF the windows are independent draws from it"))
     if (new := unseen["new_window"]) is None:
         return [*found, ("new", f"nothing is said of one new window: {unseen['no_new_window']}")]
-    said = f"one new window keeps it in at least {at_least(new['share'], 4)} of its rows with probability at least "
+    said = f"one new window keeps it in at least {at_least(new['share'], 4)} of its {what} with probability at least "
     return [*found, ("new", f"{said}{at_least(new['probability'], 4)}, IF it is exchangeable with these")]
 
 
 def _worst(values: Sequence[float | None], choose: Any, sign: str, rounded: Any) -> str:
     if any(each is None for each in values):
         return "not decided"
-    return f"{sign}{rounded(choose(values), 3)}"
+    return f"{sign}{rounded(choose(values), 2)}"
 
 
 def _mean(values: Iterable[float | None]) -> str:
