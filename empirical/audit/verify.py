@@ -79,14 +79,16 @@ def verify_report(
 ) -> Verified:
     """Check the hashes of a report and of its files, and repeat its audit with its options and number of threads.
 
-    Files that are not given are sought by their recorded names: beside the report, in the folder above, and in the
-    current folder. Raises InputError for what is no report of this version and for files that are not found.
+    Files that are not given are sought by their recorded names: the model around and beside the report, text and rules
+    beside the report, beside the model and in the current folder. Raises InputError for what is no report of this
+    version and for files that are not found.
     """
     stated = read_json(report)
     options, threads = _options(stated, report)
     made = stated["manifest"]
     source = _model(made, model, report)
-    paths = {name: _file(made, name, given, report) for name, given in (("text", text), ("rules", rules))}
+    near = [report.resolve().parent, Path(source).resolve().parent, Path()]
+    paths = {name: _file(made, name, given, report, near) for name, given in (("text", text), ("rules", rules))}
     changed = list(_compared(made["files"].get("model"), model_files(source), "manifest.files.model"))
     for name, path in paths.items():
         changed += _compared(made["files"].get(name), named_file(path), f"manifest.files.{name}")
@@ -174,7 +176,7 @@ def _model(made: dict[str, Any], given: Path | str | None, report: Path) -> Path
     return _first([*candidates, Path(name)], name, "MODEL", report)
 
 
-def _file(made: dict[str, Any], name: str, given: Path | None, report: Path) -> Path | None:
+def _file(made: dict[str, Any], name: str, given: Path | None, report: Path, near: Sequence[Path]) -> Path | None:
     described = made["files"].get(name)
     if described is None:
         if given is not None:
@@ -186,15 +188,14 @@ def _file(made: dict[str, Any], name: str, given: Path | None, report: Path) -> 
     if given is not None:
         # Only the content counts: a copy may have another name.
         return given
-    folders = [report.resolve().parent, report.resolve().parent.parent, Path()]
-    return _first([folder / recorded for folder in folders], recorded, f"--{name}", report)
+    return _first([folder / recorded for folder in near], recorded, f"--{name}", report)
 
 
 def _first(candidates: Sequence[Path], name: str, option: str, report: Path) -> Path:
     for path in candidates:
         if path.exists():
             return path
-    raise InputError(f"{name} is neither beside {report} nor here: say with {option} where it is")
+    raise InputError(f"{name} is not found near {report}: say with {option} where it is")
 
 
 def _compared(stated: Any, found: Any, place: str) -> Iterator[Difference]:
