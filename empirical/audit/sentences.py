@@ -10,7 +10,7 @@ METHODS: dict[str, str] = {
     "weights": (
         "What the weights guarantee holds for every text of at most {context} tokens in such blocks: A2, A4 and A7 "
         "from a bound on each head's scores. The bound is of the weights as they are, with margins for rounding in "
-        "{dtype}. It assumes that rounding inside a norm lengthens its output by a share of at most (width + 64) eps."
+        "{dtype}. It assumes that rounding inside a norm moves its output by a share of at most (width + 64) eps."
     ),
     "mask": "At dial 1 the mask gives keys off the block the weight 0 exactly: the fidelity is 1 for every text.",
     "isolation": (

@@ -38,7 +38,6 @@ _SHOWN = {
     "A2 mean": "≥ A2",
     "entropy mean": "entropy",
     "A4 mean": "≤ A4",
-    "rows": "rows",
     "violated": "bad",
     "undecided": "open",
 }

@@ -9,7 +9,8 @@ score is at most `scale |q| |k|` in size, or at most the soft cap.
 Two margins are added. Float64 computes each norm here with an error below `(p d + 64) 2^-52` of it. The model computes
 in a format of precision `eps`, norms and rotary positions in float32 at best: products and sums of `p` terms err by at
 most `2 (p + 64) eps |W|_F |n|`, rotations and the dot product of `d` terms by at most `(d + 64) eps` of themselves. One
-thing is assumed: the rounding inside a norm lengthens its output by no more than `(p + 64) eps` of itself.
+thing is assumed: the rounding inside a norm moves its output by no more than `(p + 64) eps` of its length. That fails
+for inputs whose mean is far larger than their deviations from it.
 
 That a head is computed like this is not taken for granted. Only attention of known classes is accepted, and a pass over
 a few tokens compares the norm's output, the projection and each query and key with the formulas; else the answer is

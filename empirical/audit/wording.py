@@ -135,7 +135,21 @@ def bound_lines(about: dict[str, Any]) -> list[str]:
     ]
     if "isolation" in about["methods"]:
         lines.append(about["methods"]["isolation"])
-    return lines + _undecided_heads(about)
+    return [*_statements(about), *lines, *_undecided_heads(about)]
+
+
+def _statements(about: dict[str, Any]) -> list[str]:
+    """Which statements bound the rows of which layers, and how well each is established."""
+    layers: dict[tuple[str, ...], list[int]] = {}
+    for each in about["heads"]:
+        bounding = layers.setdefault(tuple(each["statements"]), [])
+        bounding += [] if each["layer"] in bounding else [each["layer"]]
+    lines = [f"rows of layers {_ranged(found)} are bounded by {' '.join(names)}" for names, found in layers.items()]
+    statuses: dict[str, list[str]] = {}
+    for each in about["statements"]:
+        statuses.setdefault(each["status"], []).append(each["id"])
+    said = "; ".join(f"{status}: {' '.join(names)}" for status, names in statuses.items())
+    return [*lines, f"{said} (status in this version; `localist verify --strict` decides it anew, an audit does not)"]
 
 
 def _undecided_heads(about: dict[str, Any]) -> list[str]:

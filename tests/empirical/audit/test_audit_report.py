@@ -9,12 +9,14 @@ import pytest
 import torch
 from audits import audited, dialled
 from families import tiny_decoder
-from pretrained import stock
+from pretrained import stock, trained
 from transformers import AutoModelForCausalLM
 
 from empirical.audit import exceptions, measured, report
-from empirical.audit.files import FILE_NAME, REPORT_NAME
+from empirical.audit.files import FILE_NAME, REPORT_NAME, write_audit
+from empirical.audit.manifest import Options
 from empirical.audit.report import content_hash, drawn
+from empirical.audit.verify import verify_report
 from empirical.audit.weight_range import HeadRange
 from empirical.measuring.subject import open_decoder
 from theory.errors import DomainError, InputError
@@ -107,6 +109,26 @@ def test_a_dial_of_one_everywhere_is_guaranteed_and_isolated(decoder):
     assert about["kept"]
 
 
+def test_the_dial_that_a_report_names_makes_the_promise_guaranteed(tmp_path):
+    """Also of a model with trained-size weights scaled down, so that float64 has such a dial."""
+    (tmp_path / "text.txt").write_text("a b c " * 200)
+    folder = stock(tmp_path / "gpt2", "gpt2")
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    for block in model.transformer.h:
+        block.attn.c_attn.weight.data *= 0.3
+    model.save_pretrained(folder)
+    (before,) = audited(folder, promises=("fidelity>=0.9",))[0]["promises"]
+    assert (before["weights"], before["heads_guaranteed"]) == ("not guaranteed", 0)
+    dialled(folder, [before["dial_needed"]] * 2)
+    after, _ = audited(folder, promises=("fidelity>=0.9",))
+    assert after["promises"][0]["verdict"] == "guaranteed"
+    assert min(line["weights"]["fidelity_min"] for line in after["heads"]) == pytest.approx(0.9, abs=1e-9)
+    assert all(line["measured"]["fidelity_least"] > 0.9 for line in after["heads"])
+    dialled(folder, [before["dial_needed"] * 0.99] * 2)
+    less = audited(folder, promises=("fidelity>=0.9",))[0]["promises"][0]
+    assert less["weights"] == "not guaranteed"
+
+
 def test_one_layer_below_dial_one_is_not_isolated(decoder):
     dialled(decoder, [1.0, 0.99])
     about, _ = audited(decoder, block=None, promises=("fidelity>=1",))
@@ -116,6 +138,19 @@ def test_one_layer_below_dial_one_is_not_isolated(decoder):
     assert not about["isolated"]
     assert "isolation" not in about["methods"]
     assert [line["statements"][-1] for line in about["heads"]] == ["A4"] * 4 + ["B2"] * 4
+
+
+def test_a_finished_run_is_audited_on_its_held_out_sequences(tmp_path):
+    run = trained(tmp_path / "run", stock(tmp_path / "weights", "gpt2"))
+    options = Options(promises=("fidelity>=0.9 in layers 1",), sequences=3)
+    about, out = write_audit(run, options=options, progress=False)
+    made = about["manifest"]
+    assert (made["files"]["text"], made["model"]["seal"]) == (None, "intact")
+    assert "held_out.safetensors" in made["files"]["model"]
+    assert made["command"] == "localist audit run --sequences 3 --promise 'fidelity>=0.9 in layers 1'"
+    assert [line["dial"] for line in about["heads"]] == [0.0] * 4 + [0.9] * 4
+    assert about["heads"][4]["statements"] == ["A1", "A2", "A3", "A4", "A5", "A7", "A8", "B1", "B2"]
+    assert verify_report(out / REPORT_NAME, progress=False).same
 
 
 def test_a_model_whose_path_is_unknown_is_not_decided(tmp_path):

@@ -1,7 +1,9 @@
 """A repeated audit finds every edit of the report and every change of a file."""
 
+import copy
 import gzip
 import json
+import random
 import shutil
 
 import pytest
@@ -179,6 +181,43 @@ def test_what_is_no_report_is_refused(report, change, message):
     with pytest.raises(InputError) as refused:
         verify_report(report, progress=False)
     assert message in str(refused.value)
+
+
+def leaves(value):
+    """Every place in a JSON value, with its holder."""
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+        yield value, key
+        if isinstance(each, dict | list):
+            yield from leaves(each)
+
+
+def test_no_mutated_report_is_the_same_or_a_traceback(report, monkeypatch):
+    """Each of 300 mutations is a difference or one line; the repetition is that of the untouched report."""
+    original = json.loads(report.read_text())
+    monkeypatch.setattr("empirical.audit.verify.audit", lambda *given, **named: copy.deepcopy(original))
+    draw = random.Random(0)
+    refused = []
+    for number in range(300):
+        about = copy.deepcopy(original)
+        about.pop("time")
+        holder, key = draw.choice(list(leaves(about)))
+        value = draw.choice([None, True, -1, 1e300, "", "x" * 99, [], {}, [[]], {"a": 1}])
+        if draw.random() < 0.2:
+            del holder[key]
+        elif type(holder[key]) is type(value) and holder[key] == value:
+            continue
+        else:
+            holder[key] = value
+        about["time"] = original["time"]
+        if number % 2 and "sha256" in about:
+            about["sha256"] = content_hash(about)
+        report.write_text(json.dumps(about))
+        try:
+            assert not verify_report(report, progress=False).same, key
+        except (InputError, DomainError) as error:
+            refused.append(str(error))
+    assert len(refused) > 3
+    assert not any("\n" in each for each in refused)
 
 
 def test_edited_options_repeat_another_audit(report):
