@@ -45,12 +45,12 @@ class HeadGuarantee:
         return found * (1 - _OUTWARD)
 
     @property
-    def entropy_max(self) -> float | None:
-        """An entropy in nats that no row exceeds; None if nothing is decided."""
+    def entropy_max(self) -> float:
+        """An entropy in nats that no row exceeds; where the scores decide nothing, that of equal scores of all keys."""
         if self.dial == 1:
             return math.log(self.rows.most) * (1 + _OUTWARD)
         if self.range.deficit is None or self._sinks:
-            return None
+            return math.log(self.rows.context + 1) * (1 + _OUTWARD)
         separation = dial_bias(self.dial) - self.range.deficit
         found = max(float(entropy_most(row, separation)) for row in self.rows.entropy_candidates())
         return found * (1 + _OUTWARD)
@@ -58,10 +58,10 @@ class HeadGuarantee:
     def keeps(self, promise: Promise) -> bool | None:
         """Whether every row certainly keeps the promise; None where nothing is decided, with `why`."""
         if self.dial == 1:
-            most = self.entropy_max
-            return promise.quantity == "fidelity" or (most is not None and most <= promise.value)
+            return promise.quantity == "fidelity" or self.entropy_max <= promise.value
         if self.why(promise):
-            return None
+            # Of any row, one key of a sink included.
+            return True if promise.quantity == "entropy" and self.entropy_max <= promise.value else None
         if promise.quantity == "fidelity":
             return guaranteed(self._design(self.dial), Targets(promise.value))
         return self._rows(promise).kept(self._setting(self.dial))

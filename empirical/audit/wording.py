@@ -194,7 +194,8 @@ def _unseen(unseen: dict[str, Any], about: dict[str, Any], what: str = "rows") -
     found.append(("share", f"{share}{unseen['confidence']!r}, IF the windows are independent draws from it"))
     if (new := unseen["new_window"]) is None:
         return [*found, ("new", f"nothing is said of one new window: {unseen['no_new_window']}")]
-    said = f"one new window keeps it in at least {at_least(new['share'], 4)} of its {what} with probability at least "
+    share = at_least(new["share"], 4)
+    said = f"one new window keeps it in a share of at least {share} of its {what} with probability at least "
     return [*found, ("new", f"{said}{at_least(new['probability'], 4)}, IF it is exchangeable with these")]
 
 

@@ -44,8 +44,8 @@ def test_a_sink_counts_as_a_key_off_the_block():
     least, _ = worst_row(1.0, 0.9, sink=0.5 + 0.5)
     head = HeadGuarantee(ROWS, HeadRange(0.5, 0.5), 0.9)
     assert head.fidelity_min == pytest.approx(least, rel=1e-9)
-    assert head.keeps(parse_promise("entropy<=9")) is None
-    assert head.why(parse_promise("entropy<=9")) == "how far a sink raises the entropy is not decided"
+    assert head.keeps(parse_promise("entropy<=4")) is None
+    assert head.why(parse_promise("entropy<=4")) == "how far a sink raises the entropy is not decided"
 
 
 def test_the_dial_needed_is_the_smallest_that_guarantees():
@@ -84,8 +84,16 @@ def test_below_dial_one_a_fidelity_of_one_is_never_guaranteed():
 def test_an_undecided_range_decides_nothing():
     head = HeadGuarantee(ROWS, HeadRange(None, reason="the path is unknown"), 0.9)
     promise = parse_promise("fidelity>=0.001")
-    assert (head.keeps(promise), head.fidelity_min, head.entropy_max) == (None, None, None)
+    assert (head.keeps(promise), head.fidelity_min) == (None, None)
     assert head.why(promise) == "the path is unknown"
+
+
+@pytest.mark.parametrize("range_", [HeadRange(None, reason="unknown"), HeadRange(0.5, 0.5)])
+def test_no_row_has_more_entropy_than_equal_scores(range_):
+    head = HeadGuarantee(ROWS, range_, 0.9)
+    assert head.entropy_max == pytest.approx(math.log(65), rel=1e-9)
+    assert head.keeps(parse_promise(f"entropy<={math.log(65) * (1 + 1e-9)}")) is True
+    assert head.keeps(parse_promise(f"entropy<={math.log(65) * (1 - 1e-9)}")) is None
 
 
 @pytest.mark.parametrize("dial", [0.5, 0.999, 0.99999])
