@@ -54,6 +54,19 @@ def test_it_may_lie_elsewhere_with_the_paths_given(report, decoder, tmp_path):
     assert verify_report(moved, progress=False, **given).same
 
 
+def test_a_copy_with_another_name_differs_in_the_name_alone(report, decoder):
+    other = shutil.copy(decoder.parent / "text.txt", decoder.parent / "other.txt")
+    found = verify_report(report, text=other, progress=False)
+    assert found.repeated
+    assert [each.place for each in found.differences] == ["manifest.command", "manifest.files.text.name"]
+
+
+def test_a_model_of_the_hub_must_be_named(report):
+    edited(report, lambda about: about["manifest"]["files"].update(model={}))
+    with pytest.raises(InputError, match=r"was no folder: say with MODEL where it is"):
+        verify_report(report, progress=False)
+
+
 def fidelity(about):
     about["heads"][3]["measured"]["fidelity_least"] += 1e-9
 

@@ -32,7 +32,7 @@ def shaken(family, size=0.7, ends=("",)):
     return model
 
 
-def adversary(model, attacked, steps=60, restarts=4):
+def adversary(model, steps=60, restarts=4):
     """Each head's largest score and widest row over inputs to the norms chosen to make the scores large.
 
     The inputs of each layer's norm are replaced and climbed by gradient, so no text need produce them.
@@ -75,18 +75,29 @@ def adversary(model, attacked, steps=60, restarts=4):
     return best
 
 
-@pytest.mark.parametrize("family", ["gpt2", "llama", "qwen2", "qwen3"])
-def test_no_input_to_the_norms_exceeds_the_bound(family):
-    model = shaken(family)
+def nearest(model, **effort):
+    """Largest share of its bound that a score reaches; fails where one is above its bound."""
     ranges = head_ranges(model)
     shares = []
-    for layer, found in adversary(model, ranges).items():
+    for layer, found in adversary(model, **effort).items():
         for head, score in enumerate(found.tolist()):
             assert ranges[layer][head].score is not None, ranges[layer][head].reason
             assert score <= ranges[layer][head].score
             shares.append(score / ranges[layer][head].score)
+    return max(shares)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "qwen2", "qwen3"])
+def test_no_input_to_the_norms_exceeds_the_bound(family):
     # The attack comes near, so a bound that lost a factor would be exceeded.
-    assert max(shares) > 0.6
+    assert nearest(shaken(family)) > 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", sorted(set(DECIDED) - {"gemma2"}))
+@pytest.mark.parametrize("size", [0.1, 0.7, 5.0])
+def test_no_input_to_the_norms_of_any_family_exceeds_the_bound(family, size):
+    assert nearest(shaken(family, size), steps=300, restarts=8) > 0.5
 
 
 def exceeded(family, planted):
@@ -98,7 +109,7 @@ def exceeded(family, planted):
         return True
     return any(
         score > each.score
-        for layer, found in adversary(model, ranges).items()
+        for layer, found in adversary(model).items()
         for score, each in zip(found.tolist(), ranges[layer], strict=True)
     )
 
