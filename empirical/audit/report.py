@@ -170,6 +170,7 @@ def _promised(
         "heads": len(chosen),
         "heads_guaranteed": sum(each is True for each in answers),
         "heads_not_decided": sum(each is None for each in answers),
+        "reasons": sorted({g.why(promise) for g, answer in zip(chosen, answers, strict=True) if answer is None}),
         # Of all heads; None if some head has none below 1.
         "dial_needed": max(dials) if len(dials) == len(needed) else None,
         "bias_needed": max((each for g in chosen if (each := g.bias_needed(promise)) is not None), default=None),

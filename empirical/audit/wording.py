@@ -172,6 +172,7 @@ def _weights(each: dict[str, Any]) -> str:
     said += (
         f": {each['heads_guaranteed']} of {each['heads']} heads are guaranteed, {each['heads_not_decided']} not decided"
     )
+    said = "; ".join([said, *each["reasons"]])
     if each["weights"] == "not decided":
         return said
     bias = ""

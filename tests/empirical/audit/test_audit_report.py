@@ -18,6 +18,7 @@ from empirical.audit.manifest import Options
 from empirical.audit.report import content_hash, drawn
 from empirical.audit.verify import verify_report
 from empirical.audit.weight_range import HeadRange
+from empirical.audit.wording import promise_lines
 from empirical.measuring.subject import open_decoder
 from theory.errors import DomainError, InputError
 from theory.numbers.unseen import violation_count_max, violation_share_max
@@ -159,7 +160,10 @@ def test_a_model_whose_path_is_unknown_is_not_decided(tmp_path):
     (promise,) = about["promises"]
     assert (promise["weights"], promise["heads_not_decided"]) == ("not decided", 8)
     assert promise["verdict"] == "kept"
-    assert about["heads"][0]["weights"]["reason"].startswith("what CohereAttention does")
+    (reason,) = promise["reasons"]
+    assert reason == about["heads"][0]["weights"]["reason"]
+    assert reason.startswith("what CohereAttention does")
+    assert reason in dict(promise_lines(promise, about))["weights"]
 
 
 def test_a_wrong_bound_from_the_weights_shows_in_the_measured_rows(decoder, monkeypatch):
