@@ -9,11 +9,10 @@ Rules of a file steer attention while the text grows (`empirical/steering`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
 from tokenizers import Tokenizer
@@ -26,14 +25,16 @@ from empirical.attention.block_kinds import Blocks, WindowBlocks
 from empirical.attention.schedule import LayerDial, layer_dials
 from empirical.measuring.subject import BLOCK
 from empirical.model import load_decoder
+from empirical.steering.growth import Growth, Processor, Sampler
 from empirical.training.corpus import END_OF_TEXT, load_tokenizer
 from empirical.training.growing_segments import GrowingSegments, penalty_for
 from empirical.training.held_out import load_held_out
 from empirical.training.segments import GrowingBlocks
-from theory.errors import DomainError
+from theory.errors import DomainError, InputError
 
 if TYPE_CHECKING:
-    from empirical.steering.steered import SteeredPass
+    from empirical.steering.replay import Choice, Replay
+    from empirical.steering.rule_versions import RuleChange
 
 # Kinds of blocks that a growing text has.
 FOLLOWED = ("windows", "sentences", "paragraphs", "segments")
@@ -46,13 +47,15 @@ class Continuation:
     """Continuation of a prompt: the dial of each layer, the text after the prompt, its nats per token.
 
     `firings` counts the rows in which a rule fired, once per rule, and `broken` those whose promise was not met.
+    `stopped` says which promise ended the text early; without a token, `loss` is None.
     """
 
     dials: tuple[LayerDial, ...]
     text: str
-    loss: float
+    loss: float | None
     firings: int = 0
     broken: int = 0
+    stopped: str | None = None
 
 
 def generate(
@@ -68,15 +71,30 @@ def generate(
     seed: int = 0,
     rules: Path | None = None,
     log: Path | None = None,
+    log_bytes: int | None = None,
+    watch_rules: bool = False,
+    on_change: Callable[[RuleChange], None] | None = None,
+    on_broken: Literal["mark", "stop"] = "mark",
+    logits_processor: Processor | None = None,
 ) -> list[Continuation]:
     """Continue the prompt once for each of `dials`, or once with `plan`, or once with the model's own dials.
 
     `source` is a finished run, or the folder or hub name of a decoder. Blocks are the model's own, or windows of
     `block` tokens, 64 for a model without localist settings. `shape` is the schedule that spreads a dial over the
     layers; `plan` has a dial for each layer, or for each head of it. Every dial samples with the same `seed`;
-    `temperature` 0 takes the likeliest token. An empty prompt starts a new text. `rules` is a rule file, and `log` a
-    new file for its firings as JSON Lines. Raises InputError (folder, file), DomainError (a value).
+    `temperature` 0 takes the likeliest token. An empty prompt starts a new text.
+
+    `rules` is a rule file. With `watch_rules` a changed one takes effect before the next token, and `on_change`
+    receives each version (`FilePlan`). `log` is a new file for firings as JSON Lines, continued in others from
+    `log_bytes` on. With `on_broken` "stop" the text ends at the pass that broke a promise, and no other dial is tried.
+    `logits_processor` gets ids and logits as in transformers and returns the logits to choose by. Raises InputError
+    (folder, file), DomainError (a value).
     """
+    stops = None if on_broken == "mark" else on_broken
+    _refuse_without("rules", rules, log=log, watch_rules=watch_rules, on_change=on_change, on_broken=stops)
+    _refuse_without("log", log, log_bytes=log_bytes)
+    if on_broken not in ("mark", "stop"):
+        raise DomainError(f"on_broken {on_broken!r} must be 'mark' or 'stop'")
     if tokens < 1:
         raise DomainError(f"tokens {tokens} must be at least 1")
     if not (math.isfinite(temperature) and temperature >= 0):
@@ -102,58 +120,85 @@ def generate(
         plans = [layer_dials(shape, layers, dial) for dial in dials]
     if torch.accelerator.is_available():
         model.to(torch.accelerator.current_accelerator())  # type: ignore[arg-type]
-    if log is not None and rules is None:
-        raise DomainError(f"log {log} is for the firings of rules: give rules too")
-    found = []
-    with ExitStack() as stack:
-        write = None
-        if log is not None:
-            from empirical.steering.firing_log import firing_log
+    start, found = start.to(model.device), []
 
-            write = stack.enter_context(firing_log(log))
+    def continuation(each: Sequence[LayerDial], ids: Tensor, loss: float | None, *fired: Any) -> Continuation:
+        text = tokenizer.decode(ids[0, start.shape[1] :].tolist(), skip_special_tokens=False)
+        return Continuation(tuple(each), text, loss, *fired)
+
+    if rules is None:
         for each in plans:
-            counts = Counts(write)
-            with _moved(model, tokenizer, blocks, each, rules, counts) as cache:
-                ids, loss = continued(model, start.to(model.device), tokens, temperature, seed, cache)
-            text = tokenizer.decode(ids[0, start.shape[1] :].tolist(), skip_special_tokens=False)
-            found.append(Continuation(tuple(each), text, loss, counts.firings, counts.broken))
+            with Attachment(model, blocks, each).attached():
+                # Layers at dial 1 need their current window only.
+                cache = BlockCache(model) if 1 in each and blocks.window is not None else None
+                ids, loss = continued(model, start, tokens, temperature, seed, cache, logits_processor)
+            found.append(continuation(each, ids, loss))
+        return found
+    from empirical.steering.ruled_texts import ruled_texts
+
+    about = {
+        "model": str(source),
+        "block": block,
+        "temperature": temperature,
+        "seed": seed,
+        "processed": logits_processor is not None,
+    }
+    with ruled_texts(
+        model,
+        tokenizer,
+        blocks,
+        rules,
+        watch=watch_rules,
+        stop=on_broken == "stop",
+        on_change=on_change,
+        log=log,
+        log_bytes=log_bytes,
+        about=about,
+    ) as grow:
+        for each in plans:
+            growth = Growth(start, Sampler(temperature, seed, logits_processor))
+            fired = grow(growth, tokens, each)
+            found.append(continuation(each, growth.ids, growth.loss, fired.firings, fired.broken, fired.stopped))
+            if fired.stopped:
+                break
     return found
 
 
-class Counts:
-    """Counts the firings of passes and passes them on."""
+def replay(source: Path | str, log: Path | str) -> Replay:
+    """Run the texts of a firing log again and compare every decision with it (`replayed`).
 
-    def __init__(self, write: Callable[[SteeredPass], None] | None) -> None:
-        self.firings = self.broken = 0
-        self._write = write
+    Each token is taken from the log and compared with the one that its seed chooses, unless a logits processor chose.
+    Raises InputError for a log that is not of `generate`, was damaged or is of another model, and DomainError.
+    """
+    from empirical.steering.log_lines import LogLine
+    from empirical.steering.read_log import read_log
+    from empirical.steering.replay import model_digest, replayed
 
-    def __call__(self, done: SteeredPass) -> None:
-        """Count one pass."""
-        self.firings += sum(len(rows.rule) for rows in done.layers)
-        self.broken += done.broken
-        if self._write is not None:
-            self._write(done)
+    entries = read_log(Path(log))
+    about = next(entries)
+    if not isinstance(about, LogLine) or about.seed is None or about.temperature is None:
+        raise InputError(f"{log}: only a log of `localist generate` is replayed: seed and temperature are missing")
+    model, tokenizer = load_decoder(source), load_tokenizer(str(source))
+    if about.model_sha256 != model_digest(model, tokenizer):
+        raise InputError(f"{log} was written with another model than {source}: weights, settings or tokenizer differ")
+    blocks = _blocks(model, tokenizer, about.block, source)
+    if torch.accelerator.is_available():
+        model.to(torch.accelerator.current_accelerator())  # type: ignore[arg-type]
+    seeded = about.temperature, about.seed
+
+    def choosing() -> Choice:
+        sampler = Sampler(*seeded)
+        return lambda ids, logits: int(sampler.chosen(ids, logits))
+
+    return replayed(entries, model, tokenizer, blocks, None if about.processed else choosing)
 
 
-@contextmanager
-def _moved(
-    model: PreTrainedModel,
-    tokenizer: Tokenizer,
-    blocks: Blocks,
-    dials: Sequence[LayerDial],
-    rules: Path | None,
-    counts: Counts,
-) -> Iterator[Cache | None]:
-    """The model with these dials, steered by rules if there are some; yields the cache that it needs."""
-    if rules is None:
-        with Attachment(model, blocks, dials).attached():
-            # Layers at dial 1 need their current window only.
-            yield BlockCache(model) if 1 in dials and blocks.window is not None else None
-        return
-    from empirical.steering.rule_plan import ruled
-
-    with ruled(model, rules, tokenizer, blocks=blocks, dials=dials, on_pass=counts):
-        yield None
+def _refuse_without(name: str, value: object, **options: object) -> None:
+    """Raise DomainError for an option that has no effect without another."""
+    for option, given in options.items():
+        if value is None and given is not None and given is not False:
+            shown = "" if given is True else f" {given}"
+            raise DomainError(f"{option}{shown} has no effect without {name}: give {name} too")
 
 
 class Grower(Protocol):
@@ -194,32 +239,22 @@ def _blocks(model: PreTrainedModel, tokenizer: Tokenizer, block: int | None, sou
     return TextBlocks(kind, lambda: GrowingBlocks(kind, tokenizer))
 
 
-@torch.no_grad()
 def continued(
-    model: PreTrainedModel, start: Tensor, tokens: int, temperature: float, seed: int, cache: Cache | None = None
-) -> tuple[Tensor, float]:
+    model: PreTrainedModel,
+    start: Tensor,
+    tokens: int,
+    temperature: float,
+    seed: int,
+    cache: Cache | None = None,
+    processor: Processor | None = None,
+) -> tuple[Tensor, float | None]:
     """Ids `start` `(1, prompt)` extended by `tokens`, and the new tokens' mean surprise in nats at temperature 1.
 
     `cache` is an empty one, None for the model's own kind.
     """
-    # On the CPU, so that a seed means the same draws everywhere.
-    generator = torch.Generator().manual_seed(seed)
-    ids, step = start, start
-    surprise = 0.0
-    for _ in range(tokens):
-        output = model(step, past_key_values=cache, use_cache=True)
-        cache = output.past_key_values
-        logits = output.logits[:, -1].cpu().double()
-        if temperature == 0:
-            chosen = logits.argmax(-1, keepdim=True)
-        else:
-            # Relative to the largest: division by a tiny temperature then overflows to -inf, whose weight is 0.
-            below = logits - logits.amax(-1, keepdim=True)
-            chosen = torch.multinomial((below / temperature).softmax(-1), 1, generator=generator)
-        surprise -= logits.log_softmax(-1).gather(1, chosen).item()
-        step = chosen.to(ids.device)
-        ids = torch.cat((ids, step), dim=1)
-    return ids, surprise / tokens
+    growth = Growth(start, Sampler(temperature, seed, processor))
+    growth.grow(model, tokens, cache)
+    return growth.ids, growth.loss
 
 
 def _encoded(tokenizer: Tokenizer, prompt: str) -> Tensor:

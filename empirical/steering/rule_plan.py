@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ from empirical.attention.schedule import LayerDial
 from empirical.attention.text import Text
 from empirical.rules.firing import Reader, Rules, TokenText
 from empirical.rules.rule_file import Rule, read_rules
-from empirical.steering.firings import Firings, SteeringRule
+from empirical.steering.firings import Firings, Plan, SteeringRule
+from empirical.steering.rule_versions import FilePlan, RuleChange, check_places
 from empirical.steering.steered import SteeredPass, SteeringLog, steered
 from theory.errors import DomainError
 
@@ -36,7 +37,7 @@ class RulePlan:
     def __init__(self, rules: Sequence[Rule], text_of: Callable[[int], str]) -> None:
         self._rules = Rules(rules)
         self._named = [SteeringRule(each.name, each.fidelity, each.strength, each.layers, each.heads) for each in rules]
-        self._text_of = cache(text_of)
+        self._text_of = text_of
         self._read: list[_Read] = []
 
     def firings(self, text: Text) -> Firings | None:
@@ -103,8 +104,23 @@ class _Read:
 
 def plan_of(rules: Path | str | Sequence[Rule], tokenizer: Any) -> RulePlan:
     """The plan of a rule file, or of rules that were read. Raises InputError for a file with a mistake."""
-    read = read_rules(Path(rules)) if isinstance(rules, Path | str) else list(rules)
-    return RulePlan(read, lambda token: str(tokenizer.decode([token], skip_special_tokens=False)))
+    return RulePlan(read_rules(Path(rules)) if isinstance(rules, Path | str) else list(rules), _texts(tokenizer))
+
+
+def _texts(tokenizer: Any) -> Callable[[int], str]:
+    """The text of a token, decoded once."""
+    return cache(lambda token: str(tokenizer.decode([token], skip_special_tokens=False)))
+
+
+def planned_for(model: PreTrainedModel, tokenizer: Any) -> Callable[[Sequence[Rule]], RulePlan]:
+    """A function that makes the plan of rules, and raises DomainError for places that the model lacks."""
+    texts = _texts(tokenizer)
+
+    def planned(rules: Sequence[Rule]) -> RulePlan:
+        check_places(rules, model)
+        return RulePlan(rules, texts)
+
+    return planned
 
 
 @contextmanager
@@ -117,13 +133,27 @@ def ruled(
     blocks: Blocks | Tensor | None = None,
     dials: float | Sequence[LayerDial] | None = None,
     on_pass: Callable[[SteeredPass], None] | None = None,
+    on_broken: Literal["mark", "raise"] = "mark",
+    watch: bool = False,
+    on_change: Callable[[RuleChange], None] | None = None,
 ) -> Iterator[SteeringLog]:
     """Steer a decoder by the rules of a file inside a `with` statement; yields the log of what they did.
 
     `tokenizer` is that of tokenizers or transformers; rules see the text of each token alone. The strengths of E1 meet
     the promises of a row exactly where that is possible; where it is not, the log says so and the row stays as it is.
-    `block`, `blocks` and `dials` are as in `steered`; `on_pass` receives each pass in which a rule fired. Raises
-    InputError for a file with a mistake, and DomainError as `steered`.
+    With `watch` the file is looked at before each pass, and a changed one takes effect if a start would accept it;
+    `on_change` receives each version of the file, those refused with the reason. `block`, `blocks`, `dials`, `on_pass`
+    and `on_broken` are as in `steered`. Raises InputError for a file with a mistake, BrokenPromise, and DomainError as
+    `steered`.
     """
-    with steered(model, plan_of(rules, tokenizer), block, blocks=blocks, dials=dials, on_pass=on_pass) as log:
+    planned = planned_for(model, tokenizer)
+    plan: Plan
+    if isinstance(rules, Path | str):
+        plan = FilePlan(Path(rules), planned, watch, on_change)
+        plan.begin()
+    elif watch or on_change is not None:
+        raise DomainError("watch and on_change are about a rule file: give its path")
+    else:
+        plan = planned(rules)
+    with steered(model, plan, block, blocks=blocks, dials=dials, on_pass=on_pass, on_broken=on_broken) as log:
         yield log

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from empirical.attention.text import Text
 from empirical.steering.firings import Firings, Plan, SteeringRule
 from empirical.steering.steered_call import SteeredRows, steer
 from empirical.steering.strengths import Status
-from theory.errors import DomainError
+from theory.errors import DomainError, LocalistError
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,31 @@ class Firing:
     status: Status
 
 
+class BrokenPromise(LocalistError):
+    """A promise that a row does not keep; `firing` is the first of the pass that ended, which the log holds whole."""
+
+    def __init__(self, firing: Firing) -> None:
+        named = f"rule {firing.rule!r} broke its promise at position {firing.position}, layer {firing.layer}, head "
+        text = f" of text {firing.text}" if firing.text else ""
+        why = firing.status.name.lower()
+        super().__init__(f"{named}{firing.head}{text}: fidelity {firing.after:.6g} of {firing.promise} ({why})")
+        self.firing = firing
+
+
 @dataclass(frozen=True)
 class SteeredPass:
-    """What the rules did in one forward pass, layer by layer."""
+    """What the rules did in one forward pass, layer by layer; no layers if no rule fired.
+
+    `tokens` and `positions` `(batch or 1, queries)` are those of the pass, and `start` tokens stood before them.
+    `version` is the hash of the rule file in force, None if the plan has no file.
+    """
 
     rules: Sequence[SteeringRule]
     positions: Tensor
     layers: list[SteeredRows]
+    tokens: Tensor | None = None
+    start: int = 0
+    version: str | None = None
 
     def __iter__(self) -> Iterator[Firing]:
         """Every firing of every layer."""
@@ -68,6 +87,11 @@ class SteeredPass:
         """Number of firings whose promise is not met."""
         return sum(int((~rows.met).sum()) for rows in self.layers)
 
+    @property
+    def first_broken(self) -> Firing | None:
+        """The first firing whose promise is not met."""
+        return next((each for each in self if each.status != Status.MET), None) if self.broken else None
+
 
 class SteeringLog:
     """The passes in which a rule fired, each added when it has come to its end; memory grows with the firings."""
@@ -81,25 +105,27 @@ class SteeringLog:
             yield from each
 
 
+@dataclass
 class _Steering:
     """Asks the plan once per pass, and steers each layer by its answer."""
 
-    def __init__(
-        self, plan: Plan, log: SteeringLog, layers: int, on_pass: Callable[[SteeredPass], None] | None
-    ) -> None:
-        self._plan, self._log, self._layers, self._on_pass = plan, log, layers, on_pass
-        self.begin()
+    plan: Plan
+    log: SteeringLog
+    layers: int
+    on_pass: Callable[[SteeredPass], None] | None
+    stops: bool
+    _text: Text | None = None
+    _firings: Firings | None = None
+    _found: list[SteeredRows] = field(default_factory=list)
 
     def begin(self) -> None:
         """Forget a pass that was broken off."""
-        self._text: Text | None = None
-        self._firings: Firings | None = None
-        self._found: list[SteeredRows] = []
+        self._text, self._firings, self._found = None, None, []
 
     def __call__(self, call: AttentionCall, text: Text) -> Tensor:
         """The steered output of one layer."""
         if self._text is None:
-            self._text, self._firings = text, self._plan.firings(text)
+            self._text, self._firings = text, self.plan.firings(text)
             self._check()
         if self._firings is None:
             return call.output
@@ -109,19 +135,32 @@ class _Steering:
         return output
 
     def end(self) -> None:
-        """Log a pass that has come to its end."""
-        if self._found and self._text is not None and self._firings is not None:
-            positions = self._text.positions[:, -self._text.queries :]
-            done = SteeredPass(self._firings.rules, positions, self._found)
-            self._log.passes.append(done)
-            if self._on_pass is not None:
-                self._on_pass(done)
+        """Log a pass that has come to its end. Raises BrokenPromise."""
+        text, firings, found = self._text, self._firings, self._found
         self.begin()
+        if text is None:
+            return
+        fresh, total = slice(-text.queries, None), text.positions.shape[1]
+        done = SteeredPass(
+            () if firings is None else firings.rules,
+            text.positions[:, fresh],
+            found,
+            None if text.tokens is None else text.tokens[:, fresh],
+            total - text.queries,
+            getattr(self.plan, "version", None),
+        )
+        if found:
+            self.log.passes.append(done)
+        if self.on_pass is not None:
+            self.on_pass(done)
+        broken = done.first_broken if self.stops else None
+        if broken is not None:
+            raise BrokenPromise(broken)
 
     def _check(self) -> None:
         for rule in () if self._firings is None else self._firings.rules:
-            if rule.layers and max(rule.layers) >= self._layers:
-                raise DomainError(f"rule {rule.name!r} names layer {max(rule.layers)} of {self._layers}")
+            if rule.layers and max(rule.layers) >= self.layers:
+                raise DomainError(f"rule {rule.name!r} names layer {max(rule.layers)} of {self.layers}")
 
 
 @dataclass(frozen=True)
@@ -148,14 +187,17 @@ def steered(
     blocks: Blocks | Tensor | None = None,
     dials: float | Sequence[LayerDial] | None = None,
     on_pass: Callable[[SteeredPass], None] | None = None,
+    on_broken: Literal["mark", "raise"] = "mark",
 ) -> Iterator[SteeringLog]:
     """Steer a decoder by the rules of `plan` inside a `with` statement; yields the `SteeringLog`.
 
     In every row where rules fire they get the least strengths that meet their promises; where this is impossible the
     log says so, and rules with a promise leave the row as it is. Rows without a firing rule are those of the attached
     model bit for bit. `block`, `blocks` and `dials` are as in `watch`; without blocks a text is one block, and dials
-    must be 0. `on_pass` receives each pass in which a rule fired. The model gets its own attention back on exit. Raises
-    DomainError as `watch`, for rules that name layers or heads which the model lacks, and under gradients or dropout.
+    must be 0. `on_pass` receives each pass at its end, also one in which no rule fired. With `on_broken` "raise" a pass
+    that breaks a promise is logged and then raises BrokenPromise, so that no token follows from it. The model gets its
+    own attention back on exit. Raises DomainError as `watch`, for rules that name layers or heads which the model
+    lacks, and under gradients or dropout.
     """
     if block is None and blocks is None:
         settings = getattr(model.config, "localist", None)
@@ -164,9 +206,11 @@ def steered(
         chosen: Blocks = WindowBlocks(2**31 - 1)
     else:
         chosen = chosen_blocks(block, blocks)
+    if on_broken not in ("mark", "raise"):
+        raise DomainError(f"on_broken {on_broken!r} must be 'mark' or 'raise'")
     log = SteeringLog()
     layers = int(model.config.get_text_config().num_hidden_layers)
-    steering = _Steering(plan, log, layers, on_pass)
+    steering = _Steering(plan, log, layers, on_pass, on_broken == "raise")
     attachment = Attachment(
         model, _WithTokens(chosen), dials, on_begin=steering.begin, on_end=steering.end, steer=steering
     )

@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 import typer
+from ruled_folders import events
 from tiny import one_thread, tiny  # noqa: F401
 
 from empirical.config import LocalityConfig, ModelConfig
@@ -58,7 +59,8 @@ def test_promises_are_kept_and_every_firing_is_logged(folder, rules, tmp_path, c
     log = tmp_path / "firings.jsonl"
     command(str(folder), prompt="def value", tokens=12, rules=rules, log=log, as_json=True)
     (shown,) = json.loads(capsys.readouterr().out)["continuations"]
-    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    _, of = events(log)
+    lines = of("firing")
     assert shown["broken"] == 0
     assert len(lines) == shown["firings"] > 20
     assert {line["status"] for line in lines} == {"met"}
@@ -80,11 +82,13 @@ def test_a_broken_promise_is_counted_and_gives_status_1(folder, rules, tmp_path,
         command(str(folder), prompt="def value", tokens=9, rules=rules, log=log)
     assert end.value.exit_code == 1
     assert "promises broken" in capsys.readouterr().out
-    assert "impossible" in {json.loads(line)["status"] for line in log.read_text(encoding="utf-8").splitlines()}
+    _, of = events(log)
+    assert "impossible" in {each["status"] for each in of("firing")}
+    assert sum(each["broken"] for each in of("pass")) == sum(each["status"] != "met" for each in of("firing"))
 
 
 def test_a_log_that_cannot_be_written_stops_before_the_first_token(folder, rules, tmp_path, monkeypatch):
-    monkeypatch.setattr("empirical.measuring.generate.continued", lambda *args: pytest.fail("a token was generated"))
+    monkeypatch.setattr("empirical.steering.growth.Growth.grow", lambda *args: pytest.fail("a token was generated"))
     for log, reason in ((tmp_path / "none" / "log.jsonl", "No such file"), (rules, "File exists")):
         with pytest.raises(InputError, match=reason):
             generate(folder, "def", tokens=3, rules=rules, log=log)

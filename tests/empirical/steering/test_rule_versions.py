@@ -1,0 +1,311 @@
+"""A rule file that is replaced while a text grows: every version takes effect or is refused, and nothing is lost."""
+
+import hashlib
+import os
+import time
+
+import pytest
+import torch
+from families import tiny_decoder
+from ruled_folders import RULES, events, save_decoder, tokenizer
+from tiny import one_thread  # noqa: F401
+from transformers import LogitsProcessor, LogitsProcessorList
+
+import localist
+from empirical.attention.text import Text
+from empirical.measuring.generate import generate, replay
+from empirical.model import load_decoder
+from empirical.rules.rule_file import parse_rules
+from empirical.steering.growth import Growth, Sampler
+from empirical.steering.rule_plan import RulePlan, planned_for
+from empirical.steering.rule_versions import FilePlan
+from empirical.steering.steered import steered
+from theory.errors import DomainError, InputError
+
+PROMPT = "The statement is"
+BROKEN = {
+    "not TOML": "[[rule",
+    "sean_before": RULES.format(own=0.5).replace("'seen_before'", "'sean_before'"),
+    "names layer 9 of 2": RULES.format(own=0.5).replace("layers = [1]", "layers = [9]"),
+    "names head 4 of 4": RULES.format(own=0.5).replace("layers = [1]", "heads = [4]"),
+    "is contradictory": RULES.format(own=0.5).replace("class(word)", "class(word) and class(digit)"),
+    "must be given": "",
+    "not UTF-8": b"\xff\xfe",
+    "fidelity": RULES.format(own=1.5),
+    "No such file": None,
+}
+
+
+def write(path, content, in_place=False):
+    """Replace a file, by a new one or in place; None: it is gone."""
+    if content is None:
+        path.unlink(missing_ok=True)
+        return
+    data = content if isinstance(content, bytes) else content.encode()
+    if in_place:
+        path.write_bytes(data)
+    else:
+        path.with_suffix(".new").write_bytes(data)
+        os.replace(path.with_suffix(".new"), path)
+
+
+def sha256(content):
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+class Replacing:
+    """Called between two passes as a logits processor, which leaves the logits; replaces the file each time."""
+
+    def __init__(self, path, contents):
+        self.path, self.contents, self.calls = path, contents, 0
+
+    def __call__(self, ids, logits):
+        if self.calls < len(self.contents):
+            write(self.path, self.contents[self.calls], in_place=self.calls % 2 == 1)
+        self.calls += 1
+        return logits
+
+
+def planned_contents(count):
+    """So many contents for a file, each unlike the one before: in turn two that are valid and one that is broken."""
+    broken = list(BROKEN.values())
+    return [
+        broken[number // 3 % len(broken)] if number % 3 == 2 else RULES.format(own=f"0.{300 + number}")
+        for number in range(count)
+    ]
+
+
+class ByHand:
+    """The plan of each pass, by a list of rule texts."""
+
+    def __init__(self, model, texts):
+        self.planned, self.texts, self.text, self.passes = planned_for(model, tokenizer()), texts, None, 0
+
+    def firings(self, text):
+        if self.texts[self.passes] != self.text:
+            self.text = self.texts[self.passes]
+            self.plan = self.planned(parse_rules(self.text))
+        self.passes += 1
+        return self.plan.firings(text)
+
+
+def in_force(first, contents):
+    """The text of the version in force at each pass."""
+    found = [first]
+    for content in contents:
+        found.append(found[-1] if content in BROKEN.values() else content)
+    return found
+
+
+def check_replacements(folder, path, log, count, **given):
+    """Generates while the file is replaced before each pass but the first; asserts that nothing was lost."""
+    first = RULES.format(own=0.25)
+    write(path, first)
+    contents = planned_contents(count)
+    told = []
+    (found,) = generate(
+        folder,
+        PROMPT,
+        tokens=count + 1,
+        rules=path,
+        watch_rules=True,
+        on_change=told.append,
+        log=log,
+        logits_processor=Replacing(path, contents),
+        **given,
+    )
+    texts = in_force(first, contents)
+    start = len(tokenizer().encode(PROMPT).ids)
+    lines, of = events(log)
+    # Every valid version took effect where it was found, and every broken one was refused with its reason.
+    took = [(start + number, sha256(each)) for number, each in enumerate(contents) if each not in BROKEN.values()]
+    assert [(each["position"], each["sha256"]) for each in of("rules")] == [(0, sha256(first)), *took]
+    refused = [(start + number, each) for number, each in enumerate(contents) if each in BROKEN.values()]
+    reasons = {content: reason for reason, content in BROKEN.items()}
+    assert [each["position"] for each in of("refused")] == [position for position, _ in refused]
+    for line, (_, content) in zip(of("refused"), refused, strict=True):
+        assert reasons[content] in line["reason"]
+        assert "\n" not in line["reason"]
+    assert len(told) == len(of("rules")) + len(of("refused")) == count + 1
+    # Every pass and every firing is by the version in force.
+    assert [each["rules"] for each in of("pass")] == [sha256(each) for each in texts]
+    promises, version = {}, None
+    for line in lines:
+        if line["event"] == "rules":
+            promises[line["sha256"]] = {each.name: each.fidelity for each in parse_rules(line["text"])}
+        elif line["event"] == "pass":
+            version = line["rules"]
+        elif line["event"] == "firing":
+            assert line["promise"] == promises[version][line["rule"]]
+            assert line["status"] == "met"
+            assert line["after"] >= line["promise"] - 1e-5
+    # The same text and firings as with plans switched by hand.
+    model = load_decoder(folder)
+    by_hand = ByHand(model, texts)
+    ids = torch.tensor([tokenizer().encode(PROMPT).ids])
+    growth = Growth(ids, Sampler(1.0, 0))
+    with steered(model, by_hand, 64) as hand:
+        growth.grow(model, count + 1)
+    assert by_hand.passes == count + 1
+    assert found.text == tokenizer().decode(growth.new, skip_special_tokens=False)
+    read = [token for each in of("pass") for token in each["tokens"][0]]
+    assert [*read, of("end")[0]["last"]] == growth.ids[0].tolist()
+    names = ("text", "position", "layer", "head", "rule", "promise", "before", "after", "strength")
+    assert [[each[name] for name in names] for each in of("firing")] == [
+        [getattr(each, name) for name in names] for each in hand
+    ]
+    return found, of
+
+
+@pytest.fixture(scope="module", params=["gpt2", "llama"])
+def folder(request, tmp_path_factory):
+    return save_decoder(request.param, tmp_path_factory.mktemp(request.param))
+
+
+def test_nothing_is_lost_when_the_file_is_replaced_before_every_token(folder, tmp_path):
+    found, of = check_replacements(folder, tmp_path / "RULES.toml", tmp_path / "log.jsonl", 30)
+    assert found.broken == 0
+    assert len(of("firing")) > 100
+    assert replay(folder, tmp_path / "log.jsonl").differences == 0
+
+
+@pytest.mark.slow
+def test_a_hundred_replacements_in_one_generation(folder, tmp_path):
+    found, of = check_replacements(folder, tmp_path / "RULES.toml", tmp_path / "log.jsonl", 100)
+    assert len(of("rules")) == 68
+    assert len(of("refused")) == 33
+    replayed = replay(folder, tmp_path / "log.jsonl")
+    assert (replayed.differences, replayed.passes, replayed.firings) == (0, 101, found.firings)
+
+
+def test_a_plan_that_misses_a_version_would_be_found(folder, tmp_path, monkeypatch):
+    looked = FilePlan._look
+
+    def late(self, position):
+        if position % 7:
+            looked(self, position)
+
+    monkeypatch.setattr(FilePlan, "_look", late)
+    with pytest.raises(AssertionError):
+        check_replacements(folder, tmp_path / "RULES.toml", tmp_path / "log.jsonl", 12)
+
+
+def text_of(*tokens):
+    ids = torch.tensor([tokens])
+    places = torch.arange(len(tokens))[None]
+    return Text(1, 1, places, places // 64, None, ids, [])
+
+
+@pytest.fixture
+def path(tmp_path):
+    found = tmp_path / "RULES.toml"
+    write(found, RULES.format(own=0.5))
+    return found
+
+
+def plan(path, told, watch=True):
+    return FilePlan(path, planned_for(tiny_decoder("gpt2", vocabulary=300), tokenizer()), watch, told.append)
+
+
+@pytest.mark.parametrize("reason", BROKEN)
+def test_a_broken_file_is_refused_once_and_the_old_rules_stay(path, reason):
+    told = []
+    watched = plan(path, told)
+    before = watched.version
+    write(path, BROKEN[reason])
+    for _ in range(3):
+        watched.firings(text_of(*range(5)))
+    (change,) = told
+    assert reason in change.refusal
+    assert (change.position, change.text, watched.version) == (4, None, before)
+    # Restored: these rules never went.
+    write(path, RULES.format(own=0.5))
+    watched.firings(text_of(*range(6)))
+    assert told == [change]
+    write(path, BROKEN[reason])
+    watched.firings(text_of(*range(7)))
+    assert [each.position for each in told] == [4, 6]
+
+
+@pytest.mark.parametrize("reason", [each for each in BROKEN if BROKEN[each] is not None])
+def test_a_start_refuses_what_a_reload_refuses(path, reason):
+    write(path, BROKEN[reason])
+    with (
+        pytest.raises((InputError, DomainError), match=reason),
+        localist.ruled(tiny_decoder("gpt2", vocabulary=300), path, tokenizer()),
+    ):
+        pass
+
+
+def test_a_file_that_is_not_watched_is_read_once(path):
+    told = []
+    unwatched = plan(path, told, watch=False)
+    write(path, BROKEN["not TOML"])
+    unwatched.firings(text_of(*range(5)))
+    assert told == []
+
+
+def test_a_change_within_one_tick_of_the_clock_is_seen(path):
+    told = []
+    watched = plan(path, told)
+    stamp = path.stat()
+    write(path, RULES.format(own=0.6), in_place=True)
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    watched.firings(text_of(1, 2))
+    assert [each.text for each in told] == [RULES.format(own=0.6)]
+
+
+def test_an_old_file_is_not_read_again(path, monkeypatch):
+    told, reads = [], []
+    os.utime(path, ns=(0, time.time_ns() - 10**10))
+    watched = plan(path, told)
+    monkeypatch.setattr(FilePlan, "_read", lambda self: reads.append(1) or path.read_bytes())
+    watched.firings(text_of(1, 2))
+    assert reads == []
+    os.utime(path, ns=(0, time.time_ns() - 9**10))
+    watched.firings(text_of(1, 2, 3))
+    assert (reads, told) == ([1], [])
+
+
+def test_new_rules_read_the_whole_text_so_far(path):
+    told = []
+    watched = plan(path, told)
+    ids = tokenizer().encode("One word and one word and another").ids
+    watched.firings(text_of(*ids[:-1]))
+    write(path, RULES.format(own=0.6))
+    found = watched.firings(text_of(*ids))
+    whole = RulePlan(parse_rules(RULES.format(own=0.6)), lambda each: tokenizer().decode([each])).firings(text_of(*ids))
+    assert [each.name for each in found.rules] == [each.name for each in whole.rules]
+    assert torch.equal(found.fires, whole.fires)
+    assert torch.equal(found.targets, whole.targets)
+
+
+def test_ruled_watches_in_the_generation_of_transformers(path):
+    class Hook(LogitsProcessor):
+        def __init__(self, hook):
+            self.hook = hook
+
+        def __call__(self, input_ids, scores):
+            return self.hook(input_ids, scores)
+
+    model, told, passes = tiny_decoder("llama", vocabulary=300), [], []
+    contents = planned_contents(8)
+    hook = Hook(Replacing(path, contents))
+    ids = torch.tensor([tokenizer().encode(PROMPT).ids])
+    with localist.ruled(model, path, tokenizer(), 8, watch=True, on_change=told.append, on_pass=passes.append) as log:
+        model.generate(
+            ids, max_new_tokens=9, min_new_tokens=9, do_sample=False, logits_processor=LogitsProcessorList([hook])
+        )
+    texts = in_force(RULES.format(own=0.5), contents)
+    assert [each.version for each in passes] == [sha256(each) for each in texts]
+    assert len(told) == 9
+    for done, text in zip(passes, texts, strict=True):
+        assert {each.promise for each in done} <= {rule.fidelity for rule in parse_rules(text)}
+    assert [each.version for each in log.passes] == [each.version for each in passes if each.layers]
+
+
+def test_only_a_file_is_watched():
+    rules = parse_rules(RULES.format(own=0.5))
+    model = tiny_decoder("gpt2", vocabulary=300)
+    with pytest.raises(DomainError, match="give its path"), localist.ruled(model, rules, tokenizer(), watch=True):
+        pass
