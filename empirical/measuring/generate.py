@@ -131,7 +131,7 @@ def generate(
             with Attachment(model, blocks, each).attached():
                 # Layers at dial 1 need their current window only.
                 cache = BlockCache(model) if 1 in each and blocks.window is not None else None
-                ids, loss = continued(model, start, tokens, temperature, seed, cache, logits_processor)
+                ids, loss = continued(model, start, tokens, temperature, seed, logits_processor, cache)
             found.append(continuation(each, ids, loss))
         return found
     from empirical.steering.ruled_texts import ruled_texts
@@ -245,8 +245,8 @@ def continued(
     tokens: int,
     temperature: float,
     seed: int,
-    cache: Cache | None = None,
     processor: Processor | None = None,
+    cache: Cache | None = None,
 ) -> tuple[Tensor, float | None]:
     """Ids `start` `(1, prompt)` extended by `tokens`, and the new tokens' mean surprise in nats at temperature 1.
 

@@ -12,19 +12,19 @@ from empirical.training.corpus import python_topics, train_tokenizer
 VOCABULARY = 300
 RULES = """
 [[rule]]
-name = "own"
-when = 'class(word)'
-target = 'own block'
-fidelity = {own}
+name = "start"
+when = 'not class(space)'
+target = 'first token'
+fidelity = {least}
 
 [[rule]]
 name = "back"
 when = 'seen_before'
-target = 'tokens(seen_before or position < 3)'
+target = 'tokens(position > 1)'
 fidelity = 0.2
 layers = [1]
 """
-KEPT = RULES.format(own=0.7)
+KEPT = RULES.format(least=0.7)
 
 
 @cache

@@ -25,13 +25,13 @@ from theory.errors import DomainError, InputError
 PROMPT = "The statement is"
 BROKEN = {
     "not TOML": "[[rule",
-    "sean_before": RULES.format(own=0.5).replace("'seen_before'", "'sean_before'"),
-    "names layer 9 of 2": RULES.format(own=0.5).replace("layers = [1]", "layers = [9]"),
-    "names head 4 of 4": RULES.format(own=0.5).replace("layers = [1]", "heads = [4]"),
-    "is contradictory": RULES.format(own=0.5).replace("class(word)", "class(word) and class(digit)"),
+    "sean_before": RULES.format(least=0.5).replace("'seen_before'", "'sean_before'"),
+    "names layer 9 of 2": RULES.format(least=0.5).replace("layers = [1]", "layers = [9]"),
+    "names head 4 of 4": RULES.format(least=0.5).replace("layers = [1]", "heads = [4]"),
+    "is contradictory": RULES.format(least=0.5).replace("not class(space)", "class(word) and class(digit)"),
     "must be given": "",
     "not UTF-8": b"\xff\xfe",
-    "fidelity": RULES.format(own=1.5),
+    "fidelity": RULES.format(least=1.5),
     "No such file": None,
 }
 
@@ -70,7 +70,7 @@ def planned_contents(count):
     """So many contents for a file, each unlike the one before: in turn two that are valid and one that is broken."""
     broken = list(BROKEN.values())
     return [
-        broken[number // 3 % len(broken)] if number % 3 == 2 else RULES.format(own=f"0.{300 + number}")
+        broken[number // 3 % len(broken)] if number % 3 == 2 else RULES.format(least=f"0.{300 + number}")
         for number in range(count)
     ]
 
@@ -99,7 +99,7 @@ def in_force(first, contents):
 
 def check_replacements(folder, path, log, count, **given):
     """Generates while the file is replaced before each pass but the first; asserts that nothing was lost."""
-    first = RULES.format(own=0.25)
+    first = RULES.format(least=0.25)
     write(path, first)
     contents = planned_contents(count)
     told = []
@@ -199,7 +199,7 @@ def text_of(*tokens):
 @pytest.fixture
 def path(tmp_path):
     found = tmp_path / "RULES.toml"
-    write(found, RULES.format(own=0.5))
+    write(found, RULES.format(least=0.5))
     return found
 
 
@@ -219,7 +219,7 @@ def test_a_broken_file_is_refused_once_and_the_old_rules_stay(path, reason):
     assert reason in change.refusal
     assert (change.position, change.text, watched.version) == (4, None, before)
     # Restored: these rules never went.
-    write(path, RULES.format(own=0.5))
+    write(path, RULES.format(least=0.5))
     watched.firings(text_of(*range(6)))
     assert told == [change]
     write(path, BROKEN[reason])
@@ -249,10 +249,10 @@ def test_a_change_within_one_tick_of_the_clock_is_seen(path):
     told = []
     watched = plan(path, told)
     stamp = path.stat()
-    write(path, RULES.format(own=0.6), in_place=True)
+    write(path, RULES.format(least=0.6), in_place=True)
     os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     watched.firings(text_of(1, 2))
-    assert [each.text for each in told] == [RULES.format(own=0.6)]
+    assert [each.text for each in told] == [RULES.format(least=0.6)]
 
 
 def test_an_old_file_is_not_read_again(path, monkeypatch):
@@ -272,9 +272,11 @@ def test_new_rules_read_the_whole_text_so_far(path):
     watched = plan(path, told)
     ids = tokenizer().encode("One word and one word and another").ids
     watched.firings(text_of(*ids[:-1]))
-    write(path, RULES.format(own=0.6))
+    write(path, RULES.format(least=0.6))
     found = watched.firings(text_of(*ids))
-    whole = RulePlan(parse_rules(RULES.format(own=0.6)), lambda each: tokenizer().decode([each])).firings(text_of(*ids))
+    whole = RulePlan(parse_rules(RULES.format(least=0.6)), lambda each: tokenizer().decode([each])).firings(
+        text_of(*ids)
+    )
     assert [each.name for each in found.rules] == [each.name for each in whole.rules]
     assert torch.equal(found.fires, whole.fires)
     assert torch.equal(found.targets, whole.targets)
@@ -296,7 +298,7 @@ def test_ruled_watches_in_the_generation_of_transformers(path):
         model.generate(
             ids, max_new_tokens=9, min_new_tokens=9, do_sample=False, logits_processor=LogitsProcessorList([hook])
         )
-    texts = in_force(RULES.format(own=0.5), contents)
+    texts = in_force(RULES.format(least=0.5), contents)
     assert [each.version for each in passes] == [sha256(each) for each in texts]
     assert len(told) == 9
     for done, text in zip(passes, texts, strict=True):
@@ -305,7 +307,7 @@ def test_ruled_watches_in_the_generation_of_transformers(path):
 
 
 def test_only_a_file_is_watched():
-    rules = parse_rules(RULES.format(own=0.5))
+    rules = parse_rules(RULES.format(least=0.5))
     model = tiny_decoder("gpt2", vocabulary=300)
     with pytest.raises(DomainError, match="give its path"), localist.ruled(model, rules, tokenizer(), watch=True):
         pass
