@@ -142,8 +142,8 @@ def _replay(model: str, log: Path, as_json: bool) -> None:
             print(f"and {found.differences - len(found.shown):,} more differences")
         if found.cut_off:
             print("the log is cut off: replayed up to its last whole pass")
-        counts = f"{found.firings:,} firings in {found.passes:,} passes of {found.texts:,} texts replayed"
-        print(f"{counts}; {found.differences:,} differences")
+        counts = f"{found.firings:,} firings, {found.passes:,} passes, {found.texts:,} texts"
+        print(f"replayed: {counts}; differences: {found.differences:,}")
     if found.differences:
         raise typer.Exit(1)
 

@@ -211,7 +211,7 @@ def test_the_command_says_what_differs(folder, lines, tmp_path, capsys):
     log = tmp_path / "log.jsonl"
     log.write_text("".join(lines), encoding="utf-8")
     command(str(folder), replay=log)
-    assert capsys.readouterr().out.endswith(f"firings in {NEW} passes of 1 texts replayed; 0 differences\n")
+    assert capsys.readouterr().out.endswith(f"firings, {NEW} passes, 1 texts; differences: 0\n")
     changed = list(lines)
     edited("firing", 5, strength=9.0)(changed)
     log.write_text("".join(changed[:-1]), encoding="utf-8")
