@@ -59,7 +59,8 @@ def generate(
         given = {name: value for name, value in locals().items() if name not in ("model", "replay", "as_json")}
         for name, value in given.items():
             if value != inspect.signature(generate).parameters[name].default:
-                raise DomainError(f"{name} has no effect on a replay: the log says what was run")
+                option = f"--{name.replace('_', '-')} {'' if value is True else value}".rstrip()
+                raise DomainError(f"{option} has no effect on a replay: the log says what was run")
         _replay(model, replay, as_json)
         return
     if shape is not None and dial is None:

@@ -227,9 +227,19 @@ def test_the_command_says_what_differs(folder, lines, tmp_path, capsys):
     assert (found["differences"], found["cut_off"], found["passes"]) == (1, True, NEW)
 
 
-@pytest.mark.parametrize("given", [{"prompt": "a"}, {"seed": 3}, {"tokens": 5}, {"on_broken": "stop"}, {"block": 4}])
-def test_a_replay_takes_no_other_option(folder, tmp_path, given):
-    with pytest.raises(DomainError, match=f"{next(iter(given))} has no effect on a replay"):
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [
+        ({"prompt": "a"}, "--prompt a"),
+        ({"seed": 3}, "--seed 3"),
+        ({"tokens": 5}, "--tokens 5"),
+        ({"on_broken": "stop"}, "--on-broken stop"),
+        ({"watch_rules": True}, "--watch-rules"),
+        ({"block": 4}, "--block 4"),
+    ],
+)
+def test_a_replay_takes_no_other_option(folder, tmp_path, given, option):
+    with pytest.raises(DomainError, match=f"^{option} has no effect on a replay"):
         command(str(folder), replay=tmp_path / "log.jsonl", **given)
 
 
