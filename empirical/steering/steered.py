@@ -140,13 +140,14 @@ class _Steering:
         self.begin()
         if text is None:
             return
-        fresh, total = slice(-text.queries, None), text.positions.shape[1]
+        start = text.positions.shape[1] - text.queries
+        # Copies: a view would keep the whole text of every pass.
         done = SteeredPass(
             () if firings is None else firings.rules,
-            text.positions[:, fresh],
+            text.positions[:, start:].clone(),
             found,
-            None if text.tokens is None else text.tokens[:, fresh],
-            total - text.queries,
+            None if text.tokens is None else text.tokens[:, start:].clone(),
+            start,
             getattr(self.plan, "version", None),
         )
         if found:

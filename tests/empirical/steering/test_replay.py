@@ -2,17 +2,19 @@
 
 import json
 import re
+from random import Random
 
 import pytest
 import typer
 from ruled_folders import KEPT, RULES, events, save_decoder
 from tiny import one_thread  # noqa: F401
 
+from empirical.measuring import generate as generating
 from empirical.measuring.generate import generate, replay
 from empirical.measuring.generate_command import generate as command
 from empirical.steering.growth import Sampler
 from empirical.steering.replay import _same
-from theory.errors import DomainError, InputError
+from theory.errors import DomainError, InputError, LocalistError
 
 PROMPT = "One of them is"
 NEW = 8
@@ -255,3 +257,26 @@ def test_numbers_that_count_as_the_same():
     assert _same(float("nan"), float("nan"))
     assert not _same(float("nan"), 1.0)
     assert not _same(None, 0.5)
+
+
+@pytest.mark.slow
+def test_mutated_logs_end_in_one_line(folder, lines, tmp_path, monkeypatch):
+    model, data, log = generating.load_decoder(folder), "".join(lines).encode(), tmp_path / "log.jsonl"
+    monkeypatch.setattr(generating, "load_decoder", lambda source: model)
+    random, found, refused = Random(0), {"same": 0, "different": 0}, []
+    for number in range(500):
+        changed, at = bytearray(data), random.randrange(len(data))
+        if number % 3 == 0:
+            changed[at] = random.randrange(256)
+        elif number % 3 == 1:
+            del changed[at : at + random.randrange(1, 40)]
+        else:
+            changed[at:at] = random.choice([b"9", b"-", b"null", b"NaN", b"1e999", b"[[", b'"', b"\n", b"\xff"])
+        log.write_bytes(changed)
+        try:
+            found["different" if replay(folder, log).differences else "same"] += 1
+        except LocalistError as error:
+            refused.append(str(error))
+    # Versions of programs may be changed, and digits beyond the tolerance.
+    assert found["same"] < 50 < found["different"] < len(refused)
+    assert not any("\n" in each for each in refused)
