@@ -104,6 +104,9 @@ class FilePlan:
         return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
 
     def _read(self) -> bytes:
+        if self._watch and self._path.exists() and not self._path.is_file():
+            # A pipe gives its content once, and may keep the pass waiting.
+            raise InputError(f"cannot watch {self._path}: it is not a file")
         try:
             return self._path.read_bytes()
         except (OSError, ValueError) as error:

@@ -108,6 +108,18 @@ def test_a_file_that_is_not_watched_is_read_once(path):
     assert told == []
 
 
+def test_a_pipe_is_not_watched(path):
+    told = []
+    watched = plan(path, told)
+    path.unlink()
+    os.mkfifo(path)
+    watched.firings(text_of(*range(5)))
+    (change,) = told
+    assert change.refusal.endswith("it is not a file")
+    with pytest.raises(InputError, match="cannot watch"):
+        plan(path, told)
+
+
 def test_a_change_within_one_tick_of_the_clock_is_seen(path):
     told = []
     watched = plan(path, told)
