@@ -142,6 +142,7 @@ def generate(
         "temperature": temperature,
         "seed": seed,
         "processed": logits_processor is not None,
+        "texts": len(plans),
     }
     with ruled_texts(
         model,

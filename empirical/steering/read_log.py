@@ -29,7 +29,7 @@ class LoggedPass:
 
 @dataclass(frozen=True)
 class CutOff:
-    """The log ends before its text does, after so many whole passes of that text."""
+    """The log ends before its texts do, after so many whole passes of the last one."""
 
     passes: int
 
@@ -40,9 +40,9 @@ Entry = LogLine | TextLine | RulesLine | RefusedLine | LoggedPass | EndLine | Cu
 def read_log(path: Path) -> Iterator[Entry]:
     """What a log says, in its order: its first line, then texts with versions of the rules, passes and an end.
 
-    A log whose last text has no end gives `CutOff` in its place; a last line without a line end and a last pass with
-    fewer firings than it counts are left out. Raises InputError with file and line for one that is not of a log or
-    cannot stand there.
+    A log whose last text has no end, or that lacks texts, gives `CutOff` in its place; a last line without a line end
+    and a last pass with fewer firings than it counts are left out. Raises InputError with file and line for one that is
+    not of a log or cannot stand there.
     """
     state, held = _State(), None
     for place, line in _lines(path):
@@ -66,15 +66,19 @@ def read_log(path: Path) -> Iterator[Entry]:
             state.passes -= 1
     if not state.begun:
         raise InputError(f"{path} holds no line of a firing log")
-    if state.open:
+    if state.open or state.left > 0:
         yield CutOff(state.passes)
 
 
 @dataclass
 class _State:
-    """Where a log stands: whether it and a text have begun, the version in force, and the text's passes and tokens."""
+    """Where a log stands: whether it and a text have begun, the version in force, and the text's passes and tokens.
+
+    `left` is how many texts are still to end.
+    """
 
     begun: bool = False
+    left: int = 0
     open: bool = False
     version: str | None = None
     passes: int = 0
@@ -88,6 +92,7 @@ class _State:
             )
         self.begun = True
         if isinstance(line, LogLine):
+            self.left = line.texts or 0
             return
         if isinstance(line, TextLine) == self.open:
             raise InputError(
@@ -98,7 +103,7 @@ class _State:
         elif isinstance(line, EndLine):
             if line.passes != self.passes:
                 raise InputError(f"{place}: {line.passes} passes have ended, and {self.passes} are in the log")
-            self.open = False
+            self.open, self.left = False, 0 if line.stopped else self.left - 1
         else:
             self._place(place, line)
 

@@ -68,6 +68,8 @@ def replayed(
         if isinstance(entry, TextLine):
             found.texts += 1
             _text(entry, entries, model, tokenizer, blocks, None if choosing is None else choosing(), found)
+        elif isinstance(entry, CutOff):
+            found.cut_off = True
     return found
 
 

@@ -125,13 +125,16 @@ def test_the_first_line_says_what_was_run(folder, rules, tmp_path):
     (log,) = logged(folder, rules, tmp_path / "log.jsonl", seed=3, temperature=0.5, block=7)
     lines, of = events(log)
     assert lines[0]["event"] == "log"
-    assert {name: lines[0][name] for name in ("schema", "model", "block", "temperature", "seed", "processed")} == {
+    assert {
+        name: lines[0][name] for name in ("schema", "model", "block", "temperature", "seed", "processed", "texts")
+    } == {
         "schema": 1,
         "model": str(folder),
         "block": 7,
         "temperature": 0.5,
         "seed": 3,
         "processed": False,
+        "texts": 1,
     }
     assert [each["event"] for each in lines[1:4]] == ["text", "rules", "pass"]
     assert of("rules")[0]["text"] == KEPT

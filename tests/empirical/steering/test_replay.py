@@ -197,8 +197,17 @@ def test_each_dial_of_a_log_is_replayed(folder, tmp_path):
     found = replay(folder, tmp_path / "log.jsonl")
     assert (found.texts, found.passes, found.differences) == (3, 3 * NEW, 0)
     assert found.firings == sum(each.firings for each in texts)
-    _, of_kind = events(tmp_path / "log.jsonl")
+    kept, of_kind = events(tmp_path / "log.jsonl")
     assert [each["position"] for each in of_kind("rules")] == [0, 0, 0]
+    # Whole texts that are missing are missed, also all of them.
+    ends = [number for number, each in enumerate(kept, 1) if each["event"] in ("log", "end")]
+    assert len(ends) == 4
+    for texts, end in enumerate(ends):
+        lines = (json.dumps(each) + "\n" for each in kept[:end])
+        (tmp_path / "log.jsonl").write_text("".join(lines), encoding="utf-8")
+        found = replay(folder, tmp_path / "log.jsonl")
+        assert (found.texts, found.passes, found.differences) == (texts, texts * NEW, 0)
+        assert found.cut_off == (texts < 3)
 
 
 def test_another_model_is_refused(folder, lines, tmp_path):
