@@ -16,8 +16,8 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class LogLine(Settings):
     """First line: what wrote the log, and what a replay needs; None where a program wrote it that did not say.
 
-    `model_sha256` is as in `model_digest`. `texts` is how many follow, unless a broken promise ends them. `block` is the
-    option of `generate`; `processed` says whether a logits processor chose beside the model.
+    `model_sha256` is as in `model_digest`. `texts` is how many follow, unless a broken promise ends them. `block` is
+    the option of `generate`; `processed` says whether a logits processor chose beside the model.
     """
 
     event: Literal["log"] = "log"
