@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -136,8 +136,26 @@ def read_rules(path: Path) -> list[Rule]:
     return parse_rules(read_text(path), str(path))
 
 
-def parse_rules(text: str, name: str = "rules") -> list[Rule]:
-    """The rules in the text of a file called `name`; files of anchors are relative to its folder. Raises InputError."""
+def anchors_of_files(text: str, name: str) -> dict[str, tuple[Path, list[str]]]:
+    """The entries of `[anchors]` that name files: each with its file and the texts taken from it.
+
+    Empty for a text that is no rule file. Raises InputError for a file that cannot be used.
+    """
+    text = text.replace("\r\n", "\n")
+    try:
+        file = RuleFile.model_validate(parse_toml(text, Path(name)))
+    except (InputError, ValidationError, RecursionError):
+        return {}
+    tables = {each: given for each, given in file.anchors.items() if isinstance(given, AnchorTable)}
+    taken = _Formulas(name, text, file, None).anchors if tables else {}
+    return {each: (Path(name).parent / given.file, list(taken[each])) for each, given in tables.items()}
+
+
+def parse_rules(text: str, name: str = "rules", anchors: Mapping[str, Sequence[str]] | None = None) -> list[Rule]:
+    """The rules in the text of a file called `name`; files of anchors are relative to its folder.
+
+    With `anchors` the texts of these entries are given, and no file is read. Raises InputError.
+    """
     # TOML reads both line ends alike.
     text = text.replace("\r\n", "\n")
     tables = parse_toml(text, Path(name))
@@ -147,7 +165,7 @@ def parse_rules(text: str, name: str = "rules") -> list[Rule]:
         raise InputError(f"{name}{_complaint(error, text)}") from None
     except RecursionError:
         raise InputError(f"{name} is nested too deeply") from None
-    reader, names = _Formulas(name, text, file), [rule.name for rule in file.rule]
+    reader, names = _Formulas(name, text, file, anchors), [rule.name for rule in file.rule]
     for index, each in enumerate(names):
         if each in names[:index]:
             raise InputError(f"{name}{place_of(text, ['rule', index, 'name'])}: rule name {each!r} must be unique")
@@ -157,14 +175,18 @@ def parse_rules(text: str, name: str = "rules") -> list[Rule]:
 class _Formulas:
     """Reads the formulas of a file's rules and checks each rule by itself."""
 
-    def __init__(self, name: str, text: str, file: RuleFile) -> None:
-        self.name, self.text, self.file = name, text, file
+    def __init__(self, name: str, text: str, file: RuleFile, given: Mapping[str, Sequence[str]] | None) -> None:
+        self.name, self.text, self.file, self._given = name, text, file, given
         self.anchors = {each: self._texts(each, given) for each, given in file.anchors.items()}
 
     def _texts(self, name: str, given: Sequence[str] | AnchorTable) -> Sequence[str]:
         """The token texts of an entry of `[anchors]`. Raises InputError with its place."""
         if not isinstance(given, AnchorTable):
             return given
+        if self._given is not None:
+            if name not in self._given:
+                raise InputError(f"{self.name}: anchors.{toml_key(name)}: its texts are missing")
+            return self._given[name]
         key = "file"
         try:
             found = read_anchors(Path(self.name).parent / given.file)

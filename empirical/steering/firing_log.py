@@ -46,7 +46,8 @@ class FiringLog:
         """A version of the rule file took effect or was refused."""
         where = {"position": change.position, "sha256": change.sha256}
         if change.refusal is None:
-            self._write({"event": "rules", **where, "text": change.text})
+            taken = {"anchors": dict(change.anchors)} if change.anchors else {}
+            self._write({"event": "rules", **where, "text": change.text, **taken})
         else:
             self._write({"event": "refused", **where, "reason": change.refusal})
 

@@ -41,12 +41,16 @@ class TextLine(Settings):
 
 
 class RulesLine(Settings):
-    """A version of the rule file takes effect; `position` tokens stand before it."""
+    """A version of the rule file takes effect; `position` tokens stand before it.
+
+    `anchors` are the texts that it takes from files of anchors.
+    """
 
     event: Literal["rules"] = "rules"
     position: Count
     sha256: Sha256
     text: str
+    anchors: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class RefusedLine(Settings):

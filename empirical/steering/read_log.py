@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from empirical.settings import first_message
 from empirical.steering.firing_log import part, part_numbers
 from empirical.steering.log_lines import EndLine, FiringLine, Line, LogLine, PassLine, RefusedLine, RulesLine, TextLine
+from empirical.steering.rule_versions import version_of
 from theory.errors import InputError
 
 _LINES: TypeAdapter[Any] = TypeAdapter(Line)
@@ -111,7 +111,7 @@ class _State:
         if line.position != self.tokens:
             raise InputError(f"{place}: position {line.position} follows {self.tokens} tokens")
         if isinstance(line, RulesLine):
-            if hashlib.sha256(line.text.encode(errors="surrogatepass")).hexdigest() != line.sha256:
+            if version_of(line.text.encode(errors="surrogatepass"), line.anchors) != line.sha256:
                 raise InputError(f"{place}: the text of the rules has another hash than {line.sha256[:12]}")
             self.version = line.sha256
         elif isinstance(line, PassLine):

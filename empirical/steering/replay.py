@@ -102,7 +102,10 @@ def _text(
     with steered(model, plan, blocks=blocks, dials=list(begun.dials), on_pass=seen.append):
         for entry in entries:
             if isinstance(entry, RulesLine):
-                plan.version, plan.plan = entry.sha256, planned(parse_rules(entry.text, "the log's rules"))
+                plan.version, plan.plan = (
+                    entry.sha256,
+                    planned(parse_rules(entry.text, "the log's rules", entry.anchors)),
+                )
             elif isinstance(entry, LoggedPass):
                 (tokens,) = entry.line.tokens
                 if max(tokens) >= config.vocab_size or ids.shape[1] + len(tokens) > room:

@@ -134,7 +134,8 @@ def test_an_old_file_is_not_read_again(path, monkeypatch):
     told, reads = [], []
     os.utime(path, ns=(0, time.time_ns() - 10**10))
     watched = plan(path, told)
-    monkeypatch.setattr(FilePlan, "_read", lambda self: reads.append(1) or path.read_bytes())
+    watched.firings(text_of(1))
+    monkeypatch.setattr(FilePlan, "_bytes", lambda self: reads.append(1) or path.read_bytes())
     watched.firings(text_of(1, 2))
     assert reads == []
     os.utime(path, ns=(0, time.time_ns() - 9**10))
