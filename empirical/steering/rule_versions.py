@@ -76,6 +76,7 @@ class FilePlan:
     ) -> None:
         self._path, self._planned, self._watch, self._on_change = path, planned, watch, on_change
         self._files: tuple[Path, ...] = ()
+        self._last: _Content | None = None
         self._content = self._read()
         # Without a stamp the first look reads the files again: one may have changed while they were read.
         self._stamp: tuple[object, ...] | None = None
@@ -135,11 +136,14 @@ class FilePlan:
         return tuple(stamps)
 
     def _read(self) -> _Content:
-        data = self._bytes()
+        data, last = self._bytes(), self._last
+        if last is not None and last.data == data and not last.anchors:
+            return last
         # Bytes that are no text are refused by `_of`.
         taken = anchors_of_files(data.decode(errors="replace"), str(self._path))
         self._files = tuple(path for path, _ in taken.values())
-        return _Content(data, {name: texts for name, (_, texts) in taken.items()})
+        self._last = _Content(data, {name: texts for name, (_, texts) in taken.items()})
+        return self._last
 
     def _bytes(self) -> bytes:
         if self._watch and self._path.exists() and not self._path.is_file():
