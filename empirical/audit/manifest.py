@@ -16,9 +16,10 @@ from empirical.config import SIZED
 from empirical.environment import environment
 from empirical.measuring.subject import Subject
 from empirical.measuring.work import digest_of
+from empirical.rules.rule_file import anchors_of_files
 from empirical.seal import read_files
 from empirical.settings import Settings
-from theory.files import sha256_of
+from theory.files import read_text, sha256_of
 
 # Tokenizers of other formats than `tokenizer.json`.
 _VOCABULARY = ("vocab.json", "merges.txt")
@@ -73,7 +74,11 @@ def manifest(
             "dials": [list(dial) if isinstance(dial, Sequence) else dial for dial in subject.dials],
             "seal": subject.about["seal"],
         },
-        "files": {"model": model_files(model), "text": named_file(text), "rules": named_file(rules)},
+        "files": {
+            "model": model_files(model),
+            "text": named_file(text),
+            "rules": rule_file(rules),
+        },
         "tokens_sha256": digest_of(subject),
         "windows": {"measured": list(windows), "of": len(subject.windows)},
         "dtype": str(subject.model.dtype).removeprefix("torch."),
@@ -93,9 +98,17 @@ def model_files(model: Path | str) -> dict[str, str]:
     return {path.name: sha256_of(path) for path in sorted({*read_files(folder), *more})}
 
 
-def named_file(path: Path | None) -> dict[str, str] | None:
+def named_file(path: Path | None) -> dict[str, Any] | None:
     """Name and SHA-256 of a file."""
     return None if path is None else {"name": path.name, "sha256": sha256_of(path)}
+
+
+def rule_file(path: Path | None) -> dict[str, Any] | None:
+    """Name and SHA-256 of a rule file and of the files of anchors that it names, by entry of `[anchors]`."""
+    if path is None:
+        return None
+    files = {entry: named_file(file) for entry, (file, _) in anchors_of_files(read_text(path), str(path)).items()}
+    return {"name": path.name, "sha256": sha256_of(path), "anchors": files}
 
 
 def name_of(model: Path | str) -> str:

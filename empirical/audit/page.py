@@ -140,7 +140,9 @@ def _methods(about: dict[str, Any]) -> Iterable[str]:
 def _manifest(about: dict[str, Any]) -> Iterable[str]:
     made = about["manifest"]
     files = list(made["files"]["model"].items())
-    files += [(each["name"], each["sha256"]) for key in ("text", "rules") if (each := made["files"][key])]
+    named = [each for key in ("text", "rules") if (each := made["files"][key])]
+    named += (made["files"]["rules"] or {}).get("anchors", {}).values()
+    files += [(each["name"], each["sha256"]) for each in named]
     yield f"<h2>Manifest</h2><p><code>{_text(made['command'])}</code></p>"
     yield _table(("name", "sha256"), [list(each) for each in files], "left")
     facts = {"windows": f"{len(made['windows']['measured'])} of {made['windows']['of']}"}

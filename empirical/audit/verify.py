@@ -15,7 +15,7 @@ import torch
 
 from empirical.audit.exceptions import FILE_NAME, collected
 from empirical.audit.files import PAGE_NAME
-from empirical.audit.manifest import Options, model_files, named_file
+from empirical.audit.manifest import Options, model_files, named_file, rule_file
 from empirical.audit.page import page
 from empirical.audit.report import KIND, SCHEMA, audit, content_hash
 from empirical.settings import checked
@@ -90,11 +90,11 @@ def verify_report(
     near = [report.resolve().parent, Path(source).resolve().parent, Path()]
     paths = {name: _file(made, name, given, report, near) for name, given in (("text", text), ("rules", rules))}
     changed = list(_compared(made["files"].get("model"), model_files(source), "manifest.files.model"))
-    for name, path in paths.items():
-        # Another name alone is no other content; the repeated audit will list it.
-        if (found := named_file(path)) is not None:
-            described = made["files"][name].get("sha256")
-            changed += _compared(described, found["sha256"], f"manifest.files.{name}.sha256")
+    for name, found in (("text", named_file(paths["text"])), ("rules", rule_file(paths["rules"]))):
+        for part, value in (found or {}).items():
+            # Another name alone is no other content; the repeated audit will list it.
+            if part != "name":
+                changed += _compared(made["files"][name].get(part), value, f"manifest.files.{name}.{part}")
     differences = [*_edited(stated), *changed]
     if changed:
         return Verified((*differences, *_beside(stated, report)), repeated=False)

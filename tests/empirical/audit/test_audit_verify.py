@@ -248,3 +248,21 @@ def test_rules_that_the_audit_had_not_are_refused(decoder):
     (decoder.parent / "RULES.toml").write_text(RULES)
     with pytest.raises(DomainError, match=r"--rules .* must be left out: the audit of .* had none"):
         verify_report(report, rules=decoder.parent / "RULES.toml", progress=False)
+
+
+def test_a_changed_file_of_anchors_is_named(decoder):
+    folder = decoder.parent
+    anchor = {"text": "sentence", "id": None, "confirmed": True}
+    about = {"kind": "anchors", "schema": 1, "model": None, "labels": [{"label": "x", "anchors": [anchor]}]}
+    (folder / "A.json").write_text(json.dumps(about))
+    rules = folder / "ANCHORED.toml"
+    rules.write_text(
+        '[anchors]\nx = { file = "A.json" }\n[[rule]]\nname = "r"\nwhen = "position > 2"\n'
+        "target = 'anchors(\"x\")'\nstrength = 1.0\n"
+    )
+    report = audited(decoder, rules=rules, sequences=2)[1] / "report.json"
+    assert verify_report(report, progress=False).same
+    (folder / "A.json").write_text(json.dumps(about | {"note": "another file"}))
+    found = verify_report(report, progress=False)
+    assert not found.repeated
+    assert [each.place for each in found.differences] == ["manifest.files.rules.anchors.x.sha256"]
