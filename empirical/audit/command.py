@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from empirical.options import Block, Blocks, Context, OwnText
 from theory.errors import DomainError
 
 
@@ -16,7 +17,7 @@ def audit(
         str | None,
         typer.Argument(help="Folder of a finished run; with --text, folder or hub name of a decoder."),
     ] = None,
-    text: Annotated[Path | None, typer.Option(help="Text file to audit a decoder on, instead of a run.")] = None,
+    text: OwnText = None,
     promise: Annotated[
         list[str] | None,
         typer.Option(
@@ -24,15 +25,9 @@ def audit(
         ),
     ] = None,
     rules: Annotated[Path | None, typer.Option(help="Also steer by these rules and report what they did.")] = None,
-    block: Annotated[
-        int | None, typer.Option(help="With --text: length of a block in tokens (the model's own, else 64).")
-    ] = None,
-    blocks: Annotated[
-        str | None, typer.Option(help="With --text: sentences, paragraphs, starting-at:ID,ID or ending-at:ID,ID.")
-    ] = None,
-    context: Annotated[
-        int | None, typer.Option(help="With --text: tokens per window (1024, or what the model has room for).")
-    ] = None,
+    block: Block = None,
+    blocks: Blocks = None,
+    context: Context = None,
     sequences: Annotated[int | None, typer.Option(help="Windows of the text, drawn at random (all).")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of that draw (0).")] = None,
     confidence: Annotated[

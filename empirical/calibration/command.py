@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from empirical.options import Block, Blocks, Context, OwnText, Precision, RunOrDecoder
+
 if TYPE_CHECKING:
     from empirical.calibration.calibrate import Calibration
 
 
 def calibrate(
-    model: Annotated[
-        str, typer.Argument(help="Folder of a finished run; with --text, folder or hub name of a decoder.")
-    ],
-    text: Annotated[Path | None, typer.Option(help="Text file to calibrate a decoder on, instead of a run.")] = None,
+    model: RunOrDecoder,
+    text: OwnText = None,
     fidelity: Annotated[float, typer.Option(help="Fidelity that rows must reach.")] = 0.9,
     rows: Annotated[
         float, typer.Option(help="Share of a window's rows that must reach it, of those with a key off their block.")
@@ -33,18 +33,10 @@ def calibrate(
     compare: Annotated[
         bool, typer.Option("--compare", help="Also measure schedules at equal mean dial and equal promise.")
     ] = False,
-    precision: Annotated[
-        str, typer.Option(help="float32, or float64, which decides rows whose scores are too large for float32.")
-    ] = "float32",
-    block: Annotated[
-        int | None, typer.Option(help="With --text: length of a block in tokens (the model's own, else 64).")
-    ] = None,
-    blocks: Annotated[
-        str | None, typer.Option(help="With --text: sentences, paragraphs, starting-at:ID,ID or ending-at:ID,ID.")
-    ] = None,
-    context: Annotated[
-        int | None, typer.Option(help="With --text: tokens per window (1024, or what the model has room for).")
-    ] = None,
+    precision: Precision = "float32",
+    block: Block = None,
+    blocks: Blocks = None,
+    context: Context = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the result (MODEL/calibrated).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

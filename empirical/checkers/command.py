@@ -9,15 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
+from empirical.options import Block, Blocks, Context, OwnText, RunOrDecoder
+
 # More than a text has sequences.
 MOST_VERSIONS = 10_000
 
 
 def simulate(
     file: Annotated[Path, typer.Argument(metavar="RULES.toml", help="The rules.")],
-    model: Annotated[
-        str, typer.Argument(help="Folder of a finished run; with --text, folder or hub name of a decoder.")
-    ],
+    model: RunOrDecoder,
     missed: Annotated[
         str,
         typer.Option(
@@ -37,16 +37,10 @@ def simulate(
         float | None,
         typer.Option(help="Confidence of E4's bound from measured misses, for all versions at once (0.95)."),
     ] = None,
-    text: Annotated[Path | None, typer.Option(help="Text file to run a decoder on, instead of a run's own.")] = None,
-    block: Annotated[
-        int | None, typer.Option(help="With --text: length of a block in tokens (the model's own, else 64).")
-    ] = None,
-    blocks: Annotated[
-        str | None, typer.Option(help="With --text: sentences, paragraphs, starting-at:ID,ID or ending-at:ID,ID.")
-    ] = None,
-    context: Annotated[
-        int | None, typer.Option(help="With --text: tokens per sequence (1024, or what the model has room for).")
-    ] = None,
+    text: OwnText = None,
+    block: Block = None,
+    blocks: Blocks = None,
+    context: Context = None,
     sequences: Annotated[int | None, typer.Option(help="Sequences of the text to run (all).")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the result to this JSON file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

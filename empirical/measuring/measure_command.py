@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from empirical.options import Block, Blocks, Context, OwnText, Precision, RunOrDecoder
 from theory.errors import DomainError
 
 # Fidelity from which a head counts as local.
@@ -18,22 +19,11 @@ LOCAL_MEANS = (
 
 
 def measure(
-    model: Annotated[
-        str, typer.Argument(help="Folder of a finished run; with --text, folder or hub name of a decoder.")
-    ],
-    text: Annotated[Path | None, typer.Option(help="Text file to measure a decoder on, instead of a run.")] = None,
-    block: Annotated[
-        int | None, typer.Option(help="With --text: length of a block in tokens (the model's own, else 64).")
-    ] = None,
-    blocks: Annotated[
-        str | None,
-        typer.Option(
-            help="With --text: sentences, paragraphs, starting-at:ID,ID (tokens that begin a block) or ending-at:ID,ID."
-        ),
-    ] = None,
-    context: Annotated[
-        int | None, typer.Option(help="With --text: tokens per sequence (1024, or what the model has room for).")
-    ] = None,
+    model: RunOrDecoder,
+    text: OwnText = None,
+    block: Block = None,
+    blocks: Blocks = None,
+    context: Context = None,
     dial: Annotated[
         str | None,
         typer.Option(help="Move the dial at inference: start:stop:step or a list, such as 0:1:0.1."),
@@ -50,9 +40,7 @@ def measure(
         typer.Option(help="Report which heads leak at most this in every row, and what computing them locally moves."),
     ] = None,
     sequences: Annotated[int | None, typer.Option(help="Sequences of the text to measure (all).")] = None,
-    precision: Annotated[
-        str, typer.Option(help="float32, or float64, which decides rows whose scores are too large for float32.")
-    ] = "float32",
+    precision: Precision = "float32",
     out: Annotated[Path | None, typer.Option(help="Record folder (measured, dial or truncated in MODEL).")] = None,
     rows: Annotated[
         Path | None, typer.Option(help="Also write every row, with its numbers, bounds and verdict: FILE.parquet.")
