@@ -132,9 +132,9 @@ class _Problem:
         The promises furthest above their targets' masses are met exactly, and what they leave is shared by the other
         atoms in proportion; a promise that its share meets needs no strength.
         """
-        inside = self.targets > 0
-        held = log_sum(np.where(inside, self.masses[:, None], -np.inf))
-        rest = log_sum(np.where(inside.any(1), -np.inf, self.masses))
+        inside: Mask = self.targets > 0
+        held = log_sum(np.broadcast_to(self.masses[:, None], inside.shape), inside)
+        rest = log_sum(self.masses, ~np.logical_or.reduce(inside, 1))
         ratios = np.where(self.live, np.log(self.goals) - held, -np.inf)
         rows, order = np.arange(len(ratios))[:, None], np.argsort(-ratios, axis=-1)
         # What atoms off the first targets of this order hold, for none of them, one, two, ...
@@ -210,14 +210,12 @@ def _lower(state: _State, strengths: Array, moved: Array, objective: Array) -> M
 
 def parted(masses: Array, target: Mask) -> tuple[Array, Array]:
     """Log mass on and off a target `(rows, atoms)`, both `(rows,)`."""
-    return log_sum(np.where(target, masses, -np.inf)), log_sum(np.where(target, -np.inf, masses))
+    return log_sum(masses, target), log_sum(masses, ~target)
 
 
-def log_sum(masses: Array) -> Array:
-    """Logarithm of the sum of masses given by their logarithms, over the last axis; -inf of none."""
-    top = np.maximum.reduce(masses, -1, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0.0)
-    total: Array = np.log(np.add.reduce(np.exp(masses - top), -1)) + top[..., 0]
+def log_sum(masses: Array, chosen: Mask | bool = True) -> Array:
+    """Logarithm of the sum of the chosen masses given by their logarithms, over the last axis; -inf of none."""
+    total: Array = np.logaddexp.reduce(masses, axis=-1, where=chosen, initial=-np.inf)
     return total
 
 

@@ -62,14 +62,14 @@ class Piece:
         return self.acting.strengths * self.active if self.acting.strengths.any() else None
 
     @cached_property
-    def place(self) -> tuple[NDArray[np.intp], ...]:
-        """Text, head, query and rule of each firing, as indices into this piece."""
-        return self.active.nonzero()
+    def place(self) -> NDArray[np.intp]:
+        """Where the firings are in arrays `(texts, heads, queries, rules)`, made flat."""
+        return np.flatnonzero(self.active)
 
     @cached_property
     def rows(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Text, query, head and rule of each firing."""
-        text, head, query, rule = self.place
+        text, head, query, rule = self.active.nonzero()
         places = self.texts.cpu().numpy()[text], self.queries.cpu().numpy()[query], head, self.acting.index[rule]
         one, two, three, four = map(torch.from_numpy, places)
         return one, two, three, four

@@ -79,7 +79,8 @@ def steer(
     # Masses of 0 have the logarithm -inf.
     with np.errstate(all="ignore"):
         for piece in pieces(call, acting):
-            steered, rows = _steered(call, piece)
+            with _without_autocast(call.query.device.type):
+                steered, rows = _steered(call, piece)
             found.append(rows)
             if piece.whole and acting.everywhere:
                 output = steered
@@ -116,7 +117,7 @@ def _steered(call: AttentionCall, piece: Piece) -> tuple[Tensor, tuple[Tensor, .
     # A promise counts as met only if the weights show it.
     broken = (after < piece.least) & (solved.status == _MET)
     status = np.where(broken, _UNSOLVED, solved.status)
-    kept = (torch.from_numpy(each[piece.place]) for each in (before, after, strengths, status))
+    kept = (torch.from_numpy(each.take(piece.place)) for each in (before, after, strengths, status))
     return _output(call, piece, weights), (*piece.rows, *kept)
 
 
@@ -128,10 +129,9 @@ def _scores(call: AttentionCall, piece: Piece) -> Array:
     shape = query.shape[:3]
     # One matrix per key head, whose rows are the queries of all heads that share it.
     query = query.reshape(shape[0], key.shape[1], -1, query.shape[-1])
-    with _in_full(call):
-        product = (query.to(call._work) @ key.to(call._work).mT).view(*shape, -1) * call.scale
-        if call.softcap is not None:
-            product = call.softcap * torch.tanh(product / call.softcap)
+    product = (query.to(call._work) @ key.to(call._work).mT).view(*shape, -1) * call.scale
+    if call.softcap is not None:
+        product = call.softcap * torch.tanh(product / call.softcap)
     scores: Array = product.double().cpu().numpy()
     hidden = piece.hidden
     if call.bias != 0:
@@ -162,15 +162,13 @@ def _biases(call: AttentionCall) -> Array:
 def _output(call: AttentionCall, piece: Piece, weights: Array) -> Tensor:
     value = piece.of_texts(call.value)
     flat = torch.from_numpy(weights.reshape(len(weights), value.shape[1], -1, piece.keys))
-    with _in_full(call):
-        output = flat.to(value.device, call._work) @ value.to(call._work)
+    output = flat.to(value.device, call._work) @ value.to(call._work)
     return output.view(*weights.shape[:3], -1).to(value.dtype)
 
 
-def _in_full(call: AttentionCall) -> AbstractContextManager[Any]:
-    """Switches autocast off, which would compute in a half format."""
-    kind = call.query.device.type
-    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+def _without_autocast(device: str) -> AbstractContextManager[Any]:
+    """Autocast would compute scores and outputs in a half format."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def _product(left: Array, right: Array) -> Array:
