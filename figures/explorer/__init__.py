@@ -1,0 +1,1 @@
+"""The explorer: one self-contained page that shows what a setting guarantees."""
