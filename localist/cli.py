@@ -38,6 +38,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     "rules": {"check": "empirical.rules.command", "simulate": "empirical.checkers.command"},
     "bench": "empirical.measuring.bench",
     "figures": "figures.commands",
+    "explore": "figures.explorer.command",
     "demo": "localist.demo",
 }
 GROUPS = {"rules": "What the rules of a file can promise together, and what they keep under an imperfect checker."}
@@ -58,6 +59,7 @@ EXAMPLES = {
     "rules simulate": "localist rules simulate RULES.toml MODEL --text FILE --missed 0.3,0.1 --false-firings 0.02",
     "bench": "localist bench --tokens 256",
     "figures": "localist figures --records runs/quintic",
+    "explore": "localist explore --out EXPLORER.html",
     "demo": "localist demo --seconds 20",
 }
 

@@ -1,0 +1,77 @@
+"""Formulas of statements as MathML, with the meaning of each letter in words."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+
+from sympy import Basic, Eq, Expr, Symbol, exp, true
+from sympy.printing.mathml import MathMLPresentationPrinter
+
+from theory.functions import LowestEntropy
+from theory.statement import Statement
+from theory.statements.catalogue import find
+from theory.symbols import VOCABULARY, r
+
+# Statement: the clauses that the page shows.
+SHOWN: dict[str, tuple[str, ...]] = {
+    "A2": ("margin", "exponential"),
+    "A7": ("binding query", "iff"),
+    "A4": ("given separation",),
+    "A5": ("finite",),
+    "B1": ("leak", "odds"),
+    "B4": ("threshold",),
+}
+# What sympy prints, and what the page has in its place.
+_SIGNS = {
+    "<mi>logistic</mi>": "<mi>σ</mi>",
+    "<mi>binaryentropy</mi>": "<mi>h</mi>",
+    "<mi>lowestentropy</mi>": "<mi>L</mi>",
+    "&ExponentialE;": "e",
+    "<mo>-</mo>": "<mo>−</mo>",
+}
+
+
+def mathml(expr: Basic) -> str:
+    """An expression or a claim as a `math` element for a browser."""
+    return f'<math display="block">{_presentation(expr)}</math>'
+
+
+def section() -> str:
+    """Every formula of the page, each with its statement's title and the meaning of its letters."""
+    return "\n".join(part for key, clauses in SHOWN.items() for part in _formula(find(key), clauses))
+
+
+def _formula(statement: Statement, clauses: Sequence[str]) -> Iterator[str]:
+    yield f'<div class="formula"><h3>{statement.id} · {html.escape(statement.title)}</h3>'
+    letters: set[Symbol] = set()
+    for name in clauses:
+        clause = statement.clause(name)
+        letters |= clause.holds.free_symbols | clause.given.free_symbols
+        given = "" if clause.given == true else f"<span>where {_inline(clause.given)}:</span>"
+        yield f'<div class="scroll">{given}{mathml(clause.holds)}</div>'
+    if statement.id == "A5":
+        yield f'<div class="scroll">{mathml(_lowest_entropy())}</div><p class="hint">the least of these over the whole '
+        yield "numbers j from 1 to n − 1 of keys at the upper level</p>"
+    yield "<details><summary>The letters</summary><ul>"
+    for symbol, variable in VOCABULARY.items():
+        if symbol in letters:
+            yield f"<li>{_inline(symbol)}: {html.escape(variable.meaning)}</li>"
+    yield "</ul></details></div>"
+
+
+def _lowest_entropy() -> Eq:
+    n, top = Symbol("n", positive=True), Symbol("j", positive=True)
+    entropy: Expr = LowestEntropy.with_top(top, n, r, exp(r))
+    return Eq(LowestEntropy(n, r), entropy, evaluate=False)
+
+
+def _inline(expr: Basic) -> str:
+    return f"<math>{_presentation(expr)}</math>"
+
+
+def _presentation(expr: Basic) -> str:
+    text = str(MathMLPresentationPrinter().doprint(expr))
+    for printed, sign in _SIGNS.items():
+        text = text.replace(printed, sign)
+    return text

@@ -1,0 +1,321 @@
+// The page: fields and sliders, the texts, the link and the buttons.
+
+// Above this, rounding hides whether a dial lies below 1.
+const ALMOST_ONE = 1 - 2 ** -50;
+const $ = (id) => document.getElementById(id);
+const round = (x, digits) => String(Number(x.toPrecision(digits)));
+
+// Slider: from a position to the field's text, and back. A slider steps by a hundredth of its length or finer.
+const straight = (low, high, step) => ({
+  low, high, step, text: (at) => String(Number(at.toFixed(6))), at: (x) => x,
+});
+const byPowers = (low, high, step, whole) => ({
+  low: Math.log2(low), high: Math.log2(high), step,
+  text: (at) => (whole ? String(Math.round(2 ** at)) : round(2 ** at, 3)), at: (x) => Math.log2(x),
+});
+// The nearer to 1, the finer.
+const byNines = (low, high, step) => ({
+  low, high, step, text: (at) => String(Number((1 - round(2 ** -at, 2)).toFixed(12))), at: (x) => -Math.log2(1 - x),
+});
+
+const GROUPS = [
+  ['The text', [
+    ['context', 'Context', 'tokens that the model sees at once', byPowers(2, 2 ** 20, 0.25, true)],
+    ['block', 'Block', 'tokens in each block, smaller than the context', byPowers(1, 2 ** 14, 0.25, true)],
+  ]],
+  ['What you ask for', [
+    ['fidelity', 'Target fidelity', 'least share of attention on the own block', byNines(0.05, 14, 0.05)],
+    ['localised_layers', 'Layers that must keep it', 'the last ones, whose dials are the largest', straight(1, 48, 1)],
+    ['own_keys', 'Own keys at least', 'leaves out queries that see fewer keys of their own block; 1 leaves out none',
+      straight(1, 64, 1)],
+  ]],
+  ['The scores', [
+    ['margin', 'Margin', 'every row’s lowest score in its block minus its highest score outside',
+      straight(-5, 20, 0.05)],
+    ['temperature', 'Temperature', 'the scores are divided by it', byPowers(1 / 16, 16, 0.05)],
+    ['logit_range', 'Logit range', 'highest minus lowest score of a row, over the temperature; empty if unknown',
+      straight(0, 40, 0.1)],
+  ]],
+  ['What strengthens the block', [
+    ['penalty', 'Penalty', 'taken off every score outside the block', straight(0, 20, 0.05)],
+    ['dial', 'Dial', 'of the last layer: 0 changes nothing, near 1 the rest is almost masked', byNines(0, 20, 0.05)],
+    ['schedule', 'Schedule', 'how the dial grows over the layers; localist gives each layer the same', null],
+    ['layers', 'Layers', 'of the model', straight(2, 96, 1)],
+  ]],
+];
+const FIELDS = GROUPS.flatMap(([, fields]) => fields);
+
+let texts = { ...DEFAULTS };
+let current = null;
+let linkTimer = 0;
+const sizes = {};
+
+// Bounds in few digits, rounded so that what is shown still holds.
+function directed(x, digits, up) {
+  if (!Number.isFinite(x) || x === 0) return shownNumber(x);
+  let text = x.toPrecision(digits);
+  if (up ? Number(text) < x : Number(text) > x) {
+    const unit = 10 ** (Math.floor(Math.log10(Math.abs(x))) - digits + 1);
+    text = (Number(text) + (up ? unit : -unit)).toPrecision(digits);
+  }
+  return shownNumber(Number(text));
+}
+const atMost = (x, digits) => directed(x, digits, true);
+const atLeast = (x, digits) => directed(x, digits, false);
+
+function shownNumber(x) {
+  if (x === Infinity) return '∞';
+  if (x === -Infinity) return '−∞';
+  return String(x).replace('-', '−').replace('e+', 'e');
+}
+
+// A dial near 1 says more by what is left.
+function dialText(x) {
+  if (x >= 1) return '1';
+  return x > 0.9999 ? `1 − ${atLeast(1 - x, 2)}` : atMost(x, 4);
+}
+
+const thousands = (x) => String(x).replace(/\B(?=(\d{3})+$)/g, ',');
+const plural = (count, word) => `${thousands(count)} ${word}${count === 1 ? '' : 's'}`;
+
+function buildControls() {
+  const form = $('controls');
+  const options = Object.keys(SCHEDULES).map((each) => `<option>${each}</option>`).join('');
+  for (const [title, fields] of GROUPS) {
+    const set = document.createElement('fieldset');
+    set.innerHTML = `<legend>${title}</legend>`;
+    for (const [name, label, hint, slider] of fields) {
+      const field = document.createElement('div');
+      field.className = 'field';
+      const aids = `aria-describedby="${name}-hint ${name}-complaint"`;
+      const entry = slider
+        ? `<input type="text" inputmode="decimal" spellcheck="false" id="${name}" ${aids}>`
+        : `<select id="${name}" ${aids}>${options}</select>`;
+      field.innerHTML = `<div class="top"><label for="${name}">${label}</label>${entry}</div>` +
+        (slider ? `<input type="range" id="${name}-slider" min="${slider.low}" max="${slider.high}" ` +
+          `step="${slider.step}" aria-label="${label}, slider">` : '') +
+        `<p class="hint" id="${name}-hint">${hint}</p><p class="complaint" id="${name}-complaint" role="alert"></p>`;
+      set.append(field);
+    }
+    form.append(set);
+  }
+  form.addEventListener('submit', (event) => event.preventDefault());
+  form.addEventListener('input', (event) => {
+    const { id, value } = event.target;
+    if (id.endsWith('-slider')) {
+      const name = id.slice(0, -'-slider'.length);
+      const [, , , slider] = FIELDS.find(([each]) => each === name);
+      texts[name] = slider.text(Number(value));
+      settle(name);
+      setFields();
+    } else texts[id] = value;
+    draw(id);
+  });
+}
+
+// A slider leaves no setting that cannot be: what it makes too large gives way, or the slider itself stops.
+function settle(moved) {
+  const at = (name) => Number(texts[name]);
+  const limit = (name, most) => {
+    if (at(name) > most) texts[name] = String(most);
+  };
+  if (moved === 'own_keys') limit('own_keys', Math.min(at('block'), at('context') - at('block')));
+  limit('block', Math.max(1, at('context') - 1));
+  limit('own_keys', Math.min(at('block'), Math.max(1, at('context') - at('block'))));
+  limit('localised_layers', at('layers'));
+  if (texts.logit_range.trim() === '') return;
+  const temperature = at('temperature');
+  const most = Number((at('logit_range') * temperature).toFixed(6));
+  const fits = marginFits({ margin: most, logit_range: at('logit_range'), temperature });
+  limit('margin', fits ? most : Number((most - 1e-6).toFixed(6)));
+}
+
+function setFields() {
+  for (const [name] of FIELDS) $(name).value = texts[name];
+}
+
+// Computes and draws the state; `moved` is the slider that the user holds, whose place is left alone.
+function draw(moved = '') {
+  const found = complaints(texts);
+  for (const [name, , , slider] of FIELDS) {
+    const complaint = found[name] ?? '';
+    if ($(`${name}-complaint`).textContent !== complaint) $(`${name}-complaint`).textContent = complaint;
+    $(name).setAttribute('aria-invalid', String(complaint !== ''));
+    if (!slider) continue;
+    const range = $(`${name}-slider`);
+    const at = slider.at(Number(texts[name]));
+    if (`${name}-slider` !== moved && texts[name].trim() !== '' && !Number.isNaN(at)) range.value = String(at);
+    range.setAttribute('aria-valuetext', texts[name].trim() === '' ? 'not given' : texts[name]);
+  }
+  const faulty = Object.keys(found);
+  for (const id of ['charts', 'numbers', 'run-file', 'row-command', 'binding', 'advice']) {
+    $(id).classList.toggle('stale', faulty.length > 0);
+  }
+  for (const id of ['copy-command', 'copy-file', 'copy-row', 'copy-link']) $(id).disabled = faulty.length > 0;
+  if (faulty.length) {
+    current = null;
+    const labels = FIELDS.filter(([name]) => found[name]).map(([, label]) => label.toLowerCase());
+    say('none', 'No answer yet', `Correct the marked field first: ${labels.join(', ')}.`);
+    return;
+  }
+  const value = parsed(texts);
+  const numbers = evaluateState(value);
+  current = { value, numbers };
+  words(value, numbers);
+  table(value, numbers);
+  $('run-file').textContent = runFile(value);
+  $('row-command').textContent = rowCommand(value, numbers);
+  for (const [id, chart, about] of CHARTS) {
+    const svg = $(id);
+    svg.innerHTML = chart(value, numbers, sizes[id]);
+    svg.setAttribute('aria-label', about(value, numbers));
+  }
+  clearTimeout(linkTimer);
+  // Browsers limit how often a page may change its address.
+  linkTimer = setTimeout(() => history.replaceState(null, '', `#${fragmentOf(texts)}`), 400);
+}
+
+const CHARTS = [
+  ['phase-chart', phaseChart, (value, numbers) => `Margin ${value.margin} and penalty ${value.penalty}: ` +
+    `${numbers.verdict}. Guaranteed where margin plus penalty is at least ` +
+    `${atMost(numbers.margin_needed + value.penalty, 5)}.`],
+  ['leak-chart', leakChart, (value, numbers) => `Largest leak of the hardest row, falling with the margin; at margin ` +
+    `${value.margin} it is ${atMost(numbers.leak_max, 4)}. The target needs margin ` +
+    `${atMost(numbers.margin_needed, 5)}.`],
+  ['dial-chart', dialChart, (value, numbers) => `Least fidelity of the hardest row, rising with the dial; at dial ` +
+    `${dialText(numbers.dial)} it is ${atLeast(numbers.fidelity_min, 4)}.`],
+  ['entropy-chart', entropyChart, (value, numbers) => `Largest entropy of a row, falling with the margin; at margin ` +
+    `${value.margin} it is ${atMost(numbers.entropy_max / Math.LN2, 4)} bits.`],
+  ['layers-chart', layersChart, (value, numbers) => `Dials of ${value.layers} layers; ` +
+    `${numbers.guaranteed_layers} are guaranteed to keep the target.`],
+];
+
+function say(verdict, headline, sentence) {
+  $('verdict').dataset.verdict = verdict;
+  $('bar-verdict').dataset.verdict = verdict;
+  for (const [id, text] of [['headline', headline], ['bar-verdict', headline], ['sentence', sentence]]) {
+    if ($(id).textContent !== text) $(id).textContent = text;
+  }
+}
+
+function words(value, numbers) {
+  const { row } = numbers;
+  const share = `${round(100 * value.fidelity, 12)} %`;
+  const last = value.localised_layers === 1 ? 'layer' : plural(value.localised_layers, 'layer');
+  const where = value.localised_layers === value.layers ? 'in every layer' : `in the last ${last}`;
+  const rows = value.own_keys === 1
+    ? 'every token of the context' : `every token that sees ${value.own_keys} keys of its block or more`;
+  const some = `${atLeast(100 * numbers.share, 4)} % of the rows of layer ${numbers.layer}`;
+  const [headline, sentence] = {
+    [GUARANTEED]: ['Guaranteed',
+      `As long as every row has this margin: of ${rows}, at least ${share} of the attention stays in its own block, ` +
+      `${where}.`],
+    [POSSIBLE]: ['Not guaranteed',
+      `Some row may keep less than ${share} of its attention in its block. About ${some} are certain to keep it; for ` +
+      'the others it depends on the scores.'],
+    [IMPOSSIBLE]: ['Impossible',
+      `Whatever the scores, as long as they range over ${value.logit_range} nats at most, the hardest row keeps less ` +
+      `than ${share}. About ${some} are certain to keep it.`],
+    [TOO_CLOSE]: ['Too close to call here',
+      'The setting lies within rounding of a threshold. Run the command below: it decides in exact arithmetic.'],
+  }[numbers.verdict];
+  say(numbers.verdict, headline, sentence);
+  $('binding').textContent = `The hardest row: token ${thousands(row.query)}, counted from 0, sees ` +
+    `${plural(row.keys, 'token')}, and only ${thousands(row.own)} of them ${row.own === 1 ? 'is' : 'are'} in its own ` +
+    `block. It needs a separation of ${atMost(numbers.needed, 4)} nats, and layer ${numbers.layer} has ` +
+    `${atLeast(numbers.separation, 4)}: margin and penalty together, over the temperature, and what the dial adds.`;
+  const missed = numbers.verdict === POSSIBLE || numbers.verdict === IMPOSSIBLE;
+  $('advice').textContent = missed ? advice(value, numbers) : '';
+}
+
+// What alone would make it guaranteed; a margin beyond the logit range is no way out.
+function advice(value, numbers) {
+  const ways = [];
+  const most = value.logit_range === null ? Infinity : value.logit_range * value.temperature;
+  if (numbers.margin_needed < most) ways.push(`a margin of ${atMost(numbers.margin_needed, 5)}`);
+  ways.push(`a penalty of ${atMost(numbers.penalty_needed, 5)}`);
+  // The layer has a share of the dial that is set.
+  const dial = numbers.dial_needed / layerDial({ ...value, dial: 1 }, numbers.layer);
+  if (dial < ALMOST_ONE) ways.push(`a dial of ${dialText(dial)}`);
+  const listed = ways.length > 1 ? `${ways.slice(0, -1).join(', ')} or ${ways.at(-1)}` : ways[0];
+  return `Enough by itself would be ${listed}.`;
+}
+
+// Label, quantity, text.
+function table(value, numbers) {
+  const bits = (nats) => `${atMost(nats, 5)} nats (${atMost(nats / Math.LN2, 5)} bits)`;
+  const rows = [
+    ['leak_max', 'leak of the hardest row, at most', atMost(numbers.leak_max, 5)],
+    ['leak_exponential', 'the same, exponential bound', atMost(numbers.leak_exponential, 5)],
+    ['fidelity_min', 'fidelity of every row, at least', atLeast(numbers.fidelity_min, 6)],
+    ['separation', 'separation that the layer has, nats', atLeast(numbers.separation, 6)],
+    ['needed', 'separation needed, nats', atMost(numbers.needed, 6)],
+    ['entropy_max', 'entropy of every row, at most', bits(numbers.entropy_max)],
+    ['entropy_min', 'entropy of every row, at least', numbers.entropy_min === null
+      ? 'needs a logit range' : `${atLeast(numbers.entropy_min, 5)} nats`],
+    ['margin_needed', 'margin needed, all else as set', atMost(numbers.margin_needed, 6)],
+    ['penalty_needed', 'penalty needed, all else as set', atMost(numbers.penalty_needed, 6)],
+    ['dial_needed', `dial needed in layer ${numbers.layer}`, numbers.dial_needed < ALMOST_ONE
+      ? dialText(numbers.dial_needed) : 'none, or one within rounding of 1'],
+    ['share', `rows of layer ${numbers.layer} certain to keep the target`, `${atLeast(100 * numbers.share, 5)} %`],
+    ['guaranteed_layers', 'layers guaranteed to keep it', `${numbers.guaranteed_layers} of ${value.layers}`],
+  ];
+  $('numbers').innerHTML = rows.map(([name, label, text]) =>
+    `<div><dt>${label}</dt><dd data-quantity="${name}" data-value="${numbers[name]}">${text}</dd></div>`).join('');
+}
+
+async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Pages from a file may not use the clipboard; a selected text may be copied.
+    const area = document.createElement('textarea');
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand('copy');
+    area.remove();
+  }
+  $('copied').textContent = `${what} copied`;
+}
+
+function fromLink() {
+  const read = readFragment(location.hash);
+  texts = read.texts;
+  const list = $('problems');
+  list.hidden = read.problems.length === 0;
+  list.replaceChildren(...read.problems.map((problem) => {
+    const item = document.createElement('li');
+    item.textContent = `The link: ${problem}.`;
+    return item;
+  }));
+  setFields();
+  draw();
+}
+
+function measure() {
+  for (const [id] of CHARTS) {
+    const svg = $(id);
+    sizes[id] = { width: svg.clientWidth || 360, height: svg.clientHeight || 260 };
+  }
+}
+
+buildControls();
+measure();
+const buttons = {
+  'copy-command': () => copy(runCommand(current.value), 'Command'),
+  'copy-file': () => copy(runFile(current.value), 'RUN.toml'),
+  'copy-row': () => copy(`${rowCommand(current.value, current.numbers)}\n`, 'Command'),
+  'copy-link': () => copy(`${location.href.split('#')[0]}#${fragmentOf(texts)}`, 'Link'),
+  reset: () => {
+    history.replaceState(null, '', '#');
+    fromLink();
+  },
+};
+for (const [id, press] of Object.entries(buttons)) $(id).addEventListener('click', press);
+addEventListener('hashchange', fromLink);
+new ResizeObserver(() => {
+  measure();
+  if (current) draw();
+}).observe($('charts'));
+fromLink();

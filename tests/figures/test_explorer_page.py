@@ -1,0 +1,303 @@
+"""The explorer's page in a browser: numbers, link, copied commands, fields, keyboard, narrow and dark screens."""
+
+from __future__ import annotations
+
+import random
+import re
+import tomllib
+
+import pytest
+from explored import compared, states
+from scripts import CHROMIUM, QUIET
+from typer.testing import CliRunner
+
+from figures.explorer.formulas import SHOWN
+from figures.explorer.page import page as written
+from localist.cli import app
+from theory.design.run_check import check_run
+from theory.design.run_file import parse_run
+
+MOST_BYTES = 500_000
+
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="chromium, an optional program, is not installed")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    path = tmp_path_factory.mktemp("explorer") / "EXPLORER.html"
+    result = CliRunner().invoke(app, ["explore", "--no-open", "--out", str(path)])
+    assert result.exit_code == 0, result.output
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def context(browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def opened(context, address):
+    """The page, whose errors fail the test."""
+    page, errors = context.new_page(), []
+    page.on("pageerror", lambda error: errors.append(error))
+    page.goto(address)
+    yield page
+    page.close()
+    assert errors == []
+
+
+def show(page, state):
+    """Puts a state into the link, as a reader who opens it does."""
+    fragment = page.evaluate("(state) => fragmentOf({ ...DEFAULTS, ...state })", state)
+    page.evaluate("(fragment) => { location.hash = fragment; fromLink(); }", fragment)
+
+
+def answer_of(page):
+    """What the page shows, as its numbers' own attributes carry it."""
+    shown = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('[data-quantity]')]
+            .map((each) => [each.dataset.quantity, each.dataset.value]))"""
+    )
+    numbers = {name: None if text == "null" else text if "Inf" in text else float(text) for name, text in shown.items()}
+    place = page.evaluate("(({ row, layer, dial }) => ({ row, layer, dial }))(current.numbers)")
+    verdict, file = page.locator("#verdict").get_attribute("data-verdict"), page.locator("#run-file").text_content()
+    return numbers | place | {"verdict": verdict, "file": file}
+
+
+def copied(page, button):
+    page.get_by_role("button", name=button, exact=True).click()
+    page.locator("#copied").get_by_text("copied").wait_for()
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+def test_file_is_small_and_names_no_address():
+    text = written()
+    assert len(text.encode()) <= MOST_BYTES
+    # An empty icon keeps browsers from asking for one.
+    plain = text.replace('<link rel="icon" href="data:,">', "")
+    assert re.findall(r"https?:|@import|url\(|src=|href=|fetch\(|XMLHttpRequest|<link", plain) == []
+    assert text.count("</script") == 1
+    assert not re.search(r"/\*(STYLE|SCRIPT)\*/|<!--[A-Z]", text)
+    # Browsers no longer know this element.
+    assert "mfenced" not in text
+
+
+def test_every_formula_is_that_of_its_statement():
+    text = written()
+    assert text.count("<math display") >= sum(map(len, SHOWN.values()))
+    for key in SHOWN:
+        assert f"<h3>{key} · " in text
+    for name in ("logistic<", "binaryentropy<", "binarydivergence<", "lowestentropy<", "capshare<"):
+        assert f"<mi>{name}" not in text
+
+
+def test_command_says_what_it_wrote_and_refuses_other_files(tmp_path):
+    path = tmp_path / "E.html"
+    result = CliRunner().invoke(app, ["explore", "--no-open", "--json", "--out", str(path)])
+    assert result.exit_code == 0
+    assert f'"bytes": {path.stat().st_size}' in result.output
+    assert path.read_text(encoding="utf-8") == written()
+    refused = CliRunner().invoke(app, ["explore", "--no-open", "--out", str(tmp_path / "E.pdf")])
+    assert str(refused.exception).endswith("E.pdf must end in .html")
+    assert not (tmp_path / "E.pdf").exists()
+
+
+@needs_browser
+def test_page_requests_nothing_but_itself(context, address):
+    page, requests = context.new_page(), []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(address)
+    page.get_by_role("slider", name="Margin, slider").press("ArrowRight")
+    assert requests == [address]
+    page.close()
+
+
+def differences(page, count, seed):
+    found = {}
+    for state in states(count, seed):
+        show(page, state)
+        assert page.locator("#problems").is_hidden()
+        if wrong := compared(answer_of(page)):
+            found[str(state)] = wrong
+    return found
+
+
+@needs_browser
+def test_numbers_shown_are_those_of_check(opened):
+    assert differences(opened, 25, 11) == {}
+
+
+@needs_browser
+@pytest.mark.slow
+def test_numbers_shown_are_those_of_check_at_1000_settings(opened):
+    assert differences(opened, 1000, 12) == {}
+
+
+@needs_browser
+def test_copied_file_and_commands_give_the_page_s_verdict(opened, tmp_path):
+    seen = set()
+    for state in ({}, {"margin": "2"}, {"margin": "2", "logit_range": "3"}, {"context": "4096", "penalty": "3"}):
+        show(opened, state)
+        verdict = opened.locator("#verdict").get_attribute("data-verdict")
+        text = copied(opened, "Copy RUN.toml")
+        path = tmp_path / "RUN.toml"
+        path.write_text(text, encoding="utf-8")
+        result = CliRunner().invoke(app, ["check", str(path)])
+        assert result.exit_code == (0 if verdict == "guaranteed" else 1), result.output
+        answer = check_run(parse_run(tomllib.loads(text)))
+        assert answer.layers[answer.binding.layer].standing.value == verdict
+        command = copied(opened, "Copy shell command")
+        assert command == f"cat > RUN.toml <<'END'\n{text}END\nlocalist check RUN.toml\n"
+        row = copied(opened, "Copy command for the hardest row").split()
+        assert CliRunner().invoke(app, row[1:]).exit_code == result.exit_code
+        seen.add(verdict)
+    assert seen == {"guaranteed", "possible", "impossible"}
+
+
+@needs_browser
+def test_copied_link_opens_the_same_state(opened, context):
+    show(opened, {"margin": "3.25", "schedule": "linear", "logit_range": ""})
+    link = copied(opened, "Copy link to this setting")
+    other = context.new_page()
+    other.goto(link)
+    assert other.locator("#margin").input_value() == "3.25"
+    assert other.locator("#schedule").input_value() == "linear"
+    assert other.locator("#logit_range").input_value() == ""
+    assert other.locator("#sentence").text_content() == opened.locator("#sentence").text_content()
+    other.close()
+
+
+@needs_browser
+def test_malformed_link_is_told_and_the_default_used(context, address):
+    page = context.new_page()
+    page.goto(f"{address}#margin=abc&colour=red&block=32")
+    assert page.locator("#problems li").all_text_contents() == [
+        "The link: colour=red: no such setting.",
+        "The link: margin: abc is not a number; the default is used.",
+    ]
+    assert page.locator("#margin").input_value() == "4.5"
+    assert page.locator("#block").input_value() == "32"
+    page.close()
+
+
+@needs_browser
+def test_mistake_in_a_field_is_told_beside_it_and_nothing_is_decided(opened):
+    field = opened.get_by_label("Target fidelity", exact=True)
+    field.fill("1.5")
+    line = opened.locator("#fidelity-complaint")
+    assert line.text_content() == "1.5 must lie between 0 and 1"
+    assert field.get_attribute("aria-invalid") == "true"
+    assert "fidelity-complaint" in field.get_attribute("aria-describedby")
+    assert opened.locator("#headline").text_content() == "No answer yet"
+    assert "stale" in opened.locator("#charts").get_attribute("class")
+    assert opened.get_by_role("button", name="Copy RUN.toml").is_disabled()
+    field.fill("0.9")
+    assert line.text_content() == ""
+    assert opened.locator("#headline").text_content() == "Guaranteed"
+    assert "stale" not in opened.locator("#charts").get_attribute("class")
+
+
+@needs_browser
+def test_sliders_leave_no_setting_that_cannot_be(opened):
+    draw = random.Random(0)
+    names = opened.evaluate("FIELDS.filter(([, , , slider]) => slider).map(([name]) => name)")
+    moves = [[draw.choice(names), draw.choice([0, 1, draw.random()])] for _ in range(150)]
+    found = opened.evaluate(
+        """(moves) => moves.map(([name, share]) => {
+          const range = document.getElementById(`${name}-slider`);
+          range.value = String(Number(range.min) + share * (Number(range.max) - Number(range.min)));
+          range.dispatchEvent(new Event('input', { bubbles: true }));
+          return complaints(texts);
+        })""",
+        moves,
+    )
+    assert [(move, lines) for move, lines in zip(moves, found, strict=True) if lines] == []
+
+
+@needs_browser
+def test_keyboard_moves_sliders_and_every_control_has_a_name(opened):
+    slider = opened.get_by_role("slider", name="Margin, slider")
+    slider.focus()
+    for _ in range(10):
+        slider.press("ArrowLeft")
+    assert opened.locator("#margin").input_value() == "4"
+    assert slider.get_attribute("aria-valuetext") == "4"
+    assert opened.locator("#headline").text_content() == "Not guaranteed"
+    unnamed = opened.evaluate(
+        """() => [...document.querySelectorAll('input, select, button, svg, pre')]
+          .filter((each) => !(each.labels?.length || each.getAttribute('aria-label') || each.textContent.trim()))
+          .map((each) => each.id)"""
+    )
+    assert unnamed == []
+    assert opened.locator("#verdict [role=status]").count() == 1
+
+
+VERDICTS = {
+    "guaranteed": {},
+    "possible": {"margin": "2"},
+    "impossible": {"margin": "2", "logit_range": "3"},
+    "too close": {"context": "2", "block": "1", "margin": "0", "dial": "0", "fidelity": "0.5"},
+}
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_width_scrolls_sideways_and_words_contrast(browser, address, width, scheme):
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for verdict, state in VERDICTS.items():
+        show(page, state)
+        assert page.locator("#verdict").get_attribute("data-verdict") == verdict
+        for place in ("body", "#verdict", ".hint"):
+            assert page.evaluate(CONTRAST, place) >= 4.5, (place, state)
+    context.close()
+
+
+# Contrast of an element's text with the ground behind it, as WCAG defines it.
+CONTRAST = """(place) => {
+  const light = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map((x) => x / 255)
+    .map((x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, x, index) => sum + x * [0.2126, 0.7152, 0.0722][index], 0);
+  const element = document.querySelector(place);
+  let behind = element;
+  while (getComputedStyle(behind).backgroundColor === 'rgba(0, 0, 0, 0)') behind = behind.parentElement;
+  const [a, b] = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor].map(light);
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+}"""
+
+MOVES = """() => {
+  const range = document.getElementById('margin-slider');
+  const taken = [];
+  for (let move = 0; move < 200; move += 1) {
+    range.value = String(-5 + (25 * ((move * 37) % 200)) / 200);
+    const start = performance.now();
+    range.dispatchEvent(new Event('input', { bubbles: true }));
+    document.body.getBoundingClientRect();
+    taken.push(performance.now() - start);
+  }
+  return taken.sort((a, b) => a - b);
+}"""
+
+
+@needs_browser
+@pytest.mark.slow
+def test_half_of_the_moves_of_a_slider_redraw_within_a_frame(opened, record_property):
+    taken = opened.evaluate(MOVES)
+    record_property("milliseconds of 200 moves, sorted", [round(each, 1) for each in taken])
+    # Milliseconds of a frame at 60 Hz; the slower half may have waited for other programs.
+    assert taken[100] <= 16
