@@ -56,7 +56,7 @@ PLANTED = {
 def test_planted_error_is_found(planted, tmp_path):
     right, wrong = PLANTED[planted]
     assert model().count(right) == 1
-    assert differences(40, 0, tmp_path, model().replace(right, wrong)) != {}
+    assert differences(25, 0, tmp_path, model().replace(right, wrong)) != {}
 
 
 def at_thresholds(count, seed):

@@ -114,6 +114,17 @@ def test_command_says_what_it_wrote_and_refuses_other_files(tmp_path):
     assert not (tmp_path / "E.pdf").exists()
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_command_opens_the_file_and_tells_if_it_cannot(there, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or there)
+    path = tmp_path / "E.html"
+    result = CliRunner().invoke(app, ["explore", "--out", str(path)])
+    assert opened == [path.resolve().as_uri()]
+    assert result.exit_code == 0
+    assert ("no browser was found" in result.stderr) != there
+
+
 @needs_browser
 def test_page_requests_nothing_but_itself(context, address):
     page, requests = context.new_page(), []
