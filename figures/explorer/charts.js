@@ -108,10 +108,11 @@ function phaseChart(value, numbers, size) {
   // Guaranteed: margin + penalty >= sum. Its border runs from the upper to the lower edge, cut at the sides.
   const acrossAt = (up) => Math.min(Math.max(sum - up, x[0]), x[1]);
   const upAt = (across) => within(sum - across);
-  parts.push(area('guaranteed', [
+  const kept = [
     [acrossAt(y[1]), y[1]], [acrossAt(y[1]), upAt(acrossAt(y[1]))], [acrossAt(0), upAt(acrossAt(0))],
     [acrossAt(0), 0], [x[1], 0], [x[1], y[1]],
-  ].filter(([across, up]) => across + up >= sum * (1 - 1e-9) - 1e-9)));
+  ].filter(([across, up]) => across + up >= sum - 1e-9 * (1 + Math.abs(sum)));
+  if (kept.length) parts.push(area('guaranteed', kept));
   if (widest < x[1]) {
     const left = Math.max(widest, x[0]);
     parts.push(area('ground', [[left, 0], [x[1], 0], [x[1], y[1]], [left, y[1]]]));
@@ -164,16 +165,22 @@ function dialChart(value, numbers, size) {
   const own = numbers.row.own;
   const others = numbers.row.keys - own;
   const plain = separation(value, 0);
-  const box = frame(size, {
-    x: [0, 1], y: [0, 1], xLabel: 'dial of the layer', yLabel: 'fidelity, at least',
-    xTicks: ticks(0, 1, 5), yTicks: ticks(0, 1, 5),
-  });
+  // The axis is stretched towards 1: it counts the nats that the dial adds to the separation.
+  const bias = (dial) => -Math.log1p(-dial);
   const needed = numbers.dial_needed;
+  const most = Math.max(7.5, bias(numbers.dial) + 1, needed < ALMOST_ONE ? bias(needed) + 1 : 0);
+  const nines = [0, 0.5, 0.9, 0.99, 0.999, ...[4, 5, 6, 8, 10, 12, 14].map((power) => 1 - 10 ** -power)];
+  const box = frame(size, {
+    x: [0, most], y: [0, 1], xLabel: 'dial of the layer', yLabel: 'fidelity, at least',
+    xTicks: nines.map(bias).filter((nats) => nats < most).filter((_, index, all) => all.length < 8 || index % 2 === 0),
+    yTicks: ticks(0, 1, 5),
+    xText: (nats) => (nats > 8 ? `1−1e−${Math.round(nats / Math.LN10)}` : round(-Math.expm1(-nats), 5)),
+  });
   return box.grid + box.axes +
-    curve(box, (dial) => (dial < 1 ? dialledFidelity(own, others, plain, dial) : 1), 'line') +
+    curve(box, (nats) => dialledFidelity(own, others, plain, -Math.expm1(-nats)), 'line') +
     level(box, value.fidelity, 'target', { above: value.fidelity < 0.85, left: true }) +
-    (needed > 0 ? threshold(box, needed, `dial needed ${dialText(needed)}`) : '') +
-    here(box, numbers.dial, numbers.fidelity_min);
+    (needed > 0 ? threshold(box, bias(needed), `dial needed ${dialText(needed)}`, box.bottom - 8) : '') +
+    here(box, bias(numbers.dial), numbers.fidelity_min);
 }
 
 function entropyChart(value, numbers, size) {

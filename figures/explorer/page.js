@@ -190,10 +190,10 @@ const CHARTS = [
     `${numbers.guaranteed_layers} are guaranteed to keep the target.`],
 ];
 
-function say(verdict, headline, sentence) {
+function say(verdict, headline, sentence, inShort = '') {
   $('verdict').dataset.verdict = verdict;
   $('bar-verdict').dataset.verdict = verdict;
-  for (const [id, text] of [['headline', headline], ['bar-verdict', headline], ['sentence', sentence]]) {
+  for (const [id, text] of [['headline', headline], ['bar-verdict', headline + inShort], ['sentence', sentence]]) {
     if ($(id).textContent !== text) $(id).textContent = text;
   }
 }
@@ -219,7 +219,8 @@ function words(value, numbers) {
     [TOO_CLOSE]: ['Too close to call here',
       'The setting lies within rounding of a threshold. Run the command below: it decides in exact arithmetic.'],
   }[numbers.verdict];
-  say(numbers.verdict, headline, sentence);
+  say(numbers.verdict, headline, sentence,
+    `: ${atMost(numbers.needed, 4)} nats needed, ${atLeast(numbers.separation, 4)} there`);
   $('binding').textContent = `The hardest row: token ${thousands(row.query)}, counted from 0, sees ` +
     `${plural(row.keys, 'token')}, and only ${thousands(row.own)} of them ${row.own === 1 ? 'is' : 'are'} in its own ` +
     `block. It needs a separation of ${atMost(numbers.needed, 4)} nats, and layer ${numbers.layer} has ` +

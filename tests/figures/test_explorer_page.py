@@ -52,6 +52,7 @@ def opened(context, address):
     """The page, whose errors fail the test."""
     page, errors = context.new_page(), []
     page.on("pageerror", lambda error: errors.append(error))
+    page.on("console", lambda message: errors.append(message.text))
     page.goto(address)
     yield page
     page.close()
@@ -140,7 +141,8 @@ def differences(page, count, seed):
     for state in states(count, seed):
         show(page, state)
         assert page.locator("#problems").is_hidden()
-        if wrong := compared(answer_of(page)):
+        drawn = page.evaluate("[...document.querySelectorAll('svg')].map((svg) => svg.innerHTML).join()")
+        if wrong := compared(answer_of(page)) + re.findall(r"NaN|Infinity|undefined|null|d=\"MZ", drawn):
             found[str(state)] = wrong
     return found
 
