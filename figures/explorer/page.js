@@ -244,6 +244,7 @@ function advice(value, numbers) {
 
 // Label, quantity, text.
 function table(value, numbers) {
+  const close = numbers.layers.filter((each) => each.standing === TOO_CLOSE).length;
   const bits = (nats) => `${atMost(nats, 5)} nats (${atMost(nats / Math.LN2, 5)} bits)`;
   const rows = [
     ['leak_max', 'leak of the hardest row, at most', atMost(numbers.leak_max, 5)],
@@ -259,7 +260,8 @@ function table(value, numbers) {
     ['dial_needed', `dial needed in layer ${numbers.layer}`, numbers.dial_needed < ALMOST_ONE
       ? dialText(numbers.dial_needed) : 'none, or one within rounding of 1'],
     ['share', `rows of layer ${numbers.layer} certain to keep the target`, `${atLeast(100 * numbers.share, 5)} %`],
-    ['guaranteed_layers', 'layers guaranteed to keep it', `${numbers.guaranteed_layers} of ${value.layers}`],
+    ['guaranteed_layers', 'layers guaranteed to keep it',
+      `${numbers.guaranteed_layers} of ${value.layers}${close ? `, and ${close} too close to call` : ''}`],
   ];
   $('numbers').innerHTML = rows.map(([name, label, text]) =>
     `<div><dt>${label}</dt><dd data-quantity="${name}" data-value="${numbers[name]}">${text}</dd></div>`).join('');

@@ -195,10 +195,13 @@ def test_copied_link_opens_the_same_state(opened, context):
 @needs_browser
 def test_malformed_link_is_told_and_the_default_used(context, address):
     page = context.new_page()
-    page.goto(f"{address}#margin=abc&colour=red&block=32")
+    page.goto(f"{address}#margin=abc&colour=red&block=32&schedule=%3Cimg%20src%3Dx%3E")
+    assert page.locator("img").count() == 0
     assert page.locator("#problems li").all_text_contents() == [
         "The link: colour=red: no such setting.",
         "The link: margin: abc is not a number; the default is used.",
+        "The link: schedule: <img src=x> must be one of distributed, localist, linear, quadratic, cubic, quartic, "
+        "quintic; the default is used.",
     ]
     assert page.locator("#margin").input_value() == "4.5"
     assert page.locator("#block").input_value() == "32"
