@@ -233,7 +233,8 @@ function words(value, numbers) {
 function advice(value, numbers) {
   const ways = [];
   const most = value.logit_range === null ? Infinity : value.logit_range * value.temperature;
-  if (numbers.margin_needed < most) ways.push(`a margin of ${atMost(numbers.margin_needed, 5)}`);
+  const margin = atMost(numbers.margin_needed, 5);
+  if (Number(margin.replace('−', '-')) < most) ways.push(`a margin of ${margin}`);
   ways.push(`a penalty of ${atMost(numbers.penalty_needed, 5)}`);
   // The layer has a share of the dial that is set.
   const dial = numbers.dial_needed / layerDial({ ...value, dial: 1 }, numbers.layer);

@@ -158,6 +158,22 @@ def test_numbers_shown_are_those_of_check_at_1000_settings(opened):
     assert differences(opened, 1000, 12) == {}
 
 
+ADVICE = re.compile(r"a (margin|penalty|dial) of (1 − )?([−\d.e]+\d)")
+
+
+@needs_browser
+def test_each_way_out_that_the_page_names_is_enough(opened):
+    tried = set()
+    for state in states(60, 13):
+        show(opened, state)
+        for name, complement, text in ADVICE.findall(opened.locator("#advice").text_content()):
+            value = float(text.replace("−", "-"))
+            show(opened, state | {name: repr(1 - value if complement else value)})
+            assert opened.locator("#headline").text_content() == "Guaranteed", (state, name, text)
+            tried.add(name)
+    assert tried == {"margin", "penalty", "dial"}
+
+
 @needs_browser
 def test_copied_file_and_commands_give_the_page_s_verdict(opened, tmp_path):
     seen = set()
