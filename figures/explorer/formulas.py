@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Sequence
 
-from sympy import Basic, Eq, Expr, Symbol, exp, true
+from sympy import Basic, Symbol, exp, true
 from sympy.printing.mathml import MathMLPresentationPrinter
 
 from theory.functions import LowestEntropy
@@ -51,8 +51,7 @@ def _formula(statement: Statement, clauses: Sequence[str]) -> Iterator[str]:
         given = "" if clause.given == true else f"<span>where {_inline(clause.given)}:</span>"
         yield f'<div class="scroll">{given}{mathml(clause.holds)}</div>'
     if statement.id == "A5":
-        yield f'<div class="scroll">{mathml(_lowest_entropy())}</div><p class="hint">the least of these over the whole '
-        yield "numbers j from 1 to n − 1 of keys at the upper level</p>"
+        yield f'<div class="scroll">{_lowest_entropy()}</div>'
     yield "<details><summary>The letters</summary><ul>"
     for symbol, variable in VOCABULARY.items():
         if symbol in letters:
@@ -60,10 +59,13 @@ def _formula(statement: Statement, clauses: Sequence[str]) -> Iterator[str]:
     yield "</ul></details></div>"
 
 
-def _lowest_entropy() -> Eq:
+def _lowest_entropy() -> str:
+    """The definition of `L(n, r)`, least over the number of keys at the upper level."""
     n, top = Symbol("n", positive=True), Symbol("j", positive=True)
-    entropy: Expr = LowestEntropy.with_top(top, n, r, exp(r))
-    return Eq(LowestEntropy(n, r), entropy, evaluate=False)
+    over = "<munder><mi>min</mi><mrow><mn>1</mn><mo>≤</mo><mi>j</mi><mo>&lt;</mo><mi>n</mi></mrow></munder>"
+    left, right = LowestEntropy(n, r), LowestEntropy.with_top(top, n, r, exp(r))
+    braced = f"<mrow><mo>[</mo>{_presentation(right)}<mo>]</mo></mrow>"
+    return f'<math display="block"><mrow>{_presentation(left)}<mo>=</mo>{over}{braced}</mrow></math>'
 
 
 def _inline(expr: Basic) -> str:
@@ -71,7 +73,8 @@ def _inline(expr: Basic) -> str:
 
 
 def _presentation(expr: Basic) -> str:
-    text = str(MathMLPresentationPrinter().doprint(expr))
+    # In this order a positive term comes first: 1 - lambda, not -lambda + 1.
+    text = str(MathMLPresentationPrinter({"order": "rev-lex"}).doprint(expr))
     for printed, sign in _SIGNS.items():
         text = text.replace(printed, sign)
     return text
