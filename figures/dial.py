@@ -1,7 +1,7 @@
 """The dial moved at inference: predictions of B1 and B2 from the dial-0 pass, and measurements of a trained model.
 
 The prediction holds a layer's inputs fixed, so it is exact (up to rounding) only in the first layer; the lowest
-panel shows how far deeper layers drift.
+panel shows how far deeper layers drift, in the worst row and on average.
 """
 
 from __future__ import annotations
@@ -12,13 +12,24 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.style import GREY, INK, layer_colours, look, panels, title, undecided
+from figures.style import GREY, INK, look, note, panels, ramp, title, undecided
 from theory.errors import DomainError
+from theory.numbers.bounds import dialled_leak
 
 NAME = "dial"
 KIND = "dial"
+STATEMENTS = ("B1", "B2")
+SHOWS = """A trained model whose dial is moved without training, layer by layer. The dial divides the odds of attention
+off a query's block. Above: fidelity (share of attention on the block) of the median row of each head, mean over a
+layer's heads; lines are the closed form B1 at the median of the pass with dial 0, markers are measured. Middle: mean
+entropy; flat marks are predicted row by row (B2) and averaged, rings are measured. Below: distance between measured and
+predicted fidelity, of the worst row and of a layer's mean. In the first layer the prediction is exact; deeper layers
+see changed inputs, and single rows may end far from it. One training run per column."""
 
 MOST_LEGEND_ENTRIES = 12
+# The lowest distance that the logarithmic axis shows.
+LEAST_SHOWN = 1e-8
+_MARKERS = "osD^v<>Ph*"
 
 
 def first_layer_error(rows: pd.DataFrame) -> float:
@@ -53,79 +64,111 @@ def _allowed(first: pd.DataFrame) -> pd.Series:
 def draw(rows: pd.DataFrame) -> Figure:
     """Draw dial records: rows of `empirical.measuring.records`, one column of panels per `configuration`.
 
-    Lines are predictions, markers are measurements, both means over heads. Raises DomainError for rows without
-    predictions.
+    Raises DomainError for rows without predictions.
     """
     if rows.empty or rows["predicted_fidelity"].isna().any():
         raise DomainError("the rows hold no predictions: measure with --dial 0:1:0.1")
     names = list(dict.fromkeys(rows["configuration"]))
     layers = sorted(rows["layer"].unique())
-    colours = dict(zip(layers, layer_colours(len(layers)), strict=True))
+    colours = dict(zip(layers, ramp(len(layers)), strict=True))
     with look():
-        figure, axes = panels(3, len(names), height=6.4, ratios=(1, 1, 0.9))
+        figure, axes = panels(3, len(names), height=6.6, ratios=(1, 1, 1))
         for column, name in enumerate(names):
             part = rows[rows["configuration"] == name]
             for layer, of_layer in part.groupby("layer"):
-                mean = _mean_over_heads(of_layer)
-                _curves(axes[:, column], mean, int(layer), colours[layer])
+                _layer(axes[:, column], of_layer, _MARKERS[int(layer) % 10], colours[layer])
             errors = axes[2, column]
-            first = part[part["layer"] == layers[0]]
-            _rounding(errors, first)
+            _rounding(errors, part[part["layer"] == layers[0]])
+            _worst(errors, part)
             errors.set(yscale="log", xlabel="dial of the layer", xlim=(-0.03, 1.03))
             errors.minorticks_off()
-            title(axes[0, column], name, faults(part))
-        axes[0, 0].set(ylabel="fidelity (share on the block)", ylim=(0, 1.04))
-        axes[1, 0].set(ylabel="entropy (nats)")
-        axes[2, 0].set(ylabel="|measured − predicted|\nfidelity, largest row", ylim=(1e-8, 3))
+            counted = part.groupby(["layer", "head", "dial"])["rows"].sum()
+            title(axes[0, column], name, faults(part), f"1 run, {counted.max():,} rows per head")
+        axes[0, 0].set(ylabel="fidelity of the median row\n(share on the block)", ylim=(0, 1.04))
+        axes[1, 0].set(ylabel="mean entropy (nats)")
+        axes[2, 0].set(ylabel="|measured − predicted|\nfidelity (share)", ylim=(LEAST_SHOWN / 500, 30))
         _legend(axes, layers, colours)
     return figure
 
 
-def _curves(axes: Any, mean: pd.DataFrame, layer: int, colour: Any) -> None:
-    marker = "osD^v<>Ph*"[layer % 10]
-    # Markers are hollow, so that overlapping layers stay visible.
-    hollow = {"color": colour, "markerfacecolor": "none", "markersize": 4, "markeredgewidth": 0.9}
-    for axis, quantity in ((axes[0], "fidelity"), (axes[1], "entropy")):
-        axis.plot(mean["dial"], mean[f"predicted_{quantity}"], color=colour, linewidth=1.0)
-        axis.plot(mean["dial"], mean[f"{quantity}_mean"], marker, **hollow)
+def predicted_medians(rows: pd.DataFrame, dials: Any) -> Any:
+    """B1's fidelity of each head's median row at these dials, mean over heads; None without a pass at dial 0.
+
+    B1 rises with the fidelity before, so it takes the median to the median.
+    """
+    start = rows[rows["dial"] == 0]
+    if start.empty:
+        return None
+    # 1 is a hard mask, at which a row without mass on its block is undefined.
+    below = np.minimum(np.asarray(dials), 1 - 1e-12)
+    leaks = dialled_leak(start["leak_q50"].to_numpy()[:, None], below[None, :])
+    return np.average(1 - np.asarray(leaks), axis=0, weights=start["rows"])
+
+
+def _layer(axes: Any, rows: pd.DataFrame, marker: str, colour: Any) -> None:
+    mean = _mean_over_heads(rows)
+    # Markers are hollow, so that overlapping layers stay visible; nothing joins samples.
+    hollow = {"color": colour, "markerfacecolor": "none", "markersize": 4, "markeredgewidth": 0.9, "linestyle": "none"}
+    dense = np.linspace(0, 1, 201)
+    curve = predicted_medians(rows, dense)
+    if curve is not None:
+        axes[0].plot(dense, curve, color=colour, linewidth=1.0)
+    axes[0].plot(mean["dial"], mean["fidelity_q50"], marker=marker, **hollow)
+    flat = {"color": colour, "marker": "_", "markersize": 9, "markeredgewidth": 1.2, "linestyle": "none"}
+    axes[1].plot(mean["dial"], mean["predicted_entropy"], **flat)
+    axes[1].plot(mean["dial"], mean["entropy_mean"], marker=marker, **hollow)
     # A logarithmic axis cannot show 0.
-    error = mean["prediction_error_fidelity"].clip(lower=1e-8)
-    axes[2].plot(mean["dial"], error, marker + "-", linewidth=0.8, **hollow)
+    axes[2].plot(mean["dial"], mean["worst"].clip(lower=LEAST_SHOWN), marker=marker, **hollow | {"markersize": 4.5})
+    axes[2].plot(mean["dial"], mean["of_means"].clip(lower=LEAST_SHOWN), **flat | {"markersize": 6})
+
+
+def _worst(axis: Any, rows: pd.DataFrame) -> None:
+    """Name the row farthest from its prediction, and count what the axis cuts off."""
+    known = rows.dropna(subset=["prediction_error_fidelity"])
+    if len(known):
+        worst = known.loc[known["prediction_error_fidelity"].idxmax()]
+        where = f"layer {worst['layer']:g}, head {worst['head']:g}, dial {worst['dial']:.2g}"
+        text = f"worst row off by {worst['prediction_error_fidelity']:.2g}\n({where})"
+        note(axis, text, (0.02, 0.98), ha="left", va="top")
+    means = [_mean_over_heads(part) for _, part in rows.groupby("layer")]
+    below = sum(int((each[name] < LEAST_SHOWN).sum()) for each in means for name in ("worst", "of_means"))
+    if below:
+        note(axis, f"drawn at {LEAST_SHOWN:g}, but less: {below} marks", (0.99, 0.14))
 
 
 def _rounding(axis: Any, first: pd.DataFrame) -> None:
-    """Draw the rounding bound of the first layer's errors; none at a dial with undecided rows."""
+    """Mark the rounding bound of the first layer's errors at each dial; none at a dial with undecided rows."""
     allowed = _allowed(first).groupby(first["dial"]).agg(lambda heads: heads.max(skipna=False))
-    axis.plot(allowed.index, allowed, color=INK, linestyle=":", linewidth=0.9)
     known = allowed.dropna()
     if len(known):
-        axis.annotate(
-            f"rounding of layer {first['layer'].iloc[0]}: below",
-            (0.5, np.interp(0.5, known.index, known)),
-            (0, 3),
-            textcoords="offset points",
-            ha="center",
-            fontsize=6.5,
-        )
+        label = f"rounding, layer {first['layer'].iloc[0]}"
+        style = {"marker": "|", "markersize": 5, "color": INK, "linestyle": "none"}
+        axis.plot(known.index, known, label=label, **style)
 
 
 def _legend(axes: Any, layers: list[int], colours: dict[int, Any]) -> None:
     axis = axes[0, 0]
-    axis.plot([], [], color=GREY, linewidth=1.0, label="predicted (B1, B2)")
+    axis.plot([], [], color=GREY, linewidth=1.0, label="predicted (B1)")
     axis.plot([], [], "o", color=GREY, markerfacecolor="none", markersize=4, label="measured")
     step = -(-len(layers) // MOST_LEGEND_ENTRIES)
     for layer in layers[::step]:
-        marker = "osD^v<>Ph*"[layer % 10]
-        axis.plot([], [], marker, color=colours[layer], markersize=4, label=f"layer {layer}")
+        hollow = {"color": colours[layer], "markerfacecolor": "none", "markersize": 4}
+        axis.plot([], [], _MARKERS[layer % 10], label=f"layer {layer}", **hollow)
     axis.legend(loc="upper left", ncols=1 if len(layers) <= 6 else 2)
+    axes[1, 0].plot([], [], "_", color=GREY, markersize=9, label="predicted (B2)")
+    axes[1, 0].plot([], [], "o", color=GREY, markerfacecolor="none", markersize=4, label="measured")
+    axes[1, 0].legend(loc="lower left")
+    axes[2, 0].plot([], [], "o", color=GREY, markerfacecolor="none", markersize=4, label="worst row")
+    axes[2, 0].plot([], [], "_", color=GREY, markersize=6, label="of the means")
+    axes[2, 0].legend(loc="lower right", ncols=3, columnspacing=0.8, handletextpad=0.2)
 
 
 def _mean_over_heads(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per dial: means weighted by each head's attention rows, and the largest error."""
-    weighted = ["fidelity_mean", "predicted_fidelity", "entropy_mean", "predicted_entropy"]
+    """One row per dial: means weighted by each head's attention rows, the worst row, the distance of the means."""
+    weighted = ["fidelity_q50", "fidelity_mean", "predicted_fidelity", "entropy_mean", "predicted_entropy"]
     found = []
     for dial, part in rows.groupby("dial"):
         means = {name: np.average(part[name], weights=part["rows"]) for name in weighted}
-        largest = part["prediction_error_fidelity"].max()
-        found.append({"dial": dial, **means, "prediction_error_fidelity": largest})
+        apart = abs(means["fidelity_mean"] - means["predicted_fidelity"])
+        found.append({"dial": dial, **means, "worst": part["prediction_error_fidelity"].max(), "of_means": apart})
     return pd.DataFrame(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,35 +10,62 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from figures import dial, layers, leak_and_entropy, schedules, thresholds
+from figures.caption import Caption
+from figures.catalogue import MODULES
 from figures.sources import DEFAULT_RECORDS, Material, material, read_all
 from figures.stamp import Source, csv_bytes, digest, save
+from figures.values import Series, digest_of, drawn_values, to_json
 from theory.errors import InputError
-from theory.files import write_bytes_atomically
-
-# Modules that draw records of their `KIND`, and modules that make their own rows.
-_RECORDED: dict[str, Any] = {module.NAME: module for module in (dial, layers, schedules)}
-_MADE: dict[str, Any] = {module.NAME: module for module in (leak_and_entropy, thresholds)}
+from theory.files import write_bytes_atomically, write_text_atomically
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure on disk: its files, its sources, and the contradictions of the theory in it."""
+    """A figure on disk: its files by suffix, its sources, and the contradictions of the theory in it."""
 
     name: str
-    png: Path
-    pdf: Path
+    files: dict[str, Path]
     sources: tuple[Source, ...]
     faults: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The object that `--json` prints."""
         return {
-            "png": str(self.png),
-            "pdf": str(self.pdf),
+            **{suffix: str(path) for suffix, path in self.files.items()},
             "drawn_from": [{"rows": source.name, "sha256": source.sha256} for source in self.sources],
             "faults": list(self.faults),
         }
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure before it is written, with the values that it shows."""
+
+    name: str
+    figure: Figure
+    caption: Caption
+    material: Material
+    faults: tuple[str, ...]
+
+    @property
+    def values(self) -> list[Series]:
+        """What the figure's panels show."""
+        return drawn_values(self.figure)
+
+    def record(self) -> str:
+        """The JSON stored beside the picture: caption, sources and every value drawn."""
+        values = self.values
+        stored = {
+            "figure": self.name,
+            "caption": self.caption.text,
+            "statements": list(self.caption.statements),
+            "drawn_from": [{"rows": each.name, "sha256": each.sha256} for each in self.material.sources],
+            "values_sha256": digest_of(values),
+        }
+        # One line per series keeps the differences of two versions readable.
+        lines = ",\n".join("  " + json.dumps(each, ensure_ascii=False) for each in to_json(values))
+        head = json.dumps(stored, indent=1, ensure_ascii=False).removesuffix("\n}")
+        return f'{head},\n "values": [\n{lines}\n ]\n}}\n'
 
 
 @dataclass(frozen=True)
@@ -48,48 +76,57 @@ class Drawing:
     left_out: dict[str, str]
 
 
-def draw_all(
-    names: Sequence[str], folders: Sequence[Path] | None, out: Path, seed: int = 0, *, where_possible: bool = False
-) -> Drawing:
-    """Draw the named figures into `out`; `folders` None means `runs`. Raises InputError, DomainError.
+def gather(
+    names: Sequence[str], folders: Sequence[Path] | None, *, where_possible: bool = False, verify: bool = True
+) -> tuple[dict[str, Material], dict[str, str]]:
+    """What the named figures are drawn from, and why some are left out. Raises InputError.
 
-    All records are read and checked before the first figure is drawn. With `where_possible`, figures without records
-    in the folders, or with more than they have room for, are left out.
+    All records are read and checked before the first figure is drawn; `folders` None means `runs`. With
+    `where_possible`, figures without records in the folders, or with more than they have room for, are left out.
     """
-    recorded = [name for name in names if name in _RECORDED]
+    recorded = [name for name in names if getattr(MODULES[name], "KIND", None)]
     if folders is None:
         folders = [DEFAULT_RECORDS] if DEFAULT_RECORDS.is_dir() else []
-    records = read_all(folders) if recorded else []
-    materials: dict[str, Material] = {}
+    records = read_all(folders, verify=verify) if recorded else []
+    found: dict[str, Material] = {}
     left_out: dict[str, str] = {}
     for name in recorded:
         try:
-            materials[name] = material(records, _RECORDED[name].KIND, name)
+            found[name] = material(records, MODULES[name].KIND, name)
         except InputError as error:
             if not where_possible:
                 raise
             left_out[name] = str(error)
-    drawn = [
-        _draw_recorded(name, materials[name], out) if name in materials else _draw_made(name, out, seed)
-        for name in names
-        if name not in left_out
-    ]
+    return found, left_out
+
+
+def picture(name: str, given: Material | None, seed: int = 0) -> Picture:
+    """Draw one figure; without material it makes its own rows. Raises DomainError."""
+    module = MODULES[name]
+    if given is None:
+        rows = module.make_rows(seed)
+        given = Material(rows, (Source(f"{name}.csv", digest(csv_bytes(rows))),))
+    caption = Caption(module.SHOWS, module.STATEMENTS)
+    return Picture(name, module.draw(given.rows), caption, given, tuple(module.faults(given.rows)))
+
+
+def draw_all(
+    names: Sequence[str], folders: Sequence[Path] | None, out: Path, seed: int = 0, *, where_possible: bool = False
+) -> Drawing:
+    """Draw the named figures into `out`; see `gather`. Raises InputError, DomainError."""
+    found, left_out = gather(names, folders, where_possible=where_possible)
+    drawn = [_write(picture(name, found.get(name), seed), out) for name in names if name not in left_out]
     return Drawing(tuple(drawn), left_out)
 
 
-def _draw_recorded(name: str, given: Material, out: Path) -> Drawn:
-    module = _RECORDED[name]
-    figure: Figure = module.draw(given.rows)
-    png, pdf = save(figure, name, given.sources, out)
-    return Drawn(name, png, pdf, given.sources, tuple(module.faults(given.rows)))
-
-
-def _draw_made(name: str, out: Path, seed: int) -> Drawn:
-    module = _MADE[name]
-    rows = module.make_rows(seed)
-    data = csv_bytes(rows)
-    # The rows are stored beside the picture, so that the stamp can be checked with sha256sum.
-    write_bytes_atomically(out / f"{name}.csv", data)
-    sources = (Source(f"{name}.csv", digest(data)),)
-    png, pdf = save(module.draw(rows), name, sources, out)
-    return Drawn(name, png, pdf, sources, tuple(module.faults(rows)))
+def _write(made: Picture, out: Path) -> Drawn:
+    name, sources = made.name, made.material.sources
+    # Before the footer is added, which states sources and no values.
+    record = made.record()
+    if not getattr(MODULES[name], "KIND", None):
+        # The rows are stored beside the picture, so that the stamp can be checked with sha256sum.
+        write_bytes_atomically(out / f"{name}.csv", csv_bytes(made.material.rows))
+    files = save(made.figure, name, sources, out, made.caption)
+    files["json"] = out / f"{name}.json"
+    write_text_atomically(files["json"], record)
+    return Drawn(name, files, sources, made.faults)

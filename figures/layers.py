@@ -13,11 +13,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.style import ALARM, BLUE, GREEN, GREY, INK, ORANGE, PALE, look, panels, title, undecided
+from figures.style import ALARM, INK, MEASURED, PALE, WHITE, look, note, panels, title, undecided
 from theory.errors import DomainError
 
 NAME = "layers"
 KIND = "rows"
+STATEMENTS = ("A4", "A5")
+SHOWS = """Entropy of every layer and head of a model on held-out text, between its bounds. Above: the mean over each
+head's rows, with the means of the largest and least entropy that its rows' fidelities and logit ranges allow. Below:
+how far single rows stay from their own bounds; a bar spans 5 to 95 % of a head's rows, a mark is their median. One
+training run per column; measured."""
+LEAST_SHOWN = 1e-6
 
 UPPER, LOWER = "bound_entropy_fidelity", "bound_entropy_range"
 MOST_TICKS = 8
@@ -59,16 +65,16 @@ def draw(rows: pd.DataFrame) -> Figure:
         raise DomainError("the rows hold no entropies with their bounds: measure a run first")
     names = list(dict.fromkeys(rows["configuration"]))
     with look():
-        figure, axes = panels(2, len(names), height=4.6, ratios=(1.25, 1))
+        figure, axes = panels(2, len(names), height=5.0, ratios=(1.1, 1))
         for column, name in enumerate(names):
             part = rows[rows["configuration"] == name]
             _means(axes[0, column], part)
             _distances(axes[1, column], part)
-            counts = f"{int(part['rows'].sum()):,} rows, {int(part['violations'].sum())} violations"
+            counts = f"1 run: {int(part['rows'].sum()):,} rows, {int(part['violations'].sum())} violations"
             title(axes[0, column], name, faults(part), counts)
             _ticks(axes[1, column], part)
         axes[0, 0].set(ylabel="mean entropy (nats)")
-        axes[1, 0].set(ylabel="distance from the bound (nats)", yscale="log")
+        axes[1, 0].set(ylabel="distance from\nthe bound (nats)", yscale="log")
         axes[0, 0].set_ylim(0, 1.06 * rows[[UPPER, "entropy_mean"]].max(axis=None))
         axes[1, 0].minorticks_off()
         above, below = (_labelled(row) for row in axes)
@@ -93,12 +99,13 @@ def _means(axis: Any, rows: pd.DataFrame) -> None:
     half, size = 0.42 * width, _marker_size(rows)
     axis.bar(x, rows[UPPER] - rows[LOWER], width=2 * half, bottom=rows[LOWER], color=PALE)
     axis.hlines(rows[UPPER], x - half, x + half, color=INK, linewidth=1.2, label="A4: largest, given fidelity")
-    axis.hlines(rows[LOWER], x - half, x + half, color=GREY, linewidth=1.2, label="A5: least, given range")
-    axis.plot(x, rows["entropy_mean"], "o", color=GREEN, markersize=size, label="measured, mean of a head")
+    dotted = {"color": INK, "linewidth": 1.2, "linestyle": (0, (0.8, 0.8))}
+    axis.hlines(rows[LOWER], x - half, x + half, label="A5: least, given range", **dotted)
+    axis.plot(x, rows["entropy_mean"], "o", color=MEASURED, markersize=size, label="measured, mean of a head")
     left = (rows["undecided"] > 0).to_numpy()
     if left.any():
         # Hollow: their position neither confirms nor refutes the bounds.
-        hollow = {"color": GREEN, "markersize": size, "markerfacecolor": "white"}
+        hollow = {"color": MEASURED, "markersize": size, "markerfacecolor": WHITE}
         axis.plot(x[left], rows["entropy_mean"][left], "o", **hollow, label="measured, some rows undecided")
     bad = outside(rows).to_numpy()
     if bad.any():
@@ -109,16 +116,20 @@ def _distances(axis: Any, rows: pd.DataFrame) -> None:
     """Draw each layer's heads twice: on the left their distances below A4, on the right those above A5."""
     x, _ = _places(rows)
     size = 0.7 * _marker_size(rows)
-    for side, bound, colour, label in (
-        (-1, "entropy_fidelity", BLUE, "below A4: 5, 50, 95 % of rows"),
-        (1, "entropy_range", ORANGE, "above A5: 5, 50, 95 % of rows"),
+    clipped = 0
+    for side, bound, marker, label in (
+        (-1, "entropy_fidelity", "v", "below A4: 5, 50, 95 % of rows"),
+        (1, "entropy_range", "^", "above A5: 5, 50, 95 % of rows"),
     ):
         places = rows["layer"] + (x - rows["layer"]) / 2 + side * 0.21
         low, middle, high = (rows[f"slack_{bound}_{part}"].to_numpy() for part in ("q05", "q50", "q95"))
-        # Rows at equality have distance 0, or a rounding error below; 1e-6 is below the distance of all other rows.
-        low, middle, high = (np.maximum(values, 1e-6) for values in (low, middle, high))
-        axis.vlines(places, low, high, color=colour, linewidth=0.4 * size)
-        axis.plot(places, middle, "o", color=colour, markersize=size, label=label)
+        # A logarithmic axis cannot show 0: rows at equality have distance 0, or a rounding error below.
+        clipped += int((low < LEAST_SHOWN).sum())
+        low, middle, high = (np.maximum(values, LEAST_SHOWN) for values in (low, middle, high))
+        axis.vlines(places, low, high, color=MEASURED, linewidth=0.3 * size)
+        axis.plot(places, middle, marker, color=MEASURED, markersize=size + 1, label=label)
+    if clipped:
+        note(axis, f"bars cut off below {LEAST_SHOWN:g}: {clipped}")
 
 
 def _places(rows: pd.DataFrame) -> tuple[np.ndarray, float]:

@@ -11,11 +11,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.style import ALARM, BLUE, INK, ORANGE, look, panels, title
+from figures.style import ALARM, GREY, INK, look, panels, schedule_style, title
 from theory.errors import DomainError
 
 NAME = "schedules"
 KIND = "sweep"
+STATEMENTS = ("F1", "F3")
+SHOWS = """What each schedule of the dial over the layers costs and gains, after fine-tuning from one base model with
+several seeds. Above: perplexity on held-out text (lower is better) over that of the distributed configuration, whose
+dial is 0 everywhere. Below: mean fidelity, the share of attention on a query's own block, over all layers and in the
+last. Left, every schedule has the same largest dial; right, the same mean dial, at which shapes compare. Bars are 95 %
+intervals over seeds, ratios paired by seed. Measured."""
 
 BASELINE = "distributed"
 BUDGETS = {"largest": "same largest dial", "mean": "same mean dial"}
@@ -43,36 +49,35 @@ def draw(rows: pd.DataFrame) -> Figure:
     if not (rows["configuration"] == BASELINE).any():
         raise DomainError(f"the summary lacks the configuration {BASELINE!r}, which the others are compared with")
     with look():
-        figure, axes = panels(2, len(budgets), height=4.4, ratios=(1, 1))
+        figure, axes = panels(2, len(budgets), height=4.6, ratios=(1, 1))
         for column, budget in enumerate(budgets):
             part = rows[rows["budget"] == budget]
             _cost(axes[0, column], part)
             _locality(axes[1, column], part)
             shown = part[part["configuration"] != BASELINE]
             label = "largest_dial" if budget == "largest" else "mean_dial"
-            dials = f"{label.replace('_', ' ')} {shown[label].iloc[0]:.3g}" if len(shown) else ""
-            title(axes[0, column], BUDGETS[budget], faults(part), dials)
+            dials = f"{label.replace('_', ' ')} {shown[label].iloc[0]:.3g}; " if len(shown) else ""
+            seeds = part["seeds"].iloc[0]
+            title(axes[0, column], BUDGETS[budget], faults(part), f"{dials}{int(seeds)} seeds")
         axes[0, 0].set_ylabel(f"perplexity / {BASELINE}")
         axes[1, 0].set(ylabel="mean fidelity (share on the block)", ylim=(0, 1))
         for axis in axes[1]:
             axis.set_xlabel("schedule, and its largest dial below")
+        # Colours repeat the schedules' names; fills say which layers.
+        for name, fill in (("all layers", GREY), ("last layer", "none")):
+            axes[1, 0].plot([], [], "o", color=GREY, markerfacecolor=fill, markersize=4, label=name)
         axes[1, 0].legend(loc="upper left")
     return figure
 
 
 def _cost(axis: Any, rows: pd.DataFrame) -> None:
     axis.axhline(1, color=INK, linestyle=":", linewidth=0.9)
-    places = np.arange(len(rows))
-    ratio = rows["ratio"].to_numpy(dtype=float)
-    low, high = (rows[f"ratio_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
-    # A single seed gives no interval.
-    spread = np.nan_to_num(np.array([ratio - low, high - ratio]))
-    axis.errorbar(places, ratio, yerr=spread, fmt="o", color=BLUE, markersize=4, capsize=3, elinewidth=1.0)
-    for place, value, end in zip(places, ratio, ratio + spread[1], strict=True):
+    for place, (_, row) in enumerate(rows.iterrows()):
+        top = _interval(axis, place, row, "ratio", filled=True)
         # On white, because the baseline's line runs behind some of them.
         axis.annotate(
-            f"{value:.3f}",
-            (place, end),
+            f"{row['ratio']:.3f}",
+            (place, top),
             (0, 6),
             textcoords="offset points",
             ha="center",
@@ -83,12 +88,25 @@ def _cost(axis: Any, rows: pd.DataFrame) -> None:
 
 
 def _locality(axis: Any, rows: pd.DataFrame) -> None:
-    places = np.arange(len(rows))
-    axis.plot(places, rows["fidelity"], "o-", color=BLUE, markersize=4, linewidth=0.8, label="all layers")
-    axis.plot(places, rows["last_layer_fidelity"], "D-", color=ORANGE, markersize=4, linewidth=0.8, label="last layer")
+    for place, (_, row) in enumerate(rows.iterrows()):
+        _interval(axis, place - 0.1, row, "fidelity", filled=True)
+        _interval(axis, place + 0.1, row, "last_layer_fidelity", filled=False)
+    places = np.arange(len(rows)) - 0.1
     bad = (rows["violations"] > 0).to_numpy()
     if bad.any():
         axis.plot(places[bad], rows["fidelity"][bad], "X", color=ALARM, markersize=8, label="CONTRADICTS A BOUND")
     names = [f"{name}\n{dial:.2g}" for name, dial in zip(rows["configuration"], rows["largest_dial"], strict=True)]
-    axis.set_xticks(places, names, fontsize=6)
+    axis.set_xticks(np.arange(len(rows)), names, fontsize=6.5)
     axis.margins(x=0.12)
+
+
+def _interval(axis: Any, place: float, row: pd.Series, name: str, *, filled: bool) -> float:
+    """Draw a value with its interval, where one is recorded: a single seed gives none. Returns its upper end."""
+    colour, marker = schedule_style(str(row["configuration"]))
+    value = float(row[name])
+    low, high = (float(row.get(f"{name}_{end}", np.nan)) for end in ("low", "high"))
+    spread = np.nan_to_num([[value - low], [high - value]])
+    face = colour if filled else "none"
+    style = {"color": colour, "markerfacecolor": face, "markersize": 4.5, "capsize": 3, "elinewidth": 1.0}
+    axis.errorbar([place], [value], yerr=spread, fmt=marker, **style)
+    return value + float(spread[1, 0])

@@ -11,15 +11,18 @@ from typing import Any
 import pandas as pd
 
 from empirical.measuring.records import MANIFEST_NAME, ROWS_NAME, read_records
-from empirical.sweep.summary import SUMMARY_NAME, read_summary
+from empirical.sweep.summary import ROWS_NAME as SWEPT_ROWS
+from empirical.sweep.summary import SUMMARY_NAME
+from figures.reports import is_report, read_report
 from figures.stamp import Source
+from figures.sweeps import RecordedSweep, read_sweep
 from theory.errors import InputError
 from theory.files import read_json
 
 DEFAULT_RECORDS = Path("runs")
 
-# Columns of panels that still fit a page.
-MOST_RECORDS = 6
+# Columns of panels that a reader can still read on a page.
+MOST_RECORDS = 3
 LONGEST_NAME = 28
 
 # Command that makes records of each kind.
@@ -27,7 +30,13 @@ _COMMANDS = {
     "rows": "localist measure RUN",
     "dial": "localist measure RUN --dial 0:1:0.1",
     "sweep": "localist sweep SWEEP.toml RUNS",
+    "sweep tasks": "localist sweep SWEEP.toml RUNS",
+    "bench": "localist bench --out records/bench/NAME.json",
+    "calibration": "localist calibrate RUN --fidelity 0.9 --rows 0.95 --max-loss 0.02",
 }
+_FITTING = {"sweep": 1, "sweep tasks": 1, "bench": 8, "calibration": 12}
+# Names of folders and files that hold reports.
+_REPORTS = ("bench/*.json", "calibration/*.json", "calibration.json")
 
 
 @dataclass(frozen=True)
@@ -39,43 +48,52 @@ class Recorded:
     manifest: dict[str, Any]
     file: str
     digest: str
+    sweep: RecordedSweep | None = None
 
 
 @dataclass(frozen=True)
 class Material:
-    """Rows with a `configuration` each, and their sources."""
+    """Rows with a `configuration` each, their sources, and what is wrong with these."""
 
     rows: pd.DataFrame
     sources: tuple[Source, ...]
+    damage: str = ""
 
 
-def read_all(folders: Sequence[Path]) -> list[Recorded]:
-    """All records in the folders, which may hold records, runs, sweeps, or folders of these. Raises InputError."""
+def read_all(folders: Sequence[Path], *, verify: bool = True) -> list[Recorded]:
+    """Each distinct record in the folders, which are records, runs, sweeps, or folders of these. Raises InputError."""
     found: dict[Path, Recorded] = {}
     for folder in folders:
-        for path in _record_folders(folder):
+        for path in _record_paths(folder):
             if path.resolve() not in found:
-                found[path.resolve()] = _read(path)
+                found[path.resolve()] = _read(path, verify)
     return list(found.values())
 
 
 def material(records: Sequence[Recorded], kind: str, figure: str) -> Material:
     """The rows of all records of this kind. Raises InputError if there are none, or too many to draw."""
-    chosen = [each for each in records if each.kind == kind]
+    # The tasks and layers of a sweep are part of its record.
+    chosen = [each for each in records if each.kind == ("sweep" if kind == "sweep tasks" else kind)]
+    if not chosen and kind == "rows":
+        swept = [each.sweep for each in records if each.sweep and not each.sweep.rows.empty]
+        if len(swept) == 1:
+            return _layers_of(swept[0])
     if not chosen:
         raise InputError(
             f"figure {figure!r} needs records of kind {kind!r}, none given. "
             f"Make them with `{_COMMANDS[kind]}` and name their folder with --records."
         )
-    most = 1 if kind == "sweep" else MOST_RECORDS
+    most = _FITTING.get(kind, MOST_RECORDS)
     if len(chosen) > most:
         raise InputError(
             f"figure {figure!r}: {len(chosen)} records of kind {kind!r} are more than the {most} that "
             f"{'fits' if most == 1 else 'fit'}. Name {'one' if most == 1 else 'some'} of them with --records."
         )
-    if kind == "sweep":
-        (one,) = chosen
-        return Material(one.rows, (Source(one.file, one.digest),))
+    if chosen[0].sweep:
+        return _of_sweep(chosen[0].sweep, kind)
+    if kind in ("bench", "calibration"):
+        rows = pd.concat([each.rows for each in chosen], ignore_index=True)
+        return Material(rows, tuple(Source(each.file, each.digest) for each in chosen))
     names = _names(chosen)
     parts = [each.rows.assign(configuration=name) for each, name in zip(chosen, names, strict=True)]
     moved = ", dial moved" if kind == "dial" else ""
@@ -85,11 +103,26 @@ def material(records: Sequence[Recorded], kind: str, figure: str) -> Material:
     return Material(pd.concat(parts, ignore_index=True), sources)
 
 
-def _read(folder: Path) -> Recorded:
-    if _is_sweep(folder):
-        sweep = read_summary(folder)
-        return Recorded("sweep", sweep.summary, sweep.manifest, SUMMARY_NAME, sweep.digest)
-    records = read_records(folder)
+def _of_sweep(sweep: RecordedSweep, kind: str) -> Material:
+    rows = sweep.with_intervals() if kind == "sweep" else sweep.tasks()
+    return Material(rows, tuple(Source(name, digest) for name, digest in sweep.digests.items()), sweep.damage)
+
+
+def _layers_of(sweep: RecordedSweep) -> Material:
+    rows, seed = sweep.one_seed()
+    names = {name: f"{name}, seed {seed}" for name in rows["configuration"]}
+    rows = rows.assign(configuration=rows["configuration"].map(names))
+    return Material(rows, (Source(SWEPT_ROWS, sweep.digests[SWEPT_ROWS]),), sweep.damage)
+
+
+def _read(path: Path, verify: bool) -> Recorded:
+    if path.is_file():
+        kind, rows, report, digest = read_report(path)
+        return Recorded(kind, rows, report, f"{path.parent.name}/{path.name}", digest)
+    if _is_sweep(path):
+        sweep = read_sweep(path, verify=verify)
+        return Recorded("sweep", sweep.summary, sweep.manifest, SUMMARY_NAME, sweep.digests[SUMMARY_NAME], sweep)
+    records = read_records(path)
     return Recorded(str(records.manifest.get("kind")), records.rows, records.manifest, ROWS_NAME, records.digest)
 
 
@@ -98,9 +131,13 @@ def _is_sweep(folder: Path) -> bool:
     return path.is_file() and read_json(path).get("kind") == "sweep"
 
 
-def _record_folders(folder: Path) -> list[Path]:
+def _record_paths(folder: Path) -> list[Path]:
     if not folder.exists():
         raise InputError(f"no folder of records at {folder}")
+    if folder.is_file():
+        if not is_report(folder):
+            raise InputError(f"{folder} is neither a folder of records nor a report of `bench` or `calibrate`")
+        return [folder]
     if (folder / MANIFEST_NAME).is_file() or (folder / ROWS_NAME).is_file():
         return [folder]
     # A run keeps its records one level down, `runs` two, a demo in `runs` three; a sweep's tasks belong to the sweep.
@@ -110,6 +147,10 @@ def _record_folders(folder: Path) -> list[Path]:
             found |= {path.parent for path in folder.glob(f"{depth}/{name}")}
     sweeps = {path for path in found if _is_sweep(path)}
     found = {path for path in found if not sweeps & set(path.parents)}
+    reports = {path for name in _REPORTS for depth in ("", "*/", "*/*/") for path in folder.glob(depth + name)}
+    if folder.name in ("bench", "calibration"):
+        reports |= set(folder.glob("*.json"))
+    found |= {path for path in reports if is_report(path)}
     if not found:
         raise InputError(f"no records in {folder}. Make some with `localist measure`.")
     return sorted(found)

@@ -1,4 +1,4 @@
-"""Stamps figures with the SHA-256 of their rows, in a visible footer and in the file's metadata.
+"""Stamps figures with the SHA-256 of their rows, in a visible footer and in the file's metadata, beside the caption.
 
 Files do not depend on the time or place of writing, so equal rows give equal bytes (with the same versions of
 matplotlib and its libraries).
@@ -14,10 +14,13 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.style import GREY, look
-from theory.files import write_bytes_atomically
+from figures.caption import Caption
+from figures.style import GREY, SMALLEST, look
+from figures.values import digest_of, drawn_values
+from theory.files import write_bytes_atomically, write_text_atomically
 
 SHOWN_DIGITS = 16
+FORMATS = ("png", "pdf", "svg")
 
 
 @dataclass(frozen=True)
@@ -42,26 +45,47 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def save(figure: Figure, name: str, sources: tuple[Source, ...], folder: Path) -> tuple[Path, Path]:
-    """Stamp the figure and write `NAME.png` and `NAME.pdf` into `folder`. Raises InputError."""
+def save(
+    figure: Figure,
+    name: str,
+    sources: tuple[Source, ...],
+    folder: Path,
+    caption: Caption | None = None,
+    formats: tuple[str, ...] = FORMATS,
+) -> dict[str, Path]:
+    """Stamp the figure and write it in each format, and its caption as `NAME.md`. Raises InputError.
+
+    The metadata hold the caption, the sources, and the SHA-256 of the values drawn.
+    """
+    values = digest_of(drawn_values(figure))
     _footer(figure, sources)
     drawn_from = "; ".join(str(source) for source in sources)
-    png = {"Title": name, "Source": drawn_from, "Software": "localist"}
-    # CreationDate None keeps matplotlib from writing the current time.
-    pdf = {"Title": name, "Subject": drawn_from, "Creator": "localist", "CreationDate": None}
-    written = []
-    for suffix, metadata in (("png", png), ("pdf", pdf)):
+    said = caption.text if caption else name
+    # A date of None keeps matplotlib from writing the current time.
+    metadata = {
+        "png": {"Title": name, "Description": said, "Source": drawn_from, "Values": values, "Software": "localist"},
+        "pdf": {"Title": name, "Subject": said, "Keywords": f"{drawn_from}; values sha256:{values}"}
+        | {"Creator": "localist", "CreationDate": None},
+        "svg": {"Title": name, "Description": said, "Source": drawn_from, "Identifier": f"sha256:{values}"}
+        | {"Creator": "localist", "Date": None},
+    }
+    written = {}
+    for suffix in formats:
         buffer = io.BytesIO()
         with look():
-            figure.savefig(buffer, format=suffix, metadata=metadata)
+            figure.savefig(buffer, format=suffix, metadata=metadata[suffix])
         path = folder / f"{name}.{suffix}"
         write_bytes_atomically(path, buffer.getvalue())
-        written.append(path)
-    return written[0], written[1]
+        written[suffix] = path
+    if caption:
+        path = folder / f"{name}.md"
+        write_text_atomically(path, caption.to_markdown(name, drawn_from))
+        written["md"] = path
+    return written
 
 
 def _footer(figure: Figure, sources: tuple[Source, ...]) -> None:
     lines = [f"{source.name}  sha256 {source.sha256[:SHOWN_DIGITS]}" for source in sources]
     with look():
         # A supxlabel, because the layout keeps room for it; a run's name may contain a literal "$".
-        figure.supxlabel("\n".join(lines), fontsize=5, color=GREY, x=0.01, ha="left", parse_math=False)
+        figure.supxlabel("\n".join(lines), fontsize=SMALLEST, color=GREY, x=0.01, ha="left", parse_math=False)

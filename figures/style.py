@@ -1,4 +1,4 @@
-"""Style of all figures: sizes for a text column, colours that colour-blind readers can distinguish."""
+"""Style of all figures: sizes for a page, and one meaning per colour over all figures."""
 
 from __future__ import annotations
 
@@ -11,22 +11,37 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, in an order that keeps neighbours apart in luminance too.
-BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-)
-INK, GREY, PALE = "#222222", "#777777", "#DDDDDD"
-# Reserved for contradictions; nothing else is drawn in it.
-ALARM = "#C00000"
+# Meaning: colour. Okabe and Ito's palette, which colour-blind readers can distinguish; markers, line styles and
+# hatches repeat what colours say. Levels of a number (layers, fidelities, heat maps) take `ramp` instead.
+COLOURS: dict[str, str] = {
+    "text": "#222222",
+    "bound": "#222222",
+    "weaker bound": "#777777",
+    "note": "#777777",
+    "between bounds": "#DDDDDD",
+    "background": "#FFFFFF",
+    "measured": "#009E73",
+    "predicted": "#CC79A7",
+    "distributed": "#0072B2",
+    "localist": "#E69F00",
+    "graded": "#56B4E9",
+    "guaranteed": "#9FD3C7",
+    "possible": "#F3EBD3",
+    "impossible": "#B9B9B9",
+    "violation": "#C00000",
+}
+INK, GREY, PALE, WHITE = (COLOURS[each] for each in ("bound", "note", "between bounds", "background"))
+MEASURED, PREDICTED, ALARM = (COLOURS[each] for each in ("measured", "predicted", "violation"))
+# Equally spaced in lightness for colour-blind readers too.
+RAMP = "cividis"
+_MARKERS = {"distributed": "o", "localist": "s", "linear": "^", "quadratic": "v", "cubic": "D", "quartic": "P"}
+# Without "X", which marks violations.
+SCHEDULE_MARKERS = {**_MARKERS, "quintic": "p"}
 
-# Inches. One column of a two-column page; further panels beside it have no axis labels and need less.
-COLUMN = 3.5
-FURTHER = 2.3
+# Inches: one column of a two-column page, and the whole page.
+COLUMN, PAGE = 3.5, 7.2
+# Points; nothing on a page is smaller.
+SMALLEST = 6.0
 
 # Any: newer versions of matplotlib type each key, older ones none.
 RC: Any = {
@@ -34,7 +49,7 @@ RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 7.5,
     "axes.labelsize": 7.5,
-    "axes.titlesize": 8,
+    "axes.titlesize": 7.5,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -49,16 +64,23 @@ RC: Any = {
     "grid.linewidth": 0.4,
     "lines.linewidth": 1.3,
     "legend.fontsize": 6.5,
-    "legend.frameon": False,
+    "legend.frameon": True,
+    "legend.facecolor": WHITE,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.85,
+    "legend.borderpad": 0.2,
     "legend.handlelength": 1.6,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
+    "hatch.linewidth": 0.4,
     "pdf.fonttype": 42,
+    # Equal figures give equal bytes.
+    "svg.hashsalt": "localist",
     "savefig.dpi": 300,
     "path.simplify": True,
-    "figure.facecolor": "white",
+    "figure.facecolor": WHITE,
 }
 
 
@@ -68,8 +90,11 @@ def look() -> AbstractContextManager[Any]:
 
 
 def panels(rows: int, columns: int, height: float, ratios: Sequence[float] | None = None) -> tuple[Figure, Any]:
-    """A figure of `height` inches and its axes `(rows, columns)`; columns share x, rows share y."""
-    figure = Figure(figsize=(COLUMN + FURTHER * (columns - 1), height), layout="constrained")
+    """A figure of `height` inches and its axes `(rows, columns)`; columns share x, rows share y.
+
+    One column of panels is as wide as a column of text, more are as wide as the page.
+    """
+    figure = Figure(figsize=(COLUMN if columns == 1 else PAGE, height), layout="constrained")
     axes = figure.subplots(
         rows,
         columns,
@@ -90,11 +115,24 @@ def title(axis: Any, name: str, faults: Sequence[str], otherwise: str = "") -> N
     axis.set_title("\n".join([name, *wrapped]), loc="left", color=ALARM if faults else INK, parse_math=False)
 
 
-def layer_colours(layers: int) -> list[Any]:
-    """One colour per layer, dark to light, equally spaced for colour-blind readers too."""
-    # The lightest tenth of the map is too faint for thin lines on white.
-    share = [0.0] if layers == 1 else [0.88 * index / (layers - 1) for index in range(layers)]
-    return [matplotlib.colormaps["viridis"](value) for value in share]
+def note(axis: Any, text: str, where: tuple[float, float] = (0.99, 0.02), **style: Any) -> None:
+    """Write a remark into a panel, at a place in shares of its width and height."""
+    chosen = {"ha": "right", "va": "bottom", "fontsize": 6.5, "color": INK, "zorder": 6}
+    chosen |= {"bbox": {"facecolor": WHITE, "edgecolor": "none", "alpha": 0.85, "pad": 0.6}} | style
+    axis.text(*where, text, transform=axis.transAxes, **chosen)
+
+
+def ramp(levels: int) -> list[Any]:
+    """One colour per level of a number, dark to light."""
+    # The lightest part of the map is too faint for thin lines on white.
+    share = [0.0] if levels == 1 else [0.8 * index / (levels - 1) for index in range(levels)]
+    return [matplotlib.colormaps[RAMP](value) for value in share]
+
+
+def schedule_style(name: str) -> tuple[str, str]:
+    """Colour and marker of a schedule: all graded ones share a colour, and each has its own marker."""
+    colour = COLOURS[name if name in ("distributed", "localist") else "graded"]
+    return colour, SCHEDULE_MARKERS.get(name, "*")
 
 
 def undecided(rows: pd.DataFrame) -> list[str]:

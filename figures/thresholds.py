@@ -11,16 +11,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.style import BLUE, COLUMN, GREEN, GREY, ORANGE, VERMILION, look
+from figures.style import COLUMN, GREY, look, ramp
 from theory.errors import DomainError
 from theory.numbers import bounds
 
 NAME = "thresholds"
+STATEMENTS = ("A2", "A3", "A5", "B1")
+SHOWS = """How far a query's own block must stand out, and what that buys. Above: the separation (margin over
+temperature) that guarantees a fidelity, the share of attention on the block, for a block of 64 keys among ever more.
+Middle: the fidelity guaranteed at each setting of the dial, which divides the odds of the attention off the block.
+Below: by how much the entropy of a row can fall below that of even attention at a given range of the scores. All
+computed from the theory; nothing is measured."""
 
 BLOCK, KEYS = 64, 1024
 FIDELITIES = (0.5, 0.9, 0.99, 0.999)
 SEPARATIONS = (0.0, 2.0, 4.0, 6.0)
-_COLOURS = (BLUE, GREEN, ORANGE, VERMILION)
 # Panel: labels of its axes.
 PANELS = {
     "context": ("visible keys", "separation that\nguarantees it (nats)"),
@@ -46,8 +51,8 @@ def make_rows(seed: int = 0) -> pd.DataFrame:
     ranges = np.linspace(0, 8, 201)
     for keys_seen in (16, KEYS):
         lost = np.log(keys_seen) - bounds.entropy_min(keys_seen, ranges)
-        parts.append(_curve("range", f"most, {keys_seen} keys (A5)", True, ranges, lost))
-    parts.append(_curve("range", "range$^2$/8", False, ranges, ranges**2 / 8))
+        parts.append(_curve("range", f"most, {keys_seen:,} keys (A5)", True, ranges, lost))
+    parts.append(_curve("range", "range²/8, simpler bound", False, ranges, ranges**2 / 8))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -69,25 +74,38 @@ def draw(rows: pd.DataFrame) -> Figure:
         for panel, (across, up) in PANELS.items():
             _curves(axes[panel], rows[rows["panel"] == panel])
             axes[panel].set(xlabel=across, ylabel=up)
-        axes["context"].set(xscale="log", ylim=(min(-1.0, rows["y"].min()), None))
+        axes["context"].set(xscale="log", ylim=(min(-1.0, rows["y"].min()), 1.7 * rows["y"].max()))
         axes["context"].minorticks_off()
         axes["dial"].set(xlim=(0, 1), ylim=(0, 1.02))
         axes["range"].set(xlim=(0, None), ylim=(0, 1.05 * rows.loc[rows["panel"] == "range", "y"][rows["sharp"]].max()))
-        axes["context"].set_title(f"Block of {BLOCK} keys; dotted: exponential form", loc="left")
+        axes["context"].set_title(f"Block of {BLOCK} keys", loc="left")
         axes["dial"].set_title(f"{KEYS} keys, block of {BLOCK}", loc="left")
         # In each panel's widest gap.
-        for panel, place in (("context", "lower right"), ("dial", (0.02, 0.42)), ("range", "upper left")):
-            axes[panel].legend(loc=place)
+        for panel, place in (("context", "upper left"), ("dial", (0.02, 0.40)), ("range", "upper left")):
+            # As the curves lie: the highest first.
+            axes[panel].legend(loc=place, reverse=panel != "range")
     return figure
 
 
 def _curves(axis: Any, rows: pd.DataFrame) -> None:
-    for index, (curve, part) in enumerate(rows.groupby("curve", sort=False)):
-        colour = _COLOURS[index % len(_COLOURS)]
+    curves = list(dict.fromkeys(rows["curve"][rows["sharp"]]))
+    colours = dict(zip(curves, ramp(len(curves)), strict=True))
+    gaps = {}
+    for curve, part in rows.groupby("curve", sort=False):
         for sharp, points in part.groupby("sharp"):
-            alone = len(part) == len(points)
-            style = {"color": colour} if sharp else {"color": GREY if alone else colour, "linestyle": ":"}
-            axis.plot(points["x"], points["y"], label=str(curve) if sharp or alone else None, **style)
+            if sharp:
+                axis.plot(points["x"], points["y"], label=str(curve), color=colours[curve])
+            elif curve not in colours:
+                axis.plot(points["x"], points["y"], label=str(curve), color=GREY, linestyle=":")
+            else:
+                gaps[curve] = float((points["y"].to_numpy() - part["y"][part["sharp"]].to_numpy()).max())
+    # The other weaker curves would lie on the sharp ones.
+    widest = max(gaps, key=lambda curve: gaps[curve], default=None)
+    if widest is not None:
+        points = rows[(rows["curve"] == widest) & ~rows["sharp"]]
+        others = max((gap for curve, gap in gaps.items() if curve != widest), default=0.0)
+        label = f"exponential form, {widest}\n(others: {others:.2f} or less above)"
+        axis.plot(points["x"], points["y"], label=label, color=GREY, linestyle=":")
 
 
 def _curve(panel: str, curve: str, sharp: bool, x: Any, y: Any) -> pd.DataFrame:

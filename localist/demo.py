@@ -130,7 +130,7 @@ def _draw(console: Console, out: Path) -> list[str]:
 
     _title(console, "5/5 Figures")
     records = [out / name for name in CONFIGURATIONS]
-    names = ["thresholds", "leak-and-entropy", "dial", "layers"]
+    names = ["thresholds", "leak", "entropy", "dial", "layers"]
     status = _command(console, figures, names, records=records, out=out / FIGURES_NAME)
     return ["a figure shows rows that contradict a bound"] if status else []
 
@@ -170,7 +170,7 @@ def _close(console: Console, out: Path) -> list[str]:
     write_text_atomically(out / SUMMARY_NAME, json.dumps({"configurations": summary}, indent=2) + "\n")
     _title(console, "Where everything is")
     for path, what in (
-        (out / FIGURES_NAME, "figures, PNG and PDF"),
+        (out / FIGURES_NAME, "figures as PNG, PDF and SVG, with captions and the values drawn"),
         (out / "NAME" / OWN_NAME, "records of each configuration: rows.csv, manifest.json"),
         (out / "NAME", "its model, tokenizer, configuration and losses"),
         (out / SUMMARY_NAME, "the table below"),

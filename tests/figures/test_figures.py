@@ -3,34 +3,29 @@
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_rows import committed, rows_of
 from matplotlib.figure import Figure
 from pictures import drawn_in_red, texts
 from PIL import Image
-from recorded import REFERENCE, recorded_rows
+from recorded import recorded_rows
 
-from empirical.sweep.summary import read_summary
-from figures import dial, layers, leak_and_entropy, schedules, thresholds
-from figures.commands import NAMES
+from figures import dial, layers, leak, schedules, thresholds
+from figures.caption import Caption
+from figures.catalogue import MODULES
+from figures.names import MADE, NAMES, RANDOM
+from figures.sources import material
 from figures.stamp import Source, csv_bytes, digest, save
+from figures.style import WHITE
 from theory.errors import DomainError
 
-MODULES = {module.NAME: module for module in (thresholds, leak_and_entropy, dial, layers, schedules)}
-
-
-def rows_of(name):
-    """Rows that the figure is drawn from."""
-    if name == "leak-and-entropy":
-        return leak_and_entropy.make_rows(per_family=20)
-    if name == "thresholds":
-        return thresholds.make_rows()
-    if name == "schedules":
-        return read_summary(REFERENCE).summary
-    rows = recorded_rows(dials=(0.0, 0.5, 1.0)) if name == "dial" else recorded_rows()
-    return pd.concat([rows.assign(configuration=each) for each in ("linear", "quintic")], ignore_index=True)
+# Their quantities are shares, counts and ratios.
+WITHOUT_NATS = ("schedules",)
 
 
 def test_figure_names_match_modules():
-    assert set(MODULES) == set(NAMES)
+    assert tuple(MODULES) == NAMES
+    assert {name for name in NAMES if not hasattr(MODULES[name], "KIND")} == set(MADE)
+    assert set(RANDOM) <= set(MADE)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -45,29 +40,35 @@ def test_draw_labels_the_figure_and_writes_no_file(name, tmp_path, monkeypatch):
     first_column = [axis for axis in figure.axes if axis.get_subplotspec().is_first_col()]
     assert all(axis.get_ylabel() for axis in first_column)
     assert all(axis.get_xlabel() for axis in figure.axes if axis.get_subplotspec().is_last_row())
-    assert name == "schedules" or any("nats" in axis.get_ylabel() for axis in first_column)
-    assert figure.legends or any(axis.get_legend() for axis in figure.axes)
+    labels = [label for axis in figure.axes for label in (axis.get_xlabel(), axis.get_ylabel())]
+    assert name in WITHOUT_NATS or any("nats" in label for label in labels)
+    assert figure.legends or any(axis.get_legend() or axis.texts for axis in figure.axes)
     assert MODULES[name].faults(rows) == []
     assert not drawn_in_red(figure)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "schedules" else pytest.mark.slow) for name in NAMES]
+)
 def test_equal_rows_give_equal_stamped_bytes(name, tmp_path):
     rows = rows_of(name)
     sha256 = digest(csv_bytes(rows))
     sources = (Source("rows.csv of a $run", sha256),)
-    pairs = [save(MODULES[name].draw(rows), name, sources, tmp_path / which) for which in ("one", "two")]
-    for first, second in zip(*pairs, strict=True):
-        assert first.read_bytes() == second.read_bytes()
-    with Image.open(pairs[0][0]) as image:
+    caption = Caption(MODULES[name].SHOWS, MODULES[name].STATEMENTS)
+    pairs = [save(MODULES[name].draw(rows), name, sources, tmp_path / which, caption) for which in ("one", "two")]
+    for suffix, first in pairs[0].items():
+        assert first.read_bytes() == pairs[1][suffix].read_bytes()
+        assert sha256.encode() in first.read_bytes()
+    with Image.open(pairs[0]["png"]) as image:
         assert sha256 in image.text["Source"]
+        assert caption.text == image.text["Description"]
         assert not any("ime" in key for key in image.text)
-    assert sha256.encode() in pairs[0][1].read_bytes()
-    assert b"CreationDate" not in pairs[0][1].read_bytes()
+    assert b"CreationDate" not in pairs[0]["pdf"].read_bytes()
+    assert b"<dc:date>" not in pairs[0]["svg"].read_bytes()
 
 
 def test_footer_is_visible(tmp_path):
-    figure = leak_and_entropy.draw(rows_of("leak-and-entropy"))
+    figure = leak.draw(rows_of("leak"))
     save(figure, "shown", (Source("a.csv", "0123456789abcdef" * 4),), tmp_path)
     assert figure.get_supxlabel() == "a.csv  sha256 0123456789abcdef"
 
@@ -121,29 +122,74 @@ def test_contradicting_sweep_lines_are_named():
     assert [len(places) for places in red] == [1, 1]
 
 
-def test_dial_curve_is_the_mean_over_heads_weighted_by_rows():
+def test_nothing_joins_schedules_and_seeds_are_stated():
+    rows = material(committed(), "sweep", "schedules").rows
+    figure = schedules.draw(rows)
+    joined = [line for axis in figure.axes for line in axis.lines if len(line.get_xdata()) > 1]
+    assert all(line.get_linestyle() in ("None", ":") or line.get_marker() == "_" for line in joined)
+    assert "6 seeds" in texts(figure)
+    bars = [bar for axis in figure.axes for bar in axis.containers]
+    # A ratio and two fidelities for each of five schedules under each of two budgets.
+    assert len(bars) == 30
+    low, high = (rows[f"fidelity_{end}"] for end in ("low", "high"))
+    assert ((low < rows["fidelity"]) & (rows["fidelity"] < high)).all()
+
+
+def dial_rows():
+    """Two layers of two heads at two dials; every number differs, those of the second layer are twice as large."""
     rows = recorded_rows(layers=2, heads=2, dials=(0.0, 0.5)).assign(configuration="q")
     first = rows["head"] == 0
     rows.loc[first, "rows"], rows.loc[~first, "rows"] = 10, 30
     heads = {
         "predicted_fidelity": (0.1, 0.5),
         "fidelity_mean": (0.2, 0.6),
+        "fidelity_q50": (0.1, 0.3),
         "predicted_entropy": (1.0, 2.0),
         "entropy_mean": (3.0, 1.0),
         "prediction_error_fidelity": (1e-3, 1e-2),
     }
-    # Every dial and layer has its own numbers; those of the second layer are twice as large.
     factor = (1 + rows["dial"]) * (1 + rows["layer"])
     for name, (one, other) in heads.items():
         rows[name] = np.where(first, one, other) * factor
-    figure = dial.draw(rows)
-    # Each layer has a line (predicted) and markers (measured).
-    for panel, values in ((0, [0.4, 0.5]), (1, [1.75, 1.5]), (2, [1e-2])):
-        lines = [line for line in figure.axes[panel].lines if len(line.get_xdata()) and line.get_linestyle() != ":"]
+    rows["leak_q50"] = 1 - rows["fidelity_q50"]
+    return rows
+
+
+def test_dial_marks_are_means_over_heads_weighted_by_rows_and_nothing_joins_them():
+    figure = dial.draw(dial_rows())
+    # Medians, predicted and measured entropies, the worst row and the distance of the means.
+    for panel, values in ((0, [0.25]), (1, [1.75, 1.5]), (2, [1e-2, 0.1])):
+        marks = [line for line in figure.axes[panel].lines if list(line.get_xdata()) == [0.0, 0.5]]
+        marks = [line for line in marks if line.get_marker() != "|"]
         wanted = [[value * layer, 1.5 * value * layer] for layer in (1, 2) for value in values]
-        assert [line.get_xdata().tolist() for line in lines] == [[0.0, 0.5]] * len(wanted)
-        for line, points in zip(lines, wanted, strict=True):
+        assert [line.get_linestyle() for line in marks] == ["None"] * len(wanted)
+        for line, points in zip(marks, wanted, strict=True):
             assert line.get_ydata().tolist() == pytest.approx(points, rel=1e-12)
+
+
+def test_dial_curve_is_b1_at_the_medians_of_the_dial_0_pass():
+    rows = dial_rows()
+    curves = [line for line in dial.draw(rows).axes[0].lines if len(line.get_xdata()) > 2]
+    for layer, line in enumerate(curves):
+        heads = [0.1 * (1 + layer), 0.3 * (1 + layer)]
+        at_half = [p / (p + (1 - p) / 2) for p in heads]
+        assert line.get_ydata()[0] == pytest.approx((10 * heads[0] + 30 * heads[1]) / 40)
+        assert line.get_ydata()[100] == pytest.approx((10 * at_half[0] + 30 * at_half[1]) / 40)
+    assert len(curves) == 2
+    later = rows[rows["dial"] > 0]
+    assert dial.predicted_medians(later, [0.5]) is None
+    assert not [line for line in dial.draw(later).axes[0].lines if len(line.get_xdata()) > 2]
+
+
+def test_dial_names_the_worst_row_and_counts_what_the_axis_cuts_off():
+    rows = dial_rows()
+    rows.loc[5, "prediction_error_fidelity"] = 0.9
+    shown = texts(dial.draw(rows))
+    worst = rows.loc[5]
+    assert f"worst row off by 0.9\n(layer {worst['layer']}, head {worst['head']}, dial {worst['dial']:g})" in shown
+    assert "but less" not in shown
+    rows["prediction_error_fidelity"] = 0.0
+    assert "but less: 4 marks" in texts(dial.draw(rows))
 
 
 def test_undecided_rows_contradict_no_bound():
@@ -161,9 +207,9 @@ def test_undecided_rows_do_not_change_the_prediction_error():
     assert dial.faults(rows)[1] == "linear: the first layer is off its prediction by 3.0e-04"
 
 
-def dotted(figure, panel):
-    (line,) = [line for line in figure.axes[panel].lines if line.get_linestyle() == ":"]
-    return line
+def rounding_marks(figure, panel):
+    """Dials at which a rounding bound is marked."""
+    return [x for line in figure.axes[panel].lines if line.get_marker() == "|" for x in line.get_xdata()]
 
 
 def test_no_rounding_bound_is_drawn_at_dials_with_undecided_rows():
@@ -173,9 +219,8 @@ def test_no_rounding_bound_is_drawn_at_dials_with_undecided_rows():
     quintic = rows["configuration"] == "quintic"
     rows.loc[quintic, "undecided"], rows.loc[quintic, "tolerance_leak_max"] = 5, np.nan
     figure = dial.draw(rows)
-    assert np.isfinite(dotted(figure, 4).get_ydata()).tolist() == [True, False, True]
-    assert not np.isfinite(dotted(figure, 5).get_ydata()).any()
-    assert [len(figure.axes[panel].texts) for panel in (4, 5)] == [1, 0]
+    assert rounding_marks(figure, 4) == [0.0, 1.0]
+    assert rounding_marks(figure, 5) == []
 
 
 def test_head_with_undecided_rows_has_a_hollow_marker():
@@ -183,7 +228,7 @@ def test_head_with_undecided_rows_has_a_hollow_marker():
     # Only in the second configuration, whose panel shares the legend of the first.
     rows.loc[rows.index[-1], "undecided"] = 5
     figure = layers.draw(rows)
-    hollow = [line for axis in figure.axes for line in axis.lines if line.get_markerfacecolor() == "white"]
+    hollow = [line for axis in figure.axes for line in axis.lines if line.get_markerfacecolor() == WHITE]
     assert [list(line.get_ydata()) for line in hollow] == [[rows["entropy_mean"].iloc[-1]]]
     assert "measured, some rows undecided" in [text.get_text() for text in figure.legends[0].get_texts()]
 

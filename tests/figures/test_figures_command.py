@@ -12,10 +12,12 @@ from recorded import REFERENCE, recorded, recorded_rows
 
 from empirical.sweep.summary import read_summary
 from figures import schedules
-from figures.commands import NAMES, figures
+from figures.commands import figures
+from figures.names import MADE, NAMES
 from figures.sources import LONGEST_NAME, material, read_all
 from localist import cli
 from theory.errors import DomainError, InputError
+from theory.statements.catalogue import find
 
 
 @pytest.fixture
@@ -34,20 +36,27 @@ def test_command_draws_all_figures_with_stamps(runs, tmp_path, capsys):
     out = tmp_path / "out"
     figures(records=[runs], out=out, as_json=True)
     shown = json.loads(capsys.readouterr().out)["figures"]
-    assert list(shown) == list(NAMES)
     csv = {
         "thresholds": [out / "thresholds.csv"],
-        "leak-and-entropy": [out / "leak-and-entropy.csv"],
-        "schedules": [runs / "swept" / "summary.csv"],
+        "leak": [out / "leak.csv"],
+        "entropy": [out / "entropy.csv"],
+        "schedules": [runs / "swept" / "summary.csv", runs / "swept" / "rows.parquet"],
         "dial": [runs / "quintic-0" / "dial" / "rows.csv"],
         "layers": [runs / run / "measured" / "rows.csv" for run in ("distributed-0", "quintic-0")],
     }
+    assert {*csv} <= {*shown} <= {*NAMES}
     for name, files in csv.items():
         stamps = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
         assert [source["sha256"] for source in shown[name]["drawn_from"]] == stamps
         with Image.open(shown[name]["png"]) as image:
             assert all(stamp in image.text["Source"] for stamp in stamps)
         assert shown[name]["faults"] == []
+        stored = json.loads((out / f"{name}.json").read_text())
+        assert stored["caption"] == image.text["Description"]
+        assert stored["values_sha256"] == image.text["Values"]
+        assert stored["values_sha256"].encode() in (out / f"{name}.svg").read_bytes()
+        for id in stored["statements"]:
+            assert f"**{id} ({find(id).name}): {find(id).title}.**" in (out / f"{name}.md").read_text()
     assert not list(out.glob("*.partial"))
 
 
@@ -57,7 +66,7 @@ def test_without_names_draws_every_figure_that_has_records(runs, tmp_path, capsy
     assert "not drawn: figure 'dial' needs records" in shown
     assert "not drawn: figure 'schedules' needs records" in shown
     drawn = {path.stem for path in (tmp_path / "out").glob("*.png")}
-    assert drawn == {"thresholds", "leak-and-entropy", "layers"}
+    assert drawn == {*MADE, "layers"}
 
 
 def test_draws_one_sweep_and_refuses_two(runs, tmp_path):
@@ -128,7 +137,7 @@ def test_damaged_record_is_refused_before_drawing(tmp_path, damage, message):
     recorded(tmp_path / "run" / "measured")
     damage(tmp_path / "run")
     with pytest.raises(InputError, match=message) as caught:
-        figures(["leak-and-entropy", "layers"], records=[tmp_path / "run"], out=tmp_path / "out")
+        figures(["leak", "layers"], records=[tmp_path / "run"], out=tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -136,18 +145,18 @@ def test_damaged_record_is_refused_before_drawing(tmp_path, damage, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["layer"], "figure 'layer' must be one of thresholds, leak-and-entropy, dial, layers, schedules"),
+        (["layer"], f"figure 'layer' must be one of {', '.join(NAMES)}"),
         (["layers"], "needs records of kind 'rows'"),
         (["layers", "--records", "none"], "no folder of records at none"),
         (["layers", "--records", "empty"], "no records in empty"),
         (["layers", "--records", "empty", "layer"], "'layer' is neither a figure"),
-        (["leak-and-entropy", "--out", "file/out"], "cannot write file/out"),
+        (["leak", "--out", "file/out"], "cannot write file/out"),
         (["thresholds", "--records", "nosuch"], "--records nosuch: thresholds is drawn without records"),
-        (["leak-and-entropy", "--records", "empty"], "--records empty: leak-and-entropy is drawn without records"),
+        (["leak", "--records", "empty"], "--records empty: leak is drawn without records"),
         (["thresholds", "dial", "--records", "nosuch"], "no folder of records at nosuch"),
         (["--records", "nosuch"], "no folder of records at nosuch"),
-        (["thresholds", "--seed", "3"], "--seed 3: only leak-and-entropy draws rows at random, not thresholds"),
-        (["leak-and-entropy", "--seed", "-1"], "--seed -1: must be greater than or equal to 0"),
+        (["thresholds", "--seed", "3"], "--seed 3: only leak and entropy draw rows at random, not thresholds"),
+        (["leak", "--seed", "-1"], "--seed -1: must be greater than or equal to 0"),
     ],
 )
 def test_bad_input_is_one_line_with_status_2(tmp_path, monkeypatch, capsys, words, message):
@@ -165,7 +174,7 @@ def test_bad_input_is_one_line_with_status_2(tmp_path, monkeypatch, capsys, word
 
 
 def test_refuses_more_records_than_fit_a_page(tmp_path):
-    for index in range(7):
+    for index in range(4):
         recorded(tmp_path / f"run{index}" / "measured")
-    with pytest.raises(InputError, match="7 records of kind 'rows' are more than the 6"):
+    with pytest.raises(InputError, match="4 records of kind 'rows' are more than the 3"):
         figures(["layers"], records=[tmp_path], out=tmp_path / "out")

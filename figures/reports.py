@@ -1,0 +1,59 @@
+"""Reports that are one JSON file each, as tables: those of `localist bench` and `localist calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from theory.errors import InputError
+from theory.files import read_json, sha256_of
+
+
+def is_report(path: Path) -> bool:
+    """Whether the JSON file is a report that a figure can show."""
+    report = read_json(path)
+    return report.get("kind") == "calibration" or _is_bench(report)
+
+
+def read_report(path: Path) -> tuple[str, pd.DataFrame, dict[str, Any], str]:
+    """Kind, table, content and SHA-256 of a report. Raises InputError."""
+    report = read_json(path)
+    kind, table = ("bench", _bench) if _is_bench(report) else ("calibration", _calibration)
+    try:
+        return kind, table(path.stem, report), report, sha256_of(path)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is not a report of kind {kind!r}: {type(error).__name__} {error}") from error
+
+
+def _is_bench(report: dict[str, Any]) -> bool:
+    return isinstance(report.get("results"), list) and isinstance(report.get("shape"), dict)
+
+
+def _bench(name: str, report: dict[str, Any]) -> pd.DataFrame:
+    """One row per timed variant: `model`, `device`, `task`, `tokens`, `variant`, `rounds`, `seconds`, `ratio`."""
+    rows = pd.DataFrame(report["results"])
+    rows = rows[["task", "tokens", "dropout", "variant", "rounds", "seconds", "ratio", "processor_ratio"]]
+    return rows.assign(model=name, device=f"{report['device']}, {report['threads']} threads")
+
+
+def _calibration(name: str, report: dict[str, Any]) -> pd.DataFrame:
+    """One row per checked window: `share` of its rows that keep `fidelity`, and the promise made of all windows."""
+    check, unseen = report["check"], report["unseen"]
+    new = unseen["new_window"] or {}
+    return pd.DataFrame(
+        {
+            "record": name,
+            "window": check["windows"],
+            "share": pd.Series(check["shares"], dtype=float),
+            "fidelity": float(report["fidelity"]),
+            "promised": float(report["rows"]),
+            "confidence": float(unseen["confidence"]),
+            "windows": int(unseen["windows"]),
+            "violations": int(unseen["violations"]),
+            "share_at_most": float(unseen["share_at_most"]),
+            "level": float(new.get("probability", float("nan"))),
+            "least_share": float(new.get("share", float("nan"))),
+        }
+    )

@@ -1,0 +1,93 @@
+"""A recorded sweep as tables: its summary with intervals of fidelity, its tasks, and its layers and heads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from empirical.sweep.summary import ROWS_NAME, SUMMARY_NAME, interval, read_summary
+from theory.errors import InputError
+from theory.files import read_json, sha256_of
+
+_FIDELITIES = ("fidelity", "last_layer_fidelity")
+
+
+@dataclass(frozen=True)
+class RecordedSweep:
+    """A sweep's summary and layers, and what is wrong with its files; digests are of the files as they are."""
+
+    summary: pd.DataFrame
+    rows: pd.DataFrame
+    manifest: dict[str, Any]
+    digests: dict[str, str]
+    damage: str = ""
+
+    def tasks(self) -> pd.DataFrame:
+        """One row per task: `configuration`, `largest_dial`, `seed`, `perplexity`, fidelities over its rows."""
+        if self.rows.empty:
+            raise InputError("the sweep holds no rows of its tasks")
+        last = self.rows["layer"].max()
+        found = []
+        for task in self.manifest["tasks"]:
+            part = self.rows[
+                (self.rows["configuration"] == task["configuration"])
+                & (self.rows["seed"] == task["seed"])
+                & np.isclose(self.rows["largest_dial"], task["largest_dial"])
+            ]
+            line = {key: task[key] for key in ("configuration", "largest_dial", "seed", "perplexity", "loss")}
+            line |= {f"budget_{each}": each in task["budgets"] for each in ("largest", "mean")}
+            for name, chosen in zip(_FIDELITIES, (part, part[part["layer"] == last]), strict=True):
+                line[name] = float(np.average(chosen["fidelity_mean"], weights=chosen["rows"]))
+            found.append(line)
+        return pd.DataFrame(found)
+
+    def with_intervals(self) -> pd.DataFrame:
+        """The summary with 95 % intervals over seeds of both fidelities, as `NAME_low` and `NAME_high`."""
+        if self.rows.empty:
+            return self.summary
+        tasks, summary = self.tasks(), self.summary.copy()
+        for name in _FIDELITIES:
+            ends = [
+                interval(tasks[tasks[f"budget_{line.budget}"] & (tasks["configuration"] == line.configuration)][name])
+                for line in summary.itertuples()
+            ]
+            summary[f"{name}_low"], summary[f"{name}_high"] = ([each[place] for each in ends] for place in (1, 2))
+        return summary
+
+    def one_seed(self) -> tuple[pd.DataFrame, int]:
+        """Rows of the first seed at the same largest dial, of the first, second and last configuration; the seed."""
+        seed = int(self.rows["seed"].min())
+        tasks = pd.DataFrame(self.manifest["tasks"])
+        names = list(dict.fromkeys(tasks["configuration"]))
+        wanted = list(dict.fromkeys([*names[:2], names[-1]]))
+        parts = []
+        for name in wanted:
+            of_name = self.rows[(self.rows["configuration"] == name) & (self.rows["seed"] == seed)]
+            parts.append(of_name[of_name["largest_dial"] == of_name["largest_dial"].max()])
+        return pd.concat(parts, ignore_index=True), seed
+
+
+def read_sweep(folder: Path, *, verify: bool = True) -> RecordedSweep:
+    """Read a sweep's folder. Raises InputError; without `verify`, files that do not match their manifest are read."""
+    damage = ""
+    try:
+        read = read_summary(folder)
+        summary, manifest = read.summary, read.manifest
+    except InputError as error:
+        if verify or not (folder / SUMMARY_NAME).is_file():
+            raise
+        damage = str(error)
+        summary, manifest = pd.read_csv(folder / SUMMARY_NAME), read_json(folder / "manifest.json")
+    digests = {SUMMARY_NAME: sha256_of(folder / SUMMARY_NAME)}
+    rows = pd.DataFrame()
+    if (folder / ROWS_NAME).is_file() and "rows_parquet" in manifest:
+        try:
+            rows = pd.read_parquet(folder / ROWS_NAME)
+        except (ValueError, OSError) as error:
+            raise InputError(f"{folder / ROWS_NAME} is not a table: {str(error).splitlines()[0]}") from error
+        digests[ROWS_NAME] = sha256_of(folder / ROWS_NAME)
+    return RecordedSweep(summary, rows, manifest, digests, damage)

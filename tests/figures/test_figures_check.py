@@ -1,0 +1,120 @@
+"""`localist figures --check`: committed figures against the values of the records; a changed value is named."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+import typer
+from recorded import REFERENCE
+
+from empirical.sweep.summary import read_summary
+from figures import schedules
+from figures.commands import figures
+from figures.stamp import digest
+from figures.values import differences, drawn_values, to_json
+from theory.errors import DomainError, InputError
+
+
+@pytest.fixture
+def committed(tmp_path, capsys):
+    """A copy of the reference sweep and its committed figure."""
+    shutil.copytree(REFERENCE, tmp_path / "records" / "reference")
+    figures(["schedules"], records=[tmp_path / "records"], out=tmp_path / "records" / "figures")
+    capsys.readouterr()
+    return tmp_path / "records"
+
+
+def check(committed, capsys, status):
+    """Lines of `--check` on the copy; asserts its exit status."""
+    try:
+        figures(["schedules"], records=[committed], out=committed / "figures", check=True)
+        ended = 0
+    except typer.Exit as exit:
+        ended = exit.exit_code
+    assert ended == status
+    return capsys.readouterr().out.splitlines()
+
+
+def change(folder, column, change, *, restamp):
+    """Changes a value of `summary.csv` by hand; with `restamp` its manifest too."""
+    path = folder / "reference" / "summary.csv"
+    table = pd.read_csv(path)
+    table.loc[2, column] = change(table.loc[2, column])
+    table.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+    if restamp:
+        manifest = folder / "reference" / "manifest.json"
+        stated = json.loads(manifest.read_text())
+        stated["summary_csv"]["sha256"] = digest(path.read_bytes())
+        manifest.write_text(json.dumps(stated))
+
+
+@pytest.mark.parametrize("restamp", [False, True])
+def test_a_value_changed_by_hand_is_named(committed, capsys, restamp):
+    assert check(committed, capsys, 0) == ["schedules: current"]
+    change(committed, "ratio", lambda value: value + 1e-6, restamp=restamp)
+    first, *others = check(committed, capsys, 1)
+    assert first.startswith("schedules: panel 1 (perplexity / distributed), ")
+    assert "recorded 0.9954345261, drawn 0.9954355261" in first
+    assert any("does not match its manifest" in line for line in others) != restamp
+
+
+def test_a_changed_value_that_is_not_drawn_leaves_the_figure_current(committed, capsys):
+    change(committed, "slack_leak_margin_min", lambda value: value + 1, restamp=True)
+    assert check(committed, capsys, 0) == ["schedules: current"]
+
+
+def test_other_copies_are_stale(committed, capsys):
+    path = committed / "figures" / "schedules.json"
+    original = path.read_text()
+    stored = json.loads(original)
+    stored["values"][3]["values"][0] += 0.5
+    path.write_text(json.dumps(stored))
+    assert ", value 1 of " in check(committed, capsys, 1)[0]
+    path.write_text(original.replace(stored["values_sha256"], "0" * 64))
+    names = [f"schedules.{suffix}" for suffix in ("png", "pdf", "svg")]
+    assert check(committed, capsys, 1) == [f"schedules: {name} does not show the committed values" for name in names]
+    path.write_text(original.replace("perplexity", "complexity", 1))
+    assert check(committed, capsys, 1) == ["schedules: the caption differs from the statements'"]
+    path.unlink()
+    assert check(committed, capsys, 1) == [f"schedules: {path} is missing"]
+
+
+def test_figures_that_cannot_be_drawn_any_more_are_stale(committed, capsys):
+    shutil.rmtree(committed / "reference")
+    (committed / "bench").mkdir()
+    shutil.copy(REFERENCE.parent / "bench" / "gate.json", committed / "bench")
+    (line,) = check(committed, capsys, 1)
+    assert line.startswith("schedules: committed, but cannot be drawn: figure 'schedules' needs records")
+
+
+def test_differences_name_what_is_new_and_what_is_gone():
+    rows = read_summary(REFERENCE).summary
+    values = drawn_values(schedules.draw(rows))
+    assert differences(to_json(values), values) == []
+    assert differences(to_json(values)[:-1], values) == [f"recorded series: {len(values) - 1}, drawn: {len(values)}"]
+    fewer = drawn_values(schedules.draw(rows[rows["configuration"] != "cubic"]))
+    assert differences(to_json(values), fewer)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"check": True, "seed": 1}, DomainError, "--seed 1: committed figures are drawn with seed 0"),
+        ({"names": ["leak"], "every": True}, DomainError, "--all draws every figure: leave out the name 'leak'"),
+        ({"check": True}, InputError, "no committed figures at records/figures"),
+        ({"every": True}, InputError, "no folder of records at records"),
+    ],
+)
+def test_options_without_effect_are_refused(tmp_path, monkeypatch, options, error, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=message):
+        figures(**options)
+
+
+def test_committed_figures_are_current(monkeypatch, capsys):
+    monkeypatch.chdir(REFERENCE.parents[1])
+    figures(check=True, as_json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["stale"] == {}
+    assert {"schedules", "leak", "entropy", "thresholds"} <= {*shown["checked"]}
