@@ -8,9 +8,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from figures import dial, entropy, layers, leak, schedules, thresholds
 from figures.names import NAMES
+from figures.pictures import (
+    anchors,
+    cost,
+    depth,
+    dial,
+    entropy,
+    frontier,
+    heads,
+    layers,
+    leak,
+    measured,
+    phases,
+    rowdial,
+    schedules,
+    thresholds,
+    unseen,
+)
 
-_ALL: tuple[Any, ...] = (thresholds, leak, entropy, dial, layers, schedules)
+_ALL: tuple[Any, ...] = (
+    *(thresholds, depth, phases, rowdial, leak, entropy, anchors),
+    *(dial, layers, heads, measured, schedules, frontier, unseen, cost),
+)
 _BY_NAME: dict[str, Any] = {module.NAME: module for module in _ALL}
 MODULES: dict[str, Any] = {name: _BY_NAME[name] for name in NAMES}

@@ -1,6 +1,22 @@
 """Names of the figures, which the command line lists without loading matplotlib."""
 
-NAMES = ("thresholds", "leak", "entropy", "dial", "layers", "schedules")
+NAMES = (
+    "thresholds",
+    "depth",
+    "phases",
+    "rowdial",
+    "leak",
+    "entropy",
+    "anchors",
+    "dial",
+    "layers",
+    "heads",
+    "measured",
+    "schedules",
+    "frontier",
+    "unseen",
+    "cost",
+)
 # Drawn from random rows that a seed chooses, and from theory alone; the others need records.
 RANDOM = ("leak", "entropy")
-MADE = ("thresholds", *RANDOM)
+MADE = ("thresholds", "depth", "phases", "rowdial", "anchors", *RANDOM)

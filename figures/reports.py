@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,13 @@ def _is_bench(report: dict[str, Any]) -> bool:
 
 
 def _bench(name: str, report: dict[str, Any]) -> pd.DataFrame:
-    """One row per timed variant: `model`, `device`, `task`, `tokens`, `variant`, `rounds`, `seconds`, `ratio`."""
+    """One row per timed variant: `model`, `device`, `task`, `tokens`, `variant`, `rounds`, `seconds`, `ratio`,
+    `extra_mib`, which is empty where only time was measured.
+    """
     rows = pd.DataFrame(report["results"])
-    rows = rows[["task", "tokens", "dropout", "variant", "rounds", "seconds", "ratio", "processor_ratio"]]
+    shown = ["task", "tokens", "dropout", "variant", "rounds", "seconds", "ratio", "extra_mib"]
+    # Only whole passes have their memory recorded.
+    rows = rows.reindex(columns=shown) if "extra_mib" not in rows else rows[shown]
     return rows.assign(model=name, device=f"{report['device']}, {report['threads']} threads")
 
 
@@ -45,6 +50,7 @@ def _calibration(name: str, report: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "record": name,
+            "model": re.sub("LMHeadModel|ForCausalLM", "", str(report["model"]["architecture"])),
             "window": check["windows"],
             "share": pd.Series(check["shares"], dtype=float),
             "fidelity": float(report["fidelity"]),

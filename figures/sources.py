@@ -31,10 +31,11 @@ _COMMANDS = {
     "dial": "localist measure RUN --dial 0:1:0.1",
     "sweep": "localist sweep SWEEP.toml RUNS",
     "sweep tasks": "localist sweep SWEEP.toml RUNS",
+    "sweep layers": "localist sweep SWEEP.toml RUNS",
     "bench": "localist bench --out records/bench/NAME.json",
     "calibration": "localist calibrate RUN --fidelity 0.9 --rows 0.95 --max-loss 0.02",
 }
-_FITTING = {"sweep": 1, "sweep tasks": 1, "bench": 8, "calibration": 12}
+_FITTING = {"sweep": 1, "sweep tasks": 1, "sweep layers": 1, "bench": 6, "calibration": 8}
 # Names of folders and files that hold reports.
 _REPORTS = ("bench/*.json", "calibration/*.json", "calibration.json")
 
@@ -73,7 +74,9 @@ def read_all(folders: Sequence[Path], *, verify: bool = True) -> list[Recorded]:
 def material(records: Sequence[Recorded], kind: str, figure: str) -> Material:
     """The rows of all records of this kind. Raises InputError if there are none, or too many to draw."""
     # The tasks and layers of a sweep are part of its record.
-    chosen = [each for each in records if each.kind == ("sweep" if kind == "sweep tasks" else kind)]
+    chosen = [each for each in records if each.kind == ("sweep" if kind.startswith("sweep") else kind)]
+    if kind == "bench":
+        chosen = [each for each in chosen if (each.rows["task"] == "measuring").any()]
     if not chosen and kind == "rows":
         swept = [each.sweep for each in records if each.sweep and not each.sweep.rows.empty]
         if len(swept) == 1:
@@ -104,6 +107,8 @@ def material(records: Sequence[Recorded], kind: str, figure: str) -> Material:
 
 
 def _of_sweep(sweep: RecordedSweep, kind: str) -> Material:
+    if kind == "sweep layers":
+        return Material(sweep.rows, (Source(SWEPT_ROWS, sweep.digests[SWEPT_ROWS]),), sweep.damage)
     rows = sweep.with_intervals() if kind == "sweep" else sweep.tasks()
     return Material(rows, tuple(Source(name, digest) for name, digest in sweep.digests.items()), sweep.damage)
 

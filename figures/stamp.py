@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures.caption import Caption
-from figures.style import GREY, SMALLEST, look
+from figures.pictures.style import GREY, SMALLEST, look
 from figures.values import digest_of, drawn_values
 from theory.files import write_bytes_atomically, write_text_atomically
 

@@ -114,7 +114,7 @@ def _move_the_dial(console: Console, folder: Path) -> list[str]:
     from empirical.measuring.measure import DIAL_NAME
     from empirical.measuring.measure_command import measure
     from empirical.measuring.records import read_records
-    from figures.dial import faults, first_layer_error
+    from figures.pictures.dial import faults, first_layer_error
 
     _title(console, "4/5 The dial moved without retraining")
     status = _command(console, measure, folder, dial=DIALS, sequences=DIAL_WINDOWS, as_json=True)

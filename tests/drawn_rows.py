@@ -6,9 +6,9 @@ import pandas as pd
 from recorded import REFERENCE, recorded_rows
 
 from empirical.sweep.summary import read_summary
-from figures import random_rows
 from figures.catalogue import MODULES
 from figures.names import MADE, RANDOM
+from figures.pictures import random_rows
 from figures.sources import material, read_all
 
 
@@ -26,7 +26,7 @@ def rows_of(name):
         return MODULES[name].make_rows()
     if name == "schedules":
         return read_summary(REFERENCE).summary
-    if name not in ("dial", "layers"):
+    if name not in ("dial", "layers", "heads"):
         return material(committed(), MODULES[name].KIND, name).rows
     rows = recorded_rows(dials=(0.0, 0.5, 1.0)) if name == "dial" else recorded_rows()
     return pd.concat([rows.assign(configuration=each) for each in ("linear", "quintic")], ignore_index=True)

@@ -1,6 +1,6 @@
 """Reads lines and texts off a drawn figure."""
 
-from figures.style import ALARM
+from figures.pictures.style import ALARM
 
 
 def drawn_in_red(figure):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from figures import style
+from figures.pictures import style
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import typer
 from recorded import REFERENCE
 
 from empirical.sweep.summary import read_summary
-from figures import schedules
 from figures.commands import figures
+from figures.pictures import schedules
 from figures.stamp import digest
 from figures.values import differences, drawn_values, to_json
 from theory.errors import DomainError, InputError

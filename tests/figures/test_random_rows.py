@@ -6,7 +6,7 @@ import scipy.special
 import scipy.stats
 from pictures import drawn_in_red, texts
 
-from figures import entropy, leak, random_rows
+from figures.pictures import entropy, leak, random_rows
 from theory.errors import DomainError
 from theory.numbers import bounds
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from figures.catalogue import MODULES
 from figures.names import NAMES
-from figures.style import COLOURS, COLUMN, PAGE, RAMP, SMALLEST, look
+from figures.pictures.style import COLOURS, COLUMN, PAGE, RAMP, SMALLEST, look
 
 RAMP_COLOURS = {to_hex(colour) for colour in matplotlib.colormaps[RAMP](np.arange(256))}
 ALLOWED = {colour.lower() for colour in COLOURS.values()} | RAMP_COLOURS
@@ -22,9 +22,10 @@ def colours_of(figure):
         for line in axis.lines:
             found |= {line.get_color(), line.get_markerfacecolor(), line.get_markeredgecolor()}
         for each in axis.collections:
-            found |= {tuple(colour) for colour in (*each.get_facecolor(), *each.get_edgecolor())}
-            if each.get_array() is not None:
-                found.add(tuple(each.get_cmap()(0.5)))
+            # The faces of what shows a number are those of its map.
+            mapped = each.get_array() is not None
+            faces = each.to_rgba(each.get_array()).reshape(-1, 4) if mapped else each.get_facecolor()
+            found |= {tuple(colour) for colour in (*faces, *each.get_edgecolor())}
         for patch in axis.patches:
             found |= {patch.get_facecolor(), patch.get_edgecolor()}
         for image in axis.images:

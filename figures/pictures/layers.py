@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.style import ALARM, INK, MEASURED, PALE, WHITE, look, note, panels, title, undecided
+from figures.pictures.style import ALARM, INK, MEASURED, PALE, WHITE, look, note, panels, title, undecided
 from theory.errors import DomainError
 
 NAME = "layers"

@@ -8,19 +8,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures import random_rows
-from figures.random_rows import BLOCK, KEYS, ROWS_PER_FAMILY, alarm, contradictions, one_size, scatter
-from figures.style import COLUMN, GREY, INK, look, note
+from figures.pictures import random_rows
+from figures.pictures.random_rows import BLOCK, KEYS, ROWS_PER_FAMILY, alarm, contradictions, one_size, scatter
+from figures.pictures.style import COLUMN, GREY, INK, look, note
 from theory.numbers import bounds
 
 NAME = "entropy"
 STATEMENTS = ("A4", "A5")
 SHOWS = f"""Entropy (how evenly a query spreads its attention) of random rows over {KEYS} keys. Above, against the
-separation of the block of {BLOCK} keys from the rest: no row lies above the solid line, which falls towards log {BLOCK}
-but never below it. Rows may lie below log {BLOCK}, since they need not spread evenly over the block; these are
-hollow, or crosses.
-Below, against the logit range (highest minus lowest score, over the temperature): no row lies below the solid line, and
-none above log {KEYS}. {ROWS_PER_FAMILY} rows of each random kind, one seed; sampled, not measured on a model."""
+separation of the block of {BLOCK} keys from the rest: no row lies above the solid line, which falls towards log
+{BLOCK} but never below it. Rows may lie below log {BLOCK}, since they need not spread evenly over the block; these are
+hollow, or crosses. Below, against the logit range (highest minus lowest score, over the temperature): no row lies
+below the solid line, and none above log {KEYS}. {ROWS_PER_FAMILY} rows of each random kind, one seed; sampled, not
+measured on a model."""
 
 make_rows = random_rows.make_rows
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.style import COLUMN, GREY, look, ramp
+from figures.pictures.style import COLUMN, GREY, look, ramp
 from theory.errors import DomainError
 from theory.numbers import bounds
 
@@ -74,7 +74,7 @@ def draw(rows: pd.DataFrame) -> Figure:
         for panel, (across, up) in PANELS.items():
             _curves(axes[panel], rows[rows["panel"] == panel])
             axes[panel].set(xlabel=across, ylabel=up)
-        axes["context"].set(xscale="log", ylim=(min(-1.0, rows["y"].min()), 1.7 * rows["y"].max()))
+        axes["context"].set(xscale="log", ylim=(min(-1.0, rows["y"].min()), 2.1 * rows["y"].max()))
         axes["context"].minorticks_off()
         axes["dial"].set(xlim=(0, 1), ylim=(0, 1.02))
         axes["range"].set(xlim=(0, None), ylim=(0, 1.05 * rows.loc[rows["panel"] == "range", "y"][rows["sharp"]].max()))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.style import GREY, INK, look, note, panels, ramp, title, undecided
+from figures.pictures.style import GREY, INK, look, note, panels, ramp, title, undecided
 from theory.errors import DomainError
 from theory.numbers.bounds import dialled_leak
 
@@ -22,9 +22,9 @@ STATEMENTS = ("B1", "B2")
 SHOWS = """A trained model whose dial is moved without training, layer by layer. The dial divides the odds of attention
 off a query's block. Above: fidelity (share of attention on the block) of the median row of each head, mean over a
 layer's heads; lines are the closed form B1 at the median of the pass with dial 0, markers are measured. Middle: mean
-entropy; flat marks are predicted row by row (B2) and averaged, rings are measured. Below: distance between measured and
-predicted fidelity, of the worst row and of a layer's mean. In the first layer the prediction is exact; deeper layers
-see changed inputs, and single rows may end far from it. One training run per column."""
+entropy; flat marks are predicted row by row (B2) and averaged, rings are measured. Below: distance between measured
+and predicted fidelity, of the worst row and of a layer's mean. In the first layer the prediction is exact; deeper
+layers see changed inputs, and single rows may end far from it. One training run per column."""
 
 MOST_LEGEND_ENTRIES = 12
 # The lowest distance that the logarithmic axis shows.

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.style import ALARM, GREY, INK, look, panels, schedule_style, title
+from figures.pictures.style import ALARM, GREY, INK, look, panels, schedule_style, title
 from theory.errors import DomainError
 
 NAME = "schedules"

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit, xlogy
 
-from figures.style import ALARM, INK, MEASURED, note
+from figures.pictures.style import ALARM, INK, MEASURED, note
 from theory.errors import DomainError
 from theory.numbers import bounds
 

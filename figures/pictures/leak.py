@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures import random_rows
-from figures.random_rows import KEYS, ROWS_PER_FAMILY, alarm, contradictions, one_size, scatter
-from figures.style import GREY, INK, look, note, panels
+from figures.pictures import random_rows
+from figures.pictures.random_rows import KEYS, ROWS_PER_FAMILY, alarm, contradictions, one_size, scatter
+from figures.pictures.style import GREY, INK, look, note, panels
 from theory.numbers import bounds
 
 NAME = "leak"
 STATEMENTS = ("A1", "A2")
-SHOWS = f"""Leak (the share of attention that falls outside a query's block, logarithmic) and fidelity (the share on it)
-of random attention rows over {KEYS} keys, against the separation: by how much the lowest score in the block exceeds the
-highest outside, in units of the temperature. No row can lie beyond the solid line, and two-level rows lie on it. The
-dotted line is the simpler exponential form of the bound. {ROWS_PER_FAMILY} rows of each random kind, one seed; sampled,
-not measured on a model."""
+SHOWS = f"""Leak (the share of attention that falls outside a query's block, logarithmic) and fidelity (the share on
+it) of random attention rows over {KEYS} keys, against the separation: by how much the lowest score in the block
+exceeds the highest outside, in units of the temperature. No row can lie beyond the solid line, and two-level rows lie
+on it. The dotted line is the simpler exponential form of the bound. {ROWS_PER_FAMILY} rows of each random kind, one
+seed; sampled, not measured on a model."""
 
 LOWEST = 1e-8
 
@@ -41,7 +41,7 @@ def draw(rows: pd.DataFrame) -> Figure:
     sharp, weaker = bounds.leak_max(n, m, d), np.minimum((n - m) / m * np.exp(-d), 1.0)
     bad = contradictions(rows)["leak"]
     with look():
-        figure, axes = panels(2, 1, height=4.8)
+        figure, axes = panels(2, 1, height=5.4)
         for axis, up, values, other in (
             (axes[0, 0], "leak", sharp, weaker),
             (axes[1, 0], "fidelity", 1 - sharp, 1 - weaker),
@@ -59,5 +59,7 @@ def draw(rows: pd.DataFrame) -> Figure:
         fidelity.set_ylim(-0.03, 1.03)
         below = int((rows["leak"] < LOWEST).sum())
         note(leak, f"rows below the axis: {below}", (0.99, 0.02))
-        leak.legend(loc="lower left", markerscale=1.4, handletextpad=0.5)
+        # Beside the panels, where it hides no row.
+        handles, labels = leak.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, markerscale=1.4, handletextpad=0.5)
     return figure

@@ -1,0 +1,110 @@
+"""Perplexity against fidelity of every configuration of a sweep: which of them no other beats in both."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from empirical.sweep.summary import interval
+from figures.pictures.style import GREY, INK, look, note, panels, schedule_style
+from theory.errors import DomainError
+
+NAME = "frontier"
+KIND = "sweep tasks"
+STATEMENTS = ("F3", "F4")
+SHOWS = """What locality costs: perplexity on held-out text (lower is better) over that of the distributed
+configuration, against fidelity, the share of attention on a query's own block (right is more local). One mark per
+schedule and largest dial, filled where all have the same largest dial, hollow where they have the same mean dial; bars
+are 95 % intervals over seeds, perplexities paired by seed. The line runs along the frontier: configurations that no
+other beats in both means. Intervals that overlap leave their order open. Measured after fine-tuning from one base
+model."""
+
+BASELINE = "distributed"
+
+
+def faults(rows: pd.DataFrame) -> list[str]:
+    """Contradictions of the theory: none can be seen in means over tasks."""
+    return []
+
+
+def points(rows: pd.DataFrame, fidelity: str) -> pd.DataFrame:
+    """One row per configuration and largest dial: means and ends of intervals of `x` (fidelity) and `y` (ratio)."""
+    baseline = rows[rows["configuration"] == BASELINE].set_index("seed")["loss"]
+    if baseline.empty:
+        raise DomainError(f"the sweep lacks the configuration {BASELINE!r}, which the others are compared with")
+    found = []
+    for (name, dial), part in rows.groupby(["configuration", "largest_dial"], sort=False):
+        paired = [loss - baseline[seed] for seed, loss in zip(part["seed"], part["loss"], strict=True)]
+        x, y = interval(part[fidelity]), interval(paired)
+        found.append(
+            {"configuration": name, "largest_dial": dial, "seeds": len(part)}
+            | {"at_largest": bool(part["budget_largest"].all())}
+            | dict(zip(("x", "x_low", "x_high"), x, strict=True))
+            | dict(zip(("y", "y_low", "y_high"), map(math.exp, y), strict=True))
+        )
+    table = pd.DataFrame(found)
+    better = [((table["x"] >= row.x) & (table["y"] <= row.y)).sum() for row in table.itertuples()]
+    return table.assign(frontier=[count == 1 for count in better])
+
+
+def draw(rows: pd.DataFrame) -> Figure:
+    """Draw a sweep's tasks (`RecordedSweep.tasks`): fidelity of all layers, and of the last.
+
+    Raises DomainError without the baseline.
+    """
+    with look():
+        figure, axes = panels(1, 2, height=3.4)
+        for axis, fidelity, heading in zip(
+            axes[0], ("fidelity", "last_layer_fidelity"), ("all layers", "last layer"), strict=True
+        ):
+            table = points(rows, fidelity)
+            _frontier(axis, table)
+            for row in table.itertuples():
+                _mark(axis, row, filled=row.at_largest)
+            axis.axhline(1, color=GREY, linestyle=":", linewidth=0.9)
+            axis.set_title(f"{heading}; {int(table['seeds'].min())} seeds", loc="left")
+            axis.set_xlabel("mean fidelity (share on the block)")
+            axis.margins(0.12)
+        axes[0, 0].set_ylabel(f"perplexity / {BASELINE}")
+        note(axes[0, 1], "better: right and down", (0.02, 0.02), ha="left")
+        _legend(axes[0, 0], list(dict.fromkeys(rows["configuration"])), rows)
+    return figure
+
+
+def _frontier(axis: Any, table: pd.DataFrame) -> None:
+    best = table[table["frontier"]].sort_values("x")
+    # A staircase: what lies right of it or below it is reached by none.
+    axis.step(best["x"], best["y"], where="pre", color=INK, linewidth=0.8, zorder=1)
+    axis.plot(best["x"], best["y"], "o", color=INK, markerfacecolor="none", markersize=10, markeredgewidth=0.8)
+
+
+def _mark(axis: Any, row: Any, *, filled: bool) -> None:
+    colour, marker = schedule_style(row.configuration)
+    # A single seed gives no interval.
+    bars = {
+        "xerr": np.nan_to_num([[row.x - row.x_low], [row.x_high - row.x]]),
+        "yerr": np.nan_to_num([[row.y - row.y_low], [row.y_high - row.y]]),
+    }
+    face = colour if filled else "none"
+    style = {"color": colour, "markerfacecolor": face, "markersize": 5, "capsize": 2, "elinewidth": 0.9}
+    axis.errorbar([row.x], [row.y], fmt=marker, **style, **bars)
+
+
+def _legend(axis: Any, names: list[str], rows: pd.DataFrame) -> None:
+    """Explain colours and markers (schedules) and fills (which budget the schedules share)."""
+    for name in names:
+        colour, marker = schedule_style(name)
+        axis.plot([], [], marker, color=colour, markersize=5, label=name)
+    dialled = rows[rows["configuration"] != BASELINE]
+    filled, hollow = (dialled[dialled[f"budget_{each}"]] for each in ("largest", "mean"))
+    if len(filled):
+        label = f"filled: largest dial {filled['largest_dial'].iloc[0]:.2g}"
+        axis.plot([], [], "o", color=GREY, markersize=5, label=label)
+    if len(hollow):
+        axis.plot([], [], "o", color=GREY, markerfacecolor="none", markersize=5, label="hollow: same smaller mean dial")
+    axis.plot([], [], color=INK, linewidth=0.8, label="frontier")
+    axis.legend(loc="lower left")
