@@ -23,10 +23,11 @@ class Caption:
 
     def to_markdown(self, name: str, drawn_from: str) -> str:
         """A page with the caption, the claims as formulas, and the sources."""
-        parts = [f"# {name}", *(textwrap.fill(" ".join(each.split()), 120) for each in self.shows.split("\n\n"))]
+        shows = textwrap.fill(" ".join(self.shows.split()), 120)
+        parts = [f"# {name}", f"![{name}]({name}.svg)", shows]
         for key, heading in zip(self.statements, _titles(self.statements), strict=True):
             # Asterisks outside the heading: a title holds none.
-            parts += [f"**{heading}.**", f"$${find(key).to_latex()}$$"]
+            parts += [f"**{heading}.**", f"$$\\begin{{gathered}}{find(key).to_latex()}\\end{{gathered}}$$"]
         return "\n\n".join([*parts, f"Drawn from {drawn_from}."]) + "\n"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from figures.drawing import Picture, gather, picture
 from figures.stamp import FORMATS
 from figures.values import differences
-from theory.errors import InputError
+from theory.errors import DomainError, InputError
 from theory.files import read_json
 
 
@@ -33,9 +33,13 @@ def check_all(names: Sequence[str], folders: Sequence[Path], committed: Path) ->
             else:
                 absent.append(name)
             continue
-        stale[name] = (
-            [f"{path} is missing"] if not path.is_file() else _stale(picture(name, found.get(name)), committed)
-        )
+        if not path.is_file():
+            stale[name] = [f"{path} is missing"]
+            continue
+        try:
+            stale[name] = _stale(picture(name, found.get(name)), committed)
+        except DomainError as error:
+            stale[name] = [f"cannot be drawn any more: {error}"]
     return stale, absent
 
 

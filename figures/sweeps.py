@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from empirical.sweep.summary import ROWS_NAME, SUMMARY_NAME, interval, read_summary
+from empirical.csv_table import read_table
+from empirical.sweep.summary import COUNTS, NAMES, ROWS_NAME, SUMMARY, SUMMARY_NAME, interval, read_summary
 from theory.errors import InputError
 from theory.files import read_json, sha256_of
 
@@ -81,7 +82,8 @@ def read_sweep(folder: Path, *, verify: bool = True) -> RecordedSweep:
         if verify or not (folder / SUMMARY_NAME).is_file():
             raise
         damage = str(error)
-        summary, manifest = pd.read_csv(folder / SUMMARY_NAME), read_json(folder / "manifest.json")
+        manifest = read_json(folder / "manifest.json")
+        summary = read_table(folder / SUMMARY_NAME, SUMMARY, COUNTS, NAMES, optional=("slack_leak_sink_min",))
     digests = {SUMMARY_NAME: sha256_of(folder / SUMMARY_NAME)}
     rows = pd.DataFrame()
     if (folder / ROWS_NAME).is_file() and "rows_parquet" in manifest:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from figures.pictures.style import GREY, INK, look, note, panels, ramp, title, undecided
+from figures.pictures.style import COLUMN, GREY, INK, look, note, panels, ramp, title, undecided
 from theory.errors import DomainError
 from theory.numbers.bounds import dialled_leak
 
@@ -72,7 +73,7 @@ def draw(rows: pd.DataFrame) -> Figure:
     layers = sorted(rows["layer"].unique())
     colours = dict(zip(layers, ramp(len(layers)), strict=True))
     with look():
-        figure, axes = panels(3, len(names), height=6.6, ratios=(1, 1, 1))
+        figure, axes = panels(3, len(names), height=7.0, ratios=(1, 1, 1))
         for column, name in enumerate(names):
             part = rows[rows["configuration"] == name]
             for layer, of_layer in part.groupby("layer"):
@@ -86,8 +87,8 @@ def draw(rows: pd.DataFrame) -> Figure:
             title(axes[0, column], name, faults(part), f"1 run, {counted.max():,} rows per head")
         axes[0, 0].set(ylabel="fidelity of the median row\n(share on the block)", ylim=(0, 1.04))
         axes[1, 0].set(ylabel="mean entropy (nats)")
-        axes[2, 0].set(ylabel="|measured − predicted|\nfidelity (share)", ylim=(LEAST_SHOWN / 500, 30))
-        _legend(axes, layers, colours)
+        axes[2, 0].set(ylabel="|measured − predicted|\nfidelity (share)", ylim=(LEAST_SHOWN / 50, 1e3))
+        _legend(figure, layers, colours, layers[0])
     return figure
 
 
@@ -133,7 +134,7 @@ def _worst(axis: Any, rows: pd.DataFrame) -> None:
     means = [_mean_over_heads(part) for _, part in rows.groupby("layer")]
     below = sum(int((each[name] < LEAST_SHOWN).sum()) for each in means for name in ("worst", "of_means"))
     if below:
-        note(axis, f"drawn at {LEAST_SHOWN:g}, but less: {below} marks", (0.99, 0.14))
+        note(axis, f"drawn at {LEAST_SHOWN:g}, but less: {below} marks", (0.99, 0.02))
 
 
 def _rounding(axis: Any, first: pd.DataFrame) -> None:
@@ -141,26 +142,27 @@ def _rounding(axis: Any, first: pd.DataFrame) -> None:
     allowed = _allowed(first).groupby(first["dial"]).agg(lambda heads: heads.max(skipna=False))
     known = allowed.dropna()
     if len(known):
-        label = f"rounding, layer {first['layer'].iloc[0]}"
-        style = {"marker": "|", "markersize": 5, "color": INK, "linestyle": "none"}
-        axis.plot(known.index, known, label=label, **style)
+        axis.plot(known.index, known, "|", markersize=5, color=INK)
 
 
-def _legend(axes: Any, layers: list[int], colours: dict[int, Any]) -> None:
-    axis = axes[0, 0]
-    axis.plot([], [], color=GREY, linewidth=1.0, label="predicted (B1)")
-    axis.plot([], [], "o", color=GREY, markerfacecolor="none", markersize=4, label="measured")
+def _legend(figure: Figure, layers: list[int], colours: dict[int, Any], first: int) -> None:
+    """Explain every mark once, above the panels, where it hides none."""
+    ring: Any = {"marker": "o", "markerfacecolor": "none", "markersize": 4, "linestyle": "none"}
+    flat: Any = {"marker": "_", "markersize": 8, "linestyle": "none"}
+    shown: list[tuple[str, Any, Any]] = [
+        ("predicted (B1)", GREY, {"linewidth": 1.0}),
+        ("measured", GREY, ring),
+        ("mean predicted (B2)", GREY, flat),
+        ("error of the worst row", GREY, ring),
+        ("error of the mean", GREY, flat),
+        (f"rounding, layer {first}", INK, {"marker": "|", "markersize": 5, "linestyle": "none"}),
+    ]
     step = -(-len(layers) // MOST_LEGEND_ENTRIES)
     for layer in layers[::step]:
-        hollow = {"color": colours[layer], "markerfacecolor": "none", "markersize": 4}
-        axis.plot([], [], _MARKERS[layer % 10], label=f"layer {layer}", **hollow)
-    axis.legend(loc="upper left", ncols=1 if len(layers) <= 6 else 2)
-    axes[1, 0].plot([], [], "_", color=GREY, markersize=9, label="predicted (B2)")
-    axes[1, 0].plot([], [], "o", color=GREY, markerfacecolor="none", markersize=4, label="measured")
-    axes[1, 0].legend(loc="lower left")
-    axes[2, 0].plot([], [], "o", color=GREY, markerfacecolor="none", markersize=4, label="worst row")
-    axes[2, 0].plot([], [], "_", color=GREY, markersize=6, label="of the means")
-    axes[2, 0].legend(loc="lower right", ncols=3, columnspacing=0.8, handletextpad=0.2)
+        shown.append((f"layer {layer}", colours[layer], ring | {"marker": _MARKERS[layer % 10]}))
+    handles = [Line2D([], [], color=colour, label=label, **style) for label, colour, style in shown]
+    wide = figure.get_figwidth() > COLUMN
+    figure.legend(handles=handles, loc="outside upper left", ncols=5 if wide else 3, columnspacing=1.0)
 
 
 def _mean_over_heads(rows: pd.DataFrame) -> pd.DataFrame:

@@ -66,5 +66,5 @@ def draw(rows: pd.DataFrame) -> Figure:
         margin.set_title(f"Random attention rows, {n} keys, block of {m}", loc="left")
         # Beside the panels, where it hides no row.
         handles, labels = span.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2, markerscale=1.4, handletextpad=0.5)
+        figure.legend(handles, labels, loc="outside upper center", ncols=2, markerscale=1.4, handletextpad=0.5)
     return figure

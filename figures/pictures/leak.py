@@ -61,5 +61,5 @@ def draw(rows: pd.DataFrame) -> Figure:
         note(leak, f"rows below the axis: {below}", (0.99, 0.02))
         # Beside the panels, where it hides no row.
         handles, labels = leak.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2, markerscale=1.4, handletextpad=0.5)
+        figure.legend(handles, labels, loc="outside upper center", ncols=2, markerscale=1.4, handletextpad=0.5)
     return figure

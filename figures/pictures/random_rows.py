@@ -41,7 +41,8 @@ LOOKS: dict[str, tuple[str, str]] = {
     "one pair": (INK, "+"),
     "least entropy": (INK, "1"),
 }
-AT_EQUALITY = ("two-level", "one pair", "least entropy")
+# Which bounds these rows attain.
+AT_EQUALITY = {"two-level": "on A2 and A4", "one pair": "on A4 below 0", "least entropy": "on A5"}
 
 
 def make_rows(seed: int = 0, per_family: int = ROWS_PER_FAMILY) -> pd.DataFrame:
@@ -96,9 +97,8 @@ def scatter(axis: Any, rows: pd.DataFrame, across: str, up: str, hollow: pd.Seri
         outline = hollow[part.index] if hollow is not None and not lines else pd.Series(False, index=part.index)
         solid = part[~outline]
         style |= {"marker": marker, "markeredgewidth": 0.9 if lines else 0}
-        axis.plot(
-            solid[across], solid[up], label=f"{family}, on a bound" if family in AT_EQUALITY else str(family), **style
-        )
+        label = f"{family}, {AT_EQUALITY[str(family)]}" if family in AT_EQUALITY else str(family)
+        axis.plot(solid[across], solid[up], label=label, **style)
         if outline.any():
             style |= {"markerfacecolor": "none", "markeredgewidth": 0.6}
             axis.plot(part[across][outline], part[up][outline], **style)

@@ -59,6 +59,13 @@ def test_a_value_changed_by_hand_is_named(committed, capsys, restamp):
     assert any("does not match its manifest" in line for line in others) != restamp
 
 
+def test_records_that_cannot_be_drawn_are_stale(committed, capsys):
+    path = committed / "reference" / "summary.csv"
+    path.write_text(path.read_text().replace("distributed", "spread"))
+    (line,) = check(committed, capsys, 1)
+    assert line.startswith("schedules: cannot be drawn any more: the summary lacks the configuration 'distributed'")
+
+
 def test_a_changed_value_that_is_not_drawn_leaves_the_figure_current(committed, capsys):
     change(committed, "slack_leak_margin_min", lambda value: value + 1, restamp=True)
     assert check(committed, capsys, 0) == ["schedules: current"]
