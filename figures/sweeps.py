@@ -31,20 +31,22 @@ class RecordedSweep:
         """One row per task: `configuration`, `largest_dial`, `seed`, `perplexity`, fidelities over its rows."""
         if self.rows.empty:
             raise InputError("the sweep holds no rows of its tasks")
-        last = self.rows["layer"].max()
-        found = []
-        for task in self.manifest["tasks"]:
-            part = self.rows[
-                (self.rows["configuration"] == task["configuration"])
-                & (self.rows["seed"] == task["seed"])
-                & np.isclose(self.rows["largest_dial"], task["largest_dial"])
-            ]
-            line = {key: task[key] for key in ("configuration", "largest_dial", "seed", "perplexity", "loss")}
-            line |= {f"budget_{each}": each in task["budgets"] for each in ("largest", "mean")}
-            for name, chosen in zip(_FIDELITIES, (part, part[part["layer"] == last]), strict=True):
-                line[name] = float(np.average(chosen["fidelity_mean"], weights=chosen["rows"]))
-            found.append(line)
-        return pd.DataFrame(found)
+        try:
+            return pd.DataFrame([self._task(task) for task in self.manifest["tasks"]])
+        except (KeyError, TypeError) as error:
+            raise InputError(f"the sweep's manifest does not describe its tasks: {error}") from error
+
+    def _task(self, task: dict[str, Any]) -> dict[str, Any]:
+        rows, last = self.rows, self.rows["layer"].max()
+        same = np.isclose(rows["largest_dial"], task["largest_dial"]) & (rows["seed"] == task["seed"])
+        part = rows[same & (rows["configuration"] == task["configuration"])]
+        if part.empty:
+            raise InputError(f"{ROWS_NAME} holds no rows of the task {task['name']!r}")
+        line = {key: task[key] for key in ("configuration", "largest_dial", "seed", "perplexity", "loss")}
+        line |= {f"budget_{each}": each in task["budgets"] for each in ("largest", "mean")}
+        for name, chosen in zip(_FIDELITIES, (part, part[part["layer"] == last]), strict=True):
+            line[name] = float(np.average(chosen["fidelity_mean"], weights=chosen["rows"]))
+        return line
 
     def with_intervals(self) -> pd.DataFrame:
         """The summary with 95 % intervals over seeds of both fidelities, as `NAME_low` and `NAME_high`."""
@@ -52,10 +54,12 @@ class RecordedSweep:
             return self.summary
         tasks, summary = self.tasks(), self.summary.copy()
         for name in _FIDELITIES:
-            ends = [
-                interval(tasks[tasks[f"budget_{line.budget}"] & (tasks["configuration"] == line.configuration)][name])
-                for line in summary.itertuples()
-            ]
+            ends = []
+            for line in summary.itertuples():
+                chosen = tasks[tasks[f"budget_{line.budget}"] & (tasks["configuration"] == line.configuration)]
+                if chosen.empty:
+                    raise InputError(f"{SUMMARY_NAME} names {line.configuration!r}, which no task of the manifest has")
+                ends.append(interval(chosen[name]))
             summary[f"{name}_low"], summary[f"{name}_high"] = ([each[place] for each in ends] for place in (1, 2))
         return summary
 

@@ -61,9 +61,20 @@ def test_a_value_changed_by_hand_is_named(committed, capsys, restamp):
 
 def test_records_that_cannot_be_drawn_are_stale(committed, capsys):
     path = committed / "reference" / "summary.csv"
-    path.write_text(path.read_text().replace("distributed", "spread"))
+    original = path.read_text()
+    path.write_text(original.replace("distributed", "spread"))
+    (line,) = check(committed, capsys, 1)
+    assert line == (
+        "schedules: committed, but cannot be drawn: summary.csv names 'spread', which no task of the manifest has"
+    )
+    path.write_text("".join(each for each in original.splitlines(True) if "distributed" not in each))
     (line,) = check(committed, capsys, 1)
     assert line.startswith("schedules: cannot be drawn any more: the summary lacks the configuration 'distributed'")
+    path.write_text(original)
+    manifest = committed / "reference" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"seed": 3', '"seed": 7'))
+    (line,) = check(committed, capsys, 1)
+    assert line.startswith("schedules: committed, but cannot be drawn: rows.parquet holds no rows of the task ")
 
 
 def test_a_changed_value_that_is_not_drawn_leaves_the_figure_current(committed, capsys):
