@@ -56,9 +56,11 @@ class RecordedSweep:
         for name in _FIDELITIES:
             ends = []
             for line in summary.itertuples():
-                chosen = tasks[tasks[f"budget_{line.budget}"] & (tasks["configuration"] == line.configuration)]
+                shared = tasks.get(f"budget_{line.budget}", False)
+                chosen = tasks[shared & (tasks["configuration"] == line.configuration)]
                 if chosen.empty:
-                    raise InputError(f"{SUMMARY_NAME} names {line.configuration!r}, which no task of the manifest has")
+                    where = f"{line.configuration!r} under the budget {line.budget!r}"
+                    raise InputError(f"{SUMMARY_NAME} names {where}, which no task of the manifest has")
                 ends.append(interval(chosen[name]))
             summary[f"{name}_low"], summary[f"{name}_high"] = ([each[place] for each in ends] for place in (1, 2))
         return summary

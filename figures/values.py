@@ -37,7 +37,9 @@ def drawn_values(figure: Figure) -> list[Series]:
     """
     found = []
     for number, axis in enumerate(figure.axes, 1):
-        panel = f"panel {number} ({' '.join((axis.get_ylabel() or axis.get_xlabel() or 'no label').split())})"
+        # Panels that share an axis have no label of their own.
+        title = axis.get_title(loc="left").split("\n")[0]
+        panel = f"panel {number} ({' '.join((axis.get_ylabel() or title or axis.get_xlabel()).split())})"
         found += [Series(panel, name, values) for name, values in _of_panel(axis)]
     words = tuple(text.get_text() for legend in figure.legends for text in legend.get_texts())
     if words:
@@ -99,7 +101,9 @@ def _of_panel(axis: Any) -> Iterator[tuple[str, tuple[float | str | None, ...]]]
             paths = [path.vertices for path in each.get_paths() if len(path.vertices)]
             yield f"area{_label(each)}", _numbers(np.concatenate(paths)) if paths else ()
     for patch in axis.patches:
-        yield f"shape{_label(patch)}", _numbers(patch.get_path().transformed(patch.get_patch_transform()).vertices)
+        # Its corners: versions of matplotlib order the other points differently.
+        corners = patch.get_path().transformed(patch.get_patch_transform()).get_extents()
+        yield f"shape{_label(patch)}", _numbers(corners.get_points())
     for image in axis.images:
         pixels: Any = np.ma.filled(np.ma.asarray(image.get_array(), dtype=float), np.nan)
         yield "picture", (*_numbers(np.asarray(image.get_extent(), dtype=float)), *_numbers(pixels))

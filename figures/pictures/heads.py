@@ -18,8 +18,9 @@ SHOWS = """Which heads are local: mean fidelity (share of attention on a query's
 evenly a query spreads its attention, in nats) of each head in each layer, on held-out text. The dial of a layer, which
 turns attention towards the block, stands beside its number. One training run per column; measured."""
 
-# Numbers are written into the cells of models up to this many heads.
+# Numbers are written into the cells of models up to this many layers and heads.
 MOST_WRITTEN = 6
+MOST_TICKS = 12
 QUANTITIES = (("fidelity_mean", "fidelity (share)"), ("entropy_mean", "entropy (nats)"))
 
 
@@ -58,13 +59,25 @@ def draw(rows: pd.DataFrame) -> Figure:
 def _map(axis: Any, rows: pd.DataFrame, column: str, low: float, high: float) -> Any:
     table = rows.pivot_table(index="layer", columns="head", values=column)
     drawn = axis.pcolormesh(table.to_numpy(), cmap=RAMP, vmin=low, vmax=high, edgecolors=WHITE, linewidth=0.5)
-    dials = rows.groupby("layer")["dial"].first()
-    axis.set_yticks(np.arange(len(table)) + 0.5, [f"{layer}  ({dials[layer]:.2g})" for layer in table.index])
-    axis.set_xticks(np.arange(len(table.columns)) + 0.5, [str(head) for head in table.columns])
+    dials = rows.groupby("layer")["dial"].agg(["min", "max"])
+    names = [f"{layer}  ({_between(*dials.loc[layer])})" for layer in table.index]
+    _ticks(axis.set_yticks, names)
+    _ticks(axis.set_xticks, [str(head) for head in table.columns])
     axis.grid(visible=False)
-    if table.shape[1] <= MOST_WRITTEN:
+    if max(table.shape) <= MOST_WRITTEN:
         for (i, j), value in np.ndenumerate(table.to_numpy()):
             # Dark cells are the low values.
             ink = WHITE if value < low + 0.55 * (high - low) else INK
             axis.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=6.5, color=ink)
     return drawn
+
+
+def _between(low: float, high: float) -> str:
+    """One dial, or the range of the dials of a layer's heads."""
+    return f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
+
+
+def _ticks(set_ticks: Any, names: list[str]) -> None:
+    """Name the middle of each cell, or of every few cells if there are many."""
+    step = -(-len(names) // MOST_TICKS)
+    set_ticks(np.arange(len(names))[::step] + 0.5, names[::step])

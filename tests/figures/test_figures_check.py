@@ -65,8 +65,12 @@ def test_records_that_cannot_be_drawn_are_stale(committed, capsys):
     path.write_text(original.replace("distributed", "spread"))
     (line,) = check(committed, capsys, 1)
     assert line == (
-        "schedules: committed, but cannot be drawn: summary.csv names 'spread', which no task of the manifest has"
+        "schedules: committed, but cannot be drawn: "
+        "summary.csv names 'spread' under the budget 'largest', which no task of the manifest has"
     )
+    path.write_text(original.replace("mean,cubic", "neither,cubic"))
+    (line,) = check(committed, capsys, 1)
+    assert "names 'cubic' under the budget 'neither', which no task of the manifest has" in line
     path.write_text("".join(each for each in original.splitlines(True) if "distributed" not in each))
     (line,) = check(committed, capsys, 1)
     assert line.startswith("schedules: cannot be drawn any more: the summary lacks the configuration 'distributed'")

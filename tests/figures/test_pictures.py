@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from drawn_rows import committed, rows_of
 from pictures import drawn_in_red, texts
+from recorded import recorded_rows
 
 from figures.pictures import anchors, cost, depth, frontier, heads, measured, phases, rowdial, unseen
 from figures.sources import material
@@ -111,6 +112,12 @@ def test_heads_show_each_layers_own_dial():
     labels = [[tick.get_text() for tick in axis.get_yticklabels()] for axis in figure.axes[:2]]
     assert labels == [["0  (0)", "1  (0.45)", "2  (0.9)"]] * 2
     assert "0.50" in texts(figure)
+    own = rows.assign(dial=rows["dial"] + 0.1 * rows["head"])
+    assert heads.draw(own).axes[0].get_yticklabels()[1].get_text() == "1  (0.45 to 0.55)"
+    many = recorded_rows(layers=32, heads=32).assign(configuration="large")
+    drawn = heads.draw(many)
+    assert len(drawn.axes[0].get_yticks()) <= heads.MOST_TICKS
+    assert not drawn.axes[0].texts
     with pytest.raises(DomainError, match="each layer and head of a configuration once"):
         heads.draw(pd.concat([rows, rows]))
 
