@@ -46,9 +46,8 @@ def check_all(names: Sequence[str], folders: Sequence[Path], committed: Path) ->
 def _stale(made: Picture, committed: Path) -> list[str]:
     recorded = read_json(committed / f"{made.name}.json")
     values = made.values
-    found = differences(recorded.get("values", []), values)
-    if made.material.damage:
-        found.append(made.material.damage)
+    found = [made.material.damage] if made.material.damage else []
+    found += differences(recorded.get("values", []), values)
     if recorded.get("caption") != made.caption.text:
         found.append("the caption differs from the statements'")
     digest = str(recorded.get("values_sha256"))

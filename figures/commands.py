@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 DRAWN = Path("runs") / "figures"
 COMMITTED = Path("records")
 COMMITTED_FIGURES = COMMITTED / "figures"
+# What `--check` prints of one figure; `--json` gives all.
+MOST_LINES = 5
 
 
 def figures(
@@ -84,7 +86,9 @@ def _check(
         )
     else:
         for name, lines in stale.items():
-            typer.echo("\n".join(f"{name}: {line}" for line in lines) if lines else f"{name}: current")
+            more = [f"and {len(lines) - MOST_LINES} more differences"] if len(lines) > MOST_LINES else []
+            for line in [*lines[:MOST_LINES], *more] or ["current"]:
+                typer.echo(f"{name}: {line}")
         for name in absent:
             typer.echo(f"{name}: not committed, and no records to draw it from")
     if any(stale.values()):

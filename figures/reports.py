@@ -40,6 +40,8 @@ def _bench(name: str, report: dict[str, Any]) -> pd.DataFrame:
     shown = ["task", "tokens", "dropout", "variant", "rounds", "seconds", "ratio", "extra_mib"]
     # Only whole passes have their memory recorded.
     rows = rows.reindex(columns=shown) if "extra_mib" not in rows else rows[shown]
+    numbers = rows.columns.difference(["task", "variant"])
+    rows = rows.astype(dict.fromkeys(numbers, float)).astype({"tokens": int, "rounds": int})
     return rows.assign(model=name, device=f"{report['device']}, {report['threads']} threads")
 
 

@@ -116,7 +116,8 @@ def _of_panel(axis: Any) -> Iterator[tuple[str, tuple[float | str | None, ...]]]
 
 def _label(artist: Any) -> str:
     label = str(artist.get_label())
-    return "" if not label or label.startswith("_") else f" {label!r}"
+    # matplotlib's own names begin with "_child"; other labels with an underscore appear in no legend.
+    return "" if not label or label.startswith(("_child", "_nolegend_")) else f" {label.removeprefix('_')!r}"
 
 
 def _numbers(values: Any) -> tuple[float | None, ...]:

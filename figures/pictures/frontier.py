@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from empirical.sweep.summary import interval
-from figures.pictures.style import GREY, INK, look, note, panels, schedule_style
+from figures.pictures.style import GREY, INK, look, note, panels, schedule_style, with_interval
 from theory.errors import DomainError
 
 NAME = "frontier"
@@ -78,20 +77,25 @@ def draw(rows: pd.DataFrame) -> Figure:
 def _frontier(axis: Any, table: pd.DataFrame) -> None:
     best = table[table["frontier"]].sort_values("x")
     # A staircase: what lies right of it or below it is reached by none.
-    axis.step(best["x"], best["y"], where="pre", color=INK, linewidth=0.8, zorder=1)
-    axis.plot(best["x"], best["y"], "o", color=INK, markerfacecolor="none", markersize=10, markeredgewidth=0.8)
+    axis.step(best["x"], best["y"], where="pre", color=INK, linewidth=0.8, zorder=1, label="_frontier")
+    axis.plot(
+        best["x"],
+        best["y"],
+        "o",
+        color=INK,
+        markerfacecolor="none",
+        markersize=10,
+        markeredgewidth=0.8,
+        label="_frontier",
+    )
 
 
 def _mark(axis: Any, row: Any, *, filled: bool) -> None:
     colour, marker = schedule_style(row.configuration)
-    # A single seed gives no interval.
-    bars = {
-        "xerr": np.nan_to_num([[row.x - row.x_low], [row.x_high - row.x]]),
-        "yerr": np.nan_to_num([[row.y - row.y_low], [row.y_high - row.y]]),
-    }
-    face = colour if filled else "none"
-    style = {"color": colour, "markerfacecolor": face, "markersize": 5, "capsize": 2, "elinewidth": 0.9}
-    axis.errorbar([row.x], [row.y], fmt=marker, **style, **bars)
+    style: Any = {"color": colour, "marker": marker, "markerfacecolor": colour if filled else "none", "markersize": 5}
+    name = f"{row.configuration} {row.largest_dial:.2g}"
+    with_interval(axis, (row.x, row.y), (row.y_low, row.y_high), f"{name}, perplexity", **style)
+    with_interval(axis, (row.x, row.y), (row.x_low, row.x_high), f"{name}, fidelity", across=True, **style)
 
 
 def _legend(axis: Any, names: list[str], rows: pd.DataFrame) -> None:

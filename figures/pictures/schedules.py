@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.pictures.style import ALARM, GREY, INK, look, panels, schedule_style, title
+from figures.pictures.style import ALARM, GREY, INK, look, panels, schedule_style, title, with_interval
 from theory.errors import DomainError
 
 NAME = "schedules"
@@ -35,6 +35,10 @@ def faults(rows: pd.DataFrame) -> list[str]:
             # Not summed: a task that both budgets share has a line under each.
             where = f"{BUDGETS.get(row['budget'], row['budget'])}: {row['configuration']}"
             found.append(f"{where}: {what}: {int(row[column])}")
+    outside = (rows["ratio"] < rows["ratio_low"]) | (rows["ratio"] > rows["ratio_high"])
+    for _, row in rows[outside].iterrows():
+        where = f"{BUDGETS.get(row['budget'], row['budget'])}: {row['configuration']}"
+        found.append(f"{where}: ratio outside its interval")
     return found
 
 
@@ -101,12 +105,12 @@ def _locality(axis: Any, rows: pd.DataFrame) -> None:
 
 
 def _interval(axis: Any, place: float, row: pd.Series, name: str, *, filled: bool) -> float:
-    """Draw a value with its interval, where one is recorded: a single seed gives none. Returns its upper end."""
+    """Draw a value with its interval, where one is recorded. Returns its upper end."""
     colour, marker = schedule_style(str(row["configuration"]))
     value = float(row[name])
-    low, high = (float(row.get(f"{name}_{end}", np.nan)) for end in ("low", "high"))
-    spread = np.nan_to_num([[value - low], [high - value]])
+    ends = float(row.get(f"{name}_low", np.nan)), float(row.get(f"{name}_high", np.nan))
     face = colour if filled else "none"
-    style = {"color": colour, "markerfacecolor": face, "markersize": 4.5, "capsize": 3, "elinewidth": 1.0}
-    axis.errorbar([place], [value], yerr=spread, fmt=marker, **style)
-    return value + float(spread[1, 0])
+    style: Any = {"color": colour, "marker": marker, "markerfacecolor": face, "markersize": 4.5}
+    with_interval(axis, (place, value), ends, f"{row['configuration']}, {name}", **style)
+    # A single seed gives no interval.
+    return value if np.isnan(ends[1]) else max(value, ends[1])

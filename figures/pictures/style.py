@@ -122,6 +122,21 @@ def note(axis: Any, text: str, where: tuple[float, float] = (0.99, 0.02), **styl
     axis.text(*where, text, transform=axis.transAxes, **chosen)
 
 
+def with_interval(
+    axis: Any, at: tuple[float, float], ends: tuple[float, float], name: str, *, across: bool = False, **style: Any
+) -> None:
+    """Draw a mark and its interval, `across` if that lies along x; ends that are not known are left out.
+
+    The interval is drawn between its recorded ends, so a mark outside it is seen. `name` appears in no legend.
+    """
+    fixed = (at[1], at[1]) if across else (at[0], at[0])
+    x, y = (ends, fixed) if across else (fixed, ends)
+    axis.plot(
+        x, y, "|-" if across else "_-", color=style["color"], linewidth=0.9, markersize=5, label=f"_{name}, interval"
+    )
+    axis.plot([at[0]], [at[1]], linestyle="none", label=f"_{name}", **style)
+
+
 def ramp(levels: int) -> list[Any]:
     """One colour per level of a number, dark to light."""
     # The lightest part of the map is too faint for thin lines on white.

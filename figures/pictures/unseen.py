@@ -68,10 +68,12 @@ def _windows(axis: Any, rows: pd.DataFrame, lines: pd.DataFrame) -> None:
     for place, line in enumerate(lines.itertuples()):
         shares = rows["share"][rows["record"] == line.record].sort_values().to_numpy()
         spread = np.linspace(-0.25, 0.25, len(shares))
-        axis.plot(place + spread, shares, ".", color=MEASURED, markersize=2, label="" if place else "a window")
+        axis.plot(
+            place + spread, shares, ".", color=MEASURED, markersize=2, label=_once("a window", line.record, place)
+        )
         dash = {"color": INK, "markersize": 18, "markeredgewidth": 1.2}
-        axis.plot([place], [line.promised], "_", label="" if place else "promised share", **dash)
-        label = "" if place else f"a new window, probability {line.level:.3g}"
+        axis.plot([place], [line.promised], "_", label=_once("promised share", line.record, place), **dash)
+        label = _once(f"a new window, probability {line.level:.3g}", line.record, place)
         axis.plot([place + 0.36], [line.least_share], "<", color=PREDICTED, markersize=4, label=label)
     names = [f"{each.model}\n{each.fidelity:g}\n{each.violations} of {each.windows}" for each in lines.itertuples()]
     axis.set_xticks(range(len(lines)), names, fontsize=6.5)
@@ -79,3 +81,8 @@ def _windows(axis: Any, rows: pd.DataFrame, lines: pd.DataFrame) -> None:
     axis.set_ylabel("rows that keep the fidelity (share)")
     axis.axhline(1, color=GREY, linewidth=0.5)
     axis.legend(loc="lower left", title="one seed and one text each", title_fontsize=6.5)
+
+
+def _once(words: str, record: Any, place: int) -> str:
+    """The words for the first record; for others a name that appears in no legend."""
+    return f"_{record}, {words}" if place else words

@@ -10,19 +10,26 @@ from recorded import REFERENCE
 
 from empirical.sweep.summary import read_summary
 from figures.commands import figures
+from figures.drawing import draw_all
 from figures.pictures import schedules
 from figures.stamp import digest
 from figures.values import differences, drawn_values, to_json
 from theory.errors import DomainError, InputError
 
 
-@pytest.fixture
-def committed(tmp_path, capsys):
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
     """A copy of the reference sweep and its committed figure."""
-    shutil.copytree(REFERENCE, tmp_path / "records" / "reference")
-    figures(["schedules"], records=[tmp_path / "records"], out=tmp_path / "records" / "figures")
-    capsys.readouterr()
-    return tmp_path / "records"
+    folder = tmp_path_factory.mktemp("drawn")
+    shutil.copytree(REFERENCE, folder / "reference")
+    draw_all(["schedules"], [folder], folder / "figures")
+    return folder
+
+
+@pytest.fixture
+def committed(drawn, tmp_path):
+    """A copy that a test may change."""
+    return shutil.copytree(drawn, tmp_path / "records")
 
 
 def check(committed, capsys, status):
@@ -53,10 +60,27 @@ def change(folder, column, change, *, restamp):
 def test_a_value_changed_by_hand_is_named(committed, capsys, restamp):
     assert check(committed, capsys, 0) == ["schedules: current"]
     change(committed, "ratio", lambda value: value + 1e-6, restamp=restamp)
-    first, *others = check(committed, capsys, 1)
-    assert first.startswith("schedules: panel 1 (perplexity / distributed), ")
-    assert "recorded 0.9954345261, drawn 0.9954355261" in first
-    assert any("does not match its manifest" in line for line in others) != restamp
+    lines = check(committed, capsys, 1)
+    assert any("does not match its manifest" in line for line in lines) != restamp
+    where = "schedules: panel 1 (perplexity / distributed), line 'linear, ratio'"
+    assert f"{where}, value 2 of 2: recorded 0.9954345261, drawn 0.9954355261" in lines
+
+
+def test_a_value_moved_out_of_its_interval_is_drawn_and_a_fault(committed, capsys):
+    change(committed, "ratio", lambda value: value - 0.01, restamp=True)
+    assert any("drawn 0.9854345261" in line for line in check(committed, capsys, 1))
+    rows = read_summary(committed / "reference").summary
+    assert schedules.faults(rows) == ["same largest dial: linear: ratio outside its interval"]
+
+
+def test_many_differences_are_counted(committed, capsys):
+    path = committed / "figures" / "schedules.json"
+    stored = json.loads(path.read_text())
+    stored["values"] = [each | {"values": [None]} for each in stored["values"]]
+    path.write_text(json.dumps(stored))
+    lines = check(committed, capsys, 1)
+    assert len(lines) == 6
+    assert lines[-1] == f"schedules: and {len(stored['values']) - 5} more differences"
 
 
 def test_records_that_cannot_be_drawn_are_stale(committed, capsys):
