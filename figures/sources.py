@@ -108,16 +108,22 @@ def material(records: Sequence[Recorded], kind: str, figure: str) -> Material:
 
 def _of_sweep(sweep: RecordedSweep, kind: str) -> Material:
     if kind == "sweep layers":
-        return Material(sweep.rows, (Source(SWEPT_ROWS, sweep.digests[SWEPT_ROWS]),), sweep.damage)
-    rows = sweep.with_intervals() if kind == "sweep" else sweep.tasks()
-    return Material(rows, tuple(Source(name, digest) for name, digest in sweep.digests.items()), sweep.damage)
+        return _drawn_from(sweep, sweep.rows, SWEPT_ROWS)
+    if kind == "sweep tasks":
+        return _drawn_from(sweep, sweep.tasks(), MANIFEST_NAME, SWEPT_ROWS)
+    return _drawn_from(sweep, sweep.with_intervals(), SUMMARY_NAME, SWEPT_ROWS)
 
 
 def _layers_of(sweep: RecordedSweep) -> Material:
     rows, seed = sweep.one_seed()
     names = {name: f"{name}, seed {seed}" for name in rows["configuration"]}
-    rows = rows.assign(configuration=rows["configuration"].map(names))
-    return Material(rows, (Source(SWEPT_ROWS, sweep.digests[SWEPT_ROWS]),), sweep.damage)
+    return _drawn_from(sweep, rows.assign(configuration=rows["configuration"].map(names)), SWEPT_ROWS)
+
+
+def _drawn_from(sweep: RecordedSweep, rows: pd.DataFrame, *files: str) -> Material:
+    sources = tuple(Source(name, sweep.digests[name]) for name in files if name in sweep.digests)
+    damaged = [name for name in files if name in sweep.damaged]
+    return Material(rows, sources, "; ".join(f"{name} does not match its manifest" for name in damaged))
 
 
 def _read(path: Path, verify: bool) -> Recorded:

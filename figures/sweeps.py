@@ -10,7 +10,16 @@ import numpy as np
 import pandas as pd
 
 from empirical.csv_table import read_table
-from empirical.sweep.summary import COUNTS, NAMES, ROWS_NAME, SUMMARY, SUMMARY_NAME, interval, read_summary
+from empirical.sweep.summary import (
+    COUNTS,
+    MANIFEST_NAME,
+    NAMES,
+    ROWS_NAME,
+    SUMMARY,
+    SUMMARY_NAME,
+    interval,
+    read_summary,
+)
 from theory.errors import InputError
 from theory.files import read_json, sha256_of
 
@@ -19,13 +28,13 @@ _FIDELITIES = ("fidelity", "last_layer_fidelity")
 
 @dataclass(frozen=True)
 class RecordedSweep:
-    """A sweep's summary and layers, and what is wrong with its files; digests are of the files as they are."""
+    """A sweep's summary and layers; digests are of the files as they are, `damaged` names those not as stated."""
 
     summary: pd.DataFrame
     rows: pd.DataFrame
     manifest: dict[str, Any]
     digests: dict[str, str]
-    damage: str = ""
+    damaged: tuple[str, ...] = ()
 
     def tasks(self) -> pd.DataFrame:
         """One row per task: `configuration`, `largest_dial`, `seed`, `perplexity`, fidelities over its rows."""
@@ -80,17 +89,15 @@ class RecordedSweep:
 
 def read_sweep(folder: Path, *, verify: bool = True) -> RecordedSweep:
     """Read a sweep's folder. Raises InputError; without `verify`, files that do not match their manifest are read."""
-    damage = ""
     try:
         read = read_summary(folder)
         summary, manifest = read.summary, read.manifest
-    except InputError as error:
-        if verify or not (folder / SUMMARY_NAME).is_file():
+    except InputError:
+        if verify:
             raise
-        damage = str(error)
-        manifest = read_json(folder / "manifest.json")
+        manifest = read_json(folder / MANIFEST_NAME)
         summary = read_table(folder / SUMMARY_NAME, SUMMARY, COUNTS, NAMES, optional=("slack_leak_sink_min",))
-    digests = {SUMMARY_NAME: sha256_of(folder / SUMMARY_NAME)}
+    digests = {name: sha256_of(folder / name) for name in (SUMMARY_NAME, MANIFEST_NAME)}
     rows = pd.DataFrame()
     if (folder / ROWS_NAME).is_file() and "rows_parquet" in manifest:
         try:
@@ -98,4 +105,10 @@ def read_sweep(folder: Path, *, verify: bool = True) -> RecordedSweep:
         except (ValueError, OSError) as error:
             raise InputError(f"{folder / ROWS_NAME} is not a table: {str(error).splitlines()[0]}") from error
         digests[ROWS_NAME] = sha256_of(folder / ROWS_NAME)
-    return RecordedSweep(summary, rows, manifest, digests, damage)
+    stated = {SUMMARY_NAME: manifest.get("summary_csv"), ROWS_NAME: manifest.get("rows_parquet")}
+    damaged = [
+        name
+        for name, part in stated.items()
+        if name in digests and not (isinstance(part, dict) and part.get("sha256") == digests[name])
+    ]
+    return RecordedSweep(summary, rows, manifest, digests, tuple(damaged))

@@ -78,7 +78,14 @@ def _difference(where: str, old: Sequence[Any], new: Sequence[Any]) -> list[str]
     if not bad:
         return []
     first, more = bad[0], f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-    return [f"{where}, value {first + 1} of {len(new)}: recorded {old[first]}, drawn {new[first]}{more}"]
+    return [
+        f"{where}, value {first + 1} of {len(new)}: recorded {_shown(old[first])}, drawn {_shown(new[first])}{more}"
+    ]
+
+
+def _shown(value: Any) -> str:
+    """A number, or words on one line."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _agree(one: Any, other: Any) -> bool:

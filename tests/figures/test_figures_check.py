@@ -105,6 +105,18 @@ def test_records_that_cannot_be_drawn_are_stale(committed, capsys):
     assert line.startswith("schedules: committed, but cannot be drawn: rows.parquet holds no rows of the task ")
 
 
+def test_only_figures_drawn_from_a_changed_file_are_stale(drawn, tmp_path, capsys):
+    committed = shutil.copytree(drawn, tmp_path / "records")
+    names = ["schedules", "frontier", "heads"]
+    draw_all(names, [committed], committed / "figures")
+    change(committed, "ratio", lambda value: value + 1e-6, restamp=False)
+    with pytest.raises(typer.Exit):
+        figures(names, records=[committed], out=committed / "figures", check=True, as_json=True)
+    stale = json.loads(capsys.readouterr().out)["stale"]
+    assert list(stale) == ["schedules"]
+    assert stale["schedules"][0] == "summary.csv does not match its manifest"
+
+
 def test_a_changed_value_that_is_not_drawn_leaves_the_figure_current(committed, capsys):
     change(committed, "slack_leak_margin_min", lambda value: value + 1, restamp=True)
     assert check(committed, capsys, 0) == ["schedules: current"]
