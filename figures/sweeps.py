@@ -77,8 +77,7 @@ class RecordedSweep:
     def one_seed(self) -> tuple[pd.DataFrame, int]:
         """Rows of the first seed at the same largest dial, of the first, second and last configuration; the seed."""
         seed = int(self.rows["seed"].min())
-        tasks = pd.DataFrame(self.manifest["tasks"])
-        names = list(dict.fromkeys(tasks["configuration"]))
+        names = list(dict.fromkeys(self.rows["configuration"]))
         wanted = list(dict.fromkeys([*names[:2], names[-1]]))
         parts = []
         for name in wanted:
