@@ -19,8 +19,8 @@ SHOWS = """What windows (stretches of text) that were measured say of windows no
 windows that break a promise, at 95 % confidence, by the number of windows measured and how many of them broke it
 (lines); diamonds are recorded calibrations, circles the share that broke the promise in each. Below: the windows that
 checked each calibration. A promise asks a share of rows (dash) to keep a fidelity; each small mark is one window's
-share; the triangle is the share that a new window keeps with the stated probability. Windows must be exchangeable;
-rows need not be. Measured."""
+share; the triangle is the share that a new window reaches or exceeds with at least the stated probability. Windows
+must be exchangeable; rows need not be. Measured."""
 
 BROKEN = (0, 1, 5, 20)
 
