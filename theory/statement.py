@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -11,7 +12,12 @@ from sympy import Expr, latex, true
 from sympy.logic.boolalg import Boolean
 
 from theory.derivation import Step
+from theory.display import Badge, Card, Displayed, Markup, Table
+from theory.mathml import block, inline
 from theory.symbols import VOCABULARY, Variable
+
+# What holds for every instance of a kind, by its name; `theory.statements.about` adds the kinds.
+INSTANCES: dict[str, tuple[str, ...]] = {}
 
 
 class Kind(Enum):
@@ -54,8 +60,8 @@ class Witness:
     complement: tuple[tuple[Expr, Expr], ...]
 
 
-@dataclass(frozen=True)
-class Statement:
+@dataclass(frozen=True, repr=False)
+class Statement(Displayed):
     """A theorem as data; sampling, proofs, LaTeX and the numeric functions follow from it.
 
     `id` is the theory's id, `name` a readable one. `about` names the kind of instance on which the letters are
@@ -107,3 +113,20 @@ class Statement:
             given = "" if clause.given == true else latex(clause.given) + r" \implies "
             lines.append(given + latex(clause.holds))
         return r" \\ ".join(lines)
+
+    def card(self) -> Card:
+        """What a notebook shows: assumptions, clauses, letters. A statement does not say that it is proved."""
+        assumed = [*INSTANCES.get(self.about, ()), *(each.sentence for each in self.assumptions)]
+        where = f", where {'; '.join(assumed)}" if assumed else ""
+        shown: list[str] = [f"About one {self.about}{where}."]
+        for clause in self.claim:
+            given = "" if clause.given == true else f", where {inline(clause.given)}"
+            shown.append(Markup(f"<i>{html.escape(clause.name)}</i>{given}: {block(clause.holds)}"))
+        uses = f" Uses {', '.join(self.uses)}." if self.uses else ""
+        shown.append(f"Source: {self.source}.{uses} CLAIMS.md says what decided it.")
+        letters = [[Markup(inline(v.symbol)), Markup(inline(v.domain)), v.meaning] for v in self.variables]
+        tables = (Table(("letter", "domain", "meaning"), letters),)
+        return Card(f"{self.id} {self.name}: {self.title}", Badge(self.kind.value), shown, tables)
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle \begin{{gathered}}{self.to_latex()}\end{{gathered}}$"

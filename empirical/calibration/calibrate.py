@@ -32,6 +32,8 @@ from empirical.locks import alone_in
 from empirical.measuring.passes import count_rows
 from empirical.measuring.subject import Subject, open_subject, record_folder
 from empirical.memory import enough_memory
+from theory.design.rounded import at_least
+from theory.display import Card, Displayed, Table, decided
 from theory.errors import DomainError
 from theory.files import check_writable, write_text_atomically
 
@@ -51,8 +53,8 @@ ADVICE = "Give a smaller --context."
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, repr=False)
+class Calibration(Displayed):
     """Chosen `dials` of the layers, or of the heads of each, and all that was measured, as plain JSON, in `about`.
 
     `reached` says whether the checked windows, together, keep the promise within the loss allowed.
@@ -62,6 +64,28 @@ class Calibration:
     reached: bool
     about: dict[str, Any]
     path: Path
+
+    def card(self) -> Card:
+        """What a notebook shows: the dials, what the checked windows measured, what follows for the text's others."""
+        about, check, unseen = self.about, self.about["check"], self.about["unseen"]
+        said = (
+            f"Measured on {len(check['windows'])} checked windows: {at_least(check['share'], 4)} of the rows keep it, "
+            f"{about['rows']:g} were promised; loss {check['rise']:+.4f} nats per token, at most {about['max_loss']:g} "
+            "allowed.",
+            f"At confidence {unseen['confidence']!r}, at most {unseen['of_this_text']} of the text's "
+            f"{unseen['population']} windows that did not choose the dials keep less (H5; assumes the random draw).",
+            f"File: {self.path}",
+        )
+        dials = [
+            [layer, " ".join(f"{each:g}" for each in (dial if isinstance(dial, Sequence) else (dial,)))]
+            for layer, dial in enumerate(self.dials)
+        ]
+        return Card(
+            f"dials of {about['run']} for fidelity >= {about['fidelity']:g}",
+            decided(self.reached, "kept on the checked windows", "not kept on the checked windows"),
+            said,
+            (Table(("layer", "dials"), dials),),
+        )
 
 
 def calibrate(

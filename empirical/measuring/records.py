@@ -21,6 +21,7 @@ import pandas as pd
 
 from empirical.csv_table import read_table
 from empirical.reserve import reserved
+from theory.display import MOST_ROWS, Card, Displayed, Table, bounds_badge
 from theory.errors import InputError
 from theory.files import read_json, sha256_of
 
@@ -106,8 +107,8 @@ LATER_COLUMNS = tuple(name for name in COLUMNS if "leak_sink" in name)
 COUNTS = ("layer", "head", "rows", "violations", "undecided", *(f"violations_{name}" for name in BOUNDS))
 
 
-@dataclass(frozen=True)
-class Records:
+@dataclass(frozen=True, repr=False)
+class Records(Displayed):
     """Rows (`COLUMNS`) and manifest of one measurement, and their folder, if any."""
 
     rows: pd.DataFrame
@@ -133,6 +134,27 @@ class Records:
     def undecided(self) -> int:
         """Attention rows with undecided bounds."""
         return int(self.rows["undecided"].sum())
+
+    def card(self) -> Card:
+        """What a notebook shows: each layer and head, at every dial measured."""
+        lines = self.rows.loc[:, list(_SHOWN)].head(MOST_ROWS).to_numpy(dtype=object).tolist()
+        where = [] if self.folder is None else [f"Folder: {self.folder}"]
+        return Card(
+            f"{self.measured_rows} attention rows measured, {len(self.rows)} lines of layer, head and dial",
+            bounds_badge(self.measured_rows, self.violations, self.undecided),
+            [*where, f"SHA-256 of the rows: {self.digest}", "Means over a line's rows; entropies in nats."],
+            (Table(list(_SHOWN.values()), lines, of=len(self.rows)),),
+        )
+
+
+# Columns of a notebook's table, and their headings.
+_SHOWN = {
+    **{name: name for name in ("layer", "head", "dial", "rows")},
+    **{f"{name}_mean": name for name in ("entropy", "fidelity", "leak")},
+    "bound_entropy_margin": "entropy bound",
+    "bound_leak_margin": "leak bound",
+    **{name: name for name in ("violations", "undecided")},
+}
 
 
 def write_records(folder: Path | str, rows: pd.DataFrame, manifest: dict[str, Any]) -> Records:

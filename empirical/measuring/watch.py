@@ -17,6 +17,7 @@ from empirical.attention.block_kinds import Blocks, chosen_blocks
 from empirical.attention.schedule import LayerDial, of_heads
 from empirical.measuring.checks import check_rows
 from empirical.measuring.rows import RowMeter, Rows
+from theory.display import MOST_ROWS, Card, Displayed, Table, bounds_badge
 from theory.errors import DomainError
 
 Array = NDArray[np.float64]
@@ -45,10 +46,15 @@ COLUMNS = {
     "undecided": "rows whose scores are too large for their format",
 }
 _MEANS = ("entropy", "fidelity", "leak", "margin", "range", "effective_keys", "sink_share")
+# Columns of a notebook's table.
+_SHOWN = (
+    *("layer", "head", "dial", "rows", "entropy", "entropy_bound", "fidelity", "leak", "leak_bound"),
+    *("violations", "undecided"),
+)
 _BOUNDS = {"entropy": "entropy_margin", "leak": "leak_margin", "sink_leak": "leak_sink"}
 
 
-class WatchedRows:
+class WatchedRows(Displayed):
     """Totals over the rows seen so far, per layer and head; memory does not grow with the rows."""
 
     def __init__(self) -> None:
@@ -63,6 +69,18 @@ class WatchedRows:
             line for layer, totals in sorted(self._layers.items()) for line in _lines(layer, self._dials[layer], totals)
         ]
         return pd.DataFrame(lines, columns=list(COLUMNS))
+
+    def card(self) -> Card:
+        """What a notebook shows: each layer and head."""
+        frame = self.frame()
+        counted, violations, undecided = (int(frame[name].sum()) for name in ("rows", "violations", "undecided"))
+        lines = frame.loc[:, list(_SHOWN)].head(MOST_ROWS).to_numpy(dtype=object).tolist()
+        return Card(
+            f"{counted} attention rows watched in {len(frame)} heads",
+            bounds_badge(counted, violations, undecided),
+            ("Means over a head's rows; entropies in nats. `frame()` has all columns.",),
+            (Table([name.replace("_", " ") for name in _SHOWN], lines, of=len(frame)),),
+        )
 
     def clear(self) -> None:
         """Forget the rows seen so far."""

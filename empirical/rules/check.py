@@ -15,6 +15,7 @@ from empirical.rules.run_side import promises_of, require_fits, shape_of
 from empirical.rules.token_theory import Shape
 from theory.design.rounded import at_least, at_most
 from theory.design.run_file import Run
+from theory.display import Card, Displayed, Table, decided
 from theory.errors import InputError
 from theory.numbers.checked import as_written
 
@@ -29,8 +30,8 @@ class SetCheck:
     verdict: Verdict | None
 
 
-@dataclass(frozen=True)
-class RulesCheck:
+@dataclass(frozen=True, repr=False)
+class RulesCheck(Displayed):
     """The whole answer. `rules` are those of the file, then what a run promises by itself.
 
     `complete`: every maximal set was found. `change`: reductions of promises, by rule, of least total, after which
@@ -57,6 +58,23 @@ class RulesCheck:
             return False
         # One key of each target is enough if all promises fit into one row.
         return True if self.complete or self.total < 1 else None
+
+    def card(self) -> Card:
+        """What a notebook shows."""
+        names = [rule.name for rule in self.rules]
+        said = [in_words(each.verdict, names) for each in self.conflicts if each.verdict]
+        said += [change_in_words(self)] if said else []
+        said += [] if self.complete else [f"Not every set of rules was looked at: {LIMITS} at most."]
+        rows = [
+            [rule.name, "" if rule.fidelity is None else rule.fidelity, "" if rule.strength is None else rule.strength]
+            for rule in self.rules
+        ]
+        return Card(
+            f"promises of {len(self.rules)} rules",
+            decided(self.possible, "possible together", "impossible together", "not decided"),
+            [*said, *(f"Assumed: {each}." for each in self.assumes)],
+            (Table(("rule", "promised fidelity", "strength, nats"), rows),),
+        )
 
     def to_json(self) -> dict[str, object]:
         """The object that `--json` prints; rules are named, numbers are exact fractions as floats."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 import torch
@@ -19,6 +20,7 @@ from empirical.attention.text import Text
 from empirical.steering.firings import Firings, Plan, SteeringRule
 from empirical.steering.steered_call import SteeredRows, steer
 from empirical.steering.strengths import Status
+from theory.display import MOST_ROWS, Badge, Card, Displayed, Table, Tone
 from theory.errors import DomainError, LocalistError
 
 
@@ -53,8 +55,8 @@ class BrokenPromise(LocalistError):
         self.firing = firing
 
 
-@dataclass(frozen=True)
-class SteeredPass:
+@dataclass(frozen=True, repr=False)
+class SteeredPass(Displayed):
     """What the rules did in one forward pass, layer by layer; no layers if no rule fired.
 
     `tokens` and `positions` `(batch or 1, queries)` are those of the pass, and `start` tokens stood before them.
@@ -92,8 +94,17 @@ class SteeredPass:
         """The first firing whose promise is not met."""
         return next((each for each in self if each.status != Status.MET), None) if self.broken else None
 
+    @property
+    def firings(self) -> int:
+        """Number of firings."""
+        return sum(len(rows.rule) for rows in self.layers)
 
-class SteeringLog:
+    def card(self) -> Card:
+        """What a notebook shows."""
+        return _firings_card("one pass", self, self.firings, self.broken)
+
+
+class SteeringLog(Displayed):
     """The passes in which a rule fired, each added when it has come to its end; memory grows with the firings."""
 
     def __init__(self) -> None:
@@ -103,6 +114,27 @@ class SteeringLog:
         """Every firing so far."""
         for each in self.passes:
             yield from each
+
+    def card(self) -> Card:
+        """What a notebook shows: the first firings, and how many promises were not met."""
+        count, broken = (sum(each) for each in ([a.firings for a in self.passes], [a.broken for a in self.passes]))
+        return _firings_card(f"{len(self.passes)} passes", self, count, broken)
+
+
+def _firings_card(title: str, firings: Iterable[Firing], count: int, broken: int) -> Card:
+    badge = Badge("no rule fired", Tone.OPEN)
+    if count:
+        badge = Badge(f"{broken} promises broken", Tone.NO) if broken else Badge("no promise broken", Tone.YES)
+    rows = [
+        [
+            *(each.text, each.position, each.layer, each.head, each.rule),
+            *("" if each.promise is None else f"{each.promise:g}", each.before, each.after, each.strength),
+            Badge(each.status.name.lower().replace("_", " "), Tone.YES if each.status == Status.MET else Tone.NO),
+        ]
+        for each in islice(firings, MOST_ROWS)
+    ]
+    headings = ("text", "position", "layer", "head", "rule", "promise", "before", "after", "strength, nats", "status")
+    return Card(f"{count} firings in {title}", badge, (), (Table(headings, rows, of=count),) if rows else ())
 
 
 @dataclass

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Sequence
 
-from sympy import Basic, Symbol, exp, true
-from sympy.printing.mathml import MathMLPresentationPrinter
+from sympy import Symbol, exp, true
 
 from theory.functions import LowestEntropy
+from theory.mathml import block, inline, presentation
 from theory.statement import Statement
 from theory.statements.catalogue import find
 from theory.symbols import VOCABULARY, r
@@ -22,19 +22,6 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "B1": ("leak", "odds"),
     "B4": ("threshold",),
 }
-# What sympy prints, and what the page has in its place.
-_SIGNS = {
-    "<mi>logistic</mi>": "<mi>σ</mi>",
-    "<mi>binaryentropy</mi>": "<mi>h</mi>",
-    "<mi>lowestentropy</mi>": "<mi>L</mi>",
-    "&ExponentialE;": "e",
-    "<mo>-</mo>": "<mo>−</mo>",
-}
-
-
-def mathml(expr: Basic) -> str:
-    """An expression or a claim as a `math` element for a browser."""
-    return f'<math display="block">{_presentation(expr)}</math>'
 
 
 def section() -> str:
@@ -48,14 +35,14 @@ def _formula(statement: Statement, clauses: Sequence[str]) -> Iterator[str]:
     for name in clauses:
         clause = statement.clause(name)
         letters |= clause.holds.free_symbols | clause.given.free_symbols
-        given = "" if clause.given == true else f"<span>where {_inline(clause.given)}:</span>"
-        yield f'<div class="scroll">{given}{mathml(clause.holds)}</div>'
+        given = "" if clause.given == true else f"<span>where {inline(clause.given)}:</span>"
+        yield f'<div class="scroll">{given}{block(clause.holds)}</div>'
     if statement.id == "A5":
         yield f'<div class="scroll">{_lowest_entropy()}</div>'
     yield "<details><summary>The letters</summary><ul>"
     for symbol, variable in VOCABULARY.items():
         if symbol in letters:
-            yield f"<li>{_inline(symbol)}: {html.escape(variable.meaning)}</li>"
+            yield f"<li>{inline(symbol)}: {html.escape(variable.meaning)}</li>"
     yield "</ul></details></div>"
 
 
@@ -64,17 +51,5 @@ def _lowest_entropy() -> str:
     n, top = Symbol("n", positive=True), Symbol("j", positive=True)
     over = "<munder><mi>min</mi><mrow><mn>1</mn><mo>≤</mo><mi>j</mi><mo>&lt;</mo><mi>n</mi></mrow></munder>"
     left, right = LowestEntropy(n, r), LowestEntropy.with_top(top, n, r, exp(r))
-    braced = f"<mrow><mo>[</mo>{_presentation(right)}<mo>]</mo></mrow>"
-    return f'<math display="block"><mrow>{_presentation(left)}<mo>=</mo>{over}{braced}</mrow></math>'
-
-
-def _inline(expr: Basic) -> str:
-    return f"<math>{_presentation(expr)}</math>"
-
-
-def _presentation(expr: Basic) -> str:
-    # In this order a positive term comes first: 1 - lambda, not -lambda + 1.
-    text = str(MathMLPresentationPrinter({"order": "rev-lex"}).doprint(expr))
-    for printed, sign in _SIGNS.items():
-        text = text.replace(printed, sign)
-    return text
+    braced = f"<mrow><mo>[</mo>{presentation(right)}<mo>]</mo></mrow>"
+    return f'<math display="block"><mrow>{presentation(left)}<mo>=</mo>{over}{braced}</mrow></math>'

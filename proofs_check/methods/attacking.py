@@ -7,8 +7,9 @@ UNDECIDED with the nearest miss: an attack never proves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from sympy import Set, Symbol
@@ -22,6 +23,7 @@ from proofs_check.inequalities.points import check_form, decide_at, slack_at
 from proofs_check.inequalities.search.box_search import Box, Proposals, evolve, refine
 from proofs_check.inequalities.search.domains import filled
 from proofs_check.inequalities.search.false_points import false_point
+from proofs_check.inequalities.showing import claim_card, point_table
 from proofs_check.inequalities.verdict import Verdict
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.rows import AttentionRow
@@ -30,13 +32,14 @@ from proofs_check.methods.assumed_rows import contradicts_itself, fixed_numbers,
 from proofs_check.methods.sampling import sample
 from proofs_check.screening.screen import screen
 from theory import symbols as letters
+from theory.display import Card, Displayed
 from theory.errors import DomainError
 from theory.lowering import UnknownNode
 from theory.statement import Clause, Kind, Statement
 
 
-@dataclass(frozen=True)
-class Attack:
+@dataclass(frozen=True, repr=False)
+class Attack(Displayed):
     """What an attack over a box found: REFUTED with the exact point, or UNDECIDED with the nearest miss.
 
     `slack` is `(rhs - lhs)/(|lhs| + |rhs|)` at `nearest`, the margin by which the claim holds there: enclosed by Arb
@@ -48,10 +51,19 @@ class Attack:
     nearest: dict[Symbol, Fraction] | None
     slack: float
     points: int
+    claim: Any = field(default=None, compare=False)
+
+    def card(self) -> Card:
+        """What a notebook shows."""
+        found = self.nearest if self.point is None else self.point
+        said = [_NO_POINT if self.point is None else "It is false at this exact point."]
+        if self.point is None and found:
+            said.append(f"Nearest miss among {self.points} points of the search: relative slack {self.slack:.4g}.")
+        return claim_card(self.claim, self.verdict.badge, *said, table=point_table(found) if found else None)
 
 
-@dataclass(frozen=True)
-class RowAttack:
+@dataclass(frozen=True, repr=False)
+class RowAttack(Displayed):
     """What an attack over attention rows found: REFUTED with the row, VACUOUS, or UNDECIDED with the best ratio.
 
     VACUOUS means that the assumption is proved unsatisfiable, not that no row was found to meet it.
@@ -67,6 +79,23 @@ class RowAttack:
     nearest: AttentionRow | None
     rows: int
     undefined: int = 0
+    claim: Any = field(default=None, compare=False)
+
+    def card(self) -> Card:
+        """What a notebook shows."""
+        said = [_NO_ROW] if self.verdict is Verdict.UNDECIDED else []
+        if self.verdict is Verdict.VACUOUS:
+            said.append("The assumption contradicts itself: the claim says nothing.")
+        if self.counterexample is not None:
+            said.append(f"It is false at this row: {self.counterexample.instance}.")
+        if self.nearest is not None and self.counterexample is None:
+            said.append(f"Nearest row, ratio of the sides {self.ratio:.6g}: {self.nearest}.")
+        said.append(f"Random rows tried: {self.rows}; without a value on a side: {self.undefined}.")
+        return claim_card(self.claim, self.verdict.badge, *said)
+
+
+_NO_POINT = "No point of the search refutes it. That is no proof: an attack never proves."
+_NO_ROW = "No row of the search refutes it. That is no proof: an attack never proves."
 
 
 def attack(claim: Boolean, domain: Mapping[Symbol, Set], samples: int = 100_000, seed: int = 0) -> Attack:
@@ -87,7 +116,7 @@ def attack(claim: Boolean, domain: Mapping[Symbol, Set], samples: int = 100_000,
     box = Box(claim, filled(claim, domain))
     only = box.only()
     if only is not None:
-        return _decided(box, only)
+        return replace(_decided(box, only), claim=claim)
     rng = np.random.default_rng(seed)
     proposals = Proposals(box)
     with np.errstate(all="ignore"):
@@ -102,7 +131,7 @@ def attack(claim: Boolean, domain: Mapping[Symbol, Set], samples: int = 100_000,
             found = proposals.refuted()
     nearest, worst = proposals.best()
     verdict = Verdict.UNDECIDED if found is None else Verdict.REFUTED
-    return Attack(verdict, found, nearest, slack_at(claim, nearest, -worst), proposals.count)
+    return Attack(verdict, found, nearest, slack_at(claim, nearest, -worst), proposals.count, claim)
 
 
 def _decided(box: Box, point: dict[Symbol, Fraction]) -> Attack:
@@ -124,6 +153,10 @@ def attack_row(claim: Boolean, given: Boolean = true, samples: float = 1e5, seed
     random method alone, one per thousand samples and at least 100. Raises `DomainError` for a letter that rows do not
     have, an unknown form of claim, a function that cannot be evaluated, `samples` below 1 or a negative `seed`.
     """
+    return replace(_attacked(claim, given, samples, seed), claim=claim if given == true else Implies(given, claim))
+
+
+def _attacked(claim: Boolean, given: Boolean, samples: float, seed: int) -> RowAttack:
     samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
     for part in (claim, given):
         check_form(part, (And, Implies, Equivalent))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from theory.design.cards import row_card
 from theory.design.guarantee import (
     Design,
     Targets,
@@ -14,13 +15,14 @@ from theory.design.guarantee import (
     margin_threshold,
     penalty_threshold,
 )
+from theory.display import Card, Displayed
 from theory.errors import DomainError
 from theory.numbers import bounds
 from theory.numbers.checked import MOST_KEYS, abbreviated, shown
 
 
-@dataclass(frozen=True)
-class RowCheck:
+@dataclass(frozen=True, repr=False)
+class RowCheck(Displayed):
     """The answer: the design and targets as given, the bounds in nats, the thresholds, and the decision."""
 
     design: Design
@@ -30,6 +32,10 @@ class RowCheck:
     bounds: dict[str, float | None]
     thresholds: dict[str, Threshold]
     guaranteed: bool | None
+
+    def card(self) -> Card:
+        """What a notebook shows."""
+        return row_card(self)
 
     def to_json(self) -> dict[str, object]:
         """The object that `--json` prints."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from theory.design.cards import run_card
 from theory.design.causal_rows import Row
 from theory.design.guarantee import Targets
 from theory.design.needed import Standing
@@ -24,6 +25,7 @@ from theory.design.run_layers import (
     run_margin,
 )
 from theory.design.run_rules import RulesCheck, check_rules
+from theory.display import Card, Displayed
 from theory.errors import InputError
 from theory.numbers import anchor_bounds
 from theory.numbers.checked import Array, without_infinities
@@ -71,8 +73,8 @@ class Binding:
         return {**vars(self), **sizes}
 
 
-@dataclass(frozen=True)
-class RunCheck:
+@dataclass(frozen=True, repr=False)
+class RunCheck(Displayed):
     """The whole answer; `guaranteed` is None if nothing was asked for."""
 
     run: Run
@@ -87,6 +89,10 @@ class RunCheck:
     warnings: tuple[str, ...] = ()
     unmet: tuple[str, ...] = ()
     guaranteed: bool | None = None
+
+    def card(self) -> Card:
+        """What a notebook shows."""
+        return run_card(self)
 
     def to_json(self) -> dict[str, object]:
         """The object that `--json` prints; a non-finite number, such as an infinite bound, is null."""

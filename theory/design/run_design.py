@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from theory.design.cards import design_card
 from theory.design.guarantee import LARGEST_DIAL, LARGEST_FLOAT, anchors_promise, margin_of_anchors, smallest_float
 from theory.design.run_check import check_run
 from theory.design.run_file import MOST_SCALE, Optimizer, Run, ScheduleName, open_settings
 from theory.design.run_groups import check_group, extinction_step, steps_within_reach
 from theory.design.run_layers import LEAST_SCALE, anchor_scales, binding_dial, layer_promise, layer_setting, run_margin
+from theory.display import Card, Displayed
 from theory.errors import InputError
 from theory.numbers.schedule_bounds import schedule_budget, schedule_dials
 
@@ -38,8 +40,8 @@ class Solved:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class RunDesign:
+@dataclass(frozen=True, repr=False)
+class RunDesign(Displayed):
     """The run with the answers filled in (None if one is missing), and the answer for each open setting.
 
     `unmet` is what the solved run still lacks and no open setting could fix.
@@ -48,6 +50,10 @@ class RunDesign:
     run: Run | None
     solved: tuple[Solved, ...]
     unmet: tuple[str, ...] = ()
+
+    def card(self) -> Card:
+        """What a notebook shows."""
+        return design_card(self)
 
     def to_json(self) -> dict[str, object]:
         """The object that `--json` prints."""

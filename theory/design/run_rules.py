@@ -13,15 +13,17 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from theory.design.cards import rules_card
 from theory.design.causal_rows import CausalRows
+from theory.display import Card, Displayed
 from theory.numbers.rule_bounds import forbidding_weights, shared_promise
 
 if TYPE_CHECKING:
     from theory.design.run_file import Rule
 
 
-@dataclass(frozen=True)
-class RulesCheck:
+@dataclass(frozen=True, repr=False)
+class RulesCheck(Displayed):
     """Whether the rules can be kept; if not, a query at which they cannot, with weights that prove it.
 
     `shared` is the largest equal promise of all rules at once, even if the fidelity's block holds none of their keys.
@@ -38,6 +40,10 @@ class RulesCheck:
     def possible(self) -> bool:
         """Whether, at every query, some row keeps all rules."""
         return self.certificate is None
+
+    def card(self) -> Card:
+        """What a notebook shows."""
+        return rules_card(self)
 
     def to_json(self) -> dict[str, object]:
         """The object that `--json` prints."""

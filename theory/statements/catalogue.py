@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from theory.errors import DomainError
-from theory.statement import Statement
+from theory.statement import INSTANCES, Statement
+from theory.statements.about import ABOUT
 from theory.statements.anchors import ANCHOR_CAPACITY, ANCHOR_MARGIN, REDUNDANCY
 from theory.statements.context import WHOLE_CONTEXT
 from theory.statements.dial import DIAL_COST, DIAL_GATE, ENTROPY_ALONG_DIAL, ODDS_LAW
@@ -71,6 +72,8 @@ CATALOGUE: tuple[Statement, ...] = (
     ISOLATION,
     UNSEEN_WINDOWS,
 )
+# What a statement shows as its assumptions.
+INSTANCES.update(ABOUT)
 
 
 def find(key: str) -> Statement:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -60,18 +61,18 @@ def certify(
     {'x': Fraction(0, 1)}
     """
     if claim in (sympy.true, sympy.false, True, False):
-        return Undecided(f"sympy evaluated the claim to {claim}: build it with evaluate=False", 0, 0.0)
+        return Undecided(f"sympy evaluated the claim to {claim}: build it with evaluate=False", 0, 0.0, claim=claim)
     boxes, precision = whole_number("boxes", boxes, 0), whole_number("precision", precision, 2)
     seconds = None if seconds is None else seconds_of("seconds", seconds)
     sides = sides_of(claim, domain)
     if sides is None:
-        return Vacuous()
+        return Vacuous(claim=claim)
     check_claim(claim)
     request = Request(claim, sides, _changes(substitution, claim), _hints(equality_at, domain), boxes, precision)
     # A timer cannot count further: such a limit, of years, is ignored.
     if seconds is None or seconds > threading.TIMEOUT_MAX / 2:
-        return decide(request, None, progress)
-    return decide_within(request, seconds, progress)
+        return replace(decide(request, None, progress), claim=claim)
+    return replace(decide_within(request, seconds, progress), claim=claim)
 
 
 def _changes(substitution: Any, claim: Any) -> dict[Symbol, Expr] | None:
