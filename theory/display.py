@@ -129,7 +129,9 @@ def _table(table: Table) -> str:
 
 
 def _cell(value: object) -> str:
-    return f'<td style="{_CELL}">{_text(value)}</td>'
+    # A badge in a narrow cell would break into lines.
+    whole = ";white-space:nowrap" if isinstance(value, Badge) else ""
+    return f'<td style="{_CELL}{whole}">{_text(value)}</td>'
 
 
 def _text(value: object) -> str:

@@ -78,7 +78,7 @@ class WatchedRows(Displayed):
         return Card(
             f"{counted} attention rows watched in {len(frame)} heads",
             bounds_badge(counted, violations, undecided),
-            ("Means over a head's rows; entropies in nats. `frame()` has all columns.",),
+            ("Means over a head's rows; entropies in nats. frame() has all columns.",),
             (Table([name.replace("_", " ") for name in _SHOWN], lines, of=len(frame)),),
         )
 

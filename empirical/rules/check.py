@@ -72,7 +72,7 @@ class RulesCheck(Displayed):
         return Card(
             f"promises of {len(self.rules)} rules",
             decided(self.possible, "possible together", "impossible together", "not decided"),
-            [*said, *(f"Assumed: {each}." for each in self.assumes)],
+            [*(f"{each[0].upper()}{each[1:]}." for each in said), *(f"Assumed: {each}." for each in self.assumes)],
             (Table(("rule", "promised fidelity", "strength, nats"), rows),),
         )
 

@@ -124,7 +124,7 @@ class SteeringLog(Displayed):
 def _firings_card(title: str, firings: Iterable[Firing], count: int, broken: int) -> Card:
     badge = Badge("no rule fired", Tone.OPEN)
     if count:
-        badge = Badge(f"{broken} promises broken", Tone.NO) if broken else Badge("no promise broken", Tone.YES)
+        badge = Badge(f"{broken} firings break a promise", Tone.NO) if broken else Badge("no promise broken", Tone.YES)
     rows = [
         [
             *(each.text, each.position, each.layer, each.head, each.rule),

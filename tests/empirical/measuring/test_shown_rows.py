@@ -82,7 +82,7 @@ def test_records_of_many_heads_show_the_first(tmp_path):
     assert "and 70 more rows" in shown(records)
 
 
-@pytest.mark.parametrize(("fidelity", "said"), [(0.2, "✓ no promise broken"), (0.6, "promises broken")])
+@pytest.mark.parametrize(("fidelity", "said"), [(0.2, "✓ no promise broken"), (0.6, "firings break a promise")])
 def test_firings_show_whether_promises_were_kept(fidelity, said, model, tokens):
     rules = parse_rules(RULES.format(fidelity=fidelity))
     with torch.no_grad(), localist.ruled(model, rules, Words(), 8) as log:
@@ -107,7 +107,7 @@ def test_a_log_without_firings_shows_no_success(model, tokens):
 def test_rules_show_whether_they_agree(fidelity, said):
     answer = check(parse_rules(RULES.format(fidelity=fidelity)))
     assert said in shown(answer)
-    assert ("smallest change" in shown(answer)) == (not answer.possible)
+    assert ("Smallest change" in shown(answer)) == (not answer.possible)
     assert all(each in shown(answer) for each in answer.assumes)
 
 
