@@ -15,7 +15,7 @@ from empirical.rules.run_side import promises_of, require_fits, shape_of
 from empirical.rules.token_theory import Shape
 from theory.design.rounded import at_least, at_most
 from theory.design.run_file import Run
-from theory.display import Card, Displayed, Table, decided
+from theory.display import MOST_ROWS, Card, Displayed, Table, decided
 from theory.errors import InputError
 from theory.numbers.checked import as_written
 
@@ -62,9 +62,11 @@ class RulesCheck(Displayed):
     def card(self) -> Card:
         """What a notebook shows."""
         names = [rule.name for rule in self.rules]
-        said = [in_words(each.verdict, names) for each in self.conflicts if each.verdict]
+        conflicts = self.conflicts
+        said = [in_words(each.verdict, names) for each in conflicts[:MOST_ROWS] if each.verdict]
+        said += [f"and {len(conflicts) - MOST_ROWS} more conflicts"] if len(conflicts) > MOST_ROWS else []
         said += [change_in_words(self)] if said else []
-        said += [] if self.complete else [f"Not every set of rules was looked at: {LIMITS} at most."]
+        said += [] if self.complete else [f"not every set of rules was looked at: {LIMITS} at most"]
         rows = [
             [rule.name, "" if rule.fidelity is None else rule.fidelity, "" if rule.strength is None else rule.strength]
             for rule in self.rules

@@ -126,3 +126,22 @@ def test_a_calibration_shows_what_it_measured(reached, said, tmp_path):
     assert "0.9678 of the rows keep it" in shown(found)
     assert "0 0.5 1 0.25 1" in shown(found)
     assert "at most 3 of the text's 9 windows" in shown(found)
+
+
+def conflicting(pairs):
+    rule = "[[rule]]\nname = \"{2}{0}\"\nwhen = 'position == {0}'\ntarget = '{1}'\nfidelity = 0.7\n"
+    both = [("first token", "r"), ("own block", "s")]
+    return parse_rules("\n".join(rule.format(place, *each) for place in range(100, 100 + pairs) for each in both))
+
+
+def test_rules_with_many_conflicts_show_the_first(monkeypatch):
+    monkeypatch.setattr("empirical.rules.check.MOST_ROWS", 2)
+    answer = check(conflicting(3))
+    assert len(answer.conflicts) == 3
+    assert "And 1 more conflicts." in shown(answer)
+
+
+def test_rules_that_are_too_many_are_shown_as_undecided():
+    answer = check(conflicting(60))
+    assert answer.possible is None
+    assert "? not decided Not every set of rules was looked at" in shown(answer)
