@@ -5,8 +5,9 @@ export OMP_WAIT_POLICY ?= PASSIVE
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+DOCS_STAMP := $(VENV)/.installed-docs
 
-.PHONY: demo test test-slow kernel lint clean
+.PHONY: demo test test-slow kernel lint docs docs-links clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +17,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 $(DEV_STAMP): $(STAMP)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	@touch $@
 
 demo: $(STAMP)
@@ -46,5 +51,17 @@ kernel: $(STAMP)
 	@.ci/install-coq
 	$(BIN)/localist verify --kernel
 
+# The site, in build/docs. Every warning is an error, and every link within the site must lead somewhere.
+SPHINX = $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d build/doctrees
+
+docs: $(DOCS_STAMP)
+	$(SPHINX) -b html docs build/docs
+	$(BIN)/python docs/check_links.py build/docs
+	@echo "build/docs/index.html"
+
+# Asks the network for every link that leaves the site.
+docs-links: $(DOCS_STAMP)
+	$(SPHINX) -b linkcheck docs build/links
+
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build docs/statements docs/api docs/examples docs/_extra *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The catalogue as one Markdown page, stored as `docs/theory.md`."""
+"""Statements as Markdown: the whole catalogue on one page, stored as `docs/theory.md`, and the parts of a page."""
 
 from __future__ import annotations
 
@@ -26,19 +26,39 @@ def _section(statement: Statement) -> Iterator[str]:
     yield f"{statement.title}.\n"
     uses = f" Uses {', '.join(statement.uses)}." if statement.uses else ""
     yield f"Kind: {statement.kind.value}. Source: {statement.source}.{uses}\n"
+    yield from assumptions(statement)
+    yield from claim(statement)
+    yield from sharpness(statement)
+    yield "\nDerivation:\n"
+    yield from derivation(statement)
+    yield ""
+
+
+def assumptions(statement: Statement) -> Iterator[str]:
+    """The kind of instance, what holds for it, and a table of the letters."""
     sentences = [*ABOUT[statement.about], *(each.sentence for each in statement.assumptions)]
     yield f"About one {statement.about}{', where' if sentences else ''}\n"
     yield from (f"- {sentence}" for sentence in sentences)
     yield from ("", "| letter | domain | meaning |", "|---|---|---|")
     yield from (f"| ${latex(v.symbol)}$ | ${latex(v.domain)}$ | {_cell(v.meaning)} |" for v in statement.variables)
+
+
+def claim(statement: Statement) -> Iterator[str]:
+    """Every clause as a formula, after its name and its condition."""
     for clause in statement.claim:
         given = "" if clause.given == true else f", given ${latex(clause.given)}$"
         yield f"\n**{clause.name}**{given}:\n\n$${latex(clause.holds)}$$"
+
+
+def sharpness(statement: Statement) -> Iterator[str]:
+    """The rows at which a clause holds with equality."""
     for witness in statement.witnesses:
         yield f"\n{_sharp(witness)}"
-    yield "\nDerivation:\n"
+
+
+def derivation(statement: Statement) -> Iterator[str]:
+    """The steps that symbolic algebra decides, as a numbered list."""
     yield from (f"{number}. {step.because}" for number, step in enumerate(statement.derive(), 1))
-    yield ""
 
 
 def _sharp(witness: Witness) -> str:

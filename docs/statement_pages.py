@@ -1,0 +1,216 @@
+"""The site's pages of the statements: one per statement and an index. `docs/conf.py` writes them before each build.
+
+A page's formulas, assumptions and derivation are those of `docs/theory.md`; its status is that of `CLAIMS.md`, which a
+test compares with the evidence.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from proofs_check.mutants.statement_mutants import mutants_of
+from proofs_check.statuses import Status
+from theory.errors import InputError
+from theory.statement import Kind, Statement
+from theory.statements import markdown
+from theory.statements.catalogue import CATALOGUE
+
+ROOT = Path(__file__).parent.parent
+COQ = "proofs_check/kernel/coq"
+GROUPS = {
+    "A": "One attention row",
+    "B": "Dial and penalty",
+    "C": "When weights become zero",
+    "D": "Anchors",
+    "E": "Rules",
+    "F": "Schedules",
+    "G": "Results of others",
+    "H": "Layers, and text not yet seen",
+}
+_KINDS = {
+    Kind.IDENTITY: "an equality, or a condition that is necessary and sufficient",
+    Kind.SHARP: "a bound that is attained: no smaller one is true",
+    Kind.ONE_SIDED: "a bound that need not be attained",
+    Kind.KNOWN: "a result of others, restated here",
+}
+_METHODS = ("kernel", "symbolic", "certified", "screened rows", "tightest clause")
+_MEANINGS = {
+    "kernel": "clauses whose proof Coq's kernel accepted, as recorded",
+    "symbolic": "steps of the derivation that sympy decided",
+    "certified": "inequalities among the steps that intervals proved over their whole domain",
+    "screened rows": "random rows tried on every clause, as recorded",
+    "tightest clause": "largest ratio of a clause's two sides that a search found, as recorded; 1 is equality",
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement's line in `CLAIMS.md`: its status, and what each method found."""
+
+    status: Status
+    found: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Function:
+    """A public function or class of `theory.numbers`, its summary, and its doctest."""
+
+    module: str
+    name: str
+    summary: str
+    example: str
+
+
+def pages(claims: Mapping[str, Claim], figures: Path) -> dict[str, str]:
+    """The text of every page by its path below `docs/`; `figures` is a folder of figures with their captions."""
+    shown = _figures(figures)
+    texts = {
+        f"statements/{each.id}.md": page(each, claims[each.id], shown.get(each.id, []), _functions(each.id))
+        for each in CATALOGUE
+    }
+    index = "\n".join(_index(claims))
+    return {"statements/index.md": index, "statements/claims.md": "```{include} ../../CLAIMS.md\n```\n", **texts}
+
+
+def read_claims(text: str) -> dict[str, Claim]:
+    """The lines of the page of claims by statement. Raises InputError unless they are those of the catalogue."""
+    lines = re.findall(r"^\| ([A-Z]\d+) \|.*\| ([a-z-]+) \|" + r" ?(.*?) \|" * len(_METHODS) + "$", text, re.MULTILINE)
+    claims = {key: Claim(Status(status), dict(zip(_METHODS, found, strict=True))) for key, status, *found in lines}
+    known = {each.id for each in CATALOGUE}
+    if unknown := sorted(claims.keys() ^ known):
+        raise InputError(f"the statements of CLAIMS.md must be those of the catalogue; {', '.join(unknown)} differ")
+    return claims
+
+
+def page(statement: Statement, claim: Claim, figures: Sequence[str], functions: Sequence[Function]) -> str:
+    """The page of one statement."""
+    head, evidence, code = _head(statement, claim), _evidence(statement, claim), _code(statement, functions)
+    return "\n".join([*head, *figures, *_body(statement), *evidence, *code])
+
+
+def _head(statement: Statement, claim: Claim) -> Iterator[str]:
+    yield f"# {statement.id} {statement.name.replace('-', ' ')}\n"
+    yield f"{statement.title}.\n"
+    yield f"Status: **{claim.status.value}** ([evidence](#status-and-evidence))."
+    yield f"Kind: **{statement.kind.value}**, {_KINDS[statement.kind]}.\n"
+
+
+def _body(statement: Statement) -> Iterator[str]:
+    yield "## Claim\n"
+    yield "Each clause has a name. The letters are explained below.\n"
+    yield from markdown.claim(statement)
+    yield "\n## Assumptions and letters\n"
+    yield from markdown.assumptions(statement)
+    yield "\n## Sharpness\n"
+    yield f"{statement.kind.value.capitalize()}: {_KINDS[statement.kind]}.\n"
+    yield from markdown.sharpness(statement)
+    yield "\n## Derivation and source\n"
+    steps = list(markdown.derivation(statement))
+    if steps:
+        yield "Symbolic algebra decides each step; how the steps combine is argued in words.\n"
+    yield from steps or ["Cited: there is no derivation here."]
+    yield f"\nSource: {statement.source}.\n"
+    if statement.uses:
+        yield f"Uses {_links(statement.uses)}.\n"
+    if users := [each.id for each in CATALOGUE if statement.id in each.uses]:
+        yield f"Used by {_links(users)}.\n"
+
+
+def _evidence(statement: Statement, claim: Claim) -> Iterator[str]:
+    yield "## Status and evidence\n"
+    yield f"**{claim.status.value}**: {claim.status.meaning}\n"
+    yield from ("| method | found | meaning |", "|---|---|---|")
+    yield from (f"| {name} | {found} | {_MEANINGS[name]} |" for name, found in claim.found.items() if found)
+    yield f"| mutants | {len(mutants_of(statement))} | false variants of it, which every complete method must refute |\n"
+    if (ROOT / COQ / f"{statement.id}.v").exists():
+        yield f"Coq's proof: [`{statement.id}.v`](../../{COQ}/{statement.id}.v).\n"
+    yield "[The page of claims](claims.md) has every statement's status. Decide this one again:\n"
+    yield f"```sh\nlocalist verify {statement.id}             # symbolic and random"
+    yield f"localist verify {statement.id} --strict    # with the evidence on file; replays its certificates"
+    yield f"localist verify --mutants {statement.id}   # which methods refute its mutants\n```\n"
+
+
+def _code(statement: Statement, functions: Sequence[Function]) -> Iterator[str]:
+    yield "## In code\n"
+    home = Path(inspect.getfile(statement.derive)).relative_to(ROOT).as_posix()
+    yield f"Stated in `{home}`. As a value, with the claim as LaTeX:\n"
+    yield f'```python\nfrom theory.statements.catalogue import find\n\nfind("{statement.id}").to_latex()\n```\n'
+    for each in functions:
+        yield f"{{py:obj}}`{each.name} <{each.module}.{each.name}>`: {each.summary}\n"
+        if each.example:
+            yield f"```pycon\n{each.example}\n```\n"
+    if not functions:
+        yield "No function of `theory.numbers` evaluates it.\n"
+
+
+def _index(claims: Mapping[str, Claim]) -> Iterator[str]:
+    yield "# Statements\n"
+    yield "A statement is a theorem as a value: its formulas, derivation, numeric functions and pages follow from it.\n"
+    counts = {status: sum(claim.status is status for claim in claims.values()) for status in Status}
+    yield f"Of {len(claims)} statements,\n"
+    yield from (f"- **{count} {status.value}**: {status.meaning}" for status, count in counts.items() if count)
+    yield "\n[The page of claims](claims.md) lists what each method found; [the statements on one page](../theory.md)"
+    yield "are for printing. The [glossary](../glossary.md) defines the words.\n"
+    for letter, title in GROUPS.items():
+        yield f"## {letter}: {title}\n"
+        yield from ("| | statement | kind | status |", "|---|---|---|---|")
+        inside = [each for each in CATALOGUE if each.id[0] == letter]
+        for each in inside:
+            link = f"[{each.id}]({each.id}.md)"
+            yield f"| {link} | {each.title} | {each.kind.value} | {claims[each.id].status.value} |"
+        yield "\n```{toctree}\n:hidden:\n\n" + "\n".join(each.id for each in inside) + "\n```\n"
+    yield "```{toctree}\n:hidden:\n\nclaims\n../theory\n```\n"
+
+
+def _links(ids: Sequence[str]) -> str:
+    return ", ".join(f"[{each}]({each}.md)" for each in ids)
+
+
+def _figures(folder: Path) -> dict[str, list[str]]:
+    """The figures that show each statement, from the captions beside the pictures."""
+    shown: dict[str, list[str]] = {}
+    for path in sorted(folder.glob("*.json")):
+        about = json.loads(path.read_text(encoding="utf-8"))
+        picture = path.with_suffix(".svg")
+        if not (picture.exists() and "statements" in about):
+            continue
+        # The caption ends with the titles of the statements, which their pages have.
+        caption = re.split(rf" (?={'|'.join(about['statements'])} \()", about["caption"])[0]
+        place = Path("../..") / picture.relative_to(ROOT) if picture.is_relative_to(ROOT) else picture
+        text = f"```{{figure}} {place.as_posix()}\n:alt: {path.stem}\n\n{caption}\n```\n"
+        for key in about["statements"]:
+            shown.setdefault(key, []).append(text)
+    return shown
+
+
+def _functions(key: str) -> list[Function]:
+    """The functions whose summary names the statement, such as `(A2)`."""
+    return [each for each in numeric_functions() if re.search(rf"\b{key}\b", each.summary)]
+
+
+@cache
+def numeric_functions() -> tuple[Function, ...]:
+    """Every public function and class of `theory.numbers`, read without importing them."""
+    paths = sorted((ROOT / "theory" / "numbers").glob("*.py"))
+    return tuple(function for path in paths for function in _defined(path))
+
+
+def _defined(path: Path) -> Iterator[Function]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            text = inspect.cleandoc(ast.get_docstring(node) or "")
+            summary, _, rest = text.partition("\n")
+            yield Function(f"theory.numbers.{path.stem}", node.name, summary, _example(rest))
+
+
+def _example(text: str) -> str:
+    """The doctest in the rest of a docstring: from the first prompt to the end of its paragraph."""
+    parts = [part for part in text.split("\n\n") if part.strip().startswith(">>>")]
+    return "\n\n".join(parts).strip()
