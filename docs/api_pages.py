@@ -29,7 +29,8 @@ MODULES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "numbers": (
         "Numeric functions",
-        "The formulas of the statements: stable in float64, vectorised, exact for sympy numbers.",
+        "The formulas of the statements, in nats. A `Number` is a number, an array or a sympy number; an `Answer` is of the "
+        "same kind, exact for sympy numbers.",
         (
             *("theory.numbers.bounds", "theory.numbers.dial_costs", "theory.numbers.schedule_bounds"),
             *("theory.numbers.weight_bounds", "theory.numbers.extinction_steps", "theory.numbers.anchor_bounds"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -12,8 +14,10 @@ from sphinx.writers.html5 import HTML5Translator
 
 def mathml(tex: str, block: bool = False) -> str:
     """A formula as a `math` element. Raises ExtensionError for LaTeX that docutils does not convert."""
+    # A subscript of several letters is a word, not a product of letters.
+    worded = re.sub(r"_\{([A-Za-z]{2,})\}", r"_{\\mathrm{\1}}", tex)
     try:
-        return tex2mathml(tex, as_block=block)
+        return tex2mathml(worded, as_block=block)
     except MathError as error:
         raise ExtensionError(f"the formula {tex!r} cannot be converted to MathML: {error}") from error
 

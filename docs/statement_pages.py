@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from sympy import And, Function, latex, symbols
+
 from proofs_check.mutants.statement_mutants import mutants_of
 from proofs_check.statuses import Status
+from theory import functions
 from theory.errors import InputError
 from theory.statement import Kind, Statement
 from theory.statements import markdown
@@ -59,7 +62,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Function:
+class NumericFunction:
     """A public function or class of `theory.numbers`, its summary, and its doctest."""
 
     module: str
@@ -89,9 +92,9 @@ def read_claims(text: str) -> dict[str, Claim]:
     return claims
 
 
-def page(statement: Statement, claim: Claim, figures: Sequence[str], functions: Sequence[Function]) -> str:
+def page(statement: Statement, claim: Claim, figures: Sequence[str], numeric: Sequence[NumericFunction]) -> str:
     """The page of one statement."""
-    head, evidence, code = _head(statement, claim), _evidence(statement, claim), _code(statement, functions)
+    head, evidence, code = _head(statement, claim), _evidence(statement, claim), _code(statement, numeric)
     return "\n".join([*head, *figures, *_body(statement), *evidence, *code])
 
 
@@ -108,6 +111,9 @@ def _body(statement: Statement) -> Iterator[str]:
     yield from markdown.claim(statement)
     yield "\n## Assumptions and letters\n"
     yield from markdown.assumptions(statement)
+    if named := list(_named(statement)):
+        yield "\nFunctions in the claim:\n"
+        yield from named
     yield "\n## Sharpness\n"
     yield f"{statement.kind.value.capitalize()}: {_KINDS[statement.kind]}.\n"
     yield from markdown.sharpness(statement)
@@ -121,6 +127,16 @@ def _body(statement: Statement) -> Iterator[str]:
         yield f"Uses {_links(statement.uses)}.\n"
     if users := [each.id for each in CATALOGUE if statement.id in each.uses]:
         yield f"Used by {_links(users)}.\n"
+
+
+def _named(statement: Statement) -> Iterator[str]:
+    """The project's own functions that the claim names, with their definitions."""
+    used = {type(each) for clause in statement.claim for each in And(clause.holds, clause.given).atoms(Function)}
+    for kind in sorted(used, key=lambda kind: kind.__name__):
+        if kind.__module__ == functions.__name__:
+            letters = symbols("x y")[: next(iter(kind.nargs))]
+            meaning = inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0]
+            yield f"- ${latex(kind(*letters))}$: {meaning}"
 
 
 def _evidence(statement: Statement, claim: Claim) -> Iterator[str]:
@@ -137,16 +153,16 @@ def _evidence(statement: Statement, claim: Claim) -> Iterator[str]:
     yield f"localist verify --mutants {statement.id}   # which methods refute its mutants\n```\n"
 
 
-def _code(statement: Statement, functions: Sequence[Function]) -> Iterator[str]:
+def _code(statement: Statement, numeric: Sequence[NumericFunction]) -> Iterator[str]:
     yield "## In code\n"
     home = Path(inspect.getfile(statement.derive)).relative_to(ROOT).as_posix()
     yield f"Stated in `{home}`. As a value, with the claim as LaTeX:\n"
     yield f'```python\nfrom theory.statements.catalogue import find\n\nfind("{statement.id}").to_latex()\n```\n'
-    for each in functions:
+    for each in numeric:
         yield f"{{py:obj}}`{each.name} <{each.module}.{each.name}>`: {each.summary}\n"
         if each.example:
             yield f"```pycon\n{each.example}\n```\n"
-    if not functions:
+    if not numeric:
         yield "No function of `theory.numbers` evaluates it.\n"
 
 
@@ -190,24 +206,24 @@ def _figures(folder: Path) -> dict[str, list[str]]:
     return shown
 
 
-def _functions(key: str) -> list[Function]:
+def _functions(key: str) -> list[NumericFunction]:
     """The functions whose summary names the statement, such as `(A2)`."""
     return [each for each in numeric_functions() if re.search(rf"\b{key}\b", each.summary)]
 
 
 @cache
-def numeric_functions() -> tuple[Function, ...]:
+def numeric_functions() -> tuple[NumericFunction, ...]:
     """Every public function and class of `theory.numbers`, read without importing them."""
     paths = sorted((ROOT / "theory" / "numbers").glob("*.py"))
-    return tuple(function for path in paths for function in _defined(path))
+    return tuple(each for path in paths for each in _defined(path))
 
 
-def _defined(path: Path) -> Iterator[Function]:
+def _defined(path: Path) -> Iterator[NumericFunction]:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             text = inspect.cleandoc(ast.get_docstring(node) or "")
             summary, _, rest = text.partition("\n")
-            yield Function(f"theory.numbers.{path.stem}", node.name, summary, _example(rest))
+            yield NumericFunction(f"theory.numbers.{path.stem}", node.name, summary, _example(rest))
 
 
 def _example(text: str) -> str:
