@@ -74,7 +74,7 @@ def pages() -> dict[str, str]:
 
 
 def _index() -> str:
-    lines = ["# Reference\n", "What users of the library call, from the docstrings.\n"]
+    lines = ["# The library, name by name\n", "What users of the library call, from the docstrings.\n"]
     lines.append("- [localist](localist.md): what `import localist` offers. Start here.")
     lines += [f"- [{title}]({name}.md): {use}" for name, (title, use, _) in MODULES.items()]
     lines.append("\n[The library](../library.md) is the guide with examples.\n")

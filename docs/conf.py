@@ -23,7 +23,7 @@ project = "localist"
 release = version = installed("localist")
 project_copyright = "the localist contributors"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "mathml", "site_links"]
-exclude_patterns = ["_static", "_extra", "**.png"]
+exclude_patterns = ["_static", "_extra"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3

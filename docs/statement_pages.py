@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from theory.statements import markdown
 from theory.statements.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
+PAGES = ROOT / "docs" / "statements"
 COQ = "proofs_check/kernel/coq"
 GROUPS = {
     "A": "One attention row",
@@ -73,13 +75,14 @@ class NumericFunction:
 
 def pages(claims: Mapping[str, Claim], figures: Path) -> dict[str, str]:
     """The text of every page by its path below `docs/`; `figures` is a folder of figures with their captions."""
-    shown = _figures(figures)
-    texts = {
-        f"statements/{each.id}.md": page(each, claims[each.id], shown.get(each.id, []), _functions(each.id))
-        for each in CATALOGUE
+    shown = pictures(figures)
+    texts = {f"statements/{each.id}.md": page(each, claims[each.id], shown) for each in CATALOGUE}
+    return {
+        "statements/index.md": "\n".join(_index(claims)),
+        "statements/claims.md": "```{include} ../../CLAIMS.md\n```\n",
+        "statements/figures.md": _gallery(shown),
+        **texts,
     }
-    index = "\n".join(_index(claims))
-    return {"statements/index.md": index, "statements/claims.md": "```{include} ../../CLAIMS.md\n```\n", **texts}
 
 
 def read_claims(text: str) -> dict[str, Claim]:
@@ -92,10 +95,12 @@ def read_claims(text: str) -> dict[str, Claim]:
     return claims
 
 
-def page(statement: Statement, claim: Claim, figures: Sequence[str], numeric: Sequence[NumericFunction]) -> str:
-    """The page of one statement."""
-    head, evidence, code = _head(statement, claim), _evidence(statement, claim), _code(statement, numeric)
-    return "\n".join([*head, *figures, *_body(statement), *evidence, *code])
+def page(statement: Statement, claim: Claim, shown: Sequence[Picture]) -> str:
+    """The page of one statement, with those of the figures that show it."""
+    evidence, code = _evidence(statement, claim), _code(statement, _functions(statement.id))
+    figures = [each.text for each in shown if statement.id in each.statements]
+    lines = [*_head(statement, claim), *_claim(statement), *(["## Figures\n", *figures] if figures else [])]
+    return "\n".join([*lines, *_body(statement), *evidence, *code])
 
 
 def _head(statement: Statement, claim: Claim) -> Iterator[str]:
@@ -105,11 +110,15 @@ def _head(statement: Statement, claim: Claim) -> Iterator[str]:
     yield f"Kind: **{statement.kind.value}**, {_KINDS[statement.kind]}.\n"
 
 
-def _body(statement: Statement) -> Iterator[str]:
+def _claim(statement: Statement) -> Iterator[str]:
     yield "## Claim\n"
-    yield "Each clause has a name. The letters are explained below.\n"
+    yield "Each clause has a name. The letters are explained [below](#assumptions-and-letters).\n"
     yield from markdown.claim(statement)
-    yield "\n## Assumptions and letters\n"
+    yield ""
+
+
+def _body(statement: Statement) -> Iterator[str]:
+    yield "## Assumptions and letters\n"
     yield from markdown.assumptions(statement)
     if named := list(_named(statement)):
         yield "\nFunctions in the claim:\n"
@@ -189,21 +198,36 @@ def _links(ids: Sequence[str]) -> str:
     return ", ".join(f"[{each}]({each}.md)" for each in ids)
 
 
-def _figures(folder: Path) -> dict[str, list[str]]:
-    """The figures that show each statement, from the captions beside the pictures."""
-    shown: dict[str, list[str]] = {}
-    for path in sorted(folder.glob("*.json")):
-        about = json.loads(path.read_text(encoding="utf-8"))
-        picture = path.with_suffix(".svg")
-        if not (picture.exists() and "statements" in about):
-            continue
-        # The caption ends with the titles of the statements, which their pages have.
-        caption = re.split(rf" (?={'|'.join(about['statements'])} \()", about["caption"])[0]
-        place = Path("../..") / picture.relative_to(ROOT) if picture.is_relative_to(ROOT) else picture
-        text = f"```{{figure}} {place.as_posix()}\n:alt: {path.stem}\n\n{caption}\n```\n"
-        for key in about["statements"]:
-            shown.setdefault(key, []).append(text)
-    return shown
+@dataclass(frozen=True)
+class Picture:
+    """A committed figure: its name, the statements that it shows, and its directive with the caption."""
+
+    name: str
+    statements: tuple[str, ...]
+    text: str
+
+
+def pictures(folder: Path) -> list[Picture]:
+    """The figures of a folder, from the descriptions beside the pictures."""
+    return [_picture(path) for path in sorted(folder.glob("*.json")) if path.with_suffix(".svg").exists()]
+
+
+def _picture(path: Path) -> Picture:
+    about = json.loads(path.read_text(encoding="utf-8"))
+    ids = tuple(about["statements"])
+    # The caption ends with the titles of the statements, which have pages of their own.
+    caption = re.split(rf" (?=(?:{'|'.join(ids)}) \()", about["caption"])[0] if ids else about["caption"]
+    place = Path(os.path.relpath(path.with_suffix(".svg"), PAGES)).as_posix()
+    return Picture(path.stem, ids, f"```{{figure}} {place}\n:alt: {path.stem}\n\n{caption}\n```\n")
+
+
+def _gallery(shown: Sequence[Picture]) -> str:
+    lines = ["# Figures\n", "Each is drawn from the theory and from recorded rows by `localist figures`, which says more"]
+    lines.append("under [its commands](../commands.md). Captions say what is proved and what is measured.\n")
+    for each in shown:
+        lines += [f"## {each.name.capitalize()}\n", each.text]
+        lines += [f"Statements: {_links(each.statements)}.\n"] if each.statements else []
+    return "\n".join(lines)
 
 
 def _functions(key: str) -> list[NumericFunction]:
