@@ -1,4 +1,4 @@
-"""The site's reference of the library, from docstrings. `docs/conf.py` writes these pages before each build."""
+"""The site's reference of the library, from docstrings. `docs/site_pages.py` writes these pages before each build."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ MODULES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "numbers": (
         "Numeric functions",
-        "The formulas of the statements, in nats. A `Number` is a number, an array or a sympy number; an `Answer` is of the "
-        "same kind, exact for sympy numbers.",
+        "The statements as functions, in nats. A `Number` is a number, an array or a sympy number; an `Answer` is of "
+        "the same kind, exact for sympy numbers.",
         (
             *("theory.numbers.bounds", "theory.numbers.dial_costs", "theory.numbers.schedule_bounds"),
             *("theory.numbers.weight_bounds", "theory.numbers.extinction_steps", "theory.numbers.anchor_bounds"),

@@ -1,4 +1,4 @@
-"""The site's pages of the scripts in `examples/` and of the tutorials. `docs/conf.py` writes them before each build.
+"""The site's pages of the scripts in `examples/` and of the tutorials; `docs/site_pages.py` writes them.
 
 A tutorial is a script in the percent format of jupytext: cells of Markdown in comments, and cells of code.
 """

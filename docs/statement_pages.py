@@ -1,4 +1,4 @@
-"""The site's pages of the statements: one per statement and an index. `docs/conf.py` writes them before each build.
+"""The site's pages of the statements, one each, their index and the figures; `docs/site_pages.py` writes them.
 
 A page's formulas, assumptions and derivation are those of `docs/theory.md`; its status is that of `CLAIMS.md`, which a
 test compares with the evidence.
@@ -153,7 +153,7 @@ def _evidence(statement: Statement, claim: Claim) -> Iterator[str]:
     yield f"**{claim.status.value}**: {claim.status.meaning}\n"
     yield from ("| method | found | meaning |", "|---|---|---|")
     yield from (f"| {name} | {found} | {_MEANINGS[name]} |" for name, found in claim.found.items() if found)
-    yield f"| mutants | {len(mutants_of(statement))} | false variants of it, which every complete method must refute |\n"
+    yield f"| mutants | {len(mutants_of(statement))} | variants made false; every complete method must refute them |\n"
     if (ROOT / COQ / f"{statement.id}.v").exists():
         yield f"Coq's proof: [`{statement.id}.v`](../../{COQ}/{statement.id}.v).\n"
     yield "[The page of claims](claims.md) has every statement's status. Decide this one again:\n"
@@ -222,7 +222,10 @@ def _picture(path: Path) -> Picture:
 
 
 def _gallery(shown: Sequence[Picture]) -> str:
-    lines = ["# Figures\n", "Each is drawn from the theory and from recorded rows by `localist figures`, which says more"]
+    lines = [
+        "# Figures\n",
+        "Each is drawn from the theory and from recorded rows by `localist figures`, which says more",
+    ]
     lines.append("under [its commands](../commands.md). Captions say what is proved and what is measured.\n")
     for each in shown:
         lines += [f"## {each.name.capitalize()}\n", each.text]

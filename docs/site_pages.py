@@ -1,0 +1,61 @@
+"""Sphinx extension: writes the generated pages of the site before each build.
+
+Git ignores them: they lie in `statements/`, `api/`, `examples/` and `_extra/` of `docs/`. `docs/generate.py` writes the
+pages that are kept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import api_pages
+import example_pages
+import statement_pages
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from figures.explorer.page import page as explorer_page
+from theory.files import write_text_atomically
+
+FOLDER = Path(__file__).parent
+ROOT = FOLDER.parent
+SCRIPTS = ("docs/tutorials/*.py", "examples/*.py")
+
+
+def pages() -> dict[str, str]:
+    """The text of every generated file by its path below `docs/`."""
+    claims = statement_pages.read_claims((ROOT / "CLAIMS.md").read_text(encoding="utf-8"))
+    scripts = [path for pattern in SCRIPTS for path in sorted(ROOT.glob(pattern))]
+    return {
+        **statement_pages.pages(claims, ROOT / "records" / "figures"),
+        **api_pages.pages(),
+        **example_pages.pages(scripts, ROOT),
+        "_extra/explore.html": explorer_page(),
+    }
+
+
+def _write(app: Sphinx, config: Config) -> None:
+    texts = pages()
+    for folder in {Path(name).parent for name in texts}:
+        (FOLDER / folder).mkdir(exist_ok=True)
+        for path in (FOLDER / folder).iterdir():
+            if path.relative_to(FOLDER).as_posix() not in texts:
+                path.unlink()
+    for name, text in texts.items():
+        path = FOLDER / name
+        # Only what has changed is written, and built again.
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_text_atomically(path, text)
+
+
+def _explorer_link(app: Sphinx, docname: str, source: list[str]) -> None:
+    if docname == "explorer":
+        title, _, rest = source[0].partition("\n")
+        source[0] = f'{title}\n\n<p><a href="explore.html">Open the explorer in this site</a></p>\n{rest}'
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Writes the pages before their files are looked for."""
+    app.connect("config-inited", _write)
+    app.connect("source-read", _explorer_link)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
