@@ -20,6 +20,13 @@ from theory.files import write_text_atomically
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 SCRIPTS = ("docs/tutorials/*.py", "examples/*.py")
+# What the pages link to on a forge, and what the site has in its place.
+FORGE_LINKS = {
+    "theory.md": "statements/index.md",
+    "../CLAIMS.md": "statements/claims.md",
+    "../records/figures": "statements/figures.md",
+    "../examples/": "examples/index.md",
+}
 
 
 def pages() -> dict[str, str]:
@@ -48,7 +55,11 @@ def _write(app: Sphinx, config: Config) -> None:
             write_text_atomically(path, text)
 
 
-def _explorer_link(app: Sphinx, docname: str, source: list[str]) -> None:
+def _for_site(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Leads links that are meant for a forge to the generated pages."""
+    if "/" not in docname:
+        for link, target in FORGE_LINKS.items():
+            source[0] = source[0].replace(f"]({link})", f"]({target})")
     if docname == "explorer":
         title, _, rest = source[0].partition("\n")
         source[0] = f'{title}\n\n<p><a href="explore.html">Open the explorer in this site</a></p>\n{rest}'
@@ -57,5 +68,5 @@ def _explorer_link(app: Sphinx, docname: str, source: list[str]) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Writes the pages before their files are looked for."""
     app.connect("config-inited", _write)
-    app.connect("source-read", _explorer_link)
+    app.connect("source-read", _for_site)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
