@@ -18,7 +18,10 @@ def pages(scripts: Sequence[Path], root: Path) -> dict[str, str]:
     texts = {f"examples/{path.stem}.md": page(path.read_text(encoding="utf-8"), path.stem) for path in scripts}
     lines = ["# Tutorials and examples\n", "Each page is a script that the tests run; download it and change it.\n"]
     for path in scripts:
-        lines.append(f"- [{_title(texts[f'examples/{path.stem}.md'])}]({path.stem}.md)")
+        title, _, rest = texts[f"examples/{path.stem}.md"].removeprefix("# ").partition("\n")
+        # Words after the title and before any code say what a script is for.
+        words = " ".join(rest.strip().split("\n\n")[0].split())
+        lines.append(f"- [{title}]({path.stem}.md)" + ("" if words.startswith("```") else f": {words}"))
         place = path.relative_to(root).as_posix()
         texts[f"examples/{path.stem}.md"] += f"\nDownload [`{place}`](../../{place}).\n"
     toctree = ["\n```{toctree}\n:hidden:\n", *(path.stem for path in scripts), "```\n"]
@@ -28,10 +31,6 @@ def pages(scripts: Sequence[Path], root: Path) -> dict[str, str]:
 def page(script: str, name: str) -> str:
     """A script as Markdown: cells of a tutorial in their order, or else the docstring and then the code."""
     return "\n".join(_tutorial(script) if _CELL.search(script) else _plain(script, name))
-
-
-def _title(text: str) -> str:
-    return next(line for line in text.splitlines() if line.startswith("# ")).removeprefix("# ")
 
 
 def _plain(script: str, name: str) -> Iterator[str]:

@@ -124,7 +124,7 @@ def test_every_example_has_a_page_with_its_code():
     assert page.startswith("# Own bound\n\nIs your own bound true?")
     assert "assert found.verdict is localist.Verdict.PROVED" in page
     assert "[`examples/own_bound.py`](../../examples/own_bound.py)" in page
-    assert "(own_bound.md)" in made["examples/index.md"]
+    assert "- [Own bound](own_bound.md): Is your own bound true?" in made["examples/index.md"]
 
 
 def test_the_cells_of_a_tutorial_keep_their_order():
@@ -162,6 +162,12 @@ def test_links_without_file_or_anchor_are_found(tmp_path):
     ]
 
 
+def test_kept_pages_link_to_kept_files():
+    """They are read on a forge too, where the generated folders are not."""
+    for path in DOCS.glob("*.md"):
+        assert not re.search(r"\]\((statements|api|examples|_extra)/", path.read_text(encoding="utf-8")), path.name
+
+
 def built(root):
     """Sphinx over a copy of the documentation, as `make docs` calls it; the tree is left as it is."""
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "-b", "html"]
@@ -185,8 +191,11 @@ def test_the_site_builds_without_warnings_and_its_links_lead_on(copied):
     done = built(copied)
     assert (done.returncode, done.stderr) == (0, "")
     assert check_links.broken(copied / "site") == []
-    page = (copied / "site" / "statements" / "A2.html").read_text(encoding="utf-8")
-    assert "<math" in page
+    assert "<math" in (copied / "site" / "statements" / "A2.html").read_text(encoding="utf-8")
+    index = (copied / "site" / "index.html").read_text(encoding="utf-8")
+    for target in ("statements/A2.html", "statements/index.html", "statements/figures.html", "explorer.html"):
+        assert f'<a class="reference internal" href="{target}"><span' in index, target
+    assert 'href="explore.html"' in (copied / "site" / "explorer.html").read_text(encoding="utf-8")
     for path in (copied / "site").rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         assert not re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?//[^"]*"', text), path.name
