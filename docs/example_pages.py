@@ -18,10 +18,10 @@ def pages(scripts: Sequence[Path], root: Path) -> dict[str, str]:
     texts = {f"examples/{path.stem}.md": page(path.read_text(encoding="utf-8"), path.stem) for path in scripts}
     lines = ["# Tutorials and examples\n", "Each page is a script that the tests run; download it and change it.\n"]
     for path in scripts:
-        title, _, rest = texts[f"examples/{path.stem}.md"].removeprefix("# ").partition("\n")
-        # Words after the title and before any code say what a script is for.
-        words = " ".join(rest.strip().split("\n\n")[0].split())
-        lines.append(f"- [{title}]({path.stem}.md)" + ("" if words.startswith("```") else f": {words}"))
+        title, said, *_ = texts[f"examples/{path.stem}.md"].removeprefix("# ").split("\n\n")
+        # A tutorial's title says enough; its first paragraph is part of the lesson.
+        tutorial = _CELL.search(path.read_text(encoding="utf-8"))
+        lines.append(f"- [{title}]({path.stem}.md)" + ("" if tutorial else f": {' '.join(said.split())}"))
         place = path.relative_to(root).as_posix()
         texts[f"examples/{path.stem}.md"] += f"\nDownload [`{place}`](../../{place}).\n"
     toctree = ["\n```{toctree}\n:hidden:\n", *(path.stem for path in scripts), "```\n"]
