@@ -168,6 +168,12 @@ def test_kept_pages_link_to_kept_files():
         assert not re.search(r"\]\((statements|api|examples|_extra)/", path.read_text(encoding="utf-8")), path.name
 
 
+def test_every_kept_page_is_in_the_navigation():
+    listed = set(re.findall(r"^[\w-]+$", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE))
+    # The statements' index has the page of all statements.
+    assert {path.stem for path in DOCS.glob("*.md")} - listed == {"index", "theory"}
+
+
 def built(root):
     """Sphinx over a copy of the documentation, as `make docs` calls it; the tree is left as it is."""
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "-b", "html"]
