@@ -18,7 +18,8 @@ from sphinx.transforms import SphinxTransform
 from theory.statements.catalogue import CATALOGUE
 
 _IDS = re.compile(rf"\b({'|'.join(each.id for each in CATALOGUE)})\b")
-_FILE = re.compile(r"docs/([\w-]+)\.md")
+_PAGE = re.compile(r"docs/([\w-]+)\.md")
+_SCRIPT = re.compile(r"(?:docs/tutorials|examples)/(\w+)\.py")
 _PLAIN = (nodes.reference, addnodes.pending_xref, nodes.literal, nodes.literal_block, nodes.title, nodes.raw)
 _FORMULAS = (nodes.math, nodes.math_block, nodes.comment, addnodes.desc_signature, nodes.doctest_block)
 _ARROW = re.compile(r"^\s*(\w+)(?:\[(.*?)\])? --> (\w+)(?:\[(.*?)\])?\s*$", re.MULTILINE)
@@ -35,9 +36,9 @@ class Linked(SphinxTransform):
             if not _inside(text) and _IDS.search(text):
                 text.parent.replace(text, list(self._split(text)))
         for literal in list(self.document.findall(nodes.literal)):
-            found = _FILE.fullmatch(literal.astext())
-            if found and found[1] in self.env.found_docs and not isinstance(literal.parent, nodes.reference):
-                literal.parent.replace(literal, _link(found[1], literal.astext(), self.env.docname))
+            page = _page(literal.astext())
+            if page in self.env.found_docs and not _inside(literal.parent):
+                literal.parent.replace(literal, _link(page, literal.astext(), self.env.docname))
         for block in list(self.document.findall(nodes.literal_block)):
             if block.get("language") == "mermaid":
                 block.parent.replace(block, _arrows(block.astext()))
@@ -49,6 +50,14 @@ class Linked(SphinxTransform):
                 yield _link(f"statements/{part}", part, here)
             elif part:
                 yield nodes.Text(part)
+
+
+def _page(file: str) -> str:
+    """The page of the site that a file of the tree became, or nothing."""
+    if page := _PAGE.fullmatch(file):
+        return page[1]
+    script = _SCRIPT.fullmatch(file)
+    return f"examples/{script[1]}" if script else ""
 
 
 def _inside(node: nodes.Node | None) -> bool:

@@ -144,6 +144,19 @@ def test_docstrings_are_read_as_markdown():
     ]
 
 
+@pytest.mark.parametrize(
+    ("file", "page"),
+    [
+        ("docs/rules.md", "rules"),
+        ("docs/tutorials/your_model.py", "examples/your_model"),
+        ("examples/own_bound.py", "examples/own_bound"),
+        ("examples/RUN.toml", ""),
+    ],
+)
+def test_files_named_by_a_page_lead_to_their_pages(file, page):
+    assert site_links._page(file) == page
+
+
 def test_the_arrows_of_a_graph_are_listed():
     graph = "graph BT\n  a[first] --> b[second: all]\n  a --> c\n  c[third] --> b\n"
     found = [item.astext() for item in site_links._arrows(graph).findall(list_item)]
