@@ -86,7 +86,7 @@ def test_every_text_is_escaped(about):
 
 
 def test_an_unescaped_text_would_be_found(about, monkeypatch):
-    monkeypatch.setattr("empirical.audit.page.escape", str)
+    monkeypatch.setattr("theory.pages.escape", str)
     about["manifest"]["model"]["name"] = EVIL
     assert EVIL in page(about)
 
