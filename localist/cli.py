@@ -39,6 +39,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     "bench": "empirical.measuring.bench",
     "figures": "figures.commands",
     "explore": "figures.explorer.command",
+    "report": "figures.report.command",
     "demo": "localist.demo",
 }
 GROUPS = {"rules": "What the rules of a file can promise together, and what they keep under an imperfect checker."}
@@ -60,6 +61,7 @@ EXAMPLES = {
     "bench": "localist bench --tokens 256",
     "figures": "localist figures --records runs/quintic",
     "explore": "localist explore --out EXPLORER.html",
+    "report": "localist report runs/quintic",
     "demo": "localist demo --seconds 20",
 }
 

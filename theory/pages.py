@@ -81,9 +81,8 @@ def table(
     wrapping = set(wrapped)
     starts = ['<td class="wrap"' if name in wrapping else "<td" for name in columns]
     head = "".join(f"<th>{text(name)}</th>" for name in columns)
-    body = "".join(
-        "<tr>" + "".join(start + _cell(cell) for start, cell in zip(starts, row, strict=True)) + "</tr>" for row in rows
-    )
+    lines = ("".join(start + _cell(cell) for start, cell in zip(starts, row, strict=True)) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     about = "".join(f' {name}="{text(value)}"' for name, value in (attributes or {}).items())
     start = f'<div class="scroll"><table class="{kind}"{about}>'
     return f"{start}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"

@@ -90,10 +90,10 @@ def _print(found: Calibration) -> None:
             f"{sum(each['losses'][i] for each, i in zip(of_layer, at, strict=True)):+.4f}",
         )
     console.print(table)
-    for line in _lines(about):
+    for line in sentences(about):
         console.print(line)
     for each in about.get("compare", ()):
-        console.print(_compared(each))
+        console.print(compared(each))
     console.print(f"dials in {found.path}")
 
 
@@ -102,7 +102,8 @@ def _share(items: list[dict[str, Any]], levels: list[int], rows: int) -> str:
     return _down(met / rows) if rows else ""
 
 
-def _lines(about: dict[str, Any]) -> list[str]:
+def sentences(about: dict[str, Any]) -> list[str]:
+    """How the dials were chosen, what the checked windows keep, and what follows for unseen ones."""
     choice, check, unseen = about["choice"], about["check"], about["unseen"]
     promise = f"{about['rows']:g} of the rows with a key off their block"
     predicted = "" if choice["predicted"] is None else f", {choice['predicted']:+.4f} by the sum of the curves"
@@ -130,7 +131,8 @@ def _lines(about: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _compared(each: dict[str, Any]) -> str:
+def compared(each: dict[str, Any]) -> str:
+    """What one schedule costs and keeps beside the choice."""
     named = f"{each['schedule']} at equal {each['equal']}: "
     if each["dials"] is None:
         return f"{named}not possible, {each['why']}"

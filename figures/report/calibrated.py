@@ -1,0 +1,88 @@
+"""A calibration: the dials it chose, what they keep, and what follows for unseen text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from empirical.calibration.calibrate import SCHEMA
+from empirical.calibration.command import compared, sentences
+from figures.report.found import Part
+from figures.report.reproduce import calibrate_command
+from figures.report.shown import File, Shown, Verdict, count, number, prose
+from theory.errors import InputError
+from theory.files import read_json, sha256_of
+from theory.pages import Cell, listed, table, text
+
+COLUMNS = (
+    "layer",
+    "head",
+    "dial chosen",
+    "rows",
+    "rows kept at dial 0",
+    "rows kept at the dial",
+    "rise of loss (nats)",
+)
+WINDOW_COLUMNS = ("window", "share of its rows that keep the fidelity", "kept")
+
+_DIALS = (
+    "A dial of 0 leaves a layer as it is, 1 cuts off every key outside the block. Rows and rise of the loss were "
+    "measured with this dial alone, all others at 0, on the windows that chose the dials."
+)
+
+
+def show(part: Part) -> Shown:
+    """Verdict, dials and checked windows of a calibration. Raises InputError."""
+    about = read_json(part.path)
+    if about.get("schema") != SCHEMA:
+        raise InputError(f"{part.path}: schema is {about.get('schema')!r}, this version reads {SCHEMA}")
+    _, kept, *unseen = sentences(about)
+    tone = "warn" if about["reached"] else "bad"
+    promise = f"a fidelity of {about['fidelity']:g} in {about['rows']:g} of the rows"
+    said = f"Calibration for {promise}: {'kept as measured, NOT GUARANTEED' if about['reached'] else 'NOT KEPT'}."
+    lines = [*sentences(about), *map(compared, about.get("compare", ()))]
+    model = about["model"]
+    body = [
+        listed(lines),
+        "<h4>Dials</h4>",
+        f"<p>{text(_DIALS)}</p>",
+        _dials(about),
+        "<h4>Windows that checked the dials</h4>",
+        _windows(about),
+    ]
+    facts: dict[str, Any] = {f"model: {name}": value for name, value in model.items()}
+    facts |= {key: about[key] for key in ("windows_of_the_text", "dtype", "device", "seal", "levels") if key in about}
+    for key in ("text", "corpus", "versions"):
+        facts |= {f"{key}: {name}": value for name, value in (about.get(key) or {}).items()}
+    return Shown(
+        title=f"{part.name}: dials calibrated for {about['run']}",
+        verdicts=[Verdict(tone, said, prose([kept, *unseen]))],
+        body=body,
+        files=[File(part.path.name, sha256_of(part.path), "no hash covers it: shown as found")],
+        facts=facts,
+        commands=[calibrate_command(about), f"localist measure {about['run']} --dials {part.path.name}"],
+        drawn_from=[part.path],
+        made_from=about.get("files") or {},
+    )
+
+
+def _dials(about: dict[str, Any]) -> str:
+    lines = []
+    for each in about["curves"]:
+        dial = about["dials"][each["layer"]]
+        dials = dial if isinstance(dial, list) else [dial]
+        dial = dials[each["head"] or 0]
+        place = about["levels"].index(dial)
+        line: list[Cell] = [count(each["layer"]), "all" if each["head"] is None else count(each["head"])]
+        line += [number(dial), count(each["rows"])]
+        line += [number(each["met"][at] / each["rows"] if each["rows"] else None) for at in (0, place)]
+        lines.append([*line, number(each["losses"][place])])
+    return table(COLUMNS, lines, "sortable", attributes={"data-table": "dials", "aria-label": "Dials"})
+
+
+def _windows(about: dict[str, Any]) -> str:
+    check = about["check"]
+    lines = [
+        [count(window), number(share), "yes" if share >= about["rows"] else "no"]
+        for window, share in zip(check["windows"], check["shares"], strict=True)
+    ]
+    return table(WINDOW_COLUMNS, lines, "sortable", attributes={"data-table": "windows", "aria-label": "Windows"})
