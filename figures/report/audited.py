@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from empirical.audit.wording import (
     verdict,
 )
 from figures.report.found import Part
-from figures.report.shown import File, Head, Map, Row, Shown, Verdict, count, number, prose
+from figures.report.shown import File, Head, Map, Row, Shown, Verdict, ident, number, prose
 from theory.errors import InputError
 from theory.files import read_json, sha256_of
 from theory.pages import listed, pairs, table, text
@@ -67,7 +68,7 @@ def show(part: Part) -> Shown:
         maps=[Map("", _heads(about), "No exception was recorded in this head.")],
         files=files,
         facts=_facts(about),
-        commands=[made["command"], f"localist audit --verify {part.path.name}"],
+        commands=[made["command"], shlex.join(["localist", "audit", "--verify", part.place])],
         made_from=made["files"]["model"],
     )
 
@@ -108,8 +109,8 @@ def _heads(about: dict[str, Any]) -> list[Head]:
             what = str(each["what"])
             cells = (
                 f"{each['status']}: {what}",
-                count(each["sequence"]),
-                count(each["position"]),
+                ident(each["sequence"]),
+                ident(each["position"]),
                 ascii(each["token"]),
             )
             value = number(each["value"], 6)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from empirical.calibration.calibrate import SCHEMA
 from empirical.calibration.command import compared, sentences
 from figures.report.found import Part
-from figures.report.reproduce import calibrate_command
+from figures.report.reproduce import calibrate_command, on_text
 from figures.report.shown import File, Shown, Verdict, count, number, prose
 from theory.errors import InputError
 from theory.files import read_json, sha256_of
@@ -59,7 +60,10 @@ def show(part: Part) -> Shown:
         body=body,
         files=[File(part.path.name, sha256_of(part.path), "no hash covers it: shown as found")],
         facts=facts,
-        commands=[calibrate_command(about), f"localist measure {about['run']} --dials {part.path.name}"],
+        commands=[
+            calibrate_command(about),
+            shlex.join(["localist", "measure", str(about["run"]), *on_text(about, model), "--dials", part.place]),
+        ],
         drawn_from=[part.path],
         made_from=about.get("files") or {},
     )

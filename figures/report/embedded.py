@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,8 +39,7 @@ def figures_of(paths: Sequence[Path], room: int) -> tuple[str, list[str]]:
                 continue
             faults += [f"{name}: {fault}" for fault in made.faults]
             files = save(made.figure, name, made.material.sources, Path(folder), made.caption, ("svg",))
-            coded = base64.b64encode(files["svg"].read_bytes()).decode("ascii")
-            shown = _figure(name, coded, made.caption.text, made.caption.shows)
+            shown = _figure(name, files["svg"].read_bytes(), made.caption.text, made.caption.shows)
             if (size := len(shown.encode())) > room:
                 left_out.append(f"{name}: it takes {size:,} bytes; `localist figures {name}` draws it")
                 continue
@@ -50,10 +50,15 @@ def figures_of(paths: Sequence[Path], room: int) -> tuple[str, list[str]]:
     return "".join(parts), faults
 
 
-def _figure(name: str, coded: str, caption: str, shows: str) -> str:
+def _figure(name: str, svg: bytes, caption: str, shows: str) -> str:
     said = " ".join(shows.split())
-    image = f'<img src="data:image/svg+xml;base64,{coded}" alt="{text(f"Figure {name}. {said}")}">'
+    coded = base64.b64encode(svg).decode("ascii")
+    found = re.search(rb'<svg[^>]* width="([0-9.]+)pt"', svg)
+    width = float(found[1]) if found else 360.0
+    # Points: text below its own size on paper is hard to read, so a narrow screen scrolls.
+    size = f"width:{width * 1.8:.0f}px;min-width:{width * 1.33:.0f}px"
+    image = f'<img style="{size}" src="data:image/svg+xml;base64,{coded}" alt="{text(f"Figure {name}. {said}")}">'
     more = caption.removeprefix(said).strip()
     statements = f"<details><summary>the statements shown</summary><p>{text(more)}</p></details>" if more else ""
     words = f"<figcaption><b>{text(name)}.</b> {text(said)}{statements}</figcaption>"
-    return f'<figure><div class="picture">{image}</div>{words}</figure>'
+    return f'<figure><div class="picture" tabindex="0">{image}</div>{words}</figure>'

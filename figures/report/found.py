@@ -25,11 +25,15 @@ LOOKED_FOR = (
 
 @dataclass(frozen=True)
 class Part:
-    """One record: its kind, the folder or file that holds it, and its name in the report."""
+    """One record: its kind, the folder or file that holds it, and its name in the report.
+
+    `place` is its path from the folder that holds the reported one.
+    """
 
     kind: str
     path: Path
     name: str
+    place: str
 
 
 def parts_of(root: Path) -> list[Part]:
@@ -38,27 +42,28 @@ def parts_of(root: Path) -> list[Part]:
         kind = read_json(root).get("kind")
         if kind not in _REPORTS.values():
             raise InputError(f"{root}: kind is {str(kind)[:40]!r}, which must be one of {', '.join(_REPORTS.values())}")
-        return [Part(str(kind), root, root.stem)]
+        return [Part(str(kind), root, root.stem, root.name)]
     if not root.is_dir():
         raise InputError(f"{root} is neither a folder nor a file")
-    found = list(_in(root, root.resolve().name))
+    name = root.resolve().name
+    found = list(_in(root, name, name))
     # The runs and records of a sweep's tasks belong to the sweep.
     if not any(each.kind == "sweep" for each in found):
         for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-            found += [each for each in _in(folder, folder.name) if each.kind != "run"]
+            found += [each for each in _in(folder, folder.name, f"{name}/{folder.name}") if each.kind != "run"]
     if not found:
         raise InputError(f"nothing to report in {root}: looked for {LOOKED_FOR}, there and one folder down")
     return found
 
 
-def _in(folder: Path, name: str) -> Iterator[Part]:
+def _in(folder: Path, name: str, place: str) -> Iterator[Part]:
     if (folder / CONFIG_NAME).is_file():
-        yield Part("run", folder, name)
+        yield Part("run", folder, name, place)
     if (folder / MANIFEST_NAME).is_file() or (folder / ROWS_NAME).is_file():
         swept = (folder / MANIFEST_NAME).is_file() and read_json(folder / MANIFEST_NAME).get("kind") == "sweep"
-        yield Part("sweep" if swept else "rows", folder, name)
+        yield Part("sweep" if swept else "rows", folder, name, place)
     elif (folder / SWEEP_NAME).is_file():
         raise InputError(f"{folder} holds a sweep without results: finish it with `localist sweep`")
     for file, kind in _REPORTS.items():
         if (folder / file).is_file() and read_json(folder / file).get("kind") == kind:
-            yield Part(kind, folder / file, name)
+            yield Part(kind, folder / file, name, f"{place}/{file}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,7 +59,10 @@ def show(part: Part) -> Shown:
         maps=_maps(rows, worst),
         files=files,
         facts=facts(manifest),
-        commands=[measure_command(manifest), f"localist figures --records {part.path.resolve().name}"],
+        commands=[
+            measure_command(manifest, row_files[0].name if row_files else None),
+            shlex.join(["localist", "figures", "--records", part.place]),
+        ],
         drawn_from=[part.path],
         made_from=manifest.get("files") or {},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -198,8 +199,9 @@ def _files(shown: Sequence[Shown]) -> Iterator[str]:
 def _commands(name: str, shown: Sequence[Shown]) -> Iterator[str]:
     yield '<section aria-labelledby="commands"><h2 id="commands">Commands that make it again</h2>'
     where = f"Run them in the folder that holds {name}, with its texts beside it."
+    where += " They write where these records lie; --out puts theirs elsewhere."
     yield f"<p>{text(where)} Equal numbers need equal versions and threads.</p>"
     commands = dict.fromkeys(each for one in shown for each in one.commands)
-    for each in [*commands, f"localist report {name}"]:
+    for each in [*commands, shlex.join(["localist", "report", name])]:
         yield f'<pre class="command" tabindex="0"><code>{text(each)}</code></pre>'
     yield "</section>"

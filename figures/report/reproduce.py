@@ -9,9 +9,9 @@ from typing import Any
 from empirical.config import SIZED
 
 
-def measure_command(manifest: dict[str, Any]) -> str:
-    """`localist measure` as it made these records, on a run's own text or on a decoder's."""
-    words = ["localist", "measure", str(manifest.get("run")), *_on_text(manifest, manifest.get("model") or {})]
+def measure_command(manifest: dict[str, Any], rows: str | None = None) -> str:
+    """`localist measure` as it made these records; `rows` is the file of rows that it wrote."""
+    words = ["localist", "measure", str(manifest.get("run")), *on_text(manifest, manifest.get("model") or {})]
     words += _limited(manifest.get("held_out_windows"), manifest.get("dtype"))
     note = ""
     if manifest.get("kind") == "dial":
@@ -22,12 +22,13 @@ def measure_command(manifest: dict[str, Any]) -> str:
     elif manifest.get("dials") is not None:
         words += ["--dials", "DIALS.json"]
         note = _dials_note(manifest["dials"])
+    words += [] if rows is None else ["--rows", rows]
     return shlex.join(words) + note
 
 
 def truncate_command(report: dict[str, Any]) -> str:
     """`localist measure --truncate` as it made this report."""
-    words = ["localist", "measure", str(report.get("run")), *_on_text(report, report)]
+    words = ["localist", "measure", str(report.get("run")), *on_text(report, report)]
     words += ["--truncate", _plain(report["level"]), *_limited(report.get("sequences"), report.get("dtype"))]
     passes = report.get("passes", [])
     values = [each["dial_largest"] for each in report["heads"]] if len(passes) > 1 else []
@@ -42,7 +43,7 @@ def truncate_command(report: dict[str, Any]) -> str:
 def calibrate_command(about: dict[str, Any]) -> str:
     """`localist calibrate` as it made this report."""
     model = about["model"]
-    words = ["localist", "calibrate", str(about["run"]), *_on_text(about, model)]
+    words = ["localist", "calibrate", str(about["run"]), *on_text(about, model)]
     for option in ("fidelity", "rows", "max_loss"):
         words += [f"--{option.replace('_', '-')}", _plain(about[option])]
     words += ["--per-head"] if about["per"] == "head" else []
@@ -52,7 +53,7 @@ def calibrate_command(about: dict[str, Any]) -> str:
     return shlex.join([*words, *_limited(None, about.get("dtype"))])
 
 
-def _on_text(about: dict[str, Any], model: dict[str, Any]) -> list[str]:
+def on_text(about: dict[str, Any], model: dict[str, Any]) -> list[str]:
     """Options of a decoder on a text; a run has its own."""
     stated = about.get("text")
     if not isinstance(stated, dict):

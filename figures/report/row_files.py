@@ -12,7 +12,7 @@ from pyarrow import ArrowException
 
 from empirical.measuring.records import MANIFEST_NAME, Records
 from empirical.measuring.row_file import ROWS_KEY, SUFFIX
-from figures.report.shown import File, Row, count, number
+from figures.report.shown import File, Row, count, ident, number
 from theory.errors import InputError
 from theory.files import sha256_of
 
@@ -129,5 +129,5 @@ def _compare(path: Path, seen: dict[tuple[float, int, int], list[float]], record
 def _row(line: Any) -> Row:
     verdict = str(line.verdict)
     why = {"violated": f"violates {line.violates}", "undecided": "undecided"}.get(verdict, "among the least fidelities")
-    cells = (why, count(line.sequence), count(line.position), count(line.token))
+    cells = (why, ident(line.sequence), ident(line.position), ident(line.token))
     return Row((*cells, number(line.fidelity, 6), number(line.entropy, 6), count(line.n), count(line.m)))

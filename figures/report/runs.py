@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from empirical.seal import SEAL_NAME, check_seal, read_seal
@@ -27,7 +28,7 @@ def show(part: Part) -> Shown:
         for group, values in config.items()
         for name, value in (values.items() if isinstance(values, dict) else [("", values)])
     }
-    again = f"localist train runs/again --config {part.name}/{CONFIG_NAME}"
+    again = shlex.join(["localist", "train", "runs/again", "--config", f"{part.place}/{CONFIG_NAME}"])
     verdicts: list[Verdict] = []
     body: list[str] = []
     if (part.path / TRAINING_NAME).is_file():
@@ -37,7 +38,7 @@ def show(part: Part) -> Shown:
         ended = config.get("training", {}).get("max_seconds")
         again += "  # a limit of seconds may end it at another step" if ended is not None else ""
     else:
-        why = f"There is no {TRAINING_NAME}. Continue it with `localist train --resume {part.name}`."
+        why = f"There is no {TRAINING_NAME}. Continue it with `localist train --resume {shlex.quote(part.place)}`."
         verdicts.append(Verdict("warn", "The run is not finished.", why))
     return Shown(
         title=f"{part.name}: a training run",

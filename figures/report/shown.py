@@ -94,6 +94,11 @@ def count(value: int) -> Cell:
     return f"{value:,}", int(value)
 
 
+def ident(value: int) -> Cell:
+    """A number that names something."""
+    return str(int(value)), int(value)
+
+
 def number(value: Any, digits: int = 4) -> Cell:
     """A number of a table; empty if undefined."""
     if value is None or math.isnan(value):

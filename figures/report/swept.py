@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from empirical.attention.schedule import BUDGET_WARNING
@@ -76,9 +77,12 @@ def show(part: Part) -> Shown:
     kept = "A sweep keeps the distributions of each head's rows, not single rows."
     maps = [Map(f"{name}, largest dial {dial:.3g}", heads_of(part), kept) for (name, dial), part in groups]
     files = [File(name, digest, _checked(name)) for name, digest in sweep.digests.items()]
-    named = part.path.resolve().name
     own = next((name for name in ("SWEEP.toml", SWEEP_NAME) if (part.path / name).is_file()), None)
-    again = f"localist sweep {named}/{own} runs/again --jobs 2" if own == "SWEEP.toml" else None
+    again = (
+        shlex.join(["localist", "sweep", f"{part.place}/{own}", "runs/again", "--jobs", "2"])
+        if own == "SWEEP.toml"
+        else None
+    )
     return Shown(
         title=f"{part.name}: a sweep of schedules",
         verdicts=_verdicts(manifest, tasks),
@@ -87,8 +91,8 @@ def show(part: Part) -> Shown:
         files=files,
         facts=_facts(manifest),
         commands=[
-            again or "localist sweep SWEEP.toml runs/again  # with the settings below",
-            "localist figures --records " + named,
+            again or _UNNAMED,
+            shlex.join(["localist", "figures", "--records", part.place]),
         ],
         drawn_from=[part.path],
     )
