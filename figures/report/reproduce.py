@@ -30,14 +30,11 @@ def truncate_command(report: dict[str, Any]) -> str:
     """`localist measure --truncate` as it made this report."""
     words = ["localist", "measure", str(report.get("run")), *on_text(report, report)]
     words += ["--truncate", _plain(report["level"]), *_limited(report.get("sequences"), report.get("dtype"))]
-    passes = report.get("passes", [])
-    values = [each["dial_largest"] for each in report["heads"]] if len(passes) > 1 else []
-    if values:
-        note = "  # --dial and --shape as in the passes that the report lists"
-    else:
-        note = _dials_note(passes[0]["dials"]) if any(_moved(dial) for dial in passes[0]["dials"]) else ""
-        words += ["--dials", "DIALS.json"] if note else []
-    return shlex.join(words) + note
+    plans = [each["dials"] for each in report["passes"]]
+    if not any(_moved(dial) for dials in plans for dial in dials):
+        return shlex.join(words)
+    # The report does not say whether these are the model's own.
+    return f"{shlex.join(words)}  # measured at the dials {json.dumps(plans)}: the model's own, --dials, or --dial"
 
 
 def calibrate_command(about: dict[str, Any]) -> str:
