@@ -85,7 +85,8 @@ def _verdicts(about: dict[str, Any]) -> list[Verdict]:
         said = f"{measured['undecided']:,} of {rows:,} measured rows are undecided."
         found.append(Verdict("open", said, "Undecided is not kept. Audit with --precision float64."))
     if not measured["violations"] and not measured["undecided"]:
-        why = "" if about["promises"] or about["rules"] is not None else prose([headline(about)])
+        why = prose([headline(about)]) if not about["promises"] and about["rules"] is None else ""
+        why = f"{why} Measured, not proved: it says nothing of other texts.".strip()
         found.append(Verdict("good", f"No bound is violated in the {rows:,} rows that the audit measured.", why))
     for each in about["promises"]:
         why = prose(said for _, said in promise_lines(each, about))
@@ -118,8 +119,9 @@ def _heads(about: dict[str, Any]) -> list[Head]:
             rows.append(Row((*cells, fidelity, entropy if what.startswith("entropy") else "", "", "")))
     return [
         Head(
-            layer=each["layer"],
-            head=each["head"],
+            # Numbers, whatever the file holds: they become part of the markup.
+            layer=int(each["layer"]),
+            head=int(each["head"]),
             dial=each["dial"],
             rows=each["rows"],
             fidelity=each["measured"]["fidelity_mean"],

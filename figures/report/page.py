@@ -14,7 +14,7 @@ from figures.report import audited, calibrated, measured, runs, swept, truncated
 from figures.report.embedded import figures_of
 from figures.report.found import Part, parts_of
 from figures.report.head_map import head_maps, openings
-from figures.report.shown import FAULTS, TONES, Shown, Verdict
+from figures.report.shown import FAULTS, TONES, Shown, Verdict, prose
 from theory.errors import InputError, LocalistError
 from theory.pages import details, document, pairs, table, text
 
@@ -34,7 +34,7 @@ _SHOW: dict[str, Callable[[Part], Shown]] = {
     "truncation": truncated.show,
 }
 _ANSWERS = {
-    "bad": "Something is wrong or a promise was not kept: see the problems below.",
+    "bad": "Not as it should be: a bound, a promise or a record. See the problems below.",
     "open": "Nothing is known to be wrong, but something is undecided, which is not kept: see below.",
     "warn": "Nothing is known to be wrong, but read the cautions below.",
     "good": "Nothing wrong was found in what was measured.",
@@ -85,8 +85,7 @@ def report(root: Path, time: datetime | None = None) -> Report:
     paths = [path for each in shown for path in each.drawn_from]
 
     def whole(pictures: str, faults: Sequence[str]) -> Report:
-        drawn = [Verdict("bad", f"Figure {fault}.", "The figure marks it in red.") for fault in faults]
-        verdicts = [*stale, *(each for one in shown for each in one.verdicts), *_new(drawn, shown)]
+        verdicts = [*stale, *(each for one in shown for each in one.verdicts), *_drawn(faults)]
         # Within a tone as they come.
         verdicts.sort(key=lambda each: list(TONES).index(each.tone))
         parts = _parts(name, verdicts, shown, pictures, time or datetime.now(UTC))
@@ -110,10 +109,16 @@ def _show(part: Part) -> Shown:
         raise InputError(f"{part.path} is no record of kind {part.kind!r}: {type(error).__name__} {error}") from error
 
 
-def _new(drawn: Sequence[Verdict], shown: Sequence[Shown]) -> Sequence[Verdict]:
-    """Verdicts on figures, unless a record already says that something is wrong: they count the same rows."""
-    told = any(each.tone in FAULTS for one in shown for each in one.verdicts if one.drawn_from)
-    return [] if told else drawn
+def _drawn(faults: Sequence[str]) -> list[Verdict]:
+    """What the figures mark in red, beside what the records say of the same rows."""
+    found = []
+    for tone, chosen in (
+        ("bad", [each for each in faults if "undecided" not in each]),
+        ("open", [each for each in faults if "undecided" in each]),
+    ):
+        if chosen:
+            found.append(Verdict(tone, "Figures mark what contradicts the theory or is left open.", prose(chosen)))
+    return found
 
 
 def _stale(root: Path, part: Part, shown: Shown) -> Verdict | None:

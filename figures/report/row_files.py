@@ -46,7 +46,8 @@ def kept_rows(folder: Path, records: Records) -> tuple[Worst, list[str], list[Fi
     """
     remarks = []
     for path in sorted([*folder.glob(f"*{SUFFIX}"), *folder.resolve().parent.glob(f"*{SUFFIX}")]):
-        if (stated := _stated(path)) is None:
+        # Only a broken table beside the records themselves may be theirs.
+        if (stated := _stated(path, strict=path.parent == folder)) is None:
             continue
         if stated.get("rows_csv_sha256") != records.digest:
             # Beside the records of a sweep or of another measurement in the run.
@@ -61,12 +62,14 @@ def kept_rows(folder: Path, records: Records) -> tuple[Worst, list[str], list[Fi
     return {}, remarks, []
 
 
-def _stated(path: Path) -> dict[str, Any] | None:
-    """What the file's metadata say; None for a table that is no file of rows."""
+def _stated(path: Path, *, strict: bool) -> dict[str, Any] | None:
+    """What the file's metadata say; None for a table that is no file of rows, or unless `strict` for no table."""
     try:
         packed = (pq.read_metadata(path).metadata or {}).get(ROWS_KEY)
         stated = None if packed is None else json.loads(packed)
     except (ArrowException, OSError, ValueError) as error:
+        if not strict:
+            return None
         raise InputError(f"{path} is no table: {str(error).splitlines()[0]}") from error
     return stated if isinstance(stated, dict) else None
 

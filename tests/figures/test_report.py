@@ -216,7 +216,9 @@ def test_a_planted_violation_and_an_undecided_row_stand_at_the_top(tmp_path):
     assert "good" not in [tone for tone, _ in others]
     shown = read(tmp_path / "run")
     assert shown.text.index("Problem:") < shown.text.index("Undecided:")
-    assert {"Something is wrong or a promise was not kept: see the problems below.", "2 violated"} <= set(shown.text)
+    assert {"Not as it should be: a bound, a promise or a record. See the problems below.", "2 violated"} <= set(
+        shown.text
+    )
     assert shown.rows("bounds")[0]["rows that violate it"] == 2
 
 
@@ -236,9 +238,30 @@ def test_what_a_figure_finds_wrong_stands_at_the_top(tmp_path):
     rows = recorded_rows(dials=(0.0, 0.5, 1.0))
     rows.loc[rows["layer"] == 0, "prediction_error_fidelity"] = 0.4
     recorded(tmp_path / "run" / "dial", rows, kind="dial")
-    tone, said = tops(tmp_path / "run")[0]
-    assert tone == "bad"
-    assert said.startswith("Figure dial: ")
+    # Also beside a record that is wrong in another way.
+    wrong = recorded_rows()
+    wrong.loc[3, "violations"] = 2
+    recorded(tmp_path / "run" / "measured", wrong)
+    first, second, *_ = report(tmp_path / "run").verdicts
+    assert (first.tone, second.tone) == ("bad", "bad")
+    assert first.said == "2 of 360,000 measured rows violate a bound."
+    assert "the first layer is off its prediction by 4.0e-01" in second.why
+
+
+@pytest.mark.usefixtures("plain")
+def test_rows_of_another_measurement_are_not_shown(run):
+    measure_dial(
+        run, [0.0], sequences=1, out_dir=run / "dial", rows_file=run / "measured" / "rows.parquet", progress=False
+    )
+    html = report(run / "measured").html
+    assert "rows.parquet belongs to another measurement" in html
+    assert "Worst recorded rows" not in html
+    (run / "measured" / "rows.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"rows\.parquet is no table"):
+        report(run / "measured")
+    # One folder up it need not be theirs.
+    (run / "measured" / "rows.parquet").rename(run / "other.parquet")
+    assert "Single rows were not kept" in report(run / "measured").html
 
 
 @pytest.mark.usefixtures("plain")
@@ -299,6 +322,18 @@ def test_hostile_texts_of_a_report_are_escaped(run, file, step):
         assert set(Page(html).seen) <= tags
         reached += "&lt;script&gt;" in html
     assert reached >= 10 / step
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("place", ["layer", "head", "dial", "rows", "violations", "undecided"])
+def test_markup_in_the_place_of_a_number_is_refused(run, place):
+    path = run / "audited" / "report.json"
+    planted = read_json(path)
+    for each in planted["heads"]:
+        each[place] = EVIL
+    path.write_text(json.dumps(planted | {"sha256": content_hash(planted)}))
+    with pytest.raises(InputError, match="is no record of kind 'audit'"):
+        report(path)
 
 
 @pytest.mark.usefixtures("plain")
