@@ -7,6 +7,9 @@ import os
 import torch
 from hypothesis import HealthCheck, settings
 
+# They hold no doctests, and collected as modules they would share one name.
+collect_ignore_glob = ["*conftest.py"]
+
 # Without a GPU Triton interprets the kernel; it reads the variable when it is imported.
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
