@@ -283,7 +283,7 @@ def test_keyboard_moves_sliders_and_every_control_has_a_name(opened):
 
 
 @needs_browser
-@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("width", [320, pytest.param(390, marks=pytest.mark.slow), 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_width_scrolls_sideways_and_words_contrast(browser, address, width, scheme):
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)

@@ -111,7 +111,7 @@ def test_the_map_opens_by_keyboard_and_names_its_cells(browser, address):
     assert layer.locator("table").first.is_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_phone_scrolls_tables_and_not_the_page(browser, address, scheme):
     shown = opened(browser, address, viewport={"width": 360, "height": 800}, color_scheme=scheme)
     shown.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")

@@ -47,7 +47,9 @@ def way(request, monkeypatch):
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("dial", [0.0, 0.3, 0.999, 1.0])
 @pytest.mark.parametrize("ids", [None, IRREGULAR], ids=["windows", "irregular"])
-@pytest.mark.parametrize("size", [0.2, 1.0, 6.0])
+@pytest.mark.parametrize(
+    "size", [pytest.param(0.2, marks=pytest.mark.slow), 1.0, pytest.param(6.0, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("temperature", [pytest.param(1.0, marks=pytest.mark.slow), 0.5])
 def test_rows_match_the_reference_within_the_derived_error(dial, ids, size, temperature):
     query, key, value = states(size)

@@ -56,9 +56,9 @@ def _logits(model: PreTrainedModel, cache: Cache, side: str, cuts: tuple[int, ..
 @pytest.mark.parametrize(
     ("dials", "dtype"),
     [
-        ([1.0, 1.0], torch.float32),
+        pytest.param([1.0, 1.0], torch.float32, marks=pytest.mark.slow),
         ([0.0, 1.0], torch.float32),
-        ([1.0, 0.5], torch.float64),
+        pytest.param([1.0, 0.5], torch.float64, marks=pytest.mark.slow),
         ([1.0, 1.0], torch.bfloat16),
     ],
 )

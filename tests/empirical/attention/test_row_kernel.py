@@ -44,7 +44,10 @@ def irregular(tokens):
 
 
 @pytest.mark.parametrize("keep", ["all", "block", "rest"])
-@pytest.mark.parametrize(("tokens", "head"), [(1, 64), (65, 16), (150, 40), (200, 128)])
+@pytest.mark.parametrize(
+    ("tokens", "head"),
+    [(1, 64), (65, 16), pytest.param(150, 40, marks=pytest.mark.slow), pytest.param(200, 128, marks=pytest.mark.slow)],
+)
 def test_kernel_and_pieces_give_the_same_rows(keep, tokens, head):
     """Tiles have the sizes used on a GPU; rows that keep no key are meaningless in both and not compared."""
     bias = 0.7 if keep == "all" else 0.0
@@ -152,7 +155,9 @@ def largest_error(made, truth, sight, sinks):
     return max(float(gap.abs().nan_to_num(math.inf).max()) for gap in gaps)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [each if "everything" in each else pytest.param(each, marks=pytest.mark.slow) for each in CASES]
+)
 def test_what_decoders_need_equals_the_reference(name):
     sight, key_heads, options = CASES[name]
     states = inputs(sight, key_heads)
@@ -270,7 +275,7 @@ PLANTED_FIRST_TOKEN = {
 
 # Every fifth by `make test`, all by `make test-slow`: the interpreter takes a second for each.
 SOME = [
-    name if place % 5 == 0 else pytest.param(name, marks=pytest.mark.slow)
+    name if place % 15 == 0 else pytest.param(name, marks=pytest.mark.slow)
     for place, name in enumerate(PLANTED | PLANTED_FIRST_TOKEN)
 ]
 

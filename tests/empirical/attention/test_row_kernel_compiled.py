@@ -54,8 +54,8 @@ def compiled(capability, form, head=64, keep="all", capped=False):
 @pytest.mark.parametrize(
     ("capability", "form", "capped"),
     [
-        (80, "fp32", True),
         (90, "bf16", False),
+        pytest.param(80, "fp32", True, marks=pytest.mark.slow),
         *(pytest.param(c, f, True, marks=pytest.mark.slow) for c in (86, 90, 100) for f in ("fp32", "fp16", "bf16")),
     ],
 )

@@ -270,6 +270,7 @@ def masses(folder):
     return [each["anchor_fidelity"] for each in training_summary(folder)["losses"]]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_parts_and_processes_have_the_numbers_of_one_batch(tmp_path, with_anchors, monkeypatch):
     """Rows that see an anchor differ in number from batch to batch, and from those off the block."""
