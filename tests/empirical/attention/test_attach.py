@@ -79,7 +79,7 @@ def _largest_error(seen: _Seen, maps: tuple[Tensor, ...], mask: Tensor | None) -
     return worst
 
 
-@pytest.mark.parametrize("side", ["none", "left", "right"])
+@pytest.mark.parametrize("side", [pytest.param("none", marks=pytest.mark.slow), "left", "right"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_rows_and_logits_equal_those_of_eager_attention(family: str, side: str) -> None:
     model, mask = tiny_decoder(family), _mask(side)

@@ -210,7 +210,10 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+SOME = [each if place % 3 == 0 else pytest.param(each, marks=pytest.mark.slow) for place, each in enumerate(CHANGES)]
+
+
+@pytest.mark.parametrize("change", SOME)
 def test_a_journal_of_another_measurement_is_replaced(
     change: str,
     folders: Path,

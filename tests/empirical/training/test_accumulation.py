@@ -48,7 +48,7 @@ def whole(tmp_path_factory):
     return run(tmp_path_factory.mktemp("whole") / "run", 8)
 
 
-@pytest.mark.parametrize("batch", [1, 2, 4])
+@pytest.mark.parametrize("batch", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(4, marks=pytest.mark.slow)])
 def test_accumulated_batches_are_one_larger_batch(tmp_path, whole, batch):
     parts = run(tmp_path / "run", batch, 8 // batch)
     assert distance(parts, whole) < CLOSE
