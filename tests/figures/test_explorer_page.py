@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 from explored import compared, states
-from scripts import CHROMIUM, QUIET
+from scripts import CHROMIUM
 from typer.testing import CliRunner
 
 from figures.explorer.formulas import SHOWN
@@ -28,15 +28,6 @@ def address(tmp_path_factory):
     result = CliRunner().invoke(app, ["explore", "--no-open", "--out", str(path)])
     assert result.exit_code == 0, result.output
     return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,21 +2,12 @@
 
 import pytest
 from recorded import REFERENCE, recorded, recorded_rows
-from scripts import CHROMIUM, QUIET
+from scripts import CHROMIUM
 
 from figures.report import page as pages
 from figures.report.page import report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium, an optional program, is not installed")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
