@@ -1,118 +1,25 @@
-"""`localist rules simulate`: what is measured, E3's identity, the bounds of E3 and E4, exit statuses, refusals."""
+"""`localist rules simulate`: what is measured, E3's identity, the bounds of E3 and E4, exit statuses."""
 
 from __future__ import annotations
 
 import json
-import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from families import tiny_decoder
+from checked_shapes import BLOCK, CONTEXT, SEQUENCES
+from rule_texts import CONFLICT, OWN, SEVERAL
 from tiny import one_thread, tiny  # noqa: F401
 from transformers import AutoModelForCausalLM
 
 import localist
 from empirical.checkers import simulate as module
 from empirical.checkers.checker import CheckedText
-from empirical.checkers.simulate import simulate
 from empirical.rules.rule_file import parse_rules
-from empirical.steering import steered as steered_module
 from empirical.steering.steered_call import SteeredRows
-from empirical.training.corpus import load_corpus, load_tokenizer, train_tokenizer
+from empirical.training.corpus import load_tokenizer
 from localist import cli
-from theory.errors import DomainError
 from theory.numbers.rule_bounds import mean_fidelity_min, measured_fidelity_min
-
-CONTEXT, BLOCK, SEQUENCES = 48, 6, 6
-OWN = """
-[[rule]]
-name = "own"
-when = 'class(word)'
-target = 'own block'
-fidelity = 0.8
-"""
-SEVERAL = f"""{OWN}
-[[rule]]
-name = "first"
-when = 'class(capitalised) or class(punctuation)'
-target = 'first token'
-fidelity = 0.1
-layers = [1]
-
-[[rule]]
-name = "push"
-when = 'block_position == 1'
-target = 'tokens(seen_before)'
-strength = 1.0
-heads = "0-1"
-"""
-# Two disjoint targets share a row, so both cannot have 0.7 of it.
-CONFLICT = """
-[[rule]]
-name = "start"
-when = 'position > 4'
-target = 'first token'
-fidelity = 0.7
-
-[[rule]]
-name = "others"
-when = 'position > 4'
-target = 'tokens(position > 0)'
-fidelity = 0.7
-"""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("decoder")
-    tiny_decoder("gpt2", vocabulary=300).save_pretrained(path)
-    train_tokenizer(load_corpus(tiny().corpus).training[:20], 300).save(str(path / "tokenizer.json"))
-    return path
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory):
-    path = tmp_path_factory.mktemp("text") / "text.txt"
-    path.write_text(" ".join(load_corpus(tiny().corpus).held_out)[:4000], encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def simulated(folder, text, tmp_path):
-    """Simulates a checker of these rules."""
-
-    def run(rules=SEVERAL, missed=(0.3,), **options):
-        path = tmp_path / "RULES.toml"
-        path.write_text(rules, encoding="utf-8")
-        options = {
-            "text": text,
-            "block": BLOCK,
-            "context": CONTEXT,
-            "sequences": SEQUENCES,
-            "progress": False,
-        } | options
-        return simulate(path, folder, missed=missed, **options)
-
-    return run
-
-
-@pytest.fixture
-def call(folder, text, tmp_path, monkeypatch, capsys):
-    """Runs the program; returns its status, output and errors."""
-
-    def run(rules, *words):
-        path = tmp_path / "RULES.toml"
-        path.write_text(rules, encoding="utf-8")
-        given = ["--text", text, "--block", BLOCK, "--context", CONTEXT, "--sequences", SEQUENCES, *words]
-        monkeypatch.setattr(sys, "argv", ["localist", "rules", "simulate", *map(str, (path, folder, *given))])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        shown = capsys.readouterr()
-        return ended.value.code, shown.out, shown.err
-
-    return run
 
 
 def windows_of(folder, text):
@@ -344,71 +251,3 @@ def test_an_interruption_writes_nothing(call, tmp_path, monkeypatch):
     status, _, _err = call(OWN, "--missed", "0.2", "--out", tmp_path / "new" / "result.json")
     assert status == cli.INTERRUPTED
     assert not (tmp_path / "new").exists()
-
-
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [
-        (["--missed", "1.5"], "missed 1.5 must lie in [0, 1]"),
-        (["--missed", "0.1,-0.1"], "missed -0.1 must lie in [0, 1]"),
-        (["--missed", "nan"], "must hold finite numbers"),
-        (["--missed", "some"], "must be START:STOP:STEP or A,B,C"),
-        (["--missed", ""], "must be START:STOP:STEP or A,B,C"),
-        ([], "Missing option '--missed'"),
-        (["--missed", "0,0,0,0,0,0,0"], "missed names 7 versions, which must be at most the 6 sequences"),
-        (["--missed", "0.1", "--false-firings", "2"], "--false-firings=2 must lie in [0, 1]"),
-        (["--missed", "0.1", "--false-firings", "nan"], "--false-firings=nan must lie in [0, 1]"),
-        (["--missed", "0.1", "--miss-kind", "worst"], "--miss-kind=worst must be one of independent, hardest"),
-        (
-            ["--missed", "0.1", "--miss-kind", "hardest", "--confidence", "0.9"],
-            "needs independent misses: leave it out",
-        ),
-        (["--missed", "0.1", "--confidence", "1"], "--confidence=1 must lie in (0, 1)"),
-        (["--missed", "0.1", "--confidence", "0.9999999999999999"], "must leave an error above 1e-16"),
-        (["--missed", "0.1", "--seed", "-1"], "seed -1 must lie in [0, 2^32)"),
-        (["--missed", "0.1", "--block", "100"], "block 100 must lie in [1, 48)"),
-        (["--missed", "0.1", "--out", "/dev/null/x"], "cannot write"),
-    ],
-)
-def test_bad_values_are_refused(call, monkeypatch, words, reason):
-    monkeypatch.setattr(module._Checked, "run", lambda *args: pytest.fail("a sequence was run"))
-    status, out, err = call(SEVERAL, *words)
-    assert (status, out, err.count("\n")) == (2, "", 1)
-    assert reason in err
-
-
-@pytest.mark.parametrize(
-    ("rules", "reason"),
-    [
-        (OWN.replace("class(word)", "clas(word)"), "clas"),
-        (OWN + "layers = [7]\n", "rule 'own' names layer 7 of 2"),
-        (OWN + "heads = [4]\n", "rule 'own' names head 4 of layers that have 4"),
-        (OWN.replace("class(word)", 'text == "no such token"'), "is due at any query of this text"),
-    ],
-)
-def test_rules_that_do_not_fit_are_refused(call, rules, reason):
-    status, out, err = call(rules, "--missed", "0.1")
-    assert (status, out) == (2, "")
-    assert reason in err.splitlines()[-1]
-
-
-@pytest.mark.parametrize("part", ["loss", "rows"])
-def test_weights_that_diverged_are_refused(call, monkeypatch, part):
-    if part == "loss":
-        monkeypatch.setattr(module, "loss_of", lambda *args: module.Loss(float("nan"), 1))
-    else:
-        steer = steered_module.steer
-
-        def broken(*args):
-            output, rows = steer(*args)
-            return output, replace(rows, after=rows.after * torch.nan)
-
-        monkeypatch.setattr(steered_module, "steer", broken)
-    status, out, err = call(OWN, "--missed", "0.1", "--json")
-    assert (status, out) == (2, "")
-    assert "of sequence 0 is not a number: these weights diverged" in err
-
-
-def test_no_version_is_refused(simulated):
-    with pytest.raises(DomainError, match="missed must name a share"):
-        simulated(missed=())

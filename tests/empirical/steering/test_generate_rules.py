@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 import typer
+from rule_texts import CONFLICT, OWN
 from ruled_folders import events
 from tiny import one_thread, tiny  # noqa: F401
 
@@ -15,28 +16,6 @@ from empirical.measuring.generate_command import generate as command
 from empirical.model import build_model, save_model
 from empirical.training.corpus import load_corpus, train_tokenizer
 from theory.errors import DomainError, InputError
-
-KEPT = """
-[[rule]]
-name = "own"
-when = 'class(word)'
-target = 'own block'
-fidelity = 0.8
-"""
-# Two disjoint targets share a row, so both cannot have 0.7 of it.
-CONFLICT = """
-[[rule]]
-name = "start"
-when = 'position > 4'
-target = 'first token'
-fidelity = 0.7
-
-[[rule]]
-name = "others"
-when = 'position > 4'
-target = 'tokens(position > 0)'
-fidelity = 0.7
-"""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +30,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def rules(tmp_path):
     path = tmp_path / "RULES.toml"
-    path.write_text(KEPT, encoding="utf-8")
+    path.write_text(OWN, encoding="utf-8")
     return path
 
 
@@ -92,7 +71,7 @@ def test_a_log_that_cannot_be_written_stops_before_the_first_token(folder, rules
     for log, reason in ((tmp_path / "none" / "log.jsonl", "No such file"), (rules, "File exists")):
         with pytest.raises(InputError, match=reason):
             generate(folder, "def", tokens=3, rules=rules, log=log)
-    assert rules.read_text(encoding="utf-8") == KEPT
+    assert rules.read_text(encoding="utf-8") == OWN
 
 
 def test_a_log_needs_rules(folder, tmp_path):

@@ -1,0 +1,3 @@
+"""Sequences of the simulations in tests."""
+
+CONTEXT, BLOCK, SEQUENCES = 48, 6, 6
