@@ -1,114 +1,25 @@
-"""`localist report`: every kind of folder, numbers equal to the records, refusals, escaping, equal bytes."""
+"""`localist report`: every kind of folder, numbers equal to the records, equal bytes, the command."""
 
-import gzip
 import json
 import re
-import shutil
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 from recorded import REFERENCE, recorded, recorded_rows, summarised
+from reports import PROMISE, TIME, Page, alter, read, tops
 from tiny import one_thread, tiny  # noqa: F401
 from typer.testing import CliRunner
 
-from empirical.audit.files import write_audit
-from empirical.audit.manifest import Options
-from empirical.audit.report import content_hash
-from empirical.calibration.calibrate import calibrate
-from empirical.measuring.measure import measure, measure_dial
+from empirical.measuring.measure import measure_dial
 from empirical.measuring.records import read_records
-from empirical.measuring.truncation import measure_truncation
 from empirical.sweep.summary import read_summary
-from empirical.training.train import train
 from figures.report import page
 from figures.report.page import LIMIT, report
 from localist.cli import app
 from theory.errors import InputError
 from theory.files import read_json
-
-EVIL = '<script>alert("x")</script>&\'<img src=http://evil>'
-PROMISE = "fidelity>=0.9 in layers 1"
-TIME = datetime(2026, 1, 2, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A finished run with every record inside."""
-    run = train(tiny(training={"steps": 2}), tmp_path_factory.mktemp("made") / "run", progress=False)
-    few = {"sequences": 3, "progress": False}
-    measure(run, rows_file=run / "measured" / "rows.parquet", **few)
-    measure_dial(run, [0.0, 0.5], **few)
-    measure_truncation(run, 0.9, sequences=3)
-    calibrate(run, fit=1, check=2, levels=(0.0, 0.5, 1.0), progress=False)
-    write_audit(run, options=Options(sequences=3, promises=(PROMISE,)), progress=False)
-    return run
-
-
-@pytest.fixture
-def run(made, tmp_path):
-    return shutil.copytree(made, tmp_path / "run")
-
-
-@pytest.fixture
-def plain(monkeypatch):
-    """Without figures, which take most of the time."""
-    monkeypatch.setattr(page, "figures_of", lambda paths, room: ("", []))
-
-
-class Page(HTMLParser):
-    """Tags, attributes and text of a page, and its tables by name: dictionaries from heading to (text, value)."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.seen, self.attributes, self.text, self.tables, self.cell = [], [], [], [], {}, None
-        self.feed(html)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        about = dict(attrs)
-        self.seen.append(tag)
-        self.attributes += attrs
-        if tag not in ("meta", "img"):
-            self.open.append(tag)
-        if tag == "table":
-            self.table = self.tables.setdefault(about["data-table"], [])
-            self.table.append([])
-        elif tag == "tr":
-            self.table[-1].append([])
-        elif tag in ("td", "th"):
-            self.cell = ["", about.get("data-value")]
-            self.table[-1][-1].append(self.cell)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-        if tag in ("td", "th"):
-            self.cell = None
-
-    def handle_data(self, data):
-        self.text.append(data)
-        if self.cell is not None:
-            self.cell[0] += data
-
-    def rows(self, name, number=0):
-        """Rows of a table: values of numbers, else texts."""
-        head, *body = self.tables[name][number]
-        names = [text for text, _ in head]
-        return [
-            dict(zip(names, (text if value is None else float(value) for text, value in row), strict=True))
-            for row in body
-        ]
-
-
-def read(folder):
-    return Page(report(folder, TIME).html)
-
-
-def tops(folder):
-    return [(each.tone, each.said) for each in report(folder, TIME).verdicts]
 
 
 def test_a_run_shows_every_record_in_it_and_its_figures(made):
@@ -277,149 +188,6 @@ def test_figures_are_equal_bytes_too(tmp_path):
     for name in ("a", "b"):
         recorded(tmp_path / name / "run" / "measured")
     assert report(tmp_path / "a" / "run", TIME).html == report(tmp_path / "b" / "run", TIME).html
-
-
-def texts(value, place=""):
-    """Holder, key and place of every text in a JSON value, and of every key."""
-    for key, each in list(value.items() if isinstance(value, dict) else enumerate(value)):
-        inner = f"{place}.{key}" if isinstance(value, dict) else f"{place}[]"
-        if isinstance(each, str):
-            yield value, key, inner
-        elif isinstance(each, dict | list):
-            yield from texts(each, inner)
-
-
-@pytest.mark.usefixtures("plain")
-@pytest.mark.parametrize(
-    ("file", "step"),
-    [
-        ("audited/report.json", 5),
-        ("calibrated/calibration.json", 3),
-        ("truncated/truncation.json", 3),
-        *(
-            pytest.param(f"{name}.json", 1, marks=pytest.mark.slow)
-            for name in ("audited/report", "calibrated/calibration")
-        ),
-    ],
-)
-def test_hostile_texts_of_a_report_are_escaped(run, file, step):
-    """Every `step`-th text is replaced by markup, one at a time."""
-    path, tags, reached = run / file, set(read(run).seen), 0
-    original = read_json(path)
-    for place in sorted({place for _, _, place in texts(original)})[::step]:
-        planted = json.loads(json.dumps(original))
-        holder, key = next((holder, key) for holder, key, each in texts(planted) if each == place)
-        holder[key] = EVIL
-        if "sha256" in planted:
-            planted["sha256"] = content_hash(planted)
-        path.write_text(json.dumps(planted))
-        try:
-            html = report(path, TIME).html
-        except InputError:
-            # Words that decide something, such as the kind, and hashes.
-            continue
-        assert EVIL not in html
-        assert set(Page(html).seen) <= tags
-        reached += "&lt;script&gt;" in html
-    assert reached >= 10 / step
-
-
-@pytest.mark.usefixtures("plain")
-@pytest.mark.parametrize("place", ["layer", "head", "dial", "rows", "violations", "undecided"])
-def test_markup_in_the_place_of_a_number_is_refused(run, place):
-    path = run / "audited" / "report.json"
-    planted = read_json(path)
-    for each in planted["heads"]:
-        each[place] = EVIL
-    path.write_text(json.dumps(planted | {"sha256": content_hash(planted)}))
-    with pytest.raises(InputError, match="is no record of kind 'audit'"):
-        report(path)
-
-
-@pytest.mark.usefixtures("plain")
-def test_hostile_names_are_escaped(tmp_path):
-    name = EVIL.replace("/", "\u2215")
-    recorded(tmp_path / name / "measured", configuration=EVIL, run=EVIL, seal="unsealed", versions={EVIL: EVIL})
-    html = report(tmp_path / name, TIME).html
-    assert EVIL not in html
-    assert name not in html
-    assert html.count("&lt;script&gt;") > 5
-    assert Page(html).seen.count("script") == 1
-    assert "unsealed" in html
-
-
-def test_an_unescaped_text_would_be_found(tmp_path, monkeypatch, plain):
-    monkeypatch.setattr("theory.pages.escape", str)
-    recorded(tmp_path / "run" / "measured", configuration=EVIL)
-    assert EVIL in report(tmp_path / "run").html
-
-
-def alter(path, old, new):
-    content = path.read_text()
-    assert old in content
-    path.write_text(content.replace(old, new, 1))
-
-
-def alter_row(run):
-    path = run / "measured" / "rows.parquet"
-    table = pq.read_table(path)
-    rows = table.to_pandas()
-    rows.loc[rows["fidelity"].idxmin(), "fidelity"] = 0.5
-    metadata = pq.read_metadata(path).metadata
-    changed = table.from_pandas(rows, preserve_index=False).replace_schema_metadata(metadata)
-    pq.write_table(changed, path)
-
-
-def alter_exceptions(run):
-    report_path = run / "audited" / "report.json"
-    about = read_json(report_path)
-    about["exceptions"]["file"] = "exceptions.jsonl.gz"
-    about["sha256"] = content_hash(about)
-    report_path.write_text(json.dumps(about))
-    with gzip.open(run / "audited" / "exceptions.jsonl.gz", "wt") as file:
-        file.write("{}\n")
-
-
-@pytest.mark.usefixtures("plain")
-@pytest.mark.parametrize(
-    ("change", "named", "why"),
-    [
-        (lambda run: alter(run / "training.json", '"steps": 2', '"steps": 3'), "training.json", "was changed: SHA-256"),
-        (lambda run: alter(run / "measured" / "rows.csv", "0.", "1."), "rows.csv", "does not match its manifest"),
-        (
-            lambda run: alter(run / "measured" / "manifest.json", '"violations": 0', '"violations": 1'),
-            "manifest.json",
-            "the rows of rows.csv add up to 0",
-        ),
-        (
-            lambda run: alter(run / "audited" / "report.json", '"rows_kept"', '"rows_kapt"'),
-            "report.json",
-            "was changed",
-        ),
-        (alter_row, "rows.parquet", "its records state"),
-        (alter_exceptions, "exceptions.jsonl.gz", "was changed: SHA-256"),
-        (
-            lambda run: (run / "truncated" / "truncation.json").write_text('{"kind": "truncation"}'),
-            "truncation",
-            "KeyError",
-        ),
-        (lambda run: (run / "measured" / "manifest.json").unlink(), "manifest.json", "is missing"),
-    ],
-)
-def test_a_changed_record_is_named_and_refused(run, change, named, why):
-    change(run)
-    with pytest.raises(InputError, match=re.escape(why)) as refused:
-        report(run)
-    assert named in str(refused.value)
-    assert "\n" not in str(refused.value)
-
-
-@pytest.mark.usefixtures("plain")
-def test_a_changed_sweep_is_refused(tmp_path):
-    folder = shutil.copytree(REFERENCE, tmp_path / "swept")
-    alter(folder / "summary.csv", "53.18", "43.18")
-    with pytest.raises(InputError, match=r"summary\.csv is missing or does not match its manifest"):
-        report(folder)
 
 
 @pytest.mark.usefixtures("plain")

@@ -17,7 +17,7 @@ from transformers import TrainerCallback
 from empirical.attention.attention import localist_attention
 from empirical.attention.attention_call import AttentionCall
 from empirical.attention.blocks import fixed_windows
-from empirical.config import ObjectiveConfig, load_config, run_config
+from empirical.config import ObjectiveConfig, load_config
 from empirical.model import load_model
 from empirical.seal import check_seal
 from empirical.training import trainer as trainer_module
@@ -301,43 +301,6 @@ def test_another_decoder_trains_from_its_weights(tmp_path):
     with pytest.raises(DomainError, match="leak and fidelity have gradients on whole sequences only"):
         trained(tmp_path / "other", stock(tmp_path / "sinks", "gpt_oss", tokenizer), objective=objective)
     assert not (tmp_path / "other").exists()
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"anchor_fidelity": 0.5}, "anchor_fidelity has no effect without anchors: give that too"),
-        ({"anchor_weight": 1.0}, "anchor_weight has no effect without anchors: give that too"),
-        ({"anchors": "A", "anchor_fidelity": 1.0}, r"objective\.anchor_fidelity=1\.0: Input should be less than 1"),
-        ({"anchors": "A", "anchor_weight": 0.0}, r"objective\.anchor_weight=0\.0: Input should be greater than 0"),
-    ],
-)
-def test_choices_without_effect_are_refused(values, message):
-    with pytest.raises(DomainError, match=message):
-        run_config({"objective": values})
-
-
-@pytest.mark.parametrize(
-    ("anchors", "message"),
-    [
-        (None, "cannot read .*: No such file or directory"),
-        ({"x": ["?the"]}, "no anchor is confirmed"),
-        ({"x": ["unheardof", "never"]}, "none of its 2 confirmed anchors is a token of the tokenizer"),
-        # A part of a character, which many tokens have as their text.
-        ({"x": ["\ufffd"]}, "none of its 1 confirmed anchors is a token"),
-        # Ends a text, and is a token without any other meaning.
-        ({"x": ["\x00"]}, "no row of the training text sees an anchor of its own block"),
-    ],
-)
-def test_anchors_of_no_use_are_refused(tmp_path, anchors, message):
-    path = tmp_path / "A.json"
-    if anchors is not None:
-        anchor_file(path, anchors)
-    with pytest.raises(InputError, match=rf"A\.json.*{message}|{message}") as refused:
-        train(tiny(objective={"anchors": str(path)}), tmp_path / "run", progress=False)
-    assert "A.json" in str(refused.value)
-    assert "\n" not in str(refused.value)
-    assert not (tmp_path / "run").exists()
 
 
 def test_command_shows_what_the_anchors_did(tmp_path, words, capsys):
