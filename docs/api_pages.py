@@ -15,7 +15,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "Run files": ("read_run", "parse_run", "check_run", "design_run"),
     "Models": ("watch", "dial", "measure", "calibrate", "ruled", "read_dials", "load_model"),
     "Beside a model": ("BlockCache", "LocalistCallback"),
-    "Claims of your own": ("certify", "attack", "attack_row", "Verdict"),
+    "Claims of your own": ("certify", "attack", "attack_row", "bound", "Verdict"),
 }
 # Documented elsewhere: the statements have pages, the strategies are a module.
 ELSEWHERE = ("CATALOGUE", "strategies")

@@ -3,9 +3,10 @@
 Bounds of one attention row, in nats: `leak_max`, `fidelity_min`, `entropy_max`, `entropy_max_at_least`, `entropy_min`,
 `margin_needed`, `penalty_needed`, `dial_needed`, `dialled_leak`, `penalised_margin`. Run files: `read_run`,
 `parse_run`, `check_run`, `design_run`. Statements: `CATALOGUE`. Claims of your own: `certify`, `attack`, `attack_row`,
-`Verdict`, and `strategies` for property tests. Models: `watch`, `dial`, `measure` and `calibrate` a transformers
-decoder, `read_dials` of a calibration, `BlockCache` keeps only the current block of layers at dial 1,
-`LocalistCallback` logs rows in training, `ruled` steers by the rules of a file; `load_model` loads a trained run.
+`Verdict`, `bound` for pytest and `localist verify`, and `strategies` for property tests. Models: `watch`, `dial`,
+`measure` and `calibrate` a transformers decoder, `read_dials` of a calibration, `BlockCache` keeps only the current
+block of layers at dial 1, `LocalistCallback` logs rows in training, `ruled` steers by the rules of a file; `load_model`
+loads a trained run.
 
 Each name is loaded when it is first used: `import localist` loads neither numpy nor torch.
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from empirical.measuring.watch import watch
     from empirical.model import load_model
     from empirical.steering.rule_plan import ruled
-    from proofs_check import Verdict, attack, attack_row, certify, strategies
+    from proofs_check import Verdict, attack, attack_row, bound, certify, strategies
     from theory.design.run_check import check_run
     from theory.design.run_design import design_run
     from theory.design.run_file import parse_run, read_run
@@ -55,6 +56,7 @@ __all__ = [
     "Verdict",
     "attack",
     "attack_row",
+    "bound",
     "calibrate",
     "certify",
     "check_run",
@@ -96,7 +98,7 @@ _HOMES = {
     "ruled": "empirical.steering.rule_plan",
     "watch": "empirical.measuring.watch",
 }
-_HOMES |= dict.fromkeys(("Verdict", "attack", "attack_row", "certify", "strategies"), "proofs_check")
+_HOMES |= dict.fromkeys(("Verdict", "attack", "attack_row", "bound", "certify", "strategies"), "proofs_check")
 
 
 def __getattr__(name: str) -> Any:

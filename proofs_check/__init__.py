@@ -1,7 +1,8 @@
 """Decides the statements of `theory`, and a user's own claims, by independent methods.
 
 `certify` proves an inequality over a box or refutes it at a point; `attack` and `attack_row` look for a counterexample
-over a box or over attention rows. Each result has a `Verdict`. `strategies` draws instances for property tests.
+over a box or over attention rows. Each result has a `Verdict`. `bound` marks a user's bound, which `localist verify`
+and pytest put to every method. `strategies` draws instances for property tests.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ if TYPE_CHECKING:
     from proofs_check import strategies
     from proofs_check.inequalities.search.interval import certify
     from proofs_check.inequalities.verdict import Verdict
+    from proofs_check.marked import bound
     from proofs_check.methods.attacking import attack, attack_row
 
-__all__ = ["Verdict", "attack", "attack_row", "certify", "strategies"]
+__all__ = ["Verdict", "attack", "attack_row", "bound", "certify", "strategies"]
 
 _HOMES = {
     "Verdict": "inequalities.verdict",
     "attack": "methods.attacking",
     "attack_row": "methods.attacking",
+    "bound": "marked",
     "certify": "inequalities.search.interval",
 }
 

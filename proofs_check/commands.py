@@ -18,6 +18,7 @@ _TAKES = {
     "--mutants": {"ids", "seed"},
     "--replay": set(),
     "": {"ids", "rows", "seed"},
+    "FILE.py": {"ids", "rows", "seed", "samples", "lemma_seconds"},
 }
 _OPTIONS = ("ids", "rows", "seed", "samples", "lemma_seconds", "evidence", "claims")
 
@@ -25,7 +26,9 @@ _OPTIONS = ("ids", "rows", "seed", "samples", "lemma_seconds", "evidence", "clai
 def verify(
     # None when the demo calls this as a function; typer accepts no optional context.
     context: typer.Context = None,  # type: ignore[assignment]
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Statement ids; all if none.")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Statement ids, or FILE.py::NAME; all if none.")
+    ] = None,
     rows: Annotated[int, typer.Option(min=1, help="Random instances tried on each statement.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random instances.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Fail on every statement below certified.")] = False,
@@ -55,17 +58,26 @@ def verify(
     tries every method on statements, steps and inequalities made false on purpose. Exit status: 0 if every
     statement is at least sampled (with --strict: certified; with --mutants: if no mutant passes a complete method;
     with --replay: if every certificate holds), 1 otherwise, 130 after Ctrl-C.
+
+    FILE.py::NAME is a bound of your own, FILE.py all that the file marks; the file is executed, as pytest would. Every
+    method runs on it, with mutants and, where NAME.v lies beside the file, Coq's kernel. No evidence is kept.
     """
     asked = {"--replay": replay is not None, "--kernel": kernel, "--mutants": mutants, "--full": full}
+    own = [key for key in ids or () if key.partition("::")[0].endswith(".py")]
     if context is not None:
-        _check_options(context, [name for name, wanted in asked.items() if wanted], strict)
+        _check_options(context, [name for name, wanted in asked.items() if wanted], strict, own)
 
     from proofs_check import modes
     from proofs_check.findings import Effort
     from theory.statements.catalogue import CATALOGUE, find
 
-    chosen = [find(key).id for key in ids] if ids else [statement.id for statement in CATALOGUE]
     output = modes.Output(jobs, as_json)
+    effort = Effort(samples=samples, seconds_per_lemma=lemma_seconds, seed=seed)
+    if own:
+        if not modes.own(own, effort, rows, output):
+            raise typer.Exit(1)
+        return
+    chosen = [find(key).id for key in ids] if ids else [statement.id for statement in CATALOGUE]
     if replay is not None:
         passed = modes.replay(replay, output)
     elif kernel:
@@ -73,7 +85,6 @@ def verify(
     elif mutants:
         passed = modes.mutants(chosen, seed, output)
     elif full:
-        effort = Effort(samples=samples, seconds_per_lemma=lemma_seconds, seed=seed)
         passed = modes.full(chosen, evidence, effort, rows, strict, claims, output)
     elif strict:
         passed = modes.strict(chosen, evidence, rows, seed, output)
@@ -83,10 +94,13 @@ def verify(
         raise typer.Exit(1)
 
 
-def _check_options(context: typer.Context, modes: Sequence[str], strict: bool) -> None:
+def _check_options(context: typer.Context, modes: Sequence[str], strict: bool, own: Sequence[str]) -> None:
     """Raises `InputError` for two modes at once, or for an option without effect."""
     from theory.errors import InputError
 
+    if own and len(own) < len(context.params["ids"]):
+        raise InputError(f"{own[0]} and statements of the catalogue must be asked for one at a time")
+    modes = [*modes, *(["FILE.py"] if own else [])]
     if len(modes) > 1:
         raise InputError(f"{modes[0]} and {modes[1]} must be asked for one at a time")
     mode = modes[0] if modes else "--strict" if strict else ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from proofs_check import kernel as coq
-from proofs_check import tables
+from proofs_check import own_bounds, tables
 from proofs_check.claims_page import claims_page
 from proofs_check.evidence import ROWS, Standing, on_file, standing
 from proofs_check.findings import Effort, path_of
@@ -59,6 +59,15 @@ def quick(chosen: Sequence[str], rows: int, seed: int, output: Output) -> bool:
     run = each(partial(on_statement, verify, rows=rows, random_seed=seed), chosen, "verifying", output.jobs)
     objects = [found.to_json() for found in run.found]
     output.show(run, objects, lambda: tables.print_quick(run.found), "statements were verified")
+    return all(found.status.holds for found in run.found)
+
+
+def own(chosen: Sequence[str], effort: Effort, rows: int, output: Output) -> bool:
+    """Runs every method on bounds of the user's files; whether every one is at least sampled."""
+    keys = [name for key in chosen for name in own_bounds.names_in(key)]
+    run = each(partial(own_bounds.decide_named, effort=effort, rows=rows), keys, "deciding", output.jobs)
+    objects = [found.to_json() for found in run.found]
+    output.show(run, objects, lambda: tables.print_own(run.found), "bounds were decided")
     return all(found.status.holds for found in run.found)
 
 

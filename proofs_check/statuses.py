@@ -29,12 +29,16 @@ class Status(Enum):
     @property
     def holds(self) -> bool:
         """Whether the statement is at least sampled."""
-        return self in _ORDER[: _ORDER.index(Status.SAMPLED) + 1]
+        return self.at_least(Status.SAMPLED)
 
     @property
     def strict(self) -> bool:
         """Whether the statement is at least certified, as `verify --strict` requires."""
-        return self in _ORDER[: _ORDER.index(Status.CERTIFIED) + 1]
+        return self.at_least(Status.CERTIFIED)
+
+    def at_least(self, other: Status) -> bool:
+        """Whether the status is that one or a stronger one."""
+        return _ORDER.index(self) <= _ORDER.index(other)
 
 
 _ORDER = list(Status)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from proofs_check.claims_page import screened, steps, tightest
@@ -15,6 +16,7 @@ from proofs_check.inequalities.verdict import Verdict
 from proofs_check.kernel import KernelResult
 from proofs_check.mutants.kill_table import Trial, cell, survivors
 from proofs_check.mutants.tested_methods import METHODS, Method
+from proofs_check.own_bounds import Decided
 from proofs_check.verification import Verification
 
 
@@ -87,6 +89,23 @@ def _print_below_certified(standings: Sequence[Standing]) -> None:
 
 def _line(text: str, good: bool) -> None:
     Console().print(text, style=None if good else "red", markup=False, soft_wrap=True)
+
+
+def print_own(bounds: Sequence[Decided]) -> None:
+    """Prints what each method found of a user's bounds: a block per bound, its status last."""
+    for bound in bounds:
+        table = _table(f"{bound.id}: {escape(bound.title)}", ("method", "found"))
+        for method, found in bound.findings:
+            table.add_row(method, escape(found))
+        for tried in bound.mutants:
+            seen = "refuted" if tried.verdict is Verdict.REFUTED else f"not refuted ({tried.verdict.value})"
+            table.add_row("mutant", _coloured(escape(f"{tried.clause}, {tried.mutation}: {seen}"), tried.as_wanted))
+        for clause, proposition in bound.coq.items():
+            table.add_row("in Coq", escape(f"{clause}: {proposition}"))
+        Console().print(table)
+        _line(f"{bound.id}: {bound.status.value}", bound.status.holds)
+        for reason in bound.reasons:
+            _line(f"  {reason}", bound.status.holds)
 
 
 def print_replayed(found: Sequence[tuple[str, Replayed]]) -> None:

@@ -160,7 +160,7 @@ def _attacked(claim: Boolean, given: Boolean, samples: float, seed: int) -> RowA
     samples, seed = whole_number("samples", samples, 1), whole_number("seed", seed, 0)
     for part in (claim, given):
         check_form(part, (And, Implies, Equivalent))
-    about = _kind_of(claim.free_symbols | given.free_symbols)
+    about = kind_of(claim.free_symbols | given.free_symbols)
     clause = Clause("attacked", claim, given)
     statement = Statement(
         "user", "user-claim", "A claim to attack", Kind.ONE_SIDED, (clause,), "the caller", lambda: (), about=about
@@ -217,7 +217,8 @@ def _at_built_rows(clause: Clause, assumed: Boolean, about: str) -> tuple[Counte
     return None, met
 
 
-def _kind_of(used: set[Symbol]) -> str:
+def kind_of(used: set[Symbol]) -> str:
+    """The kind of row that has all these letters; `DomainError` for a letter that none has."""
     for about in ("row", "row beside another"):
         if used <= set(KINDS[about].definitions):
             return about
