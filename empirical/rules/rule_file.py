@@ -16,7 +16,7 @@ from empirical.rules.formula import Formula, FormulaError, Target, parse_formula
 from empirical.rules.source import place_of
 from empirical.rules.token_theory import Shape, TokenTheory, possible
 from theory.design.run_errors import toml_key
-from theory.design.run_file import NonNegative, Table, Unit
+from theory.design.run_numbers import NonNegative, Table, Unit
 from theory.errors import InputError
 from theory.files import parse_toml, read_text
 from theory.numbers.checked import abbreviated

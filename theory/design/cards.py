@@ -85,7 +85,8 @@ def run_card(answer: RunCheck) -> Card:
         ]
         named = ("weights", "penalty needed", "surely zero from step", "standing")
         tables.append(Table(named, groups, "Penalised weight blocks"))
-    said = [f"Unmet: {each}" for each in answer.unmet] + [f"Warning: {each}" for each in answer.warnings]
+    chosen = [] if answer.selection is None else [f"Selection: {answer.selection.window_text()}."]
+    said = chosen + [f"Unmet: {each}" for each in answer.unmet] + [f"Warning: {each}" for each in answer.warnings]
     for name, row in (("Fidelity", binding.fidelity), ("Entropy", binding.entropy)):
         said.append(f"{name} binds at query {row.query}: {row.keys} keys, {row.own} of its own block.")
     if answer.rules is not None:

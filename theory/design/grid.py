@@ -110,6 +110,10 @@ def make_grid(values: dict[str, Any], axes: list[Axis], name: str = "run") -> Gr
     corners = [_with(values, {axis.name: pick(axis.values) for axis in axes}) for pick in (np.min, np.max)]
     runs = [parse_run(corner, f"{name} on the grid") for corner in corners]
     require_settled(runs[0])
+    if runs[0].selection is not None and "locality.temperature" in seen:
+        raise DomainError(
+            "--grid locality.temperature moves the window of [selection], which is decided once: leave one out"
+        )
     grid = Grid(runs[0], tuple(axes))
     if grid.points > _MOST_POINTS:
         raise DomainError(f"the grid has {grid.points:.3g} points, which must be at most {_MOST_POINTS:.0e}")

@@ -25,6 +25,7 @@ from theory.design.run_layers import (
     run_margin,
 )
 from theory.design.run_rules import RulesCheck, check_rules
+from theory.design.selection import SelectionCheck, check_selection
 from theory.display import Card, Displayed
 from theory.errors import InputError
 from theory.numbers import anchor_bounds
@@ -83,6 +84,7 @@ class RunCheck(Displayed):
     binding: Binding
     schedule: dict[str, float]
     groups: tuple[GroupCheck, ...] = ()
+    selection: SelectionCheck | None = None
     anchors: dict[str, Any] | None = None
     sparse: dict[str, Any] | None = None
     rules: RulesCheck | None = None
@@ -103,6 +105,7 @@ class RunCheck(Displayed):
             "binding": self.binding.to_json(),
             "schedule": self.schedule,
             "groups": [{**vars(group), "standing": group.standing.value} for group in self.groups],
+            "selection": None if self.selection is None else self.selection.to_json(),
             "anchors": self.anchors,
             "sparse": self.sparse,
             "rules": None if self.rules is None else self.rules.to_json(),
@@ -135,6 +138,7 @@ def check_weights(run: Run) -> bool | None:
     """The decision on the penalised weight blocks, independent of the rows' sizes; None if there are none."""
     findings = _Findings()
     _groups(run, findings)
+    _selection(run, findings)
     return findings.decision
 
 
@@ -149,10 +153,11 @@ def check_run(run: Run) -> RunCheck:
     schedule = _schedule(run, promise, layers, binding, findings)
     anchors = _anchors(run, promise, findings)
     groups = _groups(run, findings)
+    selection = _selection(run, findings)
     rules = _rules(run, findings)
     sparse = _sparse(run, promise, layer_setting(run, margin, binding_dial(run, largest)), findings)
     return RunCheck(
-        run, margin, layers, binding, schedule, groups, anchors, sparse, rules,
+        run, margin, layers, binding, schedule, groups, selection, anchors, sparse, rules,
         tuple(findings.warnings), tuple(findings.unmet), findings.decision,
     )  # fmt: skip
 
@@ -276,6 +281,16 @@ def _groups(run: Run, findings: _Findings) -> tuple[GroupCheck, ...]:
                 )
             )
     return groups
+
+
+def _selection(run: Run, findings: _Findings) -> SelectionCheck | None:
+    if run.selection is None:
+        return None
+    findings.asked = True
+    found = check_selection(run.selection, run.model.head_width, run.locality.temperature)
+    if found.standing is not Standing.GUARANTEED:
+        findings.unmet.append(f"selection.penalty={run.selection.penalty!r}: {found.window_text()}")
+    return found
 
 
 def _rules(run: Run, findings: _Findings) -> RulesCheck | None:

@@ -20,6 +20,7 @@ from theory.design.run_check import check_run
 from theory.design.run_file import MOST_SCALE, Optimizer, Run, ScheduleName, open_settings
 from theory.design.run_groups import check_group, extinction_step, steps_within_reach
 from theory.design.run_layers import LEAST_SCALE, anchor_scales, binding_dial, layer_promise, layer_setting, run_margin
+from theory.design.selection import check_selection
 from theory.display import Card, Displayed
 from theory.errors import InputError
 from theory.numbers.schedule_bounds import schedule_budget, schedule_dials
@@ -102,6 +103,7 @@ _REST = {
     "locality.dial": 0.0,
     "optimizer.penalty": 0.0,
     "optimizer.steps": 1,
+    "selection.penalty": 0.0,
 }
 
 
@@ -275,6 +277,15 @@ def _solve_steps(run: Run, names: list[str]) -> Solved:
     return Solved(name, bisect_left(range(enough + 1), True, lo=fewest or 1, hi=enough, key=extinct))
 
 
+def _solve_selection(run: Run, names: list[str]) -> Solved:
+    """The smallest penalty at which the other blocks vanish, if the target block survives there (C3, C7)."""
+    name = "selection.penalty"
+    if run.selection is None:
+        raise ValueError("the run has no selection")
+    found = check_selection(run.selection, run.model.head_width, run.locality.temperature)
+    return Solved(name, None, found.window_text()) if found.empty else Solved(name, found.vanish_from)
+
+
 def _optimizer(run: Run) -> Optimizer:
     if run.optimizer is None:
         raise ValueError("the run has no optimizer")
@@ -289,4 +300,5 @@ _SOLVERS: dict[str, Callable[[Run, list[str]], Solved]] = {
     "locality.dial": _solve_dial,
     "optimizer.penalty": _solve_weight_penalty,
     "optimizer.steps": _solve_steps,
+    "selection.penalty": _solve_selection,
 }

@@ -11,37 +11,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomlkit
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from theory.design.causal_rows import CausalRows
 from theory.design.guarantee import margin_of_anchors
 from theory.design.run_errors import first_complaint, toml_key
+from theory.design.run_numbers import Count, Dial, NonNegative, Positive, Real, Solve, Table, Unit
+from theory.design.selection import Selection
 from theory.errors import InputError
 from theory.files import parse_toml, read_text
 from theory.numbers.checked import MOST_KEYS, abbreviated
 
-Solve = Literal["solve"]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
-Real = Annotated[float, Field(allow_inf_nan=False, strict=True)]
-Dial = Annotated[float, Field(ge=0, lt=1, strict=True)]
-Unit = Annotated[float, Field(gt=0, lt=1, strict=True)]
 # Each layer is decided exactly, and each step of a plan has its own learning rate in memory.
 _MOST_LAYERS = 10**4
 _MOST_STEPS = 10**7
 # D1's margin is at most twice the scale, and float64 must hold it.
 MOST_SCALE = float.fromhex("0x1p+1022")
 
-Count = Annotated[int, Field(ge=1, le=MOST_KEYS, strict=True)]
 Steps = Annotated[int, Field(ge=1, le=_MOST_STEPS, strict=True)]
 KeyRange = Annotated[str, Field(pattern=r"^\d+:\d+$")]
 ScheduleName = Literal["distributed", "localist", "linear", "quadratic", "cubic", "quartic", "quintic"]
-
-
-class Table(BaseModel):
-    """A table of the file; unknown keys, text for numbers and numbers for text are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Model(Table):
@@ -228,7 +217,8 @@ class Run(Table):
     model: Model
     locality: Locality
     optimizer: Optimizer | None = None
-    rules: dict[str, Rule] = {}
+    selection: Selection | None = None
+    rules: dict[str, Rule] = Field(default_factory=dict)
     targets: Targets = Targets()
 
     @model_validator(mode="after")

@@ -36,6 +36,10 @@ def print_run(answer: RunCheck) -> None:
     )
     if answer.groups:
         console.print(_groups(answer))
+    if answer.selection is not None:
+        least = answer.selection.product_least
+        kept = "" if least is None else f"; there |W_Q| |W_K| >= {at_least(least, 4)}"
+        console.print(Text(f"selection: {answer.selection.window_text()}{kept}"))
     if answer.anchors is not None:
         console.print(
             f"anchors: {answer.anchors['number']} in {answer.anchors['dimension']} dimensions, coherence at least "
