@@ -16,26 +16,17 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationInfo,
-    field_validator,
     model_serializer,
     model_validator,
 )
 
-from empirical.attention.schedule import SCHEDULES, layer_dials
+from empirical.locality import SIZED, UNDIALLED, LocalityConfig
 from empirical.settings import Settings, checked
 from theory.errors import DomainError, InputError
 from theory.files import read_json, write_text_atomically
 
 # A run or a sweep, with `model`, `corpus` and `locality`.
 Anchored = TypeVar("Anchored", bound=BaseModel)
-
-BlockKind = Literal["windows", "sentences", "paragraphs", "segments", "file"]
-
-# Kinds of blocks with a chosen length.
-SIZED = ("windows", "segments")
-
-# The schedule without a dial.
-UNDIALLED = "distributed"
 
 # Parts of the shape that loaded weights decide.
 DECIDED_BY_WEIGHTS = ("layers", "heads", "width", "vocabulary")
@@ -80,47 +71,6 @@ class ModelConfig(Settings):
             for name, value in values.items()
             if name not in DECIDED_BY_WEIGHTS or name in self.model_fields_set
         }
-
-
-class LocalityConfig(Settings):
-    """Blocks and dials: the schedule's largest dial, the window length in tokens, the temperature.
-
-    `blocks` may follow the text instead: `segments` are cut at change points and have `block` tokens on average;
-    `file` reads the cuts from `block_file`, a JSON object that maps each text file's name to the characters at
-    which its blocks begin.
-    """
-
-    schedule: str = Field(default=UNDIALLED, description=f"One of {', '.join(SCHEDULES)}")
-    largest_dial: float = Field(default=0.9, ge=0, le=1, description="Dial of the last layer, from 0 to 1")
-    blocks: BlockKind = Field(
-        default="windows",
-        description="windows, sentences, paragraphs, segments (cut at change points of a pretrained model's embeddings "
-        "over the whole sequence, of the block length on average) or file",
-    )
-    block_file: str | None = Field(
-        default=None, description='JSON file for blocks of kind file: {"TEXT": [characters at which a block begins]}'
-    )
-    block: int = Field(default=32, ge=1, description="Block length in tokens")
-    temperature: float = Field(default=1.0, gt=0, description="Attention temperature")
-
-    @field_validator("schedule")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in SCHEDULES:
-            raise ValueError(f"must be one of {', '.join(SCHEDULES)}")
-        return name
-
-    @model_validator(mode="after")
-    def _file_and_kind_agree(self, info: ValidationInfo) -> LocalityConfig:
-        if (self.blocks == "file") != (self.block_file is not None):
-            raise ValueError("{blocks} 'file' and {block_file} must be given together")
-        if self.blocks not in SIZED and self._chosen(info, "block"):
-            raise ValueError(f"{{block}} {self.block} has no effect on {{blocks}} {self.blocks!r}: leave it out")
-        return self
-
-    def dials(self, layers: int) -> list[float]:
-        """Dials of `layers` layers, one per layer."""
-        return layer_dials(self.schedule, layers, self.largest_dial)
 
 
 class CorpusConfig(Settings):
@@ -324,6 +274,7 @@ def anchored(config: Anchored) -> Anchored:
         ("corpus", "dataset", False),
         ("corpus", "text", True),
         ("locality", "block_file", True),
+        ("locality", "calibration", True),
         ("objective", "anchors", True),
     ):
         settings = changed.get(part, getattr(config, part))
@@ -335,6 +286,9 @@ def anchored(config: Anchored) -> Anchored:
             whole = os.path.abspath(value) if value is not None and (local or Path(value).exists()) else value
         if whole != value:
             changed[part] = settings.model_copy(update={name: whole})
+    calibration = getattr(config, "calibration", None)
+    if isinstance(calibration, str):
+        changed["calibration"] = os.path.abspath(calibration)
     return config.model_copy(update=changed) if changed else config
 
 

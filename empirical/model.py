@@ -31,8 +31,9 @@ from transformers.utils import logging as transformers_logging
 from empirical.attention.attach import set_attention
 from empirical.attention.attention import NAME
 from empirical.attention.schedule import check_dials
-from empirical.config import BlockKind, LocalityConfig, ModelConfig
+from empirical.config import ModelConfig
 from empirical.hub import hub_is_reachable, unreachable
+from empirical.locality import BlockKind, LocalityConfig
 from empirical.seal import check_seal
 from empirical.settings import Settings, checked
 from theory.errors import DomainError, InputError, first_line

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from empirical.csv_table import read_table
+from empirical.sweep.plan import BUDGETS
 from empirical.sweep.summary import (
     COUNTS,
     MANIFEST_NAME,
@@ -52,7 +53,7 @@ class RecordedSweep:
         if part.empty:
             raise InputError(f"{ROWS_NAME} holds no rows of the task {task['name']!r}")
         line = {key: task[key] for key in ("configuration", "largest_dial", "seed", "perplexity", "loss")}
-        line |= {f"budget_{each}": each in task["budgets"] for each in ("largest", "mean")}
+        line |= {f"budget_{each}": each in task["budgets"] for each in BUDGETS}
         for name, chosen in zip(_FIDELITIES, (part, part[part["layer"] == last]), strict=True):
             line[name] = float(np.average(chosen["fidelity_mean"], weights=chosen["rows"]))
         return line

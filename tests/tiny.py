@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import GPT2Config
 
-from empirical.config import SIZED, RunConfig, run_config
+from empirical.config import RunConfig, run_config
+from empirical.locality import SIZED
 
 
 class Layer(torch.nn.Module):

@@ -12,8 +12,8 @@ import torch
 from pydantic import Field
 
 from empirical.audit.promises import parse_promise
-from empirical.config import SIZED
 from empirical.environment import environment
+from empirical.locality import SIZED
 from empirical.measuring.subject import Subject
 from empirical.measuring.work import digest_of
 from empirical.rules.rule_file import anchors_of_files

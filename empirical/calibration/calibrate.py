@@ -26,8 +26,8 @@ from empirical.calibration.curves import Curves
 from empirical.calibration.plans import Dials, Outcome, least_cost_plan, schedule_plans
 from empirical.calibration.unseen import unseen_windows
 from empirical.calibration.windows import Show, Work, finished
-from empirical.config import SIZED
 from empirical.environment import environment
+from empirical.locality import SIZED
 from empirical.locks import alone_in
 from empirical.measuring.passes import count_rows
 from empirical.measuring.subject import Subject, open_subject, record_folder

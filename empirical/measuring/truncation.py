@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from empirical.attention.attention_call import AttentionCall
 from empirical.attention.schedule import LayerDial, check_dials, largest_dial, layer_dials, of_heads
 from empirical.attention.truncation import check_level, value_distance
-from empirical.config import SIZED
 from empirical.environment import environment
+from empirical.locality import SIZED
 from empirical.locks import alone_in
 from empirical.measuring.passes import count_rows, run_sequence
 from empirical.measuring.rows import RowMeter, kept_rows

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from empirical.attention.schedule import LayerDial, largest_dial
-from empirical.config import SIZED
 from empirical.environment import environment
 from empirical.journal import fingerprint_of
+from empirical.locality import SIZED
 from empirical.measuring.kept_windows import FIELDS, KeptWindows
 from empirical.measuring.passes import MeasureWindow, Pass, moved_windows, own_windows, tracked
 from empirical.measuring.processes import Team

@@ -25,7 +25,7 @@ def sweep(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Fine-tune every configuration from one base model with several seeds, at two budgets, and compare.
+    """Fine-tune every configuration from one base model with several seeds, at equal budgets, and compare.
 
     A second call keeps finished tasks and resumes the rest. Exit status 1 if any row violates a bound or is undecided.
     """

@@ -1,8 +1,11 @@
 """Sweep configuration, validated, and the fine-tuning tasks that it defines.
 
 Every configuration is fine-tuned from one base model with every seed under two budgets: the same largest dial, and
-the same mean dial. At the same largest dial a steeper schedule has a smaller total dial; F3 predicts that this alone
-makes it look better, so only the second comparison is between shapes. The default mean dial is that of the steepest
+the same mean dial. With a `calibration` of the base there is a third, the same promise: the smallest dials of each
+schedule that keep it on the base. The schedule least-cost takes its dials from the calibration's curves (F4).
+
+At the same largest dial a steeper schedule has a smaller total dial; F3 predicts that this alone makes it look better,
+so only the other comparisons are between shapes. The default mean dial is that of the steepest
 configuration at the largest dial, which every other one can reach.
 """
 
@@ -15,22 +18,18 @@ from typing import Any
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from empirical.attention.schedule import SCHEDULES, largest_for_mean, layer_dials
-from empirical.config import (
-    UNDIALLED,
-    CorpusConfig,
-    LocalityConfig,
-    ModelConfig,
-    ObjectiveConfig,
-    RunConfig,
-    TrainingConfig,
-    anchored,
-)
+from empirical.config import CorpusConfig, ModelConfig, ObjectiveConfig, RunConfig, TrainingConfig, anchored
+from empirical.locality import UNDIALLED, LocalityConfig
 from empirical.settings import RECORDED, Settings, checked, first_message
-from theory.errors import DomainError
+from empirical.sweep.promised import promised_dials
+from theory.design.measured_curves import LEAST_COST, least_cost_schedule
+from theory.errors import DomainError, InputError
 from theory.files import read_json, read_toml
 
-BUDGETS = ("largest", "mean")
+BUDGETS = ("largest", "mean", "promise")
 BASELINE = UNDIALLED
+# What a sweep varies.
+_VARIED = {"schedule", "largest_dial", "calibration", "mean_dial", "layer_dials"}
 
 
 class BaseConfig(TrainingConfig):
@@ -52,6 +51,7 @@ class SweepConfig(Settings):
     seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1, description="Seeds of the fine-tuning runs")
     largest_dial: float = Field(default=0.9, ge=0, le=1, description="Largest dial under the first budget")
     mean_dial: float | None = Field(default=None, ge=0, le=1, description="Mean dial under the second budget")
+    calibration: str | None = Field(default=None, description="calibration.json of the base, made with --compare")
     threads: int = Field(default=1, ge=1, description="Threads per task")
     measure_sequences: int | None = Field(default=None, ge=1, description="Held-out sequences to measure (all)")
     model: ModelConfig = ModelConfig()
@@ -65,8 +65,8 @@ class SweepConfig(Settings):
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            if name not in SCHEDULES:
-                raise ValueError(f"{name!r} must be one of {', '.join(SCHEDULES)}")
+            if name not in (*SCHEDULES, LEAST_COST):
+                raise ValueError(f"{name!r} must be one of {', '.join((*SCHEDULES, LEAST_COST))}")
         if BASELINE not in names:
             raise ValueError(f"must include {BASELINE!r}, with which every other one is compared")
         return _distinct(names)
@@ -81,9 +81,10 @@ class SweepConfig(Settings):
 
     @model_validator(mode="after")
     def _dials_come_from_the_plan(self) -> SweepConfig:
-        for name in ("schedule", "largest_dial"):
-            if name in self.locality.model_fields_set:
-                raise ValueError(f"locality.{name} is what a sweep varies: use configurations and largest_dial")
+        for name in sorted(_VARIED & self.locality.model_fields_set):
+            raise ValueError(f"locality.{name} is what a sweep varies: use configurations and the sweep's own keys")
+        if LEAST_COST in self.configurations and self.calibration is None:
+            raise ValueError(f"{LEAST_COST!r} needs a calibration of the base: `localist calibrate BASE --compare`")
         return self
 
     @model_validator(mode="after")
@@ -124,11 +125,17 @@ class Task:
     largest_dial: float
     seed: int
     budgets: tuple[str, ...]
+    # Of a measured schedule; a polynomial one follows from its largest dial.
+    measured: tuple[float, ...] | None = None
 
     @property
     def name(self) -> str:
         """Name of the task's folder."""
         return f"{self.configuration}-{_shown(self.largest_dial)}-{self.seed}"
+
+    def dials(self, layers: int) -> list[float]:
+        """The dial of each layer."""
+        return list(self.measured or layer_dials(self.configuration, layers, self.largest_dial))
 
 
 def load_sweep(path: Path) -> SweepConfig:
@@ -147,36 +154,48 @@ def sweep_config(values: dict[str, Any], where: str = "sweep", *, recorded: bool
 
 def plain(config: SweepConfig) -> dict[str, Any]:
     """The configuration as JSON that `sweep_config` reads back as recorded."""
-    return config.model_dump(mode="json", exclude={"locality": {"schedule", "largest_dial"}})
+    return config.model_dump(mode="json", exclude={"locality": _VARIED})
 
 
 def mean_dial(config: SweepConfig, layers: int) -> float:
     """The mean dial at which configurations are compared under the second budget."""
     if config.mean_dial is not None:
         return config.mean_dial
-    means = [sum(layer_dials(name, layers, config.largest_dial)) / layers for name in config.configurations]
+    shapes = [name for name in config.configurations if name != LEAST_COST]
+    means = [sum(layer_dials(name, layers, config.largest_dial)) / layers for name in shapes]
     return min((mean for mean in means if mean > 0), default=0.0)
 
 
 def plan(config: SweepConfig, layers: int) -> list[Task]:
-    """List of all tasks; a task of both budgets, such as the baseline, is listed once.
+    """List of all tasks; a task of several budgets, such as the baseline, is listed once.
 
-    Raises DomainError if a configuration cannot reach the mean dial.
+    Raises DomainError if a configuration cannot reach the mean dial, InputError for a calibration of another model.
     """
     mean = mean_dial(config, layers)
+    promised = {} if config.calibration is None else promised_dials(config.calibration)
+    if any(len(dials) != layers for dials in promised.values()):
+        raise InputError(f"{config.calibration} must be of a model of {layers} layers")
     tasks = []
     for name in config.configurations:
-        dials = dict.fromkeys(BUDGETS, 0.0)
-        if name != BASELINE:
-            dials = {"largest": config.largest_dial, "mean": _largest(name, layers, mean)}
+        # Each budget's largest dial, and the dials of a measured schedule.
+        found: dict[str, tuple[float, tuple[float, ...] | None]] = {}
+        if name == LEAST_COST:
+            measured = {"mean": least_cost_schedule(str(config.calibration), mean), "promise": promised[name]}
+            found = {budget: (max(dials), dials) for budget, dials in measured.items()}
+        elif name == BASELINE:
+            found = dict.fromkeys(BUDGETS if promised else BUDGETS[:2], (0.0, None))
+        else:
+            found = {"largest": (config.largest_dial, None), "mean": (_largest(name, layers, mean), None)}
+            if name in promised:
+                found["promise"] = (max(promised[name]), None)
             # The steepest one has the requested mean at the largest dial itself. Two dials that print the same would
             # share a folder.
-            if _shown(dials["mean"]) == _shown(dials["largest"]):
-                dials["mean"] = dials["largest"]
+            if _shown(found["mean"][0]) == _shown(found["largest"][0]):
+                found["mean"] = found["largest"]
         for seed in config.seeds:
-            for dial in dict.fromkeys(dials.values()):
-                budgets = tuple(budget for budget in BUDGETS if dials[budget] == dial)
-                tasks.append(Task(name, dial, seed, budgets))
+            for dial, dials in dict.fromkeys(found.values()):
+                budgets = tuple(budget for budget in BUDGETS if found.get(budget) == (dial, dials))
+                tasks.append(Task(name, dial, seed, budgets, dials))
     return tasks
 
 
@@ -197,7 +216,7 @@ def base_run(config: SweepConfig) -> RunConfig:
 
 def task_run(config: SweepConfig, task: Task, base: str) -> RunConfig:
     """Configuration of a task that starts from the weights `base`, a folder or a name on the hub."""
-    locality = {"schedule": task.configuration, "largest_dial": task.largest_dial}
+    locality = {"schedule": task.configuration, "largest_dial": task.largest_dial, "layer_dials": task.measured}
     values = {
         "seed": task.seed,
         "model": config.model.model_copy(update={"pretrained": base}),

@@ -25,11 +25,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from empirical.attention.schedule import BUDGET_WARNING, layer_dials
+from empirical.attention.schedule import BUDGET_WARNING
 from empirical.csv_table import read_table
 from empirical.environment import environment
 from empirical.measuring.records import BOUNDS, COLUMNS, Records
 from empirical.sweep.plan import BASELINE, BUDGETS, SweepConfig, Task, mean_dial, plain
+from empirical.sweep.promised import promise_of
 from theory.errors import InputError
 from theory.files import read_json, sha256_of, write_bytes_atomically, write_text_atomically
 
@@ -39,7 +40,7 @@ MANIFEST_NAME = "manifest.json"
 CONFIDENCE = 0.95
 
 SUMMARY: dict[str, str] = {
-    "budget": "largest: every configuration has the same largest dial; mean: the same mean dial",
+    "budget": "what all configurations share. largest, mean: that dial; promise: the calibration's, kept on the base",
     "configuration": "schedule of the dial",
     "largest_dial": "largest dial over the layers",
     "mean_dial": "mean dial over the layers",
@@ -129,6 +130,7 @@ def write_summary(
         "kind": "sweep",
         "sweep": plain(config),
         "mean_dial": mean_dial(config, layers),
+        **({} if config.calibration is None else {"promise": promise_of(config.calibration)}),
         "warning": BUDGET_WARNING,
         "base": None if base is None else _described(base),
         "tasks": [
@@ -138,6 +140,7 @@ def write_summary(
                 "largest_dial": each.task.largest_dial,
                 "seed": each.task.seed,
                 "budgets": list(each.task.budgets),
+                **({} if each.task.measured is None else {"dials": list(each.task.measured)}),
                 **_described(each.records),
             }
             for each in finished
@@ -200,7 +203,7 @@ def _line(budget: str, layers: int, chosen: list[Finished], baseline: dict[int, 
         "budget": budget,
         "configuration": task.configuration,
         "largest_dial": task.largest_dial,
-        "mean_dial": sum(layer_dials(task.configuration, layers, task.largest_dial)) / layers,
+        "mean_dial": sum(task.dials(layers)) / layers,
         "seeds": len(chosen),
         "entropy": _mean(rows, "entropy_mean"),
         "fidelity": _mean(rows, "fidelity_mean"),

@@ -24,7 +24,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from empirical.attention.blocks import fixed_windows
-from empirical.config import LocalityConfig
+from empirical.locality import LocalityConfig
 from empirical.training.corpus import END_OF_TEXT, Piece
 from empirical.training.text_cuts import TextCuts
 from theory.errors import DomainError, InputError

@@ -23,6 +23,8 @@ other beats in both means. Intervals that overlap leave their order open. Measur
 model."""
 
 BASELINE = "distributed"
+# How the marks of each budget are filled.
+_FILLS = {"largest": "full", "mean": "none", "promise": "left"}
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
@@ -41,7 +43,7 @@ def points(rows: pd.DataFrame, fidelity: str) -> pd.DataFrame:
         x, y = interval(part[fidelity]), interval(paired)
         found.append(
             {"configuration": name, "largest_dial": dial, "seeds": len(part)}
-            | {"at_largest": bool(part["budget_largest"].all())}
+            | {"fill": next(fill for budget, fill in _FILLS.items() if part[f"budget_{budget}"].all())}
             | dict(zip(("x", "x_low", "x_high"), x, strict=True))
             | dict(zip(("y", "y_low", "y_high"), map(math.exp, y), strict=True))
         )
@@ -63,7 +65,7 @@ def draw(rows: pd.DataFrame) -> Figure:
             table = points(rows, fidelity)
             _frontier(axis, table)
             for row in table.itertuples():
-                _mark(axis, row, filled=row.at_largest)
+                _mark(axis, row)
             axis.axhline(1, color=GREY, linestyle=":", linewidth=0.9)
             axis.set_title(f"{heading}; {int(table['seeds'].min())} seeds", loc="left")
             axis.set_xlabel("mean fidelity (share on the block)")
@@ -90,9 +92,9 @@ def _frontier(axis: Any, table: pd.DataFrame) -> None:
     )
 
 
-def _mark(axis: Any, row: Any, *, filled: bool) -> None:
+def _mark(axis: Any, row: Any) -> None:
     colour, marker = schedule_style(row.configuration)
-    style: Any = {"color": colour, "marker": marker, "markerfacecolor": colour if filled else "none", "markersize": 5}
+    style: Any = {"color": colour, "marker": marker, "fillstyle": row.fill, "markersize": 5}
     name = f"{row.configuration} {row.largest_dial:.2g}"
     with_interval(axis, (row.x, row.y), (row.y_low, row.y_high), f"{name}, perplexity", **style)
     with_interval(axis, (row.x, row.y), (row.x_low, row.x_high), f"{name}, fidelity", across=True, **style)
@@ -104,11 +106,11 @@ def _legend(axis: Any, names: list[str], rows: pd.DataFrame) -> None:
         colour, marker = schedule_style(name)
         axis.plot([], [], marker, color=colour, markersize=5, label=name)
     dialled = rows[rows["configuration"] != BASELINE]
-    filled, hollow = (dialled[dialled[f"budget_{each}"]] for each in ("largest", "mean"))
-    if len(filled):
-        label = f"filled: largest dial {filled['largest_dial'].iloc[0]:.2g}"
-        axis.plot([], [], "o", color=GREY, markersize=5, label=label)
-    if len(hollow):
-        axis.plot([], [], "o", color=GREY, markerfacecolor="none", markersize=5, label="hollow: same smaller mean dial")
+    said = {"largest": "filled: largest dial {:.2g}", "mean": "hollow: same mean dial", "promise": "half: same promise"}
+    for budget, fill in _FILLS.items():
+        part = dialled[dialled[f"budget_{budget}"]]
+        if len(part):
+            label = said[budget].format(part["largest_dial"].iloc[0])
+            axis.plot([], [], "o", color=GREY, fillstyle=fill, markersize=5, label=label)
     axis.plot([], [], color=INK, linewidth=0.8, label="frontier")
     axis.legend(loc="lower left")

@@ -24,7 +24,7 @@ last. Left, every schedule has the same largest dial; right, the same mean dial,
 intervals over seeds, ratios paired by seed. Measured."""
 
 BASELINE = "distributed"
-BUDGETS = {"largest": "same largest dial", "mean": "same mean dial"}
+BUDGETS = {"largest": "same largest dial", "mean": "same mean dial", "promise": "same promise"}
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
@@ -59,8 +59,8 @@ def draw(rows: pd.DataFrame) -> Figure:
             _cost(axes[0, column], part)
             _locality(axes[1, column], part)
             shown = part[part["configuration"] != BASELINE]
-            label = "largest_dial" if budget == "largest" else "mean_dial"
-            dials = f"{label.replace('_', ' ')} {shown[label].iloc[0]:.3g}; " if len(shown) else ""
+            shared = {"largest": "largest_dial", "mean": "mean_dial"}.get(budget)
+            dials = f"{shared.replace('_', ' ')} {shown[shared].iloc[0]:.3g}; " if shared and len(shown) else ""
             seeds = part["seeds"].iloc[0]
             title(axes[0, column], BUDGETS[budget], faults(part), f"{dials}{int(seeds)} seeds")
         axes[0, 0].set_ylabel(f"perplexity / {BASELINE}")

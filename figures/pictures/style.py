@@ -36,7 +36,7 @@ MEASURED, PREDICTED, ALARM = (COLOURS[each] for each in ("measured", "predicted"
 RAMP = "cividis"
 _MARKERS = {"distributed": "o", "localist": "s", "linear": "^", "quadratic": "v", "cubic": "D", "quartic": "P"}
 # Without "X", which marks violations.
-SCHEDULE_MARKERS = {**_MARKERS, "quintic": "p"}
+SCHEDULE_MARKERS = {**_MARKERS, "quintic": "p", "least-cost": "*"}
 
 # Inches: one column of a two-column page, and the whole page.
 COLUMN, PAGE = 3.5, 7.2

@@ -6,7 +6,7 @@ import json
 import shlex
 from typing import Any
 
-from empirical.config import SIZED
+from empirical.locality import SIZED
 
 
 def measure_command(manifest: dict[str, Any], rows: str | None = None) -> str:

@@ -14,7 +14,7 @@ from figures.report.shown import File, Map, Shown, Verdict, count, number
 from figures.sweeps import read_sweep
 from theory.pages import Cell, table, text
 
-BUDGETS = {"largest": "same largest dial", "mean": "same mean dial"}
+BUDGETS = {"largest": "same largest dial", "mean": "same mean dial", "promise": "same promise on the base"}
 COLUMNS = (
     "compared at",
     "schedule",

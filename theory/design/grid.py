@@ -16,12 +16,11 @@ from theory.design.guarantee import LARGEST_FLOAT, Targets
 from theory.design.promise import Promise, Setting, range_seen
 from theory.design.run_check import check_weights, require_settled
 from theory.design.run_file import Run, parse_run
-from theory.design.run_layers import anchor_faults, layer_promise
+from theory.design.run_layers import anchor_faults, layer_dials, layer_promise
 from theory.design.run_rules import check_rules
 from theory.design.value_range import parse_values
 from theory.errors import DomainError, InputError
 from theory.numbers.checked import shown
-from theory.numbers.schedule_bounds import schedule_dials
 
 Array = NDArray[np.float64]
 
@@ -171,13 +170,15 @@ def _at_promise(run: Run, at: dict[str, Array], apart: bool | None) -> dict[str,
     """The answer at points that share their sizes and targets."""
     promise, size = layer_promise(run), len(at["locality.margin"])
     margin, tau, penalty, dial = (at[name] for name in (*_SET, "locality.dial"))
-    plain, shares = _undialled(margin, penalty, tau), schedule_dials(run.locality.schedule, run.model.layers, 1.0)
+    # The dials over the largest, in rising order; of measured dials that is 1.
+    plain, shares = _undialled(margin, penalty, tau), np.sort(layer_dials(run, 1.0))
+    dial = dial if run.locality.calibration is None else np.ones(size)
     needed, terms = _needed(promise, tau)
 
     def kept(layer: NDArray[np.int64]) -> NDArray[np.bool_]:
         return _kept(promise, at, plain, dial * shares[layer], needed, terms)
 
-    # The dials rise with depth: the first layer that keeps the promise is found by bisection.
+    # The first dial that keeps the promise is found by bisection.
     low, high = np.zeros(size, np.int64), np.full(size, len(shares), np.int64)
     while promise.any and np.any(low < high):
         middle = (low + high) // 2

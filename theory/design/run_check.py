@@ -20,6 +20,7 @@ from theory.design.run_layers import (
     anchor_faults,
     anchor_scales,
     binding_dial,
+    layer_dials,
     layer_promise,
     layer_setting,
     run_margin,
@@ -30,7 +31,7 @@ from theory.display import Card, Displayed
 from theory.errors import InputError
 from theory.numbers import anchor_bounds
 from theory.numbers.checked import Array, without_infinities
-from theory.numbers.schedule_bounds import schedule_budget, schedule_dials
+from theory.numbers.schedule_bounds import schedule_budget
 from theory.statements.extinction import ADAM_WARNING
 from theory.statements.group_lasso import COLLAPSE_WARNING
 
@@ -147,7 +148,7 @@ def check_run(run: Run) -> RunCheck:
     require_settled(run)
     findings, promise = _Findings(), layer_promise(run)
     margin, largest = run_margin(run), float(run.locality.dial)
-    dials = schedule_dials(run.locality.schedule, run.model.layers, largest)
+    dials = layer_dials(run, largest)
     layers = _layers(run, promise, layer_setting(run, margin, 0.0), dials)
     binding = _binding(run, promise, layer_setting(run, margin, binding_dial(run, largest)))
     schedule = _schedule(run, promise, layers, binding, findings)
@@ -193,8 +194,7 @@ def _layers(run: Run, promise: Promise, setting: Setting, dials: Array) -> tuple
 def _binding(run: Run, promise: Promise, setting: Setting) -> Binding:
     separation = setting.at(promise.rows.farthest).nats()
     return Binding(
-        # The dials rise with depth.
-        run.model.layers - run.localised_layers,
+        int(np.argsort(layer_dials(run, float(run.locality.dial)), kind="stable")[-run.localised_layers]),
         promise.rows.farthest,
         promise.entropy_row(separation),
         separation,
@@ -226,10 +226,14 @@ def _schedule(
     return {
         "budget": float(sum(dials)),
         "mean_dial": float(sum(dials)) / len(dials),
-        "closed_form_budget": largest * float(schedule_budget(run.locality.schedule, run.model.layers)),
+        "closed_form_budget": float(sum(dials)) if run.locality.calibration else largest * _shape(run),
         "localised_layers": kept,
         "required_layers": run.localised_layers,
     }
+
+
+def _shape(run: Run) -> float:
+    return float(schedule_budget(run.locality.schedule, run.model.layers))
 
 
 def _lacking(binding: Binding) -> str:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from theory.design.causal_rows import CausalRows
 from theory.design.guarantee import margin_of_anchors
+from theory.design.measured_curves import LEAST_COST
 from theory.design.run_errors import first_complaint, toml_key
 from theory.design.run_numbers import Count, Dial, NonNegative, Positive, Real, Solve, Table, Unit
 from theory.design.selection import Selection
@@ -30,7 +31,7 @@ MOST_SCALE = float.fromhex("0x1p+1022")
 
 Steps = Annotated[int, Field(ge=1, le=_MOST_STEPS, strict=True)]
 KeyRange = Annotated[str, Field(pattern=r"^\d+:\d+$")]
-ScheduleName = Literal["distributed", "localist", "linear", "quadratic", "cubic", "quartic", "quintic"]
+ScheduleName = Literal["distributed", "localist", "linear", "quadratic", "cubic", "quartic", "quintic", "least-cost"]
 
 
 class Model(Table):
@@ -73,7 +74,8 @@ class Locality(Table):
 
     `block` is the size of windows; `block_least` and `block_most` are the sizes of blocks that follow the text. Blocks
     tile the context from its first key on; only the last one of a context may be shorter. `logit_range` is the range of
-    a row's scores over the temperature, before dial and penalty.
+    a row's scores over the temperature, before dial and penalty. The schedule `least-cost` takes its dials from the
+    curves in `calibration`, a file of `localist calibrate` beside this one, with the mean `mean_dial` (F4).
     """
 
     block: Count | None = None
@@ -85,8 +87,20 @@ class Locality(Table):
     logit_range: NonNegative | None = None
     schedule: ScheduleName | Solve = "localist"
     dial: Dial | Solve = 0.0
+    calibration: str | None = None
+    mean_dial: Dial | None = None
     penalty: NonNegative | Solve = 0.0
     sparse: SparseGroups | None = None
+
+    @model_validator(mode="after")
+    def _measured_or_polynomial(self) -> Locality:
+        measured = self.schedule == LEAST_COST
+        for name in ("calibration", "mean_dial"):
+            if measured != (getattr(self, name) is not None):
+                raise ValueError(f"{name} must be given with schedule={LEAST_COST!r}, and with no other")
+        if measured and "dial" in self.model_fields_set:
+            raise ValueError(f"dial has no effect with schedule={LEAST_COST!r}, whose dials have the mean mean_dial")
+        return self
 
     @model_validator(mode="after")
     def _one_source_of_margin(self) -> Locality:
@@ -290,15 +304,24 @@ def open_settings(run: Run) -> list[str]:
 def read_run(path: Path) -> Run:
     """Reads and validates a run file; an `InputError` is one line with the place in the file and the law broken."""
     text = read_text(path)
-    return parse_run(parse_toml(text, path), str(path), text)
+    return parse_run(_beside(parse_toml(text, path), path), str(path), text)
 
 
 def read_values(path: Path) -> dict[str, Any]:
     """The tables of a run file, as written, after validation."""
     text = read_text(path)
-    values = parse_toml(text, path)
+    values = _beside(parse_toml(text, path), path)
     parse_run(values, str(path), text)
     return values
+
+
+def _beside(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The values with the place of the calibration, which the file gives from its own folder."""
+    locality = values.get("locality")
+    named = locality.get("calibration") if isinstance(locality, dict) else None
+    if not isinstance(locality, dict) or not isinstance(named, str):
+        return values
+    return values | {"locality": locality | {"calibration": str(path.parent / named)}}
 
 
 def filled_in(text: str, run: Run) -> str:

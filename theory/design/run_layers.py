@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from theory.design.guarantee import Targets, anchors_promise, smallest_float
+from theory.design.measured_curves import least_cost_schedule
 from theory.design.promise import Promise, Setting, Sparse
 from theory.design.run_file import MOST_SCALE, Run
+from theory.errors import InputError
 from theory.numbers import anchor_bounds
+from theory.numbers.checked import Array
 from theory.numbers.schedule_bounds import schedule_dials
 
 LEAST_SCALE = 5e-324
@@ -35,9 +40,23 @@ def layer_setting(run: Run, margin: float, dial: float) -> Setting:
     return Setting(margin, locality.temperature, float(locality.penalty), float(dial))
 
 
+def layer_dials(run: Run, largest: float) -> Array:
+    """The dial of every layer; `largest` is that of a polynomial schedule.
+
+    Raises `InputError` for measured curves that are not those of as many layers.
+    """
+    calibration, mean, layers = run.locality.calibration, run.locality.mean_dial, run.model.layers
+    if calibration is None or mean is None:
+        return schedule_dials(run.locality.schedule, layers, largest)
+    dials = least_cost_schedule(calibration, mean)
+    if len(dials) != layers:
+        raise InputError(f"{calibration} has curves of {len(dials)} layers, and model.layers={layers}")
+    return np.array(dials)
+
+
 def binding_dial(run: Run, largest: float) -> float:
     """Dial of the least dialled layer that must be localised, as the schedule computes it."""
-    dials = schedule_dials(run.locality.schedule, run.model.layers, largest)
+    dials = layer_dials(run, largest)
     return float(sorted(dials, reverse=True)[run.localised_layers - 1])
 
 

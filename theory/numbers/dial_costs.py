@@ -159,6 +159,43 @@ def least_cost_on_grid(curves: ArrayLike, met: ArrayLike, needed: int) -> GridCh
     return GridChoice(tuple(levels.tolist()), total, min(total, bound))
 
 
+def least_cost_at_mean(levels: ArrayLike, curves: ArrayLike, mean: float) -> Array:
+    """Dials of this mean whose summed loss is least, one per item (F4 on measured curves).
+
+    `curves` holds the loss of every item (row) at every level (column); `levels` rise from 0 to 1 and the loss is taken
+    to be linear between two of them. Of the choices of hundredths up to 0.99 with the nearest sum, the best is taken,
+    and its dials are then scaled to the mean; a sum nearest to 0 is shared equally. Raises `DomainError` for a mean
+    outside [0, 0.99].
+
+    >>> least_cost_at_mean([0, 0.5, 1], [[0.0, 0.1, 0.4], [0.0, 0.3, 0.8]], 0.25).tolist()
+    [0.5, 0.0]
+    """
+    losses, steps = real("curves", curves), real("levels", levels)
+    if losses.ndim != 2 or steps.ndim != 1 or losses.shape[1] != len(steps) or not len(losses) or len(steps) < 2:
+        raise DomainError(f"curves of shape {losses.shape} must be items x levels, for {steps.size} levels")
+    if steps[0] != 0 or steps[-1] != 1 or np.any(np.diff(steps) <= 0):
+        raise DomainError(f"levels {', '.join(map(shown, steps))} must rise from dial 0 to dial 1")
+    if not 0 <= mean <= 0.99:
+        raise DomainError(f"mean dial={mean:g} must lie in [0, 0.99]")
+    at = np.arange(100)
+    fine = np.array([np.interp(at / 100, steps, item) for item in losses])
+    units = round(100 * mean * len(fine))
+    best = np.where(np.arange(units + 1) == 0, 0.0, np.inf)
+    picks = []
+    for item in fine:
+        # Row j: this item takes j hundredths of the sum.
+        sums = np.full((100, units + 1), np.inf)
+        for j in at[: units + 1]:
+            sums[j, j:] = best[: units + 1 - j] + item[j]
+        picks.append(sums.argmin(axis=0))
+        best = sums.min(axis=0)
+    dials, left = np.zeros(len(fine)), units
+    for index in range(len(fine) - 1, -1, -1):
+        dials[index] = picks[index][left] / 100
+        left -= int(picks[index][left])
+    return dials * (mean * len(fine) / dials.sum()) if units else np.full(len(fine), float(mean))
+
+
 class _Grid:
     """Least sum of `losses`, one level per item, whose integers `short` sum to `allowed` or less.
 

@@ -15,7 +15,8 @@ from empirical.attention.attention import NAME, localist_attention
 from empirical.attention.blocks import fixed_windows, visible_counts
 from empirical.attention.reference import reference_rows
 from empirical.attention.schedule import dial_bias
-from empirical.config import LocalityConfig, ModelConfig
+from empirical.config import ModelConfig
+from empirical.locality import LocalityConfig
 from empirical.measuring.rows import measure_rows
 from empirical.model import build_model, load_model, save_model
 from theory.errors import DomainError

@@ -14,7 +14,8 @@ from transformers import Cache, DynamicCache, PreTrainedModel
 
 import localist
 from empirical.attention.block_cache import BlockCache, BlockLayer
-from empirical.config import LocalityConfig, ModelConfig
+from empirical.config import ModelConfig
+from empirical.locality import LocalityConfig
 from empirical.measuring import generate
 from empirical.model import build_model
 from theory.errors import DomainError

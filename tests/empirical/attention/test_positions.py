@@ -10,7 +10,8 @@ from tiny import (
 from transformers import DynamicCache, StaticCache
 
 from empirical.attention.positions import Places
-from empirical.config import LocalityConfig, ModelConfig
+from empirical.config import ModelConfig
+from empirical.locality import LocalityConfig
 from empirical.model import build_model
 from theory.errors import DomainError
 

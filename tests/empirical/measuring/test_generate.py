@@ -10,7 +10,8 @@ from tiny import one_thread, tiny  # noqa: F401
 
 from empirical.attention.attach import Attachment
 from empirical.attention.block_kinds import GivenBlocks, WindowBlocks
-from empirical.config import LocalityConfig, ModelConfig
+from empirical.config import ModelConfig
+from empirical.locality import LocalityConfig
 from empirical.measuring.generate import TextBlocks, continued, generate
 from empirical.measuring.generate_command import generate as command
 from empirical.measuring.measure_command import measure as measure_command

@@ -10,7 +10,8 @@ from rule_texts import CONFLICT, OWN
 from ruled_folders import events
 from tiny import one_thread, tiny  # noqa: F401
 
-from empirical.config import LocalityConfig, ModelConfig
+from empirical.config import ModelConfig
+from empirical.locality import LocalityConfig
 from empirical.measuring.generate import generate
 from empirical.measuring.generate_command import generate as command
 from empirical.model import build_model, save_model

@@ -13,7 +13,8 @@ from failing import full, truncate
 from safetensors.torch import load_file, save_file
 from tiny import one_thread, tiny  # noqa: F401
 
-from empirical.config import CorpusConfig, LocalityConfig
+from empirical.config import CorpusConfig
+from empirical.locality import LocalityConfig
 from empirical.measuring.measure import measure
 from empirical.training.checkpoints import SEAL_NAME, newest_checkpoint, seal
 from empirical.training.corpus import load_corpus, train_tokenizer

@@ -7,7 +7,8 @@ import torch
 from tiny import tiny
 
 from empirical import memory
-from empirical.config import LocalityConfig, ModelConfig
+from empirical.config import ModelConfig
+from empirical.locality import LocalityConfig
 from empirical.measuring.bench_variants import BenchShape, bench_bytes
 from empirical.memory import check_memory, check_training_memory, gpt2_weights, machine_memory, training_bytes
 from empirical.model import build_model, parameter_count

@@ -14,7 +14,8 @@ from empirical.attention.attention import localist_attention
 from empirical.attention.blocks import fixed_windows
 from empirical.attention.reference import reference_rows
 from empirical.attention.schedule import dial_bias
-from empirical.config import LocalityConfig, ModelConfig, ObjectiveConfig, run_config
+from empirical.config import ModelConfig, ObjectiveConfig, run_config
+from empirical.locality import LocalityConfig
 from empirical.measuring.measure import measure
 from empirical.model import build_model, load_model
 from empirical.training.objective import AttentionObjective

@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny import one_thread, tiny  # noqa: F401
 
-from empirical.config import LocalityConfig, run_config
+from empirical.config import run_config
+from empirical.locality import LocalityConfig
 from empirical.measuring.measure import measure, measure_dial
 from empirical.measuring.passes import run_pass
 from empirical.model import build_model

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from empirical.config import LocalityConfig
+from empirical.locality import LocalityConfig
 from empirical.training.corpus import END_OF_TEXT, Piece, train_tokenizer
 from empirical.training.segments import GrowingBlocks, window_blocks
 from empirical.training.text_cuts import KINDS, TextCuts

@@ -14,7 +14,8 @@ from repository import ROOT
 from safetensors.torch import load_file
 from tiny import one_thread, tiny  # noqa: F401
 
-from empirical.config import LocalityConfig, load_config, run_config
+from empirical.config import load_config, run_config
+from empirical.locality import LocalityConfig
 from empirical.measuring.measure import measure
 from empirical.model import build_model, load_model
 from empirical.training.checkpoints import SEAL_NAME, newest_checkpoint
