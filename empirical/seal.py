@@ -1,8 +1,8 @@
-"""Seals: the SHA-256 of each file of a folder, so that a changed file is noticed before it is used.
+"""Seals: the SHA-256 of each file of a folder, or of a report's content, so that a change is noticed before it is used.
 
 A checkpoint's seal covers all its files, a finished run's those that measuring, generating and fine-tuning read.
-A folder without a seal, such as stock GPT-2 weights, is not checked. A seal detects damage and edits; it is not a
-signature.
+A folder without a seal, such as stock GPT-2 weights, is not checked. A report of one JSON file holds the SHA-256 of
+all its other content. A seal detects damage and edits; it is not a signature.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from theory.errors import InputError
 from theory.files import read_json, sha256_of, write_text_atomically
 
 SEAL_NAME = "sha256.json"
+# Field of a report's own seal.
+SEAL = "sha256"
 
 # Files of a run or another model folder that affect results computed from it.
 _READ = (
@@ -104,3 +107,24 @@ def check_seal(folder: Path) -> None:
             f"{path} {what}. A finished run's files must stay as training wrote them: restore it, "
             f"or delete {folder / SEAL_NAME} to use the folder unsealed."
         )
+
+
+def content_hash(about: dict[str, Any]) -> str:
+    """SHA-256 of a report's content without its seal."""
+    content = {name: value for name, value in about.items() if name != SEAL}
+    plain = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(plain.encode("ascii")).hexdigest()
+
+
+def sealed(about: dict[str, Any]) -> dict[str, Any]:
+    """A report with the seal of its content."""
+    return about | {SEAL: content_hash(about)}
+
+
+def check_content(path: Path, about: dict[str, Any]) -> bool:
+    """Whether the report in a file has a seal. Raises InputError if its content does not match it."""
+    if SEAL not in about:
+        return False
+    if content_hash(about) != about[SEAL]:
+        raise InputError(f"{path} was changed since it was written: its content does not match the hash in it")
+    return True

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from empirical.seal import check_content
 from theory.errors import InputError
 from theory.files import read_json, sha256_of
 
@@ -15,20 +16,22 @@ from theory.files import read_json, sha256_of
 def is_report(path: Path) -> bool:
     """Whether the JSON file is a report that a figure can show."""
     report = read_json(path)
-    return report.get("kind") == "calibration" or _is_bench(report)
+    return report.get("kind") == "calibration" or is_bench(report)
 
 
 def read_report(path: Path) -> tuple[str, pd.DataFrame, dict[str, Any], str]:
-    """Kind, table, content and SHA-256 of a report. Raises InputError."""
+    """Kind, table, content and SHA-256 of a report. Raises InputError, also if it differs from its seal."""
     report = read_json(path)
-    kind, table = ("bench", _bench) if _is_bench(report) else ("calibration", _calibration)
+    check_content(path, report)
+    kind, table = ("bench", _bench) if is_bench(report) else ("calibration", _calibration)
     try:
         return kind, table(path.stem, report), report, sha256_of(path)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not a report of kind {kind!r}: {type(error).__name__} {error}") from error
 
 
-def _is_bench(report: dict[str, Any]) -> bool:
+def is_bench(report: dict[str, Any]) -> bool:
+    """Whether the object of a JSON file has the form of a report of `localist bench`."""
     return isinstance(report.get("results"), list) and isinstance(report.get("shape"), dict)
 
 

@@ -6,7 +6,6 @@ machine, and `sha256` is the hash of all of it but `time`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from fractions import Fraction
@@ -28,14 +27,14 @@ from empirical.calibration.unseen import unseen_windows
 from empirical.measuring.records import BOUNDS
 from empirical.measuring.subject import Subject, open_subject
 from empirical.memory import enough_memory
+from empirical.seal import SEAL
+from empirical.seal import content_hash as hash_of
 from empirical.training.corpus import load_tokenizer
 from theory.errors import DomainError
 from theory.numbers.checked import as_written
 from theory.statements.catalogue import find
 
 SCHEMA, KIND = 1, "audit"
-# Outside the hash.
-_UNHASHED = ("time", "sha256")
 ADVICE = "Give a smaller --context."
 
 # Means of measured bounds, by statement: the column of the records, and whether it bounds the leak.
@@ -112,7 +111,7 @@ def audit(
     about["kept"] = kept(about)
     # As JSON reads it back.
     about = json.loads(json.dumps(about, allow_nan=False))
-    return about | {"sha256": content_hash(about)}
+    return about | {SEAL: content_hash(about)}
 
 
 def drawn(windows: int, sequences: int | None, seed: int) -> list[int]:
@@ -126,9 +125,7 @@ def drawn(windows: int, sequences: int | None, seed: int) -> list[int]:
 
 def content_hash(about: dict[str, Any]) -> str:
     """SHA-256 of a report without its time."""
-    content = {name: value for name, value in about.items() if name not in _UNHASHED}
-    plain = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(plain.encode("ascii")).hexdigest()
+    return hash_of({name: value for name, value in about.items() if name != "time"})
 
 
 def kept(about: dict[str, Any]) -> bool:

@@ -32,6 +32,7 @@ from empirical.locks import alone_in
 from empirical.measuring.passes import count_rows
 from empirical.measuring.subject import Subject, open_subject, record_folder
 from empirical.memory import enough_memory
+from empirical.seal import sealed
 from theory.design.rounded import at_least
 from theory.display import Card, Displayed, Table, decided
 from theory.errors import DomainError
@@ -157,7 +158,7 @@ def calibrate(
         about["curves"] = _plain(curves)
         reached = after.share >= rows and after.loss - before.loss <= max_loss
         about = {"schema": SCHEMA, "kind": "calibration", "run": subject.name, "reached": reached} | about
-        about |= _manifest(subject)
+        about = sealed(about | _manifest(subject))
         write_text_atomically(out / FILE_NAME, json.dumps(about, indent=1, allow_nan=False) + "\n")
     (out / JOURNAL_NAME).unlink(missing_ok=True)
     return Calibration(plan, reached, about, out / FILE_NAME)

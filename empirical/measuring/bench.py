@@ -24,6 +24,7 @@ from rich.table import Table
 
 from empirical.environment import environment
 from empirical.measuring.bench_plan import Case, Clock, estimated, fitting, foreseen, shown_seconds
+from empirical.seal import sealed
 from theory.errors import DomainError
 from theory.files import check_writable, write_text_atomically
 
@@ -95,6 +96,7 @@ def bench(
         gate_lengths=training_attention or (),
         max_seconds=max_seconds,
     )
+    report = sealed(report)
     text = json.dumps(report, indent=2)
     if out:
         write_text_atomically(out, text + "\n")

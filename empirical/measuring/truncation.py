@@ -27,6 +27,7 @@ from empirical.measuring.passes import count_rows, run_sequence
 from empirical.measuring.rows import RowMeter, kept_rows
 from empirical.measuring.subject import Subject, open_subject, record_folder
 from empirical.memory import enough_memory
+from empirical.seal import sealed
 from theory.errors import DomainError
 from theory.files import check_writable, write_text_atomically
 from theory.numbers.truncation_bounds import truncation_shift_max
@@ -101,7 +102,7 @@ def measure_truncation(
             passes[-1]["truncated_loss"] = loss if after == plan else _loss(subject, after)
             lines = (line for layer, each in enumerate(found) for line in each.lines(layer))
             heads += [{"dial_largest": largest_dial(plan), **line} for line in lines]
-        report = {
+        about = {
             "kind": "truncation",
             "run": subject.name,
             "level": level,
@@ -115,6 +116,7 @@ def measure_truncation(
             "passes": passes,
             "heads": heads,
         }
+        report = sealed(about)
         write_text_atomically(folder / REPORT_NAME, json.dumps(report, indent=2, allow_nan=False) + "\n")
     return report | {"path": str(folder / REPORT_NAME)}
 

@@ -9,9 +9,9 @@ from empirical.calibration.calibrate import SCHEMA
 from empirical.calibration.command import compared, sentences
 from figures.report.found import Part
 from figures.report.reproduce import calibrate_command, on_text
-from figures.report.shown import File, Shown, Verdict, count, number, prose
+from figures.report.shown import Shown, Verdict, count, number, prose, sealed_file
 from theory.errors import InputError
-from theory.files import read_json, sha256_of
+from theory.files import read_json
 from theory.pages import Cell, listed, table, text
 
 COLUMNS = (
@@ -34,6 +34,7 @@ _DIALS = (
 def show(part: Part) -> Shown:
     """Verdict, dials and checked windows of a calibration. Raises InputError."""
     about = read_json(part.path)
+    file, unsealed = sealed_file(part.path, about)
     if about.get("schema") != SCHEMA:
         raise InputError(f"{part.path}: schema is {about.get('schema')!r}, this version reads {SCHEMA}")
     _, kept, *unseen = sentences(about)
@@ -56,9 +57,9 @@ def show(part: Part) -> Shown:
         facts |= {f"{key}: {name}": value for name, value in (about.get(key) or {}).items()}
     return Shown(
         title=f"{part.name}: dials calibrated for {about['run']}",
-        verdicts=[Verdict(tone, said, prose([kept, *unseen]))],
+        verdicts=[Verdict(tone, said, prose([kept, *unseen])), *unsealed],
         body=body,
-        files=[File(part.path.name, sha256_of(part.path), "no hash covers it: shown as found")],
+        files=[file],
         facts=facts,
         commands=[
             calibrate_command(about),

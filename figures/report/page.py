@@ -10,12 +10,13 @@ from pathlib import Path
 
 from empirical.environment import environment
 from empirical.seal import read_seal
-from figures.report import audited, calibrated, measured, runs, swept, truncated
+from figures.report import audited, benched, calibrated, logged, measured, runs, swept, truncated
 from figures.report.embedded import figures_of
 from figures.report.found import Part, parts_of
 from figures.report.head_map import head_maps, openings
-from figures.report.shown import FAULTS, TONES, Shown, Verdict, prose
+from figures.report.shown import FAULTS, TONES, File, Shown, Verdict, prose
 from theory.errors import InputError, LocalistError
+from theory.files import sha256_of
 from theory.pages import details, document, pairs, table, text
 
 # Bytes of a whole page.
@@ -25,6 +26,14 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-
 _HEAD = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
 _FOLDER = Path(__file__).parent
 
+
+def _unknown(part: Part) -> Shown:
+    """A file beside records that is none itself: it is named, so that nothing is left out in silence."""
+    said = f"{part.path.name} is no record that a report knows: it is not shown."
+    file = File(part.path.name, sha256_of(part.path), "not a known record")
+    return Shown(f"{part.name}: not a record", [Verdict("warn", said)], files=[file])
+
+
 _SHOW: dict[str, Callable[[Part], Shown]] = {
     "run": runs.show,
     "rows": measured.show,
@@ -32,18 +41,22 @@ _SHOW: dict[str, Callable[[Part], Shown]] = {
     "audit": audited.show,
     "calibration": calibrated.show,
     "truncation": truncated.show,
+    "bench": benched.show,
+    "log": logged.show,
+    "other": _unknown,
 }
 _ANSWERS = {
     "bad": "Not as it should be: a bound, a promise or a record. See the problems below.",
     "open": "Nothing is known to be wrong, but something is undecided, which is not kept: see below.",
     "warn": "Nothing is known to be wrong, but read the cautions below.",
     "good": "Nothing wrong was found in what was measured.",
-    "": "There is nothing to judge here yet.",
+    "": "There is nothing to judge here: no promise and no bound.",
 }
 _INTRODUCTION = (
     "How far each head of a model attends locally, and what is known of it. Each attention row says how one position "
     "of the text spreads its attention; its fidelity is the share that stays in the position's own block of the text."
 )
+_TIMES = "How long measuring and localist layers take on one machine, beside the same model without them."
 _HASHES = "A hash shows damage and edits. It is no signature: who can write the files can write the hashes."
 WORDS = {
     "attention row": "how one query, a position of the text in one head, spreads its attention over the keys it sees",
@@ -88,7 +101,8 @@ def report(root: Path, time: datetime | None = None) -> Report:
         verdicts = [*stale, *(each for one in shown for each in one.verdicts), *_drawn(faults)]
         # Within a tone as they come.
         verdicts.sort(key=lambda each: list(TONES).index(each.tone))
-        parts = _parts(name, verdicts, shown, pictures, time or datetime.now(UTC))
+        introduction = _INTRODUCTION if any(part.kind != "bench" for part in found) else _TIMES
+        parts = _parts(name, introduction, verdicts, shown, pictures, time or datetime.now(UTC))
         html = document(f"Report on {name}", parts, style=style, head=_HEAD, script=script)
         return Report(html, tuple(verdicts), tuple(dict.fromkeys(part.kind for part in found)))
 
@@ -105,7 +119,7 @@ def _show(part: Part) -> Shown:
     except LocalistError:
         raise
     # A record may lack whatever its kind has, since anyone can write one.
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise InputError(f"{part.path} is no record of kind {part.kind!r}: {type(error).__name__} {error}") from error
 
 
@@ -133,13 +147,13 @@ def _stale(root: Path, part: Part, shown: Shown) -> Verdict | None:
 
 
 def _parts(
-    name: str, verdicts: Sequence[Verdict], shown: Sequence[Shown], pictures: str, time: datetime
+    name: str, introduction: str, verdicts: Sequence[Verdict], shown: Sequence[Shown], pictures: str, time: datetime
 ) -> Iterator[str]:
     worst = verdicts[0].tone if verdicts else ""
     yield f"<header><h1>Report on {text(name)}</h1>"
     yield f'<p class="answer {worst}">{text(_ANSWERS[worst])}</p>'
     stamp = text(time.isoformat(timespec="seconds"))
-    yield f"<p>{text(_INTRODUCTION)}</p>"
+    yield f"<p>{text(introduction)}</p>"
     version = text(environment()["localist"])
     yield f'<p class="faint">localist {version}, written <time>{stamp}</time>. Entropies are in nats.</p>'
     yield f"{details('The words used here', pairs(WORDS.items()))}</header>"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from empirical.seal import check_content
+from theory.files import sha256_of
 from theory.pages import Cell
 
 # Tones from the worst to the best, with the word that says the same as their colour.
@@ -87,6 +89,15 @@ class Shown:
     drawn_from: Sequence[Path] = ()
     # SHA-256 of the model's files that the record was made from, by name.
     made_from: dict[str, str] = field(default_factory=dict)
+
+
+def sealed_file(path: Path, about: dict[str, Any]) -> tuple[File, list[Verdict]]:
+    """A report's file, and a note if it has no seal. Raises InputError if its content does not match its seal."""
+    if check_content(path, about):
+        return File(path.name, sha256_of(path), "its content matches the hash in it"), []
+    said = f"{path.name} is not sealed."
+    why = "It holds no hash of its content, as written before reports were sealed: changes cannot be noticed."
+    return File(path.name, sha256_of(path), "not sealed: shown as found"), [Verdict("", said, why)]
 
 
 def count(value: int) -> Cell:

@@ -6,8 +6,8 @@ from typing import Any
 
 from figures.report.found import Part
 from figures.report.reproduce import truncate_command
-from figures.report.shown import File, Shown, Verdict, count, number
-from theory.files import read_json, sha256_of
+from figures.report.shown import Shown, Verdict, count, number, sealed_file
+from theory.files import read_json
 from theory.pages import Cell, table, text
 
 COLUMNS = (
@@ -33,6 +33,7 @@ _SAID = (
 def show(part: Part) -> Shown:
     """Verdicts and heads of a report of `localist measure --truncate`. Raises InputError."""
     about = read_json(part.path)
+    file, unsealed = sealed_file(part.path, about)
     heads = about["heads"]
     violations, undecided = (sum(each[name] for each in heads) for name in ("violations", "undecided"))
     measured = sum(each["rows"] for each in heads)
@@ -64,9 +65,9 @@ def show(part: Part) -> Shown:
     facts |= {f"versions: {name}": value for name, value in (about.get("versions") or {}).items()}
     return Shown(
         title=f"{part.name}: heads computed block by block",
-        verdicts=found,
+        verdicts=[*found, *unsealed],
         body=[f"<p>{text(_SAID)}</p>", table(COLUMNS, lines, "sortable", attributes=attributes)],
-        files=[File(part.path.name, sha256_of(part.path), "no hash covers it: shown as found")],
+        files=[file],
         facts=facts,
         commands=[truncate_command(about)],
         made_from=about.get("files") or {},

@@ -8,6 +8,7 @@ import pytest
 import typer
 from recorded import REFERENCE
 
+from empirical.seal import sealed
 from empirical.sweep.summary import read_summary
 from figures.commands import figures
 from figures.drawing import draw_all
@@ -176,3 +177,18 @@ def test_committed_figures_are_current(monkeypatch, capsys):
     shown = json.loads(capsys.readouterr().out)
     assert shown["stale"] == {}
     assert {"schedules", "leak", "entropy", "thresholds"} <= {*shown["checked"]}
+
+
+def test_an_edited_calibration_is_refused_and_an_unsealed_one_drawn(tmp_path, capsys):
+    folder = shutil.copytree(REFERENCE.parent / "calibration", tmp_path / "calibration")
+    committed = shutil.copytree(REFERENCE.parent / "figures", tmp_path / "figures")
+    path = folder / "gpt2-0.9.json"
+    about = sealed(json.loads(path.read_text()))
+    for content in (json.loads(path.read_text()), about):
+        path.write_text(json.dumps(content))
+        figures(["unseen"], records=[folder], out=committed, check=True)
+    assert capsys.readouterr().out.splitlines() == ["unseen: current"] * 2
+    # Also a value that the figure does not draw.
+    path.write_text(json.dumps(about | {"device": "another"}))
+    with pytest.raises(InputError, match=r"gpt2-0\.9\.json was changed since it was written"):
+        figures(["unseen"], records=[folder], out=committed, check=True)

@@ -12,6 +12,7 @@ from reports import EVIL, TIME, Page, alter, read
 from tiny import one_thread, tiny  # noqa: F401
 
 from empirical.audit.report import content_hash
+from empirical.seal import check_content, sealed
 from figures.report.page import report
 from theory.errors import InputError
 from theory.files import read_json
@@ -25,6 +26,66 @@ def texts(value, place=""):
             yield value, key, inner
         elif isinstance(each, dict | list):
             yield from texts(each, inner)
+
+
+def resealed(about):
+    """As one would write it who edits the seal too."""
+    return about | {"sha256": content_hash(about)} if about["kind"] == "audit" else sealed(about)
+
+
+SEALED = ("calibrated/calibration.json", "truncated/truncation.json")
+
+
+def edited(value):
+    """Another value of the same type, or another text."""
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int | float) else "edited"
+
+
+def leaves(value):
+    """Holder and key of every value of a JSON value that holds no others."""
+    for key, each in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        if isinstance(each, dict | list) and each:
+            yield from leaves(each)
+        else:
+            yield value, key
+
+
+@pytest.mark.parametrize("file", SEALED)
+def test_an_edit_of_any_value_is_noticed(run, file):
+    path, about = run / file, read_json(run / file)
+    assert check_content(path, about)
+    found = list(leaves(about))
+    assert len(found) > 60
+    for holder, key in found:
+        before = holder[key]
+        holder[key] = edited(before)
+        with pytest.raises(InputError, match="content does not match the hash in it"):
+            check_content(path, about)
+        holder[key] = before
+    for change in ({"added": 1}, {"sha256": None}, {"sha256": [1]}):
+        with pytest.raises(InputError, match="does not match"):
+            check_content(path, about | change)
+    assert check_content(path, about)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("file", SEALED)
+def test_an_edited_report_is_refused_and_an_unsealed_one_says_so(run, file):
+    path, about = run / file, read_json(run / file)
+    assert "its content matches the hash in it" in report(path).html
+    for name in about:
+        path.write_text(json.dumps(about | {name: edited(about[name])}))
+        with pytest.raises(InputError, match=rf"{path.name} (was changed|must|: kind is)|kind is 'edited'"):
+            report(path)
+        # In its folder it is refused too, not left out.
+        with pytest.raises(InputError, match=rf"{path.name} was changed"):
+            report(path.parent)
+    path.write_text(json.dumps({name: value for name, value in about.items() if name != "sha256"}))
+    found = [each for each in report(path).verdicts if each.said == f"{path.name} is not sealed."]
+    assert [each.tone for each in found] == [""]
+    assert "not sealed: shown as found" in report(path).html
 
 
 @pytest.mark.usefixtures("plain")
@@ -48,8 +109,7 @@ def test_hostile_texts_of_a_report_are_escaped(run, file, step):
         planted = json.loads(json.dumps(original))
         holder, key = next((holder, key) for holder, key, each in texts(planted) if each == place)
         holder[key] = EVIL
-        if "sha256" in planted:
-            planted["sha256"] = content_hash(planted)
+        planted = resealed(planted)
         path.write_text(json.dumps(planted))
         try:
             html = report(path, TIME).html
