@@ -81,11 +81,15 @@ is the object {{"error": ..., "status": ...}}.
 
 {DEFECT}: a defect of localist, with its traceback.
 
-{INTERRUPTED}: interrupted by Ctrl-C; what was finished is kept.
+{INTERRUPTED}: interrupted by Ctrl-C; one line says whether what was finished is kept.
 
 {CLOSED}: the program that read the output closed it."""
 
-_KEPT = "interrupted; what was finished is kept"
+_KEPT, _LOST = "interrupted; what was finished is kept", "interrupted; unfinished work is not kept"
+# Commands that finish their work in parts and keep them; some only with an option, or only without one.
+_IN_PARTS = ("train", "sweep", "measure", "calibrate", "generate", "verify", "figures", "demo")
+_ONLY_WITH = {"generate": "--log", "verify": "--full"}
+_ONLY_WITHOUT = {"measure": "--truncate", "figures": "--check"}
 _HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 # Replacements for characters that the output's encoding lacks; any other is written as its code.
@@ -170,7 +174,7 @@ def _run() -> tuple[int, str]:
     except UsageError as error:
         return BAD_INPUT, _usage(error)
     except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED, _KEPT
+        return INTERRUPTED, _interrupted()
     except SystemExit as ended:
         # typer exits like this when a pipe is closed, with the status of a violated bound.
         if not isinstance(ended.__context__, BrokenPipeError):
@@ -189,8 +193,16 @@ def _run() -> tuple[int, str]:
         traceback.print_exc()
         return DEFECT, f"a defect of localist: {type(error).__name__}: {first_line(error)}"
     if status == INTERRUPTED:
-        return INTERRUPTED, _KEPT
+        return INTERRUPTED, _interrupted()
     return (status if isinstance(status, int) else 0), ""
+
+
+def _interrupted() -> str:
+    """What became of the work of the command that was typed."""
+    command = next((word for word in sys.argv[1:] if word in COMMANDS), "")
+    given = _typed()
+    kept = command in _IN_PARTS and _ONLY_WITH.get(command, "") in (*given, "")
+    return _KEPT if kept and _ONLY_WITHOUT.get(command) not in given else _LOST
 
 
 def _of_the_system(error: OSError) -> str:

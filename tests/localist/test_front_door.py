@@ -146,9 +146,9 @@ def test_file_settings_keep_their_dotted_names(run, tmp_path):
         (ZeroDivisionError(), DEFECT, "error: a defect of localist: ZeroDivisionError: ZeroDivisionError"),
         (MemoryError("Unable to allocate 9 TiB"), BAD_INPUT, "error: out of memory: Unable to allocate 9 TiB"),
         (OSError(28, "No space left on device", "a/b"), BAD_INPUT, "error: a/b: No space left on device"),
-        (KeyboardInterrupt(), INTERRUPTED, "error: interrupted; what was finished is kept"),
-        (typer.Exit(INTERRUPTED), INTERRUPTED, "error: interrupted; what was finished is kept"),
-        (EOFError(), INTERRUPTED, "error: interrupted; what was finished is kept"),
+        (KeyboardInterrupt(), INTERRUPTED, "error: interrupted; unfinished work is not kept"),
+        (typer.Exit(INTERRUPTED), INTERRUPTED, "error: interrupted; unfinished work is not kept"),
+        (EOFError(), INTERRUPTED, "error: interrupted; unfinished work is not kept"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )
@@ -160,6 +160,38 @@ def test_each_exception_has_its_exit_status(run, monkeypatch, raised, status, li
     ended, out, err = run("theorems")
     assert (ended, out, err.splitlines()[-1]) == (status, "", line)
     assert ("Traceback" in err) == (status == DEFECT)
+
+
+KEPT, LOST = "interrupted; what was finished is kept", "interrupted; unfinished work is not kept"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["measure", "run"], KEPT),
+        (["measure", "run", "--truncate", "0.1"], LOST),
+        (["calibrate", "run"], KEPT),
+        (["train", "run"], KEPT),
+        (["sweep", "SWEEP.toml", "runs"], KEPT),
+        (["figures", "--all"], KEPT),
+        (["figures", "--check"], LOST),
+        (["generate", "run"], LOST),
+        (["generate", "run", "--log=firings.jsonl"], KEPT),
+        (["verify", "A4"], LOST),
+        (["verify", "--full"], KEPT),
+        *((words, LOST) for words in (["audit", "run"], ["rules", "simulate", "R.toml", "run"], ["bench"])),
+        *((words, LOST) for words in (["anchors", "--text", "F"], ["explore"], ["report", "run"], ["--json", "audit"])),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_interruption_promises_no_more_than_is_kept(run, monkeypatch, words, line):
+    def interrupted(**given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    status, _, err = run(*words)
+    said = json.loads(err)["error"] if "--json" in words else err.removeprefix("error: ").strip()
+    assert (status, said) == (INTERRUPTED, line)
 
 
 def test_torch_out_of_cpu_memory_is_reported_as_such(run, monkeypatch):
