@@ -14,6 +14,7 @@ from empirical.audit.exceptions import FILE_NAME, INLINE, collected
 from empirical.audit.manifest import Options
 from empirical.audit.page import page
 from empirical.audit.report import audit
+from empirical.audit.shown import AuditReport
 from empirical.locks import alone_in
 from theory.errors import DomainError, InputError
 from theory.files import check_writable, write_text_atomically
@@ -29,7 +30,7 @@ def write_audit(
     options: Options | None = None,
     out: Path | None = None,
     progress: bool = True,
-) -> tuple[dict[str, Any], Path]:
+) -> tuple[AuditReport, Path]:
     """Audit, and write the report into `out`, by default `MODEL/audited`; returns it and the folder.
 
     Interrupted, it leaves the files of an earlier audit as they were. Raises InputError, DomainError.
@@ -43,7 +44,7 @@ def write_audit(
         check_writable(folder / REPORT_NAME)
         with collected(folder) as exceptions:
             about = audit(model, exceptions, text=text, rules=rules, options=options, progress=progress)
-            about = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **about}
+            about = AuditReport({"time": datetime.now(UTC).isoformat(timespec="seconds"), **about})
             shown = page(about)
             try:
                 (folder / REPORT_NAME).unlink(missing_ok=True)

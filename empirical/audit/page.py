@@ -5,21 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from empirical.audit import wording
 from empirical.audit.sentences import LIMITS
-from empirical.audit.wording import (
-    EXCEPTION_COLUMNS,
-    LAYER_COLUMNS,
-    bound_lines,
-    cells,
-    check_line,
-    exception_rows,
-    headline,
-    layer_rows,
-    more_exceptions,
-    promise_lines,
-    rule_lines,
-    verdict,
-)
 from theory import pages
 from theory.pages import card, details, document, listed, pairs, text
 
@@ -33,7 +20,7 @@ def page(about: dict[str, Any]) -> str:
     name = made["model"]["name"]
     parts = [
         f"<h1>Audit of {text(name)}</h1>",
-        f'<p class="answer {_tone(about)}">{text(headline(about))}</p>',
+        f'<p class="answer {_tone(about)}">{text(wording.headline(about))}</p>',
         f'<p class="faint">Written <time>{text(about["time"])}</time>. Entropies and ranges are in nats.</p>',
         *_promises(about),
         *_rules(about),
@@ -56,7 +43,7 @@ def _promises(about: dict[str, Any]) -> Iterable[str]:
     if not about["promises"]:
         yield "<p>None was given.</p>"
     for each in about["promises"]:
-        yield card(each["promise"], verdict(each), _TONES[each["verdict"]], promise_lines(each, about))
+        yield card(each["promise"], wording.verdict(each), _TONES[each["verdict"]], wording.promise_lines(each, about))
 
 
 def _rules(about: dict[str, Any]) -> Iterable[str]:
@@ -64,11 +51,10 @@ def _rules(about: dict[str, Any]) -> Iterable[str]:
         return
     yield "<h2>Rules</h2>"
     for each in about["rules"]["rules"]:
-        said = {"kept": "kept as measured, NOT GUARANTEED: nothing follows for other texts"}.get(
-            each["verdict"], each["verdict"]
+        yield card(
+            each["name"], wording.rule_verdict(each), _TONES.get(each["verdict"], ""), wording.rule_lines(each, about)
         )
-        yield card(each["name"], said, _TONES.get(each["verdict"], ""), rule_lines(each, about))
-    yield f"<p>{text(check_line(about['rules']['check']))}</p>"
+    yield f"<p>{text(wording.check_line(about['rules']['check']))}</p>"
     yield listed(f"assumed by rules check: {line}" for line in about["rules"]["check"]["assumes"])
 
 
@@ -79,18 +65,18 @@ def _layers(about: dict[str, Any]) -> Iterable[str]:
         "every text; the rest was measured. A2 and A8 bound the fidelity from below, A4 the entropy from above, and A5 "
         "from below.</p>"
     )
-    yield listed(bound_lines(about))
-    yield _table(LAYER_COLUMNS, layer_rows(about))
+    yield listed(wording.bound_lines(about))
+    yield _table(wording.LAYER_COLUMNS, wording.layer_rows(about))
     for layer in sorted({line["layer"] for line in about["heads"]}):
         heads = [line for line in about["heads"] if line["layer"] == layer]
-        rows = [cells([each], f"{layer}.{each['head']}") for each in heads]
-        yield details(f"heads of layer {layer}", _table(LAYER_COLUMNS, rows))
+        rows = [wording.cells([each], f"{layer}.{each['head']}") for each in heads]
+        yield details(f"heads of layer {layer}", _table(wording.LAYER_COLUMNS, rows))
 
 
 def _exceptions(about: dict[str, Any]) -> Iterable[str]:
-    yield f"<h2>Exceptions</h2><p>{text(more_exceptions(about))}</p>"
+    yield f"<h2>Exceptions</h2><p>{text(wording.more_exceptions(about))}</p>"
     if about["exceptions"]["count"]:
-        yield _table(EXCEPTION_COLUMNS, exception_rows(about), "left")
+        yield _table(wording.EXCEPTION_COLUMNS, wording.exception_rows(about), "left")
 
 
 def _methods(about: dict[str, Any]) -> Iterable[str]:

@@ -75,6 +75,11 @@ def verdict(each: dict[str, Any]) -> str:
     return VERDICTS[each["verdict"]]
 
 
+def rule_verdict(each: dict[str, Any]) -> str:
+    """The verdict of a rule in words."""
+    return VERDICTS["kept"] if each["verdict"] == "kept" else str(each["verdict"])
+
+
 def layer_rows(about: dict[str, Any]) -> list[list[str]]:
     """One line of `LAYER_COLUMNS` per layer: the least guaranteed and measured of its heads, and means over heads."""
     layers = sorted({line["layer"] for line in about["heads"]})

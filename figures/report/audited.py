@@ -8,21 +8,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from empirical.audit import wording
 from empirical.audit.exceptions import FILE_NAME
 from empirical.audit.report import KIND, SCHEMA, content_hash
-from empirical.audit.wording import (
-    EXCEPTION_COLUMNS,
-    LAYER_COLUMNS,
-    bound_lines,
-    check_line,
-    exception_rows,
-    headline,
-    layer_rows,
-    more_exceptions,
-    promise_lines,
-    rule_lines,
-    verdict,
-)
 from figures.report.found import Part
 from figures.report.shown import File, Head, Map, Row, Shown, Verdict, ident, number, prose
 from theory.errors import InputError
@@ -30,7 +18,6 @@ from theory.files import read_json, sha256_of
 from theory.pages import listed, pairs, table, text
 
 _TONES = {"guaranteed": "good", "kept": "warn", "broken": "bad", "undecided": "open", "not fired": "warn"}
-_RULE_KEPT = "kept as measured, NOT GUARANTEED: nothing follows for other texts"
 # Exceptions listed for one head.
 WORST = 3
 
@@ -50,16 +37,16 @@ def show(part: Part) -> Shown:
         if made["files"][key]:
             files.append(File(made["files"][key]["name"], made["files"][key]["sha256"], "stated by the audit"))
     attributes = {"data-table": "audit", "aria-label": "Layers of the audit"}
+    layers = wording.layer_rows(about)
     body = [
-        listed(bound_lines(about)),
-        table(LAYER_COLUMNS, layer_rows(about), "sortable", wrapped=["bounded by"], attributes=attributes),
-        f"<h4>Exceptions</h4><p>{text(more_exceptions(about))}</p>",
+        listed(wording.bound_lines(about)),
+        table(wording.LAYER_COLUMNS, layers, "sortable", wrapped=["bounded by"], attributes=attributes),
+        f"<h4>Exceptions</h4><p>{text(wording.more_exceptions(about))}</p>",
     ]
     if about["exceptions"]["count"]:
         attributes = {"data-table": "exceptions", "aria-label": "Exceptions"}
-        body.append(
-            table(EXCEPTION_COLUMNS, exception_rows(about), "left sortable", wrapped=["what"], attributes=attributes)
-        )
+        rows = wording.exception_rows(about)
+        body.append(table(wording.EXCEPTION_COLUMNS, rows, "left sortable", wrapped=["what"], attributes=attributes))
     body += [f"<h4>What each number rests on</h4>{pairs(about['methods'].items())}", listed(about["limits"])]
     return Shown(
         title=f"{part.name}: an audit of {made['model']['name']}",
@@ -85,20 +72,20 @@ def _verdicts(about: dict[str, Any]) -> list[Verdict]:
         said = f"{measured['undecided']:,} of {rows:,} measured rows are undecided."
         found.append(Verdict("open", said, "Undecided is not kept. Audit with --precision float64."))
     if not measured["violations"] and not measured["undecided"]:
-        why = prose([headline(about)]) if not about["promises"] and about["rules"] is None else ""
+        why = prose([wording.headline(about)]) if not about["promises"] and about["rules"] is None else ""
         why = f"{why} Measured, not proved: it says nothing of other texts.".strip()
         found.append(Verdict("good", f"No bound is violated in the {rows:,} rows that the audit measured.", why))
     for each in about["promises"]:
-        why = prose(said for _, said in promise_lines(each, about))
-        found.append(Verdict(_TONES[each["verdict"]], f"Promise “{each['promise']}”: {verdict(each)}.", why))
+        why = prose(said for _, said in wording.promise_lines(each, about))
+        found.append(Verdict(_TONES[each["verdict"]], f"Promise “{each['promise']}”: {wording.verdict(each)}.", why))
     if about["rules"] is not None:
         for each in about["rules"]["rules"]:
-            said = _RULE_KEPT if each["verdict"] == "kept" else each["verdict"]
-            why = prose(line for _, line in rule_lines(each, about))
+            said = wording.rule_verdict(each)
+            why = prose(line for _, line in wording.rule_lines(each, about))
             found.append(Verdict(_TONES.get(each["verdict"], ""), f"Rule “{each['name']}”: {said}.", why))
         check = about["rules"]["check"]
         tone = "" if check["possible"] else "open" if check["possible"] is None else "bad"
-        found.append(Verdict(tone, f"{check_line(check)}.", prose(check["assumes"])))
+        found.append(Verdict(tone, f"{wording.check_line(check)}.", prose(check["assumes"])))
     return found
 
 
