@@ -6,11 +6,13 @@ pages that are kept.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import api_pages
 import example_pages
 import statement_pages
+import tutorial_outputs
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -19,7 +21,9 @@ from theory.files import write_text_atomically
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
-SCRIPTS = ("docs/tutorials/*.py", "examples/*.py")
+# In the order in which they are read.
+TUTORIALS = tuple(FOLDER / "tutorials" / f"{name}.py" for name in ("first_threshold", "your_model", "your_bound"))
+_TUTORIAL = re.compile(r"\]\(tutorials/(\w+)\.py\)")
 # What the pages link to on a forge, and what the site has in its place.
 FORGE_LINKS = {
     "theory.md": "statements/index.md",
@@ -30,13 +34,14 @@ FORGE_LINKS = {
 
 
 def pages() -> dict[str, str]:
-    """The text of every generated file by its path below `docs/`."""
+    """The text of every generated file by its path below `docs/`. Executes the tutorials. Raises ExtensionError."""
     claims = statement_pages.read_claims((ROOT / "CLAIMS.md").read_text(encoding="utf-8"))
-    scripts = [path for pattern in SCRIPTS for path in sorted(ROOT.glob(pattern))]
+    scripts = [*TUTORIALS, *sorted(ROOT.glob("examples/*.py"))]
+    outputs = {path.stem: tutorial_outputs.executed(path) for path in TUTORIALS}
     return {
         **statement_pages.pages(claims, ROOT / "records" / "figures"),
         **api_pages.pages(),
-        **example_pages.pages(scripts, ROOT),
+        **example_pages.pages(scripts, ROOT, outputs),
         "_extra/explore.html": explorer_page(),
     }
 
@@ -60,6 +65,7 @@ def _for_site(app: Sphinx, docname: str, source: list[str]) -> None:
     if "/" not in docname:
         for link, target in FORGE_LINKS.items():
             source[0] = source[0].replace(f"]({link})", f"]({target})")
+        source[0] = _TUTORIAL.sub(r"](examples/\1.md)", source[0])
     if docname == "explorer":
         title, _, rest = source[0].partition("\n")
         source[0] = f'{title}\n\n<p><a href="explore.html">Open the explorer in this site</a></p>\n{rest}'

@@ -98,8 +98,7 @@ def read_claims(text: str) -> dict[str, Claim]:
 def page(statement: Statement, claim: Claim, shown: Sequence[Picture]) -> str:
     """The page of one statement, with those of the figures that show it."""
     evidence, code = _evidence(statement, claim), _code(statement, _functions(statement.id))
-    figures = [each.text for each in shown if statement.id in each.statements]
-    lines = [*_head(statement, claim), *_claim(statement), *(["## Figures\n", *figures] if figures else [])]
+    lines = [*_head(statement, claim), *_claim(statement), *_figures(statement, shown)]
     return "\n".join([*lines, *_body(statement), *evidence, *code])
 
 
@@ -115,6 +114,22 @@ def _claim(statement: Statement) -> Iterator[str]:
     yield "Each clause has a name. The letters are explained [below](#assumptions-and-letters).\n"
     yield from markdown.claim(statement)
     yield ""
+
+
+def _figures(statement: Statement, shown: Sequence[Picture]) -> Iterator[str]:
+    """The figures that draw the statement, or else those of the statements next to it."""
+    yield "## Figures\n"
+    if own := [each.text for each in shown if statement.id in each.statements]:
+        yield from own
+        return
+    yield "No figure draws this statement itself; [the figures](figures.md) draw others."
+    near = {*statement.uses, *(each.id for each in CATALOGUE if statement.id in each.uses)}
+    links = [
+        f"[{each.name}](figures.md#{each.name}) ({_links([name for name in each.statements if name in near])})"
+        for each in shown
+        if near & set(each.statements)
+    ]
+    yield f"Those of statements that it uses or that use it: {', '.join(links)}.\n" if links else ""
 
 
 def _body(statement: Statement) -> Iterator[str]:
@@ -165,7 +180,7 @@ def _evidence(statement: Statement, claim: Claim) -> Iterator[str]:
 def _code(statement: Statement, numeric: Sequence[NumericFunction]) -> Iterator[str]:
     yield "## In code\n"
     home = Path(inspect.getfile(statement.derive)).relative_to(ROOT).as_posix()
-    yield f"Stated in `{home}`. As a value, with the claim as LaTeX:\n"
+    yield f"Stated in [`{home}`](../../{home}). As a value, with the claim as LaTeX:\n"
     yield f'```python\nfrom theory.statements.catalogue import find\n\nfind("{statement.id}").to_latex()\n```\n'
     for each in numeric:
         yield f"{{py:obj}}`{each.name} <{each.module}.{each.name}>`: {each.summary}\n"

@@ -151,7 +151,7 @@ assert localist.check_run(localist.parse_run(question)).guaranteed is False
 # %% [markdown]
 # ## Where to go next
 #
-# - `your_model.py`, the next tutorial, measures leaks of a real model and moves its dial.
-# - `localist check RUN.toml` and `localist design RUN.toml` do the same from a file: docs/run-file.md.
-# - `localist explore` opens a page on which every number of this tutorial has a slider: docs/explorer.md.
-# - docs/theory.md lists all statements, and docs/glossary.md all words.
+# - `docs/tutorials/your_model.py`, the next tutorial, measures leaks of a real model and moves its dial.
+# - `localist check RUN.toml` and `localist design RUN.toml` do the same from a file: `docs/run-file.md`.
+# - `localist explore` opens a page on which every number of this tutorial has a slider: `docs/explorer.md`.
+# - `docs/theory.md` lists all statements, and `docs/glossary.md` all words.

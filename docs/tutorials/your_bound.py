@@ -155,7 +155,7 @@ A4
 # %% [markdown]
 # ## Where to go next
 #
-# - docs/library.md, "Your own bound", has a lower bound from the literature that survives an attack.
+# - `docs/library.md`, "Your own bound", has a lower bound from the literature that survives an attack.
 # - `localist.strategies.attention_rows()` draws rows for property tests of your own.
-# - `localist verify --full` decides the library's own statements on your machine: docs/commands.md.
-# - docs/theory.md lists the statements, each with its assumptions and its derivation.
+# - `localist verify --full` decides the library's own statements on your machine: `docs/commands.md`.
+# - `docs/theory.md` lists the statements, each with its assumptions and its derivation.

@@ -18,12 +18,11 @@
 # seconds. With a model of your own, start at "Watch it".
 
 # %%
+import matplotlib.pyplot as plt
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import localist
-
-torch.manual_seed(0)
 
 # %% [markdown]
 # ## A model to look at
@@ -45,6 +44,7 @@ def texts(count: int) -> torch.Tensor:
 
 
 shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "max_position_embeddings": TOKENS}
+torch.manual_seed(0)
 config = LlamaConfig(**shape, num_attention_heads=4, num_key_value_heads=2, vocab_size=WORDS)
 model = LlamaForCausalLM(config)
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
@@ -118,6 +118,19 @@ assert found[1.0][1] > 0.1
 assert found[1.0][0].min() > 0.999
 
 # %% [markdown]
+# The same as a picture: each line is a layer.
+
+# %%
+figure, axis = plt.subplots(figsize=(4.5, 2.6), layout="constrained")
+for layer, (marker, words) in enumerate([("o", "first layer"), ("s", "second layer")]):
+    axis.plot([f"{dial:g}" for dial in found], [each[layer] for each, _ in found.values()], marker=marker, label=words)
+axis.set(xlabel="dial", ylabel="mean fidelity", ylim=(0, 1.05))
+axis.legend(loc="center right")
+# A notebook would show an open figure a second time.
+plt.close(figure)
+figure
+
+# %% [markdown]
 # ## What the dial promises
 #
 # B1 says what becomes of one row whose inputs stay the same. In the first layer they do. A row of fidelity 0.2 reaches
@@ -154,8 +167,8 @@ assert abs(after - loss) < 1e-4
 # %% [markdown]
 # ## Where to go next
 #
-# - `your_bound.py`, the next tutorial, certifies inequalities of your own.
+# - `docs/tutorials/your_bound.py`, the next tutorial, certifies inequalities of your own.
 # - `localist.calibrate(model, text=FILE, fidelity=0.9)` chooses dials for a text of yours at little loss, and says what
-#   holds on text not yet seen: docs/commands.md.
-# - `localist.ruled` steers attention by rules that you write: docs/rules.md.
-# - docs/library.md says which models can be watched, and which are refused and why.
+#   holds on text not yet seen: `docs/commands.md`.
+# - `localist.ruled` steers attention by rules that you write: `docs/rules.md`.
+# - `docs/library.md` says which models can be watched, and which are refused and why.

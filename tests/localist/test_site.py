@@ -32,6 +32,11 @@ def loaded(name):
 
 statement_pages, api_pages, example_pages = map(loaded, ("statement_pages", "api_pages", "example_pages"))
 check_links, mathml, site_links = map(loaded, ("check_links", "mathml", "site_links"))
+tutorial_outputs = loaded("tutorial_outputs")
+
+
+SEVEN = ["Claim", "Figures", "Assumptions and letters", "Sharpness", "Derivation and source", "Status and evidence"]
+SEVEN += ["In code"]
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +57,12 @@ def test_every_statement_has_a_page_with_claim_and_status(pages, statement):
     assert f"Source: {statement.source}." in page
     status = re.search(rf"^\| {statement.id} \| [^|]* \| ([a-z-]+) \|", CLAIMS, re.MULTILINE)[1]
     assert f"Status: **{status}**" in page
+    # Seven parts, none of them empty.
+    parts = dict(re.findall(r"^## ([^\n]+)\n+(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    assert list(parts) == SEVEN
+    assert all(each.strip() for each in parts.values())
+    assert ("```{figure} ../../records/figures/" in parts["Figures"]) != ("No figure draws this" in parts["Figures"])
+    assert re.search(r"Stated in \[`(theory/statements/\w+\.py)`\]\(\.\./\.\./\1\)", parts["In code"])
     assert f"| mutants | {len(mutants_of(statement))} |" in page
     assert f"[{statement.id}]({statement.id}.md) | {statement.title} |" in pages["statements/index.md"]
 
@@ -137,6 +148,35 @@ def test_the_cells_of_a_tutorial_keep_their_order():
     assert example_pages.page("\n# %% ".join(cells), "x") == "# Title\n\nWords.\n\n```python\nx = 1\n```\n\nEnd.\n"
 
 
+def test_outputs_follow_their_cells_and_are_escaped():
+    cells = ["", "[markdown]\n# # T\n", "\nx = 1\n", "[markdown]\n# W.\n", "\nx\n"]
+    assert example_pages.page("\n# %% ".join(cells), "x", ["one\n", "two\n"]) == (
+        "# T\n\n```python\nx = 1\n```\n\none\n\nW.\n\n```python\nx\n```\n\ntwo\n"
+    )
+
+    def stream(text, name="stdout"):
+        return {"output_type": "stream", "name": name, "text": text}
+
+    def result(**data):
+        return {"output_type": "execute_result", "data": {key.replace("_", "/"): value for key, value in data.items()}}
+
+    given = [stream("a"), stream("warned", "stderr"), stream("```\n"), result(text_html="<b>h</b>", text_plain="p")]
+    printed, table, plain, picture = tutorial_outputs.shown(
+        [*given, result(text_plain="<p>"), result(image_png="AA\n==", text_plain="<Figure>", text_html="no")]
+    )
+    assert printed == "````````````{code-block} text\n:class: output\n\na```\n````````````\n"
+    assert '{raw} html\n<div class="output" tabindex="0">\n<b>h</b>\n</div>' in table
+    assert "{code-block} text\n:class: output\n\n<p>\n" in plain
+    assert '<img alt="Picture made by the code above: &lt;Figure&gt;" src="data:image/png;base64,AA==">' in picture
+
+
+def test_a_tutorial_that_fails_fails_the_build(tmp_path):
+    path = tmp_path / "planted.py"
+    path.write_text("# %%\nprint(1)\n\n# %%\nassert 1 + 1 == 3\n", encoding="utf-8")
+    with pytest.raises(ExtensionError, match=r"the tutorial planted\.py fails: AssertionError"):
+        tutorial_outputs.executed(path)
+
+
 def test_docstrings_are_read_as_markdown():
     given = ["`x` in s_ and |p|:", "- one", "  more `y`", "So.", "", ">>> f(`a`)", "a_", "", "b*"]
     assert site_links.to_rst(given) == [
@@ -211,7 +251,12 @@ def test_the_site_builds_without_warnings_and_its_links_lead_on(copied):
     assert (done.returncode, done.stderr) == (0, "")
     assert check_links.broken(copied / "site") == []
     assert "<math" in (copied / "site" / "statements" / "A2.html").read_text(encoding="utf-8")
+    model = (copied / "site" / "examples" / "your_model.html").read_text(encoding="utf-8")
+    for said in ("rows that violate a bound: 0", "✓ no violation of a bound</b>", 'src="data:image/png;base64,'):
+        assert said in model
     index = (copied / "site" / "index.html").read_text(encoding="utf-8")
+    for name in ("first_threshold", "your_model", "your_bound"):
+        assert f'href="examples/{name}.html"' in index
     for target in ("statements/A2.html", "statements/index.html", "statements/figures.html", "explorer.html"):
         assert f'<a class="reference internal" href="{target}"><span' in index, target
     assert 'href="explore.html"' in (copied / "site" / "explorer.html").read_text(encoding="utf-8")
