@@ -8,10 +8,11 @@ alone.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+
+from theory.pages import text as escaped
 
 # Rows of a table that are shown.
 MOST_ROWS = 50
@@ -43,7 +44,7 @@ class Badge:
 
     def _repr_html_(self) -> str:
         sign, ground = self.tone.value
-        return f'<b style="{_BADGE}{ground}">{f"{sign} " if sign else ""}{html.escape(self.words)}</b>'
+        return f'<b style="{_BADGE}{ground}">{f"{sign} " if sign else ""}{escaped(self.words)}</b>'
 
 
 @dataclass(frozen=True)
@@ -139,4 +140,4 @@ def _text(value: object) -> str:
         return value._repr_html_()
     if isinstance(value, Markup):
         return value
-    return html.escape(f"{value:.6g}" if isinstance(value, float) else str(value))
+    return escaped(f"{value:.6g}" if isinstance(value, float) else value)

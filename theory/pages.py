@@ -100,8 +100,13 @@ def details(title: str, inner: str) -> str:
 
 
 def text(value: Any) -> str:
-    """A value as text that no browser takes for markup."""
-    return escape(str(value))
+    """A value as text that no browser takes for markup.
+
+    >>> print(text("a < " + chr(0xD800)))
+    a &lt; \\ud800
+    """
+    # JSON can hold halves of surrogate pairs, which no file can.
+    return escape(str(value).encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def _cell(cell: Cell) -> str:

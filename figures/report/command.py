@@ -14,7 +14,10 @@ from theory.errors import InputError
 
 def report(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Folder of a run, sweep, audit, calibration or measurement.")
+        Path,
+        typer.Argument(
+            metavar="RUN", help="Folder of a run or of records; or a record of one file, such as a log of rules."
+        ),
     ],
     out: Annotated[
         Path | None,

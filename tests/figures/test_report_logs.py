@@ -175,6 +175,13 @@ def test_markup_in_a_log_is_text(tmp_path):
     assert Page(html).seen.count("script") == 1
 
 
+def test_half_a_surrogate_pair_is_shown_as_its_code(tmp_path):
+    path = write(tmp_path / "run", lines_of(firing(rule="a\ud800b")))
+    html = report(path, TIME).html
+    assert "a\\ud800b" in html
+    assert html.encode("utf-8")
+
+
 def test_many_rules_are_cut_and_counted(tmp_path):
     firings = [firing(rule=f"rule {each}", strength=float(each)) for each in range(logged.MOST_LINES + 5)]
     html = report(write(tmp_path / "run", lines_of(*firings)), TIME).html

@@ -29,6 +29,10 @@ def test_every_text_of_a_card_is_escaped():
     assert "<script" in as_html(Card(Markup(HOSTILE)))
 
 
+def test_half_a_surrogate_pair_is_shown_as_its_code():
+    assert as_html(Card("a\ud800b", Badge("\ud800"))).encode("utf-8").count(rb"\ud800") == 2
+
+
 def test_a_long_table_is_cut_and_says_so():
     rows = [[f"row {index}"] for index in range(MOST_ROWS + 7)]
     text = shown(Shown(Card("t", tables=[Table(["name"], rows)])))
