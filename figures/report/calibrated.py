@@ -37,10 +37,13 @@ def show(part: Part) -> Shown:
     file, unsealed = sealed_file(part.path, about)
     if about.get("schema") != SCHEMA:
         raise InputError(f"{part.path}: schema is {about.get('schema')!r}, this version reads {SCHEMA}")
+    reached = about["check"]["share"] >= about["rows"] and about["check"]["rise"] <= about["max_loss"]
+    if about["reached"] is not reached:
+        raise InputError(f"{part.path}: reached is {about['reached']!r}, and its checked windows say {reached}")
     _, kept, *unseen = sentences(about)
-    tone = "warn" if about["reached"] else "bad"
+    tone = "warn" if reached else "bad"
     promise = f"a fidelity of {about['fidelity']:g} in {about['rows']:g} of the rows"
-    said = f"Calibration for {promise}: {'kept as measured, NOT GUARANTEED' if about['reached'] else 'NOT KEPT'}."
+    said = f"Calibration for {promise}: {'kept as measured, NOT GUARANTEED' if reached else 'NOT KEPT'}."
     lines = [*sentences(about), *map(compared, about.get("compare", ()))]
     model = about["model"]
     body = [

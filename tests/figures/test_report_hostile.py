@@ -123,6 +123,17 @@ def test_hostile_texts_of_a_report_are_escaped(run, file, step):
 
 
 @pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("said", [None, 1, "yes", EVIL])
+def test_a_calibration_whose_answer_is_not_that_of_its_numbers_is_refused(run, said):
+    path = run / "calibrated" / "calibration.json"
+    about = read_json(path)
+    path.write_text(json.dumps(sealed(about | {"reached": not about["reached"] if said is None else said})))
+    with pytest.raises(InputError, match="and its checked windows say") as refused:
+        report(path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize("place", ["layer", "head", "dial", "rows", "violations", "undecided"])
 def test_markup_in_the_place_of_a_number_is_refused(run, place):
     path = run / "audited" / "report.json"
