@@ -132,6 +132,7 @@ class ObjectiveConfig(Settings):
     anchor_weight: float = Field(default=1.0, gt=0, description="Weight of the anchor fidelity")
     group_penalty: float = Field(default=0.0, ge=0, description="Group penalty on W_Q and W_K, by proximal steps")
     feature_blocks: int = Field(default=8, ge=1, description="Feature blocks of the group penalty")
+    norms_every: int | None = Field(default=None, ge=1, description="Record the groups' norms every this many steps")
 
     @property
     def watches_rows(self) -> bool:
@@ -141,7 +142,7 @@ class ObjectiveConfig(Settings):
     @model_validator(mode="after")
     def _nothing_is_ignored(self, info: ValidationInfo) -> ObjectiveConfig:
         needs = {"floor_weight": "fidelity_floor", "anchor_fidelity": "anchors", "anchor_weight": "anchors"}
-        for name, other in (needs | {"feature_blocks": "group_penalty"}).items():
+        for name, other in (needs | dict.fromkeys(("feature_blocks", "norms_every"), "group_penalty")).items():
             if self._chosen(info, name) and not getattr(self, other):
                 least = " above 0" if other == "group_penalty" else ""
                 raise ValueError(f"{{{name}}} has no effect without {{{other}}}{least}: give that too")

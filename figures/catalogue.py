@@ -20,8 +20,10 @@ from figures.pictures import (
     layers,
     leak,
     measured,
+    paths,
     phases,
     rowdial,
+    rules,
     schedules,
     thresholds,
     unseen,
@@ -29,7 +31,7 @@ from figures.pictures import (
 
 _ALL: tuple[Any, ...] = (
     *(thresholds, depth, phases, rowdial, leak, entropy, anchors),
-    *(dial, layers, heads, measured, schedules, frontier, unseen, cost),
+    *(dial, layers, heads, measured, paths, schedules, frontier, rules, unseen, cost),
 )
 _BY_NAME: dict[str, Any] = {module.NAME: module for module in _ALL}
 MODULES: dict[str, Any] = {name: _BY_NAME[name] for name in NAMES}

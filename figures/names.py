@@ -12,8 +12,10 @@ NAMES = (
     "layers",
     "heads",
     "measured",
+    "paths",
     "schedules",
     "frontier",
+    "rules",
     "unseen",
     "cost",
 )

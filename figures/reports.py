@@ -1,4 +1,4 @@
-"""Reports that are one JSON file each, as tables: those of `localist bench` and `localist calibrate`."""
+"""Reports that are one file each, as tables: of `localist bench` and `calibrate`, of groups, of rules that fired."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ from typing import Any
 import pandas as pd
 
 from empirical.seal import check_content
+from empirical.steering.log_lines import LogLine
+from empirical.steering.read_log import LoggedPass, read_log
 from theory.errors import InputError
 from theory.files import read_json, sha256_of
 
+# The suffix of firing logs.
+LOG = ".jsonl"
+
 
 def is_report(path: Path) -> bool:
-    """Whether the JSON file is a report that a figure can show."""
-    report = read_json(path)
-    return report.get("kind") == "calibration" or is_bench(report)
+    """Whether the file is a report that a figure can show."""
+    return path.suffix == LOG or _kind(read_json(path)) is not None
 
 
 def read_report(path: Path) -> tuple[str, pd.DataFrame, dict[str, Any], str]:
     """Kind, table, content and SHA-256 of a report. Raises InputError, also if it differs from its seal."""
+    if path.suffix == LOG:
+        return "firings", _firings(path), {}, sha256_of(path)
     report = read_json(path)
     check_content(path, report)
-    kind, table = ("bench", _bench) if is_bench(report) else ("calibration", _calibration)
+    kind = str(_kind(report))
     try:
-        return kind, table(path.stem, report), report, sha256_of(path)
+        return kind, _TABLES[kind](path.stem, report), report, sha256_of(path)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not a report of kind {kind!r}: {type(error).__name__} {error}") from error
 
@@ -33,6 +39,15 @@ def read_report(path: Path) -> tuple[str, pd.DataFrame, dict[str, Any], str]:
 def is_bench(report: dict[str, Any]) -> bool:
     """Whether the object of a JSON file has the form of a report of `localist bench`."""
     return isinstance(report.get("results"), list) and isinstance(report.get("shape"), dict)
+
+
+def _kind(report: dict[str, Any]) -> str | None:
+    """The kind of a report, None of other JSON; the groups of a run are one if their norms were recorded."""
+    if is_bench(report):
+        return "bench"
+    if isinstance(report.get("groups"), list) and "norms_every" in report:
+        return "groups"
+    return "calibration" if report.get("kind") == "calibration" else None
 
 
 def _bench(name: str, report: dict[str, Any]) -> pd.DataFrame:
@@ -68,3 +83,49 @@ def _calibration(name: str, report: dict[str, Any]) -> pd.DataFrame:
             "least_share": float(new.get("share", float("nan"))),
         }
     )
+
+
+def _groups(name: str, report: dict[str, Any]) -> pd.DataFrame:
+    """One row per group and step, from 0: `norm` where it was recorded, and the `rate` of the step.
+
+    `weights`, `longest` (largest measured step of the optimiser over its rate), `extinct` (the step from which the
+    group is zero) and `promised` (that of C4 or C5) are the group's; `penalty`, `optimizer` and Adam's `beta1` and
+    `beta2` are the run's.
+    """
+    rates = [float("nan"), *map(float, report["learning_rates"])]
+    adam = report["optimizer"] == "adamw"
+    every, steps = int(report["norms_every"]), len(rates)
+    parts = []
+    for number, group in enumerate(report["groups"]):
+        norms = pd.Series(float("nan"), index=range(steps))
+        norms[0] = float(group["norm_start"])
+        norms.iloc[every::every] = pd.Series(group["norms"], dtype=float).to_numpy()
+        part = pd.DataFrame({"group": number, "step": range(steps), "norm": norms, "rate": rates})
+        promised = group["predicted_step_universal" if adam else "predicted_step_measured"]
+        known = {"longest": group["largest_step"], "extinct": group["extinct_step"], "promised": promised}
+        parts.append(part.assign(**{key: float("nan" if each is None else each) for key, each in known.items()}))
+    beta1, beta2 = map(float, report["betas"])
+    return pd.concat(parts, ignore_index=True).assign(
+        record=name,
+        optimizer=str(report["optimizer"]),
+        penalty=float(report["group_penalty"]),
+        weights=int(report["weights_in_a_group"]),
+        beta1=beta1,
+        beta2=beta2,
+    )
+
+
+def _firings(path: Path) -> pd.DataFrame:
+    """One row per firing of a log: its fields, and the `model` that the log names. Raises InputError."""
+    model, lines = "", []
+    for entry in read_log(path):
+        if isinstance(entry, LogLine):
+            model = Path(entry.model or "").name
+        elif isinstance(entry, LoggedPass):
+            lines += [firing.model_dump(exclude={"event"}) for firing in entry.firings]
+    if not lines:
+        raise InputError(f"{path} holds no firing of a rule")
+    return pd.DataFrame(lines).astype({"promise": float}).assign(record=path.stem, model=model)
+
+
+_TABLES = {"bench": _bench, "calibration": _calibration, "groups": _groups}

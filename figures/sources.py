@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,19 @@ from empirical.measuring.records import MANIFEST_NAME, ROWS_NAME, read_records
 from empirical.sweep.summary import ROWS_NAME as SWEPT_ROWS
 from empirical.sweep.summary import SUMMARY_NAME
 from figures.reports import is_report, read_report
-from figures.stamp import Source
+from figures.stamp import Source, digest
+from figures.stated import STATED_NAME, read_stated, with_stated
 from figures.sweeps import RecordedSweep, read_sweep
 from theory.errors import InputError
-from theory.files import read_json
+from theory.files import read_json, sha256_of
 
 DEFAULT_RECORDS = Path("runs")
 
 # Columns of panels that a reader can still read on a page.
 MOST_RECORDS = 3
 LONGEST_NAME = 28
+# Files that a footer lists one by one.
+_MOST_SOURCES = 8
 
 # Command that makes records of each kind.
 _COMMANDS = {
@@ -34,10 +37,12 @@ _COMMANDS = {
     "sweep layers": "localist sweep SWEEP.toml RUNS",
     "bench": "localist bench --out records/bench/NAME.json",
     "calibration": "localist calibrate RUN --fidelity 0.9 --rows 0.95 --max-loss 0.02",
+    "groups": "localist train RUN --group-penalty 0.01 --norms-every 4",
+    "firings": "localist generate MODEL --rules RULES.toml --log NAME.jsonl",
 }
-_FITTING = {"sweep": 1, "sweep tasks": 1, "sweep layers": 1, "bench": 6, "calibration": 8}
+_FITTING = {"sweep": 1, "sweep tasks": 1, "sweep layers": 1, "bench": 6, "calibration": 8, "groups": 24, "firings": 1}
 # Names of folders and files that hold reports.
-_REPORTS = ("bench/*.json", "calibration/*.json", "calibration.json")
+_REPORTS = ("bench/*.json", "calibration/*.json", "calibration.json", "paths/*.json", "groups.json", "rules/*.jsonl")
 
 
 @dataclass(frozen=True)
@@ -93,10 +98,15 @@ def material(records: Sequence[Recorded], kind: str, figure: str) -> Material:
             f"{'fits' if most == 1 else 'fit'}. Name {'one' if most == 1 else 'some'} of them with --records."
         )
     if chosen[0].sweep:
-        return _of_sweep(chosen[0].sweep, kind)
-    if kind in ("bench", "calibration"):
+        found = _of_sweep(chosen[0].sweep, kind)
+        stated = [each for each in records if each.kind == "stated"]
+        if kind == "sweep tasks" and len(stated) == 1:
+            sources = (*found.sources, Source(stated[0].file, stated[0].digest))
+            return replace(found, rows=with_stated(found.rows, stated[0].rows), sources=sources)
+        return found
+    if kind in ("bench", "calibration", "groups", "firings"):
         rows = pd.concat([each.rows for each in chosen], ignore_index=True)
-        return Material(rows, tuple(Source(each.file, each.digest) for each in chosen))
+        return Material(rows, _sources(chosen))
     names = _names(chosen)
     parts = [each.rows.assign(configuration=name) for each, name in zip(chosen, names, strict=True)]
     moved = ", dial moved" if kind == "dial" else ""
@@ -114,6 +124,16 @@ def _of_sweep(sweep: RecordedSweep, kind: str) -> Material:
     return _drawn_from(sweep, sweep.with_intervals(), SUMMARY_NAME, SWEPT_ROWS)
 
 
+def _sources(records: Sequence[Recorded]) -> tuple[Source, ...]:
+    """One source per file; many files of one folder are one, whose digest is that of `sha256sum *`."""
+    folders = {each.file.split("/")[0] for each in records}
+    if len(records) <= _MOST_SOURCES or len(folders) > 1:
+        return tuple(Source(each.file, each.digest) for each in records)
+    lines = sorted((each.file.split("/")[1], each.digest) for each in records)
+    listed = "".join(f"{digest}  {name}\n" for name, digest in lines)
+    return (Source(f"{folders.pop()}: {len(lines)} files, sha256sum * | sha256sum:", digest(listed.encode())),)
+
+
 def _layers_of(sweep: RecordedSweep) -> Material:
     rows, seed = sweep.one_seed()
     names = {name: f"{name}, seed {seed}" for name in rows["configuration"]}
@@ -127,6 +147,8 @@ def _drawn_from(sweep: RecordedSweep, rows: pd.DataFrame, *files: str) -> Materi
 
 
 def _read(path: Path, verify: bool) -> Recorded:
+    if path.name == STATED_NAME:
+        return Recorded("stated", read_stated(path), {}, path.name, sha256_of(path))
     if path.is_file():
         kind, rows, report, digest = read_report(path)
         return Recorded(kind, rows, report, f"{path.parent.name}/{path.name}", digest)
@@ -159,11 +181,14 @@ def _record_paths(folder: Path) -> list[Path]:
     sweeps = {path for path in found if _is_sweep(path)}
     found = {path for path in found if not sweeps & set(path.parents)}
     reports = {path for name in _REPORTS for depth in ("", "*/", "*/*/") for path in folder.glob(depth + name)}
-    if folder.name in ("bench", "calibration"):
-        reports |= set(folder.glob("*.json"))
+    # The folder itself may be named after its reports.
+    own = [name.split("/")[1] for name in _REPORTS if name.startswith(f"{folder.name}/")]
+    reports |= {path for name in own for path in folder.glob(name)}
     found |= {path for path in reports if is_report(path)}
     if not found:
         raise InputError(f"no records in {folder}. Make some with `localist measure`.")
+    if (folder / STATED_NAME).is_file():
+        found.add(folder / STATED_NAME)
     return sorted(found)
 
 

@@ -7,7 +7,8 @@ there as long as the optimiser's own step is shorter than `eta lam`.
 For every group the run records the step from which it is zero, and two predictions counted from the start: with
 the largest step length `G` measured in the run, the first `N` with `sum_{t<=N} eta_t (lam - G) >= |w_0|` (C4, one
 step more in floating point); for AdamW, whatever the loss, the first `N` with
-`sum_{t<=N} eta_t (lam - sqrt(p) c_t) >= |w_0|` (C5; `p` weights per group).
+`sum_{t<=N} eta_t (lam - sqrt(p) c_t) >= |w_0|` (C5; `p` weights per group). With `norms_every` it also records the
+groups' norms every so many steps, and the learning rate of each step.
 
 `S = Q K^T` is bilinear, so `W_Q = W_K = 0` is a strict local minimum for every `lam > 0`. One zero matrix is enough
 to lose the head: its queries (or keys) are then only biases, and its scores no longer depend on the query (or key).
@@ -82,8 +83,10 @@ class GroupProximal(TrainerCallback, ExportableState):
         feature_blocks: int,
         optimizer: str = "adamw",
         betas: tuple[float, float] = (0.9, 0.999),
+        norms_every: int | None = None,
     ) -> None:
         self.penalty = penalty
+        self.norms_every = norms_every
         self.feature_blocks = feature_blocks
         self.optimizer = optimizer
         self.betas = betas
@@ -95,11 +98,14 @@ class GroupProximal(TrainerCallback, ExportableState):
         self.start: list[Tensor] = []
         self.reach: list[Tensor] = []
         self.extinct: list[Tensor] = []
+        # The norms of all groups, in this order, after each step at which they were recorded.
+        self.norms: list[list[Tensor]] = []
         self._before: list[Tensor] = []
 
     def state(self) -> dict[str, Any]:
         """State to store in a checkpoint."""
         kept = {name: [each.tolist() for each in getattr(self, name)] for name in ("start", "reach", "extinct")}
+        kept["norms"] = [[each.tolist() for each in norms] for norms in self.norms]
         return {"args": {}, "attributes": {"rates": self.rates, "group_size": self.group_size, **kept}}
 
     def restore(self, attributes: dict[str, Any]) -> None:
@@ -109,6 +115,8 @@ class GroupProximal(TrainerCallback, ExportableState):
         self.start = [torch.tensor(each) for each in attributes["start"]]
         self.reach = [torch.tensor(each) for each in attributes["reach"]]
         self.extinct = [torch.tensor(each, dtype=torch.long) for each in attributes["extinct"]]
+        # A checkpoint of an earlier version holds none.
+        self.norms = [[torch.tensor(each) for each in norms] for norms in attributes.get("norms", [])]
 
     def on_train_begin(
         self,
@@ -158,18 +166,34 @@ class GroupProximal(TrainerCallback, ExportableState):
         rate = float(optimizer.param_groups[0]["lr"])
         step = len(self.rates) + 1
         self.rates.append(rate)
+        norms = []
         for index, weight in enumerate(each.weight for each in self._projections):
             if rate > 0:
                 moved = self._norms(weight - self._before[index]) / rate
                 alive = self.extinct[index] == 0
                 self.reach[index] = torch.where(alive, torch.maximum(self.reach[index], moved), self.reach[index])
             shrink_groups(weight, self.feature_blocks, rate * self.penalty)
-            zero = self._norms(weight) == 0
+            norms.append(self._norms(weight))
+            zero = norms[-1] == 0
             born = zero & (self.extinct[index] == 0)
             self.extinct[index] = torch.where(zero, self.extinct[index] + born * step, 0)
+        if self.norms_every is not None and step % self.norms_every == 0:
+            self.norms.append(norms)
+
+    def report(self) -> dict[str, Any]:
+        """What the run records of its groups, as plain data."""
+        found = {
+            "optimizer": self.optimizer,
+            "group_penalty": self.penalty,
+            "weights_in_a_group": self.group_size,
+            "collapsed_heads": self.collapsed(),
+        }
+        if self.norms_every is not None:
+            found |= {"norms_every": self.norms_every, "betas": list(self.betas), "learning_rates": self.rates}
+        return found | {"groups": self.groups()}
 
     def groups(self) -> list[dict[str, Any]]:
-        """One record per group: norm at the start, longest step, extinction measured and predicted."""
+        """One record per group: norm at the start, longest step, extinction measured and predicted, norms recorded."""
         rates = np.array(self.rates)
         reaches = adam_update_bound(np.arange(1, len(rates) + 1), *self.betas)
         universal = rates * (self.penalty - math.sqrt(self.group_size) * reaches)
@@ -183,6 +207,7 @@ class GroupProximal(TrainerCallback, ExportableState):
         for layer, block, matrix, head in places:
             index = len(MATRICES) * layer + matrix
             start, reach, extinct = (each[index][block, head].item() for each in (self.start, self.reach, self.extinct))
+            norms = [float(f"{each[index][block, head].item():.9g}") for each in self.norms]
             records.append(
                 {
                     "layer": layer,
@@ -195,6 +220,8 @@ class GroupProximal(TrainerCallback, ExportableState):
                     "predicted_step_measured": predicted_step(start, rates * (self.penalty - reach)),
                     "predicted_step_universal": predicted_step(start, universal) if adam else None,
                 }
+                # Nine digits tell any two numbers of float32 apart.
+                | ({"norms": norms} if self.norms_every is not None else {})
             )
         return records
 

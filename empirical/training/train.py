@@ -127,8 +127,13 @@ def _train(folder: Path, config: RunConfig, resume: bool, progress: bool, watche
     objective = config.objective
     groups = adapters = evaluation = None
     if objective.group_penalty:
-        optimizer = config.training.optimizer
-        groups = GroupProximal(objective.group_penalty, objective.feature_blocks, optimizer, ADAM_BETAS)
+        groups = GroupProximal(
+            objective.group_penalty,
+            objective.feature_blocks,
+            config.training.optimizer,
+            ADAM_BETAS,
+            objective.norms_every,
+        )
         groups.find(model)
         callbacks.append(groups)
     if config.training.lora_rank is not None:
@@ -304,11 +309,8 @@ def _write_summary(
 
 
 def _write_groups(folder: Path, groups: GroupProximal) -> None:
-    report = {
-        "optimizer": groups.optimizer,
-        "group_penalty": groups.penalty,
-        "weights_in_a_group": groups.group_size,
-        "collapsed_heads": groups.collapsed(),
-        "groups": groups.groups(),
-    }
-    write_text_atomically(folder / GROUPS_NAME, json.dumps(report, indent=2) + "\n")
+    report = groups.report()
+    # One line per group keeps the norms of many steps readable.
+    lines = ",\n".join("  " + json.dumps(each) for each in report.pop("groups"))
+    head = json.dumps(report).removesuffix("}")
+    write_text_atomically(folder / GROUPS_NAME, f'{head},\n "groups": [\n{lines}\n ]}}\n')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import Any
 
 import pandas as pd
@@ -20,7 +21,8 @@ configuration, against fidelity, the share of attention on a query's own block (
 schedule and largest dial, filled where all have the same largest dial, hollow where they have the same mean dial; bars
 are 95 % intervals over seeds, perplexities paired by seed. The line runs along the frontier: configurations that no
 other beats in both means. Intervals that overlap leave their order open. Measured after fine-tuning from one base
-model."""
+model. A number that a paper's abstract states of another model and text is marked with its version, and is not measured
+here."""
 
 BASELINE = "distributed"
 # How the marks of each budget are filled.
@@ -72,8 +74,20 @@ def draw(rows: pd.DataFrame) -> Figure:
             axis.margins(0.12)
         axes[0, 0].set_ylabel(f"perplexity / {BASELINE}")
         note(axes[0, 1], "better: right and down", (0.02, 0.02), ha="left")
+        _stated(axes[0, 0], rows)
         _legend(axes[0, 0], list(dict.fromkeys(rows["configuration"])), rows)
     return figure
+
+
+def _stated(axis: Any, rows: pd.DataFrame) -> None:
+    """Mark what papers state; it needs a fidelity to be a point, and the abstracts state none."""
+    if "stated" not in rows:
+        return
+    words = ["stated of another model, not measured here:"]
+    for line in rows.dropna(subset=["stated"]).drop_duplicates("configuration").itertuples():
+        words += textwrap.wrap(f"{line.configuration} “{line.stated}”, {line.stated_in}", 46)
+    if len(words) > 1:
+        note(axis, "\n".join(words), (0.99, 0.87), va="top", color=GREY)
 
 
 def _frontier(axis: Any, table: pd.DataFrame) -> None:

@@ -45,7 +45,7 @@ def test_command_draws_figures_with_stamps(runs, tmp_path, capsys, names):
         "dial": [runs / "quintic-0" / "dial" / "rows.csv"],
         "layers": [runs / run / "measured" / "rows.csv" for run in ("distributed-0", "quintic-0")],
     }
-    assert {*shown} == {*(names or NAMES)} - {"unseen", "cost"}
+    assert {*shown} == {*(names or NAMES)} - {"paths", "rules", "unseen", "cost"}
     for name in {*csv} & {*shown}:
         files = csv[name]
         stamps = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]

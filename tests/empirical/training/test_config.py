@@ -27,6 +27,7 @@ from theory.errors import DomainError
         ({"objective": {"floor_weight": 1.0}}, "floor_weight has no effect without fidelity_floor: give that too"),
         ({"objective": {"feature_blocks": 4}}, "feature_blocks has no effect without group_penalty above 0: give that"),
         ({"objective": {"feature_blocks": 4, "group_penalty": 0.0}}, "feature_blocks has no effect without group_pen"),
+        ({"objective": {"norms_every": 4}}, "norms_every has no effect without group_penalty above 0: give that"),
         ({"locality": {"largest_dial": 0.9}}, "largest_dial 0.9 has no effect with schedule 'distributed', whose"),
         ({"locality": {"schedule": "distributed", "largest_dial": 0.0}}, "largest_dial 0 has no effect with schedule"),
         *(

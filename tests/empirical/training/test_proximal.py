@@ -40,10 +40,10 @@ class Moves:
                 groups_of(self.net, layer)[block, :, matrix, head] += amount
 
 
-def run(steps, penalty=1.0, optimizer="sgd", net=None):
+def run(steps, penalty=1.0, optimizer="sgd", net=None, norms_every=None):
     """A record after these steps, `(rate, moves)` each."""
     net = net or model()
-    record = GroupProximal(penalty=penalty, feature_blocks=BLOCKS, optimizer=optimizer)
+    record = GroupProximal(penalty=penalty, feature_blocks=BLOCKS, optimizer=optimizer, norms_every=norms_every)
     record.on_train_begin(None, None, None, model=net)
     mover = Moves(net)
     for rate, moves in steps:
@@ -117,6 +117,17 @@ def test_step_shrinks_groups_by_rate_times_penalty():
         torch.testing.assert_close(moved, torch.full_like(moved, 0.05 * 0.1), rtol=1e-3, atol=0)
 
 
+def test_norms_are_those_after_every_second_step():
+    """An optimiser that does not move leaves each norm less by rate times penalty at each step, down to zero."""
+    record, _ = run([(0.02, {})] * 7, norms_every=2)
+    report = record.report()
+    assert report["learning_rates"] == [0.02] * 7
+    for each in report["groups"]:
+        assert each["norms"] == pytest.approx([max(0.0, each["norm_start"] - 0.02 * n) for n in (2, 4, 6)], abs=1e-7)
+    assert {0.0} < {norm for each in report["groups"] for norm in each["norms"]}
+    assert "norms" not in run([(0.02, {})])[0].report()["groups"][0]
+
+
 def test_zero_rate_changes_nothing():
     record, net = run([(0.0, {})], penalty=1e9)
     assert torch.equal(net.transformer.h[0].attn.c_attn.weight, model().transformer.h[0].attn.c_attn.weight)
@@ -175,7 +186,7 @@ def test_record_continues_from_a_checkpoint(tmp_path):
                 raise InterruptedError
 
     config = tiny(
-        objective={"group_penalty": 5.0, "feature_blocks": 4},
+        objective={"group_penalty": 5.0, "feature_blocks": 4, "norms_every": 2},
         training={"steps": 8, "checkpoint_steps": 3, "optimizer": "sgd", "learning_rate": 0.02, "warmup_steps": 0},
     )
     whole = train(config, tmp_path / "whole", progress=False)
@@ -186,3 +197,6 @@ def test_record_continues_from_a_checkpoint(tmp_path):
     assert reports[0] == reports[1]
     steps = {each["extinct_step"] for each in reports[0]["groups"]}
     assert any(step and step <= 3 for step in steps), "the test needs a group that is extinct before the checkpoint"
+    norms = np.array([each["norms"] for each in reports[0]["groups"]])
+    zero = np.array([each["extinct_step"] or 99 for each in reports[0]["groups"]])
+    assert ((norms == 0) == (zero[:, None] <= np.array([2, 4, 6, 8]))).all()
