@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,7 @@ from typing import Any
 import pandas as pd
 
 from empirical.seal import check_content
-from empirical.steering.log_lines import LogLine
-from empirical.steering.read_log import LoggedPass, read_log
+from figures.stamp import digest
 from theory.errors import InputError
 from theory.files import read_json, sha256_of
 
@@ -20,13 +20,14 @@ LOG = ".jsonl"
 
 def is_report(path: Path) -> bool:
     """Whether the file is a report that a figure can show."""
-    return path.suffix == LOG or _kind(read_json(path)) is not None
+    return _is_log(path) if path.suffix == LOG else _kind(read_json(path)) is not None
 
 
 def read_report(path: Path) -> tuple[str, pd.DataFrame, dict[str, Any], str]:
     """Kind, table, content and SHA-256 of a report. Raises InputError, also if it differs from its seal."""
     if path.suffix == LOG:
-        return "firings", _firings(path), {}, sha256_of(path)
+        rows, sha256 = _firings(path)
+        return "firings", rows, {}, sha256
     report = read_json(path)
     check_content(path, report)
     kind = str(_kind(report))
@@ -39,6 +40,16 @@ def read_report(path: Path) -> tuple[str, pd.DataFrame, dict[str, Any], str]:
 def is_bench(report: dict[str, Any]) -> bool:
     """Whether the object of a JSON file has the form of a report of `localist bench`."""
     return isinstance(report.get("results"), list) and isinstance(report.get("shape"), dict)
+
+
+def _is_log(path: Path) -> bool:
+    """Whether the first line is that of a firing log; what follows it is checked when it is read."""
+    try:
+        with path.open("rb") as stream:
+            first = json.loads(stream.readline())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(first, dict) and first.get("event") == "log"
 
 
 def _kind(report: dict[str, Any]) -> str | None:
@@ -115,8 +126,16 @@ def _groups(name: str, report: dict[str, Any]) -> pd.DataFrame:
     )
 
 
-def _firings(path: Path) -> pd.DataFrame:
-    """One row per firing of a log: its fields, and the `model` that the log names. Raises InputError."""
+def _firings(path: Path) -> tuple[pd.DataFrame, str]:
+    """One row per firing of a log, and the SHA-256 of its files in their order. Raises InputError.
+
+    A row has a firing's fields, and the `model` that the log names.
+    """
+    # Loads torch, which takes seconds and which nothing else here needs.
+    from empirical.steering.firing_log import part, part_numbers
+    from empirical.steering.log_lines import LogLine
+    from empirical.steering.read_log import LoggedPass, read_log
+
     model, lines = "", []
     for entry in read_log(path):
         if isinstance(entry, LogLine):
@@ -125,7 +144,9 @@ def _firings(path: Path) -> pd.DataFrame:
             lines += [firing.model_dump(exclude={"event"}) for firing in entry.firings]
     if not lines:
         raise InputError(f"{path} holds no firing of a rule")
-    return pd.DataFrame(lines).astype({"promise": float}).assign(record=path.stem, model=model)
+    rows = pd.DataFrame(lines).astype({"promise": float}).assign(record=path.stem, model=model)
+    files = [part(path, number) for number in (0, *part_numbers(path))]
+    return rows, digest(b"".join(file.read_bytes() for file in files))
 
 
 _TABLES = {"bench": _bench, "calibration": _calibration, "groups": _groups}

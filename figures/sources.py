@@ -169,7 +169,7 @@ def _record_paths(folder: Path) -> list[Path]:
         raise InputError(f"no folder of records at {folder}")
     if folder.is_file():
         if not is_report(folder):
-            raise InputError(f"{folder} is neither a folder of records nor a report of `bench` or `calibrate`")
+            raise InputError(f"{folder} is neither a folder of records nor a report or log that a figure shows")
         return [folder]
     if (folder / MANIFEST_NAME).is_file() or (folder / ROWS_NAME).is_file():
         return [folder]

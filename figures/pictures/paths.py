@@ -32,7 +32,8 @@ norm of the block that starts with the largest one, as measured (marks), and the
 (dashed), down to the step from which zero is promised (diamond). The ceiling of C4 needs the longest gradient of the
 block, which was measured in the same run; that of C5 holds whatever the loss, and knows nothing of the run but its
 starting norms and learning rates. Ends: the norm of every block at the end of training over that at the start, against
-the penalty. Blocks become zero at smaller penalties than those that promise it. One seed; measured."""
+the penalty. Blocks become zero at smaller penalties than those that promise it. All blocks are penalised alike, so
+that the penalties that empty all of them select none. One seed; measured."""
 
 NAMES = {"sgd": ("gradient descent", "C4"), "adamw": ("AdamW", "C5")}
 # The penalty of gradient descent adds to a loss in nats.
@@ -167,7 +168,7 @@ def _paths(axis: Any, runs: list[_Run]) -> None:
             shown = slice(int(promised) + 1)
             axis.plot(run.ceilings()[block][shown], color=PREDICTED, linestyle="--", linewidth=1.0, label="_ceiling")
             axis.plot([promised], [0.0], "D", color=PREDICTED, markerfacecolor="none", markersize=5, label="_promised")
-            label = f"most at {run.penalty:g}, by {NAMES[run.optimizer][1]}"
+            label = f"ceiling at {run.penalty:g} ({NAMES[run.optimizer][1]})"
             axis.plot([], [], "D--", color=PREDICTED, markerfacecolor="none", markersize=4, label=label)
     # The legend stands above the paths.
     axis.set(xlabel="training step", ylabel="norm of the block", ylim=(-0.02, 2.1 * runs[0].norms[block, 0]))

@@ -63,7 +63,7 @@ def test_legends_say_what_was_promised_and_what_was_measured(rows):
     assert labels(figure, 0)[1:] == [
         "0.002: zero from step 124, not promised",
         "0.008: zero from step 40, promised from 66",
-        "most at 0.008, by C4",
+        "ceiling at 0.008 (C4)",
     ]
     assert labels(figure, 1)[1:] == ["measured: all zero from 0.002 on", "promised (C4): all zero from 0.008 on"]
     assert labels(figure, 3)[1:] == ["measured: all zero from 6 on", "promised (C5): all zero from 35.1 on"]

@@ -73,6 +73,19 @@ def test_a_log_without_firings_is_refused(tmp_path):
     path.write_text("".join(lines[:3]))
     with pytest.raises(InputError, match="holds no firing of a rule"):
         read_report(path)
+    path.write_text('{"event": "text"}\n')
+    assert not is_report(path)
+
+
+def test_a_log_in_several_files_is_read_whole(tmp_path):
+    lines = (RECORDS / "rules" / "firings.jsonl").read_text().splitlines(True)
+    path = tmp_path / "firings.jsonl"
+    path.write_text("".join(lines[:200]))
+    (tmp_path / "firings.jsonl.1").write_text("".join(lines[200:]))
+    whole = read_report(RECORDS / "rules" / "firings.jsonl")
+    parts = read_report(path)
+    assert parts[1].equals(whole[1])
+    assert parts[3] == whole[3]
 
 
 def test_stated_numbers_are_marked_with_their_version():
