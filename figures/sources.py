@@ -104,6 +104,8 @@ def material(records: Sequence[Recorded], kind: str, figure: str) -> Material:
             sources = (*found.sources, Source(stated[0].file, stated[0].digest))
             return replace(found, rows=with_stated(found.rows, stated[0].rows), sources=sources)
         return found
+    if kind == "groups":
+        _check_comparable(chosen)
     if kind in ("bench", "calibration", "groups", "firings"):
         rows = pd.concat([each.rows for each in chosen], ignore_index=True)
         return Material(rows, _sources(chosen))
@@ -122,6 +124,20 @@ def _of_sweep(sweep: RecordedSweep, kind: str) -> Material:
     if kind == "sweep tasks":
         return _drawn_from(sweep, sweep.tasks(), MANIFEST_NAME, SWEPT_ROWS)
     return _drawn_from(sweep, sweep.with_intervals(), SUMMARY_NAME, SWEPT_ROWS)
+
+
+def _check_comparable(records: Sequence[Recorded]) -> None:
+    """Raise InputError unless the runs of an optimizer have a penalty each, and the same groups at the start."""
+    starts: dict[str, pd.Series] = {}
+    penalties = set()
+    for each in records:
+        optimizer, penalty = str(each.rows["optimizer"].iloc[0]), float(each.rows["penalty"].iloc[0])
+        if (optimizer, penalty) in penalties:
+            raise InputError(f"{each.file} is another run of {optimizer!r} with penalty {penalty:g}: name one of them")
+        penalties.add((optimizer, penalty))
+        start = each.rows["norm"][each.rows["step"] == 0].reset_index(drop=True)
+        if not start.equals(starts.setdefault(optimizer, start)):
+            raise InputError(f"{each.file} began with other weights than the runs beside it: name runs of one model")
 
 
 def _sources(records: Sequence[Recorded]) -> tuple[Source, ...]:

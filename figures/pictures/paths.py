@@ -84,7 +84,9 @@ class _Run:
         above = self.norms > self.ceilings() + ROUNDING * self.norms[:, :1]
         # Rounding may cost one step more (C4).
         late = ~np.isnan(self.promised) & ~(self.extinct <= self.promised + 1)
-        return np.asarray(above.any(1) | late)
+        # The gradient of a block is measured only while it is not zero: C4 says nothing of one that came back.
+        back = (np.maximum.accumulate(self.norms == 0, axis=1) & (self.norms > 0)).any(1)
+        return np.asarray((above.any(1) | late) & ~(back & (self.optimizer == "sgd")))
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
@@ -179,7 +181,8 @@ def _paths(axis: Any, runs: list[_Run]) -> None:
 def _ends(axis: Any, runs: list[_Run]) -> None:
     statement = NAMES[runs[0].optimizer][1]
     for place, run in enumerate(runs):
-        last = run.norms[:, ~np.isnan(run.norms).all(0)][:, -1]
+        # The last step need not be one at which norms were recorded; whether a block is zero is known of every step.
+        last = np.where(run.extinct > 0, 0.0, run.norms[:, ~np.isnan(run.norms).all(0)][:, -1])
         wrong = run.beyond()
         for chosen, colour, marker, label in (
             (~wrong, MEASURED, "o", "_blocks" if place else "a block, measured"),
@@ -202,7 +205,7 @@ def _ends(axis: Any, runs: list[_Run]) -> None:
             axis.plot([], [], label=f"{words}: at none of these penalties", **style)
         else:
             axis.axvline(value, label=f"{words}: all zero from {_rounded_up(value)} on", **style)
-    axis.legend(loc="upper right", title=f"{len(runs)} penalties, a run each", title_fontsize=6.5, alignment="left")
+    axis.legend(loc="upper right", title=f"runs, of one penalty each: {len(runs)}", title_fontsize=6.5, alignment="left")
 
 
 def _promised_from(runs: list[_Run]) -> float | None:

@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures.pictures.style import ALARM, COLUMN, GREY, INK, MEASURED, look, note, title
-from theory.errors import DomainError
 
 NAME = "rules"
 KIND = "firings"
@@ -46,16 +45,15 @@ def faults(rows: pd.DataFrame) -> list[str]:
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """Draw the firings of one log, one panel per rule. Raises DomainError for more rules than fit."""
-    names = list(dict.fromkeys(rows["rule"]))
-    if len(names) > MOST_RULES:
-        raise DomainError(f"the log holds firings of {len(names)} rules, more than the {MOST_RULES} that fit")
+    """Draw the firings of one log, one panel per rule, of those that fired most if there are many."""
+    names = list(rows["rule"].value_counts().index[:MOST_RULES])
+    more = rows["rule"].nunique() - len(names)
     with look():
         figure = Figure(figsize=(COLUMN, 0.5 + 1.8 * len(names)), layout="constrained")
         axes = figure.subplots(len(names), 1, squeeze=False)[:, 0]
         for axis, name in zip(axes, names, strict=True):
             _rule(axis, name, rows[rows["rule"] == name].sort_values("before", kind="stable"))
-        axes[-1].set_xlabel("firings, sorted by the share before")
+        axes[-1].set_xlabel("firings, sorted by the share before" + (f"; rules not shown: {more}" if more else ""))
         axes[0].legend(*_once(axes), loc="upper left")
     return figure
 

@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 from drawn_rows import rows_of
 from pictures import drawn_in_red
+from recorded import REFERENCE
 
 from figures.pictures import paths
-from theory.errors import DomainError
+from figures.sources import material, read_all
+from theory.errors import DomainError, InputError
 from theory.numbers.extinction_steps import adam_update_bound
 
 
@@ -76,6 +78,32 @@ def test_a_penalty_counts_only_if_all_larger_ones_do():
     assert paths._from(runs, [True, False, True]) == 3.0
     assert paths._from(runs, [True, True, False]) is None
     assert paths._from(runs, [False, True, True]) == 2.0
+
+
+def test_c4_says_nothing_of_a_block_that_came_back(rows):
+    """Its gradient while it was zero is not in the record; C5 holds all the same."""
+    for record, faults in (("descent-0.008", []), ("adamw-40", ["AdamW: penalty 40: blocks above the ceiling: 1"])):
+        part = rows[rows["record"] == record].copy()
+        part.loc[(part["group"] == 3) & (part["step"] == 200), "norm"] = 0.1
+        part.loc[part["group"] == 3, "extinct"] = np.nan
+        assert paths.faults(part) == faults
+
+
+def test_runs_of_two_models_or_one_penalty_are_left_out(tmp_path):
+    source = REFERENCE.parent / "paths" / "adamw-2.json"
+    for name, change in (("a", None), ("b", ('"group_penalty": 2.0', '"group_penalty": 3.0')), ("c", None)):
+        (tmp_path / name).mkdir()
+        text = source.read_text()
+        (tmp_path / name / "groups.json").write_text(text.replace(*change) if change else text)
+    two = read_all([tmp_path / "a", tmp_path / "b"])
+    assert sorted(material(two, "groups", "paths").rows["penalty"].unique()) == [2.0, 3.0]
+    with pytest.raises(InputError, match=r"c/groups\.json is another run of 'adamw' with penalty 2: name one"):
+        material(read_all([tmp_path]), "groups", "paths")
+    (tmp_path / "c" / "groups.json").write_text(
+        source.read_text().replace('"norm_start": 0.2', '"norm_start": 0.3').replace(": 2.0", ": 4.0", 1)
+    )
+    with pytest.raises(InputError, match=r"c/groups\.json began with other weights than the runs beside it"):
+        material(read_all([tmp_path]), "groups", "paths")
 
 
 def test_refuses_runs_that_it_cannot_tell_apart(rows):

@@ -7,7 +7,6 @@ from drawn_rows import rows_of
 from pictures import drawn_in_red, texts
 
 from figures.pictures import rules
-from theory.errors import DomainError
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +61,10 @@ def test_a_rule_with_a_strength_promises_nothing(rows):
     assert {each.get_label() for each in figure.axes[0].lines} == {"before", "after"}
 
 
-def test_refuses_more_rules_than_fit(rows):
-    many = pd.concat([rows.assign(rule=rows["rule"] + str(copy)) for copy in range(2)])
-    with pytest.raises(DomainError, match="firings of 6 rules, more than the 4 that fit"):
-        rules.draw(many)
+def test_rules_that_fired_most_are_shown_and_the_others_counted(rows):
+    again = rows[rows["rule"] != "remember the start"]
+    many = pd.concat([rows, again.assign(rule=again["rule"] + " again")])
+    figure = rules.draw(many)
+    assert len(figure.axes) == 4
+    assert "remember the start" not in texts(figure)
+    assert figure.axes[-1].get_xlabel().endswith("; rules not shown: 1")
