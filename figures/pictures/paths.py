@@ -205,7 +205,8 @@ def _ends(axis: Any, runs: list[_Run]) -> None:
             axis.plot([], [], label=f"{words}: at none of these penalties", **style)
         else:
             axis.axvline(value, label=f"{words}: all zero from {_rounded_up(value)} on", **style)
-    axis.legend(loc="upper right", title=f"runs, of one penalty each: {len(runs)}", title_fontsize=6.5, alignment="left")
+    heading = f"runs, of one penalty each: {len(runs)}"
+    axis.legend(loc="upper right", title=heading, title_fontsize=6.5, alignment="left")
 
 
 def _promised_from(runs: list[_Run]) -> float | None:
