@@ -17,9 +17,9 @@ import torch
 from empirical.attention.rounding import Arithmetic
 from empirical.journal import Array, Entry, Journal, is_journal_of, read_entries
 from empirical.measuring.passes import Batch, Loss, MeasureWindow, Sink
-from empirical.measuring.processes import Team
 from empirical.measuring.rows import Rows
 from empirical.measuring.shift import Shift
+from empirical.processes import Team
 
 # Journal of the first process, and those of all.
 JOURNAL_NAME = "unfinished.journal"

@@ -18,13 +18,13 @@ from empirical.attention.schedule import LayerDial, check_dials, largest_dial, l
 from empirical.locks import alone_in
 from empirical.measuring.kept_windows import KeptWindows
 from empirical.measuring.passes import Batch, Sink, count_rows, run_windows
-from empirical.measuring.processes import Team, together
 from empirical.measuring.records import COLUMNS, Records, drop_partial, read_records, records_reserved
 from empirical.measuring.row_file import RowFile, row_file
 from empirical.measuring.subject import open_subject, record_folder
 from empirical.measuring.summary import SERIES, Judged, LayerSummary
 from empirical.measuring.work import ADVICE, Work, begin, results, share
 from empirical.memory import enough_memory
+from empirical.processes import Team, together
 from theory.design.value_range import parse_values
 from theory.errors import DomainError
 
@@ -56,6 +56,7 @@ def measure(
     precision: str = "float32",
     out_dir: Path | str | None = None,
     rows_file: Path | str | None = None,
+    sample: int | None = None,
     progress: bool = True,
 ) -> Records:
     """Measure every attention row with the model's own dials; records go to `out_dir`, by default `MODEL/measured`.
@@ -64,8 +65,9 @@ def measure(
     `text`, `model` is a finished run, measured on its held-out sequences. With `text`, a file, it is the folder or the
     hub name of any transformers decoder; `block`, `blocks` and `context` are as in `subject.open_decoder`. `sequences`
     limits the sequences (None: all). `precision` float64 decides rows whose scores are too large for float32.
-    `rows_file` receives every row (`row_file`). A measurement that was killed is continued from the journal in
-    `out_dir` (`kept_windows`); the processes of torchrun share the sequences. Raises InputError, DomainError.
+    `rows_file` receives every row (`row_file`), or a random `sample` of so many. A measurement that was killed is
+    continued from the journal in `out_dir` (`kept_windows`); the processes of torchrun share the sequences. Raises
+    InputError, DomainError.
     """
     with together() as team:
         subject = open_subject(
@@ -74,7 +76,7 @@ def measure(
         plan = subject.dials if dials is None else dials
         check_dials(plan, subject.layers)
         name, stated = (OWN_NAME, {}) if dials is None else (DIALLED_NAME, {"dials": list(plan)})
-        work = Work(subject, record_folder(subject, out_dir, name), "rows", [plan], stated, rows_file, progress)
+        work = Work(subject, record_folder(subject, out_dir, name), "rows", [plan], stated, rows_file, progress, sample)
         return _measured(work, team)
 
 
@@ -91,6 +93,7 @@ def measure_dial(
     precision: str = "float32",
     out_dir: Path | str | None = None,
     rows_file: Path | str | None = None,
+    sample: int | None = None,
     progress: bool = True,
 ) -> Records:
     """Move the dial at inference through `values`; records go to `out_dir`, by default `MODEL/dial`.
@@ -107,7 +110,7 @@ def measure_dial(
         )
         plans = [layer_dials(shape, subject.layers, value) for value in values]
         out = record_folder(subject, out_dir, DIAL_NAME)
-        return _measured(Work(subject, out, "dial", plans, {"shape": shape}, rows_file, progress), team)
+        return _measured(Work(subject, out, "dial", plans, {"shape": shape}, rows_file, progress, sample), team)
 
 
 def dial_values(text: str) -> list[float]:
@@ -152,11 +155,13 @@ def _recorded(work: Work, team: Team) -> Records:
     if getattr(subject.model.config, "localist", None) is None:
         # At most: layers with sinks have more rows, layers with sliding windows fewer.
         total = subject.windows.numel()
+    if work.sample is not None:
+        _check_sample(work, work.sample, subject.layers * subject.heads * total)
     lines = len(work.plans) * subject.layers * subject.heads
     drop_partial(work.out)
     with (
         records_reserved(work.out, lines, len(work.plans) * (subject.layers + 10) * PLAN_BYTES) as write,
-        row_file(work.rows_file, lines * total, moved=work.moved) as file,
+        row_file(work.rows_file, lines * total, moved=work.moved, sample=work.sample) as file,
         closing(work.kept(team)) as kept,
     ):
         begin(work, kept, file)
@@ -177,6 +182,14 @@ def _recorded(work: Work, team: Team) -> Records:
         kept.drop()
     team.meet()
     return records
+
+
+def _check_sample(work: Work, sample: int, most: int) -> None:
+    """Raise DomainError unless the sample has room in a pass of `most` rows, and a file."""
+    if work.rows_file is None:
+        raise DomainError(f"sample {sample} says how many rows a file keeps: name it with --rows")
+    if not 1 <= sample <= most:
+        raise DomainError(f"sample {sample} must lie between 1 and the {most} rows of a pass")
 
 
 def _summary(work: Work, kept: KeptWindows, total: int, file: RowFile | None) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -39,17 +39,28 @@ def measure(
         float | None,
         typer.Option(help="Report which heads leak at most this in every row, and what computing them locally moves."),
     ] = None,
+    maps: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYER.HEAD,...", help="Write the attention maps of these heads on the first sequence, no more."
+        ),
+    ] = None,
     sequences: Annotated[int | None, typer.Option(help="Sequences of the text to measure (all).")] = None,
     precision: Precision = "float32",
-    out: Annotated[Path | None, typer.Option(help="Record folder (measured, dial or truncated in MODEL).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Record folder (measured, dial, truncated, maps in MODEL).")] = None,
     rows: Annotated[
         Path | None, typer.Option(help="Also write every row, with its numbers, bounds and verdict: FILE.parquet.")
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(help="Of --rows, keep so many rows of each pass, drawn at random with seed 0 (all).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure every attention row against its bounds; exit status 1 if any row violates one or is undecided."""
     if shape is not None and dial is None:
         raise DomainError(f"shape {shape} spreads a moved dial over the layers: give --dial too")
+    if sample is not None and rows is None:
+        raise DomainError(f"sample {sample} says how many rows a file keeps: name it with --rows")
     if dials is not None and dial is not None:
         raise DomainError(f"dial {dial} and the dials of {dials} were given: give one of them")
     from empirical.measuring.dial_file import blocks_for, read_dials
@@ -67,6 +78,17 @@ def measure(
         "sequences": sequences,
     }
     options |= {"precision": precision, "out_dir": out}
+    if maps is not None:
+        unused = {"--dial": dial, "--truncate": truncate, "--sequences": sequences, "--rows": rows}
+        for name, value in unused.items():
+            if value is not None:
+                raise DomainError(f"{name} {value} does not go with --maps, which runs the first sequence once")
+        from empirical.measuring.maps import measure_maps, parse_heads
+
+        del options["sequences"]
+        stated = measure_maps(model, parse_heads(maps), dials=None if dials is None else read_dials(dials), **options)
+        typer.echo(json.dumps(stated) if as_json else f"{len(stated['heads'])} attention maps in {stated['path']}")
+        return
     if truncate is not None:
         from empirical.measuring.truncation_command import report_truncation
 
@@ -76,7 +98,7 @@ def measure(
         options["dials"] = None if dials is None else read_dials(dials)
         report_truncation(model, truncate, values, shape or "localist", options, as_json)
         return
-    options |= {"rows_file": rows}
+    options |= {"rows_file": rows, "sample": sample}
     if dial is None:
         records = measure_model(model, dials=None if dials is None else read_dials(dials), **options)
     else:

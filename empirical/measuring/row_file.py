@@ -1,10 +1,12 @@
-"""`measure --rows FILE.parquet`: every attention row, written in groups during the measurement.
+"""`measure --rows FILE.parquet`: every attention row, written in groups during the measurement, or a sample of them.
 
-The file appears under its name only when complete. Its metadata names the records that it belongs to.
+The file appears under its name only when complete. Its metadata name the records that it belongs to, and hold the
+SHA-256 of its content.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from empirical.measuring.records import BOUNDS, MANIFEST_NAME, QUANTITIES, Records
 from empirical.measuring.summary import FIDELITY_BOUND, Judged
@@ -30,6 +33,9 @@ SUFFIX = ".parquet"
 
 # Least rows in every group but the last.
 GROUP_ROWS = 1 << 16
+
+# Seed of the numbers that choose a sample.
+SAMPLE_SEED = 0
 
 VERDICTS = ("not violated", "violated", "undecided")
 
@@ -77,12 +83,16 @@ MOVED_COLUMNS: dict[str, tuple[Any, str]] = {
 
 
 class RowFile:
-    """Writes `total` rows into a temporary file; `finish` moves it to its path."""
+    """Writes `total` rows into a temporary file; `finish` moves it to its path.
 
-    def __init__(self, path: Path, total: int, *, moved: bool) -> None:
+    With `sample` it keeps so many rows of every pass: drawn at random, all equally likely, the same ones in each pass.
+    """
+
+    def __init__(self, path: Path, total: int, *, moved: bool, sample: int | None = None) -> None:
         if path.suffix != SUFFIX:
             raise DomainError(f"rows file {path} must end in {SUFFIX}")
         self.path, self._total = path, total
+        self._sample, self._pools, self._content = sample, dict[float, _Pool](), ContentDigest()
         columns = ROW_COLUMNS | (MOVED_COLUMNS if moved else {})
         self._schema = pa.schema(
             [pa.field(name, kind, metadata={"meaning": meaning}) for name, (kind, meaning) in columns.items()]
@@ -106,8 +116,12 @@ class RowFile:
         """Write one batch's rows of one layer. Raises InputError if the disk is full, or will be."""
         columns = _values(judged, dial_largest)
         arrays = [pa.array(columns[field.name]).cast(field.type) for field in self._schema]
-        self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-        self._waiting_rows += len(arrays[0])
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        if self._sample is not None:
+            self._pools.setdefault(dial_largest, _Pool(self._sample)).add(_chances(judged), batch)
+            return
+        self._waiting.append(batch)
+        self._waiting_rows += len(batch)
         if self._waiting_rows >= GROUP_ROWS:
             self._write_group()
             self._check_room()
@@ -115,6 +129,8 @@ class RowFile:
     def finish(self, records: Records) -> None:
         """Name the records in the file's metadata, and move the file to its path. Raises InputError."""
         folder = records.folder or Path()
+        self._waiting += [batch for pool in self._pools.values() for batch in pool.kept]
+        self._waiting_rows += sum(len(batch) for pool in self._pools.values() for batch in pool.kept)
         about = {
             "schema": ROW_FILE_SCHEMA,
             "rows": self.rows + self._waiting_rows,
@@ -123,7 +139,11 @@ class RowFile:
             "rows_csv_sha256": records.digest,
             "manifest": records.manifest,
         }
+        if self._sample is not None:
+            seen = max(pool.seen for pool in self._pools.values())
+            about["sample"] = {"rows_of_each_pass": self._sample, "of": seen, "seed": SAMPLE_SEED}
         self._write_group()
+        about["content_sha256"] = self._content.hexdigest()
         try:
             self._writer.add_key_value_metadata({ROWS_KEY: json.dumps(about).encode("utf-8")})
             self._writer.close()
@@ -145,7 +165,9 @@ class RowFile:
         if not self._waiting:
             return
         try:
-            self._writer.write_table(pa.Table.from_batches(self._waiting), row_group_size=self._waiting_rows)
+            table = pa.Table.from_batches(self._waiting)
+            self._content.update(table)
+            self._writer.write_table(table, row_group_size=self._waiting_rows)
             self._stream.flush()
         except OSError as error:
             raise self._full(error) from error
@@ -167,19 +189,88 @@ class RowFile:
 
 
 @contextmanager
-def row_file(path: Path | str | None, total: int, *, moved: bool) -> Iterator[RowFile | None]:
+def row_file(
+    path: Path | str | None, total: int, *, moved: bool, sample: int | None = None
+) -> Iterator[RowFile | None]:
     """Yields a file of `total` rows at `path`, None for None; removes it unless finished within the context.
 
-    Raises InputError if it cannot be written, DomainError for another suffix.
+    `sample` is as in `RowFile`. Raises InputError if it cannot be written, DomainError for another suffix.
     """
     if path is None:
         yield None
         return
-    file = RowFile(Path(path), total, moved=moved)
+    file = RowFile(Path(path), total, moved=moved, sample=sample)
     try:
         yield file
     finally:
         file.drop()
+
+
+class ContentDigest:
+    """SHA-256 of a table's columns, however its rows are grouped."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, Any] = {}
+
+    def update(self, table: pa.Table) -> None:
+        """Add rows."""
+        for name in table.column_names:
+            values = table.column(name).to_numpy()
+            plain = values.dtype != object
+            data = values.tobytes() if plain else "".join(f"{each}\n" for each in values).encode("utf-8")
+            self._columns.setdefault(name, hashlib.sha256()).update(data)
+
+    def hexdigest(self) -> str:
+        """The digest of all columns' digests, in their order."""
+        lines = (f"{name} {column.hexdigest()}\n" for name, column in self._columns.items())
+        return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()
+
+
+def read_rows(path: Path | str) -> tuple[Any, dict[str, Any]]:
+    """A row file as a table of pandas, and what its metadata say. Raises InputError unless its content is as stated."""
+    try:
+        with pq.ParquetFile(path) as file:
+            table, about = file.read(), json.loads((file.metadata.metadata or {}).get(ROWS_KEY, b"null"))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{path} is no table: {str(error).splitlines()[0]}") from error
+    if not isinstance(about, dict):
+        raise InputError(f"{path} is not a file of `localist measure --rows`")
+    content = ContentDigest()
+    content.update(table)
+    if about.get("content_sha256") != content.hexdigest():
+        raise InputError(f"{path} does not match the SHA-256 of its rows in its metadata")
+    return table.to_pandas(), about
+
+
+class _Pool:
+    """The `size` rows with the least chances among those added."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self.seen = size, 0
+        self._chances: NDArray[np.float64] = np.empty(0)
+        self.kept: list[pa.RecordBatch] = []
+
+    def add(self, chances: NDArray[np.float64], batch: pa.RecordBatch) -> None:
+        self.seen += len(chances)
+        full = len(self._chances) >= self._size
+        chosen = np.flatnonzero(chances < self._chances.max()) if full else np.arange(len(chances))
+        if not len(chosen):
+            return
+        table = pa.Table.from_batches([*self.kept, batch.take(pa.array(chosen))])
+        found = np.concatenate([self._chances, chances[chosen]])
+        # In the order of arrival.
+        least = np.sort(np.argsort(found, kind="stable")[: self._size])
+        self._chances = found[least]
+        self.kept = table.take(pa.array(least)).combine_chunks().to_batches()
+
+
+def _chances(judged: Judged) -> NDArray[np.float64]:
+    """A random number for every row, head after head, which depends on the row's place alone."""
+    batch = judged.batch
+    heads = len(batch.rows.leak)
+    generator = np.random.default_rng([SAMPLE_SEED, int(batch.sequences[0]), batch.layer])
+    drawn = generator.random((int(batch.positions.max()) + 1, heads))
+    return np.asarray(drawn[batch.positions].T.ravel())
 
 
 def _values(judged: Judged, dial_largest: float) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from empirical.journal import fingerprint_of
 from empirical.locality import SIZED
 from empirical.measuring.kept_windows import FIELDS, KeptWindows
 from empirical.measuring.passes import MeasureWindow, Pass, moved_windows, own_windows, tracked
-from empirical.measuring.processes import Team
 from empirical.measuring.row_file import RowFile
 from empirical.measuring.subject import Subject
+from empirical.processes import Team
 
 ADVICE = "Measure fewer sequences with --sequences."
 
@@ -35,6 +35,7 @@ class Work:
     shape: dict[str, Any]
     rows_file: Path | str | None
     progress: bool
+    sample: int | None = None
 
     @property
     def moved(self) -> bool:

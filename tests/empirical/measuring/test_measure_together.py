@@ -21,7 +21,7 @@ from tiny import one_thread  # noqa: F401
 
 from empirical.journal import Journal
 from empirical.measuring.kept_windows import JOURNAL_NAME
-from empirical.measuring.processes import together
+from empirical.processes import together
 from theory.errors import LocalistError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -130,7 +130,7 @@ def test_sigterm_of_torchrun_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
             pass
 
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr("empirical.measuring.processes.PartialState", lambda **options: One())
+    monkeypatch.setattr("empirical.processes.PartialState", lambda **options: One())
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(LocalistError, match="process 0: ended by SIGTERM, as torchrun does when"), together():
         os.kill(os.getpid(), signal.SIGTERM)
