@@ -1,7 +1,8 @@
 """Every figure, in the order in which they are drawn.
 
 A module of a figure has a `NAME`, the ids of the `STATEMENTS` that it illustrates, a sentence `SHOWS` of what is drawn,
-`draw(rows)` and `faults(rows)`. It has a `KIND` of records, or `make_rows(seed)`, which makes its own rows.
+`draw(rows)` and `faults(rows)`. It has a `KIND` of records, or `make_rows(seed)`, which makes its own rows; with a kind
+`ALSO` of records, `joined(made, recorded)` are the rows of both.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from figures.pictures import (
     heads,
     layers,
     leak,
+    maps,
     measured,
     paths,
     phases,
@@ -31,7 +33,7 @@ from figures.pictures import (
 
 _ALL: tuple[Any, ...] = (
     *(thresholds, depth, phases, rowdial, leak, entropy, anchors),
-    *(dial, layers, heads, measured, paths, schedules, frontier, rules, unseen, cost),
+    *(dial, layers, heads, measured, maps, paths, schedules, frontier, rules, unseen, cost),
 )
 _BY_NAME: dict[str, Any] = {module.NAME: module for module in _ALL}
 MODULES: dict[str, Any] = {name: _BY_NAME[name] for name in NAMES}

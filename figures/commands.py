@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from figures.names import MADE, NAMES, RANDOM
+from figures.names import JOINED, MADE, NAMES, RANDOM
 from theory.errors import DomainError, InputError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _split(names: Sequence[str], records: list[Path] | None) -> tuple[list[str],
 def _refuse_idle(wanted: Sequence[str], records: list[Path] | None, seed: int | None) -> None:
     """Raise DomainError for an option that none of the requested figures uses."""
     drawn = ", ".join(wanted)
-    if wanted and records and not {*wanted} - {*MADE}:
+    if wanted and records and not {*wanted} - ({*MADE} - {*JOINED}):
         raise DomainError(f"--records {records[0]}: {drawn} is drawn without records; leave the option out")
     if wanted and seed is not None and not {*RANDOM} & {*wanted}:
         raise DomainError(

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from figures.caption import Caption
 from figures.catalogue import MODULES
+from figures.names import JOINED, MADE
 from figures.sources import DEFAULT_RECORDS, Material, material, read_all
 from figures.stamp import Source, csv_bytes, digest, save
 from figures.values import Series, digest_of, drawn_values, to_json
@@ -84,15 +85,18 @@ def gather(
     All records are read and checked before the first figure is drawn; `folders` None means `runs`. With
     `where_possible`, figures without records in the folders, or with more than they have room for, are left out.
     """
-    recorded = [name for name in names if getattr(MODULES[name], "KIND", None)]
+    recorded = [name for name in names if name not in MADE or name in JOINED]
     if folders is None:
         folders = [DEFAULT_RECORDS] if DEFAULT_RECORDS.is_dir() else []
     records = read_all(folders, verify=verify) if recorded else []
     found: dict[str, Material] = {}
     left_out: dict[str, str] = {}
     for name in recorded:
+        if name in JOINED and not any(each.kind == MODULES[name].ALSO for each in records):
+            continue
         try:
-            found[name] = material(records, MODULES[name].KIND, name)
+            kind = MODULES[name].ALSO if name in JOINED else MODULES[name].KIND
+            found[name] = material(records, kind, name)
         except InputError as error:
             if not where_possible:
                 raise
@@ -101,11 +105,14 @@ def gather(
 
 
 def picture(name: str, given: Material | None, seed: int = 0) -> Picture:
-    """Draw one figure; without material it makes its own rows. Raises DomainError."""
+    """Draw one figure; one that makes its own rows joins recorded ones to them, if given. Raises DomainError."""
     module = MODULES[name]
-    if given is None:
-        rows = module.make_rows(seed)
-        given = Material(rows, (Source(f"{name}.csv", digest(csv_bytes(rows))),))
+    if name in MADE:
+        made = module.make_rows(seed)
+        rows = module.joined(made, given.rows) if given else made
+        own = Source(f"{name}.csv", digest(csv_bytes(rows)))
+        given = Material(rows, (own, *given.sources), given.damage) if given else Material(rows, (own,))
+    assert given is not None
     caption = Caption(module.SHOWS, module.STATEMENTS)
     return Picture(name, module.draw(given.rows), caption, given, tuple(module.faults(given.rows)))
 
@@ -123,7 +130,7 @@ def _write(made: Picture, out: Path) -> Drawn:
     name, sources = made.name, made.material.sources
     # Before the footer is added, which states sources and no values.
     record = made.record()
-    if not getattr(MODULES[name], "KIND", None):
+    if name in MADE:
         # The rows are stored beside the picture, so that the stamp can be checked with sha256sum.
         write_bytes_atomically(out / f"{name}.csv", csv_bytes(made.material.rows))
     files = save(made.figure, name, sources, out, made.caption)

@@ -12,6 +12,7 @@ NAMES = (
     "layers",
     "heads",
     "measured",
+    "maps",
     "paths",
     "schedules",
     "frontier",
@@ -21,4 +22,6 @@ NAMES = (
 )
 # Drawn from random rows that a seed chooses, and from theory alone; the others need records.
 RANDOM = ("leak", "entropy")
-MADE = ("thresholds", "depth", "phases", "rowdial", "anchors", *RANDOM)
+MADE = ("thresholds", "depth", "phases", "anchors", *RANDOM)
+# Of these, drawn with recorded rows too if there are any.
+JOINED = ("leak",)

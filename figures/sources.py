@@ -10,10 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from empirical.measuring.maps import TABLE_NAME as MAPS_NAME
 from empirical.measuring.records import MANIFEST_NAME, ROWS_NAME, read_records
+from empirical.measuring.row_file import SUFFIX
 from empirical.sweep.summary import ROWS_NAME as SWEPT_ROWS
 from empirical.sweep.summary import SUMMARY_NAME
 from figures.reports import is_report, read_report
+from figures.samples import is_maps, leniently, read_drawn_maps, read_sample, samples_in
 from figures.stamp import Source, digest
 from figures.stated import STATED_NAME, read_stated, with_stated
 from figures.sweeps import RecordedSweep, read_sweep
@@ -32,6 +35,9 @@ _MOST_SOURCES = 8
 _COMMANDS = {
     "rows": "localist measure RUN",
     "dial": "localist measure RUN --dial 0:1:0.1",
+    "sample": "localist measure RUN --rows RUN/rows.parquet --sample 500",
+    "moved sample": "localist measure RUN --dial 0:1:0.1 --rows RUN/dialled.parquet --sample 100",
+    "maps": "localist measure RUN --maps 0.0,1.0",
     "sweep": "localist sweep SWEEP.toml RUNS",
     "sweep tasks": "localist sweep SWEEP.toml RUNS",
     "sweep layers": "localist sweep SWEEP.toml RUNS",
@@ -40,7 +46,8 @@ _COMMANDS = {
     "groups": "localist train RUN --group-penalty 0.01 --norms-every 4",
     "firings": "localist generate MODEL --rules RULES.toml --log NAME.jsonl",
 }
-_FITTING = {"sweep": 1, "sweep tasks": 1, "sweep layers": 1, "bench": 6, "calibration": 8, "groups": 24, "firings": 1}
+_FITTING = {"moved sample": 1, "maps": 2, "sweep": 1, "sweep tasks": 1, "sweep layers": 1, "bench": 6, "calibration": 8}
+_FITTING |= {"groups": 24, "firings": 1}
 # Names of folders and files that hold reports.
 _REPORTS = ("bench/*.json", "calibration/*.json", "calibration.json", "paths/*.json", "groups.json", "rules/*.jsonl")
 
@@ -55,6 +62,7 @@ class Recorded:
     file: str
     digest: str
     sweep: RecordedSweep | None = None
+    damage: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,11 +119,12 @@ def material(records: Sequence[Recorded], kind: str, figure: str) -> Material:
         return Material(rows, _sources(chosen))
     names = _names(chosen)
     parts = [each.rows.assign(configuration=name) for each, name in zip(chosen, names, strict=True)]
-    moved = ", dial moved" if kind == "dial" else ""
+    moved = ", dial moved" if kind in ("dial", "moved sample") else ""
     sources = tuple(
         Source(f"{name}{moved}: {each.file}", each.digest) for each, name in zip(chosen, names, strict=True)
     )
-    return Material(pd.concat(parts, ignore_index=True), sources)
+    damage = "; ".join(each.damage for each in chosen if each.damage)
+    return Material(pd.concat(parts, ignore_index=True), sources, damage)
 
 
 def _of_sweep(sweep: RecordedSweep, kind: str) -> Material:
@@ -165,14 +174,21 @@ def _drawn_from(sweep: RecordedSweep, rows: pd.DataFrame, *files: str) -> Materi
 def _read(path: Path, verify: bool) -> Recorded:
     if path.name == STATED_NAME:
         return Recorded("stated", read_stated(path), {}, path.name, sha256_of(path))
+    if path.is_file() and path.suffix == SUFFIX:
+        kind, rows, manifest, digest, damage = read_sample(path, verify=verify)
+        return Recorded(kind, rows, manifest, path.name, digest, damage=damage)
+    if is_maps(path):
+        kind, rows, manifest, digest, damage = read_drawn_maps(path, verify=verify)
+        return Recorded(kind, rows, manifest, MAPS_NAME, digest, damage=damage)
     if path.is_file():
         kind, rows, report, digest = read_report(path)
         return Recorded(kind, rows, report, f"{path.parent.name}/{path.name}", digest)
     if _is_sweep(path):
         sweep = read_sweep(path, verify=verify)
         return Recorded("sweep", sweep.summary, sweep.manifest, SUMMARY_NAME, sweep.digests[SUMMARY_NAME], sweep)
-    records = read_records(path)
-    return Recorded(str(records.manifest.get("kind")), records.rows, records.manifest, ROWS_NAME, records.digest)
+    records, damage = leniently(read_records, path, verify)
+    kind = str(records.manifest.get("kind"))
+    return Recorded(kind, records.rows, records.manifest, ROWS_NAME, records.digest, damage=damage)
 
 
 def _is_sweep(folder: Path) -> bool:
@@ -184,16 +200,17 @@ def _record_paths(folder: Path) -> list[Path]:
     if not folder.exists():
         raise InputError(f"no folder of records at {folder}")
     if folder.is_file():
-        if not is_report(folder):
-            raise InputError(f"{folder} is neither a folder of records nor a report or log that a figure shows")
-        return [folder]
+        if folder in samples_in(folder.parent) or (folder.suffix != SUFFIX and is_report(folder)):
+            return [folder]
+        raise InputError(f"{folder} is neither a folder of records nor a report or log that a figure shows")
     if (folder / MANIFEST_NAME).is_file() or (folder / ROWS_NAME).is_file():
-        return [folder]
+        return [folder, *sorted(samples_in(folder))]
     # A run keeps its records one level down, `runs` two, a demo in `runs` three; a sweep's tasks belong to the sweep.
     found: set[Path] = set()
     for depth in ("*", "*/*", "*/*/*"):
         for name in (ROWS_NAME, MANIFEST_NAME):
             found |= {path.parent for path in folder.glob(f"{depth}/{name}")}
+    found |= {path for depth in ("", "*/", "*/*/", "*/*/*/") for path in samples_in(folder, depth)}
     sweeps = {path for path in found if _is_sweep(path)}
     found = {path for path in found if not sweeps & set(path.parents)}
     reports = {path for name in _REPORTS for depth in ("", "*/", "*/*/") for path in folder.glob(depth + name)}

@@ -1,27 +1,47 @@
-"""Leak and fidelity of random attention rows against the separation, under the sharp and the exponential bound (A2)."""
+"""Leak and fidelity of random and of trained attention rows against the separation, under the bounds of A2.
+
+Rows see different numbers of keys `n`, of which `m` are in the block. Against the separation plus log(m/(n-m)) the
+bounds of all of them are the same curves: the largest leak is sigma(-x), its exponential form exp(-x).
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.special import expit
 
 from figures.pictures import random_rows
-from figures.pictures.random_rows import KEYS, ROWS_PER_FAMILY, alarm, contradictions, one_size, scatter
-from figures.pictures.style import GREY, INK, look, note, panels
-from theory.numbers import bounds
+from figures.pictures.random_rows import ROWS_PER_FAMILY, alarm, contradictions, scatter
+from figures.pictures.style import GREY, INK, look, note, panels, schedule_style
+from theory.errors import DomainError
 
 NAME = "leak"
+ALSO = "sample"
 STATEMENTS = ("A1", "A2")
 SHOWS = f"""Leak (the share of attention that falls outside a query's block, logarithmic) and fidelity (the share on
-it) of random attention rows over {KEYS} keys, against the separation: by how much the lowest score in the block
-exceeds the highest outside, in units of the temperature. No row can lie beyond the solid line, and two-level rows lie
-on it. The dotted line is the simpler exponential form of the bound. {ROWS_PER_FAMILY} rows of each random kind, one
-seed; sampled, not measured on a model."""
+it) of attention rows, against the separation: by how much the lowest score in the block exceeds the highest outside,
+in units of the temperature. To it is added the log of block keys over other keys, so that rows of all sizes share one
+curve. No row can lie beyond the solid line, and two-level rows lie on it. The dotted line is the simpler exponential
+form of the bound. Random rows are computed, {ROWS_PER_FAMILY} of each kind, one seed, no model. Trained rows, where
+there are records, are measured on held-out text: a random sample of all heads, layers and positions of one training
+run each. Their separation is mostly negative, and the bound then says little."""
 
-LOWEST = 1e-8
+LOWEST, LEFTMOST = 1e-8, -12.0
 
 make_rows = random_rows.make_rows
+
+
+def joined(made: pd.DataFrame, recorded: pd.DataFrame) -> pd.DataFrame:
+    """Random rows and those of a sample, with the `run` of the latter and the relative error of their leak."""
+    columns = {"configuration": "run", "n": "n", "m": "m", "margin": "separation", "logit_range": "range"}
+    columns |= {"leak": "leak", "entropy": "entropy"}
+    rows = recorded[list(columns)].rename(columns=columns)
+    # The bound's relative error is at most that of the scores, which the leak's own error covers.
+    rows = rows.assign(family="trained", leak_error=2 * recorded["tolerance_leak"])
+    return pd.concat([made.assign(run="", leak_error=random_rows.LEAK_ERROR), rows], ignore_index=True)
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
@@ -31,35 +51,72 @@ def faults(rows: pd.DataFrame) -> list[str]:
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """Draw rows of `random_rows.make_rows` under A2's curves of their `n` and `m`; rows above the bound are red.
+    """Draw rows of `random_rows.make_rows` or `joined` under A2's curves; rows above the bound are red.
 
-    Raises DomainError unless all rows have the same `n` and `m`, hence the same curves.
+    Raises DomainError without rows.
     """
-    n, m = one_size(rows)
-    rows = rows.assign(fidelity=1 - rows["leak"])
-    d = np.linspace(float(rows["separation"].min()) - 0.5, float(rows["separation"].max()) + 0.5, 300)
-    sharp, weaker = bounds.leak_max(n, m, d), np.minimum((n - m) / m * np.exp(-d), 1.0)
-    bad = contradictions(rows)["leak"]
+    if rows.empty:
+        raise DomainError("the rows must not be empty")
+    shifted = rows["separation"] + np.log(rows["m"] / (rows["n"] - rows["m"]))
+    rows = rows.assign(fidelity=1 - rows["leak"], shifted=shifted, bad=contradictions(rows)["leak"])
+    trained = rows["family"] == "trained"
+    x = np.linspace(max(LEFTMOST, float(shifted.min()) - 0.5), float(shifted.max()) + 0.5, 300)
+    shown = [("leak", ~trained), ("leak", trained), ("fidelity", rows.index >= 0)]
+    if not trained.any():
+        del shown[1]
     with look():
-        figure, axes = panels(2, 1, height=5.4)
-        for axis, up, values, other in (
-            (axes[0, 0], "leak", sharp, weaker),
-            (axes[1, 0], "fidelity", 1 - sharp, 1 - weaker),
-        ):
-            scatter(axis, rows, "separation", up)
-            side = "most" if up == "leak" else "least"
-            axis.plot(d, values, color=INK, label=f"{side} possible (A2)", zorder=1.5)
-            axis.plot(d, other, color=GREY, linestyle=":", label="exponential form", zorder=1.4)
-            alarm(axis, rows, bad, "separation", up)
-        leak, fidelity = axes[:, 0]
-        leak.set(yscale="log", ylabel="leak (share of attention)", ylim=(LOWEST, 2.5), xlim=(d[0], d[-1]))
-        leak.minorticks_off()
-        leak.set_title(f"Random attention rows, {n} keys, block of {m}", loc="left")
-        fidelity.set(xlabel="separation = margin / temperature (nats)", ylabel="fidelity (share on the block)")
-        fidelity.set_ylim(-0.03, 1.03)
-        below = int((rows["leak"] < LOWEST).sum())
-        note(leak, f"rows below the axis: {below}", (0.99, 0.02))
+        figure, axes = panels(len(shown), 1, height=2.2 + 1.9 * len(shown))
+        for axis, (up, part) in zip(axes[:, 0], shown, strict=True):
+            some = rows[part]
+            if (some["family"] != "trained").any():
+                scatter(axis, some[some["family"] != "trained"], "shifted", up)
+            _trained(axis, some[some["family"] == "trained"], up)
+            curve, weaker = expit(-x), np.minimum(np.exp(-x), 1.0)
+            if up == "fidelity":
+                curve, weaker = expit(x), 1 - weaker
+            axis.plot(
+                x, curve, color=INK, label="most possible (A2)" if up == "leak" else "least possible (A2)", zorder=3
+            )
+            axis.plot(x, weaker, color=GREY, linestyle=":", label="exponential form", zorder=2.9)
+            alarm(axis, some, some["bad"], "shifted", up)
+            if up == "leak":
+                _leaks(axis, some)
+        axes[-1, 0].set(ylabel="fidelity (share on the block)", ylim=(-0.03, 1.03), xlim=(x[0], x[-1]))
+        axes[-1, 0].set_xlabel("separation + log(block keys / other keys)  (nats)")
+        axes[0, 0].set_title(f"Random rows, {_sizes(rows[~trained])}", loc="left")
+        if trained.any():
+            axes[1, 0].set_title(f"Rows of trained models, {_sizes(rows[trained])}", loc="left")
+            axes[2, 0].set_title("All these rows", loc="left")
         # Beside the panels, where it hides no row.
-        handles, labels = leak.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=2, markerscale=1.4, handletextpad=0.5)
+        found: dict[str, Any] = {}
+        for axis in axes[:-1, 0]:
+            handles, labels = axis.get_legend_handles_labels()
+            found |= dict(zip(labels, handles, strict=True))
+        place: Any = {"loc": "outside upper center", "ncols": 2, "markerscale": 1.4, "handletextpad": 0.5}
+        figure.legend([*found.values()], [*found], **place)
     return figure
+
+
+def _sizes(rows: pd.DataFrame) -> str:
+    """The numbers of keys of the rows and of their blocks."""
+    ends = [sorted({int(rows[name].min()), int(rows[name].max())}) for name in ("n", "m")]
+    keys, block = (" to ".join(map(str, each)) for each in ends)
+    return f"{keys} keys, block of {block}"
+
+
+def _trained(axis: Any, rows: pd.DataFrame, up: str) -> None:
+    for name, part in rows.groupby("run", sort=False) if len(rows) else ():
+        colour, marker = schedule_style(str(name))
+        style = {"color": colour, "marker": marker, "markersize": 2.4, "markeredgewidth": 0, "alpha": 0.7}
+        axis.plot(part["shifted"], part[up], linestyle="none", label=f"{name}: {len(part)} trained rows", **style)
+
+
+def _leaks(axis: Any, rows: pd.DataFrame) -> None:
+    # Trained rows leak much.
+    lowest = LOWEST if (rows["family"] != "trained").any() else 10 ** np.floor(np.log10(float(rows["leak"].min())))
+    axis.set(yscale="log", ylabel="leak (share of attention)", ylim=(lowest, 2.5))
+    axis.minorticks_off()
+    below, left = int((rows["leak"] < lowest).sum()), int((rows["shifted"] < LEFTMOST).sum())
+    notes = [f"rows below the axis: {below}"] if below or not left else []
+    notes += [f"rows left of the axis: {left}"] if left else []
+    note(axis, "\n".join(notes), (0.02, 0.03), ha="left")

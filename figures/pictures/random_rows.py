@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit, xlogy
 
-from figures.pictures.style import ALARM, INK, MEASURED, note
+from figures.pictures.style import ALARM, INK, RANDOM, note
 from theory.errors import DomainError
 from theory.numbers import bounds
 
@@ -33,10 +33,10 @@ ENTROPY_ERROR = 1e-11
 
 # Family: colour, marker.
 LOOKS: dict[str, tuple[str, str]] = {
-    "Gaussian": (MEASURED, "o"),
-    "heavy-tailed": (MEASURED, "^"),
-    "tied": (MEASURED, "s"),
-    "one key": (MEASURED, "D"),
+    "Gaussian": (RANDOM, "o"),
+    "heavy-tailed": (RANDOM, "^"),
+    "tied": (RANDOM, "s"),
+    "one key": (RANDOM, "D"),
     "two-level": (INK, "x"),
     "one pair": (INK, "+"),
     "least entropy": (INK, "1"),
@@ -75,7 +75,8 @@ def row_numbers(scores: Array, m: int) -> dict[str, Array]:
 def contradictions(rows: pd.DataFrame) -> pd.DataFrame:
     """Which rows break A2's, A4's or A5's bound beyond the rounding derived above: `leak`, `entropy`, `range`."""
     n, m, d, r = (rows[name].to_numpy(dtype=float) for name in ("n", "m", "separation", "range"))
-    leak = ~(rows["leak"].to_numpy() <= bounds.leak_max(n, m, d) * (1 + LEAK_ERROR))
+    error = rows["leak_error"].to_numpy() if "leak_error" in rows else LEAK_ERROR
+    leak = ~(rows["leak"].to_numpy() <= bounds.leak_max(n, m, d) * (1 + error))
     entropy = ~(rows["entropy"].to_numpy() <= bounds.entropy_max(n, m, d) + ENTROPY_ERROR)
     least = ~(rows["entropy"].to_numpy() >= bounds.entropy_min(n, r) - ENTROPY_ERROR)
     return pd.DataFrame({"leak": leak, "entropy": entropy, "range": least}, index=rows.index)
@@ -91,7 +92,7 @@ def one_size(rows: pd.DataFrame) -> tuple[int, int]:
 def scatter(axis: Any, rows: pd.DataFrame, across: str, up: str, hollow: pd.Series | None = None) -> None:
     """Draw each family with its own marker; rows in `hollow` as outlines."""
     for family, part in rows.groupby("family", sort=False):
-        colour, marker = LOOKS.get(str(family), (MEASURED, "."))
+        colour, marker = LOOKS.get(str(family), (RANDOM, "."))
         lines = marker in "x+1"
         style: dict[str, Any] = {"color": colour, "markersize": 4 if lines else 2.4, "alpha": 0.8, "linestyle": "none"}
         outline = hollow[part.index] if hollow is not None and not lines else pd.Series(False, index=part.index)

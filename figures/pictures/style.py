@@ -20,6 +20,7 @@ COLOURS: dict[str, str] = {
     "note": "#777777",
     "between bounds": "#DDDDDD",
     "background": "#FFFFFF",
+    "random": "#909090",
     "measured": "#009E73",
     "predicted": "#CC79A7",
     "distributed": "#0072B2",
@@ -32,8 +33,11 @@ COLOURS: dict[str, str] = {
 }
 INK, GREY, PALE, WHITE = (COLOURS[each] for each in ("bound", "note", "between bounds", "background"))
 MEASURED, PREDICTED, ALARM = (COLOURS[each] for each in ("measured", "predicted", "violation"))
+RANDOM = COLOURS["random"]
 # Equally spaced in lightness for colour-blind readers too.
 RAMP = "cividis"
+# Attention maps, light to dark.
+MAP = "Greys"
 _MARKERS = {"distributed": "o", "localist": "s", "linear": "^", "quadratic": "v", "cubic": "D", "quartic": "P"}
 # Without "X", which marks violations.
 SCHEDULE_MARKERS = {**_MARKERS, "quintic": "p", "least-cost": "*"}

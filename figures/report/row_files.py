@@ -56,6 +56,9 @@ def kept_rows(folder: Path, records: Records) -> tuple[Worst, list[str], list[Fi
             continue
         if stated.get("manifest_sha256") != sha256_of(folder / MANIFEST_NAME):
             raise InputError(f"{path} names another {MANIFEST_NAME} than that of {folder}: it was changed since")
+        if "sample" in stated:
+            remarks.append(f"{path.name} holds a sample of the rows, so it does not show the worst ones")
+            continue
         worst = _read(path, records)
         file = File(path.name, sha256_of(path), "agrees with the records in counts, least and largest values")
         return worst, remarks, [file]

@@ -11,7 +11,7 @@ from recorded import recorded_rows
 
 from figures.caption import Caption
 from figures.catalogue import MODULES
-from figures.names import MADE, NAMES, RANDOM
+from figures.names import JOINED, MADE, NAMES, RANDOM
 from figures.pictures import dial, layers, leak, schedules, thresholds
 from figures.pictures.style import WHITE
 from figures.sources import material
@@ -19,13 +19,14 @@ from figures.stamp import Source, csv_bytes, digest, save
 from theory.errors import DomainError
 
 # Their quantities are shares, counts and ratios.
-WITHOUT_NATS = ("depth", "schedules", "frontier", "rules", "unseen", "cost")
+WITHOUT_NATS = ("depth", "maps", "schedules", "frontier", "rules", "unseen", "cost")
 
 
 def test_figure_names_match_modules():
     assert tuple(MODULES) == NAMES
     assert {name for name in NAMES if not hasattr(MODULES[name], "KIND")} == set(MADE)
     assert set(RANDOM) <= set(MADE)
+    assert {name for name in NAMES if hasattr(MODULES[name], "ALSO")} == set(JOINED) <= set(MADE)
 
 
 @pytest.mark.parametrize("name", NAMES)

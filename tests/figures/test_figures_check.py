@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import typer
 from recorded import REFERENCE
@@ -169,6 +170,53 @@ def test_options_without_effect_are_refused(tmp_path, monkeypatch, options, erro
     monkeypatch.chdir(tmp_path)
     with pytest.raises(error, match=message):
         figures(**options)
+
+
+def changed_leak(path):
+    """Changes a leak of a row file by hand, and keeps its metadata."""
+    table, stated = pq.read_table(path), pq.read_metadata(path).metadata
+    leaks = table["leak"].to_numpy().copy()
+    leaks[7] += 1e-4
+    place = table.column_names.index("leak")
+    pq.write_table(table.set_column(place, table.field("leak"), [leaks]).replace_schema_metadata(stated), path)
+
+
+def changed_text(column):
+    """Changes a number of a column of a CSV table by hand."""
+
+    def change(path):
+        lines = path.read_text().splitlines()
+        place = lines[0].split(",").index(column)
+        cells = lines[5].split(",")
+        cells[place] = str(float(cells[place]) + 1e-3)
+        path.write_text("\n".join([*lines[:5], ",".join(cells), *lines[6:]]) + "\n")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "reason", "figures_of"),
+    [
+        ("distributed/measured/rows.parquet", changed_leak, "does not match the SHA-256 of its rows", "measured leak"),
+        ("distributed/dial/rows.parquet", changed_leak, "does not match the SHA-256 of its rows", "rowdial"),
+        ("distributed/dial/rows.csv", changed_text("entropy_mean"), "rows.csv does not match its manifest", "dial"),
+        ("localist/maps/maps.csv", changed_text("k2"), "maps.csv does not match its manifest", "maps"),
+    ],
+)
+def test_values_of_trained_runs_changed_by_hand_are_named(tmp_path, capsys, file, change, reason, figures_of):
+    names = ["leak", "dial", "rowdial", "measured", "maps"]
+    shutil.copytree(REFERENCE.parent / "trained", tmp_path / "trained")
+    change(tmp_path / "trained" / file)
+    with pytest.raises(typer.Exit):
+        figures(names, records=[tmp_path], out=REFERENCE.parent / "figures", check=True, as_json=True)
+    stale = json.loads(capsys.readouterr().out)["stale"]
+    assert sorted(stale) == sorted(figures_of.split())
+    for lines in stale.values():
+        assert reason in lines[0]
+        # That row is not one of the three that this figure shows.
+        assert (len(lines) == 1) if figures_of == "rowdial" else "recorded " in lines[1]
+    with pytest.raises(InputError, match=reason):
+        figures(names, records=[tmp_path], out=tmp_path / "out")
 
 
 def test_committed_figures_are_current(monkeypatch, capsys):

@@ -45,7 +45,7 @@ def test_command_draws_figures_with_stamps(runs, tmp_path, capsys, names):
         "dial": [runs / "quintic-0" / "dial" / "rows.csv"],
         "layers": [runs / run / "measured" / "rows.csv" for run in ("distributed-0", "quintic-0")],
     }
-    assert {*shown} == {*(names or NAMES)} - {"paths", "rules", "unseen", "cost"}
+    assert {*shown} == {*(names or NAMES)} - {"paths", "rules", "unseen", "cost", "measured", "rowdial", "maps"}
     for name in {*csv} & {*shown}:
         files = csv[name]
         stamps = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
@@ -155,7 +155,9 @@ def test_damaged_record_is_refused_before_drawing(tmp_path, damage, message):
         (["layers", "--records", "empty", "layer"], "'layer' is neither a figure"),
         (["leak", "--out", "file/out"], "cannot write file/out"),
         (["thresholds", "--records", "nosuch"], "--records nosuch: thresholds is drawn without records"),
-        (["leak", "--records", "empty"], "--records empty: leak is drawn without records"),
+        (["entropy", "--records", "empty"], "--records empty: entropy is drawn without records"),
+        (["leak", "--records", "empty"], "no records in empty"),
+        (["measured", "--records", "empty"], "no records in empty"),
         (["thresholds", "dial", "--records", "nosuch"], "no folder of records at nosuch"),
         (["--records", "nosuch"], "no folder of records at nosuch"),
         (["thresholds", "--seed", "3"], "--seed 3: only leak and entropy draw rows at random, not thresholds"),

@@ -7,7 +7,7 @@ from drawn_rows import committed, rows_of
 from pictures import drawn_in_red, texts
 from recorded import recorded_rows
 
-from figures.pictures import anchors, cost, depth, frontier, heads, measured, phases, rowdial, unseen
+from figures.pictures import anchors, cost, depth, frontier, heads, maps, measured, phases, rowdial, unseen
 from figures.sources import material
 from theory.design.causal_rows import CausalRows
 from theory.design.guarantee import Targets
@@ -34,14 +34,20 @@ def test_phases_agree_with_the_decision_about_every_row():
     [
         (phases, lambda rows: rows.assign(margin=0.0), "settings both guaranteed and impossible: "),
         (depth, lambda rows: rows.assign(y=-rows["y"]), "depths that fall as the largest dial grows: "),
-        (rowdial, lambda rows: rows.assign(closed=rows["closed"] + 1e-9), "fidelities off the closed form: "),
+        (rowdial, lambda rows: rows.assign(fidelity=rows["fidelity"] + 1e-3), "off the closed form of B1: 286"),
+        (rowdial, lambda rows: rows.assign(entropy=rows["entropy"] - 1e-2), "off the closed form of B2: 286"),
+        (rowdial, lambda rows: rows.assign(violations=2), "rows that violate a bound: 2"),
+        (maps, lambda rows: rows.assign(k0=rows["k0"] + 0.1), "queries whose weights are not shares of 1: "),
+        (maps, lambda rows: rows.assign(k0=-1e-4), "queries whose weights are not shares of 1: 512"),
         (anchors, lambda rows: rows.assign(weaker=-1.0), "random directions below the least coherence: "),
         (anchors, lambda rows: rows.assign(y=3.0, weaker=4.0), "copies in the interval that break a target: "),
         (unseen, lambda rows: rows.assign(share_at_most=rows["share_at_most"] + 1e-6), "bounds that differ from H5: 6"),
-        (measured, lambda rows: rows.assign(violations=1), "rows that violate a bound: 768"),
-        (measured, lambda rows: rows.assign(undecided=1), "rows left undecided: 768"),
-        (measured, lambda rows: rows.assign(bound_leak_margin=0.1), "means beyond the largest leak: "),
-        (measured, lambda rows: rows.assign(bound_entropy_range=4.0), "means beyond the least entropy: "),
+        (measured, lambda rows: rows.assign(violations=1), "rows that violate a bound: 2"),
+        (measured, lambda rows: rows.assign(undecided=1), "rows left undecided: 2"),
+        (measured, lambda rows: rows.assign(verdict="violated"), "drawn rows that violate a bound: 1000"),
+        (measured, lambda rows: rows.assign(bound_leak_sink=0.1), "rows beyond the largest leak: "),
+        (measured, lambda rows: rows.assign(bound_entropy_range=4.0), "rows beyond the least entropy: "),
+        (measured, lambda rows: rows.assign(leak=np.nan), "rows beyond the largest leak: 1000"),
         (heads, lambda rows: rows.assign(violations=1), "rows that violate a bound: 6"),
     ],
 )
@@ -51,12 +57,16 @@ def test_planted_errors_are_faults(figure, damage, fault):
     assert any(fault in line for line in figure.faults(damage(rows)))
 
 
-def test_heads_beyond_their_bound_are_red():
+def test_rows_beyond_their_bound_are_red():
     rows = rows_of("measured").copy()
-    rows.loc[3, "entropy_mean"] = rows.loc[3, "bound_entropy_fidelity"] + 0.1
-    assert measured.faults(rows) == ["means beyond the largest entropy: 1"]
+    rows.loc[3, "entropy"] = rows.loc[3, "bound_entropy_fidelity"] + 0.01
+    assert measured.faults(rows) == ["rows beyond the largest entropy: 1"]
     (line,) = drawn_in_red(measured.draw(rows))
-    assert line.get_ydata().tolist() == [rows.loc[3, "entropy_mean"]]
+    assert line.get_ydata().tolist() == [rows.loc[3, "entropy"]]
+    # One row of 500 is one mark in every panel.
+    first = measured.draw(rows).axes[0]
+    assert sorted(len(line.get_xdata()) for line in first.lines) == [2, 500, 500]
+    assert "(rounding)" in texts(measured.draw(rows_of("measured")))
 
 
 def test_depth_counts_layers_at_or_above_the_needed_dial():
@@ -73,10 +83,54 @@ def test_depth_counts_layers_at_or_above_the_needed_dial():
 
 
 def test_entropy_first_rises_where_keys_outside_are_preferred():
-    rows = rowdial.make_rows()
-    rising = {name for name, part in rows.groupby("row") if part["entropy"].iloc[1] > part["entropy"].iloc[0]}
-    assert rising == {"one key outside preferred", "three keys outside preferred"}
-    assert "most at dial" in " ".join(text.get_text() for text in rowdial.draw(rows).axes[1].get_legend().get_texts())
+    rows = rows_of("rowdial")
+    table = rowdial.curves(rows)
+    assert len(table) == 120
+    # B2 says which rows of the first layer rise up to dial 0.1, and which fall at once; others turn before it.
+    first = table[table["layer"] == 0]
+    start, next_ = (rows[np.isclose(rows["dial"], dial)].set_index(rowdial.PLACE)["entropy"] for dial in (0.0, 0.1))
+    rose = (next_ - start).loc[first.set_index(rowdial.PLACE).index].to_numpy() > 0
+    rising, falling = (first["peak"] >= 0.1).to_numpy(), (first["peak"] == 0).to_numpy()
+    assert rose[rising].all()
+    assert not rose[falling].any()
+    assert rising.any()
+    assert falling.any()
+    one, other, deeper = rowdial.chosen(rows).itertuples()
+    assert one.layer == other.layer == 0 < deeper.layer
+    assert one.rise == first["rise"].max() > 0.05
+    assert other.rise <= 0
+    assert f"entropy first rises in {(table['rise'] > 1e-3).sum()} of 120 rows" in texts(rowdial.draw(rows))
+
+
+def test_closed_forms_of_a_row_are_the_recorded_predictions():
+    rows = rows_of("rowdial")
+    table = rowdial.curves(rows).set_index(rowdial.PLACE)
+    below = rows[rows["dial"] < 1]
+    for dial, part in below.groupby("dial"):
+        fidelity, entropy = rowdial.closed(table.loc[part.set_index(rowdial.PLACE).index], dial)
+        assert np.abs(fidelity - part["predicted_fidelity"].to_numpy()).max() < 5e-6
+        # The entropy off the block was found from that of the whole row.
+        assert np.abs(entropy - part["predicted_entropy"].to_numpy()).max() < 2e-4
+    with pytest.raises(DomainError, match="along the dial from 0 to 1"):
+        rowdial.draw(below)
+
+
+def test_maps_show_blocks_and_refuse_two_texts():
+    rows = rows_of("maps")
+    figure = maps.draw(rows)
+    panels = [axis for axis in figure.axes if axis.images]
+    assert [axis.get_title(loc="left") for axis in panels[:2]] == ["distributed, dial 0", "localist, dial 0.9"]
+    # Eight corners of blocks and the diagonal.
+    assert [len(axis.lines) for axis in panels] == [9] * 4
+    part = rows[(rows["configuration"] == "localist") & (rows["layer"] == 2)]
+    weights = part.filter(regex="^k[0-9]").fillna(0).to_numpy()
+    own = np.arange(128)[:, None] // 16 == np.arange(128) // 16
+    share = (weights * own).sum(axis=1)[16:].mean()
+    assert f"{share:.0%}\non the own block" in panels[1].texts[0].get_text()
+    with pytest.raises(DomainError, match="same heads on the same text"):
+        maps.draw(rows.assign(token=np.arange(len(rows))))
+    with pytest.raises(DomainError, match="same heads on the same text"):
+        maps.draw(rows.drop(index=part.index))
 
 
 def test_frontier_holds_the_configurations_that_no_other_beats():

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+from drawn_rows import rows_of
 from pictures import drawn_in_red, texts
 
 from figures.pictures import entropy, leak, random_rows
+from figures.pictures.style import COLOURS
 from theory.errors import DomainError
 from theory.numbers import bounds
 
@@ -70,6 +72,7 @@ def test_row_beyond_the_curve_is_marked(rows, figure, family, column, change, fa
     rows.loc[index, column] = change(rows.loc[index, column])
     assert figure.faults(rows) == [fault]
     drawn = figure.draw(rows)
+    # Leak and fidelity show the same rows.
     panels = 2 if figure is leak else 1
     assert len(drawn_in_red(drawn)) == panels
     assert "BEYOND THE BOUND: 1" in texts(drawn)
@@ -82,12 +85,41 @@ def test_negative_branch_is_below_log_n():
     assert entropy.faults(rows) == ["rows above the entropy bound: 1"]
 
 
-@pytest.mark.parametrize("figure", [leak, entropy])
-def test_draw_refuses_rows_of_two_sizes(rows, figure):
+def test_draw_refuses_rows_of_two_sizes(rows):
     with pytest.raises(DomainError, match="same n and m"):
-        figure.draw(rows.assign(n=np.arange(len(rows)) + 16))
+        entropy.draw(rows.assign(n=np.arange(len(rows)) + 16))
+    with pytest.raises(DomainError, match="must not be empty"):
+        leak.draw(rows.iloc[:0])
     with pytest.raises(DomainError, match="per_family"):
-        figure.make_rows(per_family=0)
+        random_rows.make_rows(per_family=0)
+
+
+def test_one_leak_curve_bounds_rows_of_all_sizes():
+    generator = np.random.default_rng(2)
+    n = generator.integers(2, 200, 50)
+    m = generator.integers(1, n)
+    d = generator.uniform(-9, 9, 50)
+    shifted = d + np.log(m / (n - m))
+    np.testing.assert_allclose(bounds.leak_max(n, m, d), scipy.special.expit(-shifted), rtol=1e-12)
+    np.testing.assert_allclose((n - m) / m * np.exp(-d), np.exp(-shifted), rtol=1e-12)
+
+
+def test_trained_rows_are_drawn_beside_random_ones_and_judged_with_their_own_error():
+    rows = rows_of("leak")
+    trained = rows["family"] == "trained"
+    assert rows["run"][trained].value_counts().to_dict() == {"distributed": 500, "localist": 500}
+    figure = leak.draw(rows)
+    assert len(figure.axes) == 3
+    assert "rows left of the axis: " in texts(figure)
+    blue = [line for line in figure.axes[1].lines if line.get_color() == COLOURS["distributed"]]
+    assert sum(len(line.get_xdata()) for line in blue) == 500
+    worst = rows["leak"][trained].idxmax()
+    bound = bounds.leak_max(rows["n"][worst], rows["m"][worst], rows["separation"][worst])
+    rows.loc[worst, "leak"] = bound * (1 + 3 * rows["leak_error"][worst])
+    assert leak.faults(rows) == ["rows above the leak bound: 1"]
+    assert len(drawn_in_red(leak.draw(rows))) == 2
+    rows.loc[worst, "leak"] = bound * (1 + 0.5 * rows["leak_error"][worst])
+    assert leak.faults(rows) == []
 
 
 def test_rows_that_an_axis_cuts_off_are_counted(rows):

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 
 from figures.catalogue import MODULES
 from figures.names import NAMES
-from figures.pictures.style import COLOURS, COLUMN, PAGE, RAMP, SMALLEST, look
+from figures.pictures.style import COLOURS, COLUMN, MAP, PAGE, RAMP, SMALLEST, look
 
 RAMP_COLOURS = {to_hex(colour) for colour in matplotlib.colormaps[RAMP](np.arange(256))}
+MAP_COLOURS = {to_hex(colour) for colour in matplotlib.colormaps[MAP](np.arange(256))}
 ALLOWED = {colour.lower() for colour in COLOURS.values()} | RAMP_COLOURS
 
 
@@ -43,7 +44,7 @@ def words_of(figure):
 @pytest.mark.parametrize("name", NAMES)
 def test_figures_use_the_grammar(name):
     figure = MODULES[name].draw(rows_of(name))
-    assert colours_of(figure) - ALLOWED == set()
+    assert colours_of(figure) - (ALLOWED | MAP_COLOURS if name == "maps" else ALLOWED) == set()
     assert figure.get_figwidth() in (COLUMN, PAGE)
     assert min(text.get_fontsize() for text in words_of(figure)) >= SMALLEST
 
