@@ -24,4 +24,4 @@ NAMES = (
 RANDOM = ("leak", "entropy")
 MADE = ("thresholds", "depth", "phases", "anchors", *RANDOM)
 # Of these, drawn with recorded rows too if there are any.
-JOINED = ("leak",)
+JOINED = RANDOM

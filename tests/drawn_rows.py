@@ -7,8 +7,8 @@ from recorded import REFERENCE, recorded_rows
 
 from empirical.sweep.summary import read_summary
 from figures.catalogue import MODULES
-from figures.names import JOINED, MADE, RANDOM
-from figures.pictures import leak, random_rows
+from figures.names import MADE, RANDOM
+from figures.pictures import random_rows
 from figures.sources import material, read_all
 
 
@@ -22,7 +22,7 @@ def rows_of(name):
     """Rows that the figure is drawn from."""
     if name in RANDOM:
         made = random_rows.make_rows(per_family=20)
-        return leak.joined(made, material(committed(), leak.ALSO, name).rows) if name in JOINED else made
+        return random_rows.joined(made, material(committed(), MODULES[name].ALSO, name).rows)
     if name in MADE:
         return MODULES[name].make_rows()
     if name == "schedules":

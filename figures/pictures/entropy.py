@@ -1,28 +1,43 @@
-"""Entropy of random attention rows against the separation and the logit range, with the bounds A4 and A5."""
+"""Entropy of random and of trained attention rows against the separation and the logit range, with A4 and A5."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from figures.pictures import random_rows
-from figures.pictures.random_rows import BLOCK, KEYS, ROWS_PER_FAMILY, alarm, contradictions, one_size, scatter
+from figures.pictures.random_rows import (
+    BLOCK,
+    KEYS,
+    ROWS_PER_FAMILY,
+    TRAINED,
+    alarm,
+    contradictions,
+    one_size,
+    scatter,
+    scatter_trained,
+)
 from figures.pictures.style import COLUMN, GREY, INK, look, note
 from theory.numbers import bounds
 
 NAME = "entropy"
+ALSO = "sample"
 STATEMENTS = ("A4", "A5")
 SHOWS = f"""Entropy (how evenly a query spreads its attention) of random rows over {KEYS} keys. Above, against the
 separation of the block of {BLOCK} keys from the rest: no row lies above the solid line, which falls towards log
 {BLOCK} but never below it. Rows may lie below log {BLOCK}, since they need not spread evenly over the block; these are
 hollow, or crosses. Below, against the logit range (highest minus lowest score, over the temperature): no row lies
-below the solid line, and none above log {KEYS}. {ROWS_PER_FAMILY} rows of each random kind, one seed; sampled, not
-measured on a model."""
+below the solid line, and none above log {KEYS}. Random rows are computed, {ROWS_PER_FAMILY} of each kind, one seed, no
+model. Third, where there are records, trained rows: by how much their entropy falls short of an even spread over all
+keys, against the logit range. However many keys a row sees, it cannot lie above the line. Measured on held-out text, a
+random sample of all heads, layers and positions of one training run each."""
 
 make_rows = random_rows.make_rows
+joined = random_rows.joined
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
@@ -35,16 +50,22 @@ def faults(rows: pd.DataFrame) -> list[str]:
 def draw(rows: pd.DataFrame) -> Figure:
     """Draw rows of `random_rows.make_rows` between the curves of their `n` and `m`; rows beyond them are red.
 
-    Raises DomainError unless all rows have the same `n` and `m`, hence the same curves.
+    Trained rows have a panel of their own. Raises DomainError unless all others have the same `n` and `m`, hence the
+    same curves.
     """
+    everything, judged = rows, contradictions(rows)
+    rows = everything[everything["family"] != TRAINED]
+    trained = everything[everything["family"] == TRAINED]
     n, m = one_size(rows)
-    bad = contradictions(rows)
+    bad = judged.loc[rows.index]
     low, high = float(rows["separation"].min()) - 0.5, float(rows["separation"].max()) + 0.5
     widest = float(rows["range"].max()) * 1.02
     under = rows["entropy"] < math.log(m)
     with look():
-        figure = Figure(figsize=(COLUMN, 5.8), layout="constrained")
-        margin, span = figure.subplots(2, 1)
+        panels = 2 + bool(len(trained))
+        figure = Figure(figsize=(COLUMN, 1.2 + 2.3 * panels), layout="constrained")
+        axes = figure.subplots(panels, 1)
+        margin, span = axes[:2]
         scatter(margin, rows, "separation", "entropy", under)
         # The bound jumps at 0: its two sides are drawn apart.
         for start, end in ((low, np.nextafter(0, -1)), (0.0, high)):
@@ -66,5 +87,29 @@ def draw(rows: pd.DataFrame) -> Figure:
         margin.set_title(f"Random attention rows, {n} keys, block of {m}", loc="left")
         # Beside the panels, where it hides no row.
         handles, labels = span.get_legend_handles_labels()
+        if len(trained):
+            _deficits(axes[2], trained, judged.loc[trained.index].any(axis=1))
+            more = axes[2].get_legend_handles_labels()
+            handles, labels = handles + more[0], labels + more[1]
         figure.legend(handles, labels, loc="outside upper center", ncols=2, markerscale=1.4, handletextpad=0.5)
     return figure
+
+
+def _deficits(axis: Any, rows: pd.DataFrame, bad: pd.Series) -> None:
+    """Draw how far rows of any number of keys fall short of log n, under A5's bound for every n."""
+    rows = rows.assign(deficit=np.log(rows["n"]) - rows["entropy"])
+    scatter_trained(axis, rows, "range", "deficit")
+    widest = float(rows["range"].max()) * 1.02
+    axis.plot(np.linspace(0, widest, 300), deficit_max(np.linspace(0, widest, 300)), color=INK, label="_A5, any n")
+    alarm(axis, rows, bad, "range", "deficit")
+    axis.set(xlim=(-0.3, widest), ylim=(-0.08, 1.08 * float(rows["deficit"].max())))
+    axis.set(xlabel="logit range / temperature (nats)", ylabel="log(keys) \N{MINUS SIGN} entropy (nats)")
+    keys = f"{int(rows['n'].min())} to {int(rows['n'].max())} keys"
+    axis.set_title(f"Rows of trained models, {keys}", loc="left")
+
+
+def deficit_max(logit_range: Any) -> Any:
+    """A5's `z - 1 - log z` with `z = r / (1 - e^-r)`: the most that entropy falls short of log n, nats."""
+    r = np.maximum(np.asarray(logit_range, dtype=float), 1e-300)
+    z = r / -np.expm1(-r)
+    return z - 1 - np.log(z)

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from scipy.special import expit
 
 from figures.pictures import random_rows
-from figures.pictures.random_rows import ROWS_PER_FAMILY, alarm, contradictions, scatter
-from figures.pictures.style import GREY, INK, look, note, panels, schedule_style
+from figures.pictures.random_rows import ROWS_PER_FAMILY, TRAINED, alarm, contradictions, scatter, scatter_trained
+from figures.pictures.style import GREY, INK, look, note, panels
 from theory.errors import DomainError
 
 NAME = "leak"
@@ -32,16 +32,7 @@ run each. Their separation is mostly negative, and the bound then says little.""
 LOWEST, LEFTMOST = 1e-8, -12.0
 
 make_rows = random_rows.make_rows
-
-
-def joined(made: pd.DataFrame, recorded: pd.DataFrame) -> pd.DataFrame:
-    """Random rows and those of a sample, with the `run` of the latter and the relative error of their leak."""
-    columns = {"configuration": "run", "n": "n", "m": "m", "margin": "separation", "logit_range": "range"}
-    columns |= {"leak": "leak", "entropy": "entropy"}
-    rows = recorded[list(columns)].rename(columns=columns)
-    # The bound's relative error is at most that of the scores, which the leak's own error covers.
-    rows = rows.assign(family="trained", leak_error=2 * recorded["tolerance_leak"])
-    return pd.concat([made.assign(run="", leak_error=random_rows.LEAK_ERROR), rows], ignore_index=True)
+joined = random_rows.joined
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
@@ -59,7 +50,7 @@ def draw(rows: pd.DataFrame) -> Figure:
         raise DomainError("the rows must not be empty")
     shifted = rows["separation"] + np.log(rows["m"] / (rows["n"] - rows["m"]))
     rows = rows.assign(fidelity=1 - rows["leak"], shifted=shifted, bad=contradictions(rows)["leak"])
-    trained = rows["family"] == "trained"
+    trained = rows["family"] == TRAINED
     x = np.linspace(max(LEFTMOST, float(shifted.min()) - 0.5), float(shifted.max()) + 0.5, 300)
     shown = [("leak", ~trained), ("leak", trained), ("fidelity", rows.index >= 0)]
     if not trained.any():
@@ -68,9 +59,8 @@ def draw(rows: pd.DataFrame) -> Figure:
         figure, axes = panels(len(shown), 1, height=2.2 + 1.9 * len(shown))
         for axis, (up, part) in zip(axes[:, 0], shown, strict=True):
             some = rows[part]
-            if (some["family"] != "trained").any():
-                scatter(axis, some[some["family"] != "trained"], "shifted", up)
-            _trained(axis, some[some["family"] == "trained"], up)
+            scatter(axis, some[some["family"] != TRAINED], "shifted", up)
+            scatter_trained(axis, some[some["family"] == TRAINED], "shifted", up)
             curve, weaker = expit(-x), np.minimum(np.exp(-x), 1.0)
             if up == "fidelity":
                 curve, weaker = expit(x), 1 - weaker
@@ -104,16 +94,9 @@ def _sizes(rows: pd.DataFrame) -> str:
     return f"{keys} keys, block of {block}"
 
 
-def _trained(axis: Any, rows: pd.DataFrame, up: str) -> None:
-    for name, part in rows.groupby("run", sort=False) if len(rows) else ():
-        colour, marker = schedule_style(str(name))
-        style = {"color": colour, "marker": marker, "markersize": 2.4, "markeredgewidth": 0, "alpha": 0.7}
-        axis.plot(part["shifted"], part[up], linestyle="none", label=f"{name}: {len(part)} trained rows", **style)
-
-
 def _leaks(axis: Any, rows: pd.DataFrame) -> None:
     # Trained rows leak much.
-    lowest = LOWEST if (rows["family"] != "trained").any() else 10 ** np.floor(np.log10(float(rows["leak"].min())))
+    lowest = LOWEST if (rows["family"] != TRAINED).any() else 10 ** np.floor(np.log10(float(rows["leak"].min())))
     axis.set(yscale="log", ylabel="leak (share of attention)", ylim=(lowest, 2.5))
     axis.minorticks_off()
     below, left = int((rows["leak"] < lowest).sum()), int((rows["shifted"] < LEFTMOST).sum())

@@ -14,11 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit, xlogy
 
-from figures.pictures.style import ALARM, INK, RANDOM, note
+from figures.pictures.style import ALARM, INK, RANDOM, note, schedule_style
 from theory.errors import DomainError
 from theory.numbers import bounds
 
 Array = NDArray[np.float64]
+
+# Family of measured rows.
+TRAINED = "trained"
 
 # Few keys, so that the small jump of the entropy curve at separation 0 is visible.
 KEYS, BLOCK = 16, 4
@@ -58,6 +61,20 @@ def make_rows(seed: int = 0, per_family: int = ROWS_PER_FAMILY) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def joined(made: pd.DataFrame, recorded: pd.DataFrame) -> pd.DataFrame:
+    """Random rows and those of a sample, with the `run` of the latter and the errors of their `leak` and `entropy`.
+
+    Rows under a hard mask (dial 1) have no separation and are left out.
+    """
+    columns = {"configuration": "run", "n": "n", "m": "m", "margin": "separation", "logit_range": "range"}
+    columns |= {"leak": "leak", "entropy": "entropy"}
+    recorded = recorded[np.isfinite(recorded["margin"]) & np.isfinite(recorded["logit_range"])]
+    rows = recorded[list(columns)].rename(columns=columns).assign(family=TRAINED)
+    # A bound moves with the scores that it is taken at, whose error the row's own covers.
+    rows = rows.assign(leak_error=2 * recorded["tolerance_leak"], entropy_error=4 * recorded["tolerance_entropy"])
+    return pd.concat([made.assign(run="", leak_error=LEAK_ERROR, entropy_error=ENTROPY_ERROR), rows], ignore_index=True)
+
+
 def row_numbers(scores: Array, m: int) -> dict[str, Array]:
     """Separation, range, leak and entropy in nats of rows `(rows, n)` whose first `m` keys are the block."""
     shifted = scores - scores.max(axis=1, keepdims=True)
@@ -77,8 +94,9 @@ def contradictions(rows: pd.DataFrame) -> pd.DataFrame:
     n, m, d, r = (rows[name].to_numpy(dtype=float) for name in ("n", "m", "separation", "range"))
     error = rows["leak_error"].to_numpy() if "leak_error" in rows else LEAK_ERROR
     leak = ~(rows["leak"].to_numpy() <= bounds.leak_max(n, m, d) * (1 + error))
-    entropy = ~(rows["entropy"].to_numpy() <= bounds.entropy_max(n, m, d) + ENTROPY_ERROR)
-    least = ~(rows["entropy"].to_numpy() >= bounds.entropy_min(n, r) - ENTROPY_ERROR)
+    error = rows["entropy_error"].to_numpy() if "entropy_error" in rows else ENTROPY_ERROR
+    entropy = ~(rows["entropy"].to_numpy() <= bounds.entropy_max(n, m, d) + error)
+    least = ~(rows["entropy"].to_numpy() >= bounds.entropy_min(n, r) - error)
     return pd.DataFrame({"leak": leak, "entropy": entropy, "range": least}, index=rows.index)
 
 
@@ -103,6 +121,14 @@ def scatter(axis: Any, rows: pd.DataFrame, across: str, up: str, hollow: pd.Seri
         if outline.any():
             style |= {"markerfacecolor": "none", "markeredgewidth": 0.6}
             axis.plot(part[across][outline], part[up][outline], **style)
+
+
+def scatter_trained(axis: Any, rows: pd.DataFrame, across: str, up: str) -> None:
+    """Draw the rows of each trained run in its schedule's colour."""
+    for name, part in rows.groupby("run", sort=False) if len(rows) else ():
+        colour, marker = schedule_style(str(name))
+        style = {"color": colour, "marker": marker, "markersize": 2.4, "markeredgewidth": 0, "alpha": 0.7}
+        axis.plot(part[across], part[up], linestyle="none", label=f"{name}: {len(part)} trained rows", **style)
 
 
 def alarm(axis: Any, rows: pd.DataFrame, bad: pd.Series, across: str, up: str) -> None:

@@ -172,6 +172,9 @@ def test_options_without_effect_are_refused(tmp_path, monkeypatch, options, erro
         figures(**options)
 
 
+SEALED = "does not match the SHA-256 of its rows"
+
+
 def changed_leak(path):
     """Changes a leak of a row file by hand, and keeps its metadata."""
     table, stated = pq.read_table(path), pq.read_metadata(path).metadata
@@ -197,24 +200,29 @@ def changed_text(column):
 @pytest.mark.parametrize(
     ("file", "change", "reason", "figures_of"),
     [
-        ("distributed/measured/rows.parquet", changed_leak, "does not match the SHA-256 of its rows", "measured leak"),
-        ("distributed/dial/rows.parquet", changed_leak, "does not match the SHA-256 of its rows", "rowdial"),
+        (
+            "distributed/measured/rows.parquet",
+            changed_leak,
+            "does not match the SHA-256 of its rows",
+            "measured leak entropy",
+        ),
+        ("distributed/dial/rows.parquet", changed_leak, SEALED, "rowdial"),
         ("distributed/dial/rows.csv", changed_text("entropy_mean"), "rows.csv does not match its manifest", "dial"),
         ("localist/maps/maps.csv", changed_text("k2"), "maps.csv does not match its manifest", "maps"),
     ],
 )
 def test_values_of_trained_runs_changed_by_hand_are_named(tmp_path, capsys, file, change, reason, figures_of):
-    names = ["leak", "dial", "rowdial", "measured", "maps"]
+    names = ["leak", "entropy", "dial", "rowdial", "measured", "maps"]
     shutil.copytree(REFERENCE.parent / "trained", tmp_path / "trained")
     change(tmp_path / "trained" / file)
     with pytest.raises(typer.Exit):
         figures(names, records=[tmp_path], out=REFERENCE.parent / "figures", check=True, as_json=True)
     stale = json.loads(capsys.readouterr().out)["stale"]
     assert sorted(stale) == sorted(figures_of.split())
-    for lines in stale.values():
+    for name, lines in stale.items():
         assert reason in lines[0]
-        # That row is not one of the three that this figure shows.
-        assert (len(lines) == 1) if figures_of == "rowdial" else "recorded " in lines[1]
+        # The first shows three other rows, the second no leak.
+        assert (len(lines) == 1) if name in ("rowdial", "entropy") else "recorded " in lines[1]
     with pytest.raises(InputError, match=reason):
         figures(names, records=[tmp_path], out=tmp_path / "out")
 

@@ -155,7 +155,6 @@ def test_damaged_record_is_refused_before_drawing(tmp_path, damage, message):
         (["layers", "--records", "empty", "layer"], "'layer' is neither a figure"),
         (["leak", "--out", "file/out"], "cannot write file/out"),
         (["thresholds", "--records", "nosuch"], "--records nosuch: thresholds is drawn without records"),
-        (["entropy", "--records", "empty"], "--records empty: entropy is drawn without records"),
         (["leak", "--records", "empty"], "no records in empty"),
         (["measured", "--records", "empty"], "no records in empty"),
         (["thresholds", "dial", "--records", "nosuch"], "no folder of records at nosuch"),

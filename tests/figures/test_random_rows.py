@@ -135,3 +135,22 @@ def test_rows_under_the_limit_of_the_bound_are_hollow_and_counted(rows):
     hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none" and len(line.get_xdata())]
     assert sum(len(line.get_xdata()) for line in hollow) == int(random.sum()) > 0
     assert f"{int(under.sum())} of {len(rows)} rows lie below" in texts(figure)
+
+
+def test_trained_rows_fall_short_of_an_even_spread_by_less_than_a5_allows():
+    rows = rows_of("entropy")
+    trained = rows[rows["family"] == "trained"]
+    figure = entropy.draw(rows)
+    assert "Rows of trained models, " in texts(figure)
+    assert (np.log(trained["n"]) - trained["entropy"] <= entropy.deficit_max(trained["range"]) + 1e-3).all()
+    # The bound of any n is the limit of those of each n.
+    exact = np.log(1e9) - bounds.entropy_min(1e9, np.array([0.0, 0.5, 3.0, 8.0]))
+    np.testing.assert_allclose(entropy.deficit_max([0.0, 0.5, 3.0, 8.0]), exact, atol=1e-6)
+    worst = trained.index[0]
+    rows.loc[worst, "entropy"] = bounds.entropy_min(rows["n"][worst], rows["range"][worst]) - 0.01
+    assert entropy.faults(rows) == ["rows below the entropy bound: 1"]
+    (line,) = drawn_in_red(entropy.draw(rows))
+    assert line.get_xdata().tolist() == [rows["range"][worst]]
+    # Random rows keep their size; trained ones have many.
+    with pytest.raises(DomainError, match="same n and m"):
+        entropy.draw(rows.assign(family="tied"))
