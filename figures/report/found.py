@@ -10,6 +10,7 @@ from typing import Any
 from empirical.audit.files import REPORT_NAME as AUDIT_NAME
 from empirical.calibration.calibrate import FILE_NAME as CALIBRATION_NAME
 from empirical.config import SWEEP_NAME
+from empirical.measuring.maps import KIND as MAPS
 from empirical.measuring.records import MANIFEST_NAME, ROWS_NAME
 from empirical.measuring.truncation import REPORT_NAME as TRUNCATION_NAME
 from empirical.steering.firing_log import part_numbers
@@ -80,8 +81,11 @@ def _in(folder: Path, name: str, place: str, named: bool) -> Iterator[Part]:
     if run:
         yield Part("run", folder, name, place)
     if (folder / MANIFEST_NAME).is_file() or (folder / ROWS_NAME).is_file():
-        swept = (folder / MANIFEST_NAME).is_file() and read_json(folder / MANIFEST_NAME).get("kind") == "sweep"
-        yield Part("sweep" if swept else "rows", folder, name, place)
+        kind = read_json(folder / MANIFEST_NAME).get("kind") if (folder / MANIFEST_NAME).is_file() else None
+        # Attention maps are drawn by `figures`; they hold no verdicts.
+        if kind == MAPS:
+            return
+        yield Part("sweep" if kind == "sweep" else "rows", folder, name, place)
     elif (folder / SWEEP_NAME).is_file():
         raise InputError(f"{folder} holds a sweep without results: finish it with `localist sweep`")
     for file, kind in _REPORTS.items():

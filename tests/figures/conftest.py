@@ -10,6 +10,7 @@ from tiny import tiny
 from empirical.audit.files import write_audit
 from empirical.audit.manifest import Options
 from empirical.calibration.calibrate import calibrate
+from empirical.measuring.maps import measure_maps
 from empirical.measuring.measure import measure, measure_dial
 from empirical.measuring.truncation import measure_truncation
 from empirical.training.train import train
@@ -41,6 +42,7 @@ def made(tmp_path_factory):
     measure(run, rows_file=run / "measured" / "rows.parquet", **few)
     measure_dial(run, [0.0, 0.5], **few)
     measure_truncation(run, 0.9, sequences=3)
+    measure_maps(run, [(0, 0)])
     calibrate(run, fit=1, check=2, levels=(0.0, 0.5, 1.0), progress=False)
     write_audit(run, options=Options(sequences=3, promises=(PROMISE,)), progress=False)
     return run

@@ -12,7 +12,7 @@ from reports import PROMISE, TIME, Page, alter, read, tops
 from tiny import one_thread, tiny  # noqa: F401
 from typer.testing import CliRunner
 
-from empirical.measuring.measure import measure_dial
+from empirical.measuring.measure import measure, measure_dial
 from empirical.measuring.records import read_records
 from empirical.sweep.summary import read_summary
 from figures.report import page
@@ -173,6 +173,14 @@ def test_rows_of_another_measurement_are_not_shown(run):
     # One folder up it need not be theirs.
     (run / "measured" / "rows.parquet").rename(run / "other.parquet")
     assert "Single rows were not kept" in report(run / "measured").html
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_sample_of_rows_is_not_searched_for_the_worst_ones(run):
+    measure(run, rows_file=run / "measured" / "rows.parquet", sample=5, sequences=3, progress=False)
+    html = report(run / "measured").html
+    assert "rows.parquet holds a sample of the rows, so it does not show the worst ones" in html
+    assert "Worst recorded rows" not in html
 
 
 @pytest.mark.usefixtures("plain")
