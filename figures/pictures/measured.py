@@ -8,25 +8,25 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.pictures.style import ALARM, GREY, INK, PAGE, look, note, schedule_style
+from figures.pictures.style import ALARM, COLUMN, GREY, INK, look, note, schedule_style
 from theory.errors import DomainError
 
 NAME = "measured"
 KIND = "sample"
-STATEMENTS = ("A2", "A8", "A4", "A5")
+STATEMENTS = ("A2", "A4", "A5")
 SHOWS = """Single rows of attention of trained models, each against its own bound: one mark per row, drawn at random
 from all heads, layers and positions of held-out text (as many as the legend says; one training run and seed per
 colour). A row is how one query spreads its attention over the tokens it sees. No mark may lie beyond the diagonal, on
-the shaded side. Left: leak, the share of attention off the query's own block, below the largest share that the row's
-scores allow; these models' scores say little about it, so most marks have a bound near 1. Right: entropy, how evenly
-the row spreads, between the largest entropy that its leak allows and the least that the range of its scores allows.
-Rows not drawn were compared too, while they were measured."""
+the shaded side. Above: leak, the share of attention off the query's own block, below the largest share that the row's
+mean margin allows (how far the mean score in the block exceeds the highest outside); these models' margins say little
+about it, so most marks have a bound near 1. Middle and below: entropy, how evenly the row spreads, between the largest
+that its leak allows and the least that the range of its scores allows. Rows not drawn were compared too, while they
+were measured."""
 
 # Quantity, bound, its side, words.
 PANELS = (
     ("leak", "leak_mean_margin", 1, "largest leak, given the mean margin (A2)"),
     ("entropy", "entropy_fidelity", 1, "largest entropy, given the leak (A4), nats"),
-    ("leak", "leak_sink", 1, "largest leak, one sink key apart (A8)"),
     ("entropy", "entropy_range", -1, "least entropy, given the range (A5), nats"),
 )
 
@@ -63,8 +63,8 @@ def draw(rows: pd.DataFrame) -> Figure:
     if rows.empty:
         raise DomainError("the rows hold no single rows")
     with look():
-        figure = Figure(figsize=(PAGE, 6.4), layout="constrained")
-        for axis, (quantity, bound, side, words) in zip(figure.subplots(2, 2).flat, PANELS, strict=True):
+        figure = Figure(figsize=(COLUMN, 8.0), layout="constrained")
+        for axis, (quantity, bound, side, words) in zip(figure.subplots(len(PANELS), 1), PANELS, strict=True):
             drawn = rows[[f"bound_{bound}", quantity]].to_numpy()
             high = 1.0 if quantity == "leak" else 1.05 * float(drawn.max())
             ends = np.array([0.0, high])
@@ -81,11 +81,11 @@ def draw(rows: pd.DataFrame) -> Figure:
             words_there = f"impossible\nleast distance of a mark: {least:.1e}{rounding}"
             note(axis, words_there, where[0], ha=where[1], va=where[2])
             axis.set(xlim=(0, high * 1.01), ylim=(0, high * 1.01), xlabel=words)
-            axis.set_ylabel(f"measured {quantity} of a row {'(nats)' if quantity == 'entropy' else '(share)'}")
+            axis.set_ylabel(f"measured {quantity} {'(nats)' if quantity == 'entropy' else '(share)'}")
         handles, labels = figure.axes[0].get_legend_handles_labels()
         totals = rows.drop_duplicates("configuration")
         heading = f"all {int(totals['all_rows'].sum()):,} rows measured: {int(totals['violations'].sum())} violations"
-        figure.legend(handles, labels, loc="outside upper center", ncols=4, markerscale=2, title=heading)
+        figure.legend(handles, labels, loc="outside upper center", ncols=2, markerscale=2, title=heading)
     return figure
 
 

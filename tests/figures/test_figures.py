@@ -12,7 +12,7 @@ from recorded import recorded_rows
 from figures.caption import Caption
 from figures.catalogue import MODULES
 from figures.names import JOINED, MADE, NAMES, RANDOM
-from figures.pictures import dial, layers, leak, schedules, thresholds
+from figures.pictures import dial, layers, schedules, thresholds
 from figures.pictures.style import WHITE
 from figures.sources import material
 from figures.stamp import Source, csv_bytes, digest, save
@@ -71,7 +71,7 @@ def test_equal_rows_give_equal_stamped_bytes(name, tmp_path):
 
 
 def test_footer_is_visible(tmp_path):
-    figure = leak.draw(rows_of("leak"))
+    figure = thresholds.draw(rows_of("thresholds"))
     save(figure, "shown", (Source("a.csv", "0123456789abcdef" * 4),), tmp_path)
     assert figure.get_supxlabel() == "a.csv  sha256 0123456789abcdef"
 

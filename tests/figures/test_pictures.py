@@ -45,7 +45,7 @@ def test_phases_agree_with_the_decision_about_every_row():
         (measured, lambda rows: rows.assign(violations=1), "rows that violate a bound: 2"),
         (measured, lambda rows: rows.assign(undecided=1), "rows left undecided: 2"),
         (measured, lambda rows: rows.assign(verdict="violated"), "drawn rows that violate a bound: 1000"),
-        (measured, lambda rows: rows.assign(bound_leak_sink=0.1), "rows beyond the largest leak: "),
+        (measured, lambda rows: rows.assign(bound_leak_mean_margin=0.1), "rows beyond the largest leak: "),
         (measured, lambda rows: rows.assign(bound_entropy_range=4.0), "rows beyond the least entropy: "),
         (measured, lambda rows: rows.assign(leak=np.nan), "rows beyond the largest leak: 1000"),
         (heads, lambda rows: rows.assign(violations=1), "rows that violate a bound: 6"),
