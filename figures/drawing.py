@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from figures.caption import Caption
 from figures.catalogue import MODULES
 from figures.names import JOINED, MADE
-from figures.sources import DEFAULT_RECORDS, Material, material, read_all
+from figures.sources import DEFAULT_RECORDS, Material, holds_records, material, read_all
 from figures.stamp import Source, csv_bytes, digest, save
 from figures.values import Series, digest_of, drawn_values, to_json
 from theory.errors import InputError
@@ -87,7 +87,9 @@ def gather(
     """
     recorded = [name for name in names if name not in MADE or name in JOINED]
     if folders is None:
-        folders = [DEFAULT_RECORDS] if DEFAULT_RECORDS.is_dir() else []
+        # Figures that need no records are drawn although a folder that was not asked for holds none.
+        optional = {*recorded} <= {*JOINED} and DEFAULT_RECORDS.is_dir() and not holds_records(DEFAULT_RECORDS)
+        folders = [DEFAULT_RECORDS] if DEFAULT_RECORDS.is_dir() and not optional else []
     records = read_all(folders, verify=verify) if recorded else []
     found: dict[str, Material] = {}
     left_out: dict[str, str] = {}

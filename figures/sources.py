@@ -202,9 +202,21 @@ def _record_paths(folder: Path) -> list[Path]:
     if folder.is_file():
         if folder in samples_in(folder.parent) or (folder.suffix != SUFFIX and is_report(folder)):
             return [folder]
-        raise InputError(f"{folder} is neither a folder of records nor a report or log that a figure shows")
+        raise InputError(f"{folder} is neither a folder of records nor a report, log or sample that a figure shows")
     if (folder / MANIFEST_NAME).is_file() or (folder / ROWS_NAME).is_file():
         return [folder, *sorted(samples_in(folder))]
+    found = _paths_below(folder)
+    if not found:
+        raise InputError(f"no records in {folder}. Make some with `localist measure`.")
+    return sorted(found)
+
+
+def holds_records(folder: Path) -> bool:
+    """Whether there are records in the folder or below it."""
+    return bool(_paths_below(folder))
+
+
+def _paths_below(folder: Path) -> set[Path]:
     # A run keeps its records one level down, `runs` two, a demo in `runs` three; a sweep's tasks belong to the sweep.
     found: set[Path] = set()
     for depth in ("*", "*/*", "*/*/*"):
@@ -218,11 +230,9 @@ def _record_paths(folder: Path) -> list[Path]:
     own = [name.split("/")[1] for name in _REPORTS if name.startswith(f"{folder.name}/")]
     reports |= {path for name in own for path in folder.glob(name)}
     found |= {path for path in reports if is_report(path)}
-    if not found:
-        raise InputError(f"no records in {folder}. Make some with `localist measure`.")
-    if (folder / STATED_NAME).is_file():
+    if found and (folder / STATED_NAME).is_file():
         found.add(folder / STATED_NAME)
-    return sorted(found)
+    return found
 
 
 def _names(records: Sequence[Recorded]) -> list[str]:

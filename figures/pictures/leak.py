@@ -27,7 +27,7 @@ in units of the temperature. To it is added the log of block keys over other key
 curve. No row can lie beyond the solid line, and two-level rows lie on it. The dotted line is the simpler exponential
 form of the bound. Random rows are computed, {ROWS_PER_FAMILY} of each kind, one seed, no model. Trained rows, where
 there are records, are measured on held-out text: a random sample of all heads, layers and positions of one training
-run each. Their separation is mostly negative, and the bound then says little."""
+run each. Where the separation is far below 0, the bound says little."""
 
 LOWEST, LEFTMOST = 1e-8, -12.0
 
@@ -96,7 +96,8 @@ def _sizes(rows: pd.DataFrame) -> str:
 
 def _leaks(axis: Any, rows: pd.DataFrame) -> None:
     # Trained rows leak much.
-    lowest = LOWEST if (rows["family"] != TRAINED).any() else 10 ** np.floor(np.log10(float(rows["leak"].min())))
+    least = LOWEST if (rows["family"] != TRAINED).any() else max(LOWEST, float(rows["leak"].min()))
+    lowest = 10 ** np.floor(np.log10(least))
     axis.set(yscale="log", ylabel="leak (share of attention)", ylim=(lowest, 2.5))
     axis.minorticks_off()
     below, left = int((rows["leak"] < lowest).sum()), int((rows["shifted"] < LEFTMOST).sum())

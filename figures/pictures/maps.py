@@ -19,10 +19,9 @@ STATEMENTS = ("B1",)
 SHOWS = """Attention maps: how each token of a held-out text (a line, from top to bottom) spreads its attention over the
 tokens up to itself (columns). White is no attention, black is all of it, and the scale is that of the square root, so
 that weak attention shows. Staircases mark the blocks: what lies inside is on the query's own block, and its mean share
-is written into each map. Each line of maps is one head, in two runs on the same text: left without a dial, right
-fine-tuned from it with a dial that turns attention towards the block. The upper head yields to the dial; the lower
-one, whose attention stands on a few keys far back, hardly does. One sequence of one training run per column;
-measured."""
+is written into each map, over the queries past the first block. Each line of maps is one head and each column one
+training run on the same text; above it stands its dial, which turns attention towards the block (0: not at all). One
+sequence; measured."""
 
 
 def faults(rows: pd.DataFrame) -> list[str]:

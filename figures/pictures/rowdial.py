@@ -21,8 +21,8 @@ are of the first layer, where the closed forms hold exactly; the third is of a d
 too. Above: fidelity, the share on the block; lines are the closed form, which needs nothing but the fidelity at dial 0,
 and marks are measured. Below: entropy, how evenly the row spreads; lines are the closed form from its entropies on and
 off the block. Turning towards the block need not focus a row: where a few keys off the block hold most of the
-attention, entropy first rises. One training run; rows drawn from a random sample of held-out text, those whose entropy
-rises most and the one with the median fall."""
+attention, entropy first rises. One training run on held-out text; of a random sample, the rows whose entropy rises
+most in the first and in a deeper layer, and of the first layer's falling rows the one of median entropy."""
 
 PLACE = ["layer", "head", "sequence", "position"]
 _MARKS = "osD"
@@ -50,7 +50,9 @@ def curves(rows: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame({"leak": leak, "entropy": entropy, "inside": inside, "outside": outside})
     # B2: entropy rises until the added bias equals this difference of the mean scores.
     bias = np.log(leak) - np.log1p(-leak) + inside - outside
-    return table.assign(rise=most - entropy, peak=-np.expm1(-bias.clip(lower=0))).reset_index()
+    table = table.assign(rise=most - entropy, peak=-np.expm1(-bias.clip(lower=0)))
+    # A row without leak has no entropy off its block.
+    return table[leak > 0].reset_index()
 
 
 def closed(row: Any, dials: Any) -> tuple[Any, Any]:

@@ -177,6 +177,16 @@ def test_bad_input_is_one_line_with_status_2(tmp_path, monkeypatch, capsys, word
     assert message in lines[0]
 
 
+def test_figures_without_records_are_drawn_beside_an_empty_folder_of_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    figures(["leak"], as_json=True)
+    (source,) = json.loads(capsys.readouterr().out)["figures"]["leak"]["drawn_from"]
+    assert source["rows"] == "leak.csv"
+    with pytest.raises(InputError, match="no records in runs"):
+        figures(["leak", "measured"])
+
+
 def test_refuses_more_records_than_fit_a_page(tmp_path):
     for index in range(4):
         recorded(tmp_path / f"run{index}" / "measured")
