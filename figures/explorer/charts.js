@@ -90,6 +90,13 @@ function marginAxis(value, numbers) {
   return axisOver(low - step / 5, high + step / 5, step);
 }
 
+// The margin that one target needs, all else as set.
+function marginLine(box, value, numbers, separationNeeded) {
+  if (separationNeeded === null) return '';
+  const margin = marginNeeded(separationNeeded, value.temperature, value.penalty, numbers.dial);
+  return threshold(box, margin, `margin needed ${atMost(margin, 4)}`, box.bottom - 8);
+}
+
 function phaseChart(value, numbers, size) {
   const x = marginAxis(value, numbers);
   const sum = numbers.margin_needed + value.penalty;
@@ -104,7 +111,10 @@ function phaseChart(value, numbers, size) {
   const whole = (kind, low, high) => area(kind, [[x[0], low], [x[1], low], [x[1], high], [x[0], high]]);
   const parts = [whole('possible', y[0], y[1])];
   const widest = value.logit_range === null ? Infinity : value.logit_range * value.temperature;
-  if (Number.isFinite(widest)) parts.push(whole('impossible', 0, within(sum - widest)));
+  // Impossible: the penalty is too small even for the largest margin that the range allows.
+  const lost = Number.isFinite(widest) ? marginNeeded(numbers.range_needed, value.temperature, 0, numbers.dial) - widest
+    : -Infinity;
+  parts.push(whole('impossible', 0, within(lost)));
   // Guaranteed: margin + penalty >= sum. Its border runs from the upper to the lower edge, cut at the sides.
   const acrossAt = (up) => Math.min(Math.max(sum - up, x[0]), x[1]);
   const upAt = (across) => within(sum - across);
@@ -128,7 +138,7 @@ function phaseChart(value, numbers, size) {
   const label = (words, across, up, anchor) => `<text class="area" x="${across.toFixed(1)}" y="${up.toFixed(1)}" ` +
     `text-anchor="${anchor}">${words}</text>`;
   const rim = Math.min(widest, x[1]);
-  const low = box.atY(Number.isFinite(widest) ? within(sum - widest) : 0);
+  const low = box.atY(within(lost));
   if (rim + 0.8 * y[1] > sum + 2 && rim > x[0]) parts.push(label('guaranteed', box.atX(rim) - 6, EDGE.top + 16, 'end'));
   if (box.bottom - low > 18) parts.push(label('impossible', EDGE.left + 6, box.bottom - 6, 'start'));
   const room = low - box.atY(upAt(x[0]));
@@ -142,7 +152,7 @@ function phaseChart(value, numbers, size) {
 function leakChart(value, numbers, size) {
   const x = marginAxis(value, numbers);
   const { own, others } = { own: numbers.row.own, others: numbers.row.keys - numbers.row.own };
-  const target = 1 - value.fidelity;
+  const target = value.fidelity === null ? 0.1 : 1 - value.fidelity;
   const at = (margin) => separation({ ...value, margin }, numbers.dial);
   const log = (leak) => Math.log10(Math.max(leak, 1e-300));
   const least = Math.min(log(target), log(leakMax(own, others, at(x[1]))), -1);
@@ -156,8 +166,8 @@ function leakChart(value, numbers, size) {
   return box.grid + box.axes +
     curve(box, (margin) => log(leakExponential(own, others, at(margin))), 'line dashed') +
     curve(box, (margin) => log(leakMax(own, others, at(margin))), 'line') +
-    level(box, log(target), 'allowed leak', { above: y[0] > log(target) - 0.4 }) +
-    threshold(box, numbers.margin_needed, `margin needed ${atMost(numbers.margin_needed, 4)}`, box.bottom - 8) +
+    (value.fidelity === null ? '' : level(box, log(target), 'allowed leak', { above: y[0] > log(target) - 0.4 })) +
+    marginLine(box, value, numbers, numbers.fidelity_needs) +
     here(box, value.margin, log(numbers.leak_max));
 }
 
@@ -168,6 +178,7 @@ function dialChart(value, numbers, size) {
   // The axis is stretched towards 1: it counts the nats that the dial adds to the separation.
   const bias = (dial) => -Math.log1p(-dial);
   const needed = numbers.dial_needed;
+  const forEntropy = numbers.binds === 'entropy' ? 'for the entropy ' : '';
   const most = Math.max(7.5, bias(numbers.dial) + 1, needed < ALMOST_ONE ? bias(needed) + 1 : 0);
   const nines = [0, 0.5, 0.9, 0.99, 0.999, ...[4, 5, 6, 8, 10, 12, 14].map((power) => 1 - 10 ** -power)];
   const box = frame(size, {
@@ -178,8 +189,10 @@ function dialChart(value, numbers, size) {
   });
   return box.grid + box.axes +
     curve(box, (nats) => dialledFidelity(own, others, plain, -Math.expm1(-nats)), 'line') +
-    level(box, value.fidelity, 'target', { above: value.fidelity < 0.85, left: true }) +
-    (needed > 0 ? threshold(box, bias(needed), `dial needed ${dialText(needed)}`, box.bottom - 8) : '') +
+    (value.fidelity === null ? ''
+      : level(box, value.fidelity, 'target', { above: value.fidelity < 0.85, left: true })) +
+    (needed > 0 && needed < 1 ? threshold(box, bias(needed), `dial needed ${forEntropy}${dialText(needed)}`,
+      box.bottom - 8) : '') +
     here(box, bias(numbers.dial), numbers.fidelity_min);
 }
 
@@ -197,6 +210,8 @@ function entropyChart(value, numbers, size) {
   const block = `a full block, ${plural(most, 'key')}`;
   return box.grid + box.axes + level(box, bits(Math.log(most)), block, { kind: 'floor', above: false }) +
     (numbers.entropy_min === null ? '' : curve(box, () => bits(numbers.entropy_min), 'line dotted')) +
+    (value.entropy_bits === null ? '' : level(box, value.entropy_bits, 'target', { left: true })) +
+    marginLine(box, value, numbers, numbers.entropy_needs) +
     curve(box, (margin) => bits(at(margin)), 'line') + here(box, value.margin, bits(numbers.entropy_max));
 }
 

@@ -1,9 +1,6 @@
 // The page: fields and sliders, the texts, the link and the buttons.
 
-// Above this, rounding hides whether a dial lies below 1.
-const ALMOST_ONE = 1 - 2 ** -50;
 const $ = (id) => document.getElementById(id);
-const round = (x, digits) => String(Number(x.toPrecision(digits)));
 
 // Slider: from a position to the field's text, and back. A slider steps by a hundredth of its length or finer.
 const straight = (low, high, step) => ({
@@ -21,10 +18,15 @@ const byNines = (low, high, step) => ({
 const GROUPS = [
   ['The text', [
     ['context', 'Context', 'tokens that the model sees at once', byPowers(2, 2 ** 20, 0.25, true)],
-    ['block', 'Block', 'tokens in each block, smaller than the context', byPowers(1, 2 ** 14, 0.25, true)],
+    ['block', 'Block', 'tokens in each block, or in the largest if they differ', byPowers(1, 2 ** 14, 0.25, true)],
+    ['block_least', 'Smallest block', 'only if blocks follow the text and differ in size; empty if all are equal',
+      byPowers(1, 2 ** 14, 0.25, true)],
   ]],
   ['What you ask for', [
-    ['fidelity', 'Target fidelity', 'least share of attention on the own block', byNines(0.05, 14, 0.05)],
+    ['fidelity', 'Target fidelity', 'least share of attention on the own block; empty if not asked for',
+      byNines(0.05, 14, 0.05)],
+    ['entropy_bits', 'Target entropy', 'largest spread of a row, in bits: 6 bits are 64 tokens evenly; empty if not ' +
+      'asked for', straight(0, 20, 0.05)],
     ['localised_layers', 'Layers that must keep it', 'the last ones, whose dials are the largest', straight(1, 48, 1)],
     ['own_keys', 'Own keys at least', 'leaves out queries that see fewer keys of their own block; 1 leaves out none',
       straight(1, 64, 1)],
@@ -43,40 +45,14 @@ const GROUPS = [
     ['layers', 'Layers', 'of the model', straight(2, 96, 1)],
   ]],
 ];
+// What an empty field says.
+const EMPTY = { block_least: 'all equal', fidelity: 'none', entropy_bits: 'none', logit_range: 'unknown' };
 const FIELDS = GROUPS.flatMap(([, fields]) => fields);
 
 let texts = { ...DEFAULTS };
 let current = null;
 let linkTimer = 0;
 const sizes = {};
-
-// Bounds in few digits, rounded so that what is shown still holds.
-function directed(x, digits, up) {
-  if (!Number.isFinite(x) || x === 0) return shownNumber(x);
-  let text = x.toPrecision(digits);
-  if (up ? Number(text) < x : Number(text) > x) {
-    const unit = 10 ** (Math.floor(Math.log10(Math.abs(x))) - digits + 1);
-    text = (Number(text) + (up ? unit : -unit)).toPrecision(digits);
-  }
-  return shownNumber(Number(text));
-}
-const atMost = (x, digits) => directed(x, digits, true);
-const atLeast = (x, digits) => directed(x, digits, false);
-
-function shownNumber(x) {
-  if (x === Infinity) return '∞';
-  if (x === -Infinity) return '−∞';
-  return String(x).replace('-', '−').replace('e+', 'e');
-}
-
-// A dial near 1 says more by what is left.
-function dialText(x) {
-  if (x >= 1) return '1';
-  return x > 0.9999 ? `1 − ${atLeast(1 - x, 2)}` : atMost(x, 4);
-}
-
-const thousands = (x) => String(x).replace(/\B(?=(\d{3})+$)/g, ',');
-const plural = (count, word) => `${thousands(count)} ${word}${count === 1 ? '' : 's'}`;
 
 function buildControls() {
   const form = $('controls');
@@ -89,7 +65,8 @@ function buildControls() {
       field.className = 'field';
       const aids = `aria-describedby="${name}-hint ${name}-complaint"`;
       const entry = slider
-        ? `<input type="text" inputmode="decimal" spellcheck="false" id="${name}" ${aids}>`
+        ? `<input type="text" inputmode="decimal" spellcheck="false" id="${name}" ${aids} ` +
+          `placeholder="${EMPTY[name] ?? ''}">`
         : `<select id="${name}" ${aids}>${options}</select>`;
       field.innerHTML = `<div class="top"><label for="${name}">${label}</label>${entry}</div>` +
         (slider ? `<input type="range" id="${name}-slider" min="${slider.low}" max="${slider.high}" ` +
@@ -119,9 +96,9 @@ function settle(moved) {
   const limit = (name, most) => {
     if (at(name) > most) texts[name] = String(most);
   };
-  if (moved === 'own_keys') limit('own_keys', Math.min(at('block'), at('context') - at('block')));
   limit('block', Math.max(1, at('context') - 1));
-  limit('own_keys', Math.min(at('block'), Math.max(1, at('context') - at('block'))));
+  limit('block_least', at('block'));
+  limit('own_keys', Math.min(at('block'), Math.max(1, at('context') - (at('block_least') || at('block')))));
   limit('localised_layers', at('layers'));
   if (texts.logit_range.trim() === '') return;
   const temperature = at('temperature');
@@ -145,7 +122,7 @@ function draw(moved = '') {
     const range = $(`${name}-slider`);
     const at = slider.at(Number(texts[name]));
     if (`${name}-slider` !== moved && texts[name].trim() !== '' && !Number.isNaN(at)) range.value = String(at);
-    range.setAttribute('aria-valuetext', texts[name].trim() === '' ? 'not given' : texts[name]);
+    range.setAttribute('aria-valuetext', texts[name].trim() || EMPTY[name] || 'empty');
   }
   const faulty = Object.keys(found);
   for (const id of ['charts', 'numbers', 'run-file', 'row-command', 'binding', 'advice']) {
@@ -161,10 +138,16 @@ function draw(moved = '') {
   const value = parsed(texts);
   const numbers = evaluateState(value);
   current = { value, numbers };
-  words(value, numbers);
-  table(value, numbers);
+  const [headline, sentence, inShort] = verdictWords(value, numbers);
+  say(numbers.verdict, headline, sentence, inShort);
+  $('binding').textContent = hardestRow(value, numbers);
+  $('advice').textContent = advice(value, numbers);
+  $('numbers').innerHTML = numberRows(value, numbers).map(([name, label, text]) =>
+    `<div><dt>${label}</dt><dd data-quantity="${name}" data-value="${numbers[name]}">${text}</dd></div>`).join('');
   $('run-file').textContent = runFile(value);
-  $('row-command').textContent = rowCommand(value, numbers);
+  const command = rowCommand(value, numbers);
+  $('copy-row').disabled = command === '';
+  $('row-command').textContent = command || 'The hardest row sees no token outside its block; RUN.toml decides it.';
   for (const [id, chart, about] of CHARTS) {
     const svg = $(id);
     svg.innerHTML = chart(value, numbers, sizes[id]);
@@ -196,76 +179,6 @@ function say(verdict, headline, sentence, inShort = '') {
   for (const [id, text] of [['headline', headline], ['bar-verdict', headline + inShort], ['sentence', sentence]]) {
     if ($(id).textContent !== text) $(id).textContent = text;
   }
-}
-
-function words(value, numbers) {
-  const { row } = numbers;
-  const share = `${round(100 * value.fidelity, 12)} %`;
-  const last = value.localised_layers === 1 ? 'layer' : plural(value.localised_layers, 'layer');
-  const where = value.localised_layers === value.layers ? 'in every layer' : `in the last ${last}`;
-  const rows = value.own_keys === 1
-    ? 'every token of the context' : `every token that sees ${value.own_keys} keys of its block or more`;
-  const some = `${atLeast(100 * numbers.share, 4)} % of the rows of layer ${numbers.layer}`;
-  const [headline, sentence] = {
-    [GUARANTEED]: ['Guaranteed',
-      `As long as every row has this margin: of ${rows}, at least ${share} of the attention stays in its own block, ` +
-      `${where}.`],
-    [POSSIBLE]: ['Not guaranteed',
-      `Some row may keep less than ${share} of its attention in its block. About ${some} are certain to keep it; for ` +
-      'the others it depends on the scores.'],
-    [IMPOSSIBLE]: ['Impossible',
-      `Whatever the scores, as long as they range over ${value.logit_range} nats at most, the hardest row keeps less ` +
-      `than ${share}. About ${some} are certain to keep it.`],
-    [TOO_CLOSE]: ['Too close to call here',
-      'The setting lies within rounding of a threshold. Run the command below: it decides in exact arithmetic.'],
-  }[numbers.verdict];
-  say(numbers.verdict, headline, sentence,
-    `: ${atMost(numbers.needed, 4)} nats needed, ${atLeast(numbers.separation, 4)} there`);
-  $('binding').textContent = `The hardest row: token ${thousands(row.query)}, counted from 0, sees ` +
-    `${plural(row.keys, 'token')}, and only ${thousands(row.own)} of them ${row.own === 1 ? 'is' : 'are'} in its own ` +
-    `block. It needs a separation of ${atMost(numbers.needed, 4)} nats, and layer ${numbers.layer} has ` +
-    `${atLeast(numbers.separation, 4)}: margin and penalty together, over the temperature, and what the dial adds.`;
-  const missed = numbers.verdict === POSSIBLE || numbers.verdict === IMPOSSIBLE;
-  $('advice').textContent = missed ? advice(value, numbers) : '';
-}
-
-// What alone would make it guaranteed; a margin beyond the logit range is no way out.
-function advice(value, numbers) {
-  const ways = [];
-  const most = value.logit_range === null ? Infinity : value.logit_range * value.temperature;
-  const margin = atMost(numbers.margin_needed, 5);
-  if (Number(margin.replace('−', '-')) < most) ways.push(`a margin of ${margin}`);
-  ways.push(`a penalty of ${atMost(numbers.penalty_needed, 5)}`);
-  // The layer has a share of the dial that is set.
-  const dial = numbers.dial_needed / layerDial({ ...value, dial: 1 }, numbers.layer);
-  if (dial < ALMOST_ONE) ways.push(`a dial of ${dialText(dial)}`);
-  const listed = ways.length > 1 ? `${ways.slice(0, -1).join(', ')} or ${ways.at(-1)}` : ways[0];
-  return `Enough by itself would be ${listed}.`;
-}
-
-// Label, quantity, text.
-function table(value, numbers) {
-  const close = numbers.layers.filter((each) => each.standing === TOO_CLOSE).length;
-  const bits = (nats) => `${atMost(nats, 5)} nats (${atMost(nats / Math.LN2, 5)} bits)`;
-  const rows = [
-    ['leak_max', 'leak of the hardest row, at most', atMost(numbers.leak_max, 5)],
-    ['leak_exponential', 'the same, exponential bound', atMost(numbers.leak_exponential, 5)],
-    ['fidelity_min', 'fidelity of every row, at least', atLeast(numbers.fidelity_min, 6)],
-    ['separation', 'separation that the layer has, nats', atLeast(numbers.separation, 6)],
-    ['needed', 'separation needed, nats', atMost(numbers.needed, 6)],
-    ['entropy_max', 'entropy of every row, at most', bits(numbers.entropy_max)],
-    ['entropy_min', 'entropy of every row, at least', numbers.entropy_min === null
-      ? 'needs a logit range' : `${atLeast(numbers.entropy_min, 5)} nats`],
-    ['margin_needed', 'margin needed, all else as set', atMost(numbers.margin_needed, 6)],
-    ['penalty_needed', 'penalty needed, all else as set', atMost(numbers.penalty_needed, 6)],
-    ['dial_needed', `dial needed in layer ${numbers.layer}`, numbers.dial_needed < ALMOST_ONE
-      ? dialText(numbers.dial_needed) : 'none, or one within rounding of 1'],
-    ['share', `rows of layer ${numbers.layer} certain to keep the target`, `${atLeast(100 * numbers.share, 5)} %`],
-    ['guaranteed_layers', 'layers guaranteed to keep it',
-      `${numbers.guaranteed_layers} of ${value.layers}${close ? `, and ${close} too close to call` : ''}`],
-  ];
-  $('numbers').innerHTML = rows.map(([name, label, text]) =>
-    `<div><dt>${label}</dt><dd data-quantity="${name}" data-value="${numbers[name]}">${text}</dd></div>`).join('');
 }
 
 async function copy(text, what) {

@@ -1,4 +1,4 @@
-"""The page as one text: style, generated functions, model and drawing code, and formulas."""
+"""The page as one text: style, generated functions, setting, model and drawing code, and formulas."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from figures.explorer.formulas import section
 from figures.explorer.quantities import functions
 
 _FOLDER = Path(__file__).parent
-SCRIPTS = ("model.js", "charts.js", "page.js")
+SCRIPTS = ("setting.js", "model.js", "words.js", "charts.js", "page.js")
 
 
 def model() -> str:
     """The code that computes the page's numbers, without the code that draws."""
-    return functions() + _text("model.js")
+    return functions() + _text("setting.js") + _text("model.js")
 
 
 def page() -> str:

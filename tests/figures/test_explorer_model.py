@@ -10,7 +10,9 @@ import json
 import math
 import shlex
 import tomllib
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import scripts
 from explored import ANSWER, answers, compared, states
@@ -18,6 +20,7 @@ from typer.testing import CliRunner
 
 from figures.explorer.page import model
 from localist.cli import app
+from theory.design.guarantee import Targets, smallest_float
 from theory.design.run_check import check_run
 from theory.design.run_file import parse_run
 from theory.design.run_layers import layer_promise, layer_setting
@@ -34,7 +37,7 @@ def differences(count, seed, folder, code=None):
 
 
 def test_numbers_and_verdicts_are_those_of_check(tmp_path):
-    assert differences(100, 0, tmp_path) == {}
+    assert differences(60, 0, tmp_path) == {}
 
 
 @pytest.mark.slow
@@ -44,11 +47,19 @@ def test_numbers_and_verdicts_of_1000_settings_are_those_of_check(seed, tmp_path
 
 
 PLANTED = {
-    "the last row binds": ("candidates[0], nearest", "candidates.at(-1), nearest"),
+    "the last row binds": ("farthest: candidates[0]", "farthest: candidates.at(-1)"),
     "the first layer binds": ("value.layers - value.localised_layers;", "0;"),
     "no penalty": ("separationOf(margin, penalty,", "separationOf(margin, 0,"),
     "entropy of the farthest row": ("for (const row of rows.candidates)", "for (const row of [rows.farthest])"),
-    "never impossible": ("[IMPOSSIBLE, TOO_CLOSE, POSSIBLE][reached + 1]", "POSSIBLE"),
+    "entropy kept by the farthest row": (
+        "...rows.candidates.map((row) => entropyKept",
+        "...[rows.farthest].map((row) => entropyKept",
+    ),
+    "entropy needed by the farthest row": ("const needed = rows.candidates.map", "const needed = [rows.farthest].map"),
+    "blocks of the largest size": ("Math.floor(position / least) * most", "Math.floor(position / most) * most"),
+    "never impossible": ("[POSSIBLE, TOO_CLOSE, IMPOSSIBLE][missed + 1]", "POSSIBLE"),
+    "no floor": ("if (row.others === 0 || atFloor(row, bits)) return Infinity;", ""),
+    "nats for bits": ("entropyReach(d, bits * Math.LN2", "entropyReach(d, bits"),
     "other layers": ("localised_layers = ${value.localised_layers}", "localised_layers = ${value.layers}"),
 }
 
@@ -68,13 +79,30 @@ def at_thresholds(count, seed):
         state |= {"logit_range": "", "penalty": repr(min(float(state["penalty"]), 30.0))}
         run = parse_run(tomllib.loads(answers_file(state)))
         dial, tau = check_run(run).layers[-run.localised_layers].dial, run.locality.temperature
-        smallest = layer_promise(run).smallest_margin(layer_setting(run, 0.0, dial))
+        promise, setting = layer_promise(run), layer_setting(run, 0.0, dial)
+        smallest = promise.smallest_margin(setting)
+        if smallest is None or abs(smallest) > 1e300:
+            continue
         found += [state | {"margin": repr(margin)} for margin in beside(smallest)]
-        # The range that the target needs, over the temperature, is the margin that it needs.
-        for spread in beside(smallest / tau):
+        for spread in (each for range_needed in ranges_needed(promise, setting, tau) for each in beside(range_needed)):
             if spread >= 0:
                 found.append(state | {"logit_range": repr(spread), "margin": repr((spread - 1) * tau)})
     return found
+
+
+def ranges_needed(promise, setting, tau):
+    """The logit ranges below which a target is missed whatever the scores, one per target."""
+    fidelity = replace(promise, targets=Targets(promise.targets.fidelity))
+    if fidelity.any:
+        # The range that the fidelity needs, over the temperature, is the margin that it needs.
+        yield fidelity.smallest_margin(setting) / tau
+    entropy = replace(promise, targets=Targets(None, promise.targets.entropy_bits))
+
+    def reached(spread):
+        return not entropy.missed(setting, np.array([setting.dial]), spread)[0]
+
+    if entropy.any and reached(1e6):
+        yield smallest_float(reached, 0.0, 1e6)
 
 
 def beside(value):
@@ -87,8 +115,13 @@ def beside(value):
 
 
 def answers_file(state):
-    locality = "".join(f"{name} = {state[name]}\n" for name in ("block", "dial", "penalty", "temperature"))
-    targets = "".join(f"{name} = {state[name]}\n" for name in ("fidelity", "localised_layers", "own_keys"))
+    sizes = {"block": state["block"]}
+    if state["block_least"]:
+        sizes = {"block_least": state["block_least"], "block_most": state["block"]}
+    sizes |= {name: state[name] for name in ("dial", "penalty", "temperature")}
+    asked = ("fidelity", "entropy_bits", "localised_layers", "own_keys")
+    locality = "".join(f"{name} = {text}\n" for name, text in sizes.items())
+    targets = "".join(f"{name} = {state[name]}\n" for name in asked if state[name])
     return (
         f"[model]\nlayers = {state['layers']}\ncontext = {state['context']}\n"
         f'[locality]\nmargin = 0.0\nschedule = "{state["schedule"]}"\n{locality}[targets]\n{targets}'
@@ -106,7 +139,7 @@ def wrong_at_thresholds(count, folder, code=None):
 
 
 def test_no_verdict_is_wrong_at_a_threshold(tmp_path):
-    wrong, undecided = wrong_at_thresholds(25, tmp_path)
+    wrong, undecided = wrong_at_thresholds(8, tmp_path)
     assert wrong == 0
     assert undecided > 0.5
 
@@ -119,7 +152,7 @@ def test_no_verdict_is_wrong_at_the_thresholds_of_1000_settings(tmp_path):
 def test_deciding_within_rounding_is_found(tmp_path):
     right = "const ROUNDINGS = 64 * 2 ** -53;"
     assert model().count(right) == 1
-    wrong, undecided = wrong_at_thresholds(25, tmp_path, model().replace(right, "const ROUNDINGS = 0;"))
+    wrong, undecided = wrong_at_thresholds(8, tmp_path, model().replace(right, "const ROUNDINGS = 0;"))
     assert wrong > 0
     assert undecided < 0.5
 
@@ -134,16 +167,22 @@ def test_setting_on_the_threshold_is_too_close(tmp_path):
 
 def test_row_command_decides_as_the_page(tmp_path):
     cases = [state for state in states(60, 5) if float(state["margin"]) < 1e299][:25]
+    # Equal scores are the hardest row that a separation below 0 allows.
+    cases.append({"margin": "-2", "dial": "0.5", "fidelity": "", "entropy_bits": "9.9"})
     decided = set()
     for answer in answers(cases, tmp_path):
+        if not answer["row_command"]:
+            assert answer["entropy_row"]["keys"] == answer["entropy_row"]["own"]
+            continue
         program, *arguments = shlex.split(answer["row_command"])
         assert program == "localist"
         result = CliRunner().invoke(app, [*arguments, "--json"])
         assert result.exit_code in (0, 1), result.output
         if answer["verdict"] != "too close":
             assert json.loads(result.output)["guaranteed"] == (answer["verdict"] == "guaranteed")
-            decided.add(answer["verdict"])
-    assert {"guaranteed", "possible"} <= decided
+            decided.add((answer["verdict"], answer["binds"]))
+    assert decided >= {(verdict, binds) for verdict in ("guaranteed", "possible") for binds in ("fidelity", "entropy")}
+    assert "--margin=0.0" in answer["row_command"] and "--dial 0.0" in answer["row_command"]
 
 
 COMPLAINTS = [
@@ -152,6 +191,12 @@ COMPLAINTS = [
     ({"block": ""}, "block", "an empty field is not a whole number"),
     ({"block": "1024"}, "block", "1024 must be smaller than the context, 1024"),
     ({"own_keys": "65"}, "own_keys", "65 must be at most the block, 64"),
+    ({"block_least": "65"}, "block_least", "65 must be at most the largest block, 64"),
+    ({"block_least": "0"}, "block_least", "0 must be at least 1, or empty"),
+    ({"context": "70", "block_least": "62", "own_keys": "9"}, "own_keys", "9 must leave a row that has a key outside"),
+    ({"entropy_bits": "-1"}, "entropy_bits", "-1 must be at least 0, or empty"),
+    ({"entropy_bits": "6 bits"}, "entropy_bits", "6 bits is not a number"),
+    ({"fidelity": ""}, "fidelity", "an empty field is a target only if an entropy is asked for"),
     ({"context": "70", "own_keys": "9"}, "own_keys", "9 must leave a row that has a key outside its block"),
     ({"localised_layers": "13"}, "localised_layers", "13 must be at most the layers, 12"),
     ({"layers": "10001"}, "layers", "10001 must be from 2 to 10000"),
@@ -161,7 +206,7 @@ COMPLAINTS = [
     ({"temperature": "0"}, "temperature", "0 must be above 0"),
     ({"penalty": "-1"}, "penalty", "-1 must be at least 0"),
     ({"dial": "1"}, "dial", "1 must be at least 0 and below 1"),
-    ({"fidelity": "1"}, "fidelity", "1 must lie between 0 and 1"),
+    ({"fidelity": "1"}, "fidelity", "1 must lie between 0 and 1, or be empty"),
     ({"logit_range": "-1"}, "logit_range", "-1 must be at least 0, or empty"),
     ({"schedule": "steep"}, "schedule", "steep must be one of distributed, localist, linear"),
     ({"margin": "x" * 99}, "margin", "x" * 20 + "… is not a number"),

@@ -63,7 +63,9 @@ def answer_of(page):
             .map((each) => [each.dataset.quantity, each.dataset.value]))"""
     )
     numbers = {name: None if text == "null" else text if "Inf" in text else float(text) for name, text in shown.items()}
-    place = page.evaluate("(({ row, layer, dial }) => ({ row, layer, dial }))(current.numbers)")
+    place = page.evaluate(
+        "(({ row, entropy_row, binds, layer, dial }) => ({ row, entropy_row, binds, layer, dial }))(current.numbers)"
+    )
     verdict, file = page.locator("#verdict").get_attribute("data-verdict"), page.locator("#run-file").text_content()
     return numbers | place | {"verdict": verdict, "file": file}
 
@@ -226,7 +228,7 @@ def test_mistake_in_a_field_is_told_beside_it_and_nothing_is_decided(opened):
     field = opened.get_by_label("Target fidelity", exact=True)
     field.fill("1.5")
     line = opened.locator("#fidelity-complaint")
-    assert line.text_content() == "1.5 must lie between 0 and 1"
+    assert line.text_content() == "1.5 must lie between 0 and 1, or be empty"
     assert field.get_attribute("aria-invalid") == "true"
     assert "fidelity-complaint" in field.get_attribute("aria-describedby")
     assert opened.locator("#headline").text_content() == "No answer yet"

@@ -234,7 +234,7 @@ class Promise:
             return np.where(np.log(own) <= allowed, high, 0.0)
         while np.any(high - low > 1):
             middle = np.floor((low + high) / 2)
-            kept = bounds.entropy_max_at_least(own + np.maximum(middle, 1), own, d) <= allowed
+            kept = bounds.entropy_max_at_least(own + np.maximum(middle, 1), own, d) < allowed
             low, high = np.where(kept, middle, low), np.where(kept, high, middle)
         return low
 

@@ -291,6 +291,15 @@ def test_share_counts_the_rows_that_keep_the_targets(values):
     assert surely / len(rows) - 1e-12 <= answer.binding.share <= perhaps / len(rows) + 1e-12
 
 
+def test_entropy_that_rounds_to_zero_is_no_row_kept():
+    values = {
+        "model": {"layers": 2, "context": 8},
+        "locality": {"block": 1, "margin": 800.0},
+        "targets": {"entropy_bits": 0.0},
+    }
+    assert check_run(parse_run(values)).binding.share == 0.0
+
+
 @settings(max_examples=25)
 @given(st.integers(10**3, 10**12), st.integers(1, 10**6), st.integers(0, 10**6), st.integers(1, 4), st.data())
 def test_causal_rows_of_long_contexts_match_random_queries(context, least, spread, own_keys, data):
