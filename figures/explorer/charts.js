@@ -1,5 +1,5 @@
-// Draws the charts as SVG text. Each function takes a state's numbers and the size in pixels, and returns markup; none
-// decides anything: the verdict comes from model.js.
+// Draws the charts as SVG text. Each function takes a state's numbers and the size in pixels, and returns markup in
+// layers, the lowest first, so that a layer that stays is not drawn again; none decides anything: model.js does.
 
 const POINTS = 120;
 const EDGE = { left: 58, right: 14, top: 12, bottom: 40 };
@@ -28,21 +28,24 @@ function frame(size, { x, y, xLabel, yLabel, xTicks, yTicks, xText = String, yTe
   const atX = (value) => EDGE.left + ((value - x[0]) / (x[1] - x[0])) * (right - EDGE.left);
   const atY = (value) => bottom - ((value - y[0]) / (y[1] - y[0])) * (bottom - EDGE.top);
   const marks = [];
+  let lines = '';
   for (const value of xTicks) {
     const place = atX(value).toFixed(1);
-    marks.push(`<path class="grid" d="M${place} ${EDGE.top}V${bottom}"/>` +
-      `<text class="soft" x="${place}" y="${bottom + 15}" text-anchor="middle">${xText(value)}</text>`);
+    lines += `M${place} ${EDGE.top}V${bottom}`;
+    marks.push(`<text class="soft" x="${place}" y="${bottom + 15}" text-anchor="middle">${xText(value)}</text>`);
   }
   for (const value of yTicks) {
     const place = atY(value).toFixed(1);
-    marks.push(`<path class="grid" d="M${EDGE.left} ${place}H${right}"/>` +
-      `<text class="soft" x="${EDGE.left - 6}" y="${place}" dy=".35em" text-anchor="end">${yText(value)}</text>`);
+    lines += `M${EDGE.left} ${place}H${right}`;
+    marks.push(`<text class="soft" x="${EDGE.left - 6}" y="${place}" dy=".35em" text-anchor="end">` +
+      `${yText(value)}</text>`);
   }
   const middle = (EDGE.top + bottom) / 2;
   const labels = `<text x="${(EDGE.left + right) / 2}" y="${size.height - 6}" text-anchor="middle">${xLabel}</text>` +
     `<text transform="translate(13 ${middle}) rotate(-90)" text-anchor="middle">${yLabel}</text>`;
   const axes = `<path class="axis" d="M${EDGE.left} ${EDGE.top}V${bottom}H${right}" fill="none"/>`;
-  return { atX, atY, right, bottom, grid: marks.join(''), axes: axes + labels, x, y };
+  const grid = `<path class="grid" d="${lines}"/>`;
+  return { atX, atY, right, bottom, grid, axes: axes + labels + marks.join(''), x, y };
 }
 
 // A curve from a function, cut at the frame's ends.
@@ -145,8 +148,7 @@ function phaseChart(value, numbers, size) {
   if (upAt(x[0]) > y[0] && room > 30) parts.push(label('possible', EDGE.left + 6, low - 6, 'start'));
   const guides = `<path class="guide" d="M${box.atX(value.margin).toFixed(1)} ${box.bottom}` +
     `V${box.atY(value.penalty).toFixed(1)}H${EDGE.left}" fill="none"/>`;
-  return parts.join('') + guides + box.axes + box.grid.replaceAll(/<path class="grid"[^>]*>/g, '') +
-    here(box, value.margin, value.penalty);
+  return [parts.join(''), box.axes, guides + here(box, value.margin, value.penalty)];
 }
 
 function leakChart(value, numbers, size) {
@@ -163,12 +165,12 @@ function leakChart(value, numbers, size) {
     x, y, xLabel: 'margin', yLabel: 'leak, at most', xTicks: ticks(...x, 6), yTicks,
     yText: (power) => (power > -4 ? String(Number(`1e${power}`)) : `1e${power}`.replace('-', '−')),
   });
-  return box.grid + box.axes +
+  return [box.grid + box.axes,
     curve(box, (margin) => log(leakExponential(own, others, at(margin))), 'line dashed') +
     curve(box, (margin) => log(leakMax(own, others, at(margin))), 'line') +
     (value.fidelity === null ? '' : level(box, log(target), 'allowed leak', { above: y[0] > log(target) - 0.4 })) +
     marginLine(box, value, numbers, numbers.fidelity_needs) +
-    here(box, value.margin, log(numbers.leak_max));
+    here(box, value.margin, log(numbers.leak_max))];
 }
 
 function dialChart(value, numbers, size) {
@@ -187,13 +189,13 @@ function dialChart(value, numbers, size) {
     yTicks: ticks(0, 1, 5),
     xText: (nats) => (nats > 8 ? `1−1e−${Math.round(nats / Math.LN10)}` : round(-Math.expm1(-nats), 5)),
   });
-  return box.grid + box.axes +
+  return [box.grid + box.axes,
     curve(box, (nats) => dialledFidelity(own, others, plain, -Math.expm1(-nats)), 'line') +
     (value.fidelity === null ? ''
       : level(box, value.fidelity, 'target', { above: value.fidelity < 0.85, left: true })) +
     (needed > 0 && needed < 1 ? threshold(box, bias(needed), `dial needed ${forEntropy}${dialText(needed)}`,
       box.bottom - 8) : '') +
-    here(box, bias(numbers.dial), numbers.fidelity_min);
+    here(box, bias(numbers.dial), numbers.fidelity_min)];
 }
 
 function entropyChart(value, numbers, size) {
@@ -207,12 +209,12 @@ function entropyChart(value, numbers, size) {
   });
   const at = (margin) => worstEntropy(rows, separation({ ...value, margin }, numbers.dial)).entropy;
   const most = Math.max(...rows.candidates.map((row) => row.own));
-  const block = `a full block, ${plural(most, 'key')}`;
-  return box.grid + box.axes + level(box, bits(Math.log(most)), block, { kind: 'floor', above: false }) +
+  const block = `a full block, ${plural(most, 'token')}`;
+  return [box.grid + box.axes, level(box, bits(Math.log(most)), block, { kind: 'floor', above: false }) +
     (numbers.entropy_min === null ? '' : curve(box, () => bits(numbers.entropy_min), 'line dotted')) +
     (value.entropy_bits === null ? '' : level(box, value.entropy_bits, 'target', { left: true })) +
     marginLine(box, value, numbers, numbers.entropy_needs) +
-    curve(box, (margin) => bits(at(margin)), 'line') + here(box, value.margin, bits(numbers.entropy_max));
+    curve(box, (margin) => bits(at(margin)), 'line') + here(box, value.margin, bits(numbers.entropy_max))];
 }
 
 function layersChart(value, numbers, size) {
@@ -235,6 +237,5 @@ function layersChart(value, numbers, size) {
       `width="${(width * 0.4).toFixed(2)}" height="${(box.bottom - up).toFixed(1)}"/>`);
   }
   const mark = box.atX(numbers.layer);
-  return bars.join('') + box.axes + box.grid.replaceAll(/<path class="grid"[^>]*>/g, '') +
-    `<path class="here" d="M${mark.toFixed(1)} ${EDGE.top + 1}l-6 -11h12z"/>`;
+  return [bars.join(''), box.axes, `<path class="here" d="M${mark.toFixed(1)} ${EDGE.top + 1}l-6 -11h12z"/>`];
 }

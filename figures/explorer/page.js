@@ -28,7 +28,7 @@ const GROUPS = [
     ['entropy_bits', 'Target entropy', 'largest spread of a row, in bits: 6 bits are 64 tokens evenly; empty if not ' +
       'asked for', straight(0, 20, 0.05)],
     ['localised_layers', 'Layers that must keep it', 'the last ones, whose dials are the largest', straight(1, 48, 1)],
-    ['own_keys', 'Own keys at least', 'leaves out queries that see fewer keys of their own block; 1 leaves out none',
+    ['own_keys', 'Own tokens at least', 'leaves out rows that see fewer tokens of their own block; 1 leaves out none',
       straight(1, 64, 1)],
   ]],
   ['The scores', [
@@ -52,7 +52,11 @@ const FIELDS = GROUPS.flatMap(([, fields]) => fields);
 let texts = { ...DEFAULTS };
 let current = null;
 let linkTimer = 0;
+let waiting = 0;
+let late = null;
 const sizes = {};
+// What was last put into each element.
+const contents = new WeakMap();
 
 function buildControls() {
   const form = $('controls');
@@ -65,8 +69,8 @@ function buildControls() {
       field.className = 'field';
       const aids = `aria-describedby="${name}-hint ${name}-complaint"`;
       const entry = slider
-        ? `<input type="text" inputmode="decimal" spellcheck="false" id="${name}" ${aids} ` +
-          `placeholder="${EMPTY[name] ?? ''}">`
+        ? `<input type="text" inputmode="decimal" spellcheck="false" id="${name}" ${aids}` +
+          `${EMPTY[name] ? ` placeholder="${EMPTY[name]}"` : ''}>`
         : `<select id="${name}" ${aids}>${options}</select>`;
       field.innerHTML = `<div class="top"><label for="${name}">${label}</label>${entry}</div>` +
         (slider ? `<input type="range" id="${name}-slider" min="${slider.low}" max="${slider.high}" ` +
@@ -86,7 +90,19 @@ function buildControls() {
       settle(name);
       setFields();
     } else texts[id] = value;
-    draw(id);
+    drawSoon(id);
+  });
+}
+
+// Draws at most once per frame: at once if nothing was drawn in this frame, and else when it ends.
+function drawSoon(moved) {
+  late = moved;
+  if (waiting) return;
+  draw(late);
+  late = null;
+  waiting = requestAnimationFrame(() => {
+    waiting = 0;
+    if (late !== null) drawSoon(late);
   });
 }
 
@@ -116,7 +132,7 @@ function draw(moved = '') {
   const found = complaints(texts);
   for (const [name, , , slider] of FIELDS) {
     const complaint = found[name] ?? '';
-    if ($(`${name}-complaint`).textContent !== complaint) $(`${name}-complaint`).textContent = complaint;
+    fill($(`${name}-complaint`), complaint);
     $(name).setAttribute('aria-invalid', String(complaint !== ''));
     if (!slider) continue;
     const range = $(`${name}-slider`);
@@ -140,17 +156,16 @@ function draw(moved = '') {
   current = { value, numbers };
   const [headline, sentence, inShort] = verdictWords(value, numbers);
   say(numbers.verdict, headline, sentence, inShort);
-  $('binding').textContent = hardestRow(value, numbers);
-  $('advice').textContent = advice(value, numbers);
-  $('numbers').innerHTML = numberRows(value, numbers).map(([name, label, text]) =>
-    `<div><dt>${label}</dt><dd data-quantity="${name}" data-value="${numbers[name]}">${text}</dd></div>`).join('');
-  $('run-file').textContent = runFile(value);
+  fill($('binding'), hardestRow(value, numbers));
+  fill($('advice'), advice(value, numbers));
+  table(value, numbers);
+  fill($('run-file'), runFile(value));
   const command = rowCommand(value, numbers);
   $('copy-row').disabled = command === '';
-  $('row-command').textContent = command || 'The hardest row sees no token outside its block; RUN.toml decides it.';
+  fill($('row-command'), command || 'The hardest row sees no token outside its block; RUN.toml decides it.');
   for (const [id, chart, about] of CHARTS) {
     const svg = $(id);
-    svg.innerHTML = chart(value, numbers, sizes[id]);
+    chart(value, numbers, sizes[id]).forEach((markup, layer) => fill(svg.children[layer], markup, 'innerHTML'));
     svg.setAttribute('aria-label', about(value, numbers));
   }
   clearTimeout(linkTimer);
@@ -177,8 +192,27 @@ function say(verdict, headline, sentence, inShort = '') {
   $('verdict').dataset.verdict = verdict;
   $('bar-verdict').dataset.verdict = verdict;
   for (const [id, text] of [['headline', headline], ['bar-verdict', headline + inShort], ['sentence', sentence]]) {
-    if ($(id).textContent !== text) $(id).textContent = text;
+    fill($(id), text);
   }
+}
+
+// Changes an element's content, but only if it differs: the browser lays out anew what is set.
+function fill(element, content, property = 'textContent') {
+  if (contents.get(element) === content) return;
+  contents.set(element, content);
+  element[property] = content;
+}
+
+function table(value, numbers) {
+  const list = $('numbers');
+  const rows = numberRows(value, numbers);
+  fill(list, rows.map(([name]) => `<div><dt></dt><dd data-quantity="${name}"></dd></div>`).join(''), 'innerHTML');
+  rows.forEach(([name, label, text], index) => {
+    const [term, number] = list.children[index].children;
+    fill(term, label);
+    fill(number, text);
+    number.dataset.value = numbers[name];
+  });
 }
 
 async function copy(text, what) {

@@ -60,7 +60,7 @@ function complaints(texts) {
   beside('block_least', least <= value.block, `be at most the largest block, ${texts.block}`, 'block');
   beside('own_keys', value.own_keys <= value.block, `be at most the block, ${texts.block}`, 'block');
   beside('own_keys', least + value.own_keys <= value.context,
-    'leave a row that has a key outside its block: the smallest block and the own keys together fit in the context',
+    'leave a row that has a key outside its block: the smallest block and the own tokens together fit in the context',
     'block', 'block_least', 'context');
   const few = value.localised_layers <= value.layers;
   beside('localised_layers', few, `be at most the layers, ${texts.layers}`, 'layers');

@@ -52,23 +52,20 @@ function verdictWords(value, numbers) {
   const where = value.localised_layers === value.layers ? 'in every layer' : `in the last ${last}`;
   const rows = value.own_keys === 1
     ? 'every token of the context' : `every token that sees ${value.own_keys} tokens of its block or more`;
-  const certain = `About ${atLeast(100 * numbers.share, 4)} % of the rows of layer ${numbers.layer} are certain to ` +
-    'keep the target';
   const [headline, sentence] = {
     [GUARANTEED]: ['Guaranteed',
       `As long as every row has this margin: for ${rows}, ${kept}, ${where}.`],
-    [POSSIBLE]: ['Not guaranteed', `Some row may ${missed}. ${certain}; for the others it depends on the scores.`],
+    [POSSIBLE]: ['Not guaranteed', `Some row may ${missed}: that depends on the scores.`],
     [IMPOSSIBLE]: ['Impossible',
       `Whatever the scores, as long as they range over ${value.logit_range} nats at most, some row is bound to ` +
-      `${missed}. ${certain}.`],
+      `${missed}.`],
     [TOO_CLOSE]: ['Too close to call here',
       'The setting lies within rounding of a threshold. Run the command below: it decides in exact arithmetic.'],
   }[numbers.verdict];
   return [headline, sentence, numbers.needed === Infinity ? ': no separation is enough'
-    : `: ${needs(numbers.needed)} nats needed, ${atLeast(numbers.separation, 4)} there`];
+    : `: needs ${numbers.needed === -Infinity ? 'nothing' : atMost(numbers.needed, 4)}, has ` +
+      `${atLeast(numbers.separation, 4)}`];
 }
-
-const needs = (separation) => (separation === -Infinity ? 'no' : atMost(separation, 4));
 
 // The row that binds, what it needs and what it has.
 function hardestRow(value, numbers) {
@@ -76,19 +73,20 @@ function hardestRow(value, numbers) {
   const row = entropy ? numbers.entropy_row : numbers.row;
   const part = `${row.own <= row.keys / 2 ? 'only ' : ''}${thousands(row.own)} of them ${row.own === 1 ? 'is' : 'are'}`;
   const within = row.own === row.keys ? 'all of them in its own block' : `and ${part} in its own block`;
-  const there = `Layer ${numbers.layer} (counted from 0) has a separation of ${atLeast(numbers.separation, 4)} nats: ` +
-    'margin and penalty together, over the temperature, and what the dial adds.';
   const spread = entropy ? ` It may spread over as much as ${bitsOf(numbers.entropy_max)}.` : '';
-  const target = entropy ? 'The target entropy' : 'The target fidelity';
+  const what = entropy ? 'target entropy' : 'target fidelity';
   const needed = {
-    [Infinity]: 'No separation is enough: a row that stays in its block may spread over all of it.',
-    [-Infinity]: `${target} needs no separation: no row of this context spreads further.`,
-  }[numbers.needed] ?? `${target} needs a separation of ${atMost(numbers.needed, 4)} nats.`;
+    [Infinity]: `No separation is enough for the ${what}: a row that stays in its block may spread over all of it.`,
+    [-Infinity]: `The ${what} needs no separation: no row of this context spreads further.`,
+  }[numbers.needed] ?? `The ${what} needs a separation of ${atMost(numbers.needed, 4)} nats.`;
   const other = entropy ? numbers.fidelity_needs : numbers.entropy_needs;
   const less = other === null || numbers.needed === Infinity ? ''
     : ` The target ${entropy ? 'fidelity' : 'entropy'} needs ${other === -Infinity ? 'none' : atMost(other, 4)}.`;
-  return `The hardest row: token ${thousands(row.query)} (counted from 0) sees ${plural(row.keys, 'token')}, ${within}.` +
-    `${spread} ${needed}${less} ${there}`;
+  const certain = numbers.share === 1 ? ''
+    : ` About ${atLeast(100 * numbers.share, 4)} % of its rows are certain to keep the target.`;
+  return `The hardest row: token ${thousands(row.query)} (counted from 0) sees ${plural(row.keys, 'token')}, ` +
+    `${within}.${spread} ${needed}${less} Layer ${numbers.layer} (counted from 0) has ` +
+    `${atLeast(numbers.separation, 4)}.${certain}`;
 }
 
 // What alone would make it guaranteed; a margin beyond the logit range is no way out.
