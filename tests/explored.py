@@ -24,7 +24,8 @@ const answer = (texts) => {
   if (Object.keys(found).length) return { complaints: found };
   const value = parsed({ ...DEFAULTS, ...texts });
   const numbers = evaluateState(value);
-  return { ...numbers, layers: undefined, file: runFile(value), row_command: rowCommand(value, numbers) };
+  const standings = numbers.layers.map((each) => each.standing);
+  return { ...numbers, layers: undefined, standings, file: runFile(value), row_command: rowCommand(value, numbers) };
 };
 const link = (texts) => readFragment(fragmentOf({ ...DEFAULTS, ...texts })).texts;
 """
@@ -124,6 +125,10 @@ def compared(answer):
         ),
         "dial_needed": dial_differs(answer["dial_needed"], layer.dial_needed, terms),
         "verdict": answer["verdict"] not in ("too close", layer.standing.value),
+        "standings": any(
+            found not in ("too close", each.standing.value)
+            for found, each in zip(answer["standings"], exact.layers, strict=True)
+        ),
         "undecided": answer["verdict"] == "too close" and not near(run, setting, answer),
         "guaranteed": answer["verdict"] != "too close" and (answer["verdict"] == "guaranteed") != exact.guaranteed,
     }

@@ -218,6 +218,27 @@ function shareKept(value, d) {
   return kept / all;
 }
 
+// Dial and standing of every layer. The dials rise with depth, so what is certain of two layers is so between them.
+function everyLayer(value, standingOf) {
+  const layers = Array.from({ length: value.layers }, (_, layer) => ({ layer, dial: layerDial(value, layer) }));
+  const decided = (each) => {
+    each.standing ??= standingOf(each.dial);
+    return each.standing;
+  };
+  const decideBetween = (first, last) => {
+    const same = decided(layers[first]) === decided(layers[last]) && layers[first].standing !== TOO_CLOSE;
+    if (last - first < 2) return;
+    const middle = Math.floor((first + last) / 2);
+    if (same) for (let layer = first + 1; layer < last; layer += 1) layers[layer].standing = layers[first].standing;
+    else {
+      decideBetween(first, middle);
+      decideBetween(middle, last);
+    }
+  };
+  decideBetween(0, value.layers - 1);
+  return layers;
+}
+
 // Everything that the page shows of a state, as plain numbers and words.
 function evaluateState(value) {
   const rows = causalRows(value);
@@ -233,11 +254,7 @@ function evaluateState(value) {
   const worst = worstEntropy(rows, d);
   const seen = value.logit_range === null
     ? null : Math.min(rangeSeen(value.logit_range, value.penalty, value.temperature, dial), Number.MAX_VALUE);
-  const layers = [];
-  for (let layer = 0; layer < value.layers; layer += 1) {
-    const own = layerDial(value, layer);
-    layers.push({ layer, dial: own, standing: standing(value, rows, fidelity, own) });
-  }
+  const layers = everyLayer(value, (own) => standing(value, rows, fidelity, own));
   return {
     verdict: decision,
     binds,

@@ -5,7 +5,6 @@ Nothing of `theory` computes here: rows come from the definition of blocks, boun
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from dataclasses import dataclass
@@ -206,25 +205,23 @@ def wrong(state, answer):
 
 def differences(count, seed, folder, code=None):
     cases = list(settings(count, seed))
-    found = {}
     for state, answer in zip(cases, answers(cases, folder, code), strict=True):
         assert "complaints" not in answer, (state, answer)
         if differ := wrong(state, answer):
-            found[json.dumps(state)] = differ
-    return found
+            yield state, differ
 
 
 def test_held_out_settings_have_mpmaths_numbers_and_verdicts(tmp_path):
-    assert differences(60, SEED, tmp_path) == {}
+    assert list(differences(60, SEED, tmp_path)) == []
 
 
 @pytest.mark.slow
 def test_1000_held_out_settings_have_mpmaths_numbers_and_verdicts(tmp_path):
-    assert differences(1000, SEED + 1, tmp_path) == {}
+    assert list(differences(1000, SEED + 1, tmp_path)) == []
 
 
 def test_last_row_for_every_row_is_found(tmp_path):
     right = "let worst = { entropy: -1, row: null };\n  for (const row of rows.candidates)"
     assert model().count(right) == 1
     last = right.replace("rows.candidates)", "[rows.longest])")
-    assert differences(60, SEED, tmp_path, model().replace(right, last)) != {}
+    assert next(differences(60, SEED, tmp_path, model().replace(right, last)), None)

@@ -25,25 +25,27 @@ from theory.design.run_check import check_run
 from theory.design.run_file import parse_run
 from theory.design.run_layers import layer_promise, layer_setting
 
+# Impossible in the first layers, guaranteed in the last ones.
+RISING = {"layers": "200", "schedule": "linear"}
+
 
 def differences(count, seed, folder, code=None):
-    cases = list(states(count, seed))
-    found = {}
+    """Settings whose answers differ, as they are found."""
+    cases = [RISING, *states(count, seed)]
     for state, answer in zip(cases, answers(cases, folder, code), strict=True):
         assert "complaints" not in answer, (state, answer)
         if wrong := compared(answer):
-            found[json.dumps(state)] = wrong
-    return found
+            yield state, wrong
 
 
 def test_numbers_and_verdicts_are_those_of_check(tmp_path):
-    assert differences(60, 0, tmp_path) == {}
+    assert list(differences(40, 0, tmp_path)) == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("seed", range(1, 4))
 def test_numbers_and_verdicts_of_1000_settings_are_those_of_check(seed, tmp_path):
-    assert differences(1000, seed, tmp_path) == {}
+    assert list(differences(1000, seed, tmp_path)) == []
 
 
 PLANTED = {
@@ -58,6 +60,7 @@ PLANTED = {
     "entropy needed by the farthest row": ("const needed = rows.candidates.map", "const needed = [rows.farthest].map"),
     "blocks of the largest size": ("Math.floor(position / least) * most", "Math.floor(position / most) * most"),
     "never impossible": ("[POSSIBLE, TOO_CLOSE, IMPOSSIBLE][missed + 1]", "POSSIBLE"),
+    "layers between others": ("if (same) for", "if (true) for"),
     "no floor": ("if (row.others === 0 || atFloor(row, bits)) return Infinity;", ""),
     "nats for bits": ("entropyReach(d, bits * Math.LN2", "entropyReach(d, bits"),
     "other layers": ("localised_layers = ${value.localised_layers}", "localised_layers = ${value.layers}"),
@@ -68,7 +71,7 @@ PLANTED = {
 def test_planted_error_is_found(planted, tmp_path):
     right, wrong = PLANTED[planted]
     assert model().count(right) == 1
-    assert differences(25, 0, tmp_path, model().replace(right, wrong)) != {}
+    assert next(differences(25, 0, tmp_path, model().replace(right, wrong)), None)
 
 
 @functools.cache
@@ -128,13 +131,18 @@ def answers_file(state):
     )
 
 
+@functools.cache
+def exact_verdict(file):
+    exact = check_run(parse_run(tomllib.loads(file)))
+    return exact.layers[exact.binding.layer].standing.value
+
+
 def wrong_at_thresholds(count, folder, code=None):
     found = answers(at_thresholds(count, 3), folder, code)
     wrong, undecided = 0, 0
     for answer in found:
-        exact = check_run(parse_run(tomllib.loads(answer["file"])))
         undecided += answer["verdict"] == "too close"
-        wrong += answer["verdict"] not in ("too close", exact.layers[exact.binding.layer].standing.value)
+        wrong += answer["verdict"] not in ("too close", exact_verdict(answer["file"]))
     return wrong, undecided / len(found)
 
 

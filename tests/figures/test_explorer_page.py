@@ -64,10 +64,16 @@ def answer_of(page):
     )
     numbers = {name: None if text == "null" else text if "Inf" in text else float(text) for name, text in shown.items()}
     place = page.evaluate(
-        "(({ row, entropy_row, binds, layer, dial }) => ({ row, entropy_row, binds, layer, dial }))(current.numbers)"
+        "(({ row, entropy_row, binds, layer, dial, layers }) => ({ row, entropy_row, binds, layer, dial, "
+        "standings: layers.map((each) => each.standing) }))(current.numbers)"
     )
     verdict, file = page.locator("#verdict").get_attribute("data-verdict"), page.locator("#run-file").text_content()
     return numbers | place | {"verdict": verdict, "file": file}
+
+
+def settle(page):
+    """Waits until the last of the moves within a frame is drawn."""
+    page.wait_for_function("waiting === 0")
 
 
 def copied(page, button):
@@ -154,7 +160,7 @@ def test_numbers_shown_are_those_of_check_at_1000_settings(opened):
 VERDICTS = {
     "guaranteed": {},
     "possible": {"margin": "2"},
-    "impossible": {"margin": "2", "logit_range": "3"},
+    "impossible": {"margin": "2", "logit_range": "3", "entropy_bits": "6.5", "block_least": "16"},
     "too close": {"context": "2", "block": "1", "margin": "0", "dial": "0", "fidelity": "0.5"},
 }
 ADVICE = re.compile(r"a (margin|penalty|dial) of (1 − )?([−\d.e]+\d)")
@@ -174,9 +180,73 @@ def test_each_way_out_that_the_page_names_is_enough(opened):
 
 
 @needs_browser
+def test_entropy_of_a_full_block_is_out_of_reach_and_more_is_not(opened):
+    show(opened, {"fidelity": "", "entropy_bits": "6", "margin": "8"})
+    assert opened.locator("#headline").text_content() == "Not guaranteed"
+    assert opened.locator("#advice").text_content() == (
+        "No margin, penalty or dial is enough. Ask for more than 6 bits of entropy, or set smaller blocks."
+    )
+    assert opened.get_by_text("No separation is enough for the target entropy").is_visible()
+    opened.get_by_label("Target entropy", exact=True).fill("6.01")
+    settle(opened)
+    assert opened.locator("#headline").text_content() == "Guaranteed"
+    assert "token 1,023 (counted from 0) sees 1,024 tokens" in opened.locator("#binding").text_content()
+    opened.get_by_label("Smallest block", exact=True).fill("63")
+    settle(opened)
+    assert "block_least = 63\nblock_most = 64\n" in opened.locator("#run-file").text_content()
+    # A row of the whole context in one block of its own.
+    show(opened, {"context": "100", "block": "99", "block_least": "99", "fidelity": "", "entropy_bits": "6.5"})
+    assert "all of them in its own block" in opened.locator("#binding").text_content()
+    assert opened.get_by_role("button", name="Copy command for the hardest row").is_disabled()
+
+
+@needs_browser
+def test_moves_within_a_frame_are_drawn_once_and_axes_stay(opened):
+    drawn, same, text = opened.evaluate(
+        """async () => {
+          const frame = () => new Promise((done) => requestAnimationFrame(done));
+          const [plain, axes] = [evaluateState, document.querySelector('#phase-chart text')];
+          let drawn = 0;
+          window.evaluateState = (value) => { drawn += 1; return plain(value); };
+          const range = document.getElementById('margin-slider');
+          for (let move = 1; move <= 10; move += 1) {
+            range.value = String(4.5 - 0.05 * move);
+            range.dispatchEvent(new Event('input', { bubbles: true }));
+          }
+          await frame();
+          await frame();
+          window.evaluateState = plain;
+          const same = axes === document.querySelector('#phase-chart text');
+          return [drawn, same, document.getElementById('run-file').textContent];
+        }"""
+    )
+    # The first at once, and the last of the others.
+    assert drawn == 2
+    assert same
+    assert "margin = 4.0\n" in text
+
+
+@needs_browser
+def test_tree_of_names_tells_verdict_fields_and_charts(opened):
+    tree = opened.locator("main").aria_snapshot()
+    for line in (
+        'region "Guaranteed"', 'textbox "Target entropy"', 'slider "Smallest block, slider"',
+        'figure "Where the target is kept"', 'img "Margin 4.5 and penalty 0: guaranteed.',
+    ):  # fmt: skip
+        assert line in tree, line
+    # What is announced at each move: the headline and one sentence.
+    assert opened.locator("[role=status]").first.inner_text().count("\n") <= 2
+
+
+@needs_browser
 def test_copied_file_and_commands_give_the_page_s_verdict(opened, tmp_path):
     seen = set()
-    for state in ({}, {"margin": "2"}, {"margin": "2", "logit_range": "3"}, {"context": "4096", "penalty": "3"}):
+    for state in (
+        {},
+        {"margin": "2", "fidelity": "", "entropy_bits": "6.5"},
+        VERDICTS["impossible"],
+        {"context": "4096"},
+    ):
         show(opened, state)
         verdict = opened.locator("#verdict").get_attribute("data-verdict")
         text = copied(opened, "Copy RUN.toml")
@@ -227,6 +297,7 @@ def test_malformed_link_is_told_and_the_default_used(context, address):
 def test_mistake_in_a_field_is_told_beside_it_and_nothing_is_decided(opened):
     field = opened.get_by_label("Target fidelity", exact=True)
     field.fill("1.5")
+    settle(opened)
     line = opened.locator("#fidelity-complaint")
     assert line.text_content() == "1.5 must lie between 0 and 1, or be empty"
     assert field.get_attribute("aria-invalid") == "true"
@@ -235,6 +306,7 @@ def test_mistake_in_a_field_is_told_beside_it_and_nothing_is_decided(opened):
     assert "stale" in opened.locator("#charts").get_attribute("class")
     assert opened.get_by_role("button", name="Copy RUN.toml").is_disabled()
     field.fill("0.9")
+    settle(opened)
     assert line.text_content() == ""
     assert opened.locator("#headline").text_content() == "Guaranteed"
     assert "stale" not in opened.locator("#charts").get_attribute("class")
@@ -263,6 +335,7 @@ def test_keyboard_moves_sliders_and_every_control_has_a_name(opened):
     slider.focus()
     for _ in range(10):
         slider.press("ArrowLeft")
+    settle(opened)
     assert opened.locator("#margin").input_value() == "4"
     assert slider.get_attribute("aria-valuetext") == "4"
     assert opened.locator("#headline").text_content() == "Not guaranteed"
