@@ -1,7 +1,8 @@
-"""Random settings of the explorer, and its answers compared with those of `localist check`."""
+"""Random settings of the explorer, and its answers compared with those of `localist check`; its page in a browser."""
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import tomllib
@@ -197,3 +198,52 @@ def near(run, setting, answer):
 
 def close_by(have, need):
     return math.isfinite(have) and math.isfinite(need) and abs(have - need) <= 1e-12 * (1 + abs(have) + abs(need))
+
+
+def show(page, state):
+    """Puts a state into the link, as a reader who opens it does."""
+    fragment = page.evaluate("(state) => fragmentOf({ ...DEFAULTS, ...state })", state)
+    page.evaluate("(fragment) => { location.hash = fragment; fromLink(); }", fragment)
+
+
+def answer_of(page):
+    """What the page shows, as its numbers' own attributes carry it."""
+    shown = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('[data-quantity]')]
+            .map((each) => [each.dataset.quantity, each.dataset.value]))"""
+    )
+    numbers = {name: None if text == "null" else text if "Inf" in text else float(text) for name, text in shown.items()}
+    place = page.evaluate(
+        "(({ row, entropy_row, binds, fidelity_needs, layer, dial, layers }) => ({ row, entropy_row, binds, "
+        "fidelity_needs, layer, dial, standings: layers.map((each) => each.standing) }))(current.numbers)"
+    )
+    verdict, file = page.locator("#verdict").get_attribute("data-verdict"), page.locator("#run-file").text_content()
+    return numbers | place | {"verdict": verdict, "file": file}
+
+
+def settle(page):
+    """Waits until the last of the moves within a frame is drawn."""
+    page.wait_for_function("waiting === 0")
+
+
+def frames(page, browser, name, moves):
+    """CPU milliseconds of the main thread in each frame in which a drag moved a slider, layout and paint included."""
+    slider = page.locator(f"#{name}-slider")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    browser.start_tracing(page=page, categories=["toplevel", "devtools.timeline"])
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for move in range(moves):
+        # Every tenth move is a leap.
+        share = 0.5 + 0.4 * (-1) ** move if move % 10 == 0 else 0.1 + 0.8 * move / moves
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
+    page.mouse.up()
+    events = [event for event in json.loads(browser.stop_tracing())["traceEvents"] if event["ph"] == "X"]
+    inputs = [each for each in events if each["args"].get("data", {}).get("type") == "input"]
+    tasks = [each for each in events if each["name"].endswith("RunTask")]
+    return sorted(
+        task["tdur"] / 1000
+        for task in tasks
+        if any(task["tid"] == each["tid"] and 0 <= each["ts"] - task["ts"] <= task["dur"] for each in inputs)
+    )

@@ -138,6 +138,7 @@ function draw(moved = '') {
     const range = $(`${name}-slider`);
     const at = slider.at(Number(texts[name]));
     if (`${name}-slider` !== moved && texts[name].trim() !== '' && !Number.isNaN(at)) range.value = String(at);
+    range.classList.toggle('unset', texts[name].trim() === '');
     range.setAttribute('aria-valuetext', texts[name].trim() || EMPTY[name] || 'empty');
   }
   const faulty = Object.keys(found);

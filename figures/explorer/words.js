@@ -117,8 +117,7 @@ function numberRows(value, numbers) {
   const bits = (nats) => `${atMost(nats, 5)} nats (${atMost(nats / Math.LN2, 5)} bits)`;
   const none = 'none is enough';
   const enough = (needed) => ({ [Infinity]: none, [-Infinity]: 'any is enough' })[needed] ?? atMost(needed, 6);
-  const needed = (name, target) => (value[target] === null ? []
-    : [[name, `separation needed for the ${name.split('_')[0]}, nats`, enough(numbers[name])]]);
+  const needed = value.fidelity === null || value.entropy_bits === null ? [] : ['fidelity', 'entropy'];
   return [
     ['leak_max', 'leak of every row, at most', atMost(numbers.leak_max, 5)],
     ['leak_exponential', 'the same, exponential bound', atMost(numbers.leak_exponential, 5)],
@@ -127,8 +126,8 @@ function numberRows(value, numbers) {
     ['entropy_min', 'entropy of every row, at least', numbers.entropy_min === null
       ? 'needs a logit range' : `${atLeast(numbers.entropy_min, 5)} nats`],
     ['separation', `separation that layer ${numbers.layer} has, nats`, atLeast(numbers.separation, 6)],
-    ...needed('fidelity_needs', 'fidelity'),
-    ...needed('entropy_needs', 'entropy_bits'),
+    ...needed.map((target) => [`${target}_needs`, `separation needed for the ${target}, nats`,
+      enough(numbers[`${target}_needs`])]),
     ['needed', 'separation needed, nats', enough(numbers.needed)],
     ['margin_needed', 'margin needed, all else as set', enough(numbers.margin_needed)],
     ['penalty_needed', 'penalty needed, all else as set', enough(numbers.penalty_needed)],
