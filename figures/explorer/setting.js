@@ -47,7 +47,7 @@ function complaints(texts) {
   real('entropy_bits', (x) => x >= 0, 'be at least 0, or empty');
   real('logit_range', (x) => x >= 0, 'be at least 0, or empty');
   if (texts.fidelity.trim() === '' && texts.entropy_bits.trim() === '') {
-    found.fidelity = 'an empty field is a target only if an entropy is asked for';
+    found.fidelity = 'a fidelity or an entropy must be given';
   }
   if (!Object.hasOwn(SCHEDULES, texts.schedule)) {
     found.schedule = `${shown(texts.schedule)} must be one of ${Object.keys(SCHEDULES).join(', ')}`;

@@ -205,7 +205,7 @@ COMPLAINTS = [
     ({"context": "70", "block_least": "62", "own_keys": "9"}, "own_keys", "9 must leave a row that has a key outside"),
     ({"entropy_bits": "-1"}, "entropy_bits", "-1 must be at least 0, or empty"),
     ({"entropy_bits": "6 bits"}, "entropy_bits", "6 bits is not a number"),
-    ({"fidelity": ""}, "fidelity", "an empty field is a target only if an entropy is asked for"),
+    ({"fidelity": ""}, "fidelity", "a fidelity or an entropy must be given"),
     ({"context": "70", "own_keys": "9"}, "own_keys", "9 must leave a row that has a key outside its block"),
     ({"localised_layers": "13"}, "localised_layers", "13 must be at most the layers, 12"),
     ({"layers": "10001"}, "layers", "10001 must be from 2 to 10000"),
