@@ -5,6 +5,7 @@ Nothing of `theory` computes here: rows come from the definition of blocks, boun
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ def settings(count, seed):
         }  # fmt: skip
 
 
+@functools.lru_cache(maxsize=1)
 def every_row(context, least, most, own):
     """Pairs of keys outside and inside the block, of queries with so many own keys, by tiling the context."""
     if least == most:
@@ -68,10 +70,14 @@ def every_row(context, least, most, own):
     return np.array([k for k, _ in rows]), np.array([m for _, m in rows])
 
 
+def twelve_largest(values):
+    return np.argpartition(-values, 12)[:12] if len(values) > 12 else range(len(values))
+
+
 def largest(bound, rows, float_bound):
     """Largest bound over the rows: float64 chooses a few that may have it, mpmath decides between them."""
     with np.errstate(all="ignore"):
-        order = np.argsort(-np.nan_to_num(float_bound(*(part.astype(float) for part in rows))), kind="stable")[:12]
+        order = twelve_largest(np.nan_to_num(float_bound(*(part.astype(float) for part in rows))))
     return max(bound(int(rows[0][i]), int(rows[1][i])) for i in order)
 
 
@@ -113,7 +119,7 @@ class Oracle:
     def bounds(self):
         k, m = self.rows
         d = self.separation(self.margin)
-        odds = max(Fraction(int(a), int(b)) for a, b in {(k[i], m[i]) for i in np.argsort(-k / m)[:12]})
+        odds = max(Fraction(int(a), int(b)) for a, b in {(k[i], m[i]) for i in twelve_largest(k / m)})
         rest = exactly(odds) * mpmath.exp(-d)
         found = {"separation": d, "leak_max": rest / (1 + rest), "fidelity_min": 1 / (1 + rest)}
         found |= {"entropy_max": self.entropy(d), "odds": odds}
@@ -216,8 +222,9 @@ def test_held_out_settings_have_mpmaths_numbers_and_verdicts(tmp_path):
 
 
 @pytest.mark.slow
-def test_1000_held_out_settings_have_mpmaths_numbers_and_verdicts(tmp_path):
-    assert list(differences(1000, SEED + 1, tmp_path)) == []
+@pytest.mark.parametrize("seed", range(SEED + 1, SEED + 5))
+def test_250_held_out_settings_have_mpmaths_numbers_and_verdicts(seed, tmp_path):
+    assert list(differences(250, seed, tmp_path)) == []
 
 
 def test_last_row_for_every_row_is_found(tmp_path):
