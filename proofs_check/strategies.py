@@ -13,11 +13,9 @@ readably, and examples shrink towards few, simple parts.
 
 from __future__ import annotations
 
-from proofs_check.instances.adam_runs import adam_runs
 from proofs_check.instances.anchors import anchor_sets, anchored_heads, copied_anchors
 from proofs_check.instances.chosen_keys import rows_with_chosen_keys
 from proofs_check.instances.contexts import contexts
-from proofs_check.instances.heads import heads
 from proofs_check.instances.layer_stacks import layer_stacks
 from proofs_check.instances.pointers import pointer_channels
 from proofs_check.instances.priced_layers import priced_layers
@@ -25,10 +23,12 @@ from proofs_check.instances.row_strategies import attention_rows, blocks, dials,
 from proofs_check.instances.rules import checkers, reloaded_checkers, rule_sets
 from proofs_check.instances.schedules import schedules
 from proofs_check.instances.sparse_rows import sparse_rows
-from proofs_check.instances.stationary_heads import stationary_heads
 from proofs_check.instances.surviving_blocks import surviving_blocks
 from proofs_check.instances.truncated_layers import truncated_layers
-from proofs_check.instances.weight_blocks import descents, weight_blocks
+from proofs_check.instances.weights.adam_runs import adam_runs
+from proofs_check.instances.weights.heads import heads
+from proofs_check.instances.weights.stationary_heads import stationary_heads
+from proofs_check.instances.weights.weight_blocks import descents, weight_blocks
 from proofs_check.instances.window_samples import window_samples
 
 __all__ = [

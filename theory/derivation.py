@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sympy import Expr, Symbol
+from sympy import Expr, Symbol, symbols
 
 
 @dataclass(frozen=True)
@@ -60,3 +60,9 @@ class Limit:
 
 
 Step = Equal | Positive | RisesFromZero | AboveTangent | Limit
+
+
+def cauchy_schwarz_step(because: str) -> Step:
+    """Lagrange's identity in two coordinates; Cauchy-Schwarz in more is the sum of such squares."""
+    a, b, x, y = symbols("a_1 a_2 x_1 x_2", real=True)
+    return Equal(because, (a**2 + b**2) * (x**2 + y**2) - (a * x + b * y) ** 2, (a * y - b * x) ** 2)

@@ -21,7 +21,7 @@ from sympy.logic.boolalg import Boolean
 from proofs_check.deciding.undefined import Demand, broken, cancelled, demands
 from proofs_check.inequalities.points import holds_for
 from proofs_check.inequalities.verdict import Verdict, both
-from proofs_check.instances.arithmetic import ArbArithmetic, Arithmetic, Definition
+from proofs_check.instances.exact.arithmetic import ArbArithmetic, Arithmetic, Definition
 from theory.booleans import Logic
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
 from theory.lowering import Target, Undecided, UnknownNode, arb_target, evaluate

@@ -12,9 +12,9 @@ from typing import Any
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
-from proofs_check.instances.instance import Instance, InstanceKind
-from proofs_check.instances.quantities import Vector, inner, on_sphere
+from proofs_check.instances.exact.arithmetic import Arithmetic, Definition, exactly
+from proofs_check.instances.exact.instance import Instance, InstanceKind
+from proofs_check.instances.exact.quantities import Vector, inner, on_sphere
 from proofs_check.instances.row_strategies import draw_target, leak_in_floats, probabilities, temperatures
 from proofs_check.instances.rows import DEFINITIONS, AttentionRow, of_row
 from theory import design_symbols as letters

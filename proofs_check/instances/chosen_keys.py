@@ -15,8 +15,8 @@ from typing import Any
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
-from proofs_check.instances.instance import Instance, InstanceKind
+from proofs_check.instances.exact.arithmetic import Arithmetic, Definition, exactly
+from proofs_check.instances.exact.instance import Instance, InstanceKind
 from proofs_check.instances.row_strategies import attention_rows, temperatures
 from theory import symbols as letters
 

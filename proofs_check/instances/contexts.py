@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from sympy import Symbol
 
 from proofs_check.instances import rows
-from proofs_check.instances.arithmetic import ArbArithmetic, Arithmetic, Definition, exactly
-from proofs_check.instances.instance import Instance, InstanceKind
+from proofs_check.instances.exact.arithmetic import ArbArithmetic, Arithmetic, Definition, exactly
+from proofs_check.instances.exact.instance import Instance, InstanceKind
 from proofs_check.instances.row_strategies import probabilities, targets_near
 from proofs_check.instances.rows import AttentionRow
 from theory import symbols as letters

@@ -7,11 +7,9 @@ do not change.
 from __future__ import annotations
 
 from proofs_check.instances import (
-    adam_runs,
     anchors,
     chosen_keys,
     contexts,
-    heads,
     known,
     layer_stacks,
     pointers,
@@ -20,14 +18,13 @@ from proofs_check.instances import (
     rules,
     schedules,
     sparse_rows,
-    stationary_heads,
     surviving_blocks,
     truncated_layers,
-    weight_blocks,
     window_samples,
 )
-from proofs_check.instances.instance import InstanceKind
+from proofs_check.instances.exact.instance import InstanceKind
 from proofs_check.instances.row_strategies import attention_rows
+from proofs_check.instances.weights import adam_runs, heads, stationary_heads, weight_blocks
 
 KINDS: dict[str, InstanceKind] = {
     "row": InstanceKind(attention_rows, rows.DEFINITIONS),

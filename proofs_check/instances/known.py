@@ -10,7 +10,7 @@ from typing import Any
 from sympy import Symbol
 
 from proofs_check.instances import rows
-from proofs_check.instances.arithmetic import Arithmetic, Definition, entropy_of, exactly, shares
+from proofs_check.instances.exact.arithmetic import Arithmetic, Definition, entropy_of, exactly, shares
 from proofs_check.instances.rows import AttentionRow
 from theory import design_symbols as letters
 

@@ -13,8 +13,8 @@ from fractions import Fraction
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Definition, exactly
-from proofs_check.instances.instance import Instance, InstanceKind
+from proofs_check.instances.exact.arithmetic import Definition, exactly
+from proofs_check.instances.exact.instance import Instance, InstanceKind
 from theory import design_symbols as design
 from theory import unseen_symbols as letters
 

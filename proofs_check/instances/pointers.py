@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
-from proofs_check.instances.instance import Instance, InstanceKind
+from proofs_check.instances.exact.arithmetic import Arithmetic, Definition, exactly
+from proofs_check.instances.exact.instance import Instance, InstanceKind
 from theory import design_symbols as letters
 
 

@@ -13,9 +13,9 @@ from flint import fmpq
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Definition, exactly
-from proofs_check.instances.instance import Instance, InstanceKind
-from proofs_check.instances.quantities import rational, root
+from proofs_check.instances.exact.arithmetic import Definition, exactly
+from proofs_check.instances.exact.instance import Instance, InstanceKind
+from proofs_check.instances.exact.quantities import rational, root
 from proofs_check.instances.row_strategies import probabilities
 from proofs_check.instances.schedules import gained
 from theory import design_symbols as letters

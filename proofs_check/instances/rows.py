@@ -14,7 +14,7 @@ from typing import Any
 
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Arithmetic, Definition, entropy_of, exactly, shares
+from proofs_check.instances.exact.arithmetic import Arithmetic, Definition, entropy_of, exactly, shares
 from theory import symbols as letters
 
 

@@ -17,9 +17,9 @@ from typing import Any
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly, shares
+from proofs_check.instances.exact.arithmetic import Arithmetic, Definition, exactly, shares
+from proofs_check.instances.exact.instance import Instance, InstanceKind
 from proofs_check.instances.games import Matrix, highest_floor, lowest_ceiling
-from proofs_check.instances.instance import Instance, InstanceKind
 from proofs_check.instances.row_strategies import probabilities, temperatures
 from proofs_check.instances.window_samples import beta_chance, violations
 from theory import design_symbols as letters

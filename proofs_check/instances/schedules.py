@@ -9,8 +9,8 @@ from fractions import Fraction
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Definition, exactly
-from proofs_check.instances.instance import Instance, InstanceKind, built_in
+from proofs_check.instances.exact.arithmetic import Definition, exactly
+from proofs_check.instances.exact.instance import Instance, InstanceKind, built_in
 from proofs_check.instances.row_strategies import probabilities
 from theory import design_symbols as letters
 from theory import symbols as row_letters

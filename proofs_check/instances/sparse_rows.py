@@ -17,9 +17,9 @@ from flint import arb, ctx, fmpq
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
-from proofs_check.instances.instance import Instance, InstanceKind, built_in
-from proofs_check.instances.quantities import Quantity, given_as, norm, rational, root_as, total
+from proofs_check.instances.exact.arithmetic import Arithmetic, Definition, exactly
+from proofs_check.instances.exact.instance import Instance, InstanceKind, built_in
+from proofs_check.instances.exact.quantities import Quantity, given_as, norm, rational, root_as, total
 from proofs_check.instances.row_strategies import FAMILIES
 from theory import symbols as letters
 from theory import weight_symbols as sparse

@@ -10,11 +10,11 @@ from functools import cached_property
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Definition, exactly
-from proofs_check.instances.heads import entries_of
-from proofs_check.instances.instance import Instance, InstanceKind, built_in
-from proofs_check.instances.quantities import Entries, Vector, inner, rational, root_as
+from proofs_check.instances.exact.arithmetic import Definition, exactly
+from proofs_check.instances.exact.instance import Instance, InstanceKind, built_in
+from proofs_check.instances.exact.quantities import Entries, Vector, inner, rational, root_as
 from proofs_check.instances.rows import AttentionRow, of_row
+from proofs_check.instances.weights.heads import entries_of
 from theory import symbols as row_letters
 from theory import weight_symbols as letters
 

@@ -13,10 +13,9 @@ from flint import arb
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Arithmetic, Definition
-from proofs_check.instances.heads import entries_of
-from proofs_check.instances.instance import Instance, InstanceKind
-from proofs_check.instances.quantities import (
+from proofs_check.instances.exact.arithmetic import Arithmetic, Definition
+from proofs_check.instances.exact.instance import Instance, InstanceKind
+from proofs_check.instances.exact.quantities import (
     Entries,
     Vector,
     inner,
@@ -28,6 +27,7 @@ from proofs_check.instances.quantities import (
 )
 from proofs_check.instances.row_strategies import FAMILIES, temperatures
 from proofs_check.instances.rows import AttentionRow, of_row
+from proofs_check.instances.weights.heads import entries_of
 from theory import symbols as letters
 
 

@@ -10,8 +10,8 @@ from math import comb, factorial
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Definition, exactly, shares
-from proofs_check.instances.instance import Instance, InstanceKind
+from proofs_check.instances.exact.arithmetic import Definition, exactly, shares
+from proofs_check.instances.exact.instance import Instance, InstanceKind
 from proofs_check.instances.row_strategies import probabilities
 from theory import unseen_symbols as letters
 

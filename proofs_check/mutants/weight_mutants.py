@@ -7,7 +7,7 @@ from sympy import And, Eq, Equivalent, Ge, Gt, Le, Lt, true
 from proofs_check.mutants.expression_mutations import LESS, MORE
 from proofs_check.mutants.mutations import Anywhere, Given, Mutation, scaled_down
 from theory import weight_symbols as w
-from theory.statements.extinction import FILLED, UPDATE_SQUARE
+from theory.statements.weights.extinction import FILLED, UPDATE_SQUARE
 from theory.symbols import delta, delta_mean, m, tau
 from theory.weight_symbols import G, beta_1, beta_2, eps_sparse, lam_g, mu, over
 

@@ -14,10 +14,8 @@ from proofs_check import kernel
 from proofs_check.deciding.deciding import Letters, decide_assumptions, decide_clause
 from proofs_check.evidence import statement_hash
 from proofs_check.inequalities.verdict import Verdict
-from proofs_check.instances.adam_runs import AdamRun
 from proofs_check.instances.anchors import AnchorSet, CopiedAnchor, planar_head
 from proofs_check.instances.contexts import Context
-from proofs_check.instances.heads import Head, Sequence, opposed
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.layer_stacks import Layer, LayerStack
 from proofs_check.instances.pointers import PointerChannel
@@ -25,9 +23,11 @@ from proofs_check.instances.priced_layers import PricedLayers
 from proofs_check.instances.rules import Checker, ReloadedChecker, RuleSet, Situation, Version
 from proofs_check.instances.schedules import ScheduleInstance
 from proofs_check.instances.sparse_rows import SparseRow
-from proofs_check.instances.stationary_heads import StationaryHead
 from proofs_check.instances.surviving_blocks import SurvivingBlock
-from proofs_check.instances.weight_blocks import Descent
+from proofs_check.instances.weights.adam_runs import AdamRun
+from proofs_check.instances.weights.heads import Head, Sequence, opposed
+from proofs_check.instances.weights.stationary_heads import StationaryHead
+from proofs_check.instances.weights.weight_blocks import Descent
 from proofs_check.instances.window_samples import WindowSample
 from proofs_check.kernel.kinds import COQ_KINDS
 from proofs_check.kernel.printing import assumptions_to_coq, clause_to_coq

@@ -23,7 +23,7 @@ from proofs_check.instances.rows import AttentionRow
 from proofs_check.instances.rules import Checker, Situation
 from proofs_check.instances.schedules import ScheduleInstance
 from proofs_check.instances.surviving_blocks import SurvivingBlock
-from proofs_check.instances.weight_blocks import Descent, WeightBlock
+from proofs_check.instances.weights.weight_blocks import Descent, WeightBlock
 from proofs_check.kernel.build import Build, CoqError
 from proofs_check.kernel.kinds import COQ_KINDS
 

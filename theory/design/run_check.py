@@ -32,8 +32,8 @@ from theory.errors import InputError
 from theory.numbers import anchor_bounds
 from theory.numbers.checked import Array, without_infinities
 from theory.numbers.schedule_bounds import schedule_budget
-from theory.statements.extinction import ADAM_WARNING
-from theory.statements.group_lasso import COLLAPSE_WARNING
+from theory.statements.weights.extinction import ADAM_WARNING
+from theory.statements.weights.group_lasso import COLLAPSE_WARNING
 
 # Bias in nats at which a float32 dial has lost half of its digits (B1): float32 saturates near 17 nats.
 _COARSE_DIAL = 17 / 2

@@ -54,9 +54,6 @@ from theory.stable import best_share
 from theory.statements.anchors import BRACKET, RANDOM_COHERENCE
 from theory.statements.dial import DIAL_NEEDED, DIALLED_LEAK
 from theory.statements.entropy import ENTROPY_MAX
-from theory.statements.extinction import LIMIT_SQUARE, UPDATE_SQUARE
-from theory.statements.gradient_bound import GRADIENT_MAX, PER_KEY_NORM
-from theory.statements.group_lasso import uniform_threshold
 from theory.statements.known import ENTROPY_MIN_ZHAI, INFORMATION_NEEDED
 from theory.statements.leak import LEAK_MAX, MARGIN_THRESHOLD
 from theory.statements.local_layers import TRUNCATION_SHIFT_MAX
@@ -65,6 +62,9 @@ from theory.statements.quantile_leak import QUANTILE_LEAK_MAX
 from theory.statements.rules import EXPECTED_FIDELITY, STRENGTH_NEEDED
 from theory.statements.schedules import LAYER_COST
 from theory.statements.sparse_attention import SPARSE_PENALTY
+from theory.statements.weights.extinction import LIMIT_SQUARE, UPDATE_SQUARE
+from theory.statements.weights.gradient_bound import GRADIENT_MAX, PER_KEY_NORM
+from theory.statements.weights.group_lasso import uniform_threshold
 from theory.statements.weights_to_attention import MARGIN_FROM_WEIGHTS
 from theory.symbols import (
     D_cut,

@@ -9,9 +9,6 @@ from theory.statements.anchors import ANCHOR_CAPACITY, ANCHOR_MARGIN, REDUNDANCY
 from theory.statements.context import WHOLE_CONTEXT
 from theory.statements.dial import DIAL_COST, DIAL_GATE, ENTROPY_ALONG_DIAL, ODDS_LAW
 from theory.statements.entropy import ENTROPY_BOUND
-from theory.statements.extinction import EXTINCTION_BY_ADAM, EXTINCTION_BY_DESCENT
-from theory.statements.gradient_bound import GRADIENT_BOUND
-from theory.statements.group_lasso import SELF_CONSISTENT_THRESHOLD, STATIONARITY
 from theory.statements.known import (
     ENTROPY_CONTINUITY,
     POINTER_INFORMATION,
@@ -29,6 +26,9 @@ from theory.statements.rules import IMPERFECT_CHECKER, ODDS_COMPOSITION, RELOADE
 from theory.statements.schedules import LOCALISED_DEPTH, SCHEDULE_BUDGET, SCHEDULE_COST
 from theory.statements.sparse_attention import SPARSE_ATTENTION
 from theory.statements.unseen import UNSEEN_WINDOWS
+from theory.statements.weights.extinction import EXTINCTION_BY_ADAM, EXTINCTION_BY_DESCENT
+from theory.statements.weights.gradient_bound import GRADIENT_BOUND
+from theory.statements.weights.group_lasso import SELF_CONSISTENT_THRESHOLD, STATIONARITY
 from theory.statements.weights_to_attention import WEIGHTS_TO_ATTENTION
 
 CATALOGUE: tuple[Statement, ...] = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sympy import Eq, Equivalent, Ge, Implies, Le, Max, S, log, solve, sqrt, symbols
 
-from theory.derivation import Equal, Positive, Step
+from theory.derivation import Equal, Positive, Step, cauchy_schwarz_step
 from theory.statement import Assumption, Clause, Kind, Statement, Witness
 from theory.statements.entropy import log_of_size_step
 from theory.symbols import J_any, delta, delta_mean, k, m, tau
@@ -16,12 +16,6 @@ from theory.weight_symbols import H_sparse, J_sparse, eps_sparse, lam_each, leve
 
 SPARSE_PENALTY = Max(0, tau / m - delta)
 """What `lam_g / sqrt(m_g)` has to reach in every group, in terms of the margin."""
-
-
-def cauchy_schwarz_step(because: str) -> Step:
-    """Lagrange's identity in two coordinates; Cauchy-Schwarz in more is the sum of such squares."""
-    a, b, x, y = symbols("a_1 a_2 x_1 x_2", real=True)
-    return Equal(because, (a**2 + b**2) * (x**2 + y**2) - (a * x + b * y) ** 2, (a * y - b * x) ** 2)
 
 
 def _water_level() -> tuple[Step, ...]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from sympy import Ge, Le, sqrt
 
-from theory.derivation import Equal, Step
+from theory.derivation import Equal, Step, cauchy_schwarz_step
 from theory.statement import Assumption, Clause, Kind, Statement, Witness
 from theory.statements.entropy import TWO_LEVEL
-from theory.statements.gradient_bound import NO_NORMALISATION
 from theory.statements.leak import LEAK_MAX
-from theory.statements.sparse_attention import cauchy_schwarz_step
+from theory.statements.weights.gradient_bound import NO_NORMALISATION
 from theory.symbols import H, d, delta, eps, k, m, tau
 from theory.weight_symbols import d_k, pull, reach_off, s_in
 

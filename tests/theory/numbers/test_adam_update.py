@@ -16,10 +16,10 @@ from sympy import Eq
 
 from proofs_check.deciding.deciding import Letters, decide
 from proofs_check.inequalities.verdict import Verdict
-from proofs_check.instances.adam_runs import ADAM_DEFINITIONS, AdamRun
+from proofs_check.instances.weights.adam_runs import ADAM_DEFINITIONS, AdamRun
 from theory.errors import DomainError
 from theory.numbers.extinction_steps import adam_update_bound
-from theory.statements.extinction import EXTINCTION_BY_ADAM
+from theory.statements.weights.extinction import EXTINCTION_BY_ADAM
 
 BETAS = [(0.9, 0.999), (0.9, 0.95), (0.5, 0.3), (0.0, 0.99)]
 

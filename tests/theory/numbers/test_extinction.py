@@ -15,7 +15,7 @@ from sympy import Eq
 
 from proofs_check.deciding.deciding import Letters, decide
 from proofs_check.inequalities.verdict import Verdict
-from proofs_check.instances.weight_blocks import DESCENT_DEFINITIONS, Descent
+from proofs_check.instances.weights.weight_blocks import DESCENT_DEFINITIONS, Descent
 from theory.errors import DomainError
 from theory.numbers.extinction_steps import (
     adam_penalty_needed,
@@ -27,7 +27,7 @@ from theory.numbers.extinction_steps import (
     momentum_push,
     sgd_penalty_needed,
 )
-from theory.statements.extinction import ADAM_WARNING, STEPS
+from theory.statements.weights.extinction import ADAM_WARNING, STEPS
 from theory.weight_symbols import N
 
 

@@ -17,12 +17,12 @@ from sympy import Eq, Rational
 
 from proofs_check.deciding.deciding import Letters, decide
 from proofs_check.inequalities.verdict import Verdict
-from proofs_check.instances.heads import HEAD_DEFINITIONS, Head, Sequence, heads
 from proofs_check.instances.surviving_blocks import SURVIVING_DEFINITIONS, SurvivingBlock
+from proofs_check.instances.weights.heads import HEAD_DEFINITIONS, Head, Sequence, heads
 from theory.errors import DomainError
 from theory.numbers.weight_bounds import collapse_radius, gradient_bound, group_threshold, margin_from_weights
-from theory.statements.gradient_bound import GRADIENT_BOUND
-from theory.statements.group_lasso import COLLAPSE_WARNING
+from theory.statements.weights.gradient_bound import GRADIENT_BOUND
+from theory.statements.weights.group_lasso import COLLAPSE_WARNING
 from theory.statements.weights_to_attention import WEIGHTS_TO_ATTENTION
 from theory.weight_symbols import grad_K, grad_Q, k_norm, v_norm, x_g
 

@@ -21,11 +21,11 @@ from skglm.utils.prox_funcs import BST
 
 from proofs_check.deciding.deciding import Letters, decide_clause
 from proofs_check.inequalities.verdict import Verdict
+from proofs_check.instances.exact.quantities import rational, shrink
 from proofs_check.instances.kinds import KINDS
-from proofs_check.instances.quantities import rational, shrink
-from proofs_check.instances.weight_blocks import WeightBlock
+from proofs_check.instances.weights.weight_blocks import WeightBlock
 from theory.numbers.extinction_steps import extinction_step_sgd
-from theory.statements.group_lasso import STATIONARITY
+from theory.statements.weights.group_lasso import STATIONARITY
 
 GROUPS, SIZE, ROWS = 6, 4, 60
 STOP = 1e-12

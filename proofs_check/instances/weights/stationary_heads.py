@@ -11,8 +11,19 @@ from flint import fmpq
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
-from proofs_check.instances.heads import (
+from proofs_check.instances.exact.arithmetic import Arithmetic, Definition, exactly
+from proofs_check.instances.exact.instance import Instance, InstanceKind, built_in
+from proofs_check.instances.exact.quantities import (
+    Quantity,
+    dot,
+    given_as,
+    matrix,
+    rational,
+    root_as,
+    spectral_square,
+    total,
+)
+from proofs_check.instances.weights.heads import (
     HEAD_DEFINITIONS,
     Head,
     Sequence,
@@ -21,8 +32,6 @@ from proofs_check.instances.heads import (
     opposed,
     run_head,
 )
-from proofs_check.instances.instance import Instance, InstanceKind, built_in
-from proofs_check.instances.quantities import Quantity, dot, given_as, matrix, rational, root_as, spectral_square, total
 from theory import symbols as row_letters
 from theory import weight_symbols as letters
 

@@ -15,9 +15,9 @@ from flint import arb, fmpq
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
-from proofs_check.instances.instance import Instance, InstanceKind, built_in
-from proofs_check.instances.quantities import (
+from proofs_check.instances.exact.arithmetic import Arithmetic, Definition, exactly
+from proofs_check.instances.exact.instance import Instance, InstanceKind, built_in
+from proofs_check.instances.exact.quantities import (
     Entries,
     Matrix,
     Quantity,

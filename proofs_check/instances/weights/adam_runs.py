@@ -14,9 +14,9 @@ from flint import fmpq
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
-from proofs_check.instances.instance import Instance, InstanceKind
-from proofs_check.instances.quantities import (
+from proofs_check.instances.exact.arithmetic import Arithmetic, Definition, exactly
+from proofs_check.instances.exact.instance import Instance, InstanceKind
+from proofs_check.instances.exact.quantities import (
     Quantities,
     Quantity,
     Vector,
@@ -30,7 +30,7 @@ from proofs_check.instances.quantities import (
     total,
     vector,
 )
-from proofs_check.instances.weight_blocks import vectors
+from proofs_check.instances.weights.weight_blocks import vectors
 from theory import weight_symbols as letters
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from sympy import And, Eq, Expr, Gt, Le, Lt, S, solve, sqrt, symbols, tanh
 
-from theory.derivation import Equal, Limit, Positive, Step
+from theory.derivation import Equal, Limit, Positive, Step, cauchy_schwarz_step
 from theory.statement import Assumption, Clause, Kind, Statement
-from theory.statements.gradient_bound import NO_NORMALISATION, PER_KEY_NORM
-from theory.statements.sparse_attention import cauchy_schwarz_step
+from theory.statements.weights.gradient_bound import NO_NORMALISATION, PER_KEY_NORM
 from theory.weight_symbols import (
     J_0,
     L_0,

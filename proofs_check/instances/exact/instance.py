@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Definition
+from proofs_check.instances.exact.arithmetic import Definition
 
 
 class Instance:

@@ -13,7 +13,7 @@ from typing import Any
 
 from flint import arb, fmpq
 
-from proofs_check.instances.arithmetic import Arithmetic, Definition
+from proofs_check.instances.exact.arithmetic import Arithmetic, Definition
 from theory.lowering import Undecided
 
 # fmpq or arb; the two mix under + - * / and give a ball.

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from sympy import And, Eq, Ge, Le, Lt, Max, S, cosh, exp, expand_log, log, oo, simplify, sinh, sqrt, symbols
 
-from theory.derivation import Equal, Limit, Positive, RisesFromZero, Step
+from theory.derivation import Equal, Limit, Positive, RisesFromZero, Step, cauchy_schwarz_step
 from theory.statement import Assumption, Clause, Kind, Statement
-from theory.statements.sparse_attention import cauchy_schwarz_step
 from theory.weight_symbols import (
     G,
     N,

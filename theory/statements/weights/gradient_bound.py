@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from sympy import Expr, Le, S, exp, sqrt, symbols
 
-from theory.derivation import Equal, Positive, Step
+from theory.derivation import Equal, Positive, Step, cauchy_schwarz_step
 from theory.statement import Assumption, Clause, Kind, Statement
-from theory.statements.sparse_attention import cauchy_schwarz_step
 from theory.symbols import tau
 from theory.weight_symbols import (
     Lam,

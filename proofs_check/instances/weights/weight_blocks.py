@@ -14,9 +14,9 @@ from typing import Any
 from hypothesis import strategies as st
 from sympy import Symbol
 
-from proofs_check.instances.arithmetic import Arithmetic, Definition, exactly
-from proofs_check.instances.instance import Instance, InstanceKind, built_in
-from proofs_check.instances.quantities import (
+from proofs_check.instances.exact.arithmetic import Arithmetic, Definition, exactly
+from proofs_check.instances.exact.instance import Instance, InstanceKind, built_in
+from proofs_check.instances.exact.quantities import (
     Quantities,
     Quantity,
     Vector,

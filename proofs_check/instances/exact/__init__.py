@@ -1,0 +1,1 @@
+"""Exact numbers, and what every kind of instance has."""

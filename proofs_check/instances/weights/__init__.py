@@ -1,0 +1,1 @@
+"""Instances of the statements about weights and their training."""

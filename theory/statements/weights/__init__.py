@@ -1,0 +1,1 @@
+"""Statements about the weights of a head and their training (C1-C5, C7)."""
