@@ -16,6 +16,7 @@ from __future__ import annotations
 from proofs_check.instances.anchors import anchor_sets, anchored_heads, copied_anchors
 from proofs_check.instances.chosen_keys import rows_with_chosen_keys
 from proofs_check.instances.contexts import contexts
+from proofs_check.instances.distant_keys import rows_by_distance
 from proofs_check.instances.layer_stacks import layer_stacks
 from proofs_check.instances.pointers import pointer_channels
 from proofs_check.instances.priced_layers import priced_layers
@@ -48,6 +49,7 @@ __all__ = [
     "priced_layers",
     "probabilities",
     "reloaded_checkers",
+    "rows_by_distance",
     "rows_with_chosen_keys",
     "rule_sets",
     "schedules",

@@ -140,3 +140,10 @@ share_within = letter(
 )
 H_T = letter("H_T", NONNEGATIVE, "largest entropy of the queries that count, nats")
 H_most = letter("H_most", NONNEGATIVE, "the same, were every such query's row two-level at the separation d_T, nats")
+
+slope = letter("a_s", POSITIVE, "what a score loses per token of distance")
+fade = letter("q_s", UNIT, "e^(-a_s/tau), the factor of a key's weight per token of distance")
+content = letter("R_c", NONNEGATIVE, "range of the content scores: the scores without what distance takes off")
+eps_ends = letter(
+    "epsilon_ends", UNIT, "leak of the row with the block's content at R_c below the others', each side level"
+)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from sympy import Abs, And, Eq, Equivalent, Expr, Ge, Gt, Implies, Le, Max, exp, floor, log, true
 
-from proofs_check.mutants.expression_mutations import LESS
+from proofs_check.mutants.expression_mutations import LESS, MORE
 from proofs_check.mutants.mutations import Given, Mutation, sizes_swapped
 from theory import symbols as row
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit
 from theory.statements.context import LARGEST_RATIO
 from theory.statements.dial import DIAL_BIAS, GATE
+from theory.statements.distance_decay import DECAY_LEAK_FAR, SLOPE_NEEDED
 from theory.statements.leak import LEAK_MAX, MARGIN_THRESHOLD
 from theory.statements.penalty import PENALTY_NEEDED
 from theory.statements.quantile_leak import QUANTILE_LEAK_MAX, leak_from
@@ -33,6 +34,10 @@ def _ratio_of(windows: Expr) -> Expr:
 
 def _all_kept_from(size: Expr) -> Equivalent:
     return Equivalent(Le(row.eps_most, eps_target), Ge(row.d_T, size + Logit(1 - eps_target)))
+
+
+def _slope_from(least: Expr) -> Equivalent:
+    return Equivalent(Le(DECAY_LEAK_FAR, eps_target), Ge(row.slope, least))
 
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -96,6 +101,17 @@ MUTATIONS: tuple[Mutation, ...] = (
     ("A8", "quantiles", "whole block counted", (row.m_kept, m)),
     ("A8", "attained", "odds for the leak", (row.W_out + row.k_rest * exp(-row.d_rest)) / row.m_kept),
     ("A8", "attained", "keys singled out counted again", (row.k_rest, k)),
+    ("A9", "finite context", "block one too large", (m, m + 1)),
+    ("A9", "finite context", "range of the contents dropped", (row.content, 0)),
+    ("A9", "finite context", "temperature dropped", (tau, 1)),
+    ("A9", "attained", "farthest factor dropped", DECAY_LEAK_FAR),
+    ("A9", "any context", "factor of one key for the block's", (row.fade**m, row.fade ** (m + 1))),
+    ("A9", "any context", "odds from the leak twice", lambda far: far / (1 + far)),
+    ("A9", "slope needed", "range of the contents dropped", _slope_from(SLOPE_NEEDED.subs(row.content, 0))),
+    ("A9", "slope needed", "slope scaled by 0.99", _slope_from(LESS * SLOPE_NEEDED)),
+    ("A9", "slope needed", "slope scaled by 1.01", _slope_from(MORE * SLOPE_NEEDED)),
+    ("A9", "slope suffices", "size of the block dropped", Given(Ge(row.slope, m * SLOPE_NEEDED / (m + 1)))),
+    ("A9", "slope suffices", "any slope", Given(true)),
     ("B1", "leak", "dial inverted", (lam, 1 - lam)),
     ("B1", "leak", "denominator dropped", (1 - lam) * eps),
     ("B1", "odds", "sign flipped", (log(1 - lam), -log(1 - lam))),

@@ -34,7 +34,8 @@ class Mutant:
 # Clauses whose inequality is flipped.
 _FLIPPED = (
     "A1 mean margin, A1 top, A2 margin, A4 floor, A5 finite, A5 law below quadratic, A7 every query, A7 entropy, "
-    "A8 quantiles, B3 output bound, B4 maximiser, B5 maximiser, C6 margin, D1 margin, D2 simplex least, D3 error, "
+    "A8 quantiles, A9 finite context, "
+    "B3 output bound, B4 maximiser, B5 maximiser, C6 margin, D1 margin, D2 simplex least, D3 error, "
     "D4 at least the floor, D4 leak falls, D4 one interval, D4 entropy falls first, D4 entropy rises, "
     "D4 rises where the leak is kept, E4 at least, E4 own promises, E4 late misses, E4 from bounds, "
     "E4 all bounds covered, "
@@ -48,7 +49,8 @@ _COMMON: tuple[tuple[str, str, Change], ...] = (
     ("bound scaled by 1.01", "A5 finite, A5 block form, D1 margin, D3 error, G1 norm", scaled_up),
     (
         "bound scaled by 0.99",
-        "A1 range, A2 margin, A2 attained, A4 given separation, A6 margin, A8 any choice, B1 leak, C2 query, "
+        "A1 range, A2 margin, A2 attained, A4 given separation, A6 margin, A8 any choice, "
+        "A9 finite context, A9 attained, B1 leak, C2 query, "
         "C3 live block, "
         "C3 uniform penalty, C4 buffer, C5 update, C6 leak, G2 entropies, "
         "H1 head, H1 attained, H1 layer, H1 layer by heads",

@@ -53,6 +53,7 @@ from theory.numbers.exact_arguments import (
 from theory.stable import best_share
 from theory.statements.anchors import BRACKET, RANDOM_COHERENCE
 from theory.statements.dial import DIAL_NEEDED, DIALLED_LEAK
+from theory.statements.distance_decay import DECAY_LEAK_FAR, DECAY_LEAK_MAX, SLOPE_NEEDED
 from theory.statements.entropy import ENTROPY_MAX
 from theory.statements.known import ENTROPY_MIN_ZHAI, INFORMATION_NEEDED
 from theory.statements.leak import LEAK_MAX, MARGIN_THRESHOLD
@@ -71,17 +72,20 @@ from theory.symbols import (
     F,
     F_target,
     W_out,
+    content,
     d,
     d_rest,
     delta,
     eps,
     eps_target,
+    fade,
     k,
     k_rest,
     lam,
     m,
     m_kept,
     r,
+    slope,
     tau,
 )
 
@@ -100,6 +104,7 @@ PLAIN: dict[str, tuple[Expr, tuple[Symbol, ...]]] = {
     "margin_from_weights": (MARGIN_FROM_WEIGHTS, (weights.s_in, weights.reach_off, weights.pull, weights.d_k)),
     "random_anchor_coherence": (RANDOM_COHERENCE, (design.dimension, design.anchors, design.failure)),
     "rule_strength": (STRENGTH_NEEDED, (F, design.promise, tau)),
+    "decay_slope_needed": (SLOPE_NEEDED, (m, eps_target, content, tau)),
     "truncation_shift_max": (TRUNCATION_SHIFT_MAX, (eps, D_cut)),
     "expected_fidelity": (EXPECTED_FIDELITY, (design.missed, design.mean_fired, design.mean_missed)),
 }
@@ -131,6 +136,14 @@ def _quantile_leak_max(singled: Any, others: Any, other_score: Any, block_keys: 
     top, level = _below_infinity("singled", singled), _below_infinity("other score", other_score)
     gap = oo if rest == 0 else least - level
     return _at(QUANTILE_LEAK_MAX, {W_out: exp(top - least), d_rest: gap, k_rest: rest, m_kept: kept})
+
+
+def _decay_leak_max(keys: Any, block: Any, loss: Any, span: Any, temperature: Any) -> Expr:
+    letters = given((m, slope, content, tau), block, loss, span, temperature)
+    letters[fade] = exp(-letters[slope] / letters[tau])
+    if expression("n", keys) == oo:
+        return _at(DECAY_LEAK_FAR, letters)
+    return _at(DECAY_LEAK_MAX, letters | given((n, m), keys, block))
 
 
 def _below_infinity(label: str, value: Any) -> Expr:
@@ -275,7 +288,15 @@ _OTHERS: dict[str, Callable[..., Expr]] = {
     each.__name__.removeprefix("_"): each
     for each in (
         *(_leak_max, _fidelity_min, _entropy_max, _entropy_max_at_least, _entropy_min, _entropy_min_zhai),
-        *(_quantile_leak_max, _dialled_leak, _dial_gain, _collapse_radius, _adam_update_bound, _adam_threshold),
+        *(
+            _quantile_leak_max,
+            _decay_leak_max,
+            _dialled_leak,
+            _dial_gain,
+            _collapse_radius,
+            _adam_update_bound,
+            _adam_threshold,
+        ),
         *(_anchor_margin, _anchor_scale_needed, _coherence_possible, _anchor_capacity, _information_needed),
     )
 }

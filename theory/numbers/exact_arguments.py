@@ -11,7 +11,7 @@ from theory import design_symbols as design
 from theory import weight_symbols as weights
 from theory.errors import DomainError
 from theory.numbers.checked import abbreviated
-from theory.symbols import D_cut, F, F_target, delta, eps, eps_target, k, lam, m, r, tau
+from theory.symbols import D_cut, F, F_target, content, delta, eps, eps_target, k, lam, m, r, slope, tau
 
 Values = dict[Symbol, Expr]
 
@@ -53,6 +53,8 @@ ARGUMENTS: dict[Symbol, tuple[str, *tuple[Law, ...]]] = {
     tau: ("temperature", POSITIVE),
     delta: ("margin", REAL),
     D_cut: ("distance", SIZE),
+    slope: ("slope", POSITIVE),
+    content: ("content range", SIZE),
     weights.p: ("group size", INTEGER, FROM_1),
     weights.Lam: ("loss gradient", SIZE),
     weights.v_norm: ("values", SIZE),

@@ -31,6 +31,11 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
         "the other row is that of the scores as seen, or an arbitrary distribution over the same keys",
     ),
     "row with chosen keys": (BLOCK_AND_COMPLEMENT, CHOICE),
+    "row by distance": (
+        BLOCK_AND_COMPLEMENT,
+        "keys at the distances 0, 1, 2, ..., of which the block holds the nearest",
+        "a score is the key's content score less a_s times its distance",
+    ),
     "context": (QUERIES, "every score is finite"),
     "sparse row": (
         BLOCK_AND_COMPLEMENT,

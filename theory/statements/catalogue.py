@@ -8,6 +8,7 @@ from theory.statements.about import ABOUT
 from theory.statements.anchors import ANCHOR_CAPACITY, ANCHOR_MARGIN, REDUNDANCY
 from theory.statements.context import WHOLE_CONTEXT
 from theory.statements.dial import DIAL_COST, DIAL_GATE, ENTROPY_ALONG_DIAL, ODDS_LAW
+from theory.statements.distance_decay import DISTANCE_DECAY
 from theory.statements.entropy import ENTROPY_BOUND
 from theory.statements.known import (
     ENTROPY_CONTINUITY,
@@ -40,6 +41,7 @@ CATALOGUE: tuple[Statement, ...] = (
     ROBUSTNESS,
     WHOLE_CONTEXT,
     QUANTILE_LEAK,
+    DISTANCE_DECAY,
     ODDS_LAW,
     ENTROPY_ALONG_DIAL,
     DIAL_COST,

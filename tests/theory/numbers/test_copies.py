@@ -19,6 +19,7 @@ from theory.design.promise import entropy_most
 from theory.numbers import (
     anchor_bounds,
     bounds,
+    decay_bounds,
     exact,
     exact_arguments,
     extinction_steps,
@@ -31,12 +32,12 @@ from theory.statements import (
     anchors,
     dial,
     entropy,
-    extinction,
     known,
     leak,
     quantile_leak,
     schedules,
 )
+from theory.statements.weights import extinction
 
 SIZE = lambda draw: draw.randint(1, 500)  # noqa: E731
 UNIT = lambda draw: Fraction(draw.randint(1, 999), 1000)  # noqa: E731
@@ -144,7 +145,7 @@ DRAWN = {
     exact_arguments.FROM_1: SIZE,
     exact_arguments.FROM_2: lambda draw: draw.randint(2, 500),
 }
-MODULES = (anchor_bounds, bounds, rule_bounds, schedule_bounds, truncation_bounds, weight_bounds)
+MODULES = (anchor_bounds, bounds, decay_bounds, rule_bounds, schedule_bounds, truncation_bounds, weight_bounds)
 
 
 def plain_copy(name):
@@ -192,6 +193,8 @@ EXACT = [
     (bounds.quantile_leak_max, (Rational(2, 3), 5, Rational(-4, 3), 3, Rational(1, 2))),
     (bounds.quantile_leak_max, (-oo, 5, Rational(-4, 3), 3, Rational(1, 2))),
     (bounds.quantile_leak_max, (Rational(2, 3), 0, -oo, 3, Rational(1, 2))),
+    (decay_bounds.decay_leak_max, (9, 4, Rational(2, 7), Rational(3, 2), Rational(5, 4))),
+    (decay_bounds.decay_leak_max, (oo, 4, Rational(2, 7), Rational(3, 2), Rational(5, 4))),
     (bounds.fidelity_min, (8, 2, Rational(-4, 3))),
     (bounds.fidelity_min, (8, 2, -oo)),
     (bounds.entropy_max, (9, 4, Rational(2, 3))),
