@@ -35,6 +35,7 @@ MODULES: dict[str, tuple[str, str, tuple[str, ...]]] = {
             *("theory.numbers.bounds", "theory.numbers.dial_costs", "theory.numbers.schedule_bounds"),
             *("theory.numbers.weight_bounds", "theory.numbers.extinction_steps", "theory.numbers.anchor_bounds"),
             *("theory.numbers.rule_bounds", "theory.numbers.truncation_bounds", "theory.numbers.unseen"),
+            *("theory.numbers.decay_bounds", "theory.numbers.output_bounds"),
         ),
     ),
     "design": (

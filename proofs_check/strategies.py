@@ -18,6 +18,7 @@ from proofs_check.instances.chosen_keys import rows_with_chosen_keys
 from proofs_check.instances.contexts import contexts
 from proofs_check.instances.distant_keys import rows_by_distance
 from proofs_check.instances.layer_stacks import layer_stacks
+from proofs_check.instances.moved_logits import moved_logits
 from proofs_check.instances.pointers import pointer_channels
 from proofs_check.instances.priced_layers import priced_layers
 from proofs_check.instances.row_strategies import attention_rows, blocks, dials, probabilities, temperatures
@@ -45,6 +46,7 @@ __all__ = [
     "dials",
     "heads",
     "layer_stacks",
+    "moved_logits",
     "pointer_channels",
     "priced_layers",
     "probabilities",

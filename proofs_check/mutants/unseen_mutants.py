@@ -1,11 +1,13 @@
-"""Mutations of the statements on stacks of layers and on windows not yet seen (H4, H5)."""
+"""Mutations of the statements on outputs, stacks of layers, and windows not yet seen (H2-H5)."""
 
 from __future__ import annotations
 
 from sympy import Equivalent, Expr, Ge, Le, Rational, true
 
+from proofs_check.mutants.expression_mutations import LESS
 from proofs_check.mutants.mutations import Given, Mutation
 from theory.design_symbols import layers
+from theory.output_symbols import rho
 from theory.statements.unseen import NONE_SEEN
 from theory.unseen_symbols import dial_least, error, few, few_beta, hard_layers, measured, rank, share
 
@@ -18,6 +20,13 @@ def _none_seen(most: Expr) -> Equivalent:
 
 
 MUTATIONS: tuple[Mutation, ...] = (
+    ("H2", "total variation", "half the range", (rho, rho / 2)),
+    ("H2", "attained", "twice the range", (rho, 2 * rho)),
+    ("H2", "divergence", "largest size of a move for the range", (rho, rho / 2)),
+    ("H2", "divergence back", "range scaled by 0.99", (rho, LESS * rho)),
+    ("H2", "quadratic", "a ninth for an eighth", rho**2 / 9),
+    ("H2", "log-probability", "half the range", rho / 2),
+    ("H2", "log-probability, strictly", "no move too", Given(true)),
     ("H4", "isolation", "dial 0.999", _NEARLY_HARD),
     ("H4", "isolation", "dial 1 in all layers but one", _ALL_BUT_ONE),
     ("H4", "isolation", "any dials", Given(true)),

@@ -50,6 +50,7 @@ from theory.numbers.exact_arguments import (
     n,
     start_norms,
 )
+from theory.output_symbols import rho
 from theory.stable import best_share
 from theory.statements.anchors import BRACKET, RANDOM_COHERENCE
 from theory.statements.dial import DIAL_NEEDED, DIALLED_LEAK
@@ -58,6 +59,7 @@ from theory.statements.entropy import ENTROPY_MAX
 from theory.statements.known import ENTROPY_MIN_ZHAI, INFORMATION_NEEDED
 from theory.statements.leak import LEAK_MAX, MARGIN_THRESHOLD
 from theory.statements.local_layers import TRUNCATION_SHIFT_MAX
+from theory.statements.next_token import KL_MAX, TV_MAX
 from theory.statements.penalty import PENALTY_NEEDED
 from theory.statements.quantile_leak import QUANTILE_LEAK_MAX
 from theory.statements.rules import EXPECTED_FIDELITY, STRENGTH_NEEDED
@@ -105,6 +107,7 @@ PLAIN: dict[str, tuple[Expr, tuple[Symbol, ...]]] = {
     "random_anchor_coherence": (RANDOM_COHERENCE, (design.dimension, design.anchors, design.failure)),
     "rule_strength": (STRENGTH_NEEDED, (F, design.promise, tau)),
     "decay_slope_needed": (SLOPE_NEEDED, (m, eps_target, content, tau)),
+    "next_token_variation_max": (TV_MAX, (rho,)),
     "truncation_shift_max": (TRUNCATION_SHIFT_MAX, (eps, D_cut)),
     "expected_fidelity": (EXPECTED_FIDELITY, (design.missed, design.mean_fired, design.mean_missed)),
 }
@@ -189,6 +192,11 @@ def _entropy_min(keys: Any, logit_range: Any) -> Expr:
 def _near_best(keys: Expr, span: Expr) -> list[int]:
     middle = int(best_share(np.float64(span), np) * float(keys))
     return sorted({max(1, min(int(keys) - 1, middle + shift)) for shift in (-1, 0, 1, 2)})
+
+
+def _next_token_divergence_max(logit_range: Any) -> Expr:
+    values = given((rho,), logit_range)
+    return S.Zero if values[rho] == 0 else _at(KL_MAX, values)
 
 
 def _entropy_min_zhai(keys: Any, norm: Any) -> Expr:
@@ -288,15 +296,8 @@ _OTHERS: dict[str, Callable[..., Expr]] = {
     each.__name__.removeprefix("_"): each
     for each in (
         *(_leak_max, _fidelity_min, _entropy_max, _entropy_max_at_least, _entropy_min, _entropy_min_zhai),
-        *(
-            _quantile_leak_max,
-            _decay_leak_max,
-            _dialled_leak,
-            _dial_gain,
-            _collapse_radius,
-            _adam_update_bound,
-            _adam_threshold,
-        ),
+        *(_quantile_leak_max, _decay_leak_max, _dialled_leak, _dial_gain, _next_token_divergence_max),
+        *(_collapse_radius, _adam_update_bound, _adam_threshold),
         *(_anchor_margin, _anchor_scale_needed, _coherence_possible, _anchor_capacity, _information_needed),
     )
 }

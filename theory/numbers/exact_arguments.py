@@ -11,6 +11,7 @@ from theory import design_symbols as design
 from theory import weight_symbols as weights
 from theory.errors import DomainError
 from theory.numbers.checked import abbreviated
+from theory.output_symbols import rho
 from theory.symbols import D_cut, F, F_target, content, delta, eps, eps_target, k, lam, m, r, slope, tau
 
 Values = dict[Symbol, Expr]
@@ -53,6 +54,7 @@ ARGUMENTS: dict[Symbol, tuple[str, *tuple[Law, ...]]] = {
     tau: ("temperature", POSITIVE),
     delta: ("margin", REAL),
     D_cut: ("distance", SIZE),
+    rho: ("logit range", SIZE),
     slope: ("slope", POSITIVE),
     content: ("content range", SIZE),
     weights.p: ("group size", INTEGER, FROM_1),

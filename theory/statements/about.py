@@ -75,6 +75,7 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
         "one query's rows in the heads of a layer, over the same keys; a clause on one head is of any of them",
         "the layer's output is the sum of the heads' outputs after the output projection W_O",
     ),
+    "moved logits": ("the logits of two tokens or more, before and after a move, and their softmax",),
     "schedule": (LAYER_EXISTS, LEAKS),
     "layer stack": (
         "causal attention in every layer, its windows at regular places, under a dial of the layer's own",

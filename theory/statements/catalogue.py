@@ -20,6 +20,7 @@ from theory.statements.known import (
 from theory.statements.leak import LEAK_BOUND, MARGIN_THRESHOLD_STATEMENT, ROBUSTNESS, SOFTMAX_IDENTITY
 from theory.statements.least_cost import LEAST_COST
 from theory.statements.local_layers import ISOLATION, TRUNCATION
+from theory.statements.next_token import NEXT_TOKEN
 from theory.statements.penalty import PENALTY_DUALITY
 from theory.statements.quantile_leak import QUANTILE_LEAK
 from theory.statements.range_deficit import RANGE_DEFICIT_LAW
@@ -71,6 +72,7 @@ CATALOGUE: tuple[Statement, ...] = (
     SOFTMAX_LIPSCHITZ,
     SURPRISE_VARIANCE,
     TRUNCATION,
+    NEXT_TOKEN,
     ISOLATION,
     UNSEEN_WINDOWS,
 )

@@ -23,6 +23,7 @@ from theory.numbers import (
     exact,
     exact_arguments,
     extinction_steps,
+    output_bounds,
     rule_bounds,
     schedule_bounds,
     truncation_bounds,
@@ -145,7 +146,16 @@ DRAWN = {
     exact_arguments.FROM_1: SIZE,
     exact_arguments.FROM_2: lambda draw: draw.randint(2, 500),
 }
-MODULES = (anchor_bounds, bounds, decay_bounds, rule_bounds, schedule_bounds, truncation_bounds, weight_bounds)
+MODULES = (
+    anchor_bounds,
+    bounds,
+    decay_bounds,
+    output_bounds,
+    rule_bounds,
+    schedule_bounds,
+    truncation_bounds,
+    weight_bounds,
+)
 
 
 def plain_copy(name):
@@ -195,6 +205,8 @@ EXACT = [
     (bounds.quantile_leak_max, (Rational(2, 3), 0, -oo, 3, Rational(1, 2))),
     (decay_bounds.decay_leak_max, (9, 4, Rational(2, 7), Rational(3, 2), Rational(5, 4))),
     (decay_bounds.decay_leak_max, (oo, 4, Rational(2, 7), Rational(3, 2), Rational(5, 4))),
+    (output_bounds.next_token_divergence_max, (Rational(7, 3),)),
+    (output_bounds.next_token_divergence_max, (Integer(0),)),
     (bounds.fidelity_min, (8, 2, Rational(-4, 3))),
     (bounds.fidelity_min, (8, 2, -oo)),
     (bounds.entropy_max, (9, 4, Rational(2, 3))),
