@@ -68,3 +68,6 @@ gain = letter("gamma_T", REALS, "sum over the run of eta_t (lambda_g - sqrt(p) c
 s_in = letter("s_in", REALS, "least score of a target key")
 reach_off = letter("kappa", NONNEGATIVE, "largest norm of an off-target key's features in the surviving block")
 pull = letter("chi", NONNEGATIVE, "norm of W_K q in the surviving block, |W_{K,g*} q|_2")
+
+x_off = letter("x_off", NONNEGATIVE, "as x_g, of all other features; 0 if there are none")
+L_least = letter("L_least", REALS, "a lower bound of the loss, whatever the weights")

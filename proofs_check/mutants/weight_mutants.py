@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from sympy import And, Eq, Equivalent, Ge, Gt, Le, Lt, true
+from sympy import And, Eq, Equivalent, Expr, Ge, Gt, Le, Lt, S, true
 
 from proofs_check.mutants.expression_mutations import LESS, MORE
 from proofs_check.mutants.mutations import Anywhere, Given, Mutation, scaled_down
 from theory import weight_symbols as w
 from theory.statements.weights.extinction import FILLED, UPDATE_SQUARE
+from theory.statements.weights.group_lasso import uniform_threshold
+from theory.statements.weights.selection import EXTINCTION_PENALTY, GAINED, LOSS, NORMS, OFF_TARGET
 from theory.symbols import delta, delta_mean, m, tau
 from theory.weight_symbols import G, beta_1, beta_2, eps_sparse, lam_g, mu, over
 
 _STATIONARY, _EMPTY = Eq(w.move, 0), Eq(w.b_0, 0)
 _ENOUGH_GAIN, _ENOUGH_GAIN_MU = Ge(w.gain, w.w_0), Ge(w.gain_mu, w.w_0)
 _BETAS_SWAPPED = {beta_1: beta_2, beta_2: beta_1, w.beta_1_t: w.beta_2_t, w.beta_2_t: w.beta_1_t}
+_BELOW_LARGEST = Lt(lam_g * NORMS, GAINED)
+_WITHOUT_NORMS = uniform_threshold(OFF_TARGET, S.Zero, LOSS - w.L_least)
+
+
+def _open_where(norms: Expr, loss: Expr) -> Equivalent:
+    return Equivalent(Lt(EXTINCTION_PENALTY * NORMS, GAINED), Gt(GAINED**2, OFF_TARGET * norms**2 * (loss - w.L_least)))
+
 
 MUTATIONS: tuple[Mutation, ...] = (
     ("B5", "water level", "temperature dropped", lambda level: level + tau / m),
@@ -72,4 +81,14 @@ MUTATIONS: tuple[Mutation, ...] = (
     ("C6", "margin", "width for its root", (w.d_k, w.d_k**2)),
     ("C6", "margin", "query's pull halved", (w.pull, w.pull / 2)),
     ("C6", "leak", "temperature inverted", (tau, 1 / tau)),
+    ("C7", "loss gained", "temperature inverted", (tau, 1 / tau)),
+    ("C7", "loss gained", "norm of the inputs once", lambda bound: bound / w.x_g),
+    ("C7", "survives", "temperature inverted", (tau, 1 / tau)),
+    ("C7", "survives", "bound scaled by 1.01", lambda bound: bound * MORE),
+    ("C7", "both alive", "objective level with uniform attention's", Given(Le(w.J_here, w.J_origin))),
+    ("C7", "window", "no least penalty", Given(_BELOW_LARGEST)),
+    ("C7", "window", "no largest penalty", Given(Gt(lam_g, EXTINCTION_PENALTY))),
+    ("C7", "window", "threshold without the penalty in it", Given(And(_BELOW_LARGEST, Gt(lam_g, _WITHOUT_NORMS)))),
+    ("C7", "window open", "norms halved", _open_where(NORMS / 2, w.J_origin)),
+    ("C7", "window open", "loss here for uniform attention's", _open_where(NORMS, w.J_here)),
 )

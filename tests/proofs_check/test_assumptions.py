@@ -137,6 +137,16 @@ BROKEN = {
         STATIONARY,
         replace(STATIONARY, head=replace(STATIONARY.head, key=(ONE, ONE), query=(ONE, ONE))),
     ),
+    "query bias below uniform attention": (
+        "C7",
+        STATIONARY,
+        replace(STATIONARY, head=replace(STATIONARY.head, query_bias=ONE)),
+    ),
+    "second live block below uniform attention": (
+        "C7",
+        STATIONARY,
+        replace(STATIONARY, head=replace(STATIONARY.head, key=(ONE, ONE), query=(ONE, ONE))),
+    ),
     "key bias": ("C6", BLOCK, replace(BLOCK, key_bias=ONE)),
     "empty target": ("E2", RULES, replace(RULES, targets=((True, False), (False, False)))),
     "always fires": ("E3", Checker((FIRED, MISSED)), Checker((FIRED, FIRED))),

@@ -47,8 +47,10 @@ from theory.numbers.exact_arguments import (
     expression,
     given,
     loss_drop,
+    loss_gain,
     n,
     start_norms,
+    weight_norms,
 )
 from theory.output_symbols import rho
 from theory.stable import best_share
@@ -103,6 +105,11 @@ PLAIN: dict[str, tuple[Expr, tuple[Symbol, ...]]] = {
         uniform_threshold(PER_KEY_NORM * weights.x_all / 2, start_norms, loss_drop),
         (weights.Lam, weights.v_norm, weights.x_g, weights.x_all, weights.d_k, loss_drop, start_norms, tau),
     ),
+    "surviving_product": (
+        loss_gain / PER_KEY_NORM / weights.x_g,
+        (loss_gain, weights.Lam, weights.v_norm, weights.x_g, weights.d_k, tau),
+    ),
+    "survival_penalty": (loss_gain / weight_norms, (loss_gain, weight_norms)),
     "margin_from_weights": (MARGIN_FROM_WEIGHTS, (weights.s_in, weights.reach_off, weights.pull, weights.d_k)),
     "random_anchor_coherence": (RANDOM_COHERENCE, (design.dimension, design.anchors, design.failure)),
     "rule_strength": (STRENGTH_NEEDED, (F, design.promise, tau)),

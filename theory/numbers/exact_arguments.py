@@ -41,6 +41,8 @@ CHORD = Law("lie in [0, 2]", lambda x: x.is_nonnegative and (2 - x).is_nonnegati
 n = Symbol("n", integer=True, positive=True)
 # The loss at the start less its lower bound, and the sum of the norms of all blocks there (C3).
 loss_drop, start_norms = symbols("loss_drop start_norms", nonnegative=True)
+# Uniform attention's loss less that here, and the sum of the target blocks' norms (C7).
+loss_gain, weight_norms = Symbol("loss_gain", nonnegative=True), Symbol("norms", positive=True)
 # What errors call the argument that replaces a letter, and the laws that it must obey.
 ARGUMENTS: dict[Symbol, tuple[str, *tuple[Law, ...]]] = {
     n: ("n", INTEGER, FROM_2),
@@ -66,6 +68,8 @@ ARGUMENTS: dict[Symbol, tuple[str, *tuple[Law, ...]]] = {
     weights.d_k: ("width", INTEGER, FROM_1),
     loss_drop: ("loss drop", SIZE),
     start_norms: ("sum of norms", SIZE),
+    loss_gain: ("loss gain", SIZE),
+    weight_norms: ("norms", POSITIVE),
     weights.lam_g: ("penalty", POSITIVE),
     weights.s_in: ("block score", REAL),
     weights.reach_off: ("off-target norm", SIZE),

@@ -1,4 +1,4 @@
-"""Numeric functions of B5, C2, C3 and C6: thresholds on weights.
+"""Numeric functions of B5, C2, C3, C6 and C7: thresholds on weights.
 
 Bounds broadcast over numpy arrays, work in float64 and are accurate to a relative error of 1e-12; sympy numbers
 give exact answers instead. Those of C4 and C5, which count steps, are in `theory.numbers.extinction_steps`.
@@ -139,6 +139,43 @@ def collapse_radius(
     total = _per_key(loss_gradient, values, inputs, width, temperature) * _size("inputs", inputs)
     with np.errstate(divide="ignore"):
         return scalar(positive("penalty", penalty) / total)
+
+
+@numeric
+def surviving_product(
+    loss_gain: Number, loss_gradient: Number, values: Number, inputs: Number, width: Number, temperature: Number = 1.0
+) -> Answer:
+    """Least `|W_Q| |W_K|` of the target block where the objective is `loss_gain` below uniform attention's loss (C7).
+
+    `inputs` is the spectral norm of the target block's features; every other block is zero (C3).
+
+    >>> from sympy import Integer
+    >>> surviving_product(Integer(3), loss_gradient=2, values=1, inputs=2, width=4)
+    3/2
+    """
+    if is_exact(loss_gain, loss_gradient, values, inputs, width, temperature):
+        return exactly("surviving_product", loss_gain, loss_gradient, values, inputs, width, temperature)
+    slope = _per_key(loss_gradient, values, inputs, width, temperature) * _size("inputs", inputs)
+    gain = _size("loss gain", loss_gain)
+    require(slope > 0, "loss gradient, values and inputs", slope, "have a product above 0")
+    return scalar(gain / slope)
+
+
+@numeric
+def survival_penalty(loss_gain: Number, norms: Number) -> Answer:
+    """Penalty below which the target block survives: the loss gained over uniform attention per norm of weight (C7).
+
+    `loss_gain` is uniform attention's loss less that of a head with zero blocks off target, `norms` the sum of the
+    norms of its target blocks. Any point whose objective is at most that head's has a target block that is not zero.
+    Together with `group_threshold` of the other blocks it gives the window of penalties.
+
+    >>> from sympy import Integer
+    >>> survival_penalty(Integer(3), norms=2)
+    3/2
+    """
+    if is_exact(loss_gain, norms):
+        return exactly("survival_penalty", loss_gain, norms)
+    return scalar(_size("loss gain", loss_gain) / positive("norms", norms))
 
 
 @numeric

@@ -31,6 +31,7 @@ from theory.statements.unseen import UNSEEN_WINDOWS
 from theory.statements.weights.extinction import EXTINCTION_BY_ADAM, EXTINCTION_BY_DESCENT
 from theory.statements.weights.gradient_bound import GRADIENT_BOUND
 from theory.statements.weights.group_lasso import SELF_CONSISTENT_THRESHOLD, STATIONARITY
+from theory.statements.weights.selection import SELECTION
 from theory.statements.weights_to_attention import WEIGHTS_TO_ATTENTION
 
 CATALOGUE: tuple[Statement, ...] = (
@@ -55,6 +56,7 @@ CATALOGUE: tuple[Statement, ...] = (
     EXTINCTION_BY_DESCENT,
     EXTINCTION_BY_ADAM,
     WEIGHTS_TO_ATTENTION,
+    SELECTION,
     ANCHOR_MARGIN,
     ANCHOR_CAPACITY,
     POINTER_INFORMATION,

@@ -1,8 +1,8 @@
-"""Heads at stationary points of the penalised objective (C3)."""
+"""Heads at stationary points of the penalised objective (C3), and below uniform attention's loss (C7)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -14,6 +14,7 @@ from sympy import Symbol
 from proofs_check.instances.exact.arithmetic import Arithmetic, Definition, exactly
 from proofs_check.instances.exact.instance import Instance, InstanceKind, built_in
 from proofs_check.instances.exact.quantities import (
+    Matrix,
     Quantity,
     dot,
     given_as,
@@ -67,15 +68,37 @@ def _drop(point: StationaryHead, by: Arithmetic) -> Any:
     return by.number(point.slack) + size_Q * _PENALTY_Q(point, by) + size_K * _PENALTY_K(point, by)
 
 
+def _moves(point: StationaryHead) -> Iterator[tuple[Sequence, Matrix, Matrix]]:
+    """Each sequence with the outputs here and those at `W_Q = W_K = 0`."""
+    zeros = ((Fraction(0),) * point.head.width,) * len(point.head.query)
+    still = replace(point.head, query=zeros, key=zeros)
+    for sequence in point.head.batch:
+        yield sequence, run_head(point.head, sequence).outputs, run_head(still, sequence).outputs
+
+
 def _linear_rise(point: StationaryHead, by: Arithmetic) -> Any:
     """`J(W) - J(0)` for the linear loss `<pull, O>`, signed against the penalty, with all penalties equal."""
-    head, moved = point.head, fmpq(0)
-    zeros = ((Fraction(0),) * head.width,) * len(head.query)
-    for sequence in head.batch:
-        here, still = (run_head(each, sequence).outputs for each in (head, replace(head, query=zeros, key=zeros)))
+    moved = fmpq(0)
+    for sequence, here, still in _moves(point):
         for pull, a, b in zip(matrix(sequence.pull), here, still, strict=True):
             moved += dot(pull, [x - y for x, y in zip(a, b, strict=True)])
     return given_as(by, rational(point.penalty) * total(point.norms) - abs(moved))
+
+
+def _linear_least(point: StationaryHead, by: Arithmetic) -> Any:
+    """What that loss cannot fall below, whichever its sign: every row at the key that moves it most, less `J(0)`."""
+    least = fmpq(0)
+    for sequence, _, still in _moves(point):
+        values = matrix(sequence.values)
+        for i, (pull, mean) in enumerate(zip(matrix(sequence.pull), still, strict=True)):
+            seen = values[: i + 1] if point.head.causal else values
+            least -= max(abs(dot(pull, value) - dot(pull, mean)) for value in seen)
+    return given_as(by, least)
+
+
+def _off_target(point: StationaryHead, by: Arithmetic) -> Any:
+    others = [row[point.head.split :] for row in features_of(point.head, whole=True)]
+    return root_as(by, spectral_square(others)) if others[0] else by.number(0)
 
 
 _DEFINITIONS: Mapping[Symbol, Definition] = {
@@ -91,6 +114,8 @@ _DEFINITIONS: Mapping[Symbol, Definition] = {
     letters.L_inf: exactly(lambda point: 0),
     letters.J_here: _linear_rise,
     letters.J_origin: exactly(lambda point: 0),
+    letters.L_least: _linear_least,
+    letters.x_off: _off_target,
 }
 
 
@@ -108,7 +133,7 @@ def _astray(draw: st.DrawFn) -> StationaryHead:
 def stationary_heads(draw: st.DrawFn) -> StationaryHead:
     """Stationary points with one live feature; a third of them nearly attain the threshold."""
     temperature = draw(st.sampled_from([Fraction(1), Fraction(1, 2), Fraction(2)]))
-    penalty = draw(st.sampled_from([Fraction(1, 100), Fraction(1), Fraction(10)]))
+    penalty = draw(st.sampled_from([Fraction(1, 1000), Fraction(1, 100), Fraction(1), Fraction(10)]))
     if draw(st.sampled_from(["any", "any", "nearly attaining"])) == "nearly attaining":
         size = Fraction(1, draw(st.sampled_from([8, 16, 64])))
         head = Head((Sequence(*(opposed(Fraction(1)),) * 3),), ((size,),), ((size,),), 1, temperature)

@@ -15,7 +15,7 @@ from theory.statements.catalogue import CATALOGUE, find
 THEORY = [
     *("A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9"),
     *("B1", "B2", "B3", "B4", "B5", "B6"),
-    *("C1", "C2", "C3", "C4", "C5", "C6"),
+    *("C1", "C2", "C3", "C4", "C5", "C6", "C7"),
     *("D1", "D2", "D3", "D4", "E1", "E2", "E3", "E4", "F1", "F2", "F3", "F4"),
 ]
 
