@@ -17,6 +17,7 @@ from proofs_check.instances.anchors import anchor_sets, anchored_heads, copied_a
 from proofs_check.instances.chosen_keys import rows_with_chosen_keys
 from proofs_check.instances.contexts import contexts
 from proofs_check.instances.distant_keys import rows_by_distance
+from proofs_check.instances.last_layers import last_layers
 from proofs_check.instances.layer_stacks import layer_stacks
 from proofs_check.instances.moved_logits import moved_logits
 from proofs_check.instances.pointers import pointer_channels
@@ -45,6 +46,7 @@ __all__ = [
     "descents",
     "dials",
     "heads",
+    "last_layers",
     "layer_stacks",
     "moved_logits",
     "pointer_channels",

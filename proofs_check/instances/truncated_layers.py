@@ -87,7 +87,7 @@ def _sum(by: Arithmetic, terms: Sequence[Any]) -> Any:
     return sum(terms, by.number(0))
 
 
-def _move(layer: TruncatedLayer, head: LayerHead, by: Arithmetic, points: Entries) -> list[Any]:
+def move(layer: TruncatedLayer, head: LayerHead, by: Arithmetic, points: Entries) -> list[Any]:
     """Mean of the points over the block alone less that over all keys, coordinate by coordinate.
 
     The points are taken from the first one, so that points which agree give exactly 0.
@@ -111,19 +111,20 @@ def _length(by: Arithmetic, coordinates: Sequence[Any]) -> Any:
 
 def _head_move(layer: TruncatedLayer, by: Arithmetic) -> Any:
     head = layer.heads[0]
-    return _length(by, _move(layer, head, by, head.values))
+    return _length(by, move(layer, head, by, head.values))
 
 
 def _farthest_move(layer: TruncatedLayer, by: Arithmetic) -> Any:
     head = layer.heads[0]
     _, inside, outside = layer.farthest(head.values)
     points = (inside,) * layer.block + (outside,) * (len(head.values) - layer.block)
-    return _length(by, _move(layer, head, by, points))
+    return _length(by, move(layer, head, by, points))
 
 
-def _layer_move(layer: TruncatedLayer, by: Arithmetic) -> Any:
-    moves = [_move(layer, head, by, head.projected) for head in layer.heads]
-    return _length(by, [_sum(by, parts) for parts in zip(*moves, strict=True)])
+def layer_move(layer: TruncatedLayer, by: Arithmetic) -> list[Any]:
+    """The move of the layer's output when every head drops the keys off its block, coordinate by coordinate."""
+    moves = [move(layer, head, by, head.projected) for head in layer.heads]
+    return [_sum(by, parts) for parts in zip(*moves, strict=True)]
 
 
 def _reach(layer: TruncatedLayer, by: Arithmetic) -> Any:
@@ -141,12 +142,12 @@ def _projection_norm(layer: TruncatedLayer, by: Arithmetic) -> Any:
     return root_as(by, spectral_square(matrix(tuple(row for head in layer.heads for row in head.projection))))
 
 
-_DEFINITIONS: Mapping[Symbol, Definition] = {
+DEFINITIONS: Mapping[Symbol, Definition] = {
     **of_row(letters.eps, letters.vbar_B, letters.vbar_C, letters.o_plain, letters.o_B),
     letters.D_cut: lambda layer, by: root_as(by, rational(layer.farthest(layer.heads[0].values)[0])),
     letters.r_cut: _head_move,
     letters.r_far: _farthest_move,
-    letters.r_layer: _layer_move,
+    letters.r_layer: lambda layer, by: _length(by, layer_move(layer, by)),
     letters.R_cut: _reach,
     letters.S_cut: _projected_reach,
     letters.W_O: _projection_norm,
@@ -202,4 +203,4 @@ def truncated_layers() -> st.SearchStrategy[TruncatedLayer]:
     return st.one_of(_any(), _level())
 
 
-KIND = InstanceKind(truncated_layers, _DEFINITIONS)
+KIND = InstanceKind(truncated_layers, DEFINITIONS)

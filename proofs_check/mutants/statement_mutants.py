@@ -42,7 +42,8 @@ _FLIPPED = (
     "E1 least change, E2 every row, E2 cover, E3 at least, F3 steeper, F3 equal mean dial, G1 norm, G2 entropies, "
     "F4 tangent, F4 least, F4 uniform dial, F4 other layers, "
     "H5 new window, H5 share covered, H5 corpus, H5 corpus covered, "
-    "G3 Euclidean, G4 variance, H1 head, H1 layer, H2 total variation, H2 divergence, C7 survives"
+    "G3 Euclidean, G4 variance, H1 head, H1 layer, H2 total variation, H2 divergence, H3 logits, H3 composition, "
+    "C7 survives"
 )
 # Changes that are made in many statements: the name, the clauses, and the change.
 _COMMON: tuple[tuple[str, str, Change], ...] = (
@@ -54,7 +55,8 @@ _COMMON: tuple[tuple[str, str, Change], ...] = (
         "C3 live block, "
         "C3 uniform penalty, C4 buffer, C5 update, C6 leak, G2 entropies, "
         "H1 head, H1 attained, H1 layer, H1 layer by heads, "
-        "H2 total variation, H2 attained, H2 divergence, H2 quadratic back, H2 log-probability, C7 loss gained",
+        "H2 total variation, H2 attained, H2 divergence, H2 quadratic back, H2 log-probability, "
+        "H3 logits, C7 loss gained",
         scaled_down,
     ),
     ("scaled by 0.99", "A7 entropy", scaled_down),

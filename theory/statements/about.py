@@ -75,6 +75,12 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
         "one query's rows in the heads of a layer, over the same keys; a clause on one head is of any of them",
         "the layer's output is the sum of the heads' outputs after the output projection W_O",
     ),
+    "last layer": (
+        BLOCK_AND_COMPLEMENT,
+        "a pre-norm decoder from its last attention layer on: layer norm, MLP, residual sum, layer norm, unembedding",
+        "layer norm is gamma c/sqrt(|c|^2/p_r + epsilon_ln) of the residual less its mean, c, and a bias",
+        "one query's rows in the heads of that layer, and the residual after it",
+    ),
     "moved logits": ("the logits of two tokens or more, before and after a move, and their softmax",),
     "schedule": (LAYER_EXISTS, LEAKS),
     "layer stack": (

@@ -17,6 +17,7 @@ from theory.statements.known import (
     SURPRISE_VARIANCE,
     ZHAI_ENTROPY,
 )
+from theory.statements.last_layers import LAST_LAYERS
 from theory.statements.leak import LEAK_BOUND, MARGIN_THRESHOLD_STATEMENT, ROBUSTNESS, SOFTMAX_IDENTITY
 from theory.statements.least_cost import LEAST_COST
 from theory.statements.local_layers import ISOLATION, TRUNCATION
@@ -75,6 +76,7 @@ CATALOGUE: tuple[Statement, ...] = (
     SURPRISE_VARIANCE,
     TRUNCATION,
     NEXT_TOKEN,
+    LAST_LAYERS,
     ISOLATION,
     UNSEEN_WINDOWS,
 )
