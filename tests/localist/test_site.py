@@ -92,7 +92,7 @@ def test_a_figure_is_on_the_pages_of_its_statements(tmp_path):
 
 @pytest.mark.parametrize(
     ("old", "new", "named"),
-    [("| A2 | The leak", "| A9 | The leak", "A2, A9"), ("| H5 |", "H5", "H5")],
+    [("| A2 | The leak", "| A99 | The leak", "A2, A99"), ("| H5 |", "H5", "H5")],
     ids=["unknown statement", "line missing"],
 )
 def test_claims_of_other_statements_are_refused(old, new, named):
@@ -268,8 +268,8 @@ def test_the_site_builds_without_warnings_and_its_links_lead_on(copied):
 @pytest.mark.slow
 def test_planted_broken_links_fail_the_build(copied):
     with (copied / "docs" / "index.md").open("a", encoding="utf-8") as file:
-        file.write("\n[a](nowhere.md) [b](statements/A9.md) [c](glossary.md#nowhere)\n")
+        file.write("\n[a](nowhere.md) [b](statements/A99.md) [c](glossary.md#nowhere)\n")
     done = built(copied)
     assert done.returncode != 0
-    for target in ("nowhere.md", "statements/A9.md", "glossary"):
+    for target in ("nowhere.md", "statements/A99.md", "glossary"):
         assert re.search(rf"index\.md.*WARNING.*{re.escape(target)}", done.stderr), done.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Eq, Gt, Le, Lt, S, exp, log, symbols
+from sympy import Eq, Expr, Gt, Le, Lt, S, exp, log, symbols
 
 from theory.derivation import Equal, Limit, Positive, Step
 from theory.functions import Logistic
@@ -11,7 +11,7 @@ from theory.statement import Clause, Kind, Statement
 from theory.statements.range_deficit import QUADRATIC, RANGE_DEFICIT
 from theory.symbols import r
 
-TV_MAX = 2 * Logistic(rho / 2) - 1
+TV_MAX: Expr = 2 * Logistic(rho / 2) - 1
 KL_MAX = RANGE_DEFICIT.subs(r, rho)
 KL_QUADRATIC = QUADRATIC.subs(r, rho)
 
