@@ -87,7 +87,6 @@ DROPPED: tuple[tuple[str, str, str], ...] = (
     ("C5", "extinct", "Euclidean proximal step"),
     ("C6", "margin", "no key bias"),
     ("C7", "loss gained", "no bias"),
-    ("C7", "loss gained", "one live block"),
     ("D1", "margin", "along its anchor"),
     ("D1", "margin", "equal keys"),
     ("D2", "simplex least", "unit anchors"),

@@ -102,7 +102,7 @@ LAST_LAYERS = Statement(
     title="What the last attention layer drops moves the logits by at most an amplification of leak times distance",
     kind=Kind.ONE_SIDED,
     source="own; elementary",
-    uses=("A3", "C2", "H1"),
+    uses=("A3", "H1"),
     about="last layer",
     claim=(
         Clause("first norm", Le(move_mid, norm_slope(gain_mid, c_mid, r_layer) * r_layer), Lt(r_layer, c_mid)),

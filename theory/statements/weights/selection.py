@@ -23,7 +23,6 @@ LOSS = J_here - lam_g * NORMS
 GAINED = J_origin - LOSS
 OFF_TARGET = PER_KEY_NORM.subs(x_g, x_off) * x_all / 2
 """C3's slope for the other blocks: their penalty squared has to exceed it times the objective above its bound."""
-SURVIVAL_PENALTY = GAINED / NORMS
 EXTINCTION_PENALTY = uniform_threshold(OFF_TARGET, NORMS, LOSS - L_least)
 BELOW = Lt(J_here, J_origin)
 
