@@ -18,7 +18,7 @@ from theory.design.run_design import design_run
 from theory.design.run_file import parse_run
 from theory.design.selection import Selection, check_selection, window
 from theory.errors import DomainError, InputError
-from theory.numbers.weight_bounds import group_threshold
+from theory.numbers.weight_bounds import group_threshold, survival_penalty, surviving_product
 
 HEAD = {
     "penalty": 0.5,
@@ -67,6 +67,12 @@ def test_the_ends_are_those_of_the_conditions_in_many_digits(features, gradient,
             assert survive is None
     near = group_threshold(gradient, values, other, inputs, width, loss - least, norms, tau)
     assert vanish == pytest.approx(float(near), rel=1e-12)
+
+
+def test_the_answer_agrees_with_the_numeric_functions():
+    found = check_run(run()).selection
+    assert found.product_least == pytest.approx(surviving_product(1.0, 0.5, 2.0, 3.0, 16), rel=1e-15)
+    assert found.survive_to == pytest.approx(survival_penalty(2.0, 2.0), rel=1e-15)
 
 
 def test_a_penalty_inside_the_window_is_guaranteed_and_bounds_the_product():
