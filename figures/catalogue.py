@@ -27,12 +27,13 @@ from figures.pictures import (
     rowdial,
     rules,
     schedules,
+    selection,
     thresholds,
     unseen,
 )
 
 _ALL: tuple[Any, ...] = (
-    *(thresholds, depth, phases, rowdial, leak, entropy, anchors),
+    *(thresholds, depth, phases, selection, rowdial, leak, entropy, anchors),
     *(dial, layers, heads, measured, maps, paths, schedules, frontier, rules, unseen, cost),
 )
 _BY_NAME: dict[str, Any] = {module.NAME: module for module in _ALL}

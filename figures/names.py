@@ -4,6 +4,7 @@ NAMES = (
     "thresholds",
     "depth",
     "phases",
+    "selection",
     "rowdial",
     "leak",
     "entropy",
@@ -22,6 +23,6 @@ NAMES = (
 )
 # Drawn from random rows that a seed chooses, and from theory alone; the others need records.
 RANDOM = ("leak", "entropy")
-MADE = ("thresholds", "depth", "phases", "anchors", *RANDOM)
+MADE = ("thresholds", "depth", "phases", "selection", "anchors", *RANDOM)
 # Of these, drawn with recorded rows too if there are any.
 JOINED = RANDOM

@@ -1,7 +1,8 @@
 """`[selection]`: penalties at which the other feature blocks vanish (C3) and the target block survives (C7).
 
-Both conditions are decided in exact arithmetic for the floats given. C3 holds from some penalty on, C7 below some
-penalty: between the two lies the window, which may be empty.
+Both conditions are decided in exact arithmetic for the floats given. From some penalty on the other blocks are zero
+(C3). Below some penalty the objective is below uniform attention's loss, so that some block is not zero. Between the
+two lies the window, which may be empty: there the block that is left is the target's (C7).
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ class Selection(Table):
 class SelectionCheck:
     """The window of penalties, and what the run's own penalty promises.
 
-    The other blocks vanish from `vanish_from` on, the smallest such float, and the target block survives up to
-    `survive_to`, the largest such float; None if no float does. `product_least` bounds `|W_Q|_F |W_K|_F` of the target
-    block from below, None outside the window.
+    The other blocks vanish from `vanish_from` on, the smallest such float, and some block survives up to `survive_to`,
+    the largest such float; None if no float does. Where both hold, the target block survives. `product_least` bounds
+    its `|W_Q|_F |W_K|_F` from below, None outside the window.
     """
 
     vanish_from: float | None
@@ -73,12 +74,13 @@ class SelectionCheck:
 
     def window_text(self) -> str:
         """The window in one sentence, its ends as the floats that are decided."""
-        from_here = "at no penalty" if self.vanish_from is None else f"from {self.vanish_from!r} on"
-        to_here = "at no penalty" if self.survive_to is None else f"up to {self.survive_to!r}"
         if self.empty:
-            said = f"no penalty does both: the other blocks are sure to vanish {from_here} (C3)"
-            return f"{said}, the target block to survive {to_here} (C7)"
-        return f"the other blocks vanish {from_here} (C3), and the target block survives {to_here} (C7)"
+            from_here = "at no penalty" if self.vanish_from is None else f"from {self.vanish_from!r} on"
+            to_here = "at no penalty" if self.survive_to is None else f"up to {self.survive_to!r}"
+            said = f"no penalty is sure to select the target block: the other blocks vanish {from_here} (C3)"
+            return f"{said}, and some block survives {to_here} (C7)"
+        ends = f"from {self.vanish_from!r} to {self.survive_to!r}"
+        return f"{ends} the other blocks vanish (C3) and the target block survives (C7)"
 
     def to_json(self) -> dict[str, object]:
         """The object that `--json` prints."""
@@ -86,8 +88,10 @@ class SelectionCheck:
 
 
 def check_selection(selection: Selection, width: int, temperature: float) -> SelectionCheck:
-    """Whether the penalty makes the other blocks zero and keeps the target block, at every stationary point that the
-    objective's value at the start allows; a `standing` is never impossible, as C3 and C7 are sufficient conditions.
+    """Whether the penalty makes the other blocks zero and keeps the target block (C3, C7).
+
+    That is said of every stationary point at which the objective is no larger than at the start. The standing is never
+    impossible: both conditions are sufficient ones.
     """
     ends = window(selection, width, temperature)
     if selection.penalty == "solve":

@@ -89,7 +89,7 @@ def test_a_penalty_outside_the_window_is_not_guaranteed(penalty):
     for value, standing in ((ends[penalty == "above"], Standing.GUARANTEED), (outside, Standing.POSSIBLE)):
         assert check_run(run(penalty=value)).selection.standing is standing
     (unmet,) = check_run(run(penalty=outside)).unmet
-    assert f"selection.penalty={outside!r}: the other blocks vanish from {ends[0]!r} on (C3)" in unmet
+    assert f"selection.penalty={outside!r}: from {ends[0]!r} to {ends[1]!r} the other blocks vanish (C3)" in unmet
 
 
 def test_design_takes_the_smallest_penalty_of_the_window():
@@ -101,14 +101,14 @@ def test_design_takes_the_smallest_penalty_of_the_window():
 def test_design_says_that_the_window_is_empty():
     (solved,) = design_run(run(penalty="solve", loss_uniform=2.01)).solved
     assert solved.value is None
-    assert solved.reason.startswith("no penalty does both: the other blocks are sure to vanish from ")
-    assert "the target block to survive up to 0.0049" in solved.reason
+    assert solved.reason.startswith("no penalty is sure to select the target block: the other blocks vanish from ")
+    assert "some block survives up to 0.0049" in solved.reason
 
 
 def test_a_start_above_uniform_attention_leaves_no_window():
     found = check_selection(run(loss_uniform=2.0, penalty="solve").selection, 16, 1.0)
     assert (found.survive_to, found.empty) == (None, True)
-    assert "the target block to survive at no penalty (C7)" in found.window_text()
+    assert "some block survives at no penalty (C7)" in found.window_text()
 
 
 @pytest.mark.parametrize("width", [1, 16, 10**12])
