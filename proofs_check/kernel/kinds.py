@@ -43,7 +43,12 @@ class CoqKind:
         text = "".join(read_text(FOLDER / f"{module}.v") for module in (self.module, self.extends) if module)
         defined = re.findall(rf"^Definition (\w+)(?: \(a : {self.type}\) : R)? :=", text, re.M)
         fields = re.findall(r"[{;]\s*(\w+) : R(?=[\s;}])(?! *->)", text)
-        return frozenset(letter for letter in VOCABULARY if letter.name in {*defined, *fields})
+        return frozenset(letter for letter in VOCABULARY if coq_name(letter) in {*defined, *fields})
+
+
+def coq_name(letter: Symbol) -> str:
+    """The letter's name in Coq: `beta_1_t` for `beta_1^t`."""
+    return letter.name.replace("^", "_")
 
 
 _ROW: Mapping[str, Symbol | str] = {
@@ -127,6 +132,20 @@ COQ_KINDS: Mapping[str, CoqKind] = {
             "0 <= mu a < 1": weights.mu,
             "(forall t, 0 <= rate a t)": about.RATES,
         },
+        built_in={"proximal step last": "moved", "Euclidean proximal step": "shrunk"},
+    ),
+    "adam run": CoqKind(
+        "Adam",
+        "run",
+        possible={
+            "(0 < steps a)%nat": about.RUN_NOT_EMPTY,
+            "(forall t, 0 <= rate a t)": about.ADAM_RATES,
+            "0 <= stabiliser a": about.ADAM_RATES,
+            "0 < lambda_g a": weights.lam_g,
+            "0 <= beta_1 a < 1": weights.beta_1,
+            "0 < beta_2 a < 1": weights.beta_2,
+        },
+        structure={"weight decay": "bounded_decay"},
         built_in={"proximal step last": "moved", "Euclidean proximal step": "shrunk"},
     ),
     "surviving block": CoqKind(

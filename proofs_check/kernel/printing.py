@@ -15,7 +15,7 @@ from sympy import Expr, true
 from sympy.core.relational import Eq, Relational
 from sympy.logic.boolalg import And, Boolean, Equivalent, Implies
 
-from proofs_check.kernel.kinds import COQ_KINDS, CoqKind
+from proofs_check.kernel.kinds import COQ_KINDS, CoqKind, coq_name
 from theory.functions import BinaryDivergence, BinaryEntropy, Logistic, Logit, LowestEntropy
 from theory.lowering import UnknownNode
 from theory.statement import Clause, Statement
@@ -108,7 +108,7 @@ def _printed(node: Expr, kind: CoqKind) -> tuple[str, int]:
     if node.is_Symbol:
         if node not in kind.letters:
             raise UnknownNode(f"Coq has no definition of the letter {node} on a {kind.type}")
-        return f"{node.name} a", _SIGNED
+        return f"{coq_name(node)} a", _SIGNED
     if node.is_Rational:
         return _number(Fraction(int(node.p), int(node.q)))
     if node.is_Add:

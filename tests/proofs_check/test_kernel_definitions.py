@@ -15,6 +15,7 @@ from flint import ctx
 
 from proofs_check import kernel
 from proofs_check.deciding.deciding import ArbArithmetic
+from proofs_check.instances.adam_runs import AdamRun
 from proofs_check.instances.chosen_keys import ChosenKeys
 from proofs_check.instances.contexts import Context
 from proofs_check.instances.kinds import KINDS
@@ -25,7 +26,7 @@ from proofs_check.instances.schedules import ScheduleInstance
 from proofs_check.instances.surviving_blocks import SurvivingBlock
 from proofs_check.instances.weights.weight_blocks import Descent, WeightBlock
 from proofs_check.kernel.build import Build, CoqError
-from proofs_check.kernel.kinds import COQ_KINDS
+from proofs_check.kernel.kinds import COQ_KINDS, coq_name
 
 TOLERANCE = Fraction(1, 10**9)
 
@@ -111,6 +112,19 @@ def descent_in_coq(run):
     return f"Descent {len(run.weights)} {start} {buffer} {gradients} {' '.join(map(number, numbers))} {rates}"
 
 
+def adam_in_coq(run):
+    # Steps count from 1.
+    gradients = "(fun _ _ => 0)"
+    for t, gradient in reversed(list(enumerate(run.gradients, 1))):
+        gradients = f"(fun t => if Nat.eqb t {t} then {entries_in_coq(gradient)} else {gradients} t)"
+    rates = entries_in_coq((Fraction(0), *run.rates))
+    numbers = map(number, (run.penalty, run.beta1, run.beta2, run.epsilon, run.decay))
+    return (
+        f"Run {len(run.weights)} {entries_in_coq(run.weights)} {len(run.gradients)} {gradients} {rates} "
+        f"{' '.join(numbers)} {str(run.amsgrad).lower()} {run.warmup}"
+    )
+
+
 def context_in_coq(context):
     text = "(fun _ _ => 0)"
     for q, row in reversed(list(enumerate(context.scores))):
@@ -191,6 +205,18 @@ DESCENT = Descent(
     buffer=(Fraction(1, 3), Fraction(-1, 5)),
     rates=(Fraction(1, 4),),
 )
+ADAM = AdamRun(
+    weights=(Fraction(3, 2), Fraction(-1)),
+    gradients=((Fraction(1, 2), Fraction(1, 3)), (Fraction(-1, 5), Fraction(2))),
+    rates=(Fraction(1, 4), Fraction(1, 2)),
+    penalty=Fraction(1, 3),
+    beta1=Fraction(1, 2),
+    beta2=Fraction(3, 5),
+    epsilon=Fraction(1, 8),
+    decay=Fraction(1, 10),
+    amsgrad=True,
+    warmup=1,
+)
 CONTEXT = Context(
     scores=tuple(tuple(Fraction(3 * key - 2 * query, 4) for key in range(query + 1)) for query in range(5)),
     window=2,
@@ -217,6 +243,7 @@ INSTANCES = {
     "context": (CONTEXT, context_in_coq, "Context"),
     "schedule": (SCHEDULE, schedule_in_coq, "Schedule ScheduleFacts"),
     "descent": (DESCENT, descent_in_coq, "Descent"),
+    "adam run": (ADAM, adam_in_coq, "Adam"),
     "surviving block": (HEAD_LEFT, head_in_coq, "Surviving"),
     "weight block": (BLOCK, weights_in_coq, "Weights"),
 }
@@ -239,7 +266,7 @@ def goals(about, added=Fraction(0)):
     instance, printed, modules = INSTANCES[about]
     with ctx.workprec(200):
         found = {
-            letter.name: Fraction(float(KINDS[about].definitions[letter](instance, ArbArithmetic())))
+            coq_name(letter): Fraction(float(KINDS[about].definitions[letter](instance, ArbArithmetic())))
             for letter in COQ_KINDS[about].letters
         }
     schedule = about == "schedule"

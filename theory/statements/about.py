@@ -13,6 +13,7 @@ ARBITRARY_ROW = "an arbitrary distribution over the keys has masses that are not
 RATE_POSITIVE = "the proximal gradient step has a positive rate"
 RUN_NOT_EMPTY = "the run has at least one step"
 RATES = "the learning rates eta_t are not negative; clauses with eta take one rate for all steps"
+ADAM_RATES = "the learning rates eta_t and epsilon are not negative"
 WIDTH_POSITIVE = "the head has at least one column"
 HEAD = "S = Q K^T / sqrt(d_k), causal or not, A = softmax(S / tau), O = A V"
 LAYER_EXISTS = "the layer is one of the layers"
@@ -51,7 +52,7 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
     "descent": (RUN_NOT_EMPTY, RATES, "the momentum buffer is mu times itself plus the gradient"),
     "adam run": (
         RUN_NOT_EMPTY,
-        "the learning rates eta_t and epsilon are not negative",
+        ADAM_RATES,
         "AdamW or its AMSGrad form, with bias correction; the run may start after Adam's memory has been filled",
     ),
     "surviving block": (BLOCK_AND_COMPLEMENT, WIDTH_POSITIVE, "scores are <W_K x, q> / sqrt(d_k)"),
