@@ -148,6 +148,12 @@ COQ_KINDS: Mapping[str, CoqKind] = {
         structure={"weight decay": "bounded_decay"},
         built_in={"proximal step last": "moved", "Euclidean proximal step": "shrunk"},
     ),
+    "head": CoqKind(
+        "Head",
+        "head",
+        possible={"(0 < width a)%nat": weights.d_k, "0 < temperature a": letters.tau},
+        built_in={"no normalisation": "query"},
+    ),
     "surviving block": CoqKind(
         "Surviving",
         "head",

@@ -18,6 +18,7 @@ from proofs_check.deciding.deciding import ArbArithmetic
 from proofs_check.instances.adam_runs import AdamRun
 from proofs_check.instances.chosen_keys import ChosenKeys
 from proofs_check.instances.contexts import Context
+from proofs_check.instances.heads import Head, Sequence
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.pointers import PointerChannel
 from proofs_check.instances.rows import AttentionRow
@@ -40,6 +41,8 @@ Lemma min_is : forall x y, Rmin x y = (x + y - Rabs (x - y)) / 2.
 Proof. intros x y. unfold Rmin, Rabs. destruct (Rle_dec x y), (Rcase_abs (x - y)); lra. Qed.
 Lemma max_is : forall x y, Rmax x y = (x + y + Rabs (x - y)) / 2.
 Proof. intros x y. unfold Rmax, Rabs. destruct (Rle_dec x y), (Rcase_abs (x - y)); lra. Qed.
+Ltac values :=
+  cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rmin Rmax Rle Rle_dec Req_EM_T exp ln sqrt Rpower pow IZR{kept}].
 {powers}Ltac decided := match goal with
   | |- context [Rle_dec ?x ?y] => let L := fresh in destruct (Rle_dec x y) as [L | L];
       [try (exfalso; apply (Rle_not_lt _ _ L); interval) | try (exfalso; apply L; interval)]
@@ -47,8 +50,8 @@ Proof. intros x y. unfold Rmax, Rabs. destruct (Rle_dec x y), (Rcase_abs (x - y)
       [try (exfalso; apply (Rlt_not_eq 0 x); [interval | symmetry; exact L]) | idtac]
   end.
 Ltac evaluate :=
-  cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rmin Rmax Rle Rle_dec Req_EM_T exp ln sqrt Rpower pow IZR{kept}];
-  simpl pow; rewrite ?min_is, ?max_is{written}; unfold Rpower; repeat decided; interval with (i_prec 100).
+  values;{columns} simpl pow; rewrite ?min_is, ?max_is{written}; unfold Rpower; repeat decided;
+  interval with (i_prec 100).
 """
 
 # A schedule's powers are the library's but for 0^b.
@@ -103,6 +106,13 @@ def entries_in_coq(entries):
     return f"(fun i => {text})"
 
 
+def matrix_in_coq(rows):
+    text = "(fun _ _ => 0)"
+    for i, row in reversed(list(enumerate(rows))):
+        text = f"(fun i => if Nat.eqb i {i} then {entries_in_coq(row)} else {text} i)"
+    return text
+
+
 def descent_in_coq(run):
     gradients = listed(map(entries_in_coq, run.gradients))
     numbers = (run.rate, run.penalty, run.momentum)
@@ -114,9 +124,7 @@ def descent_in_coq(run):
 
 def adam_in_coq(run):
     # Steps count from 1.
-    gradients = "(fun _ _ => 0)"
-    for t, gradient in reversed(list(enumerate(run.gradients, 1))):
-        gradients = f"(fun t => if Nat.eqb t {t} then {entries_in_coq(gradient)} else {gradients} t)"
+    gradients = matrix_in_coq(((), *run.gradients))
     rates = entries_in_coq((Fraction(0), *run.rates))
     numbers = map(number, (run.penalty, run.beta1, run.beta2, run.epsilon, run.decay))
     return (
@@ -125,29 +133,32 @@ def adam_in_coq(run):
     )
 
 
+def whole_head_in_coq(head):
+    sequences = listed(
+        f"Sequence {len(s.inputs)} {matrix_in_coq(s.inputs)} {matrix_in_coq(s.values)} {matrix_in_coq(s.pull)}"
+        for s in head.batch
+    )
+    sizes = f"{head.split} {len(head.query) - head.split} {head.width} {len(head.batch[0].values[0])}"
+    weights = f"{matrix_in_coq(head.query)} {matrix_in_coq(head.key)}"
+    biases = f"{entries_in_coq(head.query_bias)} {entries_in_coq(head.key_bias)}"
+    rest = f"{str(head.causal).lower()} {number(head.temperature)} {entries_in_coq(head.vector)}"
+    return f"Head.Head {sequences} {sizes} {weights} {biases} {rest}"
+
+
 def context_in_coq(context):
-    text = "(fun _ _ => 0)"
-    for q, row in reversed(list(enumerate(context.scores))):
-        text = f"(fun q => if Nat.eqb q {q} then {entries_in_coq(row)} else {text} q)"
     sizes = f"{len(context.scores)} {context.window} {context.least_own}"
-    return f"Context.Context {sizes} {text} {number(context.leak_target)}"
+    return f"Context.Context {sizes} {matrix_in_coq(context.scores)} {number(context.leak_target)}"
 
 
 def head_in_coq(head):
-    text = "(fun _ _ => 0)"
-    for f, row in reversed(list(enumerate(head.key))):
-        text = f"(fun f => if Nat.eqb f {f} then {entries_in_coq(row)} else {text} f)"
     inside = listed(map(entries_in_coq, head.features[: head.block]))
     outside = listed(map(entries_in_coq, head.features[head.block :]))
-    sizes = f"{len(head.query)} {len(head.key)}"
-    return f"Head {sizes} {entries_in_coq(head.query)} {text} {inside} {outside} {number(head.temperature)}"
+    weights = f"{len(head.query)} {len(head.key)} {entries_in_coq(head.query)} {matrix_in_coq(head.key)}"
+    return f"Head {weights} {inside} {outside} {number(head.temperature)}"
 
 
 def channel_in_coq(channel):
-    text = "(fun _ _ => 0)"
-    for i, row in reversed(list(enumerate(channel.weights))):
-        text = f"(fun i => if Nat.eqb i {i} then {entries_in_coq(row)} else {text} i)"
-    return f"Channel {len(channel.weights)} {text} {number(channel.allowed)}"
+    return f"Channel {len(channel.weights)} {matrix_in_coq(channel.weights)} {number(channel.allowed)}"
 
 
 def weights_in_coq(block):
@@ -223,6 +234,29 @@ CONTEXT = Context(
     least_own=1,
     leak_target=Fraction(2, 3),
 )
+# Its matrices have one column, and so norms that Coq knows.
+WHOLE_HEAD = Head(
+    batch=(
+        Sequence(
+            inputs=((Fraction(1), Fraction(1, 2)), (Fraction(-1), Fraction(1, 3))),
+            values=((Fraction(2),), (Fraction(-1, 2),)),
+            pull=((Fraction(1, 3),), (Fraction(1),)),
+        ),
+        Sequence(
+            inputs=((Fraction(2), Fraction(0)), (Fraction(1, 2), Fraction(-1))),
+            values=((Fraction(1, 4),), (Fraction(1),)),
+            pull=((Fraction(-1),), (Fraction(1, 2),)),
+        ),
+    ),
+    query=((Fraction(1, 2),), (Fraction(-1),)),
+    key=((Fraction(2, 3),), (Fraction(1),)),
+    split=1,
+    temperature=Fraction(3, 4),
+    causal=True,
+    vector=(Fraction(1), Fraction(-2)),
+    query_bias=(Fraction(1, 5),),
+    key_bias=(Fraction(-1, 3),),
+)
 HEAD_LEFT = SurvivingBlock(
     query=(Fraction(1, 2), Fraction(-1), Fraction(2, 3), Fraction(1)),
     key=(
@@ -244,6 +278,7 @@ INSTANCES = {
     "schedule": (SCHEDULE, schedule_in_coq, "Schedule ScheduleFacts"),
     "descent": (DESCENT, descent_in_coq, "Descent"),
     "adam run": (ADAM, adam_in_coq, "Adam"),
+    "head": (WHOLE_HEAD, whole_head_in_coq, "Matrices Head"),
     "surviving block": (HEAD_LEFT, head_in_coq, "Surviving"),
     "weight block": (BLOCK, weights_in_coq, "Weights"),
 }
@@ -269,11 +304,12 @@ def goals(about, added=Fraction(0)):
             coq_name(letter): Fraction(float(KINDS[about].definitions[letter](instance, ArbArithmetic())))
             for letter in COQ_KINDS[about].letters
         }
-    schedule = about == "schedule"
+    schedule, columns = about == "schedule", about == "head"
     head = HEAD.format(
         modules=modules,
         powers=POWERS if schedule else "",
-        kept=" power" if schedule else "",
+        kept=" power" if schedule else " spectral" if columns else "",
+        columns=" rewrite ?spectral_column; values;" if columns else "",
         written="; repeat powers" if schedule else "",
     )
     lines = [head, f"Definition instance : {COQ_KINDS[about].type} := {printed(instance)}."]
