@@ -154,6 +154,24 @@ COQ_KINDS: Mapping[str, CoqKind] = {
         possible={"(0 < width a)%nat": weights.d_k, "0 < temperature a": letters.tau},
         built_in={"no normalisation": "query"},
     ),
+    "stationary head": CoqKind(
+        "Stationary",
+        "point",
+        possible={
+            "(0 < width a)%nat": weights.d_k,
+            "0 < temperature a": letters.tau,
+            "0 <= lambda_Q a": weights.lam_Q,
+            "0 <= lambda_K a": weights.lam_K,
+            "0 < lambda_g a": weights.lam_g,
+        },
+        structure={
+            "no bias": "no_bias",
+            "one live block": "one_live_block",
+            "stationary": "stationary",
+            "slope bounded": "slope_bounded",
+        },
+        built_in={"no normalisation": "outputs"},
+    ),
     "surviving block": CoqKind(
         "Surviving",
         "head",

@@ -24,6 +24,7 @@ from proofs_check.instances.pointers import PointerChannel
 from proofs_check.instances.rows import AttentionRow
 from proofs_check.instances.rules import Checker, Situation
 from proofs_check.instances.schedules import ScheduleInstance
+from proofs_check.instances.stationary_heads import StationaryHead
 from proofs_check.instances.surviving_blocks import SurvivingBlock
 from proofs_check.instances.weights.weight_blocks import Descent, WeightBlock
 from proofs_check.kernel.build import Build, CoqError
@@ -135,7 +136,7 @@ def adam_in_coq(run):
 
 def whole_head_in_coq(head):
     sequences = listed(
-        f"Sequence {len(s.inputs)} {matrix_in_coq(s.inputs)} {matrix_in_coq(s.values)} {matrix_in_coq(s.pull)}"
+        f"Head.Sequence {len(s.inputs)} {matrix_in_coq(s.inputs)} {matrix_in_coq(s.values)} {matrix_in_coq(s.pull)}"
         for s in head.batch
     )
     sizes = f"{head.split} {len(head.query) - head.split} {head.width} {len(head.batch[0].values[0])}"
@@ -143,6 +144,15 @@ def whole_head_in_coq(head):
     biases = f"{entries_in_coq(head.query_bias)} {entries_in_coq(head.key_bias)}"
     rest = f"{str(head.causal).lower()} {number(head.temperature)} {entries_in_coq(head.vector)}"
     return f"Head.Head {sequences} {sizes} {weights} {biases} {rest}"
+
+
+def point_in_coq(point):
+    head = f"({whole_head_in_coq(point.head)})"
+    # A loss with the slope `pull` in the outputs, which falls on the way from the origin to this point.
+    fall = f"fun c => Head.stack Head.pull t c * (Head.stack o t c - Head.stack (Head.output {head}) t c)"
+    loss = f"fun o => Rabs ({number(point.slack)} + sum (fun t => sum ({fall}) [0%nat]) (Head.stacked {head}))"
+    penalties = f"(Head.g_Q {head}) (Head.g_K {head}) {number(point.penalty)}"
+    return f"Point {head} ({loss}) 0 (fun _ => Rabs_pos _) {penalties}"
 
 
 def context_in_coq(context):
@@ -257,6 +267,23 @@ WHOLE_HEAD = Head(
     query_bias=(Fraction(1, 5),),
     key_bias=(Fraction(-1, 3),),
 )
+POINT = StationaryHead(
+    Head(
+        batch=(
+            Sequence(
+                ((Fraction(1),), (Fraction(-1),)),
+                ((Fraction(2),), (Fraction(-1),)),
+                ((Fraction(-1),), (Fraction(1, 2),)),
+            ),
+        ),
+        query=((Fraction(1, 2),),),
+        key=((Fraction(2, 3),),),
+        split=1,
+        temperature=Fraction(3, 4),
+    ),
+    slack=Fraction(1, 4),
+    penalty=Fraction(1, 3),
+)
 HEAD_LEFT = SurvivingBlock(
     query=(Fraction(1, 2), Fraction(-1), Fraction(2, 3), Fraction(1)),
     key=(
@@ -279,6 +306,7 @@ INSTANCES = {
     "descent": (DESCENT, descent_in_coq, "Descent"),
     "adam run": (ADAM, adam_in_coq, "Adam"),
     "head": (WHOLE_HEAD, whole_head_in_coq, "Matrices Head"),
+    "stationary head": (POINT, point_in_coq, "Matrices Stationary"),
     "surviving block": (HEAD_LEFT, head_in_coq, "Surviving"),
     "weight block": (BLOCK, weights_in_coq, "Weights"),
 }
@@ -304,7 +332,11 @@ def goals(about, added=Fraction(0)):
             coq_name(letter): Fraction(float(KINDS[about].definitions[letter](instance, ArbArithmetic())))
             for letter in COQ_KINDS[about].letters
         }
-    schedule, columns = about == "schedule", about == "head"
+    if about == "stationary head":
+        # The instance has the loss 0 at the origin, Coq has it `L_0` at the point: they agree on what lies between.
+        lift = found["L_0"] + found["lambda_g"] * (found["w_Q"] + found["w_K"]) - found["J_W"]
+        found |= {name: found[name] + lift for name in ("J_W", "J_o")}
+    schedule, columns = about == "schedule", about in ("head", "stationary head")
     head = HEAD.format(
         modules=modules,
         powers=POWERS if schedule else "",
