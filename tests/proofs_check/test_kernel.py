@@ -298,7 +298,9 @@ def test_assumptions_that_nothing_meets_are_refused(copied):
 
 @pytest.mark.slow
 @needs_coq
-@pytest.mark.parametrize("statement", [LEAK_BOUND, PENALTY_DUALITY, find("C2"), find("C3"), find("C5")], ids=lambda s: s.id)
+@pytest.mark.parametrize(
+    "statement", [LEAK_BOUND, PENALTY_DUALITY, find("C2"), find("C3"), find("C5")], ids=lambda s: s.id
+)
 def test_no_mutant_is_proved_by_the_proof_of_the_true_statement(statement, tmp_path):
     mutants, build = mutants_of(statement), Build(kernel.FOLDER, tmp_path)
     assert mutants

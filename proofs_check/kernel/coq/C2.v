@@ -1,6 +1,7 @@
-(** C2, the gradient bound: the Jacobian of softmax has norm at most 1/2, and the norms of the other factors multiply. *)
+(** C2, the gradient bound: the Jacobian of softmax has norm at most 1/2, and the norms of the other factors multiply.
+    That the gradients are derivatives is proved in HeadSlope.v. *)
 Require Import Reals Lra Lia List Bool Arith.
-From Localist Require Import Functions Sums Vectors Matrices Head.
+From Localist Require Import Functions Sums Vectors Matrices Head HeadSlope.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -28,13 +29,7 @@ Proof.
   - unfold attention, Rdiv. rewrite sum_scale_r. apply Rinv_r. lra.
 Qed.
 
-(** A sum over all tokens, and a matrix of them. *)
-Lemma sum_stacked : forall (f : sequence * nat -> R),
-  sum f (stacked a) = sum (fun s => sum (fun i => f (s, i)) (seq 0 (tokens s))) (batch a).
-Proof.
-  intros f. unfold stacked. induction (batch a) as [| s rest I]; [reflexivity |]. simpl. rewrite sum_app, sum_map, I. reflexivity.
-Qed.
-
+(** A matrix of all tokens. *)
 Lemma frobenius_stacked : forall M columns, frobenius (stack M) (stacked a) (seq 0 columns) ^ 2
   = sum (fun s => frobenius (M s) (seq 0 (tokens s)) (seq 0 columns) ^ 2) (batch a).
 Proof.

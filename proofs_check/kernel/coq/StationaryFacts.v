@@ -2,7 +2,7 @@
     loss differs little from that at [W_Q = W_K = 0]. *)
 Require Import Reals Lra Lia List Arith.
 From Localist Require Import Functions Sums Vectors Matrices Softmax.
-From Localist Require Head C2.
+From Localist Require Head HeadSlope C2.
 From Localist Require Import Stationary.
 Import ListNotations.
 Open Scope R_scope.
@@ -86,7 +86,7 @@ Lemma bilinear :
   sum (fun f => sum (fun c => Head.grad_Q h f c * Head.W_Q h f c) (columns a)) (block_rows a)
   = sum (fun f => sum (fun c => Head.grad_K h f c * Head.W_K h f c) (columns a)) (block_rows a).
 Proof.
-  unfold Head.grad_Q, Head.grad_K. rewrite !along, !C2.sum_stacked. apply sum_ext. intros s _. unfold Head.stack. simpl.
+  unfold Head.grad_Q, Head.grad_K. rewrite !along, !HeadSlope.sum_stacked. apply sum_ext. intros s _. unfold Head.stack. simpl.
   set (l := seq 0 (Head.tokens s)).
   set (F := fun c i j => Head.slope h s i j * Head.key h s j c * Head.query h s i c / sqrt (Head.d_k h)).
   transitivity (sum (fun c => sum (fun i => sum (F c i) l) l) (columns a)); [rewrite sum_swap | symmetry; rewrite sum_swap].
@@ -127,7 +127,7 @@ Qed.
 Lemma part_below : forall s (f : nat -> R) (g : Head.sequence * nat -> R), In s (Head.batch h) -> (forall i, f i = g (s, i)) ->
   norm f (seq 0 (Head.tokens s)) <= norm g (Head.stacked h).
 Proof.
-  intros s f g S E. unfold norm. apply sqrt_le_1_alt. rewrite C2.sum_stacked.
+  intros s f g S E. unfold norm. apply sqrt_le_1_alt. rewrite HeadSlope.sum_stacked.
   eapply Rle_trans; [| apply (term_below_sum (fun s => sum (fun i => g (s, i) ^ 2) (seq 0 (Head.tokens s))) _ s); [| exact S]].
   - apply Req_le, sum_ext. intros i _. now rewrite E.
   - intros r _. apply (squares_nonneg (fun i => g (r, i))).
@@ -247,7 +247,7 @@ Proof.
   { apply Rmult_le_pos; [now apply Rmult_le_pos | left; apply Rinv_0_lt_compat; apply Rmult_lt_0_compat; lra]. }
   eapply Rle_trans; [| apply Rmult_le_compat_l; [exact C | apply queries_below]].
   apply frobenius_by_square; [apply Rmult_le_pos; [exact C | apply frobenius_nonneg] |].
-  rewrite Rpow_mult_distr, frobenius_square, <- sum_scale. fold h. rewrite !C2.sum_stacked. apply sum_le. intros s S.
+  rewrite Rpow_mult_distr, frobenius_square, <- sum_scale. fold h. rewrite !HeadSlope.sum_stacked. apply sum_le. intros s S.
   apply sum_le. intros i I. apply in_seq in I. rewrite <- Rpow_mult_distr. apply pow_incr. split; [apply norm_nonneg |].
   set (l := seq 0 (Head.tokens s)). set (q := norm (Head.stack (Head.query h) (s, i)) (columns a)).
   set (u := fun j => Head.attention h s i j - Head.attention (emptied h) s i j).
