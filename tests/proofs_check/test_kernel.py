@@ -95,13 +95,17 @@ def test_the_branches_of_lambert_w_print_differently():
     assert definitions(law) == ["Functions", "Lambert", "Lowest", "Row"]
 
 
+def leaves_out_nothing(mutant):
+    # Where Coq's definition leaves no room to break an assumption, there is no hypothesis to leave out.
+    return any(f"{name!r} left out" in mutant.mutation for name in COQ_KINDS[mutant.statement.about].built_in)
+
+
 def test_mutants_print_differently_from_their_statement():
     for statement in WITH_PROOFS:
         true = propositions(statement)
         for mutant in mutants_of(statement):
             (clause,) = mutant.statement.claim
-            # Where Coq's definition leaves no room to break an assumption, there is no hypothesis to leave out.
-            same = any(f"{name!r} left out" in mutant.mutation for name in COQ_KINDS[statement.about].built_in)
+            same = leaves_out_nothing(mutant)
             assert (clause_to_coq(mutant.statement, clause) == true.get(clause.name)) is same
 
 
@@ -299,10 +303,11 @@ def test_assumptions_that_nothing_meets_are_refused(copied):
 @pytest.mark.slow
 @needs_coq
 @pytest.mark.parametrize(
-    "statement", [LEAK_BOUND, PENALTY_DUALITY, find("C2"), find("C3"), find("C5")], ids=lambda s: s.id
+    "statement", [LEAK_BOUND, PENALTY_DUALITY, find("C2"), find("C3"), find("C5"), find("G2")], ids=lambda s: s.id
 )
 def test_no_mutant_is_proved_by_the_proof_of_the_true_statement(statement, tmp_path):
-    mutants, build = mutants_of(statement), Build(kernel.FOLDER, tmp_path)
+    mutants = [mutant for mutant in mutants_of(statement) if not leaves_out_nothing(mutant)]
+    build = Build(kernel.FOLDER, tmp_path)
     assert mutants
     for mutant in mutants:
         found = kernel.check(mutant.statement, build=build)
