@@ -42,8 +42,6 @@ Lemma min_is : forall x y, Rmin x y = (x + y - Rabs (x - y)) / 2.
 Proof. intros x y. unfold Rmin, Rabs. destruct (Rle_dec x y), (Rcase_abs (x - y)); lra. Qed.
 Lemma max_is : forall x y, Rmax x y = (x + y + Rabs (x - y)) / 2.
 Proof. intros x y. unfold Rmax, Rabs. destruct (Rle_dec x y), (Rcase_abs (x - y)); lra. Qed.
-Ltac values :=
-  cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rmin Rmax Rle Rle_dec Req_EM_T exp ln sqrt Rpower pow IZR{kept}].
 {powers}Ltac decided := match goal with
   | |- context [Rle_dec ?x ?y] => let L := fresh in destruct (Rle_dec x y) as [L | L];
       [try (exfalso; apply (Rle_not_lt _ _ L); interval) | try (exfalso; apply L; interval)]
@@ -51,14 +49,25 @@ Ltac values :=
       [try (exfalso; apply (Rlt_not_eq 0 x); [interval | symmetry; exact L]) | idtac]
   end.
 Ltac evaluate :=
-  values;{columns} simpl pow; rewrite ?min_is, ?max_is{written}; unfold Rpower; repeat decided;
-  interval with (i_prec 100).
+  cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rmin Rmax Rle Rle_dec Req_EM_T exp ln sqrt Rpower pow IZR{kept}];
+  simpl pow; rewrite ?min_is, ?max_is{written}; unfold Rpower; repeat decided; interval with (i_prec 100).
 """
 
 # A schedule's powers are the library's but for 0^b.
 POWERS = """Ltac powers := match goal with |- context [power ?x ?b] =>
   first [rewrite (power_pos x b) by interval | replace x with 0 by field; rewrite power_0 by lra] end.
 """
+# A matrix of one column has that column's norm.
+COLUMNS = """Ltac columns :=
+  rewrite ?spectral_column; cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rmin Rmax Rle exp ln sqrt pow IZR];
+  simpl pow; rewrite ?min_is, ?max_is.
+"""
+# For each kind whose letters need more: lemmas and tactics, what they rewrite, and how.
+MORE = {
+    "schedule": (POWERS, " power", "; repeat powers"),
+    "head": (COLUMNS, " spectral", "; columns"),
+    "stationary head": (COLUMNS, " spectral", "; columns"),
+}
 
 
 def number(value):
@@ -336,14 +345,8 @@ def goals(about, added=Fraction(0)):
         # The instance has the loss 0 at the origin, Coq has it `L_0` at the point: they agree on what lies between.
         lift = found["L_0"] + found["lambda_g"] * (found["w_Q"] + found["w_K"]) - found["J_W"]
         found |= {name: found[name] + lift for name in ("J_W", "J_o")}
-    schedule, columns = about == "schedule", about in ("head", "stationary head")
-    head = HEAD.format(
-        modules=modules,
-        powers=POWERS if schedule else "",
-        kept=" power" if schedule else " spectral" if columns else "",
-        columns=" rewrite ?spectral_column; values;" if columns else "",
-        written="; repeat powers" if schedule else "",
-    )
+    powers, kept, written = MORE.get(about, ("", "", ""))
+    head = HEAD.format(modules=modules, powers=powers, kept=kept, written=written)
     lines = [head, f"Definition instance : {COQ_KINDS[about].type} := {printed(instance)}."]
     for name, value in sorted(found.items()):
         lines.append(f"Goal Rabs ({name} instance - {number(value + added)}) <= {number(TOLERANCE)}. evaluate. Qed.")
