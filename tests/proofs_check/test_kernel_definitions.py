@@ -57,9 +57,10 @@ Ltac evaluate :=
 POWERS = """Ltac powers := match goal with |- context [power ?x ?b] =>
   first [rewrite (power_pos x b) by interval | replace x with 0 by field; rewrite power_0 by lra] end.
 """
-# A matrix of one column has that column's norm.
+# A matrix of one column has that column's norm, and one of none has norm 0.
 COLUMNS = """Ltac columns :=
-  rewrite ?spectral_column; cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rmin Rmax Rle exp ln sqrt pow IZR];
+  rewrite ?spectral_column, ?spectral_none;
+  cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rmin Rmax Rle exp ln sqrt pow IZR];
   simpl pow; rewrite ?min_is, ?max_is.
 """
 # For each kind whose letters need more: lemmas and tactics, what they rewrite, and how.
@@ -161,7 +162,7 @@ def point_in_coq(point):
     fall = f"fun c => Head.stack Head.pull t c * (Head.stack o t c - Head.stack (Head.output {head}) t c)"
     loss = f"fun o => Rabs ({number(point.slack)} + sum (fun t => sum ({fall}) [0%nat]) (Head.stacked {head}))"
     penalties = f"(Head.g_Q {head}) (Head.g_K {head}) {number(point.penalty)}"
-    return f"Point {head} ({loss}) 0 (fun _ => Rabs_pos _) {penalties}"
+    return f"Point {head} ({loss}) 0 (fun _ => Rabs_pos _) 0 (fun _ _ => Rabs_pos _) {penalties}"
 
 
 def context_in_coq(context):
@@ -345,6 +346,8 @@ def goals(about, added=Fraction(0)):
         # The instance has the loss 0 at the origin, Coq has it `L_0` at the point: they agree on what lies between.
         lift = found["L_0"] + found["lambda_g"] * (found["w_Q"] + found["w_K"]) - found["J_W"]
         found |= {name: found[name] + lift for name in ("J_W", "J_o")}
+        # Any lower bound of the loss.
+        found.pop("L_least", None)
     powers, kept, written = MORE.get(about, ("", "", ""))
     head = HEAD.format(modules=modules, powers=powers, kept=kept, written=written)
     lines = [head, f"Definition instance : {COQ_KINDS[about].type} := {printed(instance)}."]

@@ -55,17 +55,23 @@ Theorem collapse : forall a, possible a -> no_bias a -> one_live_block a -> stat
   w_K a + w_Q a > 0 /\
   Lambda a * v a * w_K a * w_Q a * (x a) ^ 2 / (2 * sqrt (d_k a) * tau a) < lambda_g a * (w_K a + w_Q a) -> J_W a > J_o a.
 Proof.
-  intros a P B O _ S [_ L]. destruct (signs a P) as (N & _ & _ & _ & _ & _ & D & T).
-  pose proof (loss_moves a S) as M. pose proof (Rmult_le_compat_l _ _ _ N (outputs_move a P B O)) as Q.
-  replace (Lambda a * (v a * (x a * w_K a) / (2 * tau a * sqrt (d_k a)) * (x a * w_Q a)))
-    with (Lambda a * v a * w_K a * w_Q a * (x a) ^ 2 / (2 * sqrt (d_k a) * tau a)) in Q by (field; lra).
+  intros a P B O _ S [_ L]. destruct (signs a P) as (N & V & XG & _ & WQ & WK & D & T).
+  pose proof (loss_gained a P B O S) as G. pose proof (x_g_below a) as X.
+  assert (Q : per_key a * x_g a * (w_Q a * w_K a) <= Lambda a * v a * w_K a * w_Q a * (x a) ^ 2 / (2 * sqrt (d_k a) * tau a)).
+  { unfold per_key. replace (Lambda a * v a * w_K a * w_Q a * (x a) ^ 2 / (2 * sqrt (d_k a) * tau a))
+      with (Lambda a * v a * w_K a * w_Q a * / (2 * sqrt (d_k a) * tau a) * (x a * x a)) by (field; lra).
+    replace (Lambda a * v a * x_g a / (2 * sqrt (d_k a) * tau a) * x_g a * (w_Q a * w_K a))
+      with (Lambda a * v a * w_K a * w_Q a * / (2 * sqrt (d_k a) * tau a) * (x_g a * x_g a)) by (field; lra).
+    apply Rmult_le_compat_l; [| now apply Rmult_le_compat]. repeat apply Rmult_le_pos; trivial.
+    left. apply Rinv_0_lt_compat. apply Rmult_lt_0_compat; lra. }
   unfold J_W. lra.
 Qed.
 
 Lemma some_instance : exists a, possible a /\ no_bias a /\ one_live_block a /\ stationary a /\ slope_bounded a.
 Proof.
   set (zero := fun _ _ : nat => 0). set (none := fun _ : nat => 0).
-  exists (Point (Head.Head [] 1 0 1 1 zero zero none none false 1 none) (fun _ => 0) 0 (fun _ => Rle_refl 0) 1 1 1).
+  exists (Point (Head.Head [] 1 0 1 1 zero zero none none false 1 none) (fun _ => 0) 0 (fun _ => Rle_refl 0)
+    0 (fun _ _ => Rle_refl 0) 1 1 1).
   assert (Z : frobenius zero [0%nat] [0%nat] = 0).
   { unfold frobenius. replace (sum _ _) with 0 by (unfold zero; simpl; ring). apply sqrt_0. }
   assert (L : forall W, W = zero -> exists Z, (frobenius Z [0%nat] [0%nat] <= 1 /\

@@ -148,6 +148,13 @@ Proof.
     pose proof (Rmult_le_compat_r _ _ _ (norm_nonneg (fun i => M i j) rows) Y). lra.
   - apply spectral_is_lub. exists (fun _ => 1). rewrite O, I, Rabs_R1. split; [lra | ring].
 Qed.
+
+(** And a matrix of none has the norm 0. *)
+Lemma spectral_none : forall M rows, spectral M rows [] = 0.
+Proof.
+  intros M rows. apply Rle_antisym; [| apply spectral_nonneg]. apply spectral_is_lub. intros r (y & _ & ->).
+  apply Req_le. unfold image. simpl. apply norm_zeros.
+Qed.
 End Matrices.
 
 Lemma frobenius_transposed : forall {A B : Type} (M : A -> B -> R) rows cols,

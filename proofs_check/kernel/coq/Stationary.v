@@ -2,14 +2,16 @@
     penalties. *)
 Require Import Reals Lra List.
 From Localist Require Import Functions Sums Vectors Matrices.
-From Localist Require Head.
+From Localist Require Head HeadSlope.
 Import ListNotations.
 Open Scope R_scope.
 
 Definition outcome := Head.sequence -> nat -> nat -> R.
-(** The head; the loss and a lower bound of it; penalties on the block of [W_Q], on that of [W_K], and one for both. *)
+(** The head; the loss, a lower bound of it, and one that need hold only for outputs that some weights give; penalties
+    on the block of [W_Q], on that of [W_K], and one for both. *)
 Record point := Point {
   head : Head.head; loss : outcome -> R; L_inf : R; loss_above : forall o, L_inf <= loss o;
+  L_least : R; loss_least : forall wq wk, L_least <= loss (Head.output (HeadSlope.with_weights head wq wk));
   lambda_Q : R; lambda_K : R; lambda_g : R
 }.
 
@@ -21,9 +23,7 @@ Definition possible (a : point) : Prop :=
 (** The outputs, of queries and keys that are not normalised, and those at [W_Q = W_K = 0]. *)
 Definition outputs (a : point) : outcome := Head.output (head a).
 Definition emptied (h : Head.head) : Head.head :=
-  let zero := fun _ _ => 0 in
-  Head.Head (Head.batch h) (Head.block h) (Head.rest h) (Head.width h) (Head.outputs h) zero zero (Head.b_Q h) (Head.b_K h)
-    (Head.causal h) (Head.temperature h) (Head.probe h).
+  HeadSlope.with_weights h (fun _ _ => 0) (fun _ _ => 0).
 Definition outputs_0 (a : point) : outcome := Head.output (emptied (head a)).
 
 Definition block_rows (a : point) : list nat := seq 0 (Head.block (head a)).
@@ -65,6 +65,8 @@ Definition d_k (a : point) : R := Head.d_k (head a).
 Definition v (a : point) : R := Head.v (head a).
 Definition x_g (a : point) : R := Head.x_g (head a).
 Definition x (a : point) : R := spectral (Head.stack Head.inputs) (Head.stacked (head a)) (all_rows a).
+Definition x_off (a : point) : R :=
+  spectral (Head.stack Head.inputs) (Head.stacked (head a)) (seq (Head.block (head a)) (Head.rest (head a))).
 Definition w_Q (a : point) : R := frobenius (Head.W_Q (head a)) (block_rows a) (columns a).
 Definition w_K (a : point) : R := frobenius (Head.W_K (head a)) (block_rows a) (columns a).
 

@@ -123,7 +123,7 @@ Proof.
   intros S. pose proof (balanced_ S) as E. pose proof (loss_above a (outputs a)) as L. unfold J_0, L_0. lra.
 Qed.
 
-(** No key matrix is wider than the inputs times the weights. *)
+(** One sequence's tokens among all. *)
 Lemma part_below : forall s (f : nat -> R) (g : Head.sequence * nat -> R), In s (Head.batch h) -> (forall i, f i = g (s, i)) ->
   norm f (seq 0 (Head.tokens s)) <= norm g (Head.stacked h).
 Proof.
@@ -155,22 +155,34 @@ Proof.
   apply sum_ext. intros f F. now rewrite live_in.
 Qed.
 
-Lemma keys_below : forall s, In s (Head.batch h) -> spectral (Head.key h s) (seq 0 (Head.tokens s)) (columns a) <= x a * w_K a.
+(** One block of the inputs is no wider than all of them. *)
+Lemma x_g_below : x_g a <= x a.
+Proof.
+  apply spectral_is_lub. intros r (y & Y & ->). fold (block_rows a) in Y |- *.
+  rewrite (norm_ext _ (image (Head.stack Head.inputs) (all_rows a) (live y)))
+    by (intros; now rewrite image_live).
+  eapply Rle_trans; [apply image_below |]. rewrite norm_live. fold (x a).
+  pose proof (Rmult_le_compat_l (x a) _ _ (spectral_nonneg _ _ _) Y). lra.
+Qed.
+
+(** No key matrix is wider than the inputs times the weights. *)
+Lemma keys_below : forall s, In s (Head.batch h) -> spectral (Head.key h s) (seq 0 (Head.tokens s)) (columns a) <= x_g a * w_K a.
 Proof.
   intros s S. apply spectral_is_lub. intros r (y & Y & ->). set (u := image (Head.W_K h) (columns a) y).
-  eapply Rle_trans; [apply (part_below s _ (image (Head.stack Head.inputs) (all_rows a) (live u)) S) |].
-  - intros i. rewrite image_live. unfold image at 1.
+  eapply Rle_trans; [apply (part_below s _ (image (Head.stack Head.inputs) (block_rows a) u) S) |].
+  - intros i. unfold image at 1.
     rewrite (sum_ext _ (fun c => sum (fun f => Head.inputs s i f * Head.W_K h f c * y c) (block_rows a)))
       by (intros; rewrite key_is; now rewrite sum_scale_r).
     rewrite sum_swap. apply sum_ext. intros f _. unfold u, image. rewrite <- sum_scale. apply sum_ext. intros.
     unfold Head.stack. simpl. ring.
-  - eapply Rle_trans; [apply image_below |]. fold (x a). apply Rmult_le_compat_l; [apply spectral_nonneg |].
-    rewrite norm_live. eapply Rle_trans; [apply image_below_frobenius |].
+  - eapply Rle_trans; [apply image_below |]. apply Rmult_le_compat_l; [apply spectral_nonneg |].
+    eapply Rle_trans; [apply image_below_frobenius |].
     pose proof (Rmult_le_compat_l _ _ _ (frobenius_nonneg (Head.W_K h) (block_rows a) (columns a)) Y). unfold w_K. fold h. lra.
 Qed.
 
 Lemma widest_keys : Head.kappa_K h <= x a * w_K a.
 Proof.
+  apply Rle_trans with (x_g a * w_K a); [| apply Rmult_le_compat_r; [apply frobenius_nonneg | apply x_g_below]].
   apply largest_below; [apply Rmult_le_pos; [apply spectral_nonneg | apply frobenius_nonneg] | apply keys_below].
 Qed.
 
@@ -228,22 +240,21 @@ Proof.
 Qed.
 
 (** Queries are no larger than inputs times weights. *)
-Lemma queries_below : frobenius (Head.stack (Head.query h)) (Head.stacked h) (columns a) <= x a * w_Q a.
+Lemma queries_below : frobenius (Head.stack (Head.query h)) (Head.stacked h) (columns a) <= x_g a * w_Q a.
 Proof.
   rewrite frobenius_transposed. apply frobenius_by_square; [apply Rmult_le_pos; [apply spectral_nonneg | apply frobenius_nonneg] |].
   unfold w_Q. rewrite (frobenius_transposed (Head.W_Q (head a))). rewrite Rpow_mult_distr, frobenius_square, <- sum_scale.
   apply sum_le. intros c _. rewrite <- Rpow_mult_distr. apply pow_incr. split; [apply norm_nonneg |].
-  rewrite <- (norm_live (fun f => Head.W_Q (head a) f c)).
   eapply Rle_trans; [| apply (image_below (Head.stack Head.inputs) (Head.stacked (head a)))]. apply Req_le, norm_ext.
-  intros t _. rewrite image_live. unfold Head.stack. now rewrite query_is.
+  intros t _. unfold image, Head.stack. now rewrite query_is.
 Qed.
 
 Definition moved : outcome := fun s i c => outputs a s i c - outputs_0 a s i c.
 
-Lemma outputs_move : size a moved <= v a * (x a * w_K a) / (2 * tau a * sqrt (d_k a)) * (x a * w_Q a).
+Lemma outputs_move : size a moved <= v a * (x_g a * w_K a) / (2 * tau a * sqrt (d_k a)) * (x_g a * w_Q a).
 Proof.
-  destruct signs as (_ & V & _ & X & _ & K & D & T). pose proof (Rmult_le_pos _ _ X K) as XK.
-  assert (C : 0 <= v a * (x a * w_K a) / (2 * tau a * sqrt (d_k a))).
+  destruct signs as (_ & V & X & _ & _ & K & D & T). pose proof (Rmult_le_pos _ _ X K) as XK.
+  assert (C : 0 <= v a * (x_g a * w_K a) / (2 * tau a * sqrt (d_k a))).
   { apply Rmult_le_pos; [now apply Rmult_le_pos | left; apply Rinv_0_lt_compat; apply Rmult_lt_0_compat; lra]. }
   eapply Rle_trans; [| apply Rmult_le_compat_l; [exact C | apply queries_below]].
   apply frobenius_by_square; [apply Rmult_le_pos; [exact C | apply frobenius_nonneg] |].
@@ -255,7 +266,7 @@ Proof.
   2: { intros c _. unfold Head.stack, moved, outputs, outputs_0, Head.output, image_t, u. simpl. fold h l.
        rewrite <- sum_minus. apply sum_ext. intros; ring. }
   eapply Rle_trans; [apply image_t_below |].
-  assert (Q : norm (fun j => Head.score h s i j / tau a) l <= / (tau a * sqrt (d_k a)) * (x a * w_K a * q)).
+  assert (Q : norm (fun j => Head.score h s i j / tau a) l <= / (tau a * sqrt (d_k a)) * (x_g a * w_K a * q)).
   { rewrite (norm_ext _ (fun j => / (tau a * sqrt (d_k a)) * image (Head.key h s) (columns a) (Head.query h s i) j)).
     - rewrite norm_scale, Rabs_pos_eq by (left; apply Rinv_0_lt_compat; apply Rmult_lt_0_compat; lra).
       apply Rmult_le_compat_l; [left; apply Rinv_0_lt_compat; apply Rmult_lt_0_compat; lra |].
@@ -282,5 +293,12 @@ Proof.
   pose proof (inner_above (Head.stack (gradient t)) (Head.stack moved) (Head.stacked (head a)) (seq 0 (Head.outputs (head a)))) as I.
   fold (inner a (gradient t) moved) (size a (gradient t)) (size a moved) in I.
   pose proof (Rmult_le_compat_r (size a moved) _ _ (frobenius_nonneg _ _ _) S). unfold J_o, L_0. lra.
+Qed.
+
+Lemma loss_gained : slope_bounded a -> J_o a - L_0 a <= per_key * x_g a * (w_Q a * w_K a).
+Proof.
+  intros S. destruct signs as (N & _ & _ & _ & _ & _ & D & T). eapply Rle_trans; [now apply loss_moves |].
+  eapply Rle_trans; [apply Rmult_le_compat_l; [exact N | apply outputs_move] |].
+  apply Req_le. unfold per_key. field. lra.
 Qed.
 End Facts.
