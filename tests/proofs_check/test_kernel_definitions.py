@@ -15,17 +15,17 @@ from flint import ctx
 
 from proofs_check import kernel
 from proofs_check.deciding.deciding import ArbArithmetic
-from proofs_check.instances.adam_runs import AdamRun
 from proofs_check.instances.chosen_keys import ChosenKeys
 from proofs_check.instances.contexts import Context
-from proofs_check.instances.heads import Head, Sequence
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.pointers import PointerChannel
 from proofs_check.instances.rows import AttentionRow
 from proofs_check.instances.rules import Checker, Situation
 from proofs_check.instances.schedules import ScheduleInstance
-from proofs_check.instances.stationary_heads import StationaryHead
 from proofs_check.instances.surviving_blocks import SurvivingBlock
+from proofs_check.instances.weights.adam_runs import AdamRun
+from proofs_check.instances.weights.heads import Head, Sequence
+from proofs_check.instances.weights.stationary_heads import StationaryHead
 from proofs_check.instances.weights.weight_blocks import Descent, WeightBlock
 from proofs_check.kernel.build import Build, CoqError
 from proofs_check.kernel.kinds import COQ_KINDS, coq_name
