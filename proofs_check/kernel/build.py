@@ -1,6 +1,6 @@
 """Runs Coq: compiles the files of `proofs_check/kernel/coq/` in a separate folder, and reads what a theorem assumes.
 
-Coq is optional. Debian 12 has it (8.16.1): `apt-get install --no-install-recommends coq libcoq-coquelicot`. A few
+Coq is optional. Debian 12 has it (8.16.1): `apt-get install --no-install-recommends coq libcoq-coquelicot`. Some
 proofs need Coquelicot. With `libcoq-interval` the tests also compare the definitions with those of the other methods.
 """
 

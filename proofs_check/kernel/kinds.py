@@ -12,6 +12,7 @@ from sympy import Symbol
 
 from theory import design_symbols as design
 from theory import symbols as letters
+from theory import unseen_symbols as unseen
 from theory import weight_symbols as weights
 from theory.files import read_text
 from theory.statements import about
@@ -25,9 +26,9 @@ class CoqKind:
     """Where an instance kind is defined: the module, the type, and what an instance must meet.
 
     `possible` maps each conjunct of the module's predicate of that name to its reason: the letter whose domain it is,
-    or the sentence of `theory.statements.about` that it expresses. An assumption that is not a relation of letters has
-    a predicate in `structure`, or a definition in `built_in` that enforces it. `extends` names the module whose type
-    and letters it adds to.
+    or whose meaning it is part of, or the sentence of `theory.statements.about` that it expresses. An assumption that
+    is not a relation of letters has a predicate in `structure`, or a definition in `built_in` that enforces it.
+    `extends` names the module whose type and letters it adds to.
     """
 
     module: str
@@ -91,6 +92,95 @@ COQ_KINDS: Mapping[str, CoqKind] = {
         possible={
             "(forall i, In i a -> 0 < weight i /\\ 0 <= plain i <= 1 /\\ 0 <= ruled i <= 1)": about.SITUATIONS,
         },
+    ),
+    "rule set": CoqKind(
+        "Rules",
+        "rule_set",
+        possible={
+            "(0 < rules a)%nat": design.rules,
+            "0 < tau a": letters.tau,
+            "0 < F a < 1": letters.F,
+            "0 < f a < 1": design.promise,
+            "(forall j, 0 < weight a j)": about.MASSES,
+            "(forall i, 0 <= strength a i)": design.strength,
+            "(forall j, 0 <= other a j)": design.KL_any,
+            "0 < sum (other a) (each a)": design.KL_any,
+            "(forall i, 0 <= given_up a i)": design.promised_strength,
+        },
+        structure={"no empty target": "no_empty_target"},
+    ),
+    "reloaded checker": CoqKind(
+        "Reloaded",
+        "reloaded",
+        possible={
+            "(forall v, In v (versions a) -> Checker.possible (check v))": about.SITUATIONS,
+            "(forall v, In v (versions a) -> caught (check v) <> [])": about.VERSIONS,
+            "(early a < length (at_work a))%nat": design.early,
+            "(forall v, In v (versions a) -> 0 < error v)": design.errors,
+            "0 < alpha_E a < 1": design.error_all,
+        },
+    ),
+    "copied anchor": CoqKind(
+        "Copies",
+        "copied",
+        possible={
+            "outside a <> []": about.COPIES,
+            "(0 < copies a)%nat": design.copies,
+            "(0 < few a)%nat": design.few,
+            "(0 < many a)%nat": design.many,
+            "0 < tau a": letters.tau,
+            "0 < epsilon_target a < 1": letters.eps_target,
+        },
+        structure={"equal copies": "equal_copies"},
+    ),
+    "layer stack": CoqKind(
+        "Stack",
+        "stack",
+        possible={
+            "(position a < tokens a)%nat": unseen.output,
+            "(forall l, In l (stacked a) -> 0 <= dial l <= 1)": unseen.dial_least,
+        },
+        structure={"same windows": "same_windows", "changed outside": "changed_outside"},
+    ),
+    "anchored head": CoqKind(
+        "Anchored",
+        "anchored",
+        possible={
+            "block a <> []": about.BLOCK_AND_COMPLEMENT,
+            "others a <> []": about.BLOCK_AND_COMPLEMENT,
+            "(forall i, In i (keys a) -> (owner i < anchors a)%nat)": about.ANCHOR_OF_KEY,
+            "0 < tau a": letters.tau,
+            "0 < epsilon_target a < 1": letters.eps_target,
+            "0 < alpha a": design.alpha,
+        },
+        structure={
+            "unit anchors": "unit_anchors",
+            "along its anchor": "along_its_anchor",
+            "equal keys": "equal_keys",
+        },
+    ),
+    "truncated layer": CoqKind(
+        "Truncated",
+        "truncated",
+        possible={
+            "(0 < inside a)%nat": about.BLOCK_AND_COMPLEMENT,
+            "(0 < outside a)%nat": about.BLOCK_AND_COMPLEMENT,
+        },
+    ),
+    "set of priced layers": CoqKind(
+        "Priced",
+        "priced_layers",
+        possible={
+            "(here a < layers a)%nat": about.LAYER_EXISTS,
+            "(forall i, 0 < leak a i < 1)": about.LEAKS,
+            "0 < nu_K a": design.price,
+            "0 < nu_more a": design.price_more,
+            "(forall i, 0 <= other a i <= 1)": design.spent_any,
+            "0 < F_target a < 1": letters.F_target,
+            "NoDup (picked a)": design.cost_picked,
+            "(forall i, In i (picked a) -> (i < layers a)%nat)": design.cost_picked,
+        },
+        structure={"positive weights": "positive_weights"},
     ),
     "pointer channel": CoqKind(
         "Channel",

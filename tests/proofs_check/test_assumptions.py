@@ -281,6 +281,23 @@ def domain_in_coq(letter):
     return signs.get(domain, "0 <= {} <= 1").format(name)
 
 
+# Conjuncts that are about the parts of an instance, and the words of a letter's meaning which they say.
+PARTS = {
+    "0 < temperature a": "temperature",
+    "(forall i, 0 <= strength a i)": "strength of one rule",
+    "(forall j, 0 <= other a j)": "an arbitrary row",
+    "0 < sum (other a) (each a)": "an arbitrary row",
+    "(forall i, 0 <= given_up a i)": "promises met by an arbitrary row",
+    "(forall i, 0 <= other a i <= 1)": "arbitrary dials in [0, 1]",
+    "NoDup (picked a)": "N_f arbitrary layers",
+    "(forall i, In i (picked a) -> (i < layers a)%nat)": "N_f arbitrary layers",
+    "(position a < tokens a)%nat": "at a position",
+    "(forall l, In l (stacked a) -> 0 <= dial l <= 1)": "dial of the layers",
+    "(early a < length (at_work a))%nat": "fewer than T_q",
+    "(forall v, In v (versions a) -> 0 < error v)": "the error of each one's binomial bound",
+}
+
+
 @pytest.mark.parametrize("about", COQ_KINDS)
 def test_possible_asks_for_domains_and_what_the_kind_is_and_nothing_else(about):
     kind = COQ_KINDS[about]
@@ -290,7 +307,9 @@ def test_possible_asks_for_domains_and_what_the_kind_is_and_nothing_else(about):
             assert reason in ABOUT[about]
         elif VOCABULARY[reason].domain == Naturals:
             assert re.fullmatch(r"\(0 < \w+ a\)%nat", conjunct)
-        elif conjunct != "0 < temperature a":
+        elif conjunct in PARTS:
+            assert PARTS[conjunct] in VOCABULARY[reason].meaning
+        else:
             assert conjunct == domain_in_coq(reason)
 
 

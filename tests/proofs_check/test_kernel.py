@@ -303,7 +303,9 @@ def test_assumptions_that_nothing_meets_are_refused(copied):
 @pytest.mark.slow
 @needs_coq
 @pytest.mark.parametrize(
-    "statement", [LEAK_BOUND, PENALTY_DUALITY, *map(find, ("C2", "C3", "C5", "C7", "G2", "G4"))], ids=lambda s: s.id
+    "statement",
+    [LEAK_BOUND, PENALTY_DUALITY, *map(find, ("C2", "C3", "C5", "C7", "D1", "E1", "G2", "G4"))],
+    ids=lambda s: s.id,
 )
 def test_no_mutant_is_proved_by_the_proof_of_the_true_statement(statement, tmp_path):
     mutants = [mutant for mutant in mutants_of(statement) if not leaves_out_nothing(mutant)]

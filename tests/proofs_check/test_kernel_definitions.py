@@ -11,6 +11,29 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from coq_instances import (
+    ANCHORED,
+    CHECKER,
+    COPIED,
+    PRICED,
+    RELOADED,
+    RULES,
+    STACK,
+    TRUNCATED,
+    anchored_in_coq,
+    checker_in_coq,
+    copied_in_coq,
+    entries_in_coq,
+    functions_in_coq,
+    listed,
+    number,
+    priced_in_coq,
+    reloaded_in_coq,
+    rules_in_coq,
+    stack_in_coq,
+    truncated_in_coq,
+)
+from coq_tactics import GAME, HEAD, MORE, SPECTRAL
 from flint import ctx
 
 from proofs_check import kernel
@@ -20,7 +43,6 @@ from proofs_check.instances.contexts import Context
 from proofs_check.instances.kinds import KINDS
 from proofs_check.instances.pointers import PointerChannel
 from proofs_check.instances.rows import AttentionRow
-from proofs_check.instances.rules import Checker, Situation
 from proofs_check.instances.schedules import ScheduleInstance
 from proofs_check.instances.surviving_blocks import SurvivingBlock
 from proofs_check.instances.weights.adam_runs import AdamRun
@@ -31,53 +53,6 @@ from proofs_check.kernel.build import Build, CoqError
 from proofs_check.kernel.kinds import COQ_KINDS, coq_name
 
 TOLERANCE = Fraction(1, 10**9)
-
-HEAD = """
-Require Import Reals List Lra.
-From Interval Require Import Tactic.
-From Localist Require Import Functions Sums {modules}.
-Import ListNotations.
-Open Scope R_scope.
-Lemma min_is : forall x y, Rmin x y = (x + y - Rabs (x - y)) / 2.
-Proof. intros x y. unfold Rmin, Rabs. destruct (Rle_dec x y), (Rcase_abs (x - y)); lra. Qed.
-Lemma max_is : forall x y, Rmax x y = (x + y + Rabs (x - y)) / 2.
-Proof. intros x y. unfold Rmax, Rabs. destruct (Rle_dec x y), (Rcase_abs (x - y)); lra. Qed.
-{powers}Ltac decided := match goal with
-  | |- context [Rle_dec ?x ?y] => let L := fresh in destruct (Rle_dec x y) as [L | L];
-      [try (exfalso; apply (Rle_not_lt _ _ L); interval) | try (exfalso; apply L; interval)]
-  | |- context [Req_EM_T ?x 0] => let L := fresh in destruct (Req_EM_T x 0) as [L | L];
-      [try (exfalso; apply (Rlt_not_eq 0 x); [interval | symmetry; exact L]) | idtac]
-  end.
-Ltac evaluate :=
-  cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rmin Rmax Rle Rle_dec Req_EM_T exp ln sqrt Rpower pow IZR{kept}];
-  simpl pow; rewrite ?min_is, ?max_is{written}; unfold Rpower; repeat decided; interval with (i_prec 100).
-"""
-
-# A schedule's powers are the library's but for 0^b.
-POWERS = """Ltac powers := match goal with |- context [power ?x ?b] =>
-  first [rewrite (power_pos x b) by interval | replace x with 0 by field; rewrite power_0 by lra] end.
-"""
-# A matrix of one column has that column's norm, and one of none has norm 0.
-COLUMNS = """Ltac columns :=
-  rewrite ?spectral_column, ?spectral_none;
-  cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rmin Rmax Rle exp ln sqrt pow IZR];
-  simpl pow; rewrite ?min_is, ?max_is.
-"""
-# For each kind whose letters need more: lemmas and tactics, what they rewrite, and how.
-MORE = {
-    "schedule": (POWERS, " power", "; repeat powers"),
-    "head": (COLUMNS, " spectral", "; columns"),
-    "stationary head": (COLUMNS, " spectral", "; columns"),
-}
-
-
-def number(value):
-    value = Fraction(value)
-    return f"({value.numerator} / {value.denominator})"
-
-
-def listed(items):
-    return "[" + "; ".join(items) + "]"
 
 
 def row_in_coq(row):
@@ -95,13 +70,6 @@ def chosen_in_coq(row):
     return f"Chosen {' '.join(listed(map(number, part)) for part in parts)} {number(row.temperature)}"
 
 
-def checker_in_coq(checker):
-    return listed(
-        f"Situation {number(s.weight)} {str(s.fired).lower()} {number(s.plain)} {number(s.ruled)}"
-        for s in checker.situations
-    )
-
-
 def schedule_in_coq(schedule):
     numbers = (schedule.exponent, schedule.steeper, schedule.largest, schedule.needed)
     return (
@@ -110,18 +78,8 @@ def schedule_in_coq(schedule):
     )
 
 
-def entries_in_coq(entries):
-    text = "0"
-    for i, value in reversed(list(enumerate(entries))):
-        text = f"if Nat.eqb i {i} then {number(value)} else {text}"
-    return f"(fun i => {text})"
-
-
 def matrix_in_coq(rows):
-    text = "(fun _ _ => 0)"
-    for i, row in reversed(list(enumerate(rows))):
-        text = f"(fun i => if Nat.eqb i {i} then {entries_in_coq(row)} else {text} i)"
-    return text
+    return functions_in_coq(map(entries_in_coq, rows))
 
 
 def descent_in_coq(run):
@@ -206,14 +164,6 @@ CHOSEN = ChosenKeys(
     counted=2,
     singled=1,
     temperature=Fraction(3, 4),
-)
-CHECKER = Checker(
-    (
-        Situation(2, True, Fraction(1, 4), Fraction(3, 4)),
-        Situation(3, False, Fraction(1, 3), Fraction(1, 2)),
-        Situation(1, True, Fraction(1, 8), Fraction(5, 8)),
-        Situation(4, False, Fraction(1, 6), Fraction(7, 8)),
-    )
 )
 SCHEDULE = ScheduleInstance(
     layers=4,
@@ -305,11 +255,19 @@ HEAD_LEFT = SurvivingBlock(
     temperature=Fraction(3, 4),
 )
 
+
 INSTANCES = {
     "row": (ROW, row_in_coq, "Row"),
     "row beside another": (ROW, row_in_coq, "Beside"),
     "row with chosen keys": (CHOSEN, chosen_in_coq, "Chosen"),
     "checker": (CHECKER, checker_in_coq, "Checker"),
+    "reloaded checker": (RELOADED, reloaded_in_coq, "Checker Reloaded E4"),
+    "copied anchor": (COPIED, copied_in_coq, "Row Copies"),
+    "layer stack": (STACK, stack_in_coq, "Stack"),
+    "anchored head": (ANCHORED, anchored_in_coq, "Vectors Anchored"),
+    "truncated layer": (TRUNCATED, truncated_in_coq, "Vectors Truncated H1"),
+    "set of priced layers": (PRICED, priced_in_coq, "Priced PricedFacts"),
+    "rule set": (RULES, rules_in_coq, "Rules RulesFacts E2"),
     "pointer channel": (CHANNEL, channel_in_coq, "Channel"),
     "context": (CONTEXT, context_in_coq, "Context"),
     "schedule": (SCHEDULE, schedule_in_coq, "Schedule ScheduleFacts"),
@@ -335,6 +293,16 @@ needs_interval = pytest.mark.skipif(
 )
 
 
+def games(name, value):
+    """The proof of a game's value on the rule set; empty for another letter."""
+    payoff = {"f_star": "member", "y_star": "member", "g_star": "excess", "g_y": "excess"}.get(name)
+    if payoff is None:
+        return ""
+    first = Fraction(1, 2) if payoff == "member" else Fraction(5, 8)
+    columns, rows = entries_in_coq((first, Fraction(0), 1 - first)), entries_in_coq((Fraction(1, 2),) * 2)
+    return f"game {name} ({payoff} instance) {columns} {rows} {number(value)}"
+
+
 def goals(about, added=Fraction(0)):
     instance, printed, modules = INSTANCES[about]
     with ctx.workprec(200):
@@ -351,8 +319,10 @@ def goals(about, added=Fraction(0)):
     powers, kept, written = MORE.get(about, ("", "", ""))
     head = HEAD.format(modules=modules, powers=powers, kept=kept, written=written)
     lines = [head, f"Definition instance : {COQ_KINDS[about].type} := {printed(instance)}."]
+    lines.append({"rule set": GAME, "truncated layer": SPECTRAL}.get(about, ""))
     for name, value in sorted(found.items()):
-        lines.append(f"Goal Rabs ({name} instance - {number(value + added)}) <= {number(TOLERANCE)}. evaluate. Qed.")
+        proof = games(name, value) or ("spectral; evaluate" if name == "W_O" else "evaluate")
+        lines.append(f"Goal Rabs ({name} instance - {number(value + added)}) <= {number(TOLERANCE)}. {proof}. Qed.")
     return "\n".join(lines) + "\n"
 
 

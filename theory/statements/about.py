@@ -21,6 +21,10 @@ LEAKS = "every layer has a leak in (0, 1)"
 WEIGHTS_OF_POINTER = "how often each block is the target and each is pointed at: not negative, and not all 0"
 SITUATIONS = "situations in which the condition holds: positive weights, fidelities in [0, 1]"
 PROMISE_IS_LEAST = "the promise f is the least fidelity the rule gives where it fires"
+MASSES = "every key has a positive mass before any rule"
+VERSIONS = "versions of a checker, each at work for a number of times; every version fires somewhere"
+COPIES = "the block holds copies of one anchor, at least one, and its complement at least one key"
+ANCHOR_OF_KEY = "each key has an anchor; those of the query's own anchor are the block"
 QUERIES = "causal rows: query q sees keys 0 to q, and its target is the part of its own window that it sees"
 CHOICE = "keys of the block are counted, at least one, and keys outside are singled out, but not all; any may be chosen"
 
@@ -56,18 +60,18 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
         "AdamW or its AMSGrad form, with bias correction; the run may start after Adam's memory has been filled",
     ),
     "surviving block": (BLOCK_AND_COMPLEMENT, WIDTH_POSITIVE, "scores are <W_K x, q> / sqrt(d_k)"),
-    "anchored head": (BLOCK_AND_COMPLEMENT, "each key has an anchor; those of the query's own anchor are the block"),
+    "anchored head": (BLOCK_AND_COMPLEMENT, ANCHOR_OF_KEY),
     "anchor set": ("distinct or equal anchors in R^p_u", "random anchors are independent and uniform on the sphere"),
-    "copied anchor": ("the block holds copies of one anchor, at least one, and its complement at least one key",),
+    "copied anchor": (COPIES,),
     "pointer channel": (WEIGHTS_OF_POINTER,),
     "rule set": (
-        "every key has a positive mass before any rule",
+        MASSES,
         "every rule is active; its strength is added to the scores of its target",
     ),
     "checker": (SITUATIONS, PROMISE_IS_LEAST),
     "reloaded checker": (
         SITUATIONS,
-        "versions of a checker, each at work for a number of times; every version fires somewhere",
+        VERSIONS,
         "a version keeps the least fidelity that the rule gives where it fires; the promise f is the least of them",
         "each version's misses are counted in independent cases; the error of its bound is chosen before",
     ),
