@@ -37,6 +37,8 @@ def real_target() -> Target:
     more: dict[Any, Any] = {
         sympy.sin: lambda x: x.sin(),
         sympy.tan: lambda x: x.tan(),
+        sympy.atan: lambda x: x.atan(),
+        sympy.LambertW: lambda x: x.lambertw(),
         sympy.sinh: lambda x: x.sinh(),
         sympy.cosh: lambda x: x.cosh(),
         sympy.tanh: lambda x: x.tanh(),
@@ -66,7 +68,8 @@ def readable(side: Expr) -> Expr:
     def needs_a_sign(node: Any) -> bool:
         return bool(node.is_Pow and not node.exp.is_Integer and node.exp != sympy.S.Half)
 
-    return exactly(side).replace(needs_a_sign, lambda node: RealPower(*node.args))
+    written = side.replace(lambda node: isinstance(node, sympy.Sum), lambda node: node.doit())
+    return exactly(written).replace(needs_a_sign, lambda node: RealPower(*node.args))
 
 
 def decide_at(claim: Boolean, point: Mapping[Symbol, Fraction]) -> Verdict:

@@ -19,6 +19,7 @@ from typing import Any
 from proofs_check.inequalities.replay.algebra import Unreadable
 from proofs_check.inequalities.replay.audit import Audit
 from proofs_check.inequalities.replay.boxes import Broken, spelt
+from proofs_check.inequalities.replay.cases import checked_cases
 from proofs_check.inequalities.replay.ranges import Nowhere
 
 FORMAT = "localist interval certificate 1"
@@ -59,9 +60,8 @@ def replay_bytes(raw: bytes) -> Replayed:
     """Checks the bytes of a certificate."""
     try:
         payload = _opened(raw)
-        audit = Audit(payload)
-        leaves = audit.run()
-        return Replayed(True, "", audit.claim, payload["statement"]["sha256"], leaves)
+        claim, leaves = _checked(payload) if "cases" not in payload else checked_cases(payload)
+        return Replayed(True, "", claim, payload["statement"]["sha256"], leaves)
     except (Broken, Unreadable, Nowhere) as error:
         return Replayed(False, str(error))
     except Exception as error:
@@ -101,6 +101,11 @@ def _in_file(path: Path) -> Iterator[tuple[str, Replayed]]:
             yield where, Replayed(False, f"the lemma is said to be {verdict} and has {has} certificate")
         elif certificate is not None:
             yield where, replay_document(certificate)
+
+
+def _checked(payload: dict[str, Any]) -> tuple[str, int]:
+    audit = Audit(payload)
+    return audit.claim, audit.run()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

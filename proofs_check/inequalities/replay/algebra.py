@@ -224,8 +224,28 @@ class Algebra:
         if u.is_zero:
             return u
         outside, inside = self._split_root(u, n)
-        whole = inside.key() == self.number(Fraction(1)).key()
-        return outside if whole else outside * self._generator(self._slot(f"root{n}", inside.key(), (n, inside)))
+        rest = [(inside, 1)]
+        if inside.top.is_constant() and inside.bottom.is_constant():
+            rest = [(self.number(base), k) for base, k in _prime_powers(inside.top.leading_coefficient())]
+        for base, k in rest:
+            outside = outside * self._generator(self._slot(f"root{n}", base.key(), (n, base))).raised(k)
+        return outside
+
+    def vanishes(self, u: Quotient) -> bool:
+        """Whether it is 0 once the `n`-th power of every `n`-th root is what stands under it."""
+        for index in sorted(self._made, reverse=True):
+            kind, argument = self._made[index]
+            if not kind.startswith("root") or u.top.degrees()[index] < argument[0]:
+                continue
+            n, inside = argument
+            terms: dict[int, dict[tuple[int, ...], Any]] = {}
+            for exponents, c in u.top.to_dict().items():
+                times, left = divmod(int(exponents[index]), n)
+                terms.setdefault(times, {})[*exponents[:index], left, *exponents[index + 1 :]] = c
+            u = self.number(Fraction(0))
+            for times, part in terms.items():
+                u = u + Quotient(self._ring.from_dict(part), self._generators[0] ** 0) * inside.raised(times)
+        return u.is_zero
 
     def _split_root(self, u: Quotient, n: int) -> tuple[Quotient, Quotient]:
         """The `n`-th root of `u > 0` as a factor and a rest under the root, the same however `u` is written."""
@@ -272,9 +292,15 @@ class Algebra:
         return -1 if high is not None and high <= 0 else 0
 
     def wave(self, kind: str, u: Quotient) -> Quotient:
-        """`cos`, `sin`, `acos` or `asin` of `u`, a new function; `cos 0` and `sin 0` are known."""
-        if u.is_zero and kind in ("cos", "sin", "asin"):
+        """A wave, its inverse or Lambert's W of `u`, a new function; the values at 0 and `W(t e^t) = t` are known."""
+        if u.is_zero and kind != "acos":
             return self.number(Fraction(kind == "cos"))
+        if kind == "lambertw":
+            for made, argument in list(self._made.values()):
+                # W is the inverse for t >= -1 only.
+                if made == "exp" and self._is_plainly_positive(argument):
+                    if u.key() == (argument * self.exp(argument)).key():
+                        return argument
         return self._generator(self._slot(kind, u.key(), u))
 
     def pi(self) -> Quotient:
@@ -317,5 +343,12 @@ class Algebra:
             return inner * self.wave("sin", argument) * self.number(Fraction(-1))
         if kind == "sin":
             return inner * self.wave("cos", argument)
-        square = self.root(self.number(Fraction(1)) - argument * argument, 2, None)
+        one = self.number(Fraction(1))
+        if kind == "tan":
+            return inner * (one + own * own)
+        if kind == "atan":
+            return inner / (one + argument * argument)
+        if kind == "lambertw":
+            return inner * own / (argument * (one + own))
+        square = self.root(one - argument * argument, 2, None)
         return inner / square * self.number(Fraction(1 if kind == "asin" else -1))

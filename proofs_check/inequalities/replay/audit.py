@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +13,7 @@ from proofs_check.inequalities.replay.algebra import Algebra, Quotient
 from proofs_check.inequalities.replay.boxes import (
     Box,
     Broken,
+    Side,
     apart,
     below,
     children,
@@ -24,6 +25,7 @@ from proofs_check.inequalities.replay.boxes import (
     joined,
     letters_below,
     natural,
+    part_above,
     pinned,
     read_side,
     shown,
@@ -32,7 +34,7 @@ from proofs_check.inequalities.replay.boxes import (
 )
 from proofs_check.inequalities.replay.forms import Forms
 from proofs_check.inequalities.replay.nodes import read
-from proofs_check.inequalities.replay.ranges import Nowhere, Range, limits
+from proofs_check.inequalities.replay.ranges import Nowhere, Range, limits, rational
 from proofs_check.inequalities.replay.reading import Reading
 from proofs_check.inequalities.replay.stated import Matching, Stated
 from proofs_check.inequalities.replay.wording import worded
@@ -46,9 +48,9 @@ _PAYLOAD |= {"versions"}
 class Audit:
     """The check of one certificate."""
 
-    def __init__(self, payload: Mapping[str, Any]) -> None:
+    def __init__(self, payload: Mapping[str, Any], given: Sequence[tuple[str, Mapping[str, Any]]] = ()) -> None:
         statement = payload["statement"]
-        _only(payload, _PAYLOAD, "a certificate")
+        _only({"through": None, **payload}, _PAYLOAD | {"through"}, "a certificate")
         _only(statement, _STATEMENT, "a statement")
         text = spelt([statement["srepr"], {n: statement["domain"][n] for n in sorted(statement["domain"])}])
         if hashlib.sha256(text.encode()).hexdigest() != statement["sha256"]:
@@ -64,32 +66,43 @@ class Audit:
         if statement["relation"] in ("<=", "<"):
             bigger, smaller = smaller, bigger
         used = letters_below(self.nodes, bigger) | letters_below(self.nodes, smaller)
-        changes = payload["substitution"]
-        self.box: Box = {name: domain[name] for name in used if name not in changes}
-        self.claim = self._derived_claim(statement, {name: domain[name] for name in used})
+        self.box: Box = {name: domain[name] for name in used}
         self._changed: dict[str, tuple[str, Mapping[str, Any]]] = {}
-        for name, change in changes.items():
-            new = change["new"]
-            if name not in used or new in used or new in self.box:
-                raise Broken(f"the change of {name} does not replace a letter of the claim by a new one")
-            self.box[new] = image(change, domain[name])
-            self._changed[name] = (new, change)
+        for name, change in given:
+            self._change(name, change, part_above(name, change, self.box))
+        for name, change in payload["substitution"].items():
+            self._change(name, change, image(change, self.box[name]) if name in self.box else None)
+        through = payload.get("through") or {"by": "nothing", "factor": None}
+        _only(through, {"by", "factor"}, "a way to compare the sides")
+        self._by: str = through["by"]
+        self._factor: int | None = through["factor"]
         unknown = letters_below(self.nodes, self.difference) - set(self.box)
         if unknown:
             raise Broken(f"letters {sorted(unknown)} have no domain")
         self.algebra = Algebra(sorted(self.box), _nonnegative(self.box))
-        self._check_difference(bigger, smaller)
+        stated = Stated(statement["srepr"])
+        self._integers = stated.integers & used
+        self.claim = self._derived_claim(statement, stated, {name: domain[name] for name in used})
+        self._bigger = self._check_difference(bigger, smaller)
         self.aliases = self._checked_aliases(payload["aliases"])
         self.pieces = [
-            Forms(self.nodes, self.difference, self.algebra, piece, self.aliases) for piece in payload["pieces"]
+            Forms(self.nodes, self.difference, self._factor, self.algebra, piece, self.aliases)
+            for piece in payload["pieces"]
         ]
         self.leaves = 0
 
-    def _derived_claim(self, statement: Mapping[str, Any], domain: Box) -> str:
+    def _change(self, name: str, change: Mapping[str, Any], side: Side | None) -> None:
+        new = change["new"]
+        if name not in self.box or side is None or new in self.box or new in self._changed:
+            raise Broken(f"the change of {name} does not replace a letter of the claim by a new one")
+        del self.box[name]
+        self.box[new] = side
+        self._changed[name] = (new, change)
+
+    def _derived_claim(self, statement: Mapping[str, Any], stated: Stated, domain: Box) -> str:
         """The claim that the nodes make, in words; `Broken` unless it is the one stated."""
         lhs, relation, rhs = statement["lhs"], statement["relation"], statement["rhs"]
         claim = worded(self.nodes, lhs, relation, rhs, domain)
-        stated = Stated(statement["srepr"])
         same = Matching(self.nodes, stated).same
         if stated.relation != relation or not (same(lhs, stated.lhs) and same(rhs, stated.rhs)):
             raise Broken(f"the claim stated is not the one replayed, which is {claim}")
@@ -97,29 +110,45 @@ class Audit:
 
     def run(self) -> int:
         """Checks every leaf; returns their number."""
-        waiting = [(self.tree, self.box)]
+        waiting: list[tuple[Any, Box, dict[int, bool]]] = [(self.tree, self.box, {})]
         while waiting:
-            cell, box = waiting.pop()
+            cell, box, taken = waiting.pop()
+            if "either" in cell:
+                first, second = cell["parts"]
+                kink = natural(cell["either"])
+                # The kink has one of its two values, so the claim holds if it holds with either.
+                waiting += [(first, box, {**taken, kink: True}), (second, box, {**taken, kink: False})]
+                continue
             if "cut" in cell:
                 name, at, after = cell["cut"]
                 first, second = cell["parts"]
                 lower, upper = cut(box[name], Fraction(at), after)
-                waiting += [(first, {**box, name: lower}), (second, {**box, name: upper})]
+                waiting += [(first, {**box, name: lower}, taken), (second, {**box, name: upper}, taken)]
                 continue
-            self._check_leaf(cell, box)
+            self._check_leaf(cell, box, taken)
             self.leaves += 1
         return self.leaves
 
-    def _check_difference(self, bigger: int, smaller: int) -> None:
-        """Checks that the difference is the claim's larger side minus the smaller, after the changes of letters."""
+    def _check_difference(self, bigger: int, smaller: int) -> int:
+        """Checks that the difference is the claim's larger side minus the smaller, after the changes of letters.
+
+        Both may stand under a logarithm or an exponential, or be squared: these rise. Returns the node of the larger side.
+        """
         node = self.nodes[self.difference]
         if node[0] != "+" or len(node) != 3:
             raise Broken("the difference is not one side minus the other")
         minus = self.nodes[node[2]]
         if minus[0] != "*" or len(minus) != 3 or self.nodes[minus[1]] != ["q", "-1"]:
             raise Broken("the difference is not one side minus the other")
-        self._check_alike(bigger, node[1])
-        self._check_alike(smaller, minus[2])
+        sides = [node[1], minus[2]]
+        if self._by != "nothing":
+            shape = {"log": ["log"], "exp": ["exp"], "square": ["^", 2]}[self._by]
+            if any(data_of(self.nodes[side]) != shape for side in sides):
+                raise Broken(f"the sides are not compared through {self._by}")
+            sides = [children(self.nodes[side])[0] for side in sides]
+        self._check_alike(bigger, sides[0])
+        self._check_alike(smaller, sides[1])
+        return sides[0]
 
     def _check_alike(self, old: int, new: int) -> None:
         waiting, seen = [(old, new)], set()
@@ -138,20 +167,29 @@ class Audit:
             waiting += zip(inner, outer, strict=True)
 
     def _check_change(self, name: str, index: int) -> None:
-        new, change = self._changed[name]
         algebra = self.algebra
-
-        def gap() -> Quotient:
-            t, one = algebra.letter(new), algebra.number(Fraction(1))
-            if change["kind"] == "exp":
-                moved = algebra.number(Fraction(0)) - algebra.log(t)
-            else:
-                moved = one / t if change["kind"] == "reciprocal" else t / (one - t)
-            expected = algebra.number(Fraction(change["shift"])) + algebra.number(Fraction(change["sign"])) * moved
-            return read(algebra, self.nodes, index, {}, {}) - expected
-
-        if not algebra.decide(lambda: gap().is_zero):
+        if not algebra.decide(lambda: algebra.vanishes(read(algebra, self.nodes, index, {}, {}) - self._moved(name))):
             raise Broken(f"{name} is not replaced by what the change says")
+
+    def _moved(self, name: str) -> Quotient:
+        """A letter, written in those that replace it."""
+        algebra = self.algebra
+        if name not in self._changed:
+            return algebra.letter(name)
+        new, change = self._changed[name]
+        t, one = self._moved(new), algebra.number(Fraction(1))
+        kind = change["kind"]
+        if kind == "above":
+            return self._moved(change["other"]) + t
+        if kind == "exp":
+            moved = algebra.number(Fraction(0)) - algebra.log(t)
+        elif kind in ("growth", "lambert"):
+            moved = algebra.exp(t) * (t if kind == "lambert" else one)
+        elif kind in ("reciprocal", "fraction"):
+            moved = one / t if kind == "reciprocal" else t / (one - t)
+        else:
+            moved = t * t if kind == "square" else t
+        return algebra.number(Fraction(change["shift"])) + algebra.number(Fraction(change["sign"])) * moved
 
     def _checked_aliases(self, pairs: list[list[int]]) -> dict[int, list[int]]:
         """The aliases of each node, all found equal to it by algebra."""
@@ -164,28 +202,45 @@ class Audit:
 
             def agree(node: int = node, other: int = other) -> bool:
                 gap = read(self.algebra, self.nodes, node, {}, {}) - read(self.algebra, self.nodes, other, {}, {})
-                return gap.is_zero
+                return self.algebra.vanishes(gap)
 
             if not self.algebra.decide(agree):
                 raise Broken("an alias does not have the value of its node")
             found.setdefault(natural(node), []).append(natural(other))
         return found
 
-    def _check_leaf(self, cell: Mapping[str, Any], box: Box) -> None:
+    def _check_leaf(self, cell: Mapping[str, Any], box: Box, taken: Mapping[int, bool]) -> None:
         leaf = cell["leaf"]
+        if leaf["method"] == "gap":
+            self._gap(leaf["details"]["letter"], box)
+            return
         failure: Exception = Broken("no precision given")
         for doubling in range(_DOUBLINGS):
             with ctx.workprec(min(4096, int(cell["precision"])) << doubling):
                 try:
-                    self._argue(leaf, box)
+                    self._argue(leaf, box, taken)
                     return
                 except (Broken, Nowhere) as error:
                     failure = error
         raise Broken(f"the {leaf['method']} argument fails on {shown(box)}: {failure}")
 
-    def _argue(self, leaf: Mapping[str, Any], box: Box) -> None:
+    def _gap(self, name: str, box: Box) -> None:
+        """An integer letter has no value between two integers."""
+        least, most, least_missed, most_missed = box[name]
+        if name not in self._integers or least is None or most is None:
+            raise Broken(f"{name} is not an integer letter with two ends")
+        first, last = -(-least // 1), most // 1
+        first, last = first + (least_missed and first == least), last - (most_missed and last == most)
+        if first <= last:
+            raise Broken(f"{name} may be {first}")
+
+    def _argue(self, leaf: Mapping[str, Any], box: Box, taken: Mapping[int, bool]) -> None:
         whole = Reading(self.nodes, box, self.aliases)
         value = whole.range_of(self.difference)
+        if self._by == "square" and not whole.range_of(self._bigger).not_below_zero():
+            raise Broken("the larger side is squared and may be below 0")
+        if self._factor is not None and not whole.range_of(self._factor).above_zero():
+            raise Broken("the factor taken out may not be above 0")
         if leaf["piece"] == -1:
             if leaf["method"] != "direct" or leaf["faces"]:
                 raise Broken("only an enclosure works across a kink")
@@ -193,7 +248,7 @@ class Audit:
             return
         forms = self.pieces[natural(leaf["piece"])]
         for index, side in forms.choices.items():
-            if whole.branch(index) is not side:
+            if taken.get(index, whole.branch(index)) is not side:
                 raise Broken("a kink does not take the branch it is said to")
         strict = self.strict
         for name, end in leaf["faces"]:
@@ -264,6 +319,13 @@ class Audit:
                 raise Broken(f"{details['at']!r} is not a place")
             there = box[other]
             place = {**place, name: other}
+        elif details["at"].startswith("node "):
+            constant = natural(int(details["at"].removeprefix("node ")))
+            if letters_below(self.nodes, constant):
+                raise Broken(f"{details['at']!r} is not a number")
+            found = Reading(self.nodes, {}, {}).range_of(constant)
+            there = (rational(found.least), rational(found.most), False, False)
+            place = {**place, name: constant}
         else:
             x = Fraction(details["at"])
             there = (x, x, False, False)
@@ -293,7 +355,7 @@ class Audit:
             if at[name] != box[name][0]:
                 raise Broken("the point does not lie on the face")
         hull = {name: joined(side, (at[name], at[name], False, False)) for name, side in box.items()}
-        place: dict[str, Fraction | str] = dict(at)
+        place: dict[str, Fraction | str | int] = dict(at)
         if not forms.tame(hull, details["form"]) or not forms.vanishes((), hull, place):
             raise Broken("the difference does not vanish smoothly at the point")
         for name in free:

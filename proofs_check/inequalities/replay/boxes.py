@@ -9,7 +9,8 @@ from typing import Any
 
 Side = tuple[Fraction | None, Fraction | None, bool, bool]
 Box = dict[str, Side]
-Place = Mapping[str, Fraction | str]
+# A number, the name of a letter, or the index of a node without letters.
+Place = Mapping[str, Fraction | str | int]
 
 
 class Broken(Exception):
@@ -58,7 +59,7 @@ def valid_node(node: Any, index: int) -> list[Any]:
 
 
 _ARITY = dict.fromkeys(("^", "root", "moment", "exp", "log", "logistic", "logit", "entropy", "abs"), 1)
-_ARITY |= {"cos": 1, "sin": 1, "acos": 1, "asin": 1, "kl": 2, "max": 2, "min": 2, "case": 3}
+_ARITY |= {**dict.fromkeys(("cos", "sin", "tan", "acos", "asin", "atan", "lambertw"), 1), "kl": 2, "max": 2, "min": 2, "case": 3}
 
 
 def children(node: list[Any]) -> list[int]:
@@ -116,8 +117,13 @@ def image(change: Mapping[str, Any], side: Side) -> Side:
     """The new letter's side; `Broken` unless the change maps it onto all of the old letter's side."""
     least, most, least_missed, most_missed = side
     shift, sign, kind = Fraction(change["shift"]), change["sign"], change["kind"]
-    if sign not in (1, -1) or kind not in ("exp", "reciprocal", "fraction"):
+    if sign not in (1, -1) or kind not in ("exp", "reciprocal", "fraction", *_ENDS):
         raise Broken("the change of a letter is of no known kind")
+    if kind in _ENDS:
+        if shift != 0 or sign != 1 or not {least, most} <= set(_ENDS[kind]) or least is None:
+            raise Broken("the change does not start and end at the ends")
+        low, high = _ENDS[kind][least], _ENDS[kind][most]
+        return low, high, least_missed or low is None, most_missed
     if kind == "exp" and least is None and most is None and sign == 1:
         return Fraction(0), None, True, True
     end, missed, far = (least, least_missed, most) if sign == 1 else (most, most_missed, least)
@@ -131,6 +137,28 @@ def image(change: Mapping[str, Any], side: Side) -> Side:
     if gap < 0 or (gap == 0 and not missed):
         raise Broken("the change does not reach the end")
     return (Fraction(0), 1 / gap, True, missed) if gap else (Fraction(0), None, True, True)
+
+
+# Where changes that rise take the least and the largest value of a letter.
+_ENDS: dict[str, dict[Fraction | None, Fraction | None]] = {
+    "growth": {Fraction(0): None, Fraction(1): Fraction(0), None: None},
+    "square": {Fraction(0): Fraction(0), Fraction(1): Fraction(1), None: None},
+    "lambert": {Fraction(0): Fraction(0), None: None},
+}
+
+
+def part_above(name: str, change: Mapping[str, Any], box: Box) -> Side:
+    """The side of `t >= 0` that covers a case: `name = other + t`, or `name = shift + sign t`."""
+    least, most = box[name][:2] if name in box else (None, None)
+    if change["kind"] == "above":
+        other = box[change["other"]][0] if change["other"] != name else None
+        far = None if most is None or other is None else most - other
+    else:
+        shift, end = change["shift"], most if change["sign"] == 1 else least
+        far = None if end is None else (end - shift) * change["sign"]
+    if far is not None and far < 0:
+        raise Broken("a case holds no point")
+    return Fraction(0), far, False, far is None
 
 
 def cut(side: Side, at: Fraction, after: bool) -> tuple[Side, Side]:
@@ -174,7 +202,7 @@ def apart(low: Side, high: Side) -> bool | None:
     return low[1] < high[0] or low[3] or high[2]
 
 
-def pinned(box: Box) -> dict[str, Fraction | str]:
+def pinned(box: Box) -> dict[str, Fraction | str | int]:
     """The letters whose side is a single number, with that number."""
     return {name: side[0] for name, side in box.items() if side[0] is not None and side[0] == side[1]}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from proofs_check.inequalities.replay.algebra import Algebra, Unreadable
+from proofs_check.inequalities.replay.algebra import Algebra, Quotient, Unreadable
 from proofs_check.inequalities.replay.boxes import Box, Broken, Place, below, letters_below, natural
 from proofs_check.inequalities.replay.nodes import read
 from proofs_check.inequalities.replay.ranges import Nowhere, Range, common
@@ -24,12 +24,14 @@ class Forms:
         self,
         nodes: list[list[Any]],
         difference: int,
+        factor: int | None,
         algebra: Algebra,
         piece: Mapping[str, Any],
         aliases: Mapping[int, list[int]],
     ) -> None:
         self.nodes = nodes
         self.difference = difference
+        self.factor = factor
         self.algebra = algebra
         self.aliases = aliases
         self.choices = {int(index): bool(side) for index, side in piece["choices"].items()}
@@ -62,12 +64,14 @@ class Forms:
 
             def same() -> bool:
                 expected = read(algebra, self.nodes, self.difference, {}, self.choices)
+                if self.factor is not None:
+                    expected = expected / read(algebra, self.nodes, self.factor, {}, {})
                 for name, times in slope:
                     for _ in range(times):
                         expected = algebra.slope(expected, name)
-                return (read(algebra, self.nodes, index, {}, {}) - expected).is_zero
+                return algebra.vanishes(read(algebra, self.nodes, index, {}, {}) - expected)
 
-            plain = slope == () and index == self.difference and not self.choices
+            plain = slope == () and index == self.difference and not self.choices and self.factor is None
             try:
                 self._sound[key] = plain or bool(algebra.decide(same))
             except Unreadable:
@@ -123,17 +127,19 @@ class Forms:
                 return True
         return False
 
+    def _place(self, algebra: Algebra, at: Fraction | str | int) -> Quotient:
+        if isinstance(at, str):
+            return algebra.letter(at)
+        return algebra.number(at) if isinstance(at, Fraction) else read(algebra, self.nodes, at, {}, {})
+
     def _is_zero(self, index: int, place: Place) -> bool:
         key = (index, str(sorted((name, str(value)) for name, value in place.items())))
         if key not in self._zeros:
             algebra = self.algebra
 
             def zero() -> bool:
-                values = {
-                    name: algebra.letter(value) if isinstance(value, str) else algebra.number(value)
-                    for name, value in place.items()
-                }
-                return read(algebra, self.nodes, index, values, {}).is_zero
+                values = {name: self._place(algebra, value) for name, value in place.items()}
+                return algebra.vanishes(read(algebra, self.nodes, index, values, {}))
 
             try:
                 self._zeros[key] = bool(algebra.decide(zero))

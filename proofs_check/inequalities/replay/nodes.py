@@ -8,6 +8,8 @@ from typing import Any
 
 from proofs_check.inequalities.replay.algebra import Algebra, Quotient, Unreadable
 
+WAVES = ("cos", "sin", "tan", "acos", "asin", "atan", "lambertw")
+
 
 def read(
     algebra: Algebra, nodes: list[list[Any]], index: int, place: Mapping[str, Quotient], choices: Mapping[int, bool]
@@ -47,7 +49,7 @@ def read(
             return algebra.root(walk(parts[1]), parts[0], name)
         if op in ("exp", "log"):
             return algebra.exp(walk(parts[0])) if op == "exp" else algebra.log(walk(parts[0]))
-        if op in ("cos", "sin", "acos", "asin"):
+        if op in WAVES:
             return algebra.wave(op, walk(parts[0]))
         if op == "moment":
             return moment(walk(parts[1]), parts[0])

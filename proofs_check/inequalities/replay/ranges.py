@@ -191,6 +191,14 @@ def exactly(x: Fraction) -> arb:
     return arb(fmpq(x.numerator, x.denominator))
 
 
+def rational(x: arb) -> Fraction:
+    """The dyadic number that a finite limit is."""
+    if not x.is_finite():
+        raise Nowhere("a number that may be infinite")
+    mantissa, exponent = x.man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
 def bend(w: Range, f: Any, turn: arb, at_zero: arb, at_top: arb, valley: bool) -> Range:
     """Values over `w >= 0` of a function with one turn: a valley falls first, a hill rises first."""
     if not valley:
@@ -276,6 +284,13 @@ def _arc(x: Range, kind: str) -> Range:
     return Range(x.most.acos(), x.least.acos(), x.most_missed, x.least_missed, tame)
 
 
+def _between(x: Range, f: Any, after: arb, before: arb, name: str) -> Range:
+    """Values of a function that rises between two numbers, and is read nowhere else."""
+    if not (x.least > after and (x.most < before or before == PLUS)):
+        raise Nowhere(f"{name} of a value that may not lie between {after.str(4)} and {before.str(4)}")
+    return rising(x, f, MINUS, PLUS, x.tame)
+
+
 FUNCTIONS: dict[str, Any] = {
     "exp": _exp,
     "log": _log,
@@ -287,4 +302,7 @@ FUNCTIONS: dict[str, Any] = {
     "sin": lambda x: _cosine(x, 1),
     "acos": lambda x: _arc(x, "acos"),
     "asin": lambda x: _arc(x, "asin"),
+    "atan": lambda x: rising(x, lambda t: t.atan(), -arb.pi() / 2, arb.pi() / 2, x.tame),
+    "tan": lambda x: _between(x, lambda t: t.tan(), -arb.pi() / 2, arb.pi() / 2, "tan"),
+    "lambertw": lambda x: _between(x, lambda t: t.lambertw(), -(-arb(1)).exp(), PLUS, "LambertW"),
 }

@@ -15,6 +15,7 @@ from proofs_check.inequalities.replay.boxes import Broken, children, data_of
 
 RELATIONS = {"GreaterThan": ">=", "StrictGreaterThan": ">", "LessThan": "<=", "StrictLessThan": "<"}
 _FUNCTIONS = {"exp": "exp", "log": "log", "cos": "cos", "sin": "sin", "acos": "acos", "asin": "asin", "Abs": "abs"}
+_FUNCTIONS |= {"tan": "tan", "atan": "atan", "LambertW": "lambertw"}
 _FUNCTIONS |= {"Logistic": "logistic", "Logit": "logit", "BinaryEntropy": "entropy", "BinaryDivergence": "kl"}
 _UNORDERED = {"Add": "+", "Mul": "*", "Max": "max", "Min": "min"}
 # A float's decimal exponent has at most this many digits: a longer one would become a huge integer.
@@ -31,6 +32,7 @@ class Stated:
 
     def __init__(self, text: str) -> None:
         self.nodes: list[list[Any]] = []
+        self.integers: set[str] = set()
         try:
             name, sides = _call(ast.parse(text, mode="eval").body)
         except (SyntaxError, ValueError, MemoryError) as error:
@@ -50,7 +52,11 @@ class Stated:
     def _read(self, written: ast.expr) -> int:
         name, args = _call(written)
         if name in ("Symbol", "Dummy"):
-            return self._node("x", _literal(args[0], str))
+            letter = _literal(args[0], str)
+            words = {word.arg: word.value for word in written.keywords} if isinstance(written, ast.Call) else {}
+            if "integer" in words and _literal(words["integer"], bool):
+                self.integers.add(letter)
+            return self._node("x", letter)
         if name in ("Integer", "Rational"):
             return self._number(Fraction(*(_literal(arg, int) for arg in args)))
         if name == "Float":

@@ -14,6 +14,7 @@ from flint import ctx
 from proofs_check.inequalities.search import refuting
 from proofs_check.inequalities.search.boxes import Side, split, split_after
 from proofs_check.inequalities.search.claims import Question, resolved
+from proofs_check.inequalities.search.domains import whole
 from proofs_check.inequalities.search.corners import Box, Leaf, settle, suffices
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.pieces import Piece
@@ -22,6 +23,8 @@ from proofs_check.inequalities.search.spans import NoValue
 
 _DEEPEST = 160
 _REPORTED = 64
+# A box may leave so many kinks open, each of which is settled both ways.
+_FORKS = 3
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Progress:
 
 @dataclass
 class Cell:
-    """One box of the tree: a leaf once settled, or split in two at a point of one letter."""
+    """One box of the tree: a leaf once settled, or split in two at a point of one letter, or by what a kink takes."""
 
     box: Box
     depth: int
@@ -43,6 +46,7 @@ class Cell:
     precision: int = 0
     cut: tuple[str, Fraction, bool] | None = None
     parts: tuple[Cell, Cell] | None = None
+    either: int | None = None
 
 
 class Search:
@@ -62,6 +66,7 @@ class Search:
         # Halves come after all boxes that wait, so that the shallowest is always the next.
         self._waiting = deque([self.root])
         self._by_choices: dict[tuple[tuple[int, bool], ...], int] = {}
+        self._whole = [each.name for each in question.domain if each.is_integer and each.name in question.box]
         self._claim_nodes = question.pool.below(question.difference)
         self._expr_nodes = question.pool.below(question.pool.from_sympy(question.expr))
 
@@ -90,7 +95,7 @@ class Search:
             self.point = self._look_at(cell, precision)
             if self.point is not None:
                 break
-            if cell.leaf is None:
+            if cell.leaf is None and cell.either is None:
                 deep = cell.depth >= _DEEPEST
                 if deep or not self._split(cell):
                     self.stuck.append(cell)
@@ -105,26 +110,50 @@ class Search:
         with ctx.workprec(working):
             cell.precision = working
             inside = Enclosure(self.question.pool, cell.box)
+            gap = next((name for name in self._whole if whole(cell.box[name]).is_empty), None)
+            if gap is not None:
+                cell.leaf = Leaf("gap", -1, (), {"letter": gap})
+                return None
             with suppress(NoValue):
                 value = inside.span(self.question.difference)
-                number = self._piece(inside)
-                if number is not None:
-                    cell.leaf = settle(cell.box, self.pieces[number], number, self.question)
-                elif suffices(value, self.question.strict):
-                    cell.leaf = Leaf("direct", -1)
-        return refuting.near(self.question, cell.box) if cell.leaf is None else None
+                if self.question.compares(inside) and not self._settle(cell, inside, {}):
+                    if suffices(value, self.question.strict):
+                        cell.leaf = Leaf("direct", -1)
+        return refuting.near(self.question, cell.box) if cell.leaf is None and cell.either is None else None
 
-    def _piece(self, inside: Enclosure) -> int | None:
-        """Index of the piece whose kinks each take one branch on all of the box; None if a kink takes both."""
+    def _settle(self, cell: Cell, inside: Enclosure, taken: dict[int, bool]) -> bool:
+        """Settles a cell, whatever the kinks take that it leaves open; says whether it did."""
+        number = self._piece(inside, taken)
+        if number is not None:
+            cell.leaf = settle(cell.box, self.pieces[number], number, self.question)
+            return cell.leaf is not None
+        kink = self._open_kink(self._choices(inside, taken))
+        if len(taken) == _FORKS or kink is None:
+            return False
+        parts = (Cell(cell.box, cell.depth), Cell(cell.box, cell.depth))
+        for part, side in zip(parts, (True, False), strict=True):
+            part.precision = cell.precision
+            if not self._settle(part, inside, {**taken, kink: side}):
+                return False
+        cell.either, cell.parts = kink, parts
+        return True
+
+    def _choices(self, inside: Enclosure, taken: dict[int, bool]) -> dict[int, bool]:
+        """The branches that kinks are said to take, or certainly take on all of the box."""
         nodes = self.question.pool.nodes
-        chosen: dict[int, bool] = {}
+        chosen = dict(taken)
         for index in {*self._claim_nodes, *self._expr_nodes}:
             if nodes[index][0] in KINKS:
                 with suppress(NoValue):
                     side = inside.chooses(index)
-                    if side is not None:
+                    if side is not None and index not in taken:
                         chosen[index] = side
-        if not self._settled(chosen):
+        return chosen
+
+    def _piece(self, inside: Enclosure, taken: dict[int, bool]) -> int | None:
+        """Index of the piece whose kinks each take one branch on all of the box; None if a kink takes both."""
+        chosen = self._choices(inside, taken)
+        if self._open_kink(chosen) is not None:
             return None
         key = tuple(sorted(chosen.items()))
         if key not in self._by_choices:
@@ -134,12 +163,12 @@ class Search:
             claimed = {index: side for index, side in chosen.items() if index in set(self._claim_nodes)}
             self._by_choices[key] = len(self.pieces)
             # A claim with kinks may jump at a face where its piece is continuous, so the piece uses its own forms only.
-            base = None if claimed else self.question.difference
-            self.pieces.append(Piece(expr, base, claimed, self.question.pool))
+            base = None if claimed or self.question.factor is not None else self.question.difference
+            self.pieces.append(Piece(expr, base, claimed, self.question.pool, self.question.box))
         return self._by_choices[key]
 
-    def _settled(self, chosen: dict[int, bool]) -> bool:
-        """Whether every kink that the difference can still reach has a branch."""
+    def _open_kink(self, chosen: dict[int, bool]) -> int | None:
+        """A kink without a branch that the difference can still reach; None where every one has a branch."""
         pool = self.question.pool
         waiting = [self.question.difference]
         while waiting:
@@ -147,14 +176,23 @@ class Search:
             if pool.nodes[index][0] not in KINKS:
                 waiting.extend(pool.children(index))
             elif index not in chosen:
-                return False
+                return index
             else:
                 branches = pool.children(index)
                 waiting.append(branches[-2] if chosen[index] and len(branches) > 1 else branches[-1])
-        return True
+        return None
 
     def _split(self, cell: Cell) -> bool:
         cut = self._at_kink(cell.box) or self._at_middle(cell)
+        if cut is not None and cut[0] in self._whole:
+            name, side = cut[0], cell.box[cut[0]]
+            inner = whole(side)
+            if inner.low is not None and (side.low_open or side.low != inner.low):
+                cut = name, inner.low, False
+            elif inner.high is not None and (side.high_open or side.high != inner.high):
+                cut = name, inner.high, True
+            else:
+                cut = name, Fraction(cut[1] // 1), True
         if cut is None:
             return False
         name, at, after = cut

@@ -23,6 +23,7 @@ from proofs_check.inequalities.search.branching import Cell, Search
 from proofs_check.inequalities.search.corners import Leaf
 from proofs_check.inequalities.search.domains import sides_of
 from proofs_check.inequalities.search.pieces import VALUE, Piece, Slope
+from proofs_check.inequalities.search.substitution import CASES
 from theory.errors import DomainError
 from theory.files import write_bytes_atomically
 
@@ -77,7 +78,8 @@ def certificate_of(search: Search) -> Certificate:
         {slope: piece.nodes(slope) for slope in sorted(slopes[i])} if slopes[i] else {}
         for i, piece in enumerate(search.pieces)
     ]
-    roots = [question.lhs, question.rhs, question.difference]
+    roots = [question.lhs, question.rhs, question.difference, *_named(search.root)]
+    roots += [] if question.factor is None else [question.factor]
     roots += [index for forms in kept for indices in forms.values() for index in indices]
     used = set(pool.below(*roots))
     aliases = {node: others for node, others in pool.aliases.items() if node in used}
@@ -94,7 +96,7 @@ def certificate_of(search: Search) -> Certificate:
             "rhs": number[question.rhs],
             "domain": {name: side.to_json() for name, side in question.sides.items()},
         },
-        "substitution": {change.letter: change.to_json() for change in question.changes},
+        "substitution": {each.letter: each.to_json() for each in question.changes if each.kind not in CASES},
         "nodes": nodes,
         "difference": number[question.difference],
         "aliases": [[number[node], number[other]] for node, others in sorted(aliases.items()) for other in others],
@@ -103,7 +105,28 @@ def certificate_of(search: Search) -> Certificate:
         "boxes": search.boxes,
         "versions": {"python": platform.python_version(), "flint": flint.__version__, "sympy": sympy.__version__},
     }
+    if question.by != "nothing" or question.factor is not None:
+        factor = None if question.factor is None else number[question.factor]
+        payload["through"] = {"by": question.by, "factor": factor}
     return Certificate(json.loads(_canonical(payload)))
+
+
+def certificate_by_cases(cases: Any, boxes: int) -> Certificate:
+    """The certificate of a tree of cases, each of which has a certificate of its own."""
+    (proof, *_) = _proofs(cases)
+    named = {"format": FORMAT, "statement": proof["statement"], "cases": cases, "boxes": boxes}
+    return Certificate(json.loads(_canonical({**named, "versions": proof["versions"]})))
+
+
+def _proofs(case: Any) -> list[Any]:
+    return [case["proof"]] if "proof" in case else [each for part in case["parts"] for each in _proofs(part)]
+
+
+def _named(cell: Cell) -> list[int]:
+    """The nodes at which leaves below a cell expand."""
+    at = "" if cell.leaf is None else str(cell.leaf.details.get("at"))
+    own = [int(at.removeprefix("node "))] if at.startswith("node ") else []
+    return own + [index for part in cell.parts or () for index in _named(part)]
 
 
 def _canonical(document: Any) -> str:
@@ -140,6 +163,8 @@ def _piece(piece: Piece, forms: Mapping[Slope, list[int]], number: Mapping[int, 
 
 
 def _tree(cell: Cell, number: Mapping[int, int]) -> dict[str, Any]:
+    if cell.parts is not None and cell.either is not None:
+        return {"either": number[cell.either], "parts": [_tree(part, number) for part in cell.parts]}
     if cell.parts is not None and cell.cut is not None:
         name, at, after = cell.cut
         return {"cut": [name, str(at), after], "parts": [_tree(part, number) for part in cell.parts]}
@@ -149,6 +174,8 @@ def _tree(cell: Cell, number: Mapping[int, int]) -> dict[str, Any]:
 
 def _leaf(leaf: Leaf, number: Mapping[int, int]) -> dict[str, Any]:
     details = dict(leaf.details)
+    if str(details.get("at")).startswith("node "):
+        details["at"] = f"node {number[int(details['at'].removeprefix('node '))]}"
     if "form" in details:
         details["form"] = number[details["form"]]
     return {

@@ -12,13 +12,15 @@ from sympy import Expr, Ge, Gt, Le, Lt, Symbol
 
 from proofs_check.inequalities.points import exactly
 from proofs_check.inequalities.search.boxes import Side
+from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.factoring import factored
-from proofs_check.inequalities.search.pool import Pool
-from proofs_check.inequalities.search.substitution import Change
+from proofs_check.inequalities.search.pool import Pool, finite
+from proofs_check.inequalities.search.substitution import Change, letter_of
 from theory.errors import DomainError
 
 KINKED = (sympy.Abs, sympy.Max, sympy.Min, sympy.Piecewise)
 _ALIAS_LIMIT = 80
+_HYPERBOLIC = (sympy.sinh, sympy.cosh, sympy.tanh)
 RELATIONS: dict[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 
 
@@ -37,11 +39,19 @@ class Question:
     expr: Expr
     changes: tuple[Change, ...] = ()
     hints: tuple[Mapping[str, Fraction], ...] = ()
+    by: str = "nothing"
+    factor: int | None = None
 
     @property
     def relation(self) -> str:
         """The claim's relation sign."""
         return RELATIONS[type(self.claim)]
+
+    def compares(self, inside: Enclosure) -> bool:
+        """Whether the sides certainly compare on a box as the difference says."""
+        squared = self.by == "square" and inside.span(self.pool.nodes[self.pool.nodes[self.difference][1]][1])
+        factor = self.factor is None or inside.span(self.factor).is_positive()
+        return factor and (squared is False or squared.is_nonnegative())
 
     @property
     def strict(self) -> bool:
@@ -70,25 +80,42 @@ def question_of(
     domain: Mapping[Symbol, Side],
     changes: tuple[Change, ...] = (),
     hints: tuple[Mapping[str, Fraction], ...] = (),
+    by: str = "nothing",
+    cleared: bool = False,
 ) -> Question:
-    """The claim as a question for the search; `DomainError` unless it is an inequality between known functions."""
+    """The claim as a question for the search; `DomainError` unless it is an inequality between known functions.
+
+    The sides can be compared by their logarithms (`log`), exponentials (`exp`) or squares (`square`), and the difference can be `cleared`
+    of its denominator.
+    """
     check_claim(claim)
     pool = Pool()
     lhs, rhs = pool.from_sympy(claim.lhs), pool.from_sympy(claim.rhs)
     bigger, smaller = (lhs, rhs) if isinstance(claim, Ge | Gt) else (rhs, lhs)
     plain = pool.node("+", bigger, pool.node("*", pool.node("q", "-1"), smaller))
+    shape = {"nothing": lambda side: side, "square": lambda side: pool.node("^", side, 2)}
+    over = shape.get(by, lambda side: pool.node(by, side))
+    compared = pool.node("+", over(bigger), pool.node("*", pool.node("q", "-1"), over(smaller)))
     # sympy's arithmetic rounds floats, but not the rationals they store.
-    expr = exactly(claim.gts) - exactly(claim.lts)
+    sides = [exactly(finite(side)) for side in (claim.gts, claim.lts)]
     box = {symbol.name: domain[symbol] for symbol in domain if symbol in claim.free_symbols}
-    into: dict[Symbol, Expr] = {symbol: _letter(symbol.name, domain[symbol]) for symbol in claim.free_symbols}
-    replaced: dict[str, int] = {}
+    into: dict[Symbol, Expr] = {symbol: letter_of(symbol.name, domain[symbol]) for symbol in claim.free_symbols}
     for change in changes:
-        written = change.expression()
+        old, written = letter_of(change.letter, box[change.letter]), change.expression(box)
         del box[change.letter]
         box[change.new] = change.side
-        replaced[change.letter] = pool.from_sympy(written)
-        into.update({symbol: written for symbol in claim.free_symbols if symbol.name == change.letter})
-    add_aliases(pool, [exactly(claim.lhs), exactly(claim.rhs)], replaced)
+        into = {symbol: inner.subs(old, written) for symbol, inner in into.items()}
+    replaced = {symbol.name: pool.from_sympy(inner) for symbol, inner in into.items() if symbol.name not in box}
+    add_aliases(pool, sides, replaced)
+    sides = [side.subs(into, simultaneous=True).rewrite(_HYPERBOLIC, sympy.exp) for side in sides]
+    sides = [side.replace(sympy.LambertW, _lambert) for side in sides]
+    if by == "log":
+        sides = [sympy.expand_log(sympy.log(side)) for side in sides]
+    elif by != "nothing":
+        sides = [side**2 if by == "square" else sympy.exp(side) for side in sides]
+    expr, factor = sides[0] - sides[1], None
+    if cleared:
+        expr, factor = without_denominator(expr)
     return Question(
         claim=claim,
         domain=domain,
@@ -97,19 +124,30 @@ def question_of(
         lhs=lhs,
         rhs=rhs,
         plain=plain,
-        difference=replace_letters(pool, plain, replaced),
-        expr=expr.subs(into, simultaneous=True).rewrite((sympy.sinh, sympy.cosh, sympy.tanh), sympy.exp),
+        difference=replace_letters(pool, compared, replaced),
+        expr=expr,
         changes=changes,
         hints=hints,
+        by=by,
+        factor=None if factor is None else pool.from_sympy(factor),
     )
 
 
-def _letter(name: str, side: Side) -> Symbol:
-    if side.low is not None and (side.low > 0 or (side.low == 0 and side.low_open)):
-        return Symbol(name, positive=True)
-    if side.low is not None and side.low >= 0:
-        return Symbol(name, nonnegative=True)
-    return Symbol(name, real=True)
+def without_denominator(expr: Expr) -> tuple[Expr, Expr | None]:
+    """The numerator of an expression and the factor taken out of it; the expression and None where there is none."""
+    top, bottom = sympy.fraction(sympy.together(sympy.expand_func(expr)))
+    if not bottom.free_symbols or expr.has(*KINKED):
+        return expr, None
+    sign = -1 if bottom.could_extract_minus_sign() else 1
+    return sympy.expand(sign * top), 1 / (sign * bottom)
+
+
+def _lambert(inner: Expr) -> Expr:
+    """`W` of an expression; `t` where that is `t e^t`."""
+    for power in inner.atoms(sympy.exp):
+        if power.args[0].is_nonnegative and inner == power.args[0] * power:
+            return power.args[0]
+    return sympy.LambertW(inner)
 
 
 def add_aliases(pool: Pool, exprs: list[Expr], replaced: Mapping[str, int]) -> None:

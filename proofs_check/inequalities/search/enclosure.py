@@ -75,6 +75,10 @@ class Enclosure:
                 return _wave(self.span(parts[0]), op)
             case "acos" | "asin":
                 return _arc(self.span(parts[0]), op)
+            case "atan":
+                return spans.rising(self.span(parts[0]), lambda x: x.atan(), -arb.pi() / 2, arb.pi() / 2)
+            case "tan" | "lambertw":
+                return _between(self.span(parts[0]), op)
             case "abs" | "max" | "min" | "case":
                 return self._kink(index, op, parts)
         raise NoValue("no branch of the Piecewise applies")
@@ -282,6 +286,14 @@ def _arc(a: Span, name: str) -> Span:
     if name == "asin":
         return spans.checked(a.low.asin(), a.high.asin(), a.low_open, a.high_open, a.smooth and inner)
     return spans.checked(a.high.acos(), a.low.acos(), a.high_open, a.low_open, a.smooth and inner)
+
+
+def _between(a: Span, name: str) -> Span:
+    """The tangent between `-pi/2` and `pi/2`, or Lambert's W above `-1/e`: both rise."""
+    low, high = (-arb.pi() / 2, arb.pi() / 2) if name == "tan" else (-(-ONE).exp(), ABOVE)
+    if not (a.low > low and (a.high < high or high == ABOVE)):
+        raise NoValue(f"the argument of {name} may lie where it does not rise")
+    return spans.rising(a, lambda x: x.tan() if name == "tan" else x.lambertw(), BELOW, ABOVE)
 
 
 def _absolute(a: Span) -> Span:

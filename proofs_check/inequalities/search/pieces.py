@@ -17,6 +17,7 @@ from proofs_check.inequalities.search.boxes import Box, Side
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.factoring import factored
 from proofs_check.inequalities.search.moments import FIRST, Moment
+from proofs_check.inequalities.search.polynomials import positive_forms
 from proofs_check.inequalities.search.pool import Pool, exact, rational
 from proofs_check.inequalities.search.spans import NoValue, Span, meet
 from theory.errors import DomainError
@@ -34,12 +35,13 @@ _TALLEST = 2**20
 class Piece:
     """`f = larger side - smaller side` of the claim with every kink resolved, as sympy and as nodes of the pool."""
 
-    def __init__(self, expr: Expr, base: int | None, choices: dict[int, bool], pool: Pool) -> None:
+    def __init__(self, expr: Expr, base: int | None, choices: dict[int, bool], pool: Pool, box: Box) -> None:
         self.base = base
         self.choices = choices
         self.pool = pool
         self.letters: dict[str, Symbol] = {symbol.name: symbol for symbol in expr.free_symbols}
-        self._expr: dict[Slope, list[Expr]] = {VALUE: list(forms(expr))}
+        found = [*forms(expr), *positive_forms(expr, {letter: box[letter.name] for letter in self.letters.values()})]
+        self._expr: dict[Slope, list[Expr]] = {VALUE: list(dict.fromkeys(found))}
         self._whole: dict[Slope, list[Expr]] = {VALUE: [f for f in self._expr[VALUE] if f.has(Moment)][:1]}
         self._nodes: dict[Slope, list[int]] = {}
         self._vanishing: dict[tuple[str, str, tuple[tuple[str, str], ...]], int | None] = {}

@@ -25,12 +25,16 @@ _ONE_ARGUMENT: dict[type, str] = {
     sympy.sin: "sin",
     sympy.acos: "acos",
     sympy.asin: "asin",
+    sympy.tan: "tan",
+    sympy.atan: "atan",
+    sympy.LambertW: "lambertw",
     sympy.Abs: "abs",
     Logistic: "logistic",
     Logit: "logit",
     BinaryEntropy: "entropy",
 }
 _LONGEST = 4096
+_TERMS = 64
 # The float exponent 0.1 is a root of order 2^55: beyond this order a power is an exponential of a logarithm.
 _HIGHEST_ROOT = 64
 KINKS = ("abs", "max", "min", "case")
@@ -75,6 +79,8 @@ class Pool:
             return self.node("exp", self.node("q", "1"))
         if expr is sympy.pi:
             return self.node("pi")
+        if isinstance(expr, sympy.Sum):
+            return self.node("+", *(self.from_sympy(term) for term in terms(expr)))
         if isinstance(expr, sympy.Max | sympy.Min):
             return self._extreme("max" if isinstance(expr, sympy.Max) else "min", expr.args)
         if isinstance(expr, sympy.Piecewise):
@@ -190,6 +196,20 @@ class Pool:
                 return None
             total = {name: value * other.get("", Fraction(0)) for name, value in one.items()}
         return total
+
+
+def terms(whole: Expr) -> list[Expr]:
+    """The terms of a finite sum; `DomainError` unless its bounds are numbers, not too far apart."""
+    body, *bounds = whole.args
+    (letter, first, last), *more = bounds
+    if more or not (first.is_Integer and last.is_Integer and 0 <= last - first < _TERMS):
+        raise DomainError(f"{whole} must have one letter, from one whole number to another, and at most {_TERMS} terms")
+    return [body.xreplace({letter: sympy.Integer(i)}) for i in range(int(first), int(last) + 1)]
+
+
+def finite(expr: Expr) -> Expr:
+    """The expression with every finite sum written out."""
+    return expr.replace(lambda node: isinstance(node, sympy.Sum), lambda node: sympy.Add(*terms(node)))
 
 
 def exact(number: Expr) -> Fraction:

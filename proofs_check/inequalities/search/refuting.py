@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
-from flint import arb, ctx, fmpq
+from flint import ctx
 from sympy import Symbol
 
 from proofs_check.inequalities.search.box_search import Box, Proposals, refine
@@ -20,6 +20,8 @@ from theory.errors import DomainError
 
 _PRECISIONS = (64, 256, 2048)
 _DRAWN = 20_000
+# The exponential of a larger number is an integer of thousands of digits.
+_STEEPEST = 2000
 Point = dict[str, Fraction]
 
 
@@ -69,26 +71,17 @@ def _fraction(side: Side) -> Fraction:
 
 def back(point: Mapping[str, Fraction], question: Question) -> Point | None:
     """The point in the claim's own letters; through a logarithm, a rational close to it."""
-    found = {name: x for name, x in point.items() if name in question.sides}
-    for change in question.changes:
-        t = point[change.new]
-        if change.kind == "exp":
-            found[change.letter] = change.shift + change.sign * _minus_log(t)
-        elif change.kind == "reciprocal":
-            found[change.letter] = change.shift + change.sign / t
-        else:
-            found[change.letter] = change.shift + change.sign * t / (1 - t)
+    values = dict(point)
+    for change in reversed(question.changes):
+        if change.kind in ("growth", "lambert") and values[change.new] > _STEEPEST:
+            return None
+        values[change.letter] = change.back(values)
+    found = {name: x for name, x in values.items() if name in question.sides}
     for name, side in question.sides.items():
         found.setdefault(name, side.inside())
         if not side.holds(found[name]):
             return None
     return found
-
-
-def _minus_log(t: Fraction) -> Fraction:
-    with ctx.workprec(128):
-        mantissa, exponent = (-arb(fmpq(t.numerator, t.denominator)).log()).mid().man_exp()
-    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
 def is_false(question: Question, point: Point) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,10 +15,11 @@ from proofs_check.inequalities.replay import replay_bytes
 from proofs_check.inequalities.search import refuting
 from proofs_check.inequalities.search.boxes import Side
 from proofs_check.inequalities.search.branching import Progress, Search
-from proofs_check.inequalities.search.certificates import certificate_of
+from proofs_check.inequalities.search.cases import ByCases
+from proofs_check.inequalities.search.certificates import certificate_by_cases, certificate_of
+from proofs_check.inequalities.search.ways import questions
 from proofs_check.inequalities.search.claims import question_of
 from proofs_check.inequalities.search.findings import Certified, Finding, Refuted, Undecided, time_limit
-from proofs_check.inequalities.search.substitution import KINDS, Change, change_of, fresh, matching
 from theory.errors import LocalistError, first_line
 
 Report = Callable[[Progress], None]
@@ -87,9 +87,7 @@ def _search(request: Request, seconds: float | None, progress: Report | None) ->
     total, share = 0, _FIRST_SHARE
 
     def begun_in_turn() -> Iterator[Search]:
-        asked = request.substitution
-        for change in _attempts(plain.sides) if asked is None else [_asked(asked, plain.sides)]:
-            question = question_of(request.claim, request.domain, change, request.hints) if change else plain
+        for question in questions(request, plain):
             searches.append(Search(question))
             yield searches[-1]
 
@@ -117,6 +115,15 @@ def _search(request: Request, seconds: float | None, progress: Report | None) ->
             point = refuting.proposed(plain)
             if point is not None:
                 return Refuted(point, total, time.monotonic() - begun)
+            cases = ByCases(request, deadline) if request.substitution is None else None
+            tree = cases.tree((), 0) if cases is not None else None
+            if cases is not None:
+                total += cases.boxes
+            if tree is not None:
+                certificate = certificate_by_cases(tree, total)
+                found = replay_bytes(certificate.to_bytes())
+                if found.holds:
+                    return Certified(certificate, total, time.monotonic() - begun)
         turn = [search for search in searches if not search.is_over]
         if not turn or not goes_on():
             break
@@ -128,29 +135,3 @@ def _search(request: Request, seconds: float | None, progress: Report | None) ->
         reason = spent if seconds is None or total >= request.boxes else time_limit(seconds)
     left = [{name: side.to_json() for name, side in cell.box.items()} for cell in furthest.left[:_SHOWN]]
     return Undecided(reason, total, time.monotonic() - begun, left)
-
-
-def _asked(substitution: Mapping[Symbol, Expr], sides: Mapping[str, Side]) -> tuple[Change, ...]:
-    taken = set(sides)
-    changes = []
-    for symbol, written in substitution.items():
-        new = fresh(symbol.name, taken)
-        taken.add(new)
-        changes.append(matching(symbol, written, sides[symbol.name], new))
-    return tuple(changes)
-
-
-def _attempts(sides: Mapping[str, Side]) -> Iterator[tuple[Change, ...]]:
-    """No change first; then every combination of changes for the unbounded letters."""
-    yield ()
-    unbounded = [name for name, side in sides.items() if side.low is None or side.high is None]
-    if not unbounded or len(unbounded) > 2:
-        return
-    for kinds in itertools.product(KINDS, repeat=len(unbounded)):
-        changes: list[Change] = []
-        for name, kind in zip(unbounded, kinds, strict=True):
-            change = change_of(kind, name, fresh(name, sides), sides[name])
-            if change is not None:
-                changes.append(change)
-        if len(changes) == len(unbounded):
-            yield tuple(changes)

@@ -144,6 +144,12 @@ def _above_zero(a: Span, f: Callable[[arb], arb]) -> Span:
     return checked(low, high, a.low_open, a.high_open, a.smooth)
 
 
+def rising(a: Span, f: Callable[[arb], arb], floor: arb, ceiling: arb) -> Span:
+    """The values of a function that rises strictly from a floor to a ceiling, neither of them reached."""
+    low, high = floor if a.low == BELOW else f(a.low), ceiling if a.high == ABOVE else f(a.high)
+    return checked(low, high, a.low_open, a.high_open, a.smooth)
+
+
 def logarithm(a: Span) -> Span:
     """`log a`, for `a` that must be positive."""
     if not a.is_positive():

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import sympy
+from flint import arb, ctx, fmpq
 from sympy import Expr, Symbol
 
 from proofs_check.inequalities.search.boxes import Side
 from theory.errors import DomainError
 
-KINDS = ("reciprocal", "exp", "fraction")
+# Changes that cover one case of several.
+CASES = ("above", "line")
+KINDS = ("reciprocal", "exp", "fraction", "growth", "square")
 
 
 @dataclass(frozen=True)
 class Change:
     """`letter = shift + sign * g(t)`, one to one from the new letter's side onto the old one's.
 
-    `g(t)` is `-log t` (exp), `1/t` (reciprocal) or `t/(1 - t)` (fraction).
+    `g(t)` is `-log t` (exp), `1/t` (reciprocal), `t/(1 - t)` (fraction), `e^t` (growth), `t^2` (square) or `t e^t`
+    (lambert). In a case, `g(t)` is `t` (line), or the letter is `other + t` (above), with `t >= 0`.
     """
 
     kind: str
@@ -28,23 +33,61 @@ class Change:
     shift: Fraction
     sign: int
     side: Side
+    other: str = ""
 
-    def expression(self) -> Expr:
-        """The old letter, written in the new one."""
-        side = self.side
-        positive = side.low is not None and (side.low > 0 or (side.low == 0 and side.low_open))
-        t = Symbol(self.new, positive=True) if positive else Symbol(self.new, nonnegative=True)
-        g = {"exp": -sympy.log(t), "reciprocal": 1 / t, "fraction": t / (1 - t)}[self.kind]
-        return sympy.Rational(self.shift.numerator, self.shift.denominator) + self.sign * g
+    def expression(self, others: Mapping[str, Side] | None = None) -> Expr:
+        """The old letter, written in the new one; `others` are the sides of the letters at that time."""
+        t = letter_of(self.new, self.side)
+        if self.kind == "above":
+            return letter_of(self.other, (others or {})[self.other]) + t
+        return sympy.Rational(self.shift.numerator, self.shift.denominator) + self.sign * self._of(t)
+
+    def _of(self, t: Any) -> Any:
+        """`g(t)`, also of a number as a ball."""
+        grown = {"growth": 1, "lambert": t}.get(self.kind)
+        if grown is not None:
+            return grown * (sympy.exp(t) if isinstance(t, Expr) else t.exp())
+        if self.kind == "exp":
+            return -(sympy.log(t) if isinstance(t, Expr) else t.log())
+        return {"reciprocal": lambda: 1 / t, "fraction": lambda: t / (1 - t), "square": lambda: t**2}.get(
+            self.kind, lambda: t
+        )()
+
+    def back(self, values: Mapping[str, Fraction]) -> Fraction:
+        """The old letter's value; through a logarithm or an exponential, a rational close to it."""
+        t = values[self.new]
+        if self.kind == "above":
+            return values[self.other] + t
+        if self.kind not in ("exp", "growth", "lambert"):
+            return self.shift + self.sign * Fraction(self._of(t))
+        with ctx.workprec(128):
+            mantissa, exponent = self._of(arb(fmpq(t.numerator, t.denominator))).mid().man_exp()
+        return self.shift + self.sign * Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
     def to_json(self) -> dict[str, str | int]:
         """Its entry in a certificate."""
         return {"kind": self.kind, "new": self.new, "shift": str(self.shift), "sign": self.sign}
 
 
+def letter_of(name: str, side: Side) -> Symbol:
+    """The letter with what its side says of its sign."""
+    if side.low is not None and (side.low > 0 or (side.low == 0 and side.low_open)):
+        return Symbol(name, positive=True)
+    return Symbol(name, nonnegative=True) if side.low is not None and side.low >= 0 else Symbol(name, real=True)
+
+
 def change_of(kind: str, letter: str, new: str, side: Side) -> Change | None:
     """The change of that kind for an unbounded side; None where there is none."""
     zero, one = Fraction(0), Fraction(1)
+    if kind in ("growth", "square", "lambert"):
+        low, high = side.low, side.high
+        fits = low in {"growth": (0, 1), "square": (0,), "lambert": (0,)}[kind]
+        if not fits or high not in (None, 1) or low == high or (kind == "growth" and low == 0 and not side.low_open):
+            return None
+        if kind != "growth":
+            return None if kind == "lambert" and high else Change(kind, letter, new, zero, 1, side)
+        start, end = (None if low == 0 else zero), (None if high is None else zero)
+        return Change(kind, letter, new, zero, 1, Side(start, end, side.low_open or low == 0, side.high_open))
     if side.low is not None and side.high is None:
         end, is_open, sign = side.low, side.low_open, 1
     elif side.high is not None and side.low is None:

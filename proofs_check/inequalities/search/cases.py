@@ -1,0 +1,99 @@
+"""Proofs by cases: a letter on either side of 0, or two letters in either order, each case a box of new letters."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from fractions import Fraction
+from typing import Any
+
+from proofs_check.inequalities.search.boxes import Side
+from proofs_check.inequalities.search.branching import Search
+from proofs_check.inequalities.search.certificates import certificate_of
+from proofs_check.inequalities.search.claims import Question, question_of
+from proofs_check.inequalities.search.polynomials import polynomial
+from proofs_check.inequalities.search.substitution import Change
+from proofs_check.inequalities.search.ways import questions
+
+_DEEPEST, _MOST = 9, 250
+_SHARE = 24
+
+
+class ByCases:
+    """The cases of one request, tried until a deadline; `boxes` counts those examined."""
+
+    def __init__(self, request: Any, deadline: float) -> None:
+        self._request, self._deadline = request, deadline
+        self.boxes = 0
+        self._tried = 0
+
+    def tree(self, given: tuple[Change, ...], depth: int) -> dict[str, Any] | None:
+        """A proof of the case, as a certificate holds it; None where none was found."""
+        request = self._request
+        plain = question_of(request.claim, request.domain, given, request.hints)
+        best = plain
+        if given:
+            for question in questions(request, plain, given):
+                if self._is_over():
+                    return None
+                self._tried += 1
+                best = question if question.factor is not None and best is plain else best
+                search = Search(question)
+                self.boxes += search.run(_SHARE, request.precision, self._deadline, lambda done, waiting: None)
+                if search.point is None and not search.left:
+                    return {"proof": dict(certificate_of(search).payload)}
+                if search.point is not None:
+                    return None
+        else:
+            best = question_of(request.claim, request.domain, given, request.hints, cleared=True)
+        cut = None if depth == _DEEPEST or self._is_over() else self._cut(best, depth)
+        if cut is None:
+            return None
+        letter, at, changes = cut
+        parts: list[dict[str, Any]] = []
+        for change in changes:
+            part = self.tree((*given, change), depth + 1)
+            if part is None:
+                return None
+            parts.append(part)
+        return {"letter": letter, "at": at, "new": changes[0].new, "parts": parts}
+
+    def _is_over(self) -> bool:
+        return self._tried >= _MOST or self.boxes >= self._request.boxes or time.monotonic() >= self._deadline
+
+    def _cut(self, question: Question, depth: int) -> tuple[str, str, tuple[Change, Change]] | None:
+        """The next cut: at 0 while a letter has both signs, then between two letters."""
+        new = f"d{depth}"
+        if new in question.box or new in question.sides:
+            return None
+        everywhere = [name for name, side in question.box.items() if side.low is None and side.high is None]
+        whole = Side(Fraction(0), None, False, True)
+        if everywhere:
+            name = everywhere[0]
+            ways = [Change("line", name, new, Fraction(0), sign, whole) for sign in (1, -1)]
+            return name, "0", (ways[0], ways[1])
+        pairs = [
+            (a, b)
+            for a, b in itertools.combinations(sorted(question.box), 2)
+            if all(question.box[name].high is None and question.box[name].low is not None for name in (a, b))
+        ]
+        if not pairs:
+            return None
+        a, b = min(pairs, key=lambda pair: _minuses(question, *pair))
+        first, second = (Change("above", x, new, Fraction(0), 1, whole, y) for x, y in ((a, b), (b, a)))
+        return a, f"letter {b}", (first, second)
+
+
+def _minuses(question: Question, a: str, b: str) -> int:
+    """How many coefficients of a polynomial stay below 0 once two letters have an order."""
+    letters = {letter.name: letter for letter in question.expr.free_symbols}
+    if a not in letters or b not in letters:
+        return 10**6
+    poly = polynomial(question.expr, list(letters.values()))
+    if poly is None:
+        return 0
+    total = 0
+    for x, y in ((letters[a], letters[b]), (letters[b], letters[a])):
+        moved = polynomial(question.expr.subs(x, x + y).expand(), list(letters.values()))
+        total += 0 if moved is None else sum(bool(c.is_negative) for c in moved.coeffs())
+    return total

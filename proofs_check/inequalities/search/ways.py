@@ -1,0 +1,82 @@
+"""The ways to ask one question: sides compared through a rising function, denominators cleared, letters changed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sympy
+from sympy import Expr, Symbol
+
+from proofs_check.inequalities.search.boxes import Side
+from proofs_check.inequalities.search.claims import Question, question_of
+from proofs_check.inequalities.search.substitution import KINDS, Change, change_of, fresh, matching
+
+
+def questions(request: Any, plain: Question, given: tuple[Change, ...] = ()) -> Iterator[Question]:
+    """The claim as asked, then in every other way that may help; `given` are the changes of a case."""
+    yield plain
+    ways = list(_ways(request.claim))
+    if request.substitution is None:
+        changes = [(), *_changes(plain)]
+    else:
+        changes = [_asked(request.substitution, plain.sides)]
+    for change in changes:
+        for by, cleared in itertools.product(ways, (False, True)):
+            if not change and by == "nothing" and not cleared and request.substitution is None:
+                continue
+            question = question_of(request.claim, request.domain, (*given, *change), request.hints, by, cleared)
+            if question.factor is not None or not cleared:
+                yield question
+
+
+def _ways(claim: Any) -> Iterator[str]:
+    """The rising functions through which the sides may be easier to compare."""
+    yield "nothing"
+    sides = (claim.gts, claim.lts)
+    if all(_is_product(side) for side in sides) and any(_steep(side) for side in sides):
+        yield "log"
+    if claim.has(sympy.log) and claim.atoms(sympy.log) & set(sympy.Add.make_args(claim.gts - claim.lts)) | {
+        log for side in sides for log in sympy.Add.make_args(side) if isinstance(log, sympy.log)
+    }:
+        yield "exp"
+    if any(isinstance(root, sympy.Pow) and root.exp == sympy.S.Half and root.base.is_Add for root in claim.atoms(sympy.Pow)):
+        yield "square"
+
+
+def _is_product(side: Expr) -> bool:
+    """Whether the logarithm of a side is likely to be plainer."""
+    return bool(side.is_positive) or isinstance(side, sympy.Pow | sympy.exp | sympy.cosh) or side.is_Mul
+
+
+def _steep(side: Expr) -> bool:
+    return any(power.args[-1].free_symbols for power in side.atoms(sympy.Pow, sympy.exp, sympy.cosh))
+
+
+def _asked(substitution: Mapping[Symbol, Expr], sides: Mapping[str, Side]) -> tuple[Change, ...]:
+    taken = set(sides)
+    changes = []
+    for symbol, written in substitution.items():
+        new = fresh(symbol.name, taken)
+        taken.add(new)
+        changes.append(matching(symbol, written, sides[symbol.name], new))
+    return tuple(changes)
+
+
+def _changes(plain: Question) -> Iterator[tuple[Change, ...]]:
+    """Every combination of changes for the unbounded letters; Lambert's W of a letter asks for its own."""
+    taken = {*plain.sides, *plain.box}
+    unbounded = [name for name, side in plain.box.items() if side.low is None or side.high is None]
+    inverted = {inner.name for inner in (node.args[0] for node in plain.claim.atoms(sympy.LambertW)) if inner.is_Symbol}
+    kinds = ("lambert",) if inverted & set(unbounded) else KINDS
+    if not unbounded or len(unbounded) > 2:
+        return
+    for chosen in itertools.product(kinds, repeat=len(unbounded)):
+        changes: list[Change] = []
+        for name, kind in zip(unbounded, chosen, strict=True):
+            change = change_of(kind, name, fresh(name, taken), plain.box[name])
+            if change is not None:
+                changes.append(change)
+        if len(changes) == len(unbounded):
+            yield tuple(changes)
