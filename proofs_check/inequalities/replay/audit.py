@@ -132,7 +132,7 @@ class Audit:
     def _check_difference(self, bigger: int, smaller: int) -> int:
         """Checks that the difference is the claim's larger side minus the smaller, after the changes of letters.
 
-        Both may stand under a logarithm or an exponential, or be squared: these rise. Returns the node of the larger side.
+        Both may stand under a logarithm or an exponential, or be raised to a power: these rise. Returns the node of the larger side.
         """
         node = self.nodes[self.difference]
         if node[0] != "+" or len(node) != 3:
@@ -142,7 +142,7 @@ class Audit:
             raise Broken("the difference is not one side minus the other")
         sides = [node[1], minus[2]]
         if self._by != "nothing":
-            shape = {"log": ["log"], "exp": ["exp"], "square": ["^", 2]}[self._by]
+            shape = [self._by] if self._by in ("log", "exp") else ["^", natural(int(self._by))]
             if any(data_of(self.nodes[side]) != shape for side in sides):
                 raise Broken(f"the sides are not compared through {self._by}")
             sides = [children(self.nodes[side])[0] for side in sides]
@@ -237,8 +237,9 @@ class Audit:
     def _argue(self, leaf: Mapping[str, Any], box: Box, taken: Mapping[int, bool]) -> None:
         whole = Reading(self.nodes, box, self.aliases)
         value = whole.range_of(self.difference)
-        if self._by == "square" and not whole.range_of(self._bigger).not_below_zero():
-            raise Broken("the larger side is squared and may be below 0")
+        power = int(self._by) if self._by.isdigit() else 1
+        if power < 1 or (power % 2 == 0 and not whole.range_of(self._bigger).not_below_zero()):
+            raise Broken("the larger side is raised to an even power and may be below 0")
         if self._factor is not None and not whole.range_of(self._factor).above_zero():
             raise Broken("the factor taken out may not be above 0")
         if leaf["piece"] == -1:

@@ -22,31 +22,30 @@ _SHARE = 24
 class ByCases:
     """The cases of one request, tried until a deadline; `boxes` counts those examined."""
 
-    def __init__(self, request: Any, deadline: float) -> None:
-        self._request, self._deadline = request, deadline
+    def __init__(self, request: Any, deadline: float, way: Question | None = None) -> None:
+        self._request, self._deadline, self._way = request, deadline, way
         self.boxes = 0
         self._tried = 0
 
     def tree(self, given: tuple[Change, ...], depth: int) -> dict[str, Any] | None:
         """A proof of the case, as a certificate holds it; None where none was found."""
         request = self._request
-        plain = question_of(request.claim, request.domain, given, request.hints)
-        best = plain
-        if given:
-            for question in questions(request, plain, given):
+        way = self._way
+        by, cleared = (way.by, way.factor is not None) if way is not None else ("nothing", False)
+        plain = question_of(request.claim, request.domain, given, request.hints, by, cleared)
+        if given or way is not None:
+            for question in [plain] if way is not None else questions(request, plain, given):
                 if self._is_over():
                     return None
                 self._tried += 1
-                best = question if question.factor is not None and best is plain else best
                 search = Search(question)
-                self.boxes += search.run(_SHARE, request.precision, self._deadline, lambda done, waiting: None)
-                if search.point is None and not search.left:
-                    return {"proof": dict(certificate_of(search).payload)}
+                share = _SHARE if way is None else 1
+                self.boxes += search.run(share, request.precision, self._deadline, lambda done, waiting: None)
                 if search.point is not None:
                     return None
-        else:
-            best = question_of(request.claim, request.domain, given, request.hints, cleared=True)
-        cut = None if depth == _DEEPEST or self._is_over() else self._cut(best, depth)
+                if not search.left:
+                    return {"proof": dict(certificate_of(search).payload)}
+        cut = None if depth == _DEEPEST or self._is_over() else self._cut(plain, depth)
         if cut is None:
             return None
         letter, at, changes = cut

@@ -49,9 +49,11 @@ class Question:
 
     def compares(self, inside: Enclosure) -> bool:
         """Whether the sides certainly compare on a box as the difference says."""
-        squared = self.by == "square" and inside.span(self.pool.nodes[self.pool.nodes[self.difference][1]][1])
-        factor = self.factor is None or inside.span(self.factor).is_positive()
-        return factor and (squared is False or squared.is_nonnegative())
+        if self.by.isdigit() and int(self.by) % 2 == 0:
+            raised = self.pool.nodes[self.pool.nodes[self.difference][1]]
+            if not inside.span(raised[1]).is_nonnegative():
+                return False
+        return self.factor is None or inside.span(self.factor).is_positive()
 
     @property
     def strict(self) -> bool:
@@ -85,7 +87,7 @@ def question_of(
 ) -> Question:
     """The claim as a question for the search; `DomainError` unless it is an inequality between known functions.
 
-    The sides can be compared by their logarithms (`log`), exponentials (`exp`) or squares (`square`), and the difference can be `cleared`
+    The sides can be compared by their logarithms (`log`), exponentials (`exp`) or powers (`2`), and the difference can be `cleared`
     of its denominator.
     """
     check_claim(claim)
@@ -93,9 +95,10 @@ def question_of(
     lhs, rhs = pool.from_sympy(claim.lhs), pool.from_sympy(claim.rhs)
     bigger, smaller = (lhs, rhs) if isinstance(claim, Ge | Gt) else (rhs, lhs)
     plain = pool.node("+", bigger, pool.node("*", pool.node("q", "-1"), smaller))
-    shape = {"nothing": lambda side: side, "square": lambda side: pool.node("^", side, 2)}
-    over = shape.get(by, lambda side: pool.node(by, side))
-    compared = pool.node("+", over(bigger), pool.node("*", pool.node("q", "-1"), over(smaller)))
+    compared = plain
+    if by != "nothing":
+        over = [pool.node("^", each, int(by)) if by.isdigit() else pool.node(by, each) for each in (bigger, smaller)]
+        compared = pool.node("+", over[0], pool.node("*", pool.node("q", "-1"), over[1]))
     # sympy's arithmetic rounds floats, but not the rationals they store.
     sides = [exactly(finite(side)) for side in (claim.gts, claim.lts)]
     box = {symbol.name: domain[symbol] for symbol in domain if symbol in claim.free_symbols}
@@ -112,7 +115,7 @@ def question_of(
     if by == "log":
         sides = [sympy.expand_log(sympy.log(side)) for side in sides]
     elif by != "nothing":
-        sides = [side**2 if by == "square" else sympy.exp(side) for side in sides]
+        sides = [side ** int(by) if by.isdigit() else sympy.exp(side) for side in sides]
     expr, factor = sides[0] - sides[1], None
     if cleared:
         expr, factor = without_denominator(expr)

@@ -16,10 +16,10 @@ from proofs_check.inequalities.search import refuting
 from proofs_check.inequalities.search.boxes import Side
 from proofs_check.inequalities.search.branching import Progress, Search
 from proofs_check.inequalities.search.cases import ByCases
-from proofs_check.inequalities.search.certificates import certificate_by_cases, certificate_of
-from proofs_check.inequalities.search.ways import questions
-from proofs_check.inequalities.search.claims import question_of
+from proofs_check.inequalities.search.certificates import Certificate, certificate_by_cases, certificate_of
+from proofs_check.inequalities.search.claims import Question, question_of
 from proofs_check.inequalities.search.findings import Certified, Finding, Refuted, Undecided, time_limit
+from proofs_check.inequalities.search.ways import as_polynomial, questions
 from theory.errors import LocalistError, first_line
 
 Report = Callable[[Progress], None]
@@ -98,6 +98,21 @@ def _search(request: Request, seconds: float | None, progress: Report | None) ->
     def goes_on() -> bool:
         return total < request.boxes and time.monotonic() < deadline
 
+    def by_cases(way: Question | None) -> Finding | None:
+        nonlocal total
+        cases = ByCases(request, deadline, way)
+        tree = cases.tree((), 0)
+        total += cases.boxes
+        if tree is None:
+            return None
+        certificate = certificate_by_cases(tree, total) if "parts" in tree else Certificate(tree["proof"])
+        if not replay_bytes(certificate.to_bytes()).holds:
+            return None
+        return Certified(certificate, total, time.monotonic() - begun)
+
+    way = as_polynomial(request, plain) if request.substitution is None else None
+    if way is not None and (settled := by_cases(way)) is not None:
+        return settled
     turn: Iterable[Search] = begun_in_turn()
     while True:
         for search in turn:
@@ -115,15 +130,8 @@ def _search(request: Request, seconds: float | None, progress: Report | None) ->
             point = refuting.proposed(plain)
             if point is not None:
                 return Refuted(point, total, time.monotonic() - begun)
-            cases = ByCases(request, deadline) if request.substitution is None else None
-            tree = cases.tree((), 0) if cases is not None else None
-            if cases is not None:
-                total += cases.boxes
-            if tree is not None:
-                certificate = certificate_by_cases(tree, total)
-                found = replay_bytes(certificate.to_bytes())
-                if found.holds:
-                    return Certified(certificate, total, time.monotonic() - begun)
+            if way is None and request.substitution is None and (settled := by_cases(None)) is not None:
+                return settled
         turn = [search for search in searches if not search.is_over]
         if not turn or not goes_on():
             break

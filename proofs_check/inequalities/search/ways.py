@@ -11,7 +11,13 @@ from sympy import Expr, Symbol
 
 from proofs_check.inequalities.search.boxes import Side
 from proofs_check.inequalities.search.claims import Question, question_of
+from proofs_check.inequalities.search.polynomials import polynomial
+from proofs_check.inequalities.search.pool import letters_of
 from proofs_check.inequalities.search.substitution import KINDS, Change, change_of, fresh, matching
+
+
+# Roots of higher order make polynomials too long.
+_HIGHEST_POWER = 5
 
 
 def questions(request: Any, plain: Question, given: tuple[Change, ...] = ()) -> Iterator[Question]:
@@ -41,8 +47,18 @@ def _ways(claim: Any) -> Iterator[str]:
         log for side in sides for log in sympy.Add.make_args(side) if isinstance(log, sympy.log)
     }:
         yield "exp"
-    if any(isinstance(root, sympy.Pow) and root.exp == sympy.S.Half and root.base.is_Add for root in claim.atoms(sympy.Pow)):
-        yield "square"
+    orders = {power.exp.q for power in claim.atoms(sympy.Pow) if power.free_symbols and power.exp.is_Rational} - {1}
+    if len(orders) == 1 and max(orders) <= _HIGHEST_POWER:
+        yield str(*orders)
+
+
+def as_polynomial(request: Any, plain: Question, given: tuple[Change, ...] = ()) -> Question | None:
+    """The first way in which the difference is a polynomial in two or more letters; None where there is none."""
+    for by, cleared in itertools.product(_ways(request.claim), (False, True)):
+        found = question_of(request.claim, request.domain, given, request.hints, by, cleared)
+        if len(found.box) > 1 and polynomial(found.expr, letters_of(found.expr)) is not None:
+            return found
+    return None
 
 
 def _is_product(side: Expr) -> bool:
