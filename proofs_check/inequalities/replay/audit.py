@@ -67,6 +67,7 @@ class Audit:
             bigger, smaller = smaller, bigger
         used = letters_below(self.nodes, bigger) | letters_below(self.nodes, smaller)
         self.box: Box = {name: domain[name] for name in used}
+        self._domain, self._sides = dict(self.box), (bigger, smaller)
         self._changed: dict[str, tuple[str, Mapping[str, Any]]] = {}
         for name, change in given:
             self._change(name, change, part_above(name, change, self.box))
@@ -86,10 +87,16 @@ class Audit:
         self._bigger = self._check_difference(bigger, smaller)
         self.aliases = self._checked_aliases(payload["aliases"])
         self.pieces = [
-            Forms(self.nodes, self.difference, self._factor, self.algebra, piece, self.aliases)
+            Forms(self.nodes, self.difference, self._written_factor, self._factor is not None, self.algebra, piece, self.aliases)
             for piece in payload["pieces"]
         ]
         self.leaves = 0
+
+    def _written_factor(self, algebra: Algebra) -> Quotient:
+        """The factor taken out of the difference, in the letters that replace those of the claim."""
+        moved = {name: self._moved(name, algebra) for name in self._changed}
+        one = algebra.number(Fraction(1))
+        return one if self._factor is None else read(algebra, self.nodes, self._factor, moved, {})
 
     def _change(self, name: str, change: Mapping[str, Any], side: Side | None) -> None:
         new = change["new"]
@@ -168,19 +175,22 @@ class Audit:
 
     def _check_change(self, name: str, index: int) -> None:
         algebra = self.algebra
-        if not algebra.decide(lambda: algebra.vanishes(read(algebra, self.nodes, index, {}, {}) - self._moved(name))):
+
+        def same() -> bool:
+            return algebra.vanishes(read(algebra, self.nodes, index, {}, {}) - self._moved(name, algebra))
+
+        if not algebra.decide(same):
             raise Broken(f"{name} is not replaced by what the change says")
 
-    def _moved(self, name: str) -> Quotient:
+    def _moved(self, name: str, algebra: Algebra) -> Quotient:
         """A letter, written in those that replace it."""
-        algebra = self.algebra
         if name not in self._changed:
             return algebra.letter(name)
         new, change = self._changed[name]
-        t, one = self._moved(new), algebra.number(Fraction(1))
+        t, one = self._moved(new, algebra), algebra.number(Fraction(1))
         kind = change["kind"]
         if kind == "above":
-            return self._moved(change["other"]) + t
+            return self._moved(change["other"], algebra) + t
         if kind == "exp":
             moved = algebra.number(Fraction(0)) - algebra.log(t)
         elif kind in ("growth", "lambert"):
@@ -224,6 +234,16 @@ class Audit:
                     failure = error
         raise Broken(f"the {leaf['method']} argument fails on {shown(box)}: {failure}")
 
+    def _value(self, whole: Reading) -> Range | None:
+        """The range of the difference; None where it has values by the claim's own letters on all of the domain."""
+        try:
+            return whole.range_of(self.difference)
+        except Nowhere:
+            sides = [Reading(self.nodes, self._domain, {}).range_of(side) for side in self._sides]
+            if self._by == "log" and not all(side.above_zero() for side in sides):
+                raise
+            return None
+
     def _gap(self, name: str, box: Box) -> None:
         """An integer letter has no value between two integers."""
         least, most, least_missed, most_missed = box[name]
@@ -236,15 +256,20 @@ class Audit:
 
     def _argue(self, leaf: Mapping[str, Any], box: Box, taken: Mapping[int, bool]) -> None:
         whole = Reading(self.nodes, box, self.aliases)
-        value = whole.range_of(self.difference)
+        value = self._value(whole)
         power = int(self._by) if self._by.isdigit() else 1
         if power < 1 or (power % 2 == 0 and not whole.range_of(self._bigger).not_below_zero()):
             raise Broken("the larger side is raised to an even power and may be below 0")
-        if self._factor is not None and not whole.range_of(self._factor).above_zero():
-            raise Broken("the factor taken out may not be above 0")
+        if self._factor is not None:
+            # Its letters may be the claim's own, or those that replace them.
+            letters = Reading(self.nodes, {**self._domain, **box}, {})
+            if not letters.range_of(self._factor).above_zero():
+                raise Broken("the factor taken out may not be above 0")
         if leaf["piece"] == -1:
             if leaf["method"] != "direct" or leaf["faces"]:
                 raise Broken("only an enclosure works across a kink")
+            if value is None:
+                raise Broken("the difference may have no value")
             self._enough(value, self.strict)
             return
         forms = self.pieces[natural(leaf["piece"])]

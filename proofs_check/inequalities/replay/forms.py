@@ -5,7 +5,7 @@ Shares no code with the search.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from proofs_check.inequalities.replay.algebra import Algebra, Quotient, Unreadable
@@ -24,14 +24,15 @@ class Forms:
         self,
         nodes: list[list[Any]],
         difference: int,
-        factor: int | None,
+        factor: Callable[[Algebra], Quotient],
+        divided: bool,
         algebra: Algebra,
         piece: Mapping[str, Any],
         aliases: Mapping[int, list[int]],
     ) -> None:
         self.nodes = nodes
         self.difference = difference
-        self.factor = factor
+        self.factor, self.divided = factor, divided
         self.algebra = algebra
         self.aliases = aliases
         self.choices = {int(index): bool(side) for index, side in piece["choices"].items()}
@@ -64,14 +65,13 @@ class Forms:
 
             def same() -> bool:
                 expected = read(algebra, self.nodes, self.difference, {}, self.choices)
-                if self.factor is not None:
-                    expected = expected / read(algebra, self.nodes, self.factor, {}, {})
+                expected = expected / self.factor(algebra)
                 for name, times in slope:
                     for _ in range(times):
                         expected = algebra.slope(expected, name)
                 return algebra.vanishes(read(algebra, self.nodes, index, {}, {}) - expected)
 
-            plain = slope == () and index == self.difference and not self.choices and self.factor is None
+            plain = slope == () and index == self.difference and not self.choices and not self.divided
             try:
                 self._sound[key] = plain or bool(algebra.decide(same))
             except Unreadable:

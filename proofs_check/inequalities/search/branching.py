@@ -19,7 +19,7 @@ from proofs_check.inequalities.search.corners import Box, Leaf, settle, suffices
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.pieces import Piece
 from proofs_check.inequalities.search.pool import KINKS
-from proofs_check.inequalities.search.spans import NoValue
+from proofs_check.inequalities.search.spans import NoValue, Span
 
 _DEEPEST = 160
 _REPORTED = 64
@@ -115,11 +115,20 @@ class Search:
                 cell.leaf = Leaf("gap", -1, (), {"letter": gap})
                 return None
             with suppress(NoValue):
-                value = inside.span(self.question.difference)
+                value = self._value(inside)
                 if self.question.compares(inside) and not self._settle(cell, inside, {}):
-                    if suffices(value, self.question.strict):
+                    if value is not None and suffices(value, self.question.strict):
                         cell.leaf = Leaf("direct", -1)
         return refuting.near(self.question, cell.box) if cell.leaf is None and cell.either is None else None
+
+    def _value(self, inside: Enclosure) -> Span | None:
+        """The difference on a box; None where only the whole domain shows that it has values."""
+        try:
+            return inside.span(self.question.difference)
+        except NoValue:
+            if not self.question.is_defined:
+                raise
+            return None
 
     def _settle(self, cell: Cell, inside: Enclosure, taken: dict[int, bool]) -> bool:
         """Settles a cell, whatever the kinks take that it leaves open; says whether it did."""

@@ -12,11 +12,13 @@ from proofs_check.inequalities.search.branching import Search
 from proofs_check.inequalities.search.certificates import certificate_of
 from proofs_check.inequalities.search.claims import Question, question_of
 from proofs_check.inequalities.search.polynomials import polynomial
+from proofs_check.inequalities.search.pool import letters_of
 from proofs_check.inequalities.search.substitution import Change
 from proofs_check.inequalities.search.ways import questions
 
 _DEEPEST, _MOST = 9, 250
 _SHARE = 24
+DEBUG=0
 
 
 class ByCases:
@@ -33,7 +35,7 @@ class ByCases:
         way = self._way
         by, cleared = (way.by, way.factor is not None) if way is not None else ("nothing", False)
         plain = question_of(request.claim, request.domain, given, request.hints, by, cleared)
-        if given or way is not None:
+        if (way is not None and (not given or _is_plain(plain))) or (way is None and given):
             for question in [plain] if way is not None else questions(request, plain, given):
                 if self._is_over():
                     return None
@@ -45,6 +47,7 @@ class ByCases:
                     return None
                 if not search.left:
                     return {"proof": dict(certificate_of(search).payload)}
+        if DEBUG: print(depth, [c.letter+'>'+c.other for c in given], plain.expr if way is not None else '')
         cut = None if depth == _DEEPEST or self._is_over() else self._cut(plain, depth)
         if cut is None:
             return None
@@ -78,9 +81,21 @@ class ByCases:
         ]
         if not pairs:
             return None
-        a, b = min(pairs, key=lambda pair: _minuses(question, *pair))
+        # Letters that are added to the same letter come first: that sorts all of them, and then starts again.
+        base: dict[str, str] = {}
+        for change in question.changes:
+            base = {each: change.new if under == change.letter else under for each, under in base.items()}
+            base[change.new] = change.other
+        level = [pair for pair in pairs if base.get(pair[0], "") == base.get(pair[1], "")]
+        a, b = min(level or pairs, key=lambda pair: _minuses(question, *pair))
         first, second = (Change("above", x, new, Fraction(0), 1, whole, y) for x, y in ((a, b), (b, a)))
         return a, f"letter {b}", (first, second)
+
+
+def _is_plain(question: Question) -> bool:
+    """Whether a polynomial has no coefficient below 0, or one letter only."""
+    poly = polynomial(question.expr, letters_of(question.expr))
+    return poly is None or len(poly.gens) == 1 or not any(c.is_negative for c in poly.coeffs())
 
 
 def _minuses(question: Question, a: str, b: str) -> int:

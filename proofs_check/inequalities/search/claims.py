@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import sympy
@@ -15,7 +16,8 @@ from proofs_check.inequalities.search.boxes import Side
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.factoring import factored
 from proofs_check.inequalities.search.pool import Pool, finite
-from proofs_check.inequalities.search.substitution import Change, letter_of
+from proofs_check.inequalities.search.substitution import CASES, Change, letter_of
+from proofs_check.inequalities.search.spans import NoValue
 from theory.errors import DomainError
 
 KINKED = (sympy.Abs, sympy.Max, sympy.Min, sympy.Piecewise)
@@ -53,7 +55,19 @@ class Question:
             raised = self.pool.nodes[self.pool.nodes[self.difference][1]]
             if not inside.span(raised[1]).is_nonnegative():
                 return False
-        return self.factor is None or inside.span(self.factor).is_positive()
+        if self.factor is None:
+            return True
+        return Enclosure(self.pool, {**self.sides, **inside.box}).span(self.factor).is_positive()
+
+    @cached_property
+    def is_defined(self) -> bool:
+        """Whether the sides certainly have values on all of the domain, and logarithms where these are compared."""
+        inside = Enclosure(self.pool, self.sides)
+        try:
+            spans = [inside.span(side) for side in (self.lhs, self.rhs)]
+        except NoValue:
+            return False
+        return self.by != "log" or all(span.is_positive() for span in spans)
 
     @property
     def strict(self) -> bool:
@@ -102,7 +116,8 @@ def question_of(
     # sympy's arithmetic rounds floats, but not the rationals they store.
     sides = [exactly(finite(side)) for side in (claim.gts, claim.lts)]
     box = {symbol.name: domain[symbol] for symbol in domain if symbol in claim.free_symbols}
-    into: dict[Symbol, Expr] = {symbol: letter_of(symbol.name, domain[symbol]) for symbol in claim.free_symbols}
+    own: dict[Symbol, Expr] = {symbol: letter_of(symbol.name, domain[symbol]) for symbol in claim.free_symbols}
+    into = dict(own)
     for change in changes:
         old, written = letter_of(change.letter, box[change.letter]), change.expression(box)
         del box[change.letter]
@@ -110,7 +125,9 @@ def question_of(
         into = {symbol: inner.subs(old, written) for symbol, inner in into.items()}
     replaced = {symbol.name: pool.from_sympy(inner) for symbol, inner in into.items() if symbol.name not in box}
     add_aliases(pool, sides, replaced)
-    sides = [side.subs(into, simultaneous=True).rewrite(_HYPERBOLIC, sympy.exp) for side in sides]
+    # Cases keep denominators as they are, and positive on all of the domain.
+    moved = all(change.kind in CASES for change in changes)
+    sides = [side.subs(own if moved else into, simultaneous=True).rewrite(_HYPERBOLIC, sympy.exp) for side in sides]
     sides = [side.replace(sympy.LambertW, _lambert) for side in sides]
     if by == "log":
         sides = [sympy.expand_log(sympy.log(side)) for side in sides]
@@ -119,6 +136,9 @@ def question_of(
     expr, factor = sides[0] - sides[1], None
     if cleared:
         expr, factor = without_denominator(expr)
+    if moved and changes:
+        expr = expr.subs({own[symbol]: inner for symbol, inner in into.items()}, simultaneous=True)
+        expr = sympy.expand(expr) if expr.is_polynomial() else expr
     return Question(
         claim=claim,
         domain=domain,

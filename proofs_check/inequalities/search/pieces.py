@@ -134,6 +134,10 @@ def _forms(expr: Expr) -> Iterator[Expr]:
     if any(max(abs(exponent.p), exponent.q) > _HIGHEST_POWER for exponent in exponents):
         # Multiplied out, or as a polynomial in the root, it would fill the memory.
         return
+    if expr.is_polynomial() and expr.is_Add:
+        yield sympy.expand(expr)
+        yield factored(expr)
+        return
     plain = expand_func_but_moments(expr)
     yield plain
     if plain.count_ops() > _FACTOR_LIMIT:
