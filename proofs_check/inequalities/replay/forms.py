@@ -6,6 +6,7 @@ Shares no code with the search.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 from proofs_check.inequalities.replay.algebra import Algebra, Quotient, Unreadable

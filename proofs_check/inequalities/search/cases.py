@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -14,10 +15,10 @@ from proofs_check.inequalities.search.claims import Question, question_of
 from proofs_check.inequalities.search.polynomials import polynomial
 from proofs_check.inequalities.search.pool import letters_of
 from proofs_check.inequalities.search.substitution import Change
-from proofs_check.inequalities.search.ways import questions
+from proofs_check.inequalities.search.ways import changed, unchanged
 
 _DEEPEST, _MOST = 9, 250
-_SHARE = 24
+_SHARE = 16
 DEBUG=0
 
 
@@ -36,7 +37,7 @@ class ByCases:
         by, cleared = (way.by, way.factor is not None) if way is not None else ("nothing", False)
         plain = question_of(request.claim, request.domain, given, request.hints, by, cleared)
         if (way is not None and (not given or _is_plain(plain))) or (way is None and given):
-            for question in [plain] if way is not None else questions(request, plain, given):
+            for question in [plain] if way is not None else self._ways(plain, given):
                 if self._is_over():
                     return None
                 self._tried += 1
@@ -59,6 +60,11 @@ class ByCases:
                 return None
             parts.append(part)
         return {"letter": letter, "at": at, "new": changes[0].new, "parts": parts}
+
+    def _ways(self, plain: Question, given: tuple[Change, ...]) -> Iterator[Question]:
+        yield from unchanged(self._request, plain, given)
+        if len(plain.box) == 1:
+            yield from changed(self._request, plain, given)
 
     def _is_over(self) -> bool:
         return self._tried >= _MOST or self.boxes >= self._request.boxes or time.monotonic() >= self._deadline

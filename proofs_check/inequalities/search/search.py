@@ -19,12 +19,12 @@ from proofs_check.inequalities.search.cases import ByCases
 from proofs_check.inequalities.search.certificates import Certificate, certificate_by_cases, certificate_of
 from proofs_check.inequalities.search.claims import Question, question_of
 from proofs_check.inequalities.search.findings import Certified, Finding, Refuted, Undecided, time_limit
-from proofs_check.inequalities.search.ways import as_polynomial, questions
+from proofs_check.inequalities.search.ways import as_polynomial, changed, unchanged
 from theory.errors import LocalistError, first_line
 
 Report = Callable[[Progress], None]
 # Every change of variable is tried with this many boxes, then with four times as many more, and so on.
-_FIRST_SHARE = 64
+_FIRST_SHARE = 16
 # That many of the boxes left are told.
 _SHOWN = 3
 
@@ -81,13 +81,14 @@ def _search(request: Request, seconds: float | None, progress: Report | None) ->
     deadline = math.inf if seconds is None else begun + seconds
     plain = question_of(request.claim, request.domain, hints=request.hints)
     point = refuting.scan(plain)
-    if point is not None:
-        return Refuted(point, 0, time.monotonic() - begun)
     searches: list[Search] = []
     total, share = 0, _FIRST_SHARE
 
-    def begun_in_turn() -> Iterator[Search]:
-        for question in questions(request, plain):
+    def refuted(point: Any) -> Finding:
+        return Refuted(point, total, time.monotonic() - begun)
+
+    def begun_in_turn(asked: Iterable[Question]) -> Iterator[Search]:
+        for question in asked:
             searches.append(Search(question))
             yield searches[-1]
 
@@ -110,32 +111,36 @@ def _search(request: Request, seconds: float | None, progress: Report | None) ->
             return None
         return Certified(certificate, total, time.monotonic() - begun)
 
-    way = as_polynomial(request, plain) if request.substitution is None else None
-    if way is not None and (settled := by_cases(way)) is not None:
-        return settled
-    turn: Iterable[Search] = begun_in_turn()
-    while True:
+    def in_turn(turn: Iterable[Search]) -> Finding | None:
+        nonlocal total
         for search in turn:
             total += search.run(min(share, request.boxes - total), request.precision, deadline, report)
             if search.point is not None:
-                return Refuted(search.point, total, time.monotonic() - begun)
+                return refuted(search.point)
             if not search.left:
                 certificate = certificate_of(search)
                 found = replay_bytes(certificate.to_bytes())
                 if found.holds:
                     return Certified(certificate, total, time.monotonic() - begun)
                 search.reason = f"the replay rejects the certificate: {found.reason}"
-        if share == _FIRST_SHARE and goes_on():
-            # A search in floats takes less time than thousands of boxes.
-            point = refuting.proposed(plain)
-            if point is not None:
-                return Refuted(point, total, time.monotonic() - begun)
-            if way is None and request.substitution is None and (settled := by_cases(None)) is not None:
-                return settled
-        turn = [search for search in searches if not search.is_over]
-        if not turn or not goes_on():
-            break
+        return None
+
+    if point is not None:
+        return refuted(point)
+    free = request.substitution is None
+    way = as_polynomial(request, plain) if free else None
+    settled = by_cases(way) if way is not None else None
+    settled = settled or in_turn(begun_in_turn(unchanged(request, plain)))
+    if settled is None and goes_on():
+        # A search in floats takes less time than thousands of boxes.
+        point = refuting.proposed(plain)
+        settled = refuted(point) if point is not None else by_cases(None) if free and way is None else None
+    settled = settled or in_turn(begun_in_turn(changed(request, plain)))
+    while settled is None and goes_on() and (turn := [search for search in searches if not search.is_over]):
         share *= 4
+        settled = in_turn(turn)
+    if settled is not None:
+        return settled
     furthest = max(searches, key=lambda search: search.boxes)
     reason = furthest.reason
     if not goes_on():

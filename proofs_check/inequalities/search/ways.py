@@ -20,36 +20,33 @@ from proofs_check.inequalities.search.substitution import KINDS, Change, change_
 _HIGHEST_POWER = 5
 
 
-def questions(request: Any, plain: Question, given: tuple[Change, ...] = ()) -> Iterator[Question]:
-    """The claim as asked, then in every other way that may help; `given` are the changes of a case."""
-    yield plain
-    ways = list(_ways(request.claim))
+# Roots of higher order make polynomials too long.
+_HIGHEST_POWER = 5
+
+
+def unchanged(request: Any, plain: Question, given: tuple[Change, ...] = ()) -> Iterator[Question]:
+    """The claim in its own letters, or in those of a case; none where the caller asks for others."""
     if request.substitution is None:
-        changes = [(), *_changes(plain)]
-    else:
-        changes = [_asked(request.substitution, plain.sides)]
-    for change in changes:
-        for by, cleared in itertools.product(ways, (False, True)):
-            if not change and by == "nothing" and not cleared and request.substitution is None:
-                continue
-            question = question_of(request.claim, request.domain, (*given, *change), request.hints, by, cleared)
-            if question.factor is not None or not cleared:
-                yield question
+        yield plain
+        yield from _compared(request, given)
 
 
-def _ways(claim: Any) -> Iterator[str]:
-    """The rising functions through which the sides may be easier to compare."""
-    yield "nothing"
-    sides = (claim.gts, claim.lts)
-    if all(_is_product(side) for side in sides) and any(_steep(side) for side in sides):
-        yield "log"
-    if claim.has(sympy.log) and claim.atoms(sympy.log) & set(sympy.Add.make_args(claim.gts - claim.lts)) | {
-        log for side in sides for log in sympy.Add.make_args(side) if isinstance(log, sympy.log)
-    }:
-        yield "exp"
-    orders = {power.exp.q for power in claim.atoms(sympy.Pow) if power.free_symbols and power.exp.is_Rational} - {1}
-    if len(orders) == 1 and max(orders) <= _HIGHEST_POWER:
-        yield str(*orders)
+def changed(request: Any, plain: Question, given: tuple[Change, ...] = ()) -> Iterator[Question]:
+    """The claim in other letters."""
+    asked = request.substitution
+    for change in _changes(plain) if asked is None else [_asked(asked, plain.sides)]:
+        moved = (*given, *change)
+        yield question_of(request.claim, request.domain, moved, request.hints)
+        if asked is None:
+            yield from _compared(request, moved)
+
+
+def _compared(request: Any, changes: tuple[Change, ...]) -> Iterator[Question]:
+    """The sides compared in every other way."""
+    for by, cleared in list(itertools.product(_ways(request.claim), (False, True)))[1:]:
+        question = question_of(request.claim, request.domain, changes, request.hints, by, cleared)
+        if question.factor is not None or not cleared:
+            yield question
 
 
 def as_polynomial(request: Any, plain: Question, given: tuple[Change, ...] = ()) -> Question | None:
@@ -61,12 +58,25 @@ def as_polynomial(request: Any, plain: Question, given: tuple[Change, ...] = ())
     return None
 
 
+def _ways(claim: Any) -> Iterator[str]:
+    """The rising functions through which the sides may be easier to compare."""
+    yield "nothing"
+    sides = (claim.gts, claim.lts)
+    if all(_is_product(side) for side in sides) and any(_is_steep(side) for side in sides):
+        yield "log"
+    if any(isinstance(term, sympy.log) and term.args[0].is_Add for side in sides for term in sympy.Add.make_args(side)):
+        yield "exp"
+    orders = {power.exp.q for power in claim.atoms(sympy.Pow) if power.free_symbols and power.exp.is_Rational} - {1}
+    if len(orders) == 1 and max(orders) <= _HIGHEST_POWER:
+        yield str(*orders)
+
+
 def _is_product(side: Expr) -> bool:
     """Whether the logarithm of a side is likely to be plainer."""
     return bool(side.is_positive) or isinstance(side, sympy.Pow | sympy.exp | sympy.cosh) or side.is_Mul
 
 
-def _steep(side: Expr) -> bool:
+def _is_steep(side: Expr) -> bool:
     return any(power.args[-1].free_symbols for power in side.atoms(sympy.Pow, sympy.exp, sympy.cosh))
 
 
