@@ -14,6 +14,7 @@ from typing import Any
 from flint import Ordering, fmpq, fmpq_mpoly_ctx, fmpz
 
 _SLOTS = 28
+_HIGHEST_ROOT = 64
 # Larger numbers are not factored: that could take forever.
 _FACTORED = 2**96
 
@@ -156,10 +157,12 @@ class Algebra:
 
     def _exp_of(self, base: Quotient, power: Fraction) -> Quotient:
         for index, (kind, argument) in self._made.items():
-            whole = kind == "log" and power.denominator == 1 and base.key() == self._generator(index).key()
+            same = kind == "log" and base.key() == self._generator(index).key()
             # The generator is log |p|, so e to it is p only where p cannot be negative.
-            if whole and self._is_plainly_positive(argument):
-                return argument.raised(power.numerator)
+            if same and self._is_plainly_positive(argument):
+                n = power.denominator
+                if n == 1 or (n <= _HIGHEST_ROOT and argument.top.is_constant()):
+                    return (argument if n == 1 else self.root(argument, n, None)).raised(power.numerator)
         key = base.key()
         unit = self._units.get(key, 1)
         times = power * unit
@@ -221,18 +224,24 @@ class Algebra:
                 self._roots[name] = lcm(have, n)
                 raise _Again
             return self._generator(self.letters.index(name)).raised(have // n)
+        u = self._reduced(u)
         if u.is_zero:
             return u
         outside, inside = self._split_root(u, n)
         rest = [(inside, 1)]
         if inside.top.is_constant() and inside.bottom.is_constant():
-            rest = [(self.number(base), k) for base, k in _prime_powers(inside.top.leading_coefficient())]
+            found = _prime_powers(inside.top.leading_coefficient())
+            rest = [(self.number(base if abs(base) >= 1 else 1 / base), k if abs(base) >= 1 else -k) for base, k in found]
         for base, k in rest:
             outside = outside * self._generator(self._slot(f"root{n}", base.key(), (n, base))).raised(k)
         return outside
 
     def vanishes(self, u: Quotient) -> bool:
-        """Whether it is 0 once the `n`-th power of every `n`-th root is what stands under it."""
+        """Whether it is 0 once every root is reduced."""
+        return self._reduced(u).is_zero
+
+    def _reduced(self, u: Quotient) -> Quotient:
+        """The same with the `n`-th power of every `n`-th root in the numerator taken for what stands under it."""
         for index in sorted(self._made, reverse=True):
             kind, argument = self._made[index]
             if not kind.startswith("root") or u.top.degrees()[index] < argument[0]:
@@ -242,10 +251,12 @@ class Algebra:
             for exponents, c in u.top.to_dict().items():
                 times, left = divmod(int(exponents[index]), n)
                 terms.setdefault(times, {})[*exponents[:index], left, *exponents[index + 1 :]] = c
+            below = Quotient(u.bottom, self._generators[0] ** 0)
             u = self.number(Fraction(0))
             for times, part in terms.items():
                 u = u + Quotient(self._ring.from_dict(part), self._generators[0] ** 0) * inside.raised(times)
-        return u.is_zero
+            u = u / below
+        return u
 
     def _split_root(self, u: Quotient, n: int) -> tuple[Quotient, Quotient]:
         """The `n`-th root of `u > 0` as a factor and a rest under the root, the same however `u` is written."""

@@ -266,12 +266,12 @@ def _divergence(p: Range, q: Range) -> Range:
     return _entropy(p).plus(cross).opposite()
 
 
-def _cosine(x: Range, quarter: int = 0) -> Range:
+def _wave(x: Range, sine: bool) -> Range:
     if not (x.least.is_finite() and x.most.is_finite()):
         return Range(arb(-1), arb(1), False, False, x.tame)
     middle = (x.least + x.most) / 2
     reach = arb(middle.mid(), (x.most - x.least).upper() / 2 + middle.rad())
-    value = (reach - quarter * arb.pi() / 2).cos()
+    value = reach.sin() if sine else reach.cos()
     return Range(max(value.lower(), arb(-1)), min(value.upper(), arb(1)), False, False, x.tame)
 
 
@@ -298,8 +298,8 @@ FUNCTIONS: dict[str, Any] = {
     "logit": _logit,
     "entropy": _entropy,
     "kl": _divergence,
-    "cos": _cosine,
-    "sin": lambda x: _cosine(x, 1),
+    "cos": lambda x: _wave(x, False),
+    "sin": lambda x: _wave(x, True),
     "acos": lambda x: _arc(x, "acos"),
     "asin": lambda x: _arc(x, "asin"),
     "atan": lambda x: rising(x, lambda t: t.atan(), -arb.pi() / 2, arb.pi() / 2, x.tame),

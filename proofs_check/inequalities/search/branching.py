@@ -68,7 +68,7 @@ class Search:
         self._by_choices: dict[tuple[tuple[int, bool], ...], int] = {}
         self._whole = [each.name for each in question.domain if each.is_integer and each.name in question.box]
         self._claim_nodes = question.pool.below(question.difference)
-        self._expr_nodes = question.pool.below(question.pool.from_sympy(question.expr))
+        self._expr_nodes = set(question.pool.below(question.pool.from_sympy(question.expr)))
 
     @property
     def left(self) -> list[Cell]:
@@ -137,7 +137,8 @@ class Search:
             cell.leaf = settle(cell.box, self.pieces[number], number, self.question)
             return cell.leaf is not None
         kink = self._open_kink(self._choices(inside, taken))
-        if len(taken) == _FORKS or kink is None:
+        # A kink that sympy has cancelled cannot be given a branch in what is left.
+        if len(taken) == _FORKS or kink not in self._expr_nodes:
             return False
         parts = (Cell(cell.box, cell.depth), Cell(cell.box, cell.depth))
         for part, side in zip(parts, (True, False), strict=True):

@@ -130,7 +130,7 @@ def question_of(
     sides = [side.subs(own if moved else into, simultaneous=True).rewrite(_HYPERBOLIC, sympy.exp) for side in sides]
     sides = [side.replace(sympy.LambertW, _lambert) for side in sides]
     if by == "log":
-        sides = [sympy.expand_log(sympy.log(side)) for side in sides]
+        sides = [sympy.expand_log(sympy.log(side), force=True) for side in sides]
     elif by != "nothing":
         sides = [side ** int(by) if by.isdigit() else sympy.exp(side) for side in sides]
     expr, factor = sides[0] - sides[1], None

@@ -17,8 +17,8 @@ from proofs_check.inequalities.search.boxes import Side, simplest
 from proofs_check.inequalities.search.claims import Question
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.pieces import VALUE, Piece, defined_at, zero_at
-from proofs_check.inequalities.search.pool import exact, letters_of, rational
-from proofs_check.inequalities.search.spans import NoValue, Span
+from proofs_check.inequalities.search.pool import Pool, exact, letters_of, rational
+from proofs_check.inequalities.search.spans import NoValue, Span, as_fraction
 
 Box = dict[str, Side]
 # Exact zeros are sought at numbers a person might choose, not at every corner of a small box.
@@ -50,7 +50,7 @@ def settle(box: Box, piece: Piece, number: int, question: Question) -> Leaf | No
         value = piece.span(VALUE, inside)
         if value is not None and suffices(value, strict):
             return Leaf("direct", number, tuple(faces))
-        if not strict and faces and _zero(here, piece):
+        if not strict and any(side.is_point for side in here.values()) and _zero(here, piece):
             return Leaf("zero", number, tuple(faces))
         for expansion in _taylor(here, piece, strict, question):
             return Leaf("taylor", number, tuple(faces), expansion)
@@ -127,16 +127,18 @@ def _taylor(box: Box, piece: Piece, strict: bool, question: Question) -> Iterato
                 continue
             there = _there(at, box)
             below, above = _under(side, there), _under(there, side)
-            if order % 2 and below is None and above is None:
-                continue
             hull = {**box, name: side.joined(there)}
             form = carrier(hull, piece, question)
-            slope = piece.span(((name, order),), Enclosure(question.pool, hull))
-            if form is None or slope is None:
+            if form is None or (strict and not (below or above)):
                 continue
-            sloping = spans.negate(slope) if order % 2 and above is None else slope
-            if suffices(sloping, strict) and (not strict or below or above):
-                yield {"letter": name, "at": _text(at), "order": order, "form": form}
+            # A derivative that vanishes at the place may have one sign where the first that does not has both.
+            for lower in range(order, 0, -1):
+                slope = piece.span(((name, lower),), Enclosure(question.pool, hull))
+                sloping = spans.negate(slope) if slope is not None and lower % 2 and above is None else slope
+                if lower % 2 and below is None and above is None:
+                    continue
+                if sloping is not None and suffices(sloping, strict):
+                    yield {"letter": name, "at": _text(at, question.pool), "order": lower, "form": form}
 
 
 def _may_vanish(name: str, at: Expr, box: Box, piece: Piece, question: Question) -> bool:
@@ -149,7 +151,13 @@ def _may_vanish(name: str, at: Expr, box: Box, piece: Piece, question: Question)
 
 def _there(at: Expr, box: Box) -> Side:
     """The numbers that a place may be: itself, or those of another letter."""
-    return Side.at(exact(at)) if at.is_Rational else box[at.name]
+    if at.is_Symbol:
+        return box[at.name]
+    if at.is_Rational:
+        return Side.at(exact(at))
+    pool = Pool()
+    found = Enclosure(pool, {}).span(pool.from_sympy(at))
+    return Side(as_fraction(found.low), as_fraction(found.high), False, False)
 
 
 def _under(low: Side, high: Side) -> bool | None:
@@ -179,6 +187,8 @@ def places(name: str, side: Side, piece: Piece, question: Question, box: Box) ->
         near = ((side.low + side.high) / 2).limit_denominator(_COARSEST)
         if side.closure_holds(near):
             found[rational(near)] = None
+    for number in piece.meetings(name, question.box):
+        found[number] = None
     for symbol in letters_of(piece.expressions(VALUE)[0]):
         other = box.get(symbol.name)
         if symbol.name != name and other is not None and not other.is_point and _touch(side, other):
@@ -282,5 +292,7 @@ def _minor(matrix: list[list[Span]]) -> Span:
     return total
 
 
-def _text(at: Expr) -> str:
-    return str(at) if at.is_Rational else f"letter {at.name}"
+def _text(at: Expr, pool: Pool) -> str:
+    if at.is_Symbol:
+        return f"letter {at.name}"
+    return str(at) if at.is_Rational else f"node {pool.from_sympy(at)}"

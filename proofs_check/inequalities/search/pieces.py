@@ -16,6 +16,7 @@ from sympy import Expr, Symbol, exp, expand_func, expand_log, factor_terms, log,
 from proofs_check.inequalities.search.boxes import Box, Side
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.factoring import factored
+from proofs_check.inequalities.search.meeting import meeting_numbers
 from proofs_check.inequalities.search.moments import FIRST, Moment
 from proofs_check.inequalities.search.polynomials import positive_forms
 from proofs_check.inequalities.search.pool import Pool, exact, rational
@@ -43,6 +44,7 @@ class Piece:
         found = [*forms(expr), *positive_forms(expr, {letter: box[letter.name] for letter in self.letters.values()})]
         self._expr: dict[Slope, list[Expr]] = {VALUE: list(dict.fromkeys(found))}
         self._whole: dict[Slope, list[Expr]] = {VALUE: [f for f in self._expr[VALUE] if f.has(Moment)][:1]}
+        self._meetings: list[Expr] | None = None
         self._nodes: dict[Slope, list[int]] = {}
         self._vanishing: dict[tuple[str, str, tuple[tuple[str, str], ...]], int | None] = {}
 
@@ -87,6 +89,14 @@ class Piece:
                 continue
             found = span if found is None else meet(found, span)
         return found
+
+    def meetings(self, letter: str, box: Box) -> list[Expr]:
+        """Irrational numbers at which a piece of one letter may be 0."""
+        if self._meetings is None:
+            only = list(self.letters) == [letter]
+            shortest = min(self._expr[VALUE], key=lambda expr: expr.count_ops())
+            self._meetings = meeting_numbers(shortest, self.letters[letter], box[letter]) if only else []
+        return self._meetings
 
     def vanishing(self, letter: str, at: Expr, fixed: dict[str, Fraction]) -> int | None:
         """How many derivatives in a letter, from the 0th, are 0 at `at` for all values of the free letters.

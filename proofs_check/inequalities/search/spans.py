@@ -8,6 +8,7 @@ value taken that is not is always sound, the reverse never.
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import NamedTuple
 
 from flint import arb
@@ -142,6 +143,12 @@ def _above_zero(a: Span, f: Callable[[arb], arb]) -> Span:
     if not low > 0:
         return checked(ZERO, high, True, a.high_open, a.smooth)
     return checked(low, high, a.low_open, a.high_open, a.smooth)
+
+
+def as_fraction(x: arb) -> Fraction:
+    """The dyadic number that a finite end is."""
+    mantissa, exponent = x.man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
 def rising(a: Span, f: Callable[[arb], arb], floor: arb, ceiling: arb) -> Span:
