@@ -1,6 +1,6 @@
 """Common inequalities by family, true ones and false ones close to them: how far `certify` reaches."""
 
-from held_out import ABOVE_0, BOTH, FROM_0, INSIDE, REALS, UNIT, WHOLE, case, d, k, n, p, q, x, y, z
+from held_out import ABOVE_0, BOTH, FROM_0, REALS, UNIT, WHOLE, case, d, k, n, p, q, x, y, z
 from sympy import (
     Abs,
     E,

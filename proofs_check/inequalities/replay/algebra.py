@@ -231,7 +231,9 @@ class Algebra:
         rest = [(inside, 1)]
         if inside.top.is_constant() and inside.bottom.is_constant():
             found = _prime_powers(inside.top.leading_coefficient())
-            rest = [(self.number(base if abs(base) >= 1 else 1 / base), k if abs(base) >= 1 else -k) for base, k in found]
+            rest = [
+                (self.number(base if abs(base) >= 1 else 1 / base), k if abs(base) >= 1 else -k) for base, k in found
+            ]
         for base, k in rest:
             outside = outside * self._generator(self._slot(f"root{n}", base.key(), (n, base))).raised(k)
         return outside
@@ -304,14 +306,14 @@ class Algebra:
 
     def wave(self, kind: str, u: Quotient) -> Quotient:
         """A wave, its inverse or Lambert's W of `u`, a new function; the values at 0 and `W(t e^t) = t` are known."""
-        if u.is_zero and kind != "acos":
-            return self.number(Fraction(kind == "cos"))
+        if u.is_zero:
+            return self.pi() * self.number(Fraction(1, 2)) if kind == "acos" else self.number(Fraction(kind == "cos"))
         if kind == "lambertw":
             for made, argument in list(self._made.values()):
                 # W is the inverse for t >= -1 only.
-                if made == "exp" and self._is_plainly_positive(argument):
-                    if u.key() == (argument * self.exp(argument)).key():
-                        return argument
+                inverse = made == "exp" and self._is_plainly_positive(argument)
+                if inverse and u.key() == (argument * self.exp(argument)).key():
+                    return argument
         return self._generator(self._slot(kind, u.key(), u))
 
     def pi(self) -> Quotient:

@@ -87,7 +87,15 @@ class Audit:
         self._bigger = self._check_difference(bigger, smaller)
         self.aliases = self._checked_aliases(payload["aliases"])
         self.pieces = [
-            Forms(self.nodes, self.difference, self._written_factor, self._factor is not None, self.algebra, piece, self.aliases)
+            Forms(
+                self.nodes,
+                self.difference,
+                self._written_factor,
+                self._factor is not None,
+                self.algebra,
+                piece,
+                self.aliases,
+            )
             for piece in payload["pieces"]
         ]
         self.leaves = 0
@@ -139,7 +147,8 @@ class Audit:
     def _check_difference(self, bigger: int, smaller: int) -> int:
         """Checks that the difference is the claim's larger side minus the smaller, after the changes of letters.
 
-        Both may stand under a logarithm or an exponential, or be raised to a power: these rise. Returns the node of the larger side.
+        Both may stand under a logarithm or an exponential, or be raised to a power: these rise. Returns the larger
+        side's node.
         """
         node = self.nodes[self.difference]
         if node[0] != "+" or len(node) != 3:

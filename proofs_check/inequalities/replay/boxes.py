@@ -59,7 +59,13 @@ def valid_node(node: Any, index: int) -> list[Any]:
 
 
 _ARITY = dict.fromkeys(("^", "root", "moment", "exp", "log", "logistic", "logit", "entropy", "abs"), 1)
-_ARITY |= {**dict.fromkeys(("cos", "sin", "tan", "acos", "asin", "atan", "lambertw"), 1), "kl": 2, "max": 2, "min": 2, "case": 3}
+_ARITY |= {
+    **dict.fromkeys(("cos", "sin", "tan", "acos", "asin", "atan", "lambertw"), 1),
+    "kl": 2,
+    "max": 2,
+    "min": 2,
+    "case": 3,
+}
 
 
 def children(node: list[Any]) -> list[int]:

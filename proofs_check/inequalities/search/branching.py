@@ -14,8 +14,8 @@ from flint import ctx
 from proofs_check.inequalities.search import refuting
 from proofs_check.inequalities.search.boxes import Side, split, split_after
 from proofs_check.inequalities.search.claims import Question, resolved
-from proofs_check.inequalities.search.domains import whole
 from proofs_check.inequalities.search.corners import Box, Leaf, settle, suffices
+from proofs_check.inequalities.search.domains import whole
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.pieces import Piece
 from proofs_check.inequalities.search.pool import KINKS
@@ -116,9 +116,9 @@ class Search:
                 return None
             with suppress(NoValue):
                 value = self._value(inside)
-                if self.question.compares(inside) and not self._settle(cell, inside, {}):
-                    if value is not None and suffices(value, self.question.strict):
-                        cell.leaf = Leaf("direct", -1)
+                open_still = self.question.compares(inside) and not self._settle(cell, inside, {})
+                if open_still and value is not None and suffices(value, self.question.strict):
+                    cell.leaf = Leaf("direct", -1)
         return refuting.near(self.question, cell.box) if cell.leaf is None and cell.either is None else None
 
     def _value(self, inside: Enclosure) -> Span | None:

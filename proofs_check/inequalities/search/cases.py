@@ -19,7 +19,7 @@ from proofs_check.inequalities.search.ways import changed, unchanged
 
 _DEEPEST, _MOST = 9, 250
 _SHARE = 16
-DEBUG=0
+DEBUG = 0
 
 
 class ByCases:
@@ -48,7 +48,8 @@ class ByCases:
                     return None
                 if not search.left:
                     return {"proof": dict(certificate_of(search).payload)}
-        if DEBUG: print(depth, [c.letter+'>'+c.other for c in given], plain.expr if way is not None else '')
+        if DEBUG:
+            print(depth, [c.letter + ">" + c.other for c in given], plain.expr if way is not None else "")
         cut = None if depth == _DEEPEST or self._is_over() else self._cut(plain, depth)
         if cut is None:
             return None

@@ -16,8 +16,8 @@ from proofs_check.inequalities.search.boxes import Side
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.factoring import factored
 from proofs_check.inequalities.search.pool import Pool, finite
-from proofs_check.inequalities.search.substitution import CASES, Change, letter_of
 from proofs_check.inequalities.search.spans import NoValue
+from proofs_check.inequalities.search.substitution import CASES, Change, letter_of
 from theory.errors import DomainError
 
 KINKED = (sympy.Abs, sympy.Max, sympy.Min, sympy.Piecewise)
@@ -101,8 +101,8 @@ def question_of(
 ) -> Question:
     """The claim as a question for the search; `DomainError` unless it is an inequality between known functions.
 
-    The sides can be compared by their logarithms (`log`), exponentials (`exp`) or powers (`2`), and the difference can be `cleared`
-    of its denominator.
+    The sides can be compared by their logarithms (`log`), exponentials (`exp`) or powers (`2`), and the difference
+    can be `cleared` of its denominator.
     """
     check_claim(claim)
     pool = Pool()

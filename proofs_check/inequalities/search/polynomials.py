@@ -92,8 +92,10 @@ def _basis(letter: Symbol, side: Side, degree: int) -> list[tuple[Expr, list[Exp
     """Nonnegative terms in a letter, each with its coefficient in every power of the letter."""
     low = rational(side.low) if side.low is not None else sympy.Integer(0)
     if side.high is None:
-        rows = [[comb(n, k) * low ** (n - k) if k <= n else sympy.Integer(0) for n in range(degree + 1)]
-                for k in range(degree + 1)]
+        rows = [
+            [comb(n, k) * low ** (n - k) if k <= n else sympy.Integer(0) for n in range(degree + 1)]
+            for k in range(degree + 1)
+        ]
         return [((letter - low) ** k, row) for k, row in enumerate(rows)]
     high = rational(side.high)
     width = high - low
@@ -102,8 +104,11 @@ def _basis(letter: Symbol, side: Side, degree: int) -> list[tuple[Expr, list[Exp
         # The blossom of x^n at k ends `high` and the rest `low`.
         row = []
         for n in range(degree + 1):
-            picks = (comb(k, j) * comb(degree - k, n - j) * high**j * low ** (n - j) for j in range(n + 1)
-                     if n - j <= degree - k)
+            picks = (
+                comb(k, j) * comb(degree - k, n - j) * high**j * low ** (n - j)
+                for j in range(n + 1)
+                if n - j <= degree - k
+            )
             row.append(sympy.Rational(1, comb(degree, n)) * sum(picks, sympy.Integer(0)))
         term = comb(degree, k) * (letter - low) ** k * (high - letter) ** (degree - k) / width**degree
         found.append((term, row))

@@ -15,7 +15,6 @@ from proofs_check.inequalities.search.polynomials import polynomial
 from proofs_check.inequalities.search.pool import letters_of
 from proofs_check.inequalities.search.substitution import KINDS, Change, change_of, fresh, matching
 
-
 # Roots of higher order make polynomials too long.
 _HIGHEST_POWER = 5
 
