@@ -123,34 +123,19 @@ def image(change: Mapping[str, Any], side: Side) -> Side:
     """The new letter's side; `Broken` unless the change maps it onto all of the old letter's side."""
     least, most, least_missed, most_missed = side
     shift, sign, kind = Fraction(change["shift"]), change["sign"], change["kind"]
-    if sign not in (1, -1) or kind not in ("exp", "reciprocal", "fraction", *_ENDS):
+    if sign not in (1, -1) or kind not in ("reciprocal", "lambert"):
         raise Broken("the change of a letter is of no known kind")
-    if kind in _ENDS:
-        if shift != 0 or sign != 1 or not {least, most} <= set(_ENDS[kind]) or least is None:
-            raise Broken("the change does not start and end at the ends")
-        low, high = _ENDS[kind][least], _ENDS[kind][most]
-        return low, high, least_missed or low is None, most_missed
-    if kind == "exp" and least is None and most is None and sign == 1:
-        return Fraction(0), None, True, True
+    if kind == "lambert":
+        if shift != 0 or sign != 1 or least != 0 or most is not None:
+            raise Broken("the change does not start at the end")
+        return side
     end, missed, far = (least, least_missed, most) if sign == 1 else (most, most_missed, least)
     if end is None or far is not None:
         raise Broken("a change of a letter needs one finite end")
     gap = sign * (end - shift)
-    if kind in ("exp", "fraction"):
-        if gap != 0:
-            raise Broken("the change does not start at the end")
-        return (Fraction(0), Fraction(1), True, missed) if kind == "exp" else (Fraction(0), Fraction(1), missed, True)
     if gap < 0 or (gap == 0 and not missed):
         raise Broken("the change does not reach the end")
     return (Fraction(0), 1 / gap, True, missed) if gap else (Fraction(0), None, True, True)
-
-
-# Where changes that rise take the least and the largest value of a letter.
-_ENDS: dict[str, dict[Fraction | None, Fraction | None]] = {
-    "growth": {Fraction(0): None, Fraction(1): Fraction(0), None: None},
-    "square": {Fraction(0): Fraction(0), Fraction(1): Fraction(1), None: None},
-    "lambert": {Fraction(0): Fraction(0), None: None},
-}
 
 
 def part_above(name: str, change: Mapping[str, Any], box: Box) -> Side:

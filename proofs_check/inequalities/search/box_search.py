@@ -164,7 +164,7 @@ class _Wrongness(Logic[Any]):
 def _floats() -> Target:
     """numpy, with the functions that `proofs_check.inequalities.points` adds to Arb."""
     plain = array_target(np, special)
-    more = {sympy.atan: np.arctan, sympy.LambertW: lambda x: special.lambertw(x).real}
+    more: dict[Any, Any] = {sympy.atan: np.arctan, sympy.LambertW: lambda x: special.lambertw(x).real}
     more |= {sympy.sin: np.sin, sympy.tan: np.tan, sympy.sinh: np.sinh, sympy.cosh: np.cosh, sympy.tanh: np.tanh}
     return replace(plain, number=_nearest, operations={**plain.operations, **more, RealPower: np.power})
 

@@ -19,7 +19,6 @@ from proofs_check.inequalities.search.ways import changed, unchanged
 
 _DEEPEST, _MOST = 9, 250
 _SHARE = 16
-DEBUG = 0
 
 
 class ByCases:
@@ -35,7 +34,7 @@ class ByCases:
         request = self._request
         way = self._way
         by, cleared = (way.by, way.factor is not None) if way is not None else ("nothing", False)
-        plain = question_of(request.claim, request.domain, given, request.hints, by, cleared)
+        plain = question_of(request.claim, request.domain, given, by, cleared)
         if (way is not None and (not given or _is_plain(plain))) or (way is None and given):
             for question in [plain] if way is not None else self._ways(plain, given):
                 if self._is_over():
@@ -48,8 +47,6 @@ class ByCases:
                     return None
                 if not search.left:
                     return {"proof": dict(certificate_of(search).payload)}
-        if DEBUG:
-            print(depth, [c.letter + ">" + c.other for c in given], plain.expr if way is not None else "")
         cut = None if depth == _DEEPEST or self._is_over() else self._cut(plain, depth)
         if cut is None:
             return None

@@ -145,11 +145,6 @@ def _collect(cell: Cell, slopes: list[set[Slope]]) -> None:
     used.update(((name, 1),) for name, _ in leaf.faces)
     if leaf.method == "taylor":
         used.update(((leaf.details["letter"], order),) for order in range(1, leaf.details["order"] + 1))
-    if leaf.method in ("mean", "convex"):
-        used.update(((name, 1),) for name in leaf.details["at"])
-    if leaf.method == "convex":
-        names = sorted(leaf.details["at"])
-        used.update(((a, 2),) if a == b else ((a, 1), (b, 1)) for a in names for b in names if a <= b)
 
 
 def _piece(piece: Piece, forms: Mapping[Slope, list[int]], number: Mapping[int, int]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -40,7 +39,6 @@ class Question:
     difference: int
     expr: Expr
     changes: tuple[Change, ...] = ()
-    hints: tuple[Mapping[str, Fraction], ...] = ()
     by: str = "nothing"
     factor: int | None = None
 
@@ -95,7 +93,6 @@ def question_of(
     claim: Any,
     domain: Mapping[Symbol, Side],
     changes: tuple[Change, ...] = (),
-    hints: tuple[Mapping[str, Fraction], ...] = (),
     by: str = "nothing",
     cleared: bool = False,
 ) -> Question:
@@ -150,7 +147,6 @@ def question_of(
         difference=replace_letters(pool, compared, replaced),
         expr=expr,
         changes=changes,
-        hints=hints,
         by=by,
         factor=None if factor is None else pool.from_sympy(factor),
     )

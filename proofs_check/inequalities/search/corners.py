@@ -29,9 +29,8 @@ _COARSEST = 64
 class Leaf:
     """The proof on one box: slides to faces, each along a letter whose slope has one sign, then one argument there.
 
-    direct: the enclosure decides. zero: the difference is 0 everywhere. mean: the mean-value form about `at` decides.
-    taylor: along a letter, derivatives 0 to order-1 vanish at `at` and the next keeps its sign. convex: value and
-    slopes vanish at `at`, and the Hessian is positive definite.
+    direct: the enclosure decides. zero: the difference is 0 everywhere. taylor: along a letter, derivatives 0 to
+    order-1 vanish at `at` and the next keeps its sign. gap: an integer letter has no value there.
     """
 
     method: str
@@ -61,12 +60,6 @@ def settle(box: Box, piece: Piece, number: int, question: Question) -> Leaf | No
         faces.append((name, end))
         here = {**here, name: Side.at(x)}
         strict = strict and not gained
-    details = _mean(here, piece, strict, question)
-    if details is not None:
-        return Leaf("mean", number, tuple(faces), details)
-    details = _convex(here, piece, strict, question)
-    if details is not None:
-        return Leaf("convex", number, tuple(faces), details)
     return None
 
 
@@ -174,9 +167,6 @@ def places(name: str, side: Side, piece: Piece, question: Question, box: Box) ->
     for end in (root.low, root.high):
         if end is not None:
             found[rational(end)] = None
-    for hint in question.hints:
-        if name in hint:
-            found[rational(hint[name])] = None
     for whole in (0, 1):
         if side.closure_holds(Fraction(whole)):
             found[Rational(whole)] = None
@@ -201,95 +191,6 @@ def _touch(a: Side, b: Side) -> bool:
     a_under = a.high is not None and b.low is not None and a.high < b.low
     b_under = b.high is not None and a.low is not None and b.high < a.low
     return not (a_under or b_under)
-
-
-def _mean(box: Box, piece: Piece, strict: bool, question: Question) -> dict[str, Any] | None:
-    if any(side.low is None or side.high is None for side in box.values()):
-        return None
-    if carrier(box, piece, question) is None:
-        return None
-    centre = {name: side.inside() for name, side in box.items()}
-    at_centre = Enclosure(question.pool, {name: Side.at(x) for name, x in centre.items()})
-    total = piece.span(VALUE, at_centre)
-    inside = Enclosure(question.pool, box)
-    for name, side in box.items():
-        if total is None or side.is_point or name not in piece.letters:
-            continue
-        slope = piece.span(((name, 1),), inside)
-        if slope is None:
-            return None
-        offset = spans.add(side.span(), spans.negate(Side.at(centre[name]).span()))
-        total = spans.add(total, spans.multiply(slope, offset))
-    if total is None or not suffices(total, strict):
-        return None
-    return {"at": {name: str(x) for name, x in sorted(centre.items())}}
-
-
-def _convex(box: Box, piece: Piece, strict: bool, question: Question) -> dict[str, Any] | None:
-    """A point where value and slopes vanish, with a positive definite Hessian on the hull with the box."""
-    free = [name for name in sorted(piece.letters) if not box[name].is_point]
-    if not 2 <= len(free) <= 3:
-        return None
-    for at in _points(box, free, question):
-        place = {piece.letters[name]: rational(x) for name, x in at.items() if name in piece.letters}
-        hull = {name: side.joined(Side.at(at[name])) for name, side in box.items()}
-        first = piece.expressions(VALUE)[0]
-        if not (defined_at(first, place) and zero_at(first, place)):
-            continue
-        if not all(_flat(piece, name, place) for name in free):
-            continue
-        form = carrier(hull, piece, question)
-        apart = any(not box[name].holds(at[name]) for name in free)
-        if form is None or (strict and not apart):
-            continue
-        matrix = hessian(piece, free, Enclosure(question.pool, hull))
-        if matrix is not None and positive_definite(matrix):
-            return {"at": {name: str(at[name]) for name in sorted(at)}, "form": form}
-    return None
-
-
-def _flat(piece: Piece, name: str, place: dict[Any, Expr]) -> bool:
-    slope = piece.expressions(((name, 1),))[0]
-    return defined_at(slope, place) and zero_at(slope, place)
-
-
-def _points(box: Box, free: list[str], question: Question) -> Iterator[dict[str, Fraction]]:
-    fixed = {name: side.low for name, side in box.items() if side.is_point and side.low is not None}
-    for hint in question.hints:
-        if all(name in hint for name in free):
-            yield fixed | {name: hint[name] for name in free}
-    if all(box[name].low is not None and box[name].high is not None for name in free):
-        simple = {name: simplest(box[name].low, box[name].high) for name in free}  # type: ignore[arg-type]
-        if all(x.denominator <= _COARSEST for x in simple.values()):
-            yield fixed | simple
-        near = {name: ((box[name].low + box[name].high) / 2).limit_denominator(_COARSEST) for name in free}  # type: ignore[operator]
-        if all(box[name].closure_holds(x) for name, x in near.items()):
-            yield fixed | near
-
-
-def hessian(piece: Piece, names: list[str], inside: Enclosure) -> list[list[Span]] | None:
-    """Second derivatives over the box; None where one is unknown."""
-    rows = [
-        [piece.span(((a, 2),) if a == b else ((min(a, b), 1), (max(a, b), 1)), inside) for b in names] for a in names
-    ]
-    known = [[span for span in row if span is not None] for row in rows]
-    return known if all(len(row) == len(names) for row in known) else None
-
-
-def positive_definite(matrix: list[list[Span]]) -> bool:
-    """Whether every matrix within these spans is positive definite, by Sylvester's criterion."""
-    return all(_minor([row[:size] for row in matrix[:size]]).is_positive() for size in range(1, len(matrix) + 1))
-
-
-def _minor(matrix: list[list[Span]]) -> Span:
-    if len(matrix) == 1:
-        return matrix[0][0]
-    total = spans.constant(spans.ZERO)
-    for column, entry in enumerate(matrix[0]):
-        rest = [[*row[:column], *row[column + 1 :]] for row in matrix[1:]]
-        term = spans.multiply(entry, _minor(rest))
-        total = spans.add(total, spans.negate(term) if column % 2 else term)
-    return total
 
 
 def _text(at: Expr, pool: Pool) -> str:

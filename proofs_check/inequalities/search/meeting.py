@@ -8,10 +8,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import sympy
-from mpmath import mp, mpf
+from mpmath import mp, mpf  # type: ignore[import-untyped]
 from sympy import Expr, Symbol
 
 from proofs_check.inequalities.search.boxes import Side
@@ -22,7 +23,7 @@ _STEEPEST = 50
 
 
 def meeting_numbers(expr: Expr, letter: Symbol, side: Side) -> list[Expr]:
-    """Irrational numbers of a side at which an expression and its slope are close to 0, each in closed form."""
+    """Numbers of a side at which an expression and its slope are close to 0, each in closed form."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -45,18 +46,16 @@ def meeting_numbers(expr: Expr, letter: Symbol, side: Side) -> list[Expr]:
                 continue
             if near and _holds(side, root):
                 found |= dict.fromkeys(list(_recognised(root))[:1])
-    return [number for number in found if not number.is_Rational]
+    return list(found)
 
 
-def _drawn(side: Side) -> np.ndarray:
+def _drawn(side: Side) -> Any:
     far = np.geomspace(1e-4, 1e4, _DRAWN)
-    low = None if side.low is None else float(side.low)
-    high = None if side.high is None else float(side.high)
-    if low is not None and high is not None:
-        return np.linspace(low, high, _DRAWN + 2)[1:-1]
-    if low is None and high is None:
-        return np.concatenate([-far, far])
-    return low + far if low is not None else high - far
+    if side.low is not None and side.high is not None:
+        return np.linspace(float(side.low), float(side.high), _DRAWN + 2)[1:-1]
+    if side.low is not None:
+        return float(side.low) + far
+    return np.concatenate([-far, far]) if side.high is None else float(side.high) - far
 
 
 def _holds(side: Side, x: mpf) -> bool:

@@ -91,7 +91,7 @@ class Piece:
         return found
 
     def meetings(self, letter: str, box: Box) -> list[Expr]:
-        """Irrational numbers at which a piece of one letter may be 0."""
+        """Numbers at which a piece of one letter may be 0."""
         if self._meetings is None:
             only = list(self.letters) == [letter]
             shortest = min(self._expr[VALUE], key=lambda expr: expr.count_ops())
@@ -154,9 +154,6 @@ def _forms(expr: Expr) -> Iterator[Expr]:
         return
     yield factored(together(plain))
     yield factor_terms(plain)
-    rooted = _in_roots(plain)
-    if rooted is not None:
-        yield rooted
     spread = expand_log(plain.replace(log, lambda x: log(factored(together(x)))))
     yield spread
     yield factored(together(spread))
@@ -165,19 +162,6 @@ def _forms(expr: Expr) -> Iterator[Expr]:
     if whole is not None:
         yield whole
         yield factored(together(whole))
-
-
-def _in_roots(expr: Expr) -> Expr | None:
-    """Factored as a fraction in the roots it holds; None where it holds no root of a nonnegative letter."""
-    roots: dict[Symbol, int] = {}
-    for base, exponent in (node.args for node in expr.atoms(sympy.Pow)):
-        if base.is_Symbol and base.is_nonnegative and exponent.is_Rational and exponent.q > 1:
-            roots[base] = sympy.ilcm(roots.get(base, 1), exponent.q)
-    if not roots:
-        return None
-    letters = {x: sympy.Dummy(positive=True) for x in roots}
-    flat = expr.subs({x: letters[x] ** n for x, n in roots.items()})
-    return factored(together(flat)).subs({letters[x]: x ** sympy.Rational(1, n) for x, n in roots.items()})
 
 
 def expand_func_but_moments(expr: Expr) -> Expr:

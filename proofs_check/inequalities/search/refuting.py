@@ -73,7 +73,7 @@ def back(point: Mapping[str, Fraction], question: Question) -> Point | None:
     """The point in the claim's own letters; through a logarithm, a rational close to it."""
     values = dict(point)
     for change in reversed(question.changes):
-        if change.kind in ("growth", "lambert") and values[change.new] > _STEEPEST:
+        if change.kind == "lambert" and values[change.new] > _STEEPEST:
             return None
         values[change.letter] = change.back(values)
     found = {name: x for name, x in values.items() if name in question.sides}

@@ -6,10 +6,9 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-from sympy import Expr, Symbol
+from sympy import Symbol
 
 from proofs_check.inequalities.replay import replay_bytes
 from proofs_check.inequalities.search import refuting
@@ -31,12 +30,10 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Request:
-    """One claim with the interval of every letter, the hints, the budget of boxes and the precision in bits."""
+    """One claim with the interval of every letter, the budget of boxes and the precision in bits."""
 
     claim: Any
     domain: Mapping[Symbol, Side]
-    substitution: Mapping[Symbol, Expr] | None
-    hints: tuple[dict[str, Fraction], ...]
     boxes: int
     precision: int
 
@@ -79,7 +76,7 @@ def _marked(progress: Report) -> Report:
 def _search(request: Request, seconds: float | None, progress: Report | None) -> Finding:
     begun = time.monotonic()
     deadline = math.inf if seconds is None else begun + seconds
-    plain = question_of(request.claim, request.domain, hints=request.hints)
+    plain = question_of(request.claim, request.domain)
     point = refuting.scan(plain)
     searches: list[Search] = []
     total, share = 0, _FIRST_SHARE
@@ -127,14 +124,13 @@ def _search(request: Request, seconds: float | None, progress: Report | None) ->
 
     if point is not None:
         return refuted(point)
-    free = request.substitution is None
-    way = as_polynomial(request, plain) if free else None
+    way = as_polynomial(request, plain)
     settled = by_cases(way) if way is not None else None
     settled = settled or in_turn(begun_in_turn(unchanged(request, plain)))
     if settled is None and goes_on():
         # A search in floats takes less time than thousands of boxes.
         point = refuting.proposed(plain)
-        settled = refuted(point) if point is not None else by_cases(None) if free and way is None else None
+        settled = refuted(point) if point is not None else by_cases(None) if way is None else None
     settled = settled or in_turn(begun_in_turn(changed(request, plain)))
     while settled is None and goes_on() and (turn := [search for search in searches if not search.is_over]):
         share *= 4

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import sympy
-from sympy import Expr, Symbol
+from sympy import Expr
 
-from proofs_check.inequalities.search.boxes import Side
 from proofs_check.inequalities.search.claims import Question, question_of
 from proofs_check.inequalities.search.polynomials import polynomial
 from proofs_check.inequalities.search.pool import letters_of
-from proofs_check.inequalities.search.substitution import KINDS, Change, change_of, fresh, matching
+from proofs_check.inequalities.search.substitution import Change, change_of, fresh
 
 # Roots of higher order make polynomials too long.
 _HIGHEST_POWER = 5
@@ -24,26 +23,22 @@ _HIGHEST_POWER = 5
 
 
 def unchanged(request: Any, plain: Question, given: tuple[Change, ...] = ()) -> Iterator[Question]:
-    """The claim in its own letters, or in those of a case; none where the caller asks for others."""
-    if request.substitution is None:
-        yield plain
-        yield from _compared(request, given)
+    """The claim in its own letters, or in those of a case."""
+    yield plain
+    yield from _compared(request, given)
 
 
 def changed(request: Any, plain: Question, given: tuple[Change, ...] = ()) -> Iterator[Question]:
     """The claim in other letters."""
-    asked = request.substitution
-    for change in _changes(plain) if asked is None else [_asked(asked, plain.sides)]:
-        moved = (*given, *change)
-        yield question_of(request.claim, request.domain, moved, request.hints)
-        if asked is None:
-            yield from _compared(request, moved)
+    for change in _changes(plain):
+        yield question_of(request.claim, request.domain, (*given, *change))
+        yield from _compared(request, (*given, *change))
 
 
 def _compared(request: Any, changes: tuple[Change, ...]) -> Iterator[Question]:
     """The sides compared in every other way."""
     for by, cleared in list(itertools.product(_ways(request.claim), (False, True)))[1:]:
-        question = question_of(request.claim, request.domain, changes, request.hints, by, cleared)
+        question = question_of(request.claim, request.domain, changes, by, cleared)
         if question.factor is not None or not cleared:
             yield question
 
@@ -51,7 +46,7 @@ def _compared(request: Any, changes: tuple[Change, ...]) -> Iterator[Question]:
 def as_polynomial(request: Any, plain: Question, given: tuple[Change, ...] = ()) -> Question | None:
     """The first way in which the difference is a polynomial in two or more letters; None where there is none."""
     for by, cleared in itertools.product(_ways(request.claim), (False, True)):
-        found = question_of(request.claim, request.domain, given, request.hints, by, cleared)
+        found = question_of(request.claim, request.domain, given, by, cleared)
         if len(found.box) > 1 and polynomial(found.expr, letters_of(found.expr)) is not None:
             return found
     return None
@@ -79,29 +74,13 @@ def _is_steep(side: Expr) -> bool:
     return any(power.args[-1].free_symbols for power in side.atoms(sympy.Pow, sympy.exp, sympy.cosh))
 
 
-def _asked(substitution: Mapping[Symbol, Expr], sides: Mapping[str, Side]) -> tuple[Change, ...]:
-    taken = set(sides)
-    changes = []
-    for symbol, written in substitution.items():
-        new = fresh(symbol.name, taken)
-        taken.add(new)
-        changes.append(matching(symbol, written, sides[symbol.name], new))
-    return tuple(changes)
-
-
 def _changes(plain: Question) -> Iterator[tuple[Change, ...]]:
-    """Every combination of changes for the unbounded letters; Lambert's W of a letter asks for its own."""
+    """One change for the unbounded letters, one or two; Lambert's W of a letter asks for its own."""
     taken = {*plain.sides, *plain.box}
     unbounded = [name for name, side in plain.box.items() if side.low is None or side.high is None]
     inverted = {inner.name for inner in (node.args[0] for node in plain.claim.atoms(sympy.LambertW)) if inner.is_Symbol}
-    kinds = ("lambert",) if inverted & set(unbounded) else KINDS
-    if not unbounded or len(unbounded) > 2:
-        return
-    for chosen in itertools.product(kinds, repeat=len(unbounded)):
-        changes: list[Change] = []
-        for name, kind in zip(unbounded, chosen, strict=True):
-            change = change_of(kind, name, fresh(name, taken), plain.box[name])
-            if change is not None:
-                changes.append(change)
-        if len(changes) == len(unbounded):
-            yield tuple(changes)
+    kind = "lambert" if inverted & set(unbounded) else "reciprocal"
+    changes = [change_of(kind, name, fresh(name, taken), plain.box[name]) for name in unbounded]
+    known = tuple(change for change in changes if change is not None)
+    if 0 < len(known) == len(unbounded) <= 2:
+        yield known
