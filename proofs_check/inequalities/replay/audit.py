@@ -9,7 +9,7 @@ from typing import Any
 
 from flint import ctx
 
-from proofs_check.inequalities.replay.algebra import Algebra, Quotient
+from proofs_check.inequalities.replay.algebra import Algebra, Quotient, Unreadable
 from proofs_check.inequalities.replay.boxes import (
     Box,
     Broken,
@@ -119,14 +119,14 @@ class Audit:
         algebra = Algebra(sorted(domain), _nonnegative(domain))
 
         def equal(index: int, said: int) -> bool:
-            Reading(stated.nodes, domain, {}).range_of(said)
-            return bool(
-                algebra.decide(
-                    lambda: algebra.vanishes(
-                        read(algebra, self.nodes, index, {}, {}) - read(algebra, stated.nodes, said, {}, {})
-                    )
-                )
-            )
+            def gap() -> Quotient:
+                return read(algebra, self.nodes, index, {}, {}) - read(algebra, stated.nodes, said, {}, {})
+
+            try:
+                Reading(stated.nodes, domain, {}).range_of(said)
+                return bool(algebra.decide(lambda: algebra.vanishes(gap())))
+            except (Nowhere, Unreadable):
+                return False
 
         same = Matching(self.nodes, stated, equal).same
         if stated.relation != relation or not (same(lhs, stated.lhs) and same(rhs, stated.rhs)):

@@ -17,8 +17,6 @@ from theory.errors import DomainError
 QUICK_FALSE, QUICK_TRUE = list(FALSE)[::6], list(TRUE)[::7]
 # False at an irrational point alone, where no rational one refutes; or where nothing has looked.
 NOT_REFUTED = {"at sqrt 2", "at a cube root", "at pi", "at log 2", "at e", "log of negatives"}
-# Functions that intervals are not known for.
-REFUSED = {"LambertW above log", "LambertW above its argument", "LambertW"}
 
 
 def certified(case, **budget):
@@ -55,31 +53,21 @@ def true_verdict(name, **budget):
     return found.verdict
 
 
-def but_refused(names):
-    return [name for name in names if name not in REFUSED]
-
-
 def test_there_are_enough_of_each_and_most_are_refuted():
     assert len(FALSE) >= 60
     assert len(TRUE) >= 60
-    assert len(NOT_REFUTED | REFUSED) <= len(FALSE) / 8
+    assert len(NOT_REFUTED) <= len(FALSE) / 8
     assert set(FALSE) > NOT_REFUTED
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED))
-def test_a_function_without_intervals_is_refused(name):
-    with pytest.raises(DomainError, match="LambertW"):
-        certified((FALSE | TRUE)[name])
-
-
-@pytest.mark.parametrize("name", but_refused(QUICK_FALSE))
+@pytest.mark.parametrize("name", QUICK_FALSE)
 def test_a_false_inequality_is_never_proved(name):
     # Boxes, not seconds: what is refuted must not depend on the machine.
     missed = name in NOT_REFUTED
     assert false_verdict(name, boxes=100 if missed else 600) is (Verdict.UNDECIDED if missed else Verdict.REFUTED)
 
 
-@pytest.mark.parametrize("name", but_refused(QUICK_TRUE))
+@pytest.mark.parametrize("name", QUICK_TRUE)
 def test_a_true_inequality_is_never_refuted(name):
     assert true_verdict(name, seconds=1) in (Verdict.PROVED, Verdict.UNDECIDED)
 
@@ -100,14 +88,14 @@ def test_an_attack_on_a_false_inequality(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", but_refused(FALSE))
+@pytest.mark.parametrize("name", FALSE)
 def test_no_false_inequality_is_proved(name):
     missed = name in NOT_REFUTED
     assert false_verdict(name, boxes=4000, seconds=300) is (Verdict.UNDECIDED if missed else Verdict.REFUTED)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", but_refused(TRUE))
+@pytest.mark.parametrize("name", TRUE)
 def test_no_true_inequality_is_refuted(name):
     assert true_verdict(name, seconds=6) in (Verdict.PROVED, Verdict.UNDECIDED)
 

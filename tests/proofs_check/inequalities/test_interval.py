@@ -251,7 +251,7 @@ def test_the_budget_is_kept_and_what_is_left_is_named():
     assert open_ended.left
 
 
-def test_the_boxes_of_all_substitutions_together_keep_to_the_budget():
+def test_the_boxes_of_all_ways_together_keep_to_the_budget():
     hard = Gt((x**2 - 2) ** 2 + y**2, 0), {x: FROM_0, y: FROM_0}
     found = certify(*hard, boxes=300)
     assert found.verdict is Verdict.UNDECIDED
@@ -275,23 +275,16 @@ def test_progress_is_reported_and_an_interruption_passes_through():
     assert seen[0].done == 0
 
 
-@pytest.mark.parametrize("written", [-log(y), 1 / y - 1, y / (1 - y)], ids=str)
-def test_a_change_of_variable_is_exact(written):
-    found = certify(Le(log(1 + x), x), {x: FROM_0}, substitution={x: written})
+def test_a_change_of_variable_brings_infinity_to_an_end():
+    found = certify(Lt(x * log(1 + 1 / x), 1), {x: ABOVE_0})
     assert isinstance(found, Certified)
     assert found.certificate.payload["substitution"]["x"]["new"] == "t_x"
 
 
-@pytest.mark.parametrize("written", [-2 * log(y), y**2, 1 / y, exp(y)], ids=str)
-def test_a_change_of_variable_that_may_miss_points_is_refused(written):
-    with pytest.raises(DomainError, match="must be one of"):
-        certify(Ge(x, 0), {x: FROM_0}, substitution={x: written})
-
-
-def test_a_hint_finds_an_equality_that_no_one_would_guess():
+def test_an_equality_is_found_that_no_one_would_guess():
     odd = Rational(123, 457)
     claim = Ge(exp(x) - exp(odd) * (1 + x - odd), 0)
-    assert certify(claim, {x: REALS}, equality_at=[{x: odd}], boxes=40).verdict is Verdict.PROVED
+    assert certify(claim, {x: REALS}, boxes=40).verdict is Verdict.PROVED
 
 
 def test_a_power_that_has_values_at_whole_exponents_alone_is_refuted_there():

@@ -37,15 +37,14 @@ HALF_LINE, FROM_1 = {x: Interval(0, oo)}, {x: Interval(1, oo)}
 DOWN = {x: Interval(-oo, 0)}
 CHANGES = {
     # Each new letter would miss part of the old one's side, on which the claim is false; or reach beyond it.
-    "exp from above the end": (above(x - 1), HALF_LINE, change("exp", 1, 1, 0, 1, True, False), "start at the end"),
-    "exp from below the end": (above(x + 1), HALF_LINE, change("exp", -1, 1, 0, 1, True, False), "start at the end"),
-    "fraction from above the end": (
+    "lambert from above the end": (
         above(x - 1),
         HALF_LINE,
-        change("fraction", 1, 1, 0, 1, False, True),
-        "start at the end",
+        change("lambert", 1, 1, 0, None, False, True),
+        "at the end",
     ),
-    "downwards": (above(-x - 1), DOWN, change("exp", -1, -1, 0, 1, True, False), "start at the end"),
+    "lambert the other way": (above(-x - 1), DOWN, change("lambert", 0, -1, 0, None, False, True), "at the end"),
+    "lambert with an end": (above(x), ROW, change("lambert", 0, 1, 0, 1, False, False), "at the end"),
     "reciprocal past the end": (
         above(x - 1),
         HALF_LINE,
@@ -58,18 +57,18 @@ CHANGES = {
         change("reciprocal", 0, 1, 0, None, True, True),
         "reach the end",
     ),
-    "the wrong way": (above(x), HALF_LINE, change("exp", 0, -1, 0, 1, True, False), "one finite end"),
-    "two finite ends": (above(x), ROW, change("exp", 0, 1, 0, 1, True, False), "one finite end"),
+    "the wrong way": (above(x), HALF_LINE, change("reciprocal", 0, -1, 0, None, True, True), "one finite end"),
+    "two finite ends": (above(x), ROW, change("reciprocal", 0, 1, 0, None, True, True), "one finite end"),
     "no finite end": (
         above(x**2),
         {x: Interval(-oo, oo)},
         change("reciprocal", 0, 1, 0, None, True, True),
         "one finite end",
     ),
-    "a sign that is none": (above(x), HALF_LINE, change("exp", 0, 2, 0, 1, True, False), "no known kind"),
+    "a sign that is none": (above(x), HALF_LINE, change("reciprocal", 0, 2, 0, None, True, True), "no known kind"),
+    "a kind for cases only": (above(x), HALF_LINE, change("line", 0, 1, 0, None, False, True), "no known kind"),
     # The end itself is reached, and there the claim is false.
-    "exp at a closed end": (above(x, True), HALF_LINE, change("exp", 0, 1, 0, 1, True, False), SIGN),
-    "fraction at a closed end": (above(x, True), HALF_LINE, change("fraction", 0, 1, 0, 1, False, True), SIGN),
+    "lambert at a closed end": (above(x, True), HALF_LINE, change("lambert", 0, 1, 0, None, False, True), SIGN),
     "reciprocal at a closed end": (above(x - 1, True), FROM_1, change("reciprocal", 0, 1, 0, 1, True, False), SIGN),
 }
 
@@ -81,12 +80,8 @@ def test_a_change_of_letter_that_misses_part_of_its_side(name):
 
 
 HONEST_CHANGES = {
-    "exp": (above(x), HALF_LINE, change("exp", 0, 1, 0, 1, True, False)),
-    "exp, strict": (above(x, True), {x: Interval.open(0, oo)}, change("exp", 0, 1, 0, 1, True, True)),
-    "exp, downwards": (above(-x), DOWN, change("exp", 0, -1, 0, 1, True, False)),
-    "exp, the whole line": (above(x**2), {x: Interval(-oo, oo)}, change("exp", 0, 1, 0, None, True, True)),
-    "fraction": (above(x), HALF_LINE, change("fraction", 0, 1, 0, 1, False, True)),
-    "fraction, strict": (above(x, True), {x: Interval.open(0, oo)}, change("fraction", 0, 1, 0, 1, True, True)),
+    "lambert": (above(x), HALF_LINE, change("lambert", 0, 1, 0, None, False, True)),
+    "lambert, strict": (above(x, True), {x: Interval.open(0, oo)}, change("lambert", 0, 1, 0, None, True, True)),
     "reciprocal": (above(x), FROM_1, change("reciprocal", 0, 1, 0, 1, True, False)),
     "reciprocal, open": (above(x, True), {x: Interval.open(0, oo)}, change("reciprocal", 0, 1, 0, None, True, True)),
 }

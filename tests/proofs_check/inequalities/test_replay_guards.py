@@ -31,17 +31,11 @@ LOW, HIGH = ("x", "low"), ("x", "high")
 OPEN_0 = {x: Interval.Lopen(0, 1)}
 OPEN_END = Interval.Lopen(-1, 0)
 PLANE = {x: BOTH, y: BOTH}
-BOWL = {(): x**2 + y**2, DX: 2 * x, DY: 2 * y, DXX: Integer(2), DYY: Integer(2), DXY: ZERO}
-SADDLE = {(): x**2 - y**2, DX: 2 * x, DY: -2 * y, DXX: Integer(2), DYY: Integer(-2), DXY: ZERO}
 ODD = {(): x - 1 - log(x), DX: 1 - 1 / x, DXX: x**-2}
 
 
 def taylor(order, at="0", letter="x"):
     return leaf("taylor", letter=letter, order=order, at=at, form=0)
-
-
-def convex(**at):
-    return leaf("convex", at=at, form=0)
 
 
 # Honest arguments: what they prove is true, and a guard that refuses one is too tight.
@@ -50,8 +44,6 @@ HONEST = {
     "up to a face": (above(1 - x), ROW, leaf(faces=[HIGH]), {DX: Integer(-1)}),
     "strict by an open face": (above(x, True), OPEN_0, leaf(faces=[LOW]), {DX: Integer(1)}),
     "strict by a slope that is 0 at the open face": (above(x**2, True), OPEN_0, leaf(faces=[LOW]), {DX: 2 * x}),
-    "mean value": (above(x + HALF), ROW, leaf("mean", at={"x": "1/2"}), {DX: Integer(1)}),
-    "mean value about an open end": (above(x + HALF), OPEN_0, leaf("mean", at={"x": "0"}), {DX: Integer(1)}),
     "odd order above": (above(x), ROW, taylor(1), {DX: Integer(1)}),
     "odd order under": (above(-x), {x: Interval(-1, 0)}, taylor(1), {DX: Integer(-1)}),
     "odd order at a closed end from outside": (above(x), {x: Interval(HALF, 1)}, taylor(1), {DX: Integer(1)}),
@@ -59,13 +51,6 @@ HONEST = {
     "even order on both sides": (above(x - 1 - log(x)), {x: Interval(HALF, 2)}, taylor(2, "1"), ODD),
     "at a letter": (above((x - y) ** 2), PLANE, taylor(2, "letter y"), {DX: 2 * x - 2 * y, DXX: Integer(2)}),
     "zero": (above(Add(x, -x, evaluate=False)), ROW, leaf("zero"), {}),
-    "convex": (above(x**2 + y**2), PLANE, convex(x="0", y="0"), BOWL),
-    "convex and strict beside the point": (
-        above(x**2 + y**2, True),
-        {x: Interval.Lopen(0, 1), y: BOTH},
-        convex(x="0", y="0"),
-        BOWL,
-    ),
     "two boxes": (
         above(x**2),
         {x: BOTH},
@@ -104,26 +89,6 @@ FORGED = {
         (above(sqrt(x)), OPEN_0, leaf(faces=[LOW]), {DX: 1 / (2 * sqrt(x))}),
         "may not run on to the face",
     ),
-    # Mean values.
-    "a centre outside": (
-        (above(x**2 - HALF), ROW, leaf("mean", at={"x": "10"}), {DX: 2 * x}),
-        "mean value theorem does not apply",
-    ),
-    "one of two centres outside": (
-        (
-            above(x + y**2 - HALF),
-            {x: UNIT, y: UNIT},
-            leaf("mean", at={"x": "0", "y": "10"}),
-            {DX: Integer(1), DY: 2 * y},
-        ),
-        "mean value theorem does not apply",
-    ),
-    "a mean value where it is not smooth": (
-        (above(x * sqrt(x) + 1), ROW, leaf("mean", at={"x": "1/2"}), {DX: Rational(3, 2) * sqrt(x)}),
-        "mean value theorem does not apply",
-    ),
-    "too steep a slope": ((above(x), ROW, leaf("mean", at={"x": "1/2"}), {DX: Integer(1)}), None),
-    "strict by a mean value": ((above(x, True), ROW, leaf("mean", at={"x": "0"}), {DX: Integer(1)}), SIGN),
     # Taylor's theorem.
     "a value that is not 0": (
         (Ge(x - 1 - log(x), 2), {x: Interval(HALF, 2)}, taylor(2, "1"), {DX: 1 - 1 / x, DXX: x**-2}),
@@ -163,35 +128,9 @@ FORGED = {
         (above(x - y), PLANE, taylor(1, "letter y"), {DX: Integer(1)}),
         "an odd order needs",
     ),
-    # Where it is 0, and a minimum inside.
+    # Where it is 0.
     "zero and strict": ((above(Add(x, -x, evaluate=False), True), ROW, leaf("zero"), {}), "0 is not above 0"),
     "zero where it is not": ((above(x - 1), ROW, leaf("zero"), {}), "not 0 there"),
-    "convex and strict at the point": (
-        (above(x**2 + y**2, True), PLANE, convex(x="0", y="0"), BOWL),
-        "equal at the point",
-    ),
-    "a saddle": ((above(x**2 - y**2), PLANE, convex(x="0", y="0"), SADDLE), "positive definite"),
-    "a saddle by its mixed slope": (
-        (
-            above(x**2 + y**2 - 3 * x * y),
-            PLANE,
-            convex(x="0", y="0"),
-            {DX: 2 * x - 3 * y, DY: 2 * y - 3 * x, DXX: Integer(2), DYY: Integer(2), DXY: Integer(-3)},
-        ),
-        "positive definite",
-    ),
-    "no value 0 at the point": (
-        (above(x**2 + y**2 - 1), PLANE, convex(x="0", y="0"), BOWL | {(): x**2 + y**2 - 1}),
-        "does not vanish smoothly",
-    ),
-    "a slope at the point": (
-        (above(x**2 + y**2 + y), PLANE, convex(x="0", y="0"), BOWL | {(): None, DY: 2 * y + 1}),
-        "slope in y does not vanish",
-    ),
-    "a point beside the face": (
-        (above(x**2 + y**2 - 1), {x: BOTH, y: Interval(0, 0)}, convex(x="0", y="1"), BOWL | {(): None}),
-        "does not lie on the face",
-    ),
     # Kinks and pieces.
     "a piece across a kink": (
         (above(Piecewise((1, x < 0), (x - 1, True))), {x: BOTH}, leaf("zero", piece=-1), {}),
@@ -254,7 +193,6 @@ FORGED = {
     ),
     "a letter without domain": ((above(x), ROW, leaf(), {(): x + t - t + z}), "letters without a domain"),
 }
-del FORGED["too steep a slope"]
 
 
 @pytest.mark.parametrize("name", FORGED)
