@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from proofs_check.inequalities.replay.algebra import Unreadable
 from proofs_check.inequalities.replay.audit import Audit
 from proofs_check.inequalities.replay.boxes import Broken, spelt
 from proofs_check.inequalities.replay.cases import checked_cases
+from proofs_check.inequalities.replay.quotients import Unreadable
 from proofs_check.inequalities.replay.ranges import Nowhere
 
 FORMAT = "localist interval certificate 1"

@@ -13,80 +13,18 @@ from typing import Any
 
 from flint import Ordering, fmpq, fmpq_mpoly_ctx, fmpz
 
+from proofs_check.inequalities.replay.quotients import FACTORED, Quotient, Unreadable, prime_powers
+
 _SLOTS = 28
 _HIGHEST_ROOT = 64
-# Larger numbers are not factored: that could take forever.
-_FACTORED = 2**96
 
 
 # The least and the largest value of a letter; None where it is unbounded.
 Ends = Mapping[str, tuple[Fraction | None, Fraction | None]]
 
 
-class Unreadable(ValueError):
-    """An expression that this algebra has no rule for, or that divides by 0."""
-
-
 class _Again(Exception):
     """An exponent or a root needs a finer unit: the quotients must be rebuilt."""
-
-
-class Quotient:
-    """`top/bottom`, in lowest terms."""
-
-    __slots__ = ("bottom", "top")
-
-    def __init__(self, top: Any, bottom: Any) -> None:
-        if bottom.is_zero():
-            raise Unreadable("an expression divides by 0")
-        common = top.gcd(bottom)
-        if not common.is_one() and not common.is_zero():
-            top, bottom = _divided(top, common), _divided(bottom, common)
-        lead = bottom.leading_coefficient()
-        self.top, self.bottom = top / lead, bottom / lead
-
-    def __add__(self, other: Quotient) -> Quotient:
-        return Quotient(self.top * other.bottom + other.top * self.bottom, self.bottom * other.bottom)
-
-    def __sub__(self, other: Quotient) -> Quotient:
-        return Quotient(self.top * other.bottom - other.top * self.bottom, self.bottom * other.bottom)
-
-    def __mul__(self, other: Quotient) -> Quotient:
-        return Quotient(self.top * other.top, self.bottom * other.bottom)
-
-    def __truediv__(self, other: Quotient) -> Quotient:
-        return Quotient(self.top * other.bottom, self.bottom * other.top)
-
-    def raised(self, n: int) -> Quotient:
-        """Its `n`-th power."""
-        return Quotient(self.top**n, self.bottom**n) if n >= 0 else Quotient(self.bottom**-n, self.top**-n)
-
-    @property
-    def is_zero(self) -> bool:
-        """Whether it is 0 identically."""
-        return bool(self.top.is_zero())
-
-    def key(self) -> str:
-        """A text that only equal quotients share."""
-        return f"{self.top}|{self.bottom}"
-
-
-def _prime_powers(constant: Any) -> list[tuple[Fraction, int]]:
-    """A rational number as powers of primes and of -1; a number too large to factor stays whole."""
-    found = [(Fraction(-1), 1)] if constant < 0 else []
-    for number, sign in ((abs(int(constant.p)), 1), (int(constant.q), -1)):
-        if number > _FACTORED:
-            found.append((Fraction(number) ** sign, 1))
-        elif number > 1:
-            found += [(Fraction(int(prime)) ** sign, int(times)) for prime, times in fmpz(number).factor()]
-    return found
-
-
-def _divided(a: Any, b: Any) -> Any:
-    quotient, rest = divmod(a, b)
-    if not rest.is_zero():
-        raise Unreadable("a division left a remainder")
-    return quotient
 
 
 class Algebra:
@@ -209,7 +147,7 @@ class Algebra:
     def _log_number(self, constant: Any) -> Quotient:
         total = self.number(Fraction(0))
         for number, sign in ((abs(int(constant.p)), 1), (int(constant.q), -1)):
-            if number > _FACTORED:
+            if number > FACTORED:
                 raise Unreadable("the logarithm of a number too large to factor")
             for prime, times in fmpz(number).factor() if number > 1 else ():
                 log_prime = self._generator(self._slot("log", str(prime), self.number(Fraction(int(prime)))))
@@ -230,7 +168,7 @@ class Algebra:
         outside, inside = self._split_root(u, n)
         rest = [(inside, 1)]
         if inside.top.is_constant() and inside.bottom.is_constant():
-            found = _prime_powers(inside.top.leading_coefficient())
+            found = prime_powers(inside.top.leading_coefficient())
             rest = [
                 (self.number(base if abs(base) >= 1 else 1 / base), k if abs(base) >= 1 else -k) for base, k in found
             ]
@@ -270,7 +208,7 @@ class Algebra:
                 lead = factor.leading_coefficient()
                 constant = constant * lead ** int(times)
                 parts.append((Quotient(factor / lead, self._generators[0] ** 0), int(times)))
-            parts += [(self.number(prime), times) for prime, times in _prime_powers(constant)]
+            parts += [(self.number(prime), times) for prime, times in prime_powers(constant)]
             for base, times in parts:
                 side = self._side_of_zero(base) if times >= n else 0
                 # For even `n` the root of `base^n` is `|base|`; for odd `n` the base must be positive.

@@ -9,30 +9,29 @@ from typing import Any
 
 from flint import ctx
 
-from proofs_check.inequalities.replay.algebra import Algebra, Quotient, Unreadable
+from proofs_check.inequalities.replay.algebra import Algebra
 from proofs_check.inequalities.replay.boxes import (
     Box,
     Broken,
     Side,
-    apart,
     below,
     children,
     cut,
     data_of,
     image,
-    joined,
     letters_below,
     natural,
     part_above,
-    pinned,
     read_side,
     shown,
     spelt,
     valid_node,
 )
 from proofs_check.inequalities.replay.forms import Forms
+from proofs_check.inequalities.replay.leaves import Leaves, enough
 from proofs_check.inequalities.replay.nodes import read
-from proofs_check.inequalities.replay.ranges import Nowhere, Range, rational
+from proofs_check.inequalities.replay.quotients import Quotient
+from proofs_check.inequalities.replay.ranges import Nowhere, Range
 from proofs_check.inequalities.replay.reading import Reading
 from proofs_check.inequalities.replay.stated import Matching, Stated
 from proofs_check.inequalities.replay.wording import worded
@@ -116,19 +115,7 @@ class Audit:
         """The claim that the nodes make, in words; `Broken` unless it is the one stated."""
         lhs, relation, rhs = statement["lhs"], statement["relation"], statement["rhs"]
         claim = worded(self.nodes, lhs, relation, rhs, domain)
-        algebra = Algebra(sorted(domain), _nonnegative(domain))
-
-        def equal(index: int, said: int) -> bool:
-            def gap() -> Quotient:
-                return read(algebra, self.nodes, index, {}, {}) - read(algebra, stated.nodes, said, {}, {})
-
-            try:
-                Reading(stated.nodes, domain, {}).range_of(said)
-                return bool(algebra.decide(lambda: algebra.vanishes(gap())))
-            except (Nowhere, Unreadable):
-                return False
-
-        same = Matching(self.nodes, stated, equal).same
+        same = Matching(self.nodes, stated).same
         if stated.relation != relation or not (same(lhs, stated.lhs) and same(rhs, stated.rhs)):
             raise Broken(f"the claim stated is not the one replayed, which is {claim}")
         return claim
@@ -282,93 +269,18 @@ class Audit:
                 raise Broken("only an enclosure works across a kink")
             if value is None:
                 raise Broken("the difference may have no value")
-            self._enough(value, self.strict)
+            enough(value, self.strict)
             return
         forms = self.pieces[natural(leaf["piece"])]
         for index, side in forms.choices.items():
             if taken.get(index, whole.branch(index)) is not side:
                 raise Broken("a kink does not take the branch it is said to")
-        strict = self.strict
+        strict, settled = self.strict, Leaves(self.nodes, self.aliases, forms)
         for name, end in leaf["faces"]:
-            box, gained = self._slide(forms, box, name, end)
+            box, gained = settled.slide(box, name, end)
             strict = strict and not gained
-        arguments = {
-            "direct": self._direct,
-            "zero": self._zero,
-            "taylor": self._taylor,
-        }
-        arguments[leaf["method"]](forms, box, strict, leaf["details"])
 
-    @staticmethod
-    def _enough(value: Range, strict: bool) -> None:
-        if not (value.above_zero() if strict else value.not_below_zero()):
-            raise Broken("the enclosure does not have the sign claimed")
-
-    def _slide(self, forms: Forms, box: Box, name: str, end: str) -> tuple[Box, bool]:
-        """The face where the difference is least, by the slope's sign; and whether it is larger on all of the box."""
-        least, most, least_missed, most_missed = box[name]
-        if end not in ("low", "high"):
-            raise Broken(f"{end!r} is not an end")
-        x, missed = (least, least_missed) if end == "low" else (most, most_missed)
-        if x is None:
-            raise Broken("there is no face at infinity")
-        closed = {**box, name: joined(box[name], (x, x, False, False))}
-        if not forms.tame(closed):
-            raise Broken("the difference may not run on to the face")
-        slope = forms.value(((name, 1),), Reading(self.nodes, box, self.aliases))
-        slope = slope if end == "low" else slope.opposite()
-        if not slope.not_below_zero():
-            raise Broken("the slope does not have one sign")
-        return {**box, name: (x, x, False, False)}, missed and slope.above_zero()
-
-    def _direct(self, forms: Forms, box: Box, strict: bool, details: Mapping[str, Any]) -> None:
-        self._enough(forms.value((), Reading(self.nodes, box, self.aliases)), strict)
-
-    def _zero(self, forms: Forms, box: Box, strict: bool, details: Mapping[str, Any]) -> None:
-        if strict:
-            raise Broken("0 is not above 0")
-        if not forms.vanishes((), box, pinned(box)):
-            raise Broken("the difference is not 0 there")
-
-    def _taylor(self, forms: Forms, box: Box, strict: bool, details: Mapping[str, Any]) -> None:
-        """All derivatives below the order vanish at the place, so the sign of the next decides on either side of it."""
-        name, order = details["letter"], natural(details["order"])
-        side, place = box[name], pinned(box)
-        if name in place or order < 1:
-            raise Broken("the letter is not free or the order is below 1")
-        if details["at"].startswith("letter "):
-            other = details["at"].removeprefix("letter ")
-            if other not in box or other == name or other in place:
-                raise Broken(f"{details['at']!r} is not a place")
-            there = box[other]
-            place = {**place, name: other}
-        elif details["at"].startswith("node "):
-            constant = natural(int(details["at"].removeprefix("node ")))
-            if letters_below(self.nodes, constant):
-                raise Broken(f"{details['at']!r} is not a number")
-            found = Reading(self.nodes, {}, {}).range_of(constant)
-            there = (rational(found.least), rational(found.most), False, False)
-            place = {**place, name: constant}
-        else:
-            x = Fraction(details["at"])
-            there = (x, x, False, False)
-            place = {**place, name: x}
-        hull = {**box, name: joined(side, there)}
-        above = apart(there, side)
-        under = apart(side, there)
-        if order % 2 and above is None and under is None:
-            raise Broken("an odd order needs the box on one side")
-        if not forms.tame(hull, details["form"]):
-            raise Broken("the difference may not be smooth up to the place")
-        for lower in range(order):
-            if not forms.vanishes(((name, lower),) if lower else (), hull, place):
-                raise Broken(f"derivative {lower} does not vanish at the place")
-        slope = forms.value(((name, order),), Reading(self.nodes, hull, self.aliases))
-        if order % 2 and above is None:
-            slope = slope.opposite()
-        self._enough(slope, strict)
-        if strict and not (above or under):
-            raise Broken("the sides are equal at the place")
+        settled.argue(leaf, box, strict)
 
 
 def _only(found: Mapping[str, Any], expected: set[str], what: str) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from proofs_check.inequalities.replay.algebra import Algebra, Quotient, Unreadable
+from proofs_check.inequalities.replay.algebra import Algebra
 from proofs_check.inequalities.replay.boxes import Box, Broken, Place, below, letters_below, natural
 from proofs_check.inequalities.replay.nodes import read
+from proofs_check.inequalities.replay.quotients import Quotient, Unreadable
 from proofs_check.inequalities.replay.ranges import Nowhere, Range, common
 from proofs_check.inequalities.replay.reading import Reading
 

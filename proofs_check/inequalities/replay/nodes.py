@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from proofs_check.inequalities.replay.algebra import Algebra, Quotient, Unreadable
+from proofs_check.inequalities.replay.algebra import Algebra
+from proofs_check.inequalities.replay.quotients import Quotient, Unreadable
 
 WAVES = ("cos", "sin", "tan", "acos", "asin", "atan", "lambertw")
 

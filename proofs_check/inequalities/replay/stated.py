@@ -7,9 +7,8 @@ must agree node by node. Shares no code with the search.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 from fractions import Fraction
-from math import factorial, prod
+from math import prod
 from typing import Any
 
 from proofs_check.inequalities.replay.boxes import Broken, children, data_of
@@ -23,7 +22,6 @@ _UNORDERED = {"Add": "+", "Mul": "*", "Max": "max", "Min": "min"}
 _EXPONENT = 5
 # A root of higher order, such as the float exponent 0.1 means, is read as an exponential of a logarithm.
 _HIGHEST_ROOT = 64
-_TERMS = 64
 
 
 class Stated:
@@ -35,8 +33,6 @@ class Stated:
     def __init__(self, text: str) -> None:
         self.nodes: list[list[Any]] = []
         self.integers: set[str] = set()
-        self.has_sums = False
-        self._values: dict[str, int | None] = {}
         try:
             name, sides = _call(ast.parse(text, mode="eval").body)
         except (SyntaxError, ValueError, MemoryError) as error:
@@ -55,21 +51,12 @@ class Stated:
 
     def _read(self, written: ast.expr) -> int:
         name, args = _call(written)
-        if name == "Sum":
-            return self._sum(*args)
         if name in ("Symbol", "Dummy"):
             letter = _literal(args[0], str)
-            if self._values.get(letter) is not None:
-                return self._number(Fraction(self._values[letter] or 0))
             words = {word.arg: word.value for word in written.keywords} if isinstance(written, ast.Call) else {}
             if "integer" in words and _literal(words["integer"], bool):
                 self.integers.add(letter)
             return self._node("x", letter)
-        if name == "factorial":
-            inner = self.nodes[self._read(*args)]
-            if inner[0] != "q" or not 0 <= Fraction(inner[1]) <= _TERMS:
-                raise Broken("the stated claim has a factorial of no small number")
-            return self._number(Fraction(factorial(int(inner[1]))))
         if name in ("Integer", "Rational"):
             return self._number(Fraction(*(_literal(arg, int) for arg in args)))
         if name == "Float":
@@ -89,19 +76,6 @@ class Stated:
         if name not in _FUNCTIONS:
             raise Broken(f"the stated claim has {name}, which has no meaning here")
         return self._node(_FUNCTIONS[name], *map(self._read, args))
-
-    def _sum(self, body: ast.expr, bounds: ast.expr) -> int:
-        """A finite sum, written out: its own letter stands for each whole number in turn."""
-        letter, first, last = _call(bounds)[1]
-        name, ends = _literal(_call(letter)[1][0], str), [_literal(_call(end)[1][0], int) for end in (first, last)]
-        if not 0 <= ends[1] - ends[0] < _TERMS:
-            raise Broken("the stated claim has a sum of too many terms")
-        outside, terms = self._values.get(name), []
-        for self._values[name] in range(ends[0], ends[1] + 1):
-            terms.append(self._read(body))
-        self._values[name] = outside
-        self.has_sums = True
-        return self._node("+", *terms)
 
     def _power(self, base: ast.expr, exponent: ast.expr) -> int:
         if _call(base)[0] == "E":
@@ -170,17 +144,14 @@ def _float(digits: str, written: ast.expr) -> Fraction:
 class Matching:
     """Compares nodes of a certificate with those of a stated claim."""
 
-    def __init__(self, nodes: list[list[Any]], stated: Stated, equal: Callable[[int, int], bool]) -> None:
-        self._nodes, self._stated, self._by_algebra = nodes, stated, equal
+    def __init__(self, nodes: list[list[Any]], stated: Stated) -> None:
+        self._nodes, self._stated = nodes, stated
         self._known: dict[tuple[int, int], bool] = {}
 
     def same(self, index: int, said: int) -> bool:
         """Whether a node equals the stated one, down to the letters."""
         if (index, said) not in self._known:
-            # sympy may write the terms of a sum in other words.
-            self._known[index, said] = self._equal(index, said) or (
-                self._stated.has_sums and self._by_algebra(index, said)
-            )
+            self._known[index, said] = self._equal(index, said)
         return self._known[index, said]
 
     def _equal(self, index: int, said: int) -> bool:

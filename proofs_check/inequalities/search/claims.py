@@ -13,8 +13,8 @@ from sympy import Expr, Ge, Gt, Le, Lt, Symbol
 from proofs_check.inequalities.points import exactly
 from proofs_check.inequalities.search.boxes import Side
 from proofs_check.inequalities.search.enclosure import Enclosure
-from proofs_check.inequalities.search.factoring import factored
-from proofs_check.inequalities.search.pool import Pool, finite
+from proofs_check.inequalities.search.polynomials import factored
+from proofs_check.inequalities.search.pool import Pool
 from proofs_check.inequalities.search.spans import NoValue
 from proofs_check.inequalities.search.substitution import CASES, Change, letter_of
 from theory.errors import DomainError
@@ -111,7 +111,7 @@ def question_of(
         over = [pool.node("^", each, int(by)) if by.isdigit() else pool.node(by, each) for each in (bigger, smaller)]
         compared = pool.node("+", over[0], pool.node("*", pool.node("q", "-1"), over[1]))
     # sympy's arithmetic rounds floats, but not the rationals they store.
-    sides = [exactly(finite(side)) for side in (claim.gts, claim.lts)]
+    sides = [exactly(side) for side in (claim.gts, claim.lts)]
     box = {symbol.name: domain[symbol] for symbol in domain if symbol in claim.free_symbols}
     own: dict[Symbol, Expr] = {symbol: letter_of(symbol.name, domain[symbol]) for symbol in claim.free_symbols}
     into = dict(own)

@@ -20,6 +20,7 @@ from proofs_check.inequalities.search.claims import check_claim
 from proofs_check.inequalities.search.domains import sides_of
 from proofs_check.inequalities.search.findings import Certified, Finding, Refuted, Undecided, Vacuous
 from proofs_check.inequalities.search.limited import decide_within
+from proofs_check.inequalities.search.pool import finite
 from proofs_check.inequalities.search.search import Request, decide
 
 __all__ = ["BOXES", "PRECISION", "Certified", "Finding", "Refuted", "Undecided", "Vacuous", "certify"]
@@ -39,11 +40,12 @@ def certify(
 ) -> Finding:
     """Decides `Le`, `Lt`, `Ge` or `Gt` over a box: one `Interval` per letter, open, half open or infinite.
 
-    `boxes` bounds the boxes examined, over all ways tried. `seconds` bounds the whole search, even inside sympy or
-    Arb: it runs in a worker process that is killed at the limit and whose first start takes about a second more.
-    Without `seconds` the search runs in this process and may take very long. An error inside sympy is UNDECIDED.
-    Raises `DomainError` for a claim or a domain without interval rules, for a letter whose sympy assumptions do not
-    hold on all of its interval, and for an invalid budget; `InputError` if no worker process can be started.
+    Sums between numbers are written out, and the certificate states them so. `boxes` bounds the boxes examined, over
+    all ways tried. `seconds` bounds the whole search, even inside sympy or Arb: it runs in a worker process that is
+    killed at the limit and whose first start takes about a second more. Without `seconds` the search runs in this
+    process and may take very long. An error inside sympy is UNDECIDED. Raises `DomainError` for a claim or a domain
+    without interval rules, for a letter whose sympy assumptions do not hold on all of its interval, and for an invalid
+    budget; `InputError` if no worker process can be started.
 
     >>> from sympy import Interval, exp, symbols
     >>> x = symbols("x", real=True)
@@ -59,8 +61,9 @@ def certify(
     sides = sides_of(claim, domain)
     if sides is None:
         return Vacuous(claim=claim)
-    check_claim(claim)
-    request = Request(claim, sides, boxes, precision)
+    written = claim.func(*map(finite, claim.args), evaluate=False) if claim.has(sympy.Sum) else claim
+    check_claim(written)
+    request = Request(written, sides, boxes, precision)
     # A timer cannot count further: such a limit, of years, is ignored.
     if seconds is None or seconds > threading.TIMEOUT_MAX / 2:
         return replace(decide(request, None, progress), claim=claim)

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import sympy
-from mpmath import mp, mpf  # type: ignore[import-untyped]
-from sympy import Expr, Symbol
+from sympy import Expr, Float, Symbol
 
 from proofs_check.inequalities.search.boxes import Side
-from proofs_check.inequalities.search.pool import rational
+from proofs_check.inequalities.search.pool import exact, rational
 
 _DIGITS, _LARGEST, _DRAWN, _TRIED = 40, 10**5, 400, 4
 _STEEPEST = 50
@@ -30,22 +29,19 @@ def meeting_numbers(expr: Expr, letter: Symbol, side: Side) -> list[Expr]:
             value = sympy.lambdify(letter, expr, "numpy")
             drawn = np.unique(_drawn(side))
             sizes = np.abs(np.broadcast_to(np.asarray(value(drawn), dtype=float), drawn.shape))
-            precise = sympy.lambdify(letter, expr, "mpmath")
-            steep = sympy.lambdify(letter, expr.diff(letter), "mpmath")
         except (TypeError, ValueError, NameError, OverflowError, ArithmeticError, SyntaxError, KeyError):
             return []
     inner = sizes[1:-1]
     lowest = [k + 1 for k in np.flatnonzero((inner <= sizes[:-2]) & (inner <= sizes[2:])) if np.isfinite(inner[k])]
     found: dict[Expr, None] = {}
-    with mp.workdps(_DIGITS + 10):
-        for k in sorted(lowest, key=lambda k: sizes[k])[:_TRIED]:
-            try:
-                root = mp.findroot(steep, mpf(float(drawn[k])))
-                near = isinstance(root, mpf) and abs(precise(root)) < mpf(10) ** -(_DIGITS - 5)
-            except (TypeError, ValueError, ArithmeticError, KeyError):
-                continue
-            if near and _holds(side, root):
-                found |= dict.fromkeys(list(_recognised(root))[:1])
+    for k in sorted(lowest, key=lambda k: sizes[k])[:_TRIED]:
+        try:
+            root = sympy.nsolve(expr.diff(letter), letter, float(drawn[k]), prec=_DIGITS + 10)
+            near = root.is_Float and abs(expr.evalf(_DIGITS, subs={letter: root})) < Float(10) ** (5 - _DIGITS)
+        except (TypeError, ValueError, ArithmeticError, KeyError):
+            continue
+        if near and side.holds(exact(root)):
+            found |= dict.fromkeys(list(_recognised(root))[:1])
     return list(found)
 
 
@@ -58,38 +54,27 @@ def _drawn(side: Side) -> Any:
     return np.concatenate([-far, far]) if side.high is None else float(side.high) - far
 
 
-def _holds(side: Side, x: mpf) -> bool:
-    low, high = (None if end is None else mpf(end.numerator) / end.denominator for end in (side.low, side.high))
-    return (low is None or low < x) and (high is None or x < high)
-
-
-def _recognised(x: mpf) -> Iterator[Expr]:
+def _recognised(x: Float) -> Iterator[Expr]:
     """Closed forms of a number: a rational, a root of one, its logarithm, its exponential, a multiple of pi."""
     for n in (1, 2, 3, 4, 5, 6):
         power = _rational(abs(x) ** n)
         if power is not None:
-            yield rational(power) ** sympy.Rational(1, n) * (1 if x > 0 else -1)
+            yield power ** sympy.Rational(1, n) * (1 if x > 0 else -1)
     for n in (1, 2, 3):
-        found = _rational(mp.exp(n * x)) if abs(x) < _STEEPEST else None
-        if found is not None:
-            yield sympy.log(rational(found)) / n
-    found = _rational(mp.log(abs(x)))
-    if found is not None:
-        yield sympy.exp(rational(found)) * (1 if x > 0 else -1)
-    turns = _rational(x / mp.pi)
+        grown = _rational(sympy.exp(n * x)) if abs(x) < _STEEPEST else None
+        if grown is not None:
+            yield sympy.log(grown) / n
+    rate = _rational(sympy.log(abs(x)))
+    if rate is not None:
+        yield sympy.exp(rate) * (1 if x > 0 else -1)
+    turns = _rational(x / sympy.pi.evalf(_DIGITS + 10))
     if turns is not None:
-        yield rational(turns) * sympy.pi
-    quadratic = abs(x) > mpf(10) ** -8 and mp.findpoly(x, 2, maxcoeff=200, tol=mpf(10) ** -(_DIGITS - 10))
-    if quadratic and len(quadratic) == 3:
-        a, b, c = (int(k) for k in quadratic)
-        ends = [(-b + sign * sympy.sqrt(b * b - 4 * a * c)) / (2 * a) for sign in (1, -1)]
-        yield sympy.expand(min(ends, key=lambda end: abs(mpf(str(end.evalf(30))) - x)))
+        yield turns * sympy.pi
 
 
-def _rational(x: mpf) -> Fraction | None:
+def _rational(x: Float) -> Expr | None:
     """The number as a simple fraction; None where it is none."""
-    if not mpf(10) ** -8 < abs(x) < mpf(10) ** 8:
+    if not Float(10) ** -8 < abs(x) < Float(10) ** 8:
         return None
-    exact = Fraction(int(mp.nint(x * mpf(2) ** 120)), 2**120)
-    simple = exact.limit_denominator(_LARGEST)
-    return simple if abs(simple - exact) < Fraction(1, 10**30) else None
+    simple = exact(x).limit_denominator(_LARGEST)
+    return rational(simple) if abs(simple - exact(x)) < Fraction(1, 10**30) else None

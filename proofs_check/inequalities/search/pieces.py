@@ -15,10 +15,9 @@ from sympy import Expr, Symbol, exp, expand_func, expand_log, factor_terms, log,
 
 from proofs_check.inequalities.search.boxes import Box, Side
 from proofs_check.inequalities.search.enclosure import Enclosure
-from proofs_check.inequalities.search.factoring import factored
 from proofs_check.inequalities.search.meeting import meeting_numbers
 from proofs_check.inequalities.search.moments import FIRST, Moment
-from proofs_check.inequalities.search.polynomials import positive_forms
+from proofs_check.inequalities.search.polynomials import factored, positive_forms
 from proofs_check.inequalities.search.pool import Pool, exact, rational
 from proofs_check.inequalities.search.spans import NoValue, Span, meet
 from theory.errors import DomainError

@@ -6,9 +6,7 @@ Nothing here is trusted: the replay compares every form with the claim by an alg
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
-from itertools import product
-from math import comb, prod
+from math import prod
 
 import sympy
 from sympy import Expr, Poly, Symbol
@@ -17,6 +15,10 @@ from proofs_check.inequalities.search.boxes import Side
 from proofs_check.inequalities.search.pool import rational
 
 _TERMS, _DEGREE, _BASIS = 60, 12, 300
+# sympy looks for a prime beyond the largest coefficient: seconds for 20 digits, minutes for 300.
+_LARGEST = 2**64
+# sympy takes e^2048 for the power of a letter: seconds each time, for a polynomial without factors.
+_HIGHEST_POWER = 64
 
 
 def polynomial(expr: Expr, letters: list[Symbol]) -> Poly | None:
@@ -66,50 +68,30 @@ def squares(expr: Expr, letters: list[Symbol]) -> Expr:
 
 
 def bernstein(poly: Poly, sides: Mapping[Symbol, Side]) -> Expr | None:
-    """The polynomial in powers of the distances to the ends of its box; None for a letter without an end."""
-    letters = list(poly.gens)
-    bases: list[list[tuple[Expr, list[Fraction]]]] = []
-    if any(side.low is None or side.is_point for side in sides.values()):
+    """The polynomial in powers of the distances to the ends of its box; None for a letter without a lower end."""
+    expr, back = poly.as_expr(), {}
+    if prod(poly.degree(letter) + 1 for letter in poly.gens) > _BASIS:
         return None
-    if prod(poly.degree(letter) + 1 for letter in letters) > _BASIS:
-        return None
-    for letter in letters:
-        bases.append(_basis(letter, sides[letter], poly.degree(letter)))
-    total = []
-    for choice in product(*bases):
-        weight = sympy.Add(
-            *(
-                c * prod((row[n] for (_, row), n in zip(choice, powers, strict=True)), start=sympy.Integer(1))
-                for powers, c in poly.terms()
-            )
-        )
-        if weight != 0:
-            total.append(weight * sympy.Mul(*(term for term, _ in choice)))
-    return sympy.Add(*total)
+    for letter in poly.gens:
+        side, up, down = sides[letter], sympy.Dummy(), sympy.Dummy()
+        if side.low is None or side.is_point:
+            return None
+        low, high, degree = rational(side.low), None if side.high is None else rational(side.high), poly.degree(letter)
+        if high is None:
+            expr, back[up] = expr.subs(letter, low + up), letter - low
+            continue
+        # With `up + down = 1`, the letter is `low down + high up`.
+        terms = Poly(expr, letter).terms()
+        expr = sympy.Add(*(c * (low * down + high * up) ** k * (up + down) ** (degree - k) for (k,), c in terms))
+        back |= {up: (letter - low) / (high - low), down: (high - letter) / (high - low)}
+    return sympy.expand(expr).xreplace(back)
 
 
-def _basis(letter: Symbol, side: Side, degree: int) -> list[tuple[Expr, list[Expr]]]:
-    """Nonnegative terms in a letter, each with its coefficient in every power of the letter."""
-    low = rational(side.low) if side.low is not None else sympy.Integer(0)
-    if side.high is None:
-        rows = [
-            [comb(n, k) * low ** (n - k) if k <= n else sympy.Integer(0) for n in range(degree + 1)]
-            for k in range(degree + 1)
-        ]
-        return [((letter - low) ** k, row) for k, row in enumerate(rows)]
-    high = rational(side.high)
-    width = high - low
-    found = []
-    for k in range(degree + 1):
-        # The blossom of x^n at k ends `high` and the rest `low`.
-        row = []
-        for n in range(degree + 1):
-            picks = (
-                comb(k, j) * comb(degree - k, n - j) * high**j * low ** (n - j)
-                for j in range(n + 1)
-                if n - j <= degree - k
-            )
-            row.append(sympy.Rational(1, comb(degree, n)) * sum(picks, sympy.Integer(0)))
-        term = comb(degree, k) * (letter - low) ** k * (high - letter) ** (degree - k) / width**degree
-        found.append((term, row))
-    return found
+def factored(expr: Expr) -> Expr:
+    """The expression in factors; unchanged if it holds a very large number or exponent."""
+    if any(max(abs(number.p), number.q) > _LARGEST for number in expr.atoms(sympy.Rational)):
+        return expr
+    multiples = [power.exp.as_coeff_Mul()[0] for power in expr.atoms(sympy.Pow, sympy.exp)]
+    if any(number.is_Rational and max(abs(number.p), number.q) > _HIGHEST_POWER for number in multiples):
+        return expr
+    return sympy.factor(expr)

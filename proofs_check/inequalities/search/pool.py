@@ -79,8 +79,6 @@ class Pool:
             return self.node("exp", self.node("q", "1"))
         if expr is sympy.pi:
             return self.node("pi")
-        if isinstance(expr, sympy.Sum):
-            return self.node("+", *(self.from_sympy(term) for term in terms(expr)))
         if isinstance(expr, sympy.Max | sympy.Min):
             return self._extreme("max" if isinstance(expr, sympy.Max) else "min", expr.args)
         if isinstance(expr, sympy.Piecewise):
@@ -198,18 +196,17 @@ class Pool:
         return total
 
 
-def terms(whole: Expr) -> list[Expr]:
-    """The terms of a finite sum; `DomainError` unless its bounds are numbers, not too far apart."""
-    body, *bounds = whole.args
-    (letter, first, last), *more = bounds
-    if more or not (first.is_Integer and last.is_Integer and 0 <= last - first < _TERMS):
-        raise DomainError(f"{whole} must have one letter, from one whole number to another, and at most {_TERMS} terms")
-    return [body.xreplace({letter: sympy.Integer(i)}) for i in range(int(first), int(last) + 1)]
-
-
 def finite(expr: Expr) -> Expr:
-    """The expression with every finite sum written out."""
-    return expr.replace(lambda node: isinstance(node, sympy.Sum), lambda node: sympy.Add(*terms(node)))
+    """The expression with every sum between numbers written out; `DomainError` for one of too many terms."""
+
+    def terms(*parts: Any) -> Expr:
+        body, *bounds = parts
+        (letter, first, last), *more = bounds
+        if more or not (first.is_Integer and last.is_Integer and 0 <= last - first < _TERMS):
+            raise DomainError(f"a sum over {letter} must run between whole numbers and have at most {_TERMS} terms")
+        return sympy.Add(*(body.xreplace({letter: sympy.Integer(i)}) for i in range(int(first), int(last) + 1)))
+
+    return expr.replace(sympy.Sum, terms)
 
 
 def exact(number: Expr) -> Fraction:
