@@ -9,24 +9,9 @@ from typing import Any
 
 from flint import ctx
 
+from proofs_check.inequalities.replay import boxes
 from proofs_check.inequalities.replay.algebra import Algebra
-from proofs_check.inequalities.replay.boxes import (
-    Box,
-    Broken,
-    Side,
-    below,
-    children,
-    cut,
-    data_of,
-    image,
-    letters_below,
-    natural,
-    part_above,
-    read_side,
-    shown,
-    spelt,
-    valid_node,
-)
+from proofs_check.inequalities.replay.boxes import Box, Broken, Side, children, data_of, letters_below, natural
 from proofs_check.inequalities.replay.forms import Forms
 from proofs_check.inequalities.replay.leaves import Leaves, enough
 from proofs_check.inequalities.replay.nodes import read
@@ -49,16 +34,16 @@ class Audit:
         statement = payload["statement"]
         _only({"through": None, **payload}, _PAYLOAD | {"through"}, "a certificate")
         _only(statement, _STATEMENT, "a statement")
-        text = spelt([statement["srepr"], {n: statement["domain"][n] for n in sorted(statement["domain"])}])
+        text = boxes.spelt([statement["srepr"], {n: statement["domain"][n] for n in sorted(statement["domain"])}])
         if hashlib.sha256(text.encode()).hexdigest() != statement["sha256"]:
             raise Broken("the statement's hash does not match")
         if statement["relation"] not in (">=", ">", "<=", "<"):
             raise Broken(f"relation {statement['relation']!r} is not one of the four inequalities")
-        self.nodes: list[list[Any]] = [valid_node(node, i) for i, node in enumerate(payload["nodes"])]
+        self.nodes: list[list[Any]] = [boxes.valid_node(node, i) for i, node in enumerate(payload["nodes"])]
         self.strict = statement["relation"] in (">", "<")
         self.difference = int(payload["difference"])
         self.tree = payload["tree"]
-        domain = {name: read_side(side) for name, side in statement["domain"].items()}
+        domain = {name: boxes.read_side(side) for name, side in statement["domain"].items()}
         bigger, smaller = statement["lhs"], statement["rhs"]
         if statement["relation"] in ("<=", "<"):
             bigger, smaller = smaller, bigger
@@ -67,9 +52,9 @@ class Audit:
         self._domain, self._sides = dict(self.box), (bigger, smaller)
         self._changed: dict[str, tuple[str, Mapping[str, Any]]] = {}
         for name, change in given:
-            self._change(name, change, part_above(name, change, self.box))
+            self._change(name, change, boxes.part_above(name, change, self.box))
         for name, change in payload["substitution"].items():
-            self._change(name, change, image(change, self.box[name]) if name in self.box else None)
+            self._change(name, change, boxes.image(change, self.box[name]) if name in self.box else None)
         through = payload.get("through") or {"by": "nothing", "factor": None}
         _only(through, {"by", "factor"}, "a way to compare the sides")
         self._by: str = through["by"]
@@ -134,7 +119,7 @@ class Audit:
             if "cut" in cell:
                 name, at, after = cell["cut"]
                 first, second = cell["parts"]
-                lower, upper = cut(box[name], Fraction(at), after)
+                lower, upper = boxes.cut(box[name], Fraction(at), after)
                 waiting += [(first, {**box, name: lower}, taken), (second, {**box, name: upper}, taken)]
                 continue
             self._check_leaf(cell, box, taken)
@@ -206,7 +191,9 @@ class Audit:
         for node, other in pairs:
             if letters_below(self.nodes, other) - set(self.box):
                 raise Broken("an alias uses letters without a domain")
-            if any(self.nodes[i][0] == "moment" for i in below(self.nodes, node) | below(self.nodes, other)):
+            if any(
+                self.nodes[i][0] == "moment" for i in boxes.below(self.nodes, node) | boxes.below(self.nodes, other)
+            ):
                 raise Broken("an alias must not contain a moment")
 
             def agree(node: int = node, other: int = other) -> bool:
@@ -231,7 +218,7 @@ class Audit:
                     return
                 except (Broken, Nowhere) as error:
                     failure = error
-        raise Broken(f"the {leaf['method']} argument fails on {shown(box)}: {failure}")
+        raise Broken(f"the {leaf['method']} argument fails on {boxes.shown(box)}: {failure}")
 
     def _value(self, whole: Reading) -> Range | None:
         """The range of the difference; None where it has values by the claim's own letters on all of the domain."""

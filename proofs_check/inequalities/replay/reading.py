@@ -9,23 +9,9 @@ from typing import Any
 
 from flint import arb
 
+from proofs_check.inequalities.replay import ranges
 from proofs_check.inequalities.replay.boxes import Box
-from proofs_check.inequalities.replay.ranges import (
-    FUNCTIONS,
-    MINUS,
-    PLUS,
-    Nowhere,
-    Range,
-    bend,
-    common,
-    cover,
-    exactly,
-    limits,
-    moment_at,
-    rising,
-    root,
-    single,
-)
+from proofs_check.inequalities.replay.ranges import FUNCTIONS, MINUS, PLUS, Nowhere, Range, bend, common, cover
 
 
 class Reading:
@@ -54,11 +40,11 @@ class Reading:
     def _work_out(self, node: list[Any], i: int) -> Range:
         op, *parts = node
         if op == "x":
-            return limits(*self.box[parts[0]])
+            return ranges.limits(*self.box[parts[0]])
         if op == "q":
-            return single(exactly(Fraction(parts[0])))
+            return ranges.single(ranges.exactly(Fraction(parts[0])))
         if op == "pi":
-            return single(arb.pi())
+            return ranges.single(arb.pi())
         if op == "+":
             total = self.range_of(parts[0])
             for part in parts[1:]:
@@ -69,7 +55,7 @@ class Reading:
         if op == "^":
             return self.range_of(parts[0]).raised(parts[1])
         if op == "root":
-            return root(self.range_of(parts[1]), parts[0])
+            return ranges.root(self.range_of(parts[1]), parts[0])
         if op == "moment":
             return self._moment(parts[0], parts[1])
         if op in ("abs", "max", "min", "case"):
@@ -79,7 +65,7 @@ class Reading:
         return FUNCTIONS[op](*(self.range_of(part) for part in parts))
 
     def _times(self, parts: list[int]) -> Range:
-        total = single(arb(1))
+        total = ranges.single(arb(1))
         for part, other in permutations(parts, 2):
             joint = self._joint(part, other)
             if joint is not None:
@@ -108,7 +94,7 @@ class Reading:
         scale = self._multiple(inner, base)
         if scale is None or scale >= 0 or not w.not_below_zero():
             return None
-        c = exactly(scale)
+        c = ranges.exactly(scale)
         return bend(w, lambda x: x**n * (c * x).exp(), -n / c, arb(0), arb(0), False)
 
     def _multiple(self, i: int, base: int) -> Fraction | None:
@@ -122,7 +108,7 @@ class Reading:
 
     def _moment(self, order: int, i: int) -> Range:
         x = self.range_of(i)
-        return rising(x, lambda t: moment_at(t, order), arb(0), PLUS, x.tame)
+        return ranges.rising(x, lambda t: ranges.moment_at(t, order), arb(0), PLUS, x.tame)
 
     def _branch(self, i: int, op: str, parts: list[Any]) -> Range:
         taken = self.branch(i)

@@ -32,7 +32,7 @@ class Stated:
 
     def __init__(self, text: str) -> None:
         self.nodes: list[list[Any]] = []
-        self.integers: set[str] = set()
+        self._whole: dict[str, bool] = {}
         try:
             name, sides = _call(ast.parse(text, mode="eval").body)
         except (SyntaxError, ValueError, MemoryError) as error:
@@ -41,6 +41,11 @@ class Stated:
             raise Broken(f"the stated claim is not an inequality but {name}")
         self.relation = RELATIONS[name]
         self.lhs, self.rhs = (self._read(side) for side in sides)
+
+    @property
+    def integers(self) -> set[str]:
+        """The letters that are assumed to be integers."""
+        return {letter for letter, whole in self._whole.items() if whole}
 
     def _node(self, *node: Any) -> int:
         self.nodes.append(list(node))
@@ -54,8 +59,9 @@ class Stated:
         if name in ("Symbol", "Dummy"):
             letter = _literal(args[0], str)
             words = {word.arg: word.value for word in written.keywords} if isinstance(written, ast.Call) else {}
-            if "integer" in words and _literal(words["integer"], bool):
-                self.integers.add(letter)
+            whole = "integer" in words and _literal(words["integer"], bool)
+            if self._whole.setdefault(letter, whole) is not whole:
+                raise Broken(f"the stated claim has two letters {letter}")
             return self._node("x", letter)
         if name in ("Integer", "Rational"):
             return self._number(Fraction(*(_literal(arg, int) for arg in args)))

@@ -170,6 +170,16 @@ def test_a_gap_must_hold_no_integer_of_an_integer_letter():
     assert "not an integer letter" in made(claim, {n: Interval(1, oo)}, gap("n"))
 
 
+def test_one_letter_must_not_be_stated_as_two():
+    claim = Ge((n - 1) * (n - 2), 0, evaluate=False)
+
+    def edit(payload):
+        statement = payload["statement"]
+        statement["srepr"] = statement["srepr"].replace("Symbol('n', integer=True)", "Symbol('n', real=True)", 1)
+
+    assert "two letters n" in made(claim, {n: Interval(1, 1)}, leaf(), edit=edit)
+
+
 def test_a_place_at_another_number_is_refused():
     claim = (Ge(p + 2 / p, 2 * sqrt(2)), {p: ABOVE_0})
 
