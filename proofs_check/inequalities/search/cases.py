@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
+import sympy
+
 from proofs_check.inequalities.search.boxes import Side
 from proofs_check.inequalities.search.branching import Search
 from proofs_check.inequalities.search.certificates import certificate_of
@@ -104,14 +106,12 @@ def _is_plain(question: Question) -> bool:
 
 def _minuses(question: Question, a: str, b: str) -> int:
     """How many coefficients of a polynomial stay below 0 once two letters have an order."""
-    letters = {letter.name: letter for letter in question.expr.free_symbols}
-    if a not in letters or b not in letters:
-        return 10**6
-    poly = polynomial(question.expr, list(letters.values()))
-    if poly is None:
+    letters = letters_of(question.expr)
+    named = [letter.name for letter in letters]
+    if a not in named or b not in named or polynomial(question.expr, letters) is None:
+        return 10**6 if a not in named or b not in named else 0
+    ring, poly = sympy.sring(question.expr, *letters)
+    if not (ring.domain.is_ZZ or ring.domain.is_QQ):
         return 0
-    total = 0
-    for x, y in ((letters[a], letters[b]), (letters[b], letters[a])):
-        moved = polynomial(question.expr.subs(x, x + y).expand(), list(letters.values()))
-        total += 0 if moved is None else sum(bool(c.is_negative) for c in moved.coeffs())
-    return total
+    x, y = (ring.gens[named.index(name)] for name in (a, b))
+    return sum(bool(c < 0) for first in (x, y) for c in poly.compose(first, x + y).coeffs())

@@ -144,8 +144,10 @@ def _forms(expr: Expr) -> Iterator[Expr]:
         # Multiplied out, or as a polynomial in the root, it would fill the memory.
         return
     if expr.is_polynomial() and expr.is_Add:
-        yield sympy.expand(expr)
-        yield factored(expr)
+        spread = sympy.expand(expr)
+        yield spread
+        if any(term.could_extract_minus_sign() for term in spread.args):
+            yield factored(expr)
         return
     plain = expand_func_but_moments(expr)
     yield plain

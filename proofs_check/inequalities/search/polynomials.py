@@ -38,7 +38,8 @@ def positive_forms(expr: Expr, sides: Mapping[Symbol, Side]) -> Iterator[Expr]:
     """Forms of a polynomial that may be above 0 term by term; none for another expression."""
     letters = sorted(sides, key=lambda letter: letter.name)
     poly = polynomial(expr, letters)
-    if poly is None:
+    # Without a minus sign, the polynomial as it is shows what any other form would.
+    if poly is None or not any(c.is_negative for c in poly.coeffs()):
         return
     roots = [c for c in poly.atoms(sympy.Pow) if c.is_number and c.is_algebraic]
     constant, factors = sympy.factor_list(expr, *letters, **({"extension": roots} if roots else {}))
