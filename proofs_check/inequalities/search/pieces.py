@@ -17,7 +17,7 @@ from proofs_check.inequalities.search.boxes import Box, Side
 from proofs_check.inequalities.search.enclosure import Enclosure
 from proofs_check.inequalities.search.meeting import meeting_numbers
 from proofs_check.inequalities.search.moments import FIRST, Moment
-from proofs_check.inequalities.search.polynomials import factored, positive_forms
+from proofs_check.inequalities.search.polynomials import factored, plainly_positive, positive_forms
 from proofs_check.inequalities.search.pool import Pool, exact, rational
 from proofs_check.inequalities.search.spans import NoValue, Span, meet
 from theory.errors import DomainError
@@ -146,7 +146,7 @@ def _forms(expr: Expr) -> Iterator[Expr]:
     if expr.is_polynomial() and expr.is_Add:
         spread = sympy.expand(expr)
         yield spread
-        if any(term.could_extract_minus_sign() for term in spread.args):
+        if not plainly_positive(spread):
             yield factored(expr)
         return
     plain = expand_func_but_moments(expr)

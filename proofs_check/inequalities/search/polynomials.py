@@ -38,8 +38,7 @@ def positive_forms(expr: Expr, sides: Mapping[Symbol, Side]) -> Iterator[Expr]:
     """Forms of a polynomial that may be above 0 term by term; none for another expression."""
     letters = sorted(sides, key=lambda letter: letter.name)
     poly = polynomial(expr, letters)
-    # Without a minus sign, the polynomial as it is shows what any other form would.
-    if poly is None or not any(c.is_negative for c in poly.coeffs()):
+    if poly is None or plainly_positive(poly.as_expr()):
         return
     roots = [c for c in poly.atoms(sympy.Pow) if c.is_number and c.is_algebraic]
     constant, factors = sympy.factor_list(expr, *letters, **({"extension": roots} if roots else {}))
@@ -48,6 +47,12 @@ def positive_forms(expr: Expr, sides: Mapping[Symbol, Side]) -> Iterator[Expr]:
     spread = bernstein(poly, sides)
     if spread is not None:
         yield spread
+
+
+def plainly_positive(expr: Expr) -> bool:
+    """Whether a sum has no minus sign and no letter that may be negative: no other form shows more."""
+    signed = any(term.could_extract_minus_sign() for term in sympy.Add.make_args(expr))
+    return not signed and all(letter.is_nonnegative for letter in expr.free_symbols)
 
 
 def squares(expr: Expr, letters: list[Symbol]) -> Expr:
