@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.pictures.style import COLOURS, COLUMN, GREY, INK, look, note
+from figures.pictures.style import COLOURS, COLUMN, GREY, INK, look, note, plain_powers
 from theory.errors import DomainError
 from theory.numbers import bounds
 from theory.numbers.anchor_bounds import coherence_possible, copies_allowed, random_anchor_coherence
@@ -16,11 +16,11 @@ STATEMENTS = ("D2", "D4")
 DIMENSION, FAILURE = 64, 0.01
 OTHERS, SEPARATION, LEAK, ENTROPY, MOST_COPIES = 1000, 8.0, 0.1, 2.5, 20
 SHOWS = f"""Anchors are directions that mark blocks of text. Above: the least coherence (largest inner product of two
-directions) that any number of anchors can have in {DIMENSION} dimensions, and the coherence that random directions
-keep with probability {1 - FAILURE:g}. Up to {2 * DIMENSION} anchors can be at right angles or wider. Middle and below:
-copies of an anchor, {SEPARATION:g} nats above {OTHERS:,} other keys, lower the largest leak (share of attention
-elsewhere) but from some number on raise the largest entropy. The band holds the numbers of copies that keep both
-targets (dotted). Computed from the theory; nothing is measured."""
+directions) that any number of anchors can have in {DIMENSION} dimensions, and the coherence that random directions keep
+with probability {1 - FAILURE:g}. Up to {2 * DIMENSION} anchors can be at right angles or wider. Middle and below: a
+block of keys that all carry one anchor (its copies), each {SEPARATION:g} nats above {OTHERS:,} other keys; more copies
+lower the largest leak (share of attention elsewhere) but from some number on raise the largest entropy. The band holds
+the numbers of copies that keep both targets (dotted). Computed from the theory; nothing is measured."""
 
 
 def make_rows(seed: int = 0) -> pd.DataFrame:
@@ -68,6 +68,7 @@ def draw(rows: pd.DataFrame) -> Figure:
         note(top, f"{2 * DIMENSION} anchors", (0.49, 0.03), ha="left")
         top.set(xscale="log", xlabel=f"anchors in {DIMENSION} dimensions", ylabel="coherence (inner product)")
         top.minorticks_off()
+        plain_powers(top.xaxis)
         top.legend(loc=(0.42, 0.2))
         for axis, name, limit, unit in ((leak, "leak", LEAK, "share"), (entropy, "entropy", ENTROPY, "nats")):
             if kept.both is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.pictures.style import COLOURS, INK, MEASURED, look, note, panels
+from figures.pictures.style import COLOURS, INK, MEASURED, look, note, panels, plain_powers
 from theory.errors import DomainError
 
 NAME = "cost"
@@ -19,12 +19,12 @@ without measuring; and with stored attention maps, as eager attention keeps them
 ratios of time; intervals were not recorded. Below: memory beyond a plain pass. Measured on one machine."""
 
 TASK = "measuring"
-# Variant: words, colour, marker.
+# Variant: words, colour, marker; what stores every map is hollow.
 VARIANTS = {
     "fused": ("entropy, fidelity", MEASURED, "o"),
     "fused, all": ("margins, ranges too", MEASURED, "^"),
     "local": ("local layers", COLOURS["localist"], "s"),
-    "eager": ("stored maps (eager)", COLOURS["distributed"], "D"),
+    "eager": ("stored maps (eager)", MEASURED, "D"),
 }
 
 
@@ -45,7 +45,8 @@ def draw(rows: pd.DataFrame) -> Figure:
             part = rows[rows["model"] == name]
             for variant, (words, colour, marker) in VARIANTS.items():
                 of_variant = part[part["variant"] == variant]
-                style = {"color": colour, "marker": marker, "markersize": 4.5, "linestyle": "none", "label": words}
+                style: Any = {"color": colour, "marker": marker, "markersize": 4.5, "linestyle": "none", "label": words}
+                style |= {"markerfacecolor": "none"} if variant == "eager" else {}
                 time.plot(of_variant["tokens"], of_variant["ratio"], **style)
                 memory.plot(of_variant["tokens"], of_variant["extra_mib"].clip(lower=1), **style)
             _ticks(time, memory, part)
@@ -67,5 +68,6 @@ def _ticks(time: Any, memory: Any, rows: pd.DataFrame) -> None:
     memory.set(yscale="log", xlabel="tokens", ylim=(0.6, 2e4))
     for axis in (time, memory):
         axis.minorticks_off()
+    plain_powers(memory.yaxis)
     memory.set_xticks(tokens, [f"{each:,}" for each in tokens])
     memory.margins(x=0.15)

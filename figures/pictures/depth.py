@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.pictures.style import COLUMN, INK, look, note, schedule_style
+from figures.pictures.style import COLUMN, INK, SCHEDULES_SAID, look, note, schedule_style
 from theory.errors import DomainError
 from theory.numbers import bounds
 from theory.numbers.schedule_bounds import localised_depth, schedule_dials
@@ -18,7 +18,7 @@ BEFORE, AFTER = 0.5, 0.75
 SHOWS = f"""How schedules spread the dial over {LAYERS} layers, and how many layers they make local. Above: the dial of
 each layer (marks) on its schedule's curve, for a largest dial of {LARGEST}; the dotted line is the dial that lifts a
 row's fidelity (share of attention on its block) from {BEFORE} to {AFTER}. Below: the number of layers whose dial
-reaches that line, as the largest dial grows. Computed from the theory; nothing is measured."""
+reaches that line, as the largest dial grows. {SCHEDULES_SAID} Computed from the theory; nothing is measured."""
 
 SCHEDULES = ("distributed", "localist", "linear", "cubic", "quintic")
 _LINES = {"linear": "-", "cubic": "--", "quintic": "-."}
@@ -55,7 +55,7 @@ def draw(rows: pd.DataFrame) -> Figure:
         raise DomainError("the rows hold no schedules")
     needed = float(rows["needed"].iloc[0])
     with look():
-        figure = Figure(figsize=(COLUMN, 4.8), layout="constrained")
+        figure = Figure(figsize=(COLUMN, 5.0), layout="constrained")
         dials, depths = figure.subplots(2, 1)
         for name, part in rows.groupby("schedule", sort=False):
             colour, marker = schedule_style(str(name))
@@ -72,5 +72,6 @@ def draw(rows: pd.DataFrame) -> Figure:
         dials.set(xlabel="layer", ylabel=f"dial (largest: {LARGEST})", ylim=(-0.03, 1.0))
         dials.set_xticks(range(0, LAYERS, 1))
         depths.set(xlabel="largest dial", ylabel=f"layers that reach it, of {LAYERS}", ylim=(-0.4, LAYERS + 0.6))
-        depths.legend(loc="upper left")
+        handles, labels = depths.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=3)
     return figure

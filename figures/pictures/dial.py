@@ -13,19 +13,20 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.pictures.style import COLUMN, GREY, INK, look, note, panels, ramp, title, undecided
+from figures.pictures.style import INK, RUNS_SAID, look, note, panels, plain_powers, ramp, title, undecided
 from theory.errors import DomainError
 from theory.numbers.bounds import dialled_leak
 
 NAME = "dial"
 KIND = "dial"
 STATEMENTS = ("B1", "B2")
-SHOWS = """A trained model whose dial is moved without training, layer by layer. The dial divides the odds of attention
+SHOWS = f"""A trained model whose dial is moved without training, layer by layer. The dial divides the odds of attention
 off a query's block. Above: fidelity (share of attention on the block) of the median row of each head, mean over a
 layer's heads; lines are the closed form B1 at the median of the pass with dial 0, markers are measured. Middle: mean
-entropy; flat marks are predicted row by row (B2) and averaged, rings are measured. Below: distance between measured
-and predicted fidelity, of the worst row and of a layer's mean. In the first layer the prediction is exact; deeper
-layers see changed inputs, and single rows may end far from it. One training run per column."""
+entropy; dashes are predicted row by row (B2) and averaged, markers are measured. Below: distance between measured and
+predicted fidelity, of the worst row (markers) and of a layer's mean (dashes). In the first layer the prediction is
+exact but for rounding (strokes: the most that rounding can do); deeper layers see changed inputs, and single rows may
+end far from it. One training run per column. {RUNS_SAID}"""
 
 MOST_LEGEND_ENTRIES = 12
 # The lowest distance that the logarithmic axis shows.
@@ -87,8 +88,11 @@ def draw(rows: pd.DataFrame) -> Figure:
             title(axes[0, column], name, faults(part), f"1 run, {counted.max():,} rows per head")
         axes[0, 0].set(ylabel="fidelity of the median row\n(share on the block)", ylim=(0, 1.04))
         axes[1, 0].set(ylabel="mean entropy (nats)")
-        axes[2, 0].set(ylabel="|measured − predicted|\nfidelity (share)", ylim=(LEAST_SHOWN / 50, 1e3))
-        _legend(figure, layers, colours, layers[0])
+        axes[2, 0].set(ylabel="|measured − predicted|\nfidelity (share)", ylim=(LEAST_SHOWN / 50, 3e3))
+        axes[2, 0].set_yticks([1e-8, 1e-6, 1e-4, 1e-2, 1])
+        plain_powers(axes[2, 0].yaxis)
+        _words(axes[:, 0])
+        _legend(figure, layers, colours)
     return figure
 
 
@@ -124,13 +128,14 @@ def _layer(axes: Any, rows: pd.DataFrame, marker: str, colour: Any) -> None:
 
 
 def _worst(axis: Any, rows: pd.DataFrame) -> None:
-    """Name the row farthest from its prediction, and count what the axis cuts off."""
+    """Say what the marks are, name the row farthest from its prediction, and count what the axis cuts off."""
+    lines = ["markers: worst row; dashes: mean", f"strokes: most by rounding, layer {rows['layer'].min()}"]
     known = rows.dropna(subset=["prediction_error_fidelity"])
     if len(known):
         worst = known.loc[known["prediction_error_fidelity"].idxmax()]
         where = f"layer {worst['layer']:g}, head {worst['head']:g}, dial {worst['dial']:.2g}"
-        text = f"worst row off by {worst['prediction_error_fidelity']:.2g}\n({where})"
-        note(axis, text, (0.02, 0.98), ha="left", va="top")
+        lines.append(f"worst row off by {worst['prediction_error_fidelity']:.2g} ({where})")
+    note(axis, "\n".join(lines), (0.02, 0.98), ha="left", va="top")
     means = [_mean_over_heads(part) for _, part in rows.groupby("layer")]
     below = sum(int((each[name] < LEAST_SHOWN).sum()) for each in means for name in ("worst", "of_means"))
     if below:
@@ -145,24 +150,20 @@ def _rounding(axis: Any, first: pd.DataFrame) -> None:
         axis.plot(known.index, known, "|", markersize=5, color=INK)
 
 
-def _legend(figure: Figure, layers: list[int], colours: dict[int, Any], first: int) -> None:
-    """Explain every mark once, above the panels, where it hides none."""
-    ring: Any = {"marker": "o", "markerfacecolor": "none", "markersize": 4, "linestyle": "none"}
-    flat: Any = {"marker": "_", "markersize": 8, "linestyle": "none"}
-    shown: list[tuple[str, Any, Any]] = [
-        ("predicted (B1)", GREY, {"linewidth": 1.0}),
-        ("measured", GREY, ring),
-        ("mean predicted (B2)", GREY, flat),
-        ("error of the worst row", GREY, ring),
-        ("error of the mean", GREY, flat),
-        (f"rounding, layer {first}", INK, {"marker": "|", "markersize": 5, "linestyle": "none"}),
+def _words(axes: Any) -> None:
+    """Say in each panel what its marks are."""
+    note(axes[0], "lines: predicted (B1)\nmarkers: measured", (0.02, 0.97), ha="left", va="top")
+    note(axes[1], "dashes: predicted (B2)\nmarkers: measured", (0.02, 0.03), ha="left")
+
+
+def _legend(figure: Figure, layers: list[int], colours: dict[int, Any]) -> None:
+    """Name the layers once, above the panels, where it hides no mark."""
+    ring: Any = {"markerfacecolor": "none", "markersize": 4, "linewidth": 1.0}
+    handles = [
+        Line2D([], [], color=colours[layer], label=f"layer {layer}", marker=_MARKERS[layer % 10], **ring)
+        for layer in layers[:: -(-len(layers) // MOST_LEGEND_ENTRIES)]
     ]
-    step = -(-len(layers) // MOST_LEGEND_ENTRIES)
-    for layer in layers[::step]:
-        shown.append((f"layer {layer}", colours[layer], ring | {"marker": _MARKERS[layer % 10]}))
-    handles = [Line2D([], [], color=colour, label=label, **style) for label, colour, style in shown]
-    wide = figure.get_figwidth() > COLUMN
-    figure.legend(handles=handles, loc="outside upper left", ncols=5 if wide else 3, columnspacing=1.0)
+    figure.legend(handles=handles, loc="outside upper left", ncols=4, columnspacing=1.0)
 
 
 def _mean_over_heads(rows: pd.DataFrame) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from figures.pictures import random_rows
 from figures.pictures.random_rows import (
     BLOCK,
+    FAMILIES_SAID,
     KEYS,
-    ROWS_PER_FAMILY,
     TRAINED,
     alarm,
     contradictions,
@@ -21,20 +21,20 @@ from figures.pictures.random_rows import (
     scatter,
     scatter_trained,
 )
-from figures.pictures.style import COLUMN, GREY, INK, look, note
+from figures.pictures.style import COLUMN, GREY, INK, RUNS_SAID, look, note
 from theory.numbers import bounds
 
 NAME = "entropy"
 ALSO = "sample"
 STATEMENTS = ("A4", "A5")
 SHOWS = f"""Entropy (how evenly a query spreads its attention) of random rows over {KEYS} keys. Above, against the
-separation of the block of {BLOCK} keys from the rest: no row lies above the solid line, which falls towards log
-{BLOCK} but never below it. Rows may lie below log {BLOCK}, since they need not spread evenly over the block; these are
-hollow, or crosses. Below, against the logit range (highest minus lowest score, over the temperature): no row lies
-below the solid line, and none above log {KEYS}. Random rows are computed, {ROWS_PER_FAMILY} of each kind, one seed, no
-model. Third, where there are records, trained rows: by how much their entropy falls short of an even spread over all
-keys, against the logit range. However many keys a row sees, it cannot lie above the line. Measured on held-out text, a
-random sample of all heads, layers and positions of one training run each."""
+separation of the block of {BLOCK} keys from the rest: no row lies above the solid line, which falls towards log {BLOCK}
+but never below it. Rows may lie below log {BLOCK}, since they need not spread evenly over the block; these are hollow,
+or crosses. Below, against the logit range (highest minus lowest score, over the temperature): no row lies below the
+solid line, and none above log {KEYS}. {FAMILIES_SAID} Third, where there are records, trained rows: by how much their
+entropy falls short of an even spread over all keys, against the logit range. However many keys a row sees, it cannot
+lie above the line. Measured on held-out text, a random sample of all heads, layers and positions of one training run
+each. {RUNS_SAID}"""
 
 make_rows = random_rows.make_rows
 joined = random_rows.joined

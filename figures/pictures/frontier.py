@@ -10,19 +10,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from empirical.sweep.summary import interval
-from figures.pictures.style import GREY, INK, look, note, panels, schedule_style, with_interval
+from figures.pictures.style import GREY, INK, SCHEDULES_SAID, look, note, panels, schedule_style, with_interval
 from theory.errors import DomainError
 
 NAME = "frontier"
 KIND = "sweep tasks"
 STATEMENTS = ("F3", "F4")
-SHOWS = """What locality costs: perplexity on held-out text (lower is better) over that of the distributed
+SHOWS = f"""What locality costs: perplexity on held-out text (lower is better) over that of the distributed
 configuration, against fidelity, the share of attention on a query's own block (right is more local). One mark per
 schedule and largest dial, filled where all have the same largest dial, hollow where they have the same mean dial; bars
-are 95 % intervals over seeds, perplexities paired by seed. The line runs along the frontier: configurations that no
-other beats in both means. Intervals that overlap leave their order open. Measured after fine-tuning from one base
-model. A number that a paper's abstract states of another model and text is marked with its version, and is not measured
-here."""
+are 95 % intervals over seeds, perplexities paired by seed. Rings and the line through them are the frontier:
+configurations that no other beats in both means. Intervals that overlap leave their order open. {SCHEDULES_SAID}
+Measured after fine-tuning from one base model. A number that a paper's abstract states of another model and text is
+marked with its version, and is not measured here."""
 
 BASELINE = "distributed"
 # How the marks of each budget are filled.
@@ -126,5 +126,6 @@ def _legend(axis: Any, names: list[str], rows: pd.DataFrame) -> None:
         if len(part):
             label = said[budget].format(part["largest_dial"].iloc[0])
             axis.plot([], [], "o", color=GREY, fillstyle=fill, markersize=5, label=label)
-    axis.plot([], [], color=INK, linewidth=0.8, label="frontier")
+    ring: Any = {"marker": "o", "markerfacecolor": "none", "markersize": 8, "markeredgewidth": 0.8}
+    axis.plot([], [], color=INK, linewidth=0.8, label="frontier", **ring)
     axis.legend(loc="lower left")

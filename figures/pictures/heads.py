@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.pictures.style import COLUMN, INK, PAGE, RAMP, WHITE, look, title, undecided
+from figures.pictures.style import COLUMN, INK, PAGE, RAMP, SCHEDULES_SAID, WHITE, look, title, undecided
 from theory.errors import DomainError
 
 NAME = "heads"
 KIND = "rows"
 STATEMENTS = ("B1", "B2")
-SHOWS = """Which heads are local: mean fidelity (share of attention on a query's own block) and mean entropy (how
+SHOWS = f"""Which heads are local: mean fidelity (share of attention on a query's own block) and mean entropy (how
 evenly a query spreads its attention, in nats) of each head in each layer, on held-out text. The dial of a layer, which
-turns attention towards the block, stands beside its number. One training run per column; measured."""
+turns attention towards the block, stands beside its number. One training run per column; measured. {SCHEDULES_SAID}"""
 
 # Numbers are written into the cells of models up to this many layers and heads.
 MOST_WRITTEN = 6

@@ -13,16 +13,30 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.pictures.style import ALARM, INK, MEASURED, PALE, WHITE, look, note, panels, title, undecided
+from figures.pictures.style import (
+    ALARM,
+    INK,
+    MEASURED,
+    PALE,
+    SCHEDULES_SAID,
+    WHITE,
+    look,
+    note,
+    panels,
+    plain_powers,
+    title,
+    undecided,
+)
 from theory.errors import DomainError
 
 NAME = "layers"
 KIND = "rows"
 STATEMENTS = ("A4", "A5")
-SHOWS = """Entropy of every layer and head of a model on held-out text, between its bounds. Above: the mean over each
-head's rows, with the means of the largest and least entropy that its rows' fidelities and logit ranges allow. Below:
-how far single rows stay from their own bounds; a bar spans 5 to 95 % of a head's rows, a mark is their median. One
-training run per column; measured."""
+SHOWS = f"""Entropy of every layer and head of a model on held-out text, between its bounds. Above: the mean over each
+head's rows (heads from left to right), with the means of the largest and least entropy that its rows' fidelities and
+logit ranges allow. Below: how far single rows stay from their own bounds; a bar spans 5 to 95 % of a head's rows, a
+mark is their median, first for all heads below A4, then for all above A5. One training run per column; measured.
+{SCHEDULES_SAID}"""
 LEAST_SHOWN = 1e-6
 
 UPPER, LOWER = "bound_entropy_fidelity", "bound_entropy_range"
@@ -75,6 +89,7 @@ def draw(rows: pd.DataFrame) -> Figure:
             _ticks(axes[1, column], part)
         axes[0, 0].set(ylabel="mean entropy (nats)")
         axes[1, 0].set(ylabel="distance from\nthe bound (nats)", yscale="log")
+        plain_powers(axes[1, 0].yaxis)
         axes[0, 0].set_ylim(0, 1.06 * rows[[UPPER, "entropy_mean"]].max(axis=None))
         axes[1, 0].minorticks_off()
         above, below = (_labelled(row) for row in axes)

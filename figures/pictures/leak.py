@@ -14,20 +14,20 @@ from matplotlib.figure import Figure
 from scipy.special import expit
 
 from figures.pictures import random_rows
-from figures.pictures.random_rows import ROWS_PER_FAMILY, TRAINED, alarm, contradictions, scatter, scatter_trained
-from figures.pictures.style import GREY, INK, look, note, panels
+from figures.pictures.random_rows import FAMILIES_SAID, TRAINED, alarm, contradictions, scatter, scatter_trained
+from figures.pictures.style import GREY, INK, RUNS_SAID, look, note, panels, plain_powers
 from theory.errors import DomainError
 
 NAME = "leak"
 ALSO = "sample"
 STATEMENTS = ("A1", "A2")
-SHOWS = f"""Leak (the share of attention that falls outside a query's block, logarithmic) and fidelity (the share on
-it) of attention rows, against the separation: by how much the lowest score in the block exceeds the highest outside,
-in units of the temperature. To it is added the log of block keys over other keys, so that rows of all sizes share one
-curve. No row can lie beyond the solid line, and two-level rows lie on it. The dotted line is the simpler exponential
-form of the bound. Random rows are computed, {ROWS_PER_FAMILY} of each kind, one seed, no model. Trained rows, where
-there are records, are measured on held-out text: a random sample of all heads, layers and positions of one training
-run each. Where the separation is far below 0, the bound says little."""
+SHOWS = f"""Leak (the share of attention that falls outside a query's block, logarithmic) and fidelity (the share on it)
+of attention rows, against the separation: by how much the lowest score in the block exceeds the highest outside, in
+units of the temperature. To it is added the log of block keys over other keys, so that rows of all sizes share one
+curve. No row can lie beyond the solid line: above it in leak, below it in fidelity. The dotted line is the simpler
+exponential form of the bound. {FAMILIES_SAID} Trained rows, where there are records, are measured on held-out text: a
+random sample of all heads, layers and positions of one training run each. {RUNS_SAID} Where the separation is far below
+0, the bound says little."""
 
 LOWEST, LEFTMOST = 1e-8, -12.0
 
@@ -75,7 +75,7 @@ def draw(rows: pd.DataFrame) -> Figure:
         axes[-1, 0].set_xlabel("separation + log(block keys / other keys)  (nats)")
         axes[0, 0].set_title(f"Random rows, {_sizes(rows[~trained])}", loc="left")
         if trained.any():
-            axes[1, 0].set_title(f"Rows of trained models, {_sizes(rows[trained])}", loc="left")
+            axes[1, 0].set_title(f"Trained models, {_sizes(rows[trained])}", loc="left")
             axes[2, 0].set_title("All these rows", loc="left")
         # Beside the panels, where it hides no row.
         found: dict[str, Any] = {}
@@ -100,6 +100,7 @@ def _leaks(axis: Any, rows: pd.DataFrame) -> None:
     lowest = 10 ** np.floor(np.log10(least))
     axis.set(yscale="log", ylabel="leak (share of attention)", ylim=(lowest, 2.5))
     axis.minorticks_off()
+    plain_powers(axis.yaxis)
     below, left = int((rows["leak"] < lowest).sum()), int((rows["shifted"] < LEFTMOST).sum())
     notes = [f"rows below the axis: {below}"] if below or not left else []
     notes += [f"rows left of the axis: {left}"] if left else []

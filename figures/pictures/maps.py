@@ -10,18 +10,18 @@ import pandas as pd
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from figures.pictures.style import ALARM, COLUMN, INK, MAP, look, note
+from figures.pictures.style import ALARM, COLUMN, INK, MAP, RUNS_SAID, look, note
 from theory.errors import DomainError
 
 NAME = "maps"
 KIND = "maps"
 STATEMENTS = ("B1",)
-SHOWS = """Attention maps: how each token of a held-out text (a line, from top to bottom) spreads its attention over the
-tokens up to itself (columns). White is no attention, black is all of it, and the scale is that of the square root, so
-that weak attention shows. Staircases mark the blocks: what lies inside is on the query's own block, and its mean share
-is written into each map, over the queries past the first block. Each line of maps is one head and each column one
+SHOWS = f"""Attention maps: how each token of a held-out text (a line, from top to bottom) spreads its attention over
+the tokens up to itself (columns). White is no attention, black is all of it, and the scale is that of the square root,
+so that weak attention shows. Staircases mark the blocks: what lies inside is on the query's own block, and its mean
+share is written into each map, over the queries past the first block. Each line of maps is one head and each column one
 training run on the same text; above it stands its dial, which turns attention towards the block (0: not at all). One
-sequence; measured."""
+sequence; measured. {RUNS_SAID}"""
 
 
 def faults(rows: pd.DataFrame) -> list[str]:
@@ -96,7 +96,7 @@ def _map(axis: Any, rows: pd.DataFrame) -> Any:
     axis.plot([0, count], [0, count], color=INK, linewidth=0.4)
     own = np.nansum(np.where(blocks[:, None] == blocks[None, :], weights[:, :count], 0), axis=1)
     later = blocks != blocks[0]
-    note(axis, f"{own[later].mean():.0%}\non the own block", (0.98, 0.97), va="top")
+    note(axis, f"{own[later].mean():.0%}\non own blocks", (0.98, 0.97), va="top")
     axis.set(xlim=(0, count), ylim=(count, 0))
     axis.set_xticks(range(0, count + 1, max(1, count // 4)))
     axis.set_yticks(range(0, count + 1, max(1, count // 4)))

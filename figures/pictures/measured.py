@@ -8,20 +8,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.pictures.style import ALARM, COLUMN, GREY, INK, look, note, schedule_style
+from figures.pictures.style import ALARM, COLUMN, GREY, INK, RUNS_SAID, look, note, schedule_style
 from theory.errors import DomainError
 
 NAME = "measured"
 KIND = "sample"
 STATEMENTS = ("A2", "A4", "A5")
-SHOWS = """Single rows of attention of trained models, each against its own bound: one mark per row, drawn at random
+SHOWS = f"""Single rows of attention of trained models, each against its own bound: one mark per row, drawn at random
 from all heads, layers and positions of held-out text (as many as the legend says; one training run and seed per
 colour). A row is how one query spreads its attention over the tokens it sees. No mark may lie beyond the diagonal, on
 the shaded side. Above: leak, the share of attention off the query's own block, below the largest share that the row's
 mean margin allows (how far the mean score in the block exceeds the highest outside); a margin far below 0 says nothing,
-and its mark stands at the right end. Middle and below: entropy, how evenly the row spreads, between the largest
-that its leak allows and the least that the range of its scores allows. Rows not drawn were compared too, while they
-were measured."""
+and its mark stands at the right end. Middle and below: entropy, how evenly the row spreads, between the largest that
+its leak allows and the least that the range of its scores allows. Rows not drawn were compared too, while they were
+measured. {RUNS_SAID}"""
 
 # Quantity, bound, its side, words.
 PANELS = (

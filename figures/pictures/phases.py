@@ -23,12 +23,12 @@ MOST_PENALTY = 12.0
 # Penalty at which the lines are labelled.
 _LABELS = 10.6
 STATEMENTS = ("A7", "A2", "B4")
-SHOWS = f"""What a margin (by how much the lowest score in a query's block exceeds the highest outside) and a penalty
-on attention off the block promise together, at temperature 1. Guaranteed: every row of a context of {CONTEXT:,} tokens
-in windows of {BLOCK} keeps a fidelity of {FIDELITIES[0]}, the share of attention on its block. Impossible: some row
-misses it, whatever the scores, if they span at most {RANGE:g} nats. Possible: neither. Lines are the edges for other
-fidelities. The dotted line is where a row with a whole block would be safe; rows early in a block, which see few keys
-of it, need more. Decided from the theory; nothing is measured."""
+SHOWS = f"""What a margin (by how much the lowest score in a query's block exceeds the highest outside) and a penalty on
+attention off the block promise together, at temperature 1. Guaranteed: every row of a context of {CONTEXT:,} tokens in
+windows of {BLOCK} keeps a fidelity of {FIDELITIES[0]}, the share of attention on its block. Impossible: some row misses
+it, whatever the scores, if they span at most {RANGE:g} nats. Possible: neither. Thin lines are the edges for other
+fidelities: a nat of penalty replaces a nat of margin. The dotted line is where a row with a whole block would be safe;
+rows early in a block, which see few keys of it, need more. Decided from the theory; nothing is measured."""
 
 
 def make_rows(seed: int = 0) -> pd.DataFrame:
@@ -82,13 +82,15 @@ def draw(rows: pd.DataFrame) -> Figure:
         axis.fill_betweenx(y, low, RANGE, facecolor=COLOURS["possible"], linewidth=0)
         axis.fill_between([low, RANGE], 0, edge, facecolor=COLOURS["impossible"], linewidth=0, **hatched)
         axis.fill_betweenx(y, np.clip(margin, low, RANGE), RANGE, facecolor=COLOURS["guaranteed"], linewidth=0)
+        others = f"edges for {' and '.join(f'{each:g}' for each in rows['fidelity'].unique()[1:])}"
         for index, (fidelity, part) in enumerate(rows.groupby("fidelity", sort=False)):
             style: Any = {"color": INK, "linewidth": 1.4 if index == 0 else 0.7}
-            axis.plot(part["margin"], part["penalty"], **style)
+            label = others if index == 1 else None
+            axis.plot(part["margin"], part["penalty"], label=label, **style)
             # Beside the line, inside the panel.
             at = float(np.interp(_LABELS, part["penalty"], part["margin"]))
             axis.annotate(f"{fidelity:g}", (at, _LABELS), (3, 0), textcoords="offset points", fontsize=7)
-        axis.plot(main["whole"], main["penalty"], color=GREY, linestyle=":", label=f"{shown:g}, for a whole block")
+        axis.plot(main["whole"], main["penalty"], color=GREY, linestyle=":", label=f"edge for {shown:g}, whole block")
         for text, where in (
             ("guaranteed", (0.80, 0.72)),
             ("possible", (0.28, 0.50)),

@@ -44,6 +44,10 @@ LOOKS: dict[str, tuple[str, str]] = {
     "one pair": (INK, "+"),
     "least entropy": (INK, "1"),
 }
+# What a caption says of them.
+FAMILIES_SAID = f"""Random rows are computed, {ROWS_PER_FAMILY} of each grey kind, one seed, no model: scores Gaussian,
+heavy-tailed (Student's t), tied (on three levels), or with one key above all others. Crosses are built to lie on a
+bound: two-level rows have one score in the block and one outside, and in one-pair rows only two keys differ."""
 # Which bounds these rows attain.
 AT_EQUALITY = {"two-level": "on A2 and A4", "one pair": "on A4 below 0", "least entropy": "on A5"}
 

@@ -9,20 +9,20 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import entr
 
-from figures.pictures.style import MEASURED, look, note, panels, ramp
+from figures.pictures.style import MEASURED, RUNS_SAID, look, note, panels, ramp
 from theory.errors import DomainError
 from theory.numbers.bounds import dialled_leak
 
 NAME = "rowdial"
 KIND = "moved sample"
 STATEMENTS = ("B1", "B2")
-SHOWS = """Three measured rows of a trained model while the dial turns them towards their block, without training. Two
+SHOWS = f"""Three measured rows of a trained model while the dial turns them towards their block, without training. Two
 are of the first layer, where the closed forms hold exactly; the third is of a deeper layer, whose inputs the dial moves
 too. Above: fidelity, the share on the block; lines are the closed form, which needs nothing but the fidelity at dial 0,
 and marks are measured. Below: entropy, how evenly the row spreads; lines are the closed form from its entropies on and
 off the block. Turning towards the block need not focus a row: where a few keys off the block hold most of the
-attention, entropy first rises. One training run on held-out text; of a random sample, the rows whose entropy rises
-most in the first and in a deeper layer, and of the first layer's falling rows the one of median entropy."""
+attention, entropy first rises. One training run on held-out text; of a random sample, the rows whose entropy rises most
+in the first and in a deeper layer, and of the first layer's falling rows the one of median entropy. {RUNS_SAID}"""
 
 PLACE = ["layer", "head", "sequence", "position"]
 _MARKS = "osD"
@@ -124,5 +124,6 @@ def draw(rows: pd.DataFrame) -> Figure:
             ylabel="entropy (nats)", xlabel="dial (0: none, 1: block alone)", xlim=(-0.02, 1.02), ylim=(0, None)
         )
         handles, labels = entropies.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper left", ncols=1)
+        heading: Any = {"title": "Three rows, and what their entropy does as the dial rises", "title_fontsize": 6.5}
+        figure.legend(handles, labels, loc="outside upper left", ncols=1, alignment="left", **heading)
     return figure

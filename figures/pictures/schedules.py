@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.pictures.style import ALARM, GREY, INK, look, panels, schedule_style, title, with_interval
+from figures.pictures.style import ALARM, GREY, INK, SCHEDULES_SAID, look, panels, schedule_style, title, with_interval
 from theory.errors import DomainError
 
 NAME = "schedules"
 KIND = "sweep"
 STATEMENTS = ("F1", "F3")
-SHOWS = """What each schedule of the dial over the layers costs and gains, after fine-tuning from one base model with
+SHOWS = f"""What each schedule of the dial over the layers costs and gains, after fine-tuning from one base model with
 several seeds. Above: perplexity on held-out text (lower is better) over that of the distributed configuration, whose
 dial is 0 everywhere. Below: mean fidelity, the share of attention on a query's own block, over all layers and in the
 last. Left, every schedule has the same largest dial; right, the same mean dial, at which shapes compare. Bars are 95 %
-intervals over seeds, ratios paired by seed. Measured."""
+intervals over seeds, ratios paired by seed. Measured. {SCHEDULES_SAID}"""
 
 BASELINE = "distributed"
 BUDGETS = {"largest": "same largest dial", "mean": "same mean dial", "promise": "same promise"}

@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 # Meaning: colour. Okabe and Ito's palette, which colour-blind readers can distinguish; markers, line styles and
 # hatches repeat what colours say. Levels of a number (layers, fidelities, heat maps) take `ramp` instead.
@@ -41,6 +42,13 @@ MAP = "Greys"
 _MARKERS = {"distributed": "o", "localist": "s", "linear": "^", "quadratic": "v", "cubic": "D", "quartic": "P"}
 # Without "X", which marks violations.
 SCHEDULE_MARKERS = {**_MARKERS, "quintic": "p", "least-cost": "*"}
+
+# What a caption says of the names of runs.
+RUNS_SAID = """Distributed names a model trained with dial 0 in every layer, localist one with the same dial above 0 in
+every layer."""
+SCHEDULES_SAID = """The dial is 0 in every layer (distributed), the largest in every layer (localist), or rises from 0
+in the first layer to the largest in the last, as the layer's number (linear), its cube (cubic) or its fifth power
+(quintic)."""
 
 # Inches: one column of a two-column page, and the whole page.
 COLUMN, PAGE = 3.5, 7.2
@@ -139,6 +147,16 @@ def with_interval(
         x, y, "|-" if across else "_-", color=style["color"], linewidth=0.9, markersize=5, label=f"_{name}, interval"
     )
     axis.plot([at[0]], [at[1]], linestyle="none", label=f"_{name}", **style)
+
+
+def plain_powers(axis: Any) -> None:
+    """Write a logarithmic axis' powers in full: exponents would be smaller than `SMALLEST`."""
+
+    def words(value: float, _: int) -> str:
+        return f"{value:,.0f}" if value >= 1 else f"{value:g}" if value > 0.005 else f"{value:.0e}".replace("e-0", "e-")
+
+    axis.set_major_formatter(words)
+    axis.set_minor_formatter(NullFormatter())
 
 
 def ramp(levels: int) -> list[Any]:

@@ -17,10 +17,11 @@ KIND = "calibration"
 STATEMENTS = ("H5",)
 SHOWS = """What windows (stretches of text) that were measured say of windows not yet seen. Above: the largest share of
 windows that break a promise, at 95 % confidence, by the number of windows measured and how many of them broke it
-(lines); diamonds are recorded calibrations, circles the share that broke the promise in each. Below: the windows that
-checked each calibration. A promise asks a share of rows (dash) to keep a fidelity; each small mark is one window's
-share; the triangle is the share that a new window reaches or exceeds with at least the stated probability. Windows
-must be exchangeable; rows need not be. Measured."""
+(lines); diamonds are this bound for recorded calibrations, circles the share of windows that broke the promise in each,
+and those of as many windows stand side by side. A calibration chooses the dials that keep a promise. Below: the windows
+that checked each calibration. A promise asks a share of rows (dash) to keep a fidelity; each small mark is one window's
+share; the triangle is the share that a new window reaches or exceeds with at least the stated probability. Windows must
+be exchangeable; rows need not be. Lines and triangles are computed by H5, the rest is measured."""
 
 BROKEN = (0, 1, 5, 20)
 
@@ -54,9 +55,9 @@ def _bounds(axis: Any, lines: pd.DataFrame, confidence: float) -> None:
         axis.plot(seen, violation_share_max(broken, seen, confidence), color=colour, label=f"{broken} broke it")
     # Beside one another: most calibrations check the same number of windows.
     aside = lines["windows"] * 1.06 ** (np.arange(len(lines)) - (len(lines) - 1) / 2)
-    axis.plot(aside, lines["share_at_most"], "D", color=INK, markersize=3.5, label="recorded: at most")
+    axis.plot(aside, lines["share_at_most"], "D", color=INK, markersize=3.5, label="a calibration's bound")
     style = {"color": MEASURED, "markerfacecolor": "none", "markersize": 4}
-    axis.plot(aside, lines["violations"] / lines["windows"], "o", label="recorded: in the check", **style)
+    axis.plot(aside, lines["violations"] / lines["windows"], "o", label="share seen in its check", **style)
     axis.set(xscale="log", xlabel="windows measured", ylim=(-0.03, 1))
     axis.set_ylabel(f"share of new windows that break\nthe promise, {confidence:.0%} confidence")
     axis.set_xticks([5, 10, 20, 50, 100, 200, 500, 1000], ["5", "10", "20", "50", "100", "200", "500", "1,000"])
@@ -73,7 +74,7 @@ def _windows(axis: Any, rows: pd.DataFrame, lines: pd.DataFrame) -> None:
         )
         dash = {"color": INK, "markersize": 18, "markeredgewidth": 1.2}
         axis.plot([place], [line.promised], "_", label=_once("promised share", line.record, place), **dash)
-        label = _once(f"a new window, probability {line.level:.3g}", line.record, place)
+        label = _once(f"a new window reaches this\nwith probability {line.level:.3g}", line.record, place)
         axis.plot([place + 0.36], [line.least_share], "<", color=PREDICTED, markersize=4, label=label)
     names = [f"{each.model}\n{each.fidelity:g}\n{each.violations} of {each.windows}" for each in lines.itertuples()]
     axis.set_xticks(range(len(lines)), names, fontsize=6.5)
