@@ -18,6 +18,8 @@ from pathlib import Path
 
 from sympy import And, Function, latex, symbols
 
+from figures.caption import first_sentence
+from figures.names import NAMES
 from proofs_check.mutants.statement_mutants import mutants_of
 from proofs_check.statuses import Status
 from theory import functions
@@ -223,8 +225,10 @@ class Picture:
 
 
 def pictures(folder: Path) -> list[Picture]:
-    """The figures of a folder, from the descriptions beside the pictures."""
-    return [_picture(path) for path in sorted(folder.glob("*.json")) if path.with_suffix(".svg").exists()]
+    """The figures of a folder in the order in which they are read, from the descriptions beside the pictures."""
+    # One that no command draws comes last.
+    paths = sorted(folder.glob("*.json"), key=lambda path: ([*NAMES, path.stem].index(path.stem), path.stem))
+    return [_picture(path) for path in paths if path.with_suffix(".svg").exists()]
 
 
 def _picture(path: Path) -> Picture:
@@ -233,7 +237,7 @@ def _picture(path: Path) -> Picture:
     # The caption ends with the titles of the statements, which have pages of their own.
     caption = re.split(rf" (?=(?:{'|'.join(ids)}) \()", about["caption"])[0] if ids else about["caption"]
     place = Path(os.path.relpath(path.with_suffix(".svg"), PAGES)).as_posix()
-    return Picture(path.stem, ids, f"```{{figure}} {place}\n:alt: {path.stem}\n\n{caption}\n```\n")
+    return Picture(path.stem, ids, f"```{{figure}} {place}\n:alt: {first_sentence(caption)}\n\n{caption}\n```\n")
 
 
 def _gallery(shown: Sequence[Picture]) -> str:

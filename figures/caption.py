@@ -23,12 +23,17 @@ class Caption:
 
     def to_markdown(self, name: str, drawn_from: str) -> str:
         """A page with the caption, the claims as formulas, and the sources."""
-        shows = textwrap.fill(" ".join(self.shows.split()), 120)
-        parts = [f"# {name}", f"![{name}]({name}.svg)", shows]
+        shows = " ".join(self.shows.split())
+        parts = [f"# {name}", f"![{first_sentence(shows)}]({name}.svg)", textwrap.fill(shows, 120)]
         for key, heading in zip(self.statements, _titles(self.statements), strict=True):
             # Asterisks outside the heading: a title holds none.
             parts += [f"**{heading}.**", f"$$\\begin{{gathered}}{find(key).to_latex()}\\end{{gathered}}$$"]
         return "\n\n".join([*parts, f"Drawn from {drawn_from}."]) + "\n"
+
+
+def first_sentence(caption: str) -> str:
+    """What a picture shows in one sentence, as its alternative text."""
+    return caption.split(". ")[0].rstrip(".") + "."
 
 
 def _titles(statements: Sequence[str]) -> list[str]:

@@ -18,10 +18,11 @@
 # that a query should attend to its own block. This tutorial asks how clearly the scores must prefer the block before
 # that is certain, and answers it exactly.
 #
-# Four words are enough:
+# These words are enough:
 #
 # - the *fidelity* of a row is its attention on the block, and the *leak* is the rest;
-# - the *margin* is the smallest score in the block minus the largest score outside;
+# - the *margin* is the smallest score in the block minus the largest score outside, and the *separation* is the margin
+#   over the temperature of the softmax, which is 1 here;
 # - numbers such as margins and entropies are in *nats*: they are natural logarithms.
 
 # %%
@@ -97,8 +98,8 @@ assert math.isclose(float(exact), needed)
 # "the model" must cover that row too. `design_run` takes a description of the whole model and solves for a setting that
 # is left open, here the margin. The target is a fidelity of 90 % in the last layer.
 #
-# The *dial* is a number in [0, 1) per layer that adds to the preference for the block; `quintic` lets it rise steeply
-# with the depth, up to 0.99 in the last layer.
+# The *dial* is a number in [0, 1) per layer that adds `log(1/(1 - dial))` to the separation; `quintic` lets it rise
+# steeply with the depth, up to 0.99 in the last layer.
 
 # %%
 question = {

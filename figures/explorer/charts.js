@@ -106,7 +106,7 @@ function phaseChart(value, numbers, size) {
   const most = Math.max(10, value.penalty * 1.05, Number.isFinite(sum) ? Math.min(sum, 4 * (x[1] - x[0])) : 0);
   const y = [0, axisOver(0, most, 5 * 10 ** Math.max(0, Math.ceil(Math.log10(most / 40))))[1]];
   const box = frame(size, {
-    x, y, xLabel: 'margin', yLabel: 'penalty', xTicks: ticks(...x, 6), yTicks: ticks(...y, 5),
+    x, y, xLabel: 'margin (nats)', yLabel: 'penalty (nats)', xTicks: ticks(...x, 6), yTicks: ticks(...y, 5),
   });
   const area = (kind, corners) => `<path class="${kind}" d="M${corners
     .map(([across, up]) => `${box.atX(across).toFixed(1)} ${box.atY(up).toFixed(1)}`).join('L')}Z"/>`;
@@ -162,7 +162,7 @@ function leakChart(value, numbers, size) {
   const step = Math.ceil(-y[0] / 6);
   const yTicks = Array.from({ length: Math.floor(-y[0] / step) + 1 }, (_, index) => -index * step);
   const box = frame(size, {
-    x, y, xLabel: 'margin', yLabel: 'leak, at most', xTicks: ticks(...x, 6), yTicks,
+    x, y, xLabel: 'margin (nats)', yLabel: 'leak, at most (share)', xTicks: ticks(...x, 6), yTicks,
     yText: (power) => (power > -4 ? String(Number(`1e${power}`)) : `1e${power}`.replace('-', '−')),
   });
   return [box.grid + box.axes,
@@ -184,7 +184,7 @@ function dialChart(value, numbers, size) {
   const most = Math.max(7.5, bias(numbers.dial) + 1, needed < ALMOST_ONE ? bias(needed) + 1 : 0);
   const nines = [0, 0.5, 0.9, 0.99, 0.999, ...[4, 5, 6, 8, 10, 12, 14].map((power) => 1 - 10 ** -power)];
   const box = frame(size, {
-    x: [0, most], y: [0, 1], xLabel: 'dial of the layer', yLabel: 'fidelity, at least',
+    x: [0, most], y: [0, 1], xLabel: 'dial of the layer', yLabel: 'fidelity, at least (share)',
     xTicks: nines.map(bias).filter((nats) => nats < most).filter((_, index, all) => all.length < 8 || index % 2 === 0),
     yTicks: ticks(0, 1, 5),
     xText: (nats) => (nats > 8 ? `1−1e−${Math.round(nats / Math.LN10)}` : round(-Math.expm1(-nats), 5)),
@@ -205,7 +205,7 @@ function entropyChart(value, numbers, size) {
   const top = bits(worstEntropy(rows, -1).entropy);
   const y = [0, Math.ceil(top * 1.02)];
   const box = frame(size, {
-    x, y, xLabel: 'margin', yLabel: 'entropy in bits', xTicks: ticks(...x, 6), yTicks: ticks(...y, 5),
+    x, y, xLabel: 'margin (nats)', yLabel: 'entropy in bits', xTicks: ticks(...x, 6), yTicks: ticks(...y, 5),
   });
   const at = (margin) => worstEntropy(rows, separation({ ...value, margin }, numbers.dial)).entropy;
   const most = Math.max(...rows.candidates.map((row) => row.own));

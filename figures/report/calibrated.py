@@ -31,6 +31,18 @@ _DIALS = (
 )
 
 
+def why_not_kept(about: dict[str, Any]) -> str:
+    """What the checked windows miss: the rows, the allowed rise of the loss, or both."""
+    check, missed = about["check"], []
+    if not check["share"] >= about["rows"]:
+        missed.append(f"only {check['share']:.3g} of the rows keep it")
+    if not check["rise"] <= about["max_loss"]:
+        missed.append(
+            f"the loss rises by {check['rise']:.3g} nats per token, more than the {about['max_loss']:g} allowed"
+        )
+    return f"NOT KEPT: {' and '.join(missed)}"
+
+
 def show(part: Part) -> Shown:
     """Verdict, dials and checked windows of a calibration. Raises InputError."""
     about = read_json(part.path)
@@ -43,7 +55,8 @@ def show(part: Part) -> Shown:
     _, kept, *unseen = sentences(about)
     tone = "warn" if reached else "bad"
     promise = f"a fidelity of {about['fidelity']:g} in {about['rows']:g} of the rows"
-    said = f"Calibration for {promise}: {'kept as measured, NOT GUARANTEED' if reached else 'NOT KEPT'}."
+    verdict = "kept as measured, NOT GUARANTEED" if reached else why_not_kept(about)
+    said = f"Calibration for {promise}: {verdict}."
     lines = [*sentences(about), *map(compared, about.get("compare", ()))]
     model = about["model"]
     body = [

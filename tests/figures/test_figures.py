@@ -191,7 +191,7 @@ def test_dial_names_the_worst_row_and_counts_what_the_axis_cuts_off():
     rows.loc[5, "prediction_error_fidelity"] = 0.9
     shown = texts(dial.draw(rows))
     worst = rows.loc[5]
-    assert f"worst row off by 0.9\n(layer {worst['layer']}, head {worst['head']}, dial {worst['dial']:g})" in shown
+    assert f"worst row off by 0.9 (layer {worst['layer']}, head {worst['head']}, dial {worst['dial']:g})" in shown
     assert "but less" not in shown
     rows["prediction_error_fidelity"] = 0.0
     assert "but less: 4 marks" in texts(dial.draw(rows))

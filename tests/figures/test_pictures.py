@@ -126,7 +126,7 @@ def test_maps_show_blocks_and_refuse_two_texts():
     weights = part.filter(regex="^k[0-9]").fillna(0).to_numpy()
     own = np.arange(128)[:, None] // 16 == np.arange(128) // 16
     share = (weights * own).sum(axis=1)[16:].mean()
-    assert f"{share:.0%}\non the own block" in panels[1].texts[0].get_text()
+    assert f"{share:.0%}\non own blocks" in panels[1].texts[0].get_text()
     with pytest.raises(DomainError, match="same heads on the same text"):
         maps.draw(rows.assign(token=np.arange(len(rows))))
     with pytest.raises(DomainError, match="same heads on the same text"):

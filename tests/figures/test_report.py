@@ -16,6 +16,7 @@ from empirical.measuring.measure import measure, measure_dial
 from empirical.measuring.records import read_records
 from empirical.sweep.summary import read_summary
 from figures.report import page
+from figures.report.calibrated import why_not_kept
 from figures.report.page import LIMIT, report
 from localist.cli import app
 from theory.errors import InputError
@@ -290,3 +291,16 @@ def test_figures_that_do_not_fit_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(page, "LIMIT", 1000)
     with pytest.raises(InputError, match=r"more than 1,000: report"):
         report(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("share", "rise", "said"),
+    [
+        (0.9, 0.01, "NOT KEPT: only 0.9 of the rows keep it"),
+        (0.96, 0.0425, "NOT KEPT: the loss rises by 0.0425 nats per token, more than the 0.02 allowed"),
+        (0.9, 0.3, "NOT KEPT: only 0.9 of the rows keep it and the loss rises by 0.3 nats per token, more than"),
+    ],
+)
+def test_a_calibration_that_is_not_kept_says_why(share, rise, said):
+    about = {"rows": 0.95, "max_loss": 0.02, "check": {"share": share, "rise": rise}}
+    assert why_not_kept(about).startswith(said)

@@ -47,6 +47,9 @@ def test_figures_use_the_grammar(name):
     assert colours_of(figure) - (ALLOWED | MAP_COLOURS if name == "maps" else ALLOWED) == set()
     assert figure.get_figwidth() in (COLUMN, PAGE)
     assert min(text.get_fontsize() for text in words_of(figure)) >= SMALLEST
+    # An exponent is 0.7 times as high as its line.
+    figure.draw_without_rendering()
+    assert [text.get_text() for text in words_of(figure) if "^" in text.get_text()] == []
 
 
 def test_a_colour_outside_the_table_is_found():

@@ -80,12 +80,18 @@ def test_a_page_has_the_evidence_the_functions_and_their_doctests(pages):
 def test_a_figure_is_on_the_pages_of_its_statements(tmp_path):
     (tmp_path / "planted.svg").write_text("<svg/>")
     about = '{"statements": ["A1", "A2"], "caption": "Drawn rows (A2). A1 (softmax-identity): The soft margin."}'
+    for name in ("depth", "anchors"):
+        (tmp_path / f"{name}.svg").write_text("<svg/>")
+        (tmp_path / f"{name}.json").write_text('{"statements": ["F1"], "caption": "It shows: much. And more."}')
     (tmp_path / "planted.json").write_text(about)
     (tmp_path / "unwritten.json").write_text(about)
     made = statement_pages.pages(statement_pages.read_claims(CLAIMS), tmp_path)
     assert {name for name, text in made.items() if "planted.svg" in text} == {
         f"statements/{name}.md" for name in ("A1", "A2", "figures")
     }
+    gallery = made["statements/figures.md"]
+    assert gallery.index("## Depth") < gallery.index("## Anchors") < gallery.index("## Planted")
+    assert "depth.svg\n:alt: It shows: much.\n" in gallery
     assert "\n\nDrawn rows (A2).\n```" in made["statements/A1.md"]
     assert not any("unwritten" in text for text in made.values())
 
