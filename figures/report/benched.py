@@ -160,7 +160,7 @@ def _verdicts(bench: Bench) -> list[Verdict]:
     if bench.skipped:
         named = ", ".join(f"{each.task} {each.tokens} tokens {each.variant}" for each in bench.skipped)
         within = "" if bench.max_seconds is None else f" They did not fit into {bench.max_seconds:g} seconds."
-        counted = f"{len(bench.skipped)} variants were not timed."
+        counted = f"Variants that were not timed: {len(bench.skipped)}."
         found.append(Verdict("warn", counted, f"Left out: {named}.{within}"))
     fewest = min(each.rounds for each in bench.results)
     if fewest < FEW:
