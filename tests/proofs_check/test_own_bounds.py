@@ -231,6 +231,7 @@ def test_a_missing_file_is_refused(verify):
 needs_coq = pytest.mark.skipif(shutil.which("coqc") is None, reason="coqc, an optional program, is not installed")
 
 
+@pytest.mark.slow
 def test_the_examples_have_the_status_that_they_ask_for():
     for key in own_bounds.names_in(str(EXAMPLE)):
         name = key.partition("::")[2]
@@ -240,10 +241,11 @@ def test_the_examples_have_the_status_that_they_ask_for():
         assert found.status.at_least(bound.at_least)
 
 
+@pytest.mark.slow
 @needs_coq
 @pytest.mark.parametrize(
     "admitted",
-    [pytest.param(False, id="as it is"), pytest.param(True, id="with an admitted step", marks=pytest.mark.slow)],
+    [pytest.param(False, id="as it is"), pytest.param(True, id="with an admitted step")],
 )
 def test_the_kernel_checks_a_proof_beside_the_file(tmp_path, admitted):
     text = (EXAMPLE.parent / "UNIFORM_LEAK.v").read_text()

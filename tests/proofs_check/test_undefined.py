@@ -87,6 +87,7 @@ def test_what_a_difference_cancels_is_kept_in_mind():
     assert demands(log(F) / (m - 2)) == ((m - 2, "!="), (F, ">"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claim", [Le(1 / (m - 1), k + 10), Le(log(F - half), 0)], ids=str)
 def test_an_attack_on_rows_says_where_it_gave_up(claim):
     found = attack_row(claim, samples=500)

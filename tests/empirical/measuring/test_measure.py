@@ -76,6 +76,7 @@ def test_records_go_into_the_run_by_default(run, tmp_path):
 KEPT = 128
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_dials_or_rows(run, tmp_path, monkeypatch):
     """Counts the live arrays: one dial's summaries, and the rows of one sequence."""
     monkeypatch.setattr("empirical.measuring.measure.SUMMARY_NUMBERS", 0)

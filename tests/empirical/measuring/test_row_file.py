@@ -126,6 +126,7 @@ def test_metadata_names_the_records(written):
     assert field.metadata[b"meaning"].decode() == QUANTITIES["margin"]
 
 
+@pytest.mark.slow
 def test_rows_of_a_moved_dial_match_predictions(run, tmp_path):
     path, dials = tmp_path / "rows.parquet", [0.0, 0.8, 1.0]
     options = {"sequences": WINDOWS, "precision": "float64", "out_dir": tmp_path / "dial", "progress": False}

@@ -128,7 +128,7 @@ def read(drawn):
 RULES = st.lists(st.tuples(FORMULAS, TARGETS, st.sampled_from([0.3, 0.45, 0.5, 0.6, 0.9])), min_size=2, max_size=4)
 
 
-@settings(max_examples=40)
+@settings(max_examples=12)
 @given(RULES, st.lists(texts(size=14), min_size=1, max_size=6))
 def test_possible_rules_can_be_kept_in_every_row(drawn, several):
     rules = read(drawn)
@@ -153,6 +153,7 @@ def kinds_of(rules, worth):
         return {acting: asked.kinds(acting) for acting in asked.maximal_sets()[0]}
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.lists(st.tuples(FORMULAS, TARGETS, st.just(0.1)), min_size=3, max_size=7))
 def test_kinds_asked_for_many_rules_at_once_are_those_asked_singly(drawn):

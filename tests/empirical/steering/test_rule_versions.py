@@ -20,7 +20,7 @@ from empirical.steering.rule_versions import FilePlan
 from theory.errors import DomainError, InputError
 
 
-@pytest.fixture(scope="module", params=["gpt2", "llama"])
+@pytest.fixture(scope="module", params=["gpt2", pytest.param("llama", marks=pytest.mark.slow)])
 def folder(request, tmp_path_factory):
     return save_decoder(request.param, tmp_path_factory.mktemp(request.param))
 

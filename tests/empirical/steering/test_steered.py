@@ -122,7 +122,9 @@ def test_logits_before_the_first_firing_are_untouched(family):
     }
 
 
-@pytest.mark.parametrize("family", ["gpt2", "llama", "mistral", "gpt_oss"])
+@pytest.mark.parametrize(
+    "family", ["gpt2", "gpt_oss", *(pytest.param(each, marks=pytest.mark.slow) for each in ("llama", "mistral"))]
+)
 def test_steps_with_a_cache_are_the_whole_pass(family):
     model, tokens = tiny_decoder(family, torch.float64), prompt()["input_ids"]
     with torch.no_grad(), steered(model, plan()) as whole:

@@ -61,8 +61,9 @@ def test_a_mean_of_the_batches_means_would_be_noticed(tmp_path, whole, monkeypat
     assert distance(run(tmp_path / "run", 1, 8), whole) > 10 * CLOSE
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize(("batch", "left"), [(12, 4), pytest.param(16, 12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("batch", "left"), [(12, 4), (16, 12)])
 def test_an_epoch_may_end_within_a_step(tmp_path, batch, left, monkeypatch):
     """The last step of an epoch has fewer passes and sequences; with 4 left the second process of torchrun has none."""
     text = tmp_path / "text.txt"
@@ -83,6 +84,7 @@ def test_an_epoch_may_end_within_a_step(tmp_path, batch, left, monkeypatch):
         assert distance(run_by_two(tmp_path / "repeated", batch // 2, **changes), whole) > 10 * CLOSE
 
 
+@pytest.mark.slow
 def test_another_decoder_accumulates_too(tmp_path):
     weights = stock(tmp_path / "stock", "llama")
     folders = [

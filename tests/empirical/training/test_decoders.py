@@ -262,6 +262,7 @@ def test_half_precision_trains_other_decoders(tmp_path, family):
     assert training_summary(folder)["final_loss"] < 10
 
 
+@pytest.mark.slow
 def test_blocks_may_follow_the_text(tmp_path, tokenizer):
     weights = stock(tmp_path / "stock", "llama", tokenizer)
     for kind in ("sentences", "segments"):

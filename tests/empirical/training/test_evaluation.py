@@ -34,6 +34,7 @@ def test_numbers_are_those_of_measuring(tmp_path, blocks):
     assert found[0]["held_out_loss"] > found[-1]["held_out_loss"] + 0.01, "the comparison must be able to fail"
 
 
+@pytest.mark.slow
 def test_training_goes_on_as_without_it(tmp_path):
     """Also with dropout, whose random numbers must stay the same."""
     weights = []

@@ -78,6 +78,7 @@ class Cut(TrainerCallback):
             raise InterruptedError
 
 
+@pytest.mark.slow
 def test_resumed_adapters_continue(tmp_path):
     weights = stock(tmp_path / "stock", "llama")
     values = {

@@ -210,6 +210,7 @@ def test_signal_after_the_last_step_loses_no_step(tmp_path):
     assert is_finished(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_signal_before_the_last_step_leaves_a_checkpoint(tmp_path):
     config, watcher = signalled_at(1, 4)
     with pytest.raises(KeyboardInterrupt):

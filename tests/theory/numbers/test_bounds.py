@@ -251,7 +251,7 @@ def test_errors_name_the_value_and_the_rule(call, message):
     assert message in str(caught.value)
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(st.integers(2, 200), st.data(), st.integers(-60, 60))
 def test_exact_and_float_results_agree(n, data, quarters):
     m = data.draw(st.integers(1, n - 1))

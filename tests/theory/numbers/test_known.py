@@ -45,6 +45,7 @@ def test_lipschitz_constant_is_derived():
     assert check_derivation(SOFTMAX_LIPSCHITZ).verdict is Verdict.PROVED
 
 
+@pytest.mark.slow
 @given(st.integers(2, 8), st.integers(1, 40))
 def test_one_large_score_attains_zhai(keys, height):
     row = AttentionRow(scores=(Fraction(height, 8), *[Fraction(0)] * (keys - 1)), block=1)
