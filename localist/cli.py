@@ -24,7 +24,7 @@ from theory.errors import LocalistError, first_line
 
 # A command's module, or the commands of a group.
 COMMANDS: dict[str, str | dict[str, str]] = {
-    "check": "theory.design.commands",
+    "check": "localist.checking",
     "design": "theory.design.commands",
     "theorems": "theory.design.commands",
     "verify": "proofs_check.commands",

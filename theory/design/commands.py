@@ -16,7 +16,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 def check(
     run: Annotated[Path | None, typer.Argument(metavar="[RUN.toml]", help="A whole run, instead of one row.")] = None,
     keys: Annotated[int | None, typer.Option(help="Keys the query can see.")] = None,
-    block: Annotated[int | None, typer.Option(help="Keys in its target block, fewer than --keys.")] = None,
+    block: Annotated[
+        int | None, typer.Option(help="Keys in its target block, fewer than --keys; with --text, tokens of a block.")
+    ] = None,
     margin: Annotated[
         float | None, typer.Option(help="The row's least score in the block minus its largest outside.")
     ] = None,
@@ -24,7 +26,9 @@ def check(
         float | None, typer.Option(help="Temperature of the softmax, positive; 1 if left out.")
     ] = None,
     penalty: Annotated[float | None, typer.Option(help="Penalty on attention off the block; 0 if left out.")] = None,
-    dial: Annotated[float | None, typer.Option(help="Locality dial in [0, 1); 0 if left out.")] = None,
+    dial: Annotated[
+        float | None, typer.Option(help="Locality dial in [0, 1); 0 if left out, or with --model the last layer's own.")
+    ] = None,
     logit_range: Annotated[
         float | None, typer.Option(help="Range of the scores over the temperature; gives the lower entropy bound.")
     ] = None,
