@@ -30,8 +30,8 @@ from empirical.memory import enough_memory
 Array = NDArray[np.float64]
 
 QUANTILES = (0.05, 0.5, 0.95, 1.0)
-# Nats added to the bias needed, so that the leak measured at it, rounding bounds included, is certified too.
-_SPARE = 1e-9
+# The largest bias tried, and nats added to that needed: the leak measured at it has a rounding bound of its own.
+_LARGEST_BIAS, _SPARE = 700.0, 1e-9
 ADVICE = "Measure fewer --sequences, or a text whose sequences are shorter."
 
 
@@ -69,18 +69,18 @@ def influence_report(
 def judged(rows: LastRows, amplification: Amplification, influence: float) -> dict[str, Any]:
     """The decisions about these rows, as a report holds them."""
     lengths = rows.before, rows.after
-    ranges = amplification.range_max(rows.truncation, lengths)
+    truncation = rows.truncation()
+    ranges = amplification.range_max(truncation, lengths)
     bound = divergence_max(ranges)
     allowed = amplification.truncation_allowed(range_allowed(influence), lengths)
-    certified = rows.truncation <= allowed
+    certified = truncation <= allowed
     with np.errstate(divide="ignore", invalid="ignore"):
         # Of equal leaks in all heads; any leak will do where all values are equal.
         leak = np.where(rows.distance.any(0), allowed / (rows.distance.sum(0) * (1 + 1e-12)), np.inf)
         own = np.log1p(-rows.leak) - np.log(rows.leak) - np.log((rows.keys - rows.block_keys) / rows.block_keys)
         # How far the row is from its certificate, in factors of its truncation.
-        excess = np.where(allowed > 0, rows.truncation / allowed, np.where(certified, 0.0, np.inf))
+        excess = np.where(allowed > 0, truncation / allowed, np.where(certified, 0.0, np.inf))
     needed = margins_needed(leak, rows.keys, rows.block_keys)
-    lacking = np.where(rows.leak <= leak, 0.0, needed - own).max(0)
     with np.errstate(invalid="ignore"):
         # What rounding may add, beside the bound.
         slack = divergence_max(ranges + rows.moved_error) - bound + rows.divergence_error
@@ -107,7 +107,7 @@ def judged(rows: LastRows, amplification: Amplification, influence: float) -> di
         "divergence_bound": _quantiles(bound),
         "divergence": _quantiles(rows.divergence),
         "range_bound": _quantiles(ranges),
-        "bias_needed": _number(float(lacking[~certified].max(initial=-_SPARE)) + _SPARE),
+        "bias_needed": _number(_bias_needed(rows, allowed)),
         "binding": {
             "window": int(rows.window[worst]),
             "position": int(rows.position[worst]),
@@ -140,6 +140,19 @@ def _about(subject: Subject, influence: float) -> dict[str, Any]:
         "seal": subject.about["seal"],
         "weights_sha256": subject.about["weights_sha256"],
     }
+
+
+def _bias_needed(rows: LastRows, allowed: Array) -> float:
+    """The smallest further bias on the block, in nats, that certifies every row; infinite if none is found."""
+    if (rows.truncation() <= allowed).all():
+        return 0.0
+    if (rows.truncation(_LARGEST_BIAS) > allowed).any():
+        return math.inf
+    low, high = 0.0, _LARGEST_BIAS
+    while high - low > _SPARE / 2:
+        middle = (low + high) / 2
+        low, high = (low, middle) if (rows.truncation(middle) <= allowed).all() else (middle, high)
+    return high + _SPARE
 
 
 def _dial(dial: LayerDial, bias: float | None) -> float | None:

@@ -54,10 +54,14 @@ class LastRows:
     divergence: Array
     divergence_error: Array
 
-    @property
-    def truncation(self) -> Array:
-        """Bound on the length of what the layer's truncation moves: the sum over heads of leak times distance (H1)."""
-        return np.asarray((self.leak * self.distance).sum(0) * (1 + len(self.leak) * 2 * EPS))
+    def truncation(self, bias: Array | float = 0.0) -> Array:
+        """Bound on the length of what the layer's truncation moves: the sum over heads of leak times distance (H1).
+
+        `bias`, of each row or of all, is one more on the block, which divides the odds of every leak by its exponential
+        (B1).
+        """
+        leak = self.leak / (self.leak + (1 - self.leak) * np.exp(bias))
+        return np.asarray((leak * self.distance).sum(0) * (1 + 2 * (len(leak) + 4) * EPS))
 
     @classmethod
     def joined(cls, parts: Sequence[LastRows]) -> LastRows:

@@ -112,6 +112,10 @@ def test_every_row_is_certified_at_the_dial_needed_and_its_margin_does_not_depen
     plain = influence_report(folder, 0.01, **options)
     assert plain["certified"] < plain["rows"]
     assert plain["bias_needed"] > 5
+    # A thousandth of a nat less does not do.
+    less = influence_report(folder, 0.01, dial=1 - (1 - plain["dial_needed"]) * 1.001, **options)
+    assert less["certified"] == less["rows"] - 1
+    assert less["bias_needed"] == pytest.approx(1e-3, rel=1e-2)
     at = influence_report(folder, 0.01, dial=plain["dial_needed"], **options)
     assert at["certified"] == at["rows"] == plain["rows"]
     assert (at["violations"], at["vacuous"], at["bias_needed"]) == (0, 0, 0)
