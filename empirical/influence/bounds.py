@@ -88,9 +88,11 @@ def divergence_max(logit_range: Array) -> Array:
 
 
 def margins_needed(leak: Array, keys: Array, block_keys: Array) -> Array:
-    """The soft margin, rounded up, from which a row leaks no more than this (A1); -inf where any leak will do."""
-    free, never = leak >= 1, leak <= 0
-    level = np.where(free | never, 0.5, leak)
+    """The soft margin, rounded up, from which a row leaks no more than this (A1); infinite where no margin will do.
+
+    Where any leak will do it is that of a leak just below 1.
+    """
+    never = leak <= 0
+    level = np.where(never, 0.5, np.minimum(leak, 1 - 2.0**-52))
     needed = np.asarray(margin_needed(keys, block_keys, level))
-    needed = needed + OUTWARD * (1 + np.abs(needed))
-    return np.where(free, -np.inf, np.where(never, np.inf, needed))
+    return np.where(never, np.inf, needed + OUTWARD * (1 + np.abs(needed)))

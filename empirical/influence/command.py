@@ -60,7 +60,7 @@ def _print(about: dict[str, Any]) -> None:
         f"{about['certified']:,} of {about['rows']:,} rows ({about['certified_share']:.1%}) certified for at most "
         f"{about['influence']:g} nats; the bound is vacuous in {about['vacuous']:,} ({about['vacuous_share']:.1%})"
     )
-    console.print(f"{_binding(about['binding'])}")
+    console.print(_binding(about["binding"]))
     if about["bias_needed"] is None:
         console.print("no bias on the block that certifies every row was found")
     elif about["bias_needed"]:
@@ -73,19 +73,22 @@ def _print(about: dict[str, Any]) -> None:
         f"{about['violations']} violations"
         + ("" if share is None else f"; the largest divergence measured is {share:.2g} of its bound")
     )
+    console.print(
+        f"from the weights: MLP norm {about['mlp_norm']:.4g}, unembedding distance {about['unembedding_distance']:.4g} "
+        f"({about['unembedding_distance_of']})"
+    )
     console.print(_MEANS)
 
 
 def _binding(row: dict[str, Any]) -> str:
-    margins = [_shown(row[name], name) for name in ("margin", "margin_needed")]
+    margin = "unknown" if row["margin"] is None else _shown(row["margin"], "margin")
     return (
         f"the binding row: window {row['window']}, position {row['position']}, head {row['head']}, with "
-        f"{row['block_keys']} of {row['keys']} keys in its block: soft margin {margins[0]}, needed {margins[1]}"
+        f"{row['block_keys']} of {row['keys']} keys in its block: soft margin {margin}, needed {_shown(row['margin_needed'], 'margin_needed')}"
     )
 
 
 def _shown(value: float | None, name: str) -> str:
     if value is None:
-        # Any margin will do where no leak can move the row; everything else is without a bound.
-        return "any" if name.startswith("margin") else "none"
+        return "none"
     return f"{value:.4g}" if name.startswith("margin") else f"{value:.2e}"

@@ -83,7 +83,8 @@ def test_margin_needed_is_where_the_leak_is() -> None:
         np.array([1.0, 30.0, 2.0, 2.0]),
     )
     needed = margins_needed(leak, keys, block)
-    assert needed[2:].tolist() == [-np.inf, np.inf]
+    assert -40 < needed[2] < -30
+    assert needed[3] == np.inf
     odds = np.exp(needed[:2]) * block[:2] / (keys - block)[:2]
     np.testing.assert_allclose(1 / (1 + odds), leak[:2], rtol=1e-9)
     assert (1 / (1 + odds) <= leak[:2]).all()

@@ -52,6 +52,7 @@ def test_table_names_the_binding_row_and_where_the_bound_is_vacuous(trained_run:
     assert f"the bound is vacuous in {about['vacuous']} (" in result.stdout
     assert f"a dial of {about['dial_needed']!r}," in result.stdout
     assert "0 violations" in result.stdout
+    assert f"unembedding distance {about['unembedding_distance']:.4g} (all pairs of tokens)" in result.stdout
     assert "Layers before the last are not bounded" in result.stdout
 
 

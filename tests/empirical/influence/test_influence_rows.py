@@ -170,6 +170,8 @@ def test_rows_without_a_known_leak_are_vacuous(folder: Path) -> None:
     unknown = replace(rows, leak=np.ones_like(rows.leak), before=0 * rows.before, after=0 * rows.after)
     about = judged(unknown, Amplification.of(tail), 0.01)
     assert (about["vacuous"], about["certified"], about["bias_needed"]) == (about["rows"], 0, None)
+    assert set(about["margin_needed"].values()) == {None}
+    assert (about["binding"]["margin"], about["binding"]["margin_needed"]) == (None, None)
 
 
 def test_joined_rows_keep_their_order(folder: Path) -> None:
