@@ -82,9 +82,10 @@ def _print(about: dict[str, Any]) -> None:
 
 def _binding(row: dict[str, Any]) -> str:
     margin = "unknown" if row["margin"] is None else _shown(row["margin"], "margin")
+    needed = _shown(row["margin_needed"], "margin_needed")
     return (
         f"the binding row: window {row['window']}, position {row['position']}, head {row['head']}, with "
-        f"{row['block_keys']} of {row['keys']} keys in its block: soft margin {margin}, needed {_shown(row['margin_needed'], 'margin_needed')}"
+        f"{row['block_keys']} of {row['keys']} keys in its block: soft margin {margin}, needed {needed}"
     )
 
 
