@@ -5,6 +5,7 @@ Each sequence runs twice, as the model is and with dial 1 in the last layer, whi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
@@ -95,7 +96,7 @@ def last_rows(subject: Subject, tail: Tail, number: int) -> LastRows:
     cut = _run(subject, number, [*subject.dials[:-1], 1.0])
     rows, call, places = found[0], calls[0], torch.from_numpy(meter.places)
     for values in (rows.leak, whole.logits, cut.logits):
-        if not np.isfinite(np.asarray(values.sum())):
+        if not math.isfinite(float(values.sum())):
             raise DomainError(f"the attention of layer {last} or the logits are not a number: these weights diverged")
     longest = torch.linalg.vector_norm(call.value[0], dim=-1).amax(-1).cpu().numpy()
     known = np.isfinite(rows.errors.mass)

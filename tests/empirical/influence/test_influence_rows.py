@@ -174,6 +174,20 @@ def test_rows_without_a_known_leak_are_vacuous(folder: Path) -> None:
     assert (about["binding"]["margin"], about["binding"]["margin_needed"]) == (None, None)
 
 
+def test_a_sequence_of_one_block_has_no_rows(folder: Path) -> None:
+    subject = opened(folder, lengths=(CONTEXT,))
+    rows = last_rows(subject, tail_of(subject.model), 0)
+    assert (rows.leak.shape, rows.before.shape, rows.divergence.shape) == ((4, 0), (0,), (0,))
+
+
+def test_diverged_weights_are_refused(folder: Path) -> None:
+    subject = opened(folder)
+    tail = tail_of(subject.model)
+    subject.model.transformer.ln_f.weight.data[0] = torch.nan
+    with pytest.raises(DomainError, match="the attention of layer 1 or the logits are not a number"):
+        last_rows(subject, tail, 0)
+
+
 def test_joined_rows_keep_their_order(folder: Path) -> None:
     subject = opened(folder)
     parts = [last_rows(subject, tail_of(subject.model), number) for number in range(2)]
