@@ -62,7 +62,7 @@ def test_every_statement_has_a_page_with_claim_and_status(pages, statement):
     assert list(parts) == SEVEN
     assert all(each.strip() for each in parts.values())
     assert ("```{figure} ../../records/figures/" in parts["Figures"]) != ("No figure draws this" in parts["Figures"])
-    assert re.search(r"Stated in \[`(theory/statements/\w+\.py)`\]\(\.\./\.\./\1\)", parts["In code"])
+    assert re.search(r"Stated in \[`(theory/statements/[\w/]+\.py)`\]\(\.\./\.\./\1\)", parts["In code"])
     assert f"| mutants | {len(mutants_of(statement))} |" in page
     assert f"[{statement.id}]({statement.id}.md) | {statement.title} |" in pages["statements/index.md"]
 
