@@ -76,6 +76,17 @@ COQ_KINDS: Mapping[str, CoqKind] = {
             "0 < tau a": letters.tau,
         },
     ),
+    "row by distance": CoqKind(
+        "Distant",
+        "distant",
+        possible={
+            "(0 < inside a)%nat": about.BLOCK_AND_COMPLEMENT,
+            "(0 < outside a)%nat": about.BLOCK_AND_COMPLEMENT,
+            "0 < a_s a": letters.slope,
+            "0 < tau a": letters.tau,
+            "0 < epsilon_target a < 1": letters.eps_target,
+        },
+    ),
     "context": CoqKind(
         "Context",
         "context",

@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 from proofs_check.instances.anchors import CopiedAnchor, planar_head
+from proofs_check.instances.distant_keys import DistantKeys
 from proofs_check.instances.layer_stacks import Layer, LayerStack
 from proofs_check.instances.priced_layers import PricedLayers
 from proofs_check.instances.rules import Checker, ReloadedChecker, RuleSet, Situation, Version
@@ -30,6 +31,12 @@ def copied_in_coq(copied):
     outside = listed(map(number, copied.outside))
     sizes = f"{copied.copies} {copied.few} {copied.many}"
     return f"Copied {number(copied.score)} {number(copied.stray)} {outside} {sizes} {numbers}"
+
+
+def distant_in_coq(row):
+    sizes = f"{row.block} {len(row.contents) - row.block}"
+    numbers = " ".join(map(number, (row.slope, row.temperature, row.leak_target)))
+    return f"Distant.Distant {sizes} {entries_in_coq(row.contents)} {numbers}"
 
 
 def anchored_in_coq(head):
@@ -126,6 +133,13 @@ def rules_in_coq(rules):
     )
 
 
+DISTANT = DistantKeys(
+    contents=(Fraction(1, 2), Fraction(-1), Fraction(3, 4), Fraction(1, 3), Fraction(-1, 5)),
+    block=2,
+    slope=Fraction(2, 3),
+    temperature=Fraction(3, 4),
+    leak_target=Fraction(2, 5),
+)
 CHECKER = Checker(
     (
         Situation(2, True, Fraction(1, 4), Fraction(3, 4)),
@@ -197,3 +211,7 @@ RULES = RuleSet(
     pair=(0, 2),
     temperature=Fraction(1, 2),
 )
+# Kinds, each with its instance, how it is written and the modules it needs.
+FURTHER = {
+    "row by distance": (DISTANT, distant_in_coq, "Distant"),
+}

@@ -15,6 +15,7 @@ from coq_instances import (
     ANCHORED,
     CHECKER,
     COPIED,
+    FURTHER,
     PRICED,
     RELOADED,
     RULES,
@@ -277,6 +278,7 @@ INSTANCES = {
     "stationary head": (POINT, point_in_coq, "Matrices Stationary"),
     "surviving block": (HEAD_LEFT, head_in_coq, "Surviving"),
     "weight block": (BLOCK, weights_in_coq, "Weights"),
+    **FURTHER,
 }
 
 
