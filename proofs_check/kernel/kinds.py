@@ -178,6 +178,7 @@ COQ_KINDS: Mapping[str, CoqKind] = {
             "(0 < outside a)%nat": about.BLOCK_AND_COMPLEMENT,
         },
     ),
+    "moved logits": CoqKind("Logits", "logits", {"(1 < tokens a)%nat": about.ABOUT["moved logits"][0]}),
     "set of priced layers": CoqKind(
         "Priced",
         "priced_layers",

@@ -5,6 +5,7 @@ from fractions import Fraction
 from proofs_check.instances.anchors import CopiedAnchor, planar_head
 from proofs_check.instances.distant_keys import DistantKeys
 from proofs_check.instances.layer_stacks import Layer, LayerStack
+from proofs_check.instances.moved_logits import MovedLogits
 from proofs_check.instances.priced_layers import PricedLayers
 from proofs_check.instances.rules import Checker, ReloadedChecker, RuleSet, Situation, Version
 from proofs_check.instances.truncated_layers import LayerHead, TruncatedLayer
@@ -37,6 +38,10 @@ def distant_in_coq(row):
     sizes = f"{row.block} {len(row.contents) - row.block}"
     numbers = " ".join(map(number, (row.slope, row.temperature, row.leak_target)))
     return f"Distant.Distant {sizes} {entries_in_coq(row.contents)} {numbers}"
+
+
+def logits_in_coq(logits):
+    return f"Logits.Logits {len(logits.before)} {entries_in_coq(logits.before)} {entries_in_coq(logits.moves)}"
 
 
 def anchored_in_coq(head):
@@ -140,6 +145,9 @@ DISTANT = DistantKeys(
     temperature=Fraction(3, 4),
     leak_target=Fraction(2, 5),
 )
+LOGITS = MovedLogits(
+    before=(Fraction(1, 2), Fraction(-1), Fraction(2)), moves=(Fraction(-1, 3), Fraction(3, 4), Fraction(1, 4))
+)
 CHECKER = Checker(
     (
         Situation(2, True, Fraction(1, 4), Fraction(3, 4)),
@@ -214,4 +222,5 @@ RULES = RuleSet(
 # Kinds, each with its instance, how it is written and the modules it needs.
 FURTHER = {
     "row by distance": (DISTANT, distant_in_coq, "Distant"),
+    "moved logits": (LOGITS, logits_in_coq, "Logits"),
 }
