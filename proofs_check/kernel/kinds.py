@@ -11,6 +11,7 @@ from pathlib import Path
 from sympy import Symbol
 
 from theory import design_symbols as design
+from theory import output_symbols as output
 from theory import symbols as letters
 from theory import unseen_symbols as unseen
 from theory import weight_symbols as weights
@@ -179,6 +180,16 @@ COQ_KINDS: Mapping[str, CoqKind] = {
         },
     ),
     "moved logits": CoqKind("Logits", "logits", {"(1 < tokens a)%nat": about.ABOUT["moved logits"][0]}),
+    "last layer": CoqKind(
+        "Last",
+        "last",
+        possible={
+            "Truncated.possible (layer a)": about.BLOCK_AND_COMPLEMENT,
+            "(0 < width a)%nat": output.p_r,
+            "0 < epsilon_ln a": output.eps_ln,
+            "(forall x y, Rabs (activation a x - activation a y) <= steepest a * Rabs (x - y))": output.mlp,
+        },
+    ),
     "set of priced layers": CoqKind(
         "Priced",
         "priced_layers",
@@ -284,6 +295,22 @@ COQ_KINDS: Mapping[str, CoqKind] = {
             "0 < temperature a": letters.tau,
         },
         built_in={"no key bias": "score", "no normalisation": "score", "others extinct": "score"},
+    ),
+    "sparse row": CoqKind(
+        "Sparse",
+        "sparse",
+        possible={
+            "(0 < inside a)%nat": about.BLOCK_AND_COMPLEMENT,
+            "(0 < outside a)%nat": about.BLOCK_AND_COMPLEMENT,
+            "0 < tau a": letters.tau,
+            "(forall g, In g (groups a) -> 0 < penalty g)": weights.lam_each,
+            "sum (above a (nu_B a)) (block a) = tau a": weights.level,
+            "maximises a": about.ABOUT["sparse row"][-1],
+            "(forall i, In i (keys a) -> 0 <= weight a i)": about.ARBITRARY_ROW,
+            "0 < sum (weight a) (keys a)": about.ARBITRARY_ROW,
+        },
+        structure={"groups cover": "groups_cover"},
+        built_in={"block free": "objective"},
     ),
     "row beside another": CoqKind("Beside", "row", _ROW, extends="Row"),
 }

@@ -4,10 +4,12 @@ from fractions import Fraction
 
 from proofs_check.instances.anchors import CopiedAnchor, planar_head
 from proofs_check.instances.distant_keys import DistantKeys
+from proofs_check.instances.last_layers import LastLayer
 from proofs_check.instances.layer_stacks import Layer, LayerStack
 from proofs_check.instances.moved_logits import MovedLogits
 from proofs_check.instances.priced_layers import PricedLayers
 from proofs_check.instances.rules import Checker, ReloadedChecker, RuleSet, Situation, Version
+from proofs_check.instances.sparse_rows import SparseRow
 from proofs_check.instances.truncated_layers import LayerHead, TruncatedLayer
 
 
@@ -61,6 +63,33 @@ def truncated_in_coq(layer):
     sizes = f"{layer.block} {len(heads[0].scores) - layer.block} {len(heads)} {len(heads[0].projection)} "
     sizes += str(len(heads[0].projection[0]))
     return f"Truncated.Truncated {sizes} {scores} {values} {rows} {number(layer.temperature)} 0"
+
+
+def last_in_coq(model):
+    """Without biases; ReLU is written without a maximum, which would double the terms."""
+    gains = map(entries_in_coq, model.gains)
+    first, tokens = (functions_in_coq(map(entries_in_coq, rows)) for rows in (model.first, model.tokens))
+    second = functions_in_coq(map(entries_in_coq, zip(*model.second, strict=True)))
+    numbers = " ".join(map(number, (model.stabiliser, model.allowed, model.range_allowed)))
+    none = "(fun _ => 0)"
+    return (
+        f"Last.Last ({truncated_in_coq(model.layer)}) {entries_in_coq(model.residual)} {next(gains)} {none} "
+        f"{len(model.second)} {first} {none} (fun x => (x + Rabs x) / 2) 1 {second} {none} {next(gains)} {none} "
+        f"{len(model.tokens)} {tokens} {numbers}"
+    )
+
+
+def sparse_in_coq(row):
+    """`SPARSE` with its masses, which are those of heights 1, 2, 3 and 4, 2 less the penalties' parts."""
+    keys = iter(range(row.block, len(row.scores)))
+    groups = listed(
+        f"Sparse.Group {listed(f'{next(keys)}%nat' for _ in range(size))} {number(penalty)}"
+        for size, penalty in zip(row.sizes, row.penalties, strict=True)
+    )
+    numbers = f"{entries_in_coq(row.scores)} {number(row.temperature)} {number(row.block_level)}"
+    masses = entries_in_coq(Fraction(part, 48) for part in (5, 10, 12, 16, 5))
+    sizes = f"{row.block} {len(row.scores) - row.block}"
+    return f"Sparse.Sparse {sizes} {groups} {numbers} {masses} {entries_in_coq(row.weights)}"
 
 
 def priced_in_coq(layers):
@@ -209,6 +238,33 @@ TRUNCATED = TruncatedLayer(
     2,
     Fraction(3, 4),
 )
+LAST = LastLayer(
+    layer=TruncatedLayer(
+        (
+            LayerHead(
+                (Fraction(1), Fraction(-1, 2)), ((Fraction(1),), (Fraction(3),)), ((Fraction(1, 2), Fraction(-1)),)
+            ),
+        ),
+        1,
+        Fraction(3, 4),
+    ),
+    residual=(Fraction(2), Fraction(-1)),
+    gains=((Fraction(3, 2), Fraction(-1)), (Fraction(1, 2), Fraction(2))),
+    first=((Fraction(1),), (Fraction(-1, 2),)),
+    second=((Fraction(1, 3), Fraction(-1)),),
+    tokens=((Fraction(1), Fraction(0)), (Fraction(-1), Fraction(1, 2))),
+    stabiliser=Fraction(1, 4),
+    allowed=Fraction(1, 2),
+    range_allowed=Fraction(3),
+)
+SPARSE = SparseRow(
+    scores=tuple(map(Fraction, (1, 2, 3, 4, 2))),
+    block=2,
+    sizes=(2, 1),
+    penalties=(Fraction(1), Fraction(1)),
+    temperature=Fraction(48, 5),
+    weights=(1, 3, 2, 5, 4),
+)
 RULES = RuleSet(
     weights=(2, 3, 1),
     targets=((True, False, False), (False, False, True)),
@@ -220,7 +276,18 @@ RULES = RuleSet(
     temperature=Fraction(1, 2),
 )
 # Kinds, each with its instance, how it is written and the modules it needs.
+# Kind: an instance, how it is written, and the modules of its letters.
 FURTHER = {
+    "sparse row": (SPARSE, sparse_in_coq, "Vectors Sparse"),
+    "rule set": (RULES, rules_in_coq, "Rules RulesFacts E2"),
+    "set of priced layers": (PRICED, priced_in_coq, "Priced PricedFacts"),
+    "last layer": (LAST, last_in_coq, "Vectors Matrices Last"),
+    "truncated layer": (TRUNCATED, truncated_in_coq, "Vectors Truncated H1"),
+    "anchored head": (ANCHORED, anchored_in_coq, "Vectors Anchored"),
+    "layer stack": (STACK, stack_in_coq, "Stack"),
+    "copied anchor": (COPIED, copied_in_coq, "Row Copies"),
+    "reloaded checker": (RELOADED, reloaded_in_coq, "Checker Reloaded E4"),
+    "checker": (CHECKER, checker_in_coq, "Checker"),
     "row by distance": (DISTANT, distant_in_coq, "Distant"),
     "moved logits": (LOGITS, logits_in_coq, "Logits"),
 }

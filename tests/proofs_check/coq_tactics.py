@@ -82,11 +82,27 @@ Ltac prices := repeat (rewrite priced_is by lra); rewrite ?min_is, ?max_is;
     cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rmin Rmax Rle Rle_dec exp ln sqrt pow IZR];
     rewrite ?min_is, ?max_is).
 """
+# What follows the MLP is evaluated from enclosures of the residual there: written out it is too large.
+ENDED = """Ltac enclosed t :=
+  let s := eval cbv -[Rplus Rminus Rmult Rdiv Rinv Ropp Rabs Rle exp ln sqrt pow IZR] in t in
+  let s := eval simpl pow in s in
+  let H := fresh in interval_intro s with (i_prec 100) as H; change s with t in H.
+Ltac ended :=
+  enclosed (after_mlp instance (residual instance) 0%nat); enclosed (after_mlp instance (residual instance) 1%nat);
+  enclosed (after_mlp instance (moved instance) 0%nat); enclosed (after_mlp instance (moved instance) 1%nat);
+  unfold r_end, n_end, rho_cut, move_of, logit, normed, layer_norm, spread, centred, mean;
+  generalize dependent (after_mlp instance (moved instance)); intros y ? ?;
+  generalize dependent (after_mlp instance (residual instance)); intros x ? ?.
+"""
+# The definitions that a kind's goals need before them, and what is done in the goal of a letter before `evaluate`.
+BEFORE = {"rule set": GAME, "truncated layer": SPECTRAL, "last layer": ENDED}
+FIRST = {"W_O": "spectral; ", "r_end": "ended; ", "n_end": "ended; ", "rho_cut": "ended; "}
 # For each kind whose letters need more: lemmas and tactics, what they rewrite, and how.
 MORE = {
     "schedule": (POWERS, " power", "; repeat powers"),
     "head": (COLUMNS, " spectral", "; columns"),
     "stationary head": (COLUMNS, " spectral", "; columns"),
+    "last layer": (COLUMNS, " spectral", "; columns"),
     "set of priced layers": (PRICES, " priced", "; prices"),
     "reloaded checker": (BETAS, " Rlt_dec beta_chance", "; betas"),
 }

@@ -295,6 +295,9 @@ PARTS = {
     "(forall l, In l (stacked a) -> 0 <= dial l <= 1)": "dial of the layers",
     "(early a < length (at_work a))%nat": "fewer than T_q",
     "(forall v, In v (versions a) -> 0 < error v)": "the error of each one's binomial bound",
+    "(forall x y, Rabs (activation a x - activation a y) <= steepest a * Rabs (x - y))": "activation's largest slope",
+    "(forall g, In g (groups a) -> 0 < penalty g)": "lambda_g / sqrt(m_g)",
+    "sum (above a (nu_B a)) (block a) = tau a": "sum over B of max(s - nu_B, 0) is tau",
 }
 
 

@@ -11,30 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from coq_instances import (
-    ANCHORED,
-    CHECKER,
-    COPIED,
-    FURTHER,
-    PRICED,
-    RELOADED,
-    RULES,
-    STACK,
-    TRUNCATED,
-    anchored_in_coq,
-    checker_in_coq,
-    copied_in_coq,
-    entries_in_coq,
-    functions_in_coq,
-    listed,
-    number,
-    priced_in_coq,
-    reloaded_in_coq,
-    rules_in_coq,
-    stack_in_coq,
-    truncated_in_coq,
-)
-from coq_tactics import GAME, HEAD, MORE, SPECTRAL
+from coq_instances import FURTHER, entries_in_coq, functions_in_coq, listed, number
+from coq_tactics import BEFORE, FIRST, HEAD, MORE
 from flint import ctx
 
 from proofs_check import kernel
@@ -261,14 +239,6 @@ INSTANCES = {
     "row": (ROW, row_in_coq, "Row"),
     "row beside another": (ROW, row_in_coq, "Beside"),
     "row with chosen keys": (CHOSEN, chosen_in_coq, "Chosen"),
-    "checker": (CHECKER, checker_in_coq, "Checker"),
-    "reloaded checker": (RELOADED, reloaded_in_coq, "Checker Reloaded E4"),
-    "copied anchor": (COPIED, copied_in_coq, "Row Copies"),
-    "layer stack": (STACK, stack_in_coq, "Stack"),
-    "anchored head": (ANCHORED, anchored_in_coq, "Vectors Anchored"),
-    "truncated layer": (TRUNCATED, truncated_in_coq, "Vectors Truncated H1"),
-    "set of priced layers": (PRICED, priced_in_coq, "Priced PricedFacts"),
-    "rule set": (RULES, rules_in_coq, "Rules RulesFacts E2"),
     "pointer channel": (CHANNEL, channel_in_coq, "Channel"),
     "context": (CONTEXT, context_in_coq, "Context"),
     "schedule": (SCHEDULE, schedule_in_coq, "Schedule ScheduleFacts"),
@@ -321,9 +291,9 @@ def goals(about, added=Fraction(0)):
     powers, kept, written = MORE.get(about, ("", "", ""))
     head = HEAD.format(modules=modules, powers=powers, kept=kept, written=written)
     lines = [head, f"Definition instance : {COQ_KINDS[about].type} := {printed(instance)}."]
-    lines.append({"rule set": GAME, "truncated layer": SPECTRAL}.get(about, ""))
+    lines.append(BEFORE.get(about, ""))
     for name, value in sorted(found.items()):
-        proof = games(name, value) or ("spectral; evaluate" if name == "W_O" else "evaluate")
+        proof = games(name, value) or FIRST.get(name, "") + "evaluate"
         lines.append(f"Goal Rabs ({name} instance - {number(value + added)}) <= {number(TOLERANCE)}. {proof}. Qed.")
     return "\n".join(lines) + "\n"
 
