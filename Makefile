@@ -46,7 +46,7 @@ SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 test-slow: $(DEV_STAMP)
 	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -m "slow or gpu or hypothesis" --hypothesis-seed=$(SEED) --timeout=7200
 
-# About 90 s. Records what the kernel finds in evidence/.
+# About 3 minutes. Records what the kernel finds in evidence/.
 kernel: $(STAMP)
 	@.ci/install-coq
 	$(BIN)/localist verify --kernel
