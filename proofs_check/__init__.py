@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from proofs_check import strategies
-    from proofs_check.inequalities.search.interval import certify
     from proofs_check.inequalities.verdict import Verdict
+    from proofs_check.kernel.certified import certify
     from proofs_check.marked import bound
     from proofs_check.methods.attacking import attack, attack_row
 
@@ -24,7 +24,7 @@ _HOMES = {
     "attack": "methods.attacking",
     "attack_row": "methods.attacking",
     "bound": "marked",
-    "certify": "inequalities.search.interval",
+    "certify": "kernel.certified",
 }
 
 

@@ -91,17 +91,17 @@ class Build:
             if (outcome := self._outcomes[each]) is not None:
                 raise outcome
 
-    def compile(self, name: str, text: str) -> str:
+    def compile(self, name: str, text: str, seconds: float = SECONDS_PER_FILE) -> str:
         """Compiles a text under a module name and returns what Coq printed; raises `CoqError` if Coq refuses it."""
         path = self._target / f"{name}.v"
         path.write_text(text, encoding="utf-8")
         command = [self._coqc, "-q", "-Q", ".", LIBRARY, path.name]
         try:
             told = subprocess.run(
-                command, cwd=self._target, capture_output=True, text=True, timeout=SECONDS_PER_FILE, check=False
+                command, cwd=self._target, capture_output=True, text=True, timeout=seconds, check=False
             )
         except subprocess.TimeoutExpired:
-            raise CoqError(f"{name}.v: not compiled within {SECONDS_PER_FILE:g} s") from None
+            raise CoqError(f"{name}.v: not compiled within {seconds:g} s") from None
         if "Cannot find a physical path" in " ".join(told.stderr.split()):
             raise CoqMissing(" ".join(told.stderr.split()))
         if told.returncode != 0:

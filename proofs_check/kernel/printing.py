@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 import sympy
-from sympy import Expr, true
+from sympy import Expr, Symbol, true
 from sympy.core.relational import Eq, Relational
 from sympy.logic.boolalg import And, Boolean, Equivalent, Implies
 
@@ -40,10 +40,18 @@ _FUNCTIONS: Mapping[type, str] = {
     BinaryDivergence: "BinaryDivergence",
     LowestEntropy: "LowestEntropy",
 }
+# Those that Coq's own library of real numbers defines, for claims about numbers.
+_STANDARD: Mapping[type, str] = {
+    each: name for each, name in _FUNCTIONS.items() if name in ("exp", "ln", "Rabs", "cos", "acos", "asin")
+} | {getattr(sympy, name): name for name in ("sin", "tan", "atan", "sinh", "cosh", "tanh")}
+_CONSTANTS: Mapping[Expr, str] = {sympy.pi: "PI", sympy.E: "exp 1"}
 _BRANCHES: Mapping[Expr, str] = {sympy.S.Zero: "LambertW_0", sympy.S.NegativeOne: "LambertW_m1"}
 # The functions with a module of their own; the others are in `Functions.v`.
 MODULES: Mapping[str, str] = {"LowestEntropy": "Lowest", "LambertW_0": "Lambert", "LambertW_m1": "Lambert"}
 _FOLDED: Mapping[type, str] = {sympy.Max: "Rmax", sympy.Min: "Rmin"}
+
+# Where an expression's letters come from: a kind of instance, or bound variables by their names in Coq.
+Letters = CoqKind | Mapping[Symbol, str]
 
 
 def clause_to_coq(statement: Statement, clause: Clause) -> str:
@@ -77,6 +85,14 @@ def assumptions_to_coq(statement: Statement) -> list[str]:
     return printed
 
 
+def expression_to_coq(node: Expr, names: Mapping[Symbol, str]) -> str:
+    """The expression over bound variables, in the functions of Coq's own library of real numbers.
+
+    Raises `UnknownNode` for a node that has no definition there.
+    """
+    return _expression(node, names, _SUM)
+
+
 def _proposition(claim: Boolean, kind: CoqKind, at_least: int) -> str:
     if isinstance(claim, Relational):
         sign = "=" if isinstance(claim, Eq) else claim.rel_op
@@ -102,13 +118,16 @@ def _bracketed(text: str, level: int, at_least: int) -> str:
     return text if level >= at_least else f"({text})"
 
 
-def _expression(node: Expr, kind: CoqKind, at_least: int) -> str:
+def _expression(node: Expr, kind: Letters, at_least: int) -> str:
     text, level = _printed(node, kind)
     return _bracketed(text, level, at_least)
 
 
-def _printed(node: Expr, kind: CoqKind) -> tuple[str, int]:
+def _printed(node: Expr, kind: Letters) -> tuple[str, int]:
+    own = isinstance(kind, CoqKind)
     if node.is_Symbol:
+        if not isinstance(kind, CoqKind):
+            return kind[node], _ATOM
         if node not in kind.letters:
             raise UnknownNode(f"Coq has no definition of the letter {node} on a {kind.type}")
         return f"{coq_name(node)} a", _SIGNED
@@ -120,9 +139,12 @@ def _printed(node: Expr, kind: CoqKind) -> tuple[str, int]:
         return _product(node, kind)
     if node.is_Pow:
         return _power(node, kind)
-    if node.func in _FUNCTIONS:
-        return " ".join([_FUNCTIONS[node.func], *(_expression(arg, kind, _ATOM) for arg in node.args)]), _SIGNED
-    if isinstance(node, sympy.LambertW):
+    if node in _CONSTANTS and not own:
+        return _CONSTANTS[node], _SIGNED
+    functions = _FUNCTIONS if own else _STANDARD
+    if node.func in functions:
+        return " ".join([functions[node.func], *(_expression(arg, kind, _ATOM) for arg in node.args)]), _SIGNED
+    if isinstance(node, sympy.LambertW) and own:
         x, branch = (*node.args, sympy.S.Zero)[:2]
         if branch not in _BRANCHES:
             raise UnknownNode(f"Coq has no meaning for the branch {branch} in {node}")
@@ -142,7 +164,7 @@ def _number(value: Fraction) -> tuple[str, int]:
     return (str(value), _ATOM) if value.denominator == 1 else (f"{value.numerator} / {value.denominator}", _PRODUCT)
 
 
-def _sum(node: Expr, kind: CoqKind) -> tuple[str, int]:
+def _sum(node: Expr, kind: Letters) -> tuple[str, int]:
     text = ""
     for term in node.as_ordered_terms():
         negative = term.could_extract_minus_sign() and term.as_coeff_Mul()[0].is_negative
@@ -154,7 +176,7 @@ def _sum(node: Expr, kind: CoqKind) -> tuple[str, int]:
     return text, _SUM
 
 
-def _product(node: Expr, kind: CoqKind) -> tuple[str, int]:
+def _product(node: Expr, kind: Letters) -> tuple[str, int]:
     coefficient, rest = node.as_coeff_Mul()
     if coefficient.is_negative:
         return f"- {_expression(-node, kind, _SIGNED)}", _SUM
@@ -174,7 +196,7 @@ def _product(node: Expr, kind: CoqKind) -> tuple[str, int]:
     return f"{text} / {divisor}", _PRODUCT
 
 
-def _power(node: Expr, kind: CoqKind) -> tuple[str, int]:
+def _power(node: Expr, kind: Letters) -> tuple[str, int]:
     base, exponent = node.args
     if exponent.is_Rational and exponent.is_negative:
         return f"1 / {_expression(1 / node, kind, _SIGNED)}", _PRODUCT

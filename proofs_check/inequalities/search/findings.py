@@ -13,15 +13,40 @@ from proofs_check.inequalities.verdict import Verdict
 from theory.display import Card, Displayed, Table
 
 
+@dataclass(frozen=True)
+class KernelCheck:
+    """What Coq's kernel accepted of a proved claim: the proposition, by which tactic and from which axioms.
+
+    Not checked if `tactic` is empty; `reason` then says why. `coq` is the version, None without Coq.
+    """
+
+    proposition: str = ""
+    tactic: str = ""
+    axioms: tuple[str, ...] = ()
+    coq: str | None = None
+    reason: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the kernel accepted a proof of the proposition."""
+        return bool(self.tactic)
+
+    def __str__(self) -> str:
+        if not self.accepted:
+            return f"not checked: {self.reason}"
+        return f"accepted by Coq {self.coq} ({self.tactic}), from {len(self.axioms)} axioms: {self.proposition}"
+
+
 @dataclass(frozen=True, repr=False)
 class Certified(Displayed):
-    """The claim holds on all of its domain; `certificate` says why."""
+    """The claim holds on all of its domain; `certificate` says why, `kernel` what Coq said if it was asked."""
 
     certificate: Certificate
     boxes: int
     seconds: float
     verdict: Verdict = Verdict.PROVED
     claim: Any = field(default=None, compare=False)
+    kernel: KernelCheck | None = None
 
     def card(self) -> Card:
         """What a notebook shows."""
@@ -29,7 +54,8 @@ class Certified(Displayed):
         domain = ", ".join(f"{name} in {_interval(side)}" for name, side in sides)
         held = f"It holds on all of {domain}." if domain else "It holds."
         how = f"Boxes of the certificate: {self.boxes}. A replay, which shares no code with the search, accepted it."
-        return _card(self, held, how)
+        asked = [] if self.kernel is None else [f"Coq's kernel: {self.kernel}."]
+        return _card(self, held, how, *asked)
 
 
 @dataclass(frozen=True, repr=False)
