@@ -33,6 +33,21 @@ ALLOWED: Mapping[str, str] = {
     "Classical_Prop.classic": "forall P : Prop, P \\/ ~ P",
 }
 
+# What the Interval library computes with: Coq's machine integers, and what its library takes for granted about them.
+_OPERATIONS = (
+    "add addc addcarryc addmuldiv compare div diveucl diveucl_21 eqb head0 int land leb lor lsl lsr ltb lxor mod mul "
+    "mulc sub subc subcarryc tail0"
+)
+_LAWS = (
+    "add_spec addc_def_spec addcarryc_def_spec addmuldiv_def_spec compare_def_spec div_spec diveucl_21_spec "
+    "diveucl_def_spec eqb_correct eqb_refl head0_spec land_spec leb_spec lor_spec lsl_spec lsr_spec ltb_spec lxor_spec "
+    "mod_spec mul_spec mulc_spec of_to_Z sub_spec subc_def_spec subcarryc_def_spec tail0_spec"
+)
+MACHINE_INTEGERS = {
+    *(f"PrimInt63.{name}" for name in _OPERATIONS.split()),
+    *(f"Uint63.{name}" for name in _LAWS.split()),
+}
+
 
 class CoqError(RuntimeError):
     """Coq refused a file: its message, on one line."""

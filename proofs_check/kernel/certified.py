@@ -24,57 +24,28 @@ from proofs_check.inequalities.search.branching import Progress
 from proofs_check.inequalities.search.domains import filled
 from proofs_check.inequalities.search.findings import Certified, Finding, KernelCheck
 from proofs_check.inequalities.search.pool import finite
-from proofs_check.kernel.build import ALLOWED, Build, CoqError, CoqMissing, assumed, coq_version
+from proofs_check.kernel.build import (
+    ALLOWED,
+    LIBRARY,
+    MACHINE_INTEGERS,
+    Build,
+    CoqError,
+    CoqMissing,
+    assumed,
+    coq_version,
+)
 from proofs_check.kernel.kinds import FOLDER
 from proofs_check.kernel.printing import expression_to_coq
+from theory.files import read_text
 from theory.lowering import UnknownNode
 
 SECONDS = 60.0
 SECONDS_PER_TACTIC = 10.0
 # A fraction with more operations is not brought over one denominator, which could take very long.
 _WRITTEN_OUT = 200
-# What the Interval library computes with: Coq's machine integers, and what its library takes for granted about them.
-_OPERATIONS = (
-    "add addc addcarryc addmuldiv compare div diveucl diveucl_21 eqb head0 int land leb lor lsl lsr ltb lxor mod mul "
-    "mulc sub subc subcarryc tail0"
-)
-_LAWS = (
-    "add_spec addc_def_spec addcarryc_def_spec addmuldiv_def_spec compare_def_spec div_spec diveucl_21_spec "
-    "diveucl_def_spec eqb_correct eqb_refl head0_spec land_spec leb_spec lor_spec lsl_spec lsr_spec ltb_spec lxor_spec "
-    "mod_spec mul_spec mulc_spec of_to_Z sub_spec subc_def_spec subcarryc_def_spec tail0_spec"
-)
-MACHINE_INTEGERS = {
-    *(f"PrimInt63.{name}" for name in _OPERATIONS.split()),
-    *(f"Uint63.{name}" for name in _LAWS.split()),
-}
+_INTERVAL = "From Interval Require Import Tactic.\n"
+_LISTED = f"From {LIBRARY} Require Certified.\nPrint Assumptions {LIBRARY}.Certified.certified.\n"
 _NO_COQ = "coqc is not installed: Debian's packages coq and libcoq-interval have it"
-_TACTICS = r"""
-Ltac start := intros; repeat match goal with H : _ /\ _ |- _ => destruct H end;
-  unfold Rpower, cosh, sinh, tanh in *.
-Ltac cases := unfold Rmax, Rmin, Rabs in *; repeat match goal with
-  | |- context [Rle_dec ?a ?b] => destruct (Rle_dec a b)
-  | |- context [Rcase_abs ?a] => destruct (Rcase_abs a) end.
-Ltac compared := repeat match goal with H : _ < _ |- _ => apply Rlt_le in H end;
-  try apply Rminus_le; try apply Rminus_lt.
-Ltac algebra := first [lra | nra].
-Ltac facts := unfold Rdiv in *; repeat match goal with
-  | |- context [/ ?t] => let P := fresh in let Q := fresh in assert (P : 0 < t) by algebra;
-      assert (Q : t * / t = 1) by (apply Rinv_r; lra);
-      pose proof (Rinv_0_lt_compat t P); generalize dependent (/ t); intros
-  | |- context [exp ?t] => pose proof (exp_ineq1_le t); pose proof (exp_pos t); generalize dependent (exp t); intros
-  | |- context [ln ?t] => let P := fresh in let Q := fresh in assert (P : 0 < t) by algebra;
-      pose proof (exp_ineq1_le (ln t)) as Q; rewrite (exp_ln t P) in Q; generalize dependent (ln t); intros
-  | |- context [sqrt ?t] => let P := fresh in assert (P : 0 <= t) by algebra;
-      pose proof (sqrt_pos t); pose proof (sqrt_sqrt t P); generalize dependent (sqrt t); intros end.
-Ltac over n d := let N := fresh in let D := fresh in let I := fresh in
-  assert (D : 0 < d) by algebra; pose proof (Rinv_0_lt_compat d D) as I;
-  match goal with
-  | |- ?a <= ?b => assert (N : 0 <= n) by algebra; apply Rminus_le; pose proof (Rmult_le_pos n (/ d) N (Rlt_le _ _ I))
-  | |- ?a < ?b => assert (N : 0 < n) by algebra; apply Rminus_lt; pose proof (Rmult_lt_0_compat n (/ d) N I)
-  end;
-  match goal with |- ?a - ?b <= 0 => replace (a - b) with (- (n * / d))
-  | |- ?a - ?b < 0 => replace (a - b) with (- (n * / d)) end; [lra | field; repeat split; apply Rgt_not_eq; algebra].
-"""
 
 
 def certify(
@@ -96,7 +67,7 @@ def certify(
 
     With `kernel`, a proved claim is printed as a proposition of Coq, and `found.kernel` says which tactic proved it and
     from which axioms, or why it was not checked: PROVED then rests on the certificate alone. Coq gets what is left of
-    `seconds`, or a minute, and each tactic 10 s.
+    `seconds`, at most a minute, and each tactic 10 s.
 
     Raises `DomainError` for a claim or a domain without interval rules, for a letter whose sympy assumptions do not
     hold on all of its interval, and for an invalid budget; `InputError` if no worker process can be started.
@@ -112,7 +83,7 @@ def certify(
     found = interval.certify(claim, domain, boxes=boxes, precision=precision, seconds=seconds, progress=progress)
     if not kernel or not isinstance(found, Certified):
         return found
-    left = SECONDS if seconds is None else float(seconds) - (time.perf_counter() - begun)
+    left = SECONDS if seconds is None else min(SECONDS, seconds - (time.perf_counter() - begun))
     return replace(found, kernel=ask(claim, domain, left))
 
 
@@ -128,27 +99,31 @@ def ask(claim: Any, domain: Mapping[Symbol, Set], seconds: float = SECONDS) -> K
         return replace(unchecked, reason=_NO_COQ)
     failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="localist-certified-") as place:
+        build = Build(FOLDER, Path(place))
         for name, (library, proof) in tactics.items():
-            left = min(deadline - time.perf_counter(), SECONDS_PER_TACTIC)
-            if left <= 0:
-                failed.append("the time is up")
-                break
-            text = (
-                f"From Coq Require Import Reals Lra Psatz.\n{library}\nOpen Scope R_scope.\n{_TACTICS}"
-                f"Theorem certified : {proposition}.\nProof. {proof}. Qed.\nPrint Assumptions certified.\n"
-            )
+            left = max(deadline - time.perf_counter(), 0.0)
             try:
-                printed = Build(FOLDER, Path(place)).compile("Certified", text, left)
-                axioms = tuple(sorted(entry.split(" : ")[0] for entry in assumed(printed)))
+                build.compile("Certified", _theorem(library, proposition, proof), min(left, SECONDS_PER_TACTIC))
             except CoqMissing:
                 failed.append(f"{name} (its library is missing)")
-            except CoqError:
-                failed.append(name)
-            else:
-                if others := [axiom for axiom in axioms if axiom not in {*ALLOWED, *MACHINE_INTEGERS}]:
-                    return replace(unchecked, reason=f"{name} rests on the axiom {others[0]!r}, which is not allowed")
-                return replace(unchecked, tactic=name, axioms=axioms)
-    return replace(unchecked, reason=f"no tactic proved it in time: {', '.join(failed)}")
+                continue
+            except CoqError as error:
+                failed.append(f"{name} (out of time)" if "not compiled within" in str(error) else name)
+                continue
+            try:
+                # Coq lists the axioms of a proof by the Interval library in about 5 s.
+                entries = assumed(build.compile("Listed", _LISTED, max(deadline - time.perf_counter(), 0.0)))
+            except CoqError as error:
+                return replace(unchecked, reason=f"what {name} rests on could not be listed: {error}")
+            axioms = tuple(sorted(entry.split(" : ")[0] for entry in entries))
+            if others := [axiom for axiom in axioms if axiom not in {*ALLOWED, *MACHINE_INTEGERS}]:
+                return replace(unchecked, reason=f"{name} rests on the axiom {others[0]!r}, which is not allowed")
+            return replace(unchecked, tactic=name, axioms=axioms)
+    return replace(unchecked, reason=f"no tactic proved it: {', '.join(failed)}")
+
+
+def _theorem(library: str, proposition: str, proof: str) -> str:
+    return f"{library}{read_text(FOLDER / 'Tactics.v')}\nTheorem certified : {proposition}.\nProof. {proof}. Qed.\n"
 
 
 def inequality_to_coq(claim: Any, domain: Mapping[Symbol, Set]) -> str:
@@ -188,22 +163,25 @@ def _tactics(claim: Any, domain: Mapping[Symbol, Set]) -> dict[str, tuple[str, s
     """The tactics in the order in which they are tried: the library each requires, and the proof."""
     names, (smaller, bigger) = _names(domain), _sides(claim)
     top, bottom = sympy.fraction(sympy.together(bigger - smaller))
-    bases = [a - b for a, b in combinations(names, 2)]
-    bases += [base for base, _ in sympy.factor_list(top)[1]] if top.count_ops() < _WRITTEN_OUT else []
-    written = [f"({expression_to_coq(base, names)})" for base in dict.fromkeys(bases)]
-    algebra = "".join(f"pose proof (pow2_ge_0 {base}); " for base in written) + "algebra"
+    known = [f"pose proof (pow2_ge_0 ({base})); " for base in _bases(top, names)]
+    algebra = "".join([*known, "algebra"])
     tactics = {"nra": ("", f"start; cases; {algebra}"), "facts, nra": ("", f"start; cases; facts; {algebra}")}
     if bottom.free_symbols and top.count_ops() < _WRITTEN_OUT:
         over = " ".join(f"({expression_to_coq(sympy.expand(each), names)})" for each in (top, bottom))
-        squares = algebra.removesuffix("algebra")
-        tactics["over one denominator, nra"] = ("", f"start; {squares}over {over}")
+        tactics["over one denominator, nra"] = ("", f"start; {''.join(known)}over {over}")
     if names:
-        required, settings = "From Interval Require Import Tactic.", "i_prec 60, i_depth 20"
         cuts = ", ".join(f"i_bisect {name}" for name in names.values())
-        tactics["interval"] = (required, f"start; compared; interval with ({cuts}, {settings})")
-        first = next(iter(names.values()))
-        tactics["interval, Taylor"] = (
-            required,
-            f"start; compared; interval with ({cuts}, i_taylor {first}, {settings})",
-        )
+        begin, settings = f"start; compared; interval with ({cuts}", "i_prec 60, i_depth 20)"
+        tactics["interval"] = (_INTERVAL, f"{begin}, {settings}")
+        tactics["interval, Taylor"] = (_INTERVAL, f"{begin}, i_taylor {next(iter(names.values()))}, {settings}")
     return tactics
+
+
+def _bases(top: Any, names: Mapping[Symbol, str]) -> list[str]:
+    """What to square for nra, which tries few squares itself: differences of letters, and factors of the difference."""
+    found = [a - b for a, b in combinations(names, 2)]
+    try:
+        found += [base for base, _ in sympy.factor_list(top)[1]] if top.count_ops() < _WRITTEN_OUT else []
+        return [expression_to_coq(base, names) for base in dict.fromkeys(found)]
+    except (sympy.PolynomialError, UnknownNode):
+        return []
