@@ -41,7 +41,7 @@ from theory.lowering import UnknownNode
 
 SECONDS = 60.0
 SECONDS_PER_TACTIC = 10.0
-# A fraction with more operations is not brought over one denominator, which could take very long.
+# A difference with more operations is not factored, which could take very long.
 _WRITTEN_OUT = 200
 _INTERVAL = "From Interval Require Import Tactic.\n"
 _LISTED = f"From {LIBRARY} Require Certified.\nPrint Assumptions {LIBRARY}.Certified.certified.\n"
@@ -162,13 +162,9 @@ def _range(name: str, side: Side) -> str:
 def _tactics(claim: Any, domain: Mapping[Symbol, Set]) -> dict[str, tuple[str, str]]:
     """The tactics in the order in which they are tried: the library each requires, and the proof."""
     names, (smaller, bigger) = _names(domain), _sides(claim)
-    top, bottom = sympy.fraction(sympy.together(bigger - smaller))
-    known = [f"pose proof (pow2_ge_0 ({base})); " for base in _bases(top, names)]
+    known = [f"pose proof (pow2_ge_0 ({base})); " for base in _bases(bigger - smaller, names)]
     algebra = "".join([*known, "algebra"])
     tactics = {"nra": ("", f"start; cases; {algebra}"), "facts, nra": ("", f"start; cases; facts; {algebra}")}
-    if bottom.free_symbols and top.count_ops() < _WRITTEN_OUT:
-        over = " ".join(f"({expression_to_coq(sympy.expand(each), names)})" for each in (top, bottom))
-        tactics["over one denominator, nra"] = ("", f"start; {''.join(known)}over {over}")
     if names:
         cuts = ", ".join(f"i_bisect {name}" for name in names.values())
         begin, settings = f"start; compared; interval with ({cuts}", "i_prec 60, i_depth 20)"
@@ -177,11 +173,12 @@ def _tactics(claim: Any, domain: Mapping[Symbol, Set]) -> dict[str, tuple[str, s
     return tactics
 
 
-def _bases(top: Any, names: Mapping[Symbol, str]) -> list[str]:
+def _bases(difference: Any, names: Mapping[Symbol, str]) -> list[str]:
     """What to square for nra, which tries few squares itself: differences of letters, and factors of the difference."""
     found = [a - b for a, b in combinations(names, 2)]
     try:
-        found += [base for base, _ in sympy.factor_list(top)[1]] if top.count_ops() < _WRITTEN_OUT else []
+        if difference.count_ops() < _WRITTEN_OUT:
+            found += [base for base, _ in sympy.factor_list(sympy.fraction(sympy.together(difference))[0])[1]]
         return [expression_to_coq(base, names) for base in dict.fromkeys(found)]
     except (sympy.PolynomialError, UnknownNode):
         return []

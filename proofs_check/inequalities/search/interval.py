@@ -38,22 +38,7 @@ def certify(
     seconds: float | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Finding:
-    """Decides `Le`, `Lt`, `Ge` or `Gt` over a box: one `Interval` per letter, open, half open or infinite.
-
-    Sums between numbers are written out, and the certificate states them so. `boxes` bounds the boxes examined, over
-    all ways tried. `seconds` bounds the whole search, even inside sympy or Arb: it runs in a worker process that is
-    killed at the limit and whose first start takes about a second more. Without `seconds` the search runs in this
-    process and may take very long. An error inside sympy is UNDECIDED. Raises `DomainError` for a claim or a domain
-    without interval rules, for a letter whose sympy assumptions do not hold on all of its interval, and for an invalid
-    budget; `InputError` if no worker process can be started.
-
-    >>> from sympy import Interval, exp, symbols
-    >>> x = symbols("x", real=True)
-    >>> certify(exp(x) >= 1 + x, {x: Interval(-10, 10)}).verdict
-    <Verdict.PROVED: 'proved'>
-    >>> certify(exp(x) > 1 + x, {x: Interval(-10, 10)}).point
-    {'x': Fraction(0, 1)}
-    """
+    """Decides an inequality over a box, as `proofs_check.kernel.certified.certify` says of the same arguments."""
     if claim in (sympy.true, sympy.false, True, False):
         return Undecided(f"sympy evaluated the claim to {claim}: build it with evaluate=False", 0, 0.0, claim=claim)
     boxes, precision = whole_number("boxes", boxes, 0), whole_number("precision", precision, 2)

@@ -27,13 +27,3 @@ Ltac facts := unfold Rdiv in *; repeat match goal with
       pose proof (exp_ineq1_le (ln t)) as Q; rewrite (exp_ln t P) in Q; generalize dependent (ln t); intros
   | |- context [sqrt ?t] => let P := fresh in assert (P : 0 <= t) by algebra;
       pose proof (sqrt_pos t); pose proof (sqrt_sqrt t P); generalize dependent (sqrt t); intros end.
-
-(* The bigger side minus the smaller is n / d. *)
-Ltac over n d := let N := fresh in let D := fresh in let I := fresh in
-  assert (D : 0 < d) by algebra; pose proof (Rinv_0_lt_compat d D) as I;
-  match goal with
-  | |- ?a <= ?b => assert (N : 0 <= n) by algebra; apply Rminus_le; pose proof (Rmult_le_pos n (/ d) N (Rlt_le _ _ I))
-  | |- ?a < ?b => assert (N : 0 < n) by algebra; apply Rminus_lt; pose proof (Rmult_lt_0_compat n (/ d) N I)
-  end;
-  match goal with |- ?a - ?b <= 0 => replace (a - b) with (- (n * / d))
-  | |- ?a - ?b < 0 => replace (a - b) with (- (n * / d)) end; [lra | field; repeat split; apply Rgt_not_eq; algebra].
