@@ -78,8 +78,8 @@ STATUSES: dict[str, str] = {
     "A8": "kernel-checked",
     "B1": "kernel-checked",
     "B2": "kernel-checked",
-    "E1": "certified",
-    "E2": "certified",
-    "H4": "certified",
+    "E1": "kernel-checked",
+    "E2": "kernel-checked",
+    "H4": "kernel-checked",
     "H5": "certified",
 }

@@ -41,7 +41,11 @@ def words_of(figure):
     return [text for text in figure.findobj(matplotlib.text.Text) if text.get_text().strip()]
 
 
-@pytest.mark.parametrize("name", NAMES)
+# Drawing is slow: every second figure by default.
+SOME = [each if place % 2 == 0 else pytest.param(each, marks=pytest.mark.slow) for place, each in enumerate(NAMES)]
+
+
+@pytest.mark.parametrize("name", SOME)
 def test_figures_use_the_grammar(name):
     figure = MODULES[name].draw(rows_of(name))
     assert colours_of(figure) - (ALLOWED | MAP_COLOURS if name == "maps" else ALLOWED) == set()

@@ -152,7 +152,7 @@ def test_dials_are_exact():
 
 def test_the_package_exports_its_functions_and_loads_nothing_heavy():
     assert proofs_check.attack is proofs_check.methods.attacking.attack
-    assert proofs_check.certify is proofs_check.inequalities.search.interval.certify
+    assert proofs_check.certify is proofs_check.kernel.certified.certify
     assert set(proofs_check.__all__) <= set(dir(proofs_check))
     with pytest.raises(AttributeError, match="no attribute 'prove'"):
         proofs_check.prove  # noqa: B018

@@ -101,7 +101,12 @@ def sizes(folders: Path, tmp_path: Path, mode: str, family: str) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("family", "mode"), [("llama", "rows"), pytest.param("llama", "dial", marks=pytest.mark.slow), ("gpt_oss", "dial")]
+    ("family", "mode"),
+    [
+        ("llama", "rows"),
+        pytest.param("llama", "dial", marks=pytest.mark.slow),
+        pytest.param("gpt_oss", "dial", marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_measurement_loses_at_most_one_sequence(
     family: str,

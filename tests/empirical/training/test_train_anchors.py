@@ -162,6 +162,7 @@ def test_training_moves_attention_onto_anchors(tmp_path, words):
     assert "anchor_fidelity" not in training_summary(plain)["losses"][0]
 
 
+@pytest.mark.slow
 def test_half_precision_trains_with_the_mass_of_full(tmp_path, words):
     """The first logged mass, of the same weights up to ten steps, agrees to the rounding of the format."""
     objective = {"anchors": str(words)}
@@ -239,6 +240,7 @@ class Cut(TrainerCallback):
             raise InterruptedError
 
 
+@pytest.mark.slow
 def test_resumed_run_keeps_its_anchors_and_its_first_evaluation(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = anchor_file(tmp_path / "A.json", WORDS)
