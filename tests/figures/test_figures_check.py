@@ -107,6 +107,7 @@ def test_records_that_cannot_be_drawn_are_stale(committed, capsys):
     assert line.startswith("schedules: committed, but cannot be drawn: rows.parquet holds no rows of the task ")
 
 
+@pytest.mark.slow
 def test_only_figures_drawn_from_a_changed_file_are_stale(drawn, tmp_path, capsys):
     committed = shutil.copytree(drawn, tmp_path / "records")
     names = ["schedules", "frontier", "heads"]

@@ -104,6 +104,7 @@ def test_resumed_run_has_the_numbers_of_an_uninterrupted_one(tmp_path, monkeypat
     assert training_summary(resumed)["losses"] == training_summary(whole)["losses"]
 
 
+@pytest.mark.slow
 def test_truncated_checkpoint_is_skipped(tmp_path, monkeypatch):
     config = tiny(training={"steps": 14, "checkpoint_steps": 4})
     whole = train(config, tmp_path / "whole", progress=False)

@@ -141,6 +141,7 @@ def test_finite_differences_of_the_term():
     assert abs(slope) > 1e-3
 
 
+@pytest.mark.slow
 def test_training_moves_attention_onto_anchors(tmp_path, words):
     objective = {"anchors": str(words), "anchor_fidelity": 0.6, "anchor_weight": 5.0}
     folder = train(tiny(objective=objective), tmp_path / "with", progress=False)

@@ -154,6 +154,7 @@ print(certify(exp(x) >= 1 + x, {x: Interval(-10, 10)}, seconds=60).verdict.value
 """
 
 
+@pytest.mark.slow
 def test_a_script_without_a_main_guard_and_a_daemon_may_ask(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
