@@ -21,7 +21,7 @@ def checkout(tmp_path):
     """A checkout with the folder of `make demo` and folders named like the tests' helpers."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-    for path in (ROOT / "tests").glob("*.py"):
+    for path in (ROOT / "tests" / "shared").glob("*.py"):
         (tmp_path / path.stem).mkdir()
     assert (tmp_path / "runs").is_dir()
     return tmp_path

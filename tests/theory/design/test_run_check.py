@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -300,3 +301,26 @@ def test_decisions_do_not_grow_with_layers(monkeypatch):
     assert counts[1] <= counts[0] + 10
     first = next(layer.layer for layer in answer.layers if layer.standing is Standing.GUARANTEED)
     assert answer.layers[first].dial >= answer.layers[0].dial_needed > answer.layers[first - 1].dial
+
+
+def test_entropy_that_rounds_to_zero_is_no_row_kept():
+    values = {
+        "model": {"layers": 2, "context": 8},
+        "locality": {"block": 1, "margin": 800.0},
+        "targets": {"entropy_bits": 0.0},
+    }
+    assert check_run(parse_run(values)).binding.share == 0.0
+
+
+def test_larger_margin_keeps_at_least_as_many_rows():
+    values = {
+        "model": {"layers": 2, "context": 300},
+        "locality": {"block_least": 7, "block_most": 40, "margin": 0.0},
+        "targets": {"entropy_bits": 6.0},
+    }
+    shares = []
+    for margin in np.linspace(0, 9, 10):
+        values["locality"]["margin"] = float(margin)
+        shares.append(check_run(parse_run(values)).binding.share)
+    assert all(low <= high for low, high in pairwise(shares))
+    assert shares[0] < shares[-1] == 1.0

@@ -12,7 +12,7 @@ from empirical.sweep.summary import COUNTS as COUNTED
 from empirical.sweep.summary import SUMMARY
 
 # The recorded sweep in the repository.
-REFERENCE = Path(__file__).parents[1] / "records" / "reference"
+REFERENCE = Path(__file__).parents[2] / "records" / "reference"
 
 UPPER, LOWER = 4.0, 2.0
 
